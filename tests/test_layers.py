@@ -1,0 +1,301 @@
+"""The house rules on imports and effects, held against the source of every module.
+
+What a module may import follows from the layer it lives in; what it may do to the world, from a short list of
+places. The rules read the syntax tree, so an import inside a function counts as much as one at the top.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "venvship"
+
+# -- the rules ------------------------------------------------------------------------------------------
+
+BELOW_BUILD = {"model", "system", "root"}
+LAYERS: dict[str, set[str]] = {
+    # module or package directly below venvship/ → what of venvship it may import, besides itself
+    "_version": set(),
+    "errors": set(),
+    "model": set(),
+    "system": {"model"},
+    "root": {"model", "system"},
+    "build": BELOW_BUILD,
+    "health": BELOW_BUILD,
+    "operations": {*BELOW_BUILD, "build", "health"},
+    "api": {*BELOW_BUILD, "build", "health", "operations"},
+    "__init__": {"model", "root", "operations", "api"},
+    "cli": {*BELOW_BUILD, "build", "health", "operations", "api"},
+    "__main__": {"cli"},
+}
+FROM_ANYWHERE = {"errors", "_version"}
+
+STANDALONE = ("build/*_worker.py", "build/*_probe.py")
+"""Scripts that run inside another interpreter: they have its standard library, and nothing of ours."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Names that only some modules may import or use.
+
+    Attributes:
+        says: The rule as a sentence, for the message.
+        names: Dotted names, with everything below them; separated by spaces.
+        only_in: Patterns of module paths below `venvship/`, each with the reason.
+    """
+
+    says: str
+    names: str
+    only_in: dict[str, str]
+
+    def forbids(self, path: str, name: str) -> bool:
+        if any(fnmatch(path, pattern) for pattern in self.only_in):
+            return False
+        return any(name == n or name.startswith(f"{n}.") for n in self.names.split())
+
+
+RULES = (
+    Rule("click and rich live in cli/", "click rich", {"cli/*": "the command line is theirs"}),
+    Rule(
+        "processes are started in system/process.py",
+        "subprocess multiprocessing pty concurrent.futures.ProcessPoolExecutor os.popen os.system"
+        " os.fork os.forkpty os.posix_spawn os.posix_spawnp"
+        " os.execl os.execle os.execlp os.execlpe os.execv os.execve os.execvp os.execvpe"
+        " os.spawnl os.spawnle os.spawnlp os.spawnlpe os.spawnv os.spawnve os.spawnvp os.spawnvpe",
+        {
+            "system/process.py": "the only caller of its kind",
+            "system/guard.py": "starts the one process that outlives us",
+            **dict.fromkeys(STANDALONE, "already runs in a process of its own"),
+        },
+    ),
+    Rule(
+        "names are changed, trees removed and data made durable in system/files.py",
+        "os.replace os.rename os.renames os.symlink os.link os.fsync os.fdatasync os.sync"
+        " shutil.rmtree shutil.move shutil.copytree",
+        {
+            "system/files.py": "the only caller of its kind",
+            "system/journal.py": "an append is made durable on the descriptor that it was written to",
+        },
+    ),
+    Rule(
+        "the clock, the environment and randomness come in as arguments",
+        "os.environ os.environb os.getenv os.urandom random secrets uuid time.time time.time_ns"
+        " datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today",
+        {
+            "cli/*": "where the world is read",
+            "api.py": "where the world is read for those who import venvship",
+            "system/files.py": "temporary names; nothing follows from which",
+            "operations/switch.py": "temporary names of links; nothing follows from which",
+        },
+    ),
+    Rule("pip and pip-tools are run, never imported: neither has a Python API", "pip piptools", {}),
+    Rule(
+        "virtualenv, python-discovery and installer are details of build/",
+        "virtualenv python_discovery installer",
+        {"build/*": "what they are for"},
+    ),
+    Rule("mutexes are made in system/", "filelock", {"system/*": "the only caller of its kind"}),
+)
+
+THIRD_PARTY = {
+    "click",
+    "rich",
+    "packaging",
+    "virtualenv",
+    "python_discovery",
+    "installer",
+    "filelock",
+    "pip",
+    "piptools",
+}
+"""What setup.cfg declares, as import names."""
+
+Located = ast.stmt | ast.expr
+
+VAGUE_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
+
+
+# -- reading a module -----------------------------------------------------------------------------------
+
+
+def imports_of(tree: ast.Module, path: str) -> Iterator[tuple[Located, str, str]]:
+    """Yield every import as its node, the dotted name of what is imported, and the local name it gets."""
+    package = ["venvship", *Path(path).parent.parts]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node, alias.name, alias.asname or ""
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield node, f"{base}.{alias.name}", alias.asname or alias.name
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {
+            "importlib.import_module",
+            "import_module",
+            "__import__",
+        }:
+            match node.args:
+                case [ast.Constant(value=str(name)), *_]:
+                    yield node, name, ""
+
+
+def names_of(tree: ast.Module, imports: list[tuple[Located, str, str]]) -> Iterator[tuple[Located, str]]:
+    """Yield every name or attribute that goes back to an import, as the dotted name of what it is."""
+    bound = {local: name for _, name, local in imports if local}
+    bound |= {name.split(".")[0]: name.split(".")[0] for _, name, local in imports if not local}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            first, *rest = ast.unparse(node).split(".")
+            if first in bound:
+                yield node, ".".join([bound[first], *rest])
+
+
+def violations(path: str, source: str) -> list[str]:
+    """Hold one module against all the rules.
+
+    Args:
+        path: Of the module, below `venvship/`, with `/`.
+        source: Its text.
+
+    Returns:
+        One line for each broken rule and place: `venvship/PATH:LINE: what; the rule`.
+    """
+    tree = ast.parse(source)
+    imports = list(imports_of(tree, path))
+    found: set[tuple[int, str]] = set()
+    layer = path.partition("/")[0].removesuffix(".py")
+    standalone = any(fnmatch(path, pattern) for pattern in STANDALONE)
+    if layer not in LAYERS:
+        return [f"venvship/{path}:1: no layer is called {layer!r}; LAYERS in tests/test_layers.py lists them"]
+
+    for node, name, _ in imports:
+        line = node.lineno
+        top, _, rest = name.partition(".")
+        target = rest.split(".")[0]
+        if top == "venvship" and standalone:
+            found.add(
+                (line, f"imports {name}; a script that runs inside another interpreter has nothing of ours")
+            )
+        elif top == "venvship" and target not in {
+            layer,
+            *LAYERS[layer],
+            *(FROM_ANYWHERE if layer != "errors" else ()),
+        }:
+            may = ", ".join(sorted({*LAYERS[layer], *FROM_ANYWHERE}))
+            found.add((line, f"imports {name}; imports go downwards, and {layer} may import {may}"))
+        elif top != "venvship" and top not in sys.stdlib_module_names and top not in THIRD_PARTY:
+            found.add((line, f"imports {name}; setup.cfg declares no such dependency"))
+
+    uses = {
+        (node.lineno, name) for node, name in [*((n, i) for n, i, _ in imports), *names_of(tree, imports)]
+    }
+    for line, name in uses:
+        # `os.environ` is an attribute whose value is the name `os`: report the longest only.
+        if not any(line == other and longer.startswith(f"{name}.") for other, longer in uses):
+            found |= {(line, f"uses {name}; {rule.says}") for rule in RULES if rule.forbids(path, name)}
+
+    if not ast.get_docstring(tree):
+        found.add((1, "has no docstring; every module says what it is for"))
+    if vague := VAGUE_NAMES & set(re.split(r"[/_.]", path.lower())):
+        found.add((1, f"is called {min(vague)!r}; a module is called after what it does"))
+    return [f"venvship/{path}:{line}: {what}" for line, what in sorted(found)]
+
+
+# -- the tests ------------------------------------------------------------------------------------------
+
+MODULES = sorted(p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_a_module_keeps_the_house_rules(path: str) -> None:
+    broken = violations(path, (PACKAGE / path).read_text(encoding="utf-8"))
+
+    assert not broken, "\n" + "\n".join(broken)
+
+
+def test_the_package_is_there_to_be_held_against_the_rules() -> None:
+    assert {"errors.py", "model/release.py", "system/files.py"} <= set(MODULES)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "expected"),
+    [
+        ("model/x.py", "from venvship.system import files", ":2: imports venvship.system.files; imports go"),
+        ("model/x.py", "def f():\n    import venvship.api", ":3: imports venvship.api; imports go downwards"),
+        (
+            "system/x.py",
+            "from ..build import store",
+            ":2: imports venvship.build.store; imports go downwards",
+        ),
+        ("health/x.py", "from venvship.build.store import Store", "imports go downwards"),
+        ("build/x.py", "from venvship.health import checks", "imports go downwards"),
+        ("errors.py", "from venvship.model import release", "imports go downwards"),
+        ("model/x.py", "import importlib\nimportlib.import_module('venvship.cli')", "imports go downwards"),
+        ("build/compile_worker.py", "from venvship import errors", "has nothing of ours"),
+        ("operations/x.py", "import requests", "setup.cfg declares no such dependency"),
+        ("operations/x.py", "import click", ":2: uses click; click and rich live in cli/"),
+        ("operations/x.py", "from rich.table import Table", "click and rich live in cli/"),
+        (
+            "health/x.py",
+            "import subprocess",
+            ":2: uses subprocess; processes are started in system/process.py",
+        ),
+        ("health/x.py", "import os\nos.execve('a', [], {})", ":3: uses os.execve; processes are started"),
+        ("build/x.py", "import os as o\no.replace('a', 'b')", ":3: uses os.replace; names are changed"),
+        ("build/x.py", "from os import symlink", ":2: uses os.symlink; names are changed"),
+        ("build/x.py", "import shutil\nremove = shutil.rmtree", ":3: uses shutil.rmtree; names are changed"),
+        ("build/x.py", "import os\nos.environ['A']", ":3: uses os.environ; the clock"),
+        ("model/x.py", "from datetime import datetime\ndatetime.now()", ":3: uses datetime.datetime.now;"),
+        ("model/x.py", "import datetime as dt\ndt.datetime.now(dt.UTC)", ":3: uses datetime.datetime.now;"),
+        ("operations/x.py", "import secrets", "come in as arguments"),
+        ("build/x.py", "from pip._internal import main", "run, never imported"),
+        ("operations/x.py", "import virtualenv", "details of build/"),
+        ("operations/x.py", "import filelock", "mutexes are made in system/"),
+        ("operations/path_utils.py", "", "is called 'utils'"),
+        ("toolbox.py", "", "no layer is called 'toolbox'"),
+    ],
+)
+def test_a_broken_rule_is_found_and_named_with_its_place(path: str, code: str, expected: str) -> None:
+    found = violations(path, f'"""Doc."""\n{code}\n')
+
+    assert any(line.startswith(f"venvship/{path}:") and expected in line for line in found), found
+
+
+def test_a_module_without_a_docstring_is_found() -> None:
+    assert violations("model/x.py", "import json\n") == [
+        "venvship/model/x.py:1: has no docstring; every module says what it is for"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (
+            "cli/main.py",
+            "import click, os\nfrom rich.table import Table\nfrom venvship import api\nos.environ['A']",
+        ),
+        ("system/process.py", "import subprocess\nfrom venvship.errors import ProgramNotFoundError"),
+        ("system/files.py", "import os, secrets\nos.replace('a', secrets.token_hex())"),
+        ("build/compile_worker.py", "import os\nos.fork()"),
+        ("operations/release.py", "from venvship.build import builder\nfrom venvship.health import checks"),
+        (
+            "model/history.py",
+            "from datetime import datetime\ndatetime.fromisoformat('').replace(tzinfo=None)",
+        ),
+        (
+            "model/history.py",
+            "import time\ntime.monotonic()\nenviron = {}\nenviron['A'] = 'x'.replace('x', 'y')",
+        ),
+    ],
+)
+def test_what_the_rules_allow_is_let_through(path: str, code: str) -> None:
+    assert violations(path, f'"""Doc."""\n{code}\n') == []

@@ -1,0 +1,1 @@
+"""From a lockfile to a sealed release: fetch, store, compile, link, seal."""

@@ -1,0 +1,336 @@
+"""Every way in which venvship fails on purpose.
+
+One exception class per situation that a caller may want to tell apart. The class carries the `slug`
+(for scripts, part of the contract) and the exit code; the instance carries what happened and what to do
+next. Nothing here does any I/O.
+
+`docs/reference` is generated from this tree, so a class docstring is what the user reads there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+EXIT_OK = 0
+EXIT_BUG = 1
+EXIT_USAGE = 2
+
+
+class VenvshipError(Exception):
+    """Base of all errors that venvship raises for the world's faults.
+
+    Args:
+        message: What failed, on which path, and what the state is now. One or more lines.
+        hint: What to do next, as a sentence or a command line to type. `None` where nothing helps.
+        data: Further facts for scripts; they become keys of the JSON envelope's `error` object.
+    """
+
+    slug: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = EXIT_BUG
+
+    def __init__(self, message: str, *, hint: str | None = None, **data: Any) -> None:  # noqa: ANN401
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.data: dict[str, Any] = data
+        self.result: object = None
+
+    def carrying(self, result: object) -> Self:
+        """Attach what the operation had found out by then; the JSON envelope fills `data` with it."""
+        self.result = result
+        return self
+
+
+class UsageError(VenvshipError):
+    """The command line makes no sense."""
+
+    slug = "usage"
+    exit_code = EXIT_USAGE
+
+
+# -- 10: settings ---------------------------------------------------------------------------------------
+
+
+class SettingsError(VenvshipError):
+    """`venvship.toml` cannot be read, or says something wrong. `problems` lists everything at once."""
+
+    slug = "settings-invalid"
+    exit_code = 10
+
+
+class InterpreterError(SettingsError):
+    """The interpreter that the settings name is missing, does not run, or is too old."""
+
+    slug = "interpreter-unusable"
+
+
+class ProgramNotFoundError(SettingsError):
+    """The program of a hook or check does not exist, or is not executable."""
+
+    slug = "program-not-found"
+
+
+# -- 11: lockfile ---------------------------------------------------------------------------------------
+
+
+class LockfileError(VenvshipError):
+    """The lockfile is refused for what it says. `problems` lists everything at once, with line numbers."""
+
+    slug = "lockfile-refused"
+    exit_code = 11
+
+
+class LockfileMissingError(LockfileError):
+    """The lockfile does not exist or cannot be read."""
+
+    slug = "lockfile-missing"
+
+
+# -- 12: root -------------------------------------------------------------------------------------------
+
+
+class RootError(VenvshipError):
+    """The root cannot be used."""
+
+    slug = "root-unusable"
+    exit_code = 12
+
+
+class NotARootError(RootError):
+    """There is no `venvship.toml` here or in a parent directory."""
+
+    slug = "not-a-root"
+
+
+class RootExistsError(RootError):
+    """`init` found a `venvship.toml` and leaves it alone."""
+
+    slug = "root-exists"
+
+
+class NotOwnerError(RootError):
+    """A writing command was run by somebody who does not own the root."""
+
+    slug = "not-owner"
+
+
+class NotWritableError(RootError):
+    """The root, or something in it, cannot be written."""
+
+    slug = "not-writable"
+
+
+class ForeignLinkError(RootError):
+    """`current` is not a link that venvship made: a directory, a file, or a link to somewhere else."""
+
+    slug = "current-not-ours"
+
+
+class StateError(RootError):
+    """A state file is damaged, or the journal is damaged in the middle."""
+
+    slug = "state-damaged"
+
+
+class FormatError(RootError):
+    """A state file was written by a newer venvship, in a format that this one does not know."""
+
+    slug = "format-too-new"
+
+
+class NoFlockError(RootError):
+    """The file system of the root has no working flock(2)."""
+
+    slug = "no-flock"
+
+
+# -- 13: release ----------------------------------------------------------------------------------------
+
+
+class ReleaseError(VenvshipError):
+    """The named release cannot be used."""
+
+    slug = "release-unusable"
+    exit_code = 13
+
+
+class NoSuchReleaseError(ReleaseError):
+    """No release has this name."""
+
+    slug = "no-such-release"
+
+
+class AmbiguousReleaseError(ReleaseError):
+    """More than one release id starts with this prefix."""
+
+    slug = "release-ambiguous"
+
+
+# -- 20: build ------------------------------------------------------------------------------------------
+
+
+class BuildError(VenvshipError):
+    """The release could not be built. `current` is as it was."""
+
+    slug = "build-failed"
+    exit_code = 20
+
+
+class HashMismatchError(BuildError):
+    """A file does not have a hash that the lockfile allows. Nothing of it was imported or run."""
+
+    slug = "hash-mismatch"
+
+
+class DistributionNotFoundError(BuildError):
+    """The index has no such package, or not this version of it."""
+
+    slug = "distribution-not-found"
+
+
+class NoCompatibleWheelError(BuildError):
+    """There are wheels, but none with an allowed hash runs on this interpreter and platform."""
+
+    slug = "no-compatible-wheel"
+
+
+class SourceOnlyError(BuildError):
+    """There is only a source distribution, and `[build] sdists` does not allow building it."""
+
+    slug = "source-only"
+
+
+class IndexUnreachableError(BuildError):
+    """The package index refused the connection, could not be found, or asked for other credentials."""
+
+    slug = "index-unreachable"
+
+
+class FetchTimeoutError(BuildError):
+    """The fetch took longer than `[build] timeout`."""
+
+    slug = "fetch-timeout"
+
+
+class InvalidWheelError(BuildError):
+    """A wheel breaks the wheel specification, or brings a file that venvship must refuse."""
+
+    slug = "invalid-wheel"
+
+
+class FileConflictError(BuildError):
+    """Two wheels bring different code for one path."""
+
+    slug = "file-conflict"
+
+
+class UnmetDependencyError(BuildError):
+    """`[build] closed` is set, and a requirement of an installed package is not in the lockfile."""
+
+    slug = "unmet-dependency"
+
+
+class DiskFullError(BuildError):
+    """The file system is full, or a quota is used up."""
+
+    slug = "disk-full"
+
+
+class StoreDamagedError(BuildError):
+    """The store holds something other than what was verified when it came in."""
+
+    slug = "store-damaged"
+
+
+# -- 21 to 25: promotion --------------------------------------------------------------------------------
+
+
+class RejectedError(VenvshipError):
+    """A candidate check or the prepare hook refused the release. `current` was not touched."""
+
+    slug = "rejected"
+    exit_code = 21
+
+
+class RolledBackError(VenvshipError):
+    """The restart hook or a live check failed, and `current` is back where it was."""
+
+    slug = "rolled-back"
+    exit_code = 22
+
+
+class RollbackFailedError(VenvshipError):
+    """A person is needed: what is live now does not pass its restart hook or live checks."""
+
+    slug = "rollback-failed"
+    exit_code = 23
+
+
+class NothingToRollBackToError(VenvshipError):
+    """There is no earlier proven, intact release."""
+
+    slug = "nothing-to-roll-back-to"
+    exit_code = 24
+
+
+class HeldError(VenvshipError):
+    """Releases are held: of this environment (it was bad), or of the whole root."""
+
+    slug = "held"
+    exit_code = 25
+
+
+# -- 30, 31, 40 -----------------------------------------------------------------------------------------
+
+
+class BusyError(VenvshipError):
+    """Another process holds a mutex that this command needs."""
+
+    slug = "busy"
+    exit_code = 30
+
+
+class SupersededError(VenvshipError):
+    """`current` moved while this release was being built. It was built and sealed, not promoted."""
+
+    slug = "superseded"
+    exit_code = 31
+
+
+class FindingsError(VenvshipError):
+    """`verify`, `check` or `doctor` found something."""
+
+    slug = "findings"
+    exit_code = 40
+
+
+class DamagedError(FindingsError):
+    """`verify` found files that are not what the manifest says."""
+
+    slug = "damaged"
+
+
+class CheckFailedError(FindingsError):
+    """`check` ran the health checks, and a required one failed."""
+
+    slug = "check-failed"
+
+
+class InterruptedByError(VenvshipError):
+    """A signal ended the command. The exit code is 128 plus its number, as a shell gives it.
+
+    Args:
+        signum: The signal's number.
+        message: What state things are in.
+    """
+
+    slug = "interrupted"
+    exit_code = 128
+
+    def __init__(self, signum: int, message: str | None = None, *, hint: str | None = None) -> None:
+        import signal
+
+        name = signal.Signals(signum).name
+        super().__init__(message or f"interrupted by {name}", hint=hint, signal=name)
+        self.signum = signum
+        self.exit_code = 128 + signum  # type: ignore[misc]  # the one error whose code depends on the instance

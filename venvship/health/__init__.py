@@ -1,0 +1,1 @@
+"""Health checks and hooks: what the operator's own programs say about a release."""

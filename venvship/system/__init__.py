@@ -1,0 +1,1 @@
+"""Effects. Each module is the only caller of its kind: files, processes, mutexes, the journal."""
