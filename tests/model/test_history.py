@@ -1,0 +1,876 @@
+"""What the journal's events amount to, with events as the operations write them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from venvship.model.history import BAD_IN_A_ROW, Event, EventName, Hold, fold
+from venvship.model.release import State
+from venvship.model.retention import Facts, Policy, decide
+
+START = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
+HEALTH = "h" * 64
+
+
+def anything(_release: str) -> bool:
+    return True
+
+
+class Story:
+    """A journal in the making: each method writes the events that the command of its name writes."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def write(self, event: str, release: str | None, *, reason: str = "", **facts: Any) -> Event:
+        seq = len(self.events) + 1
+        written = Event(
+            seq=seq,
+            at=START + timedelta(minutes=seq),
+            event=event,
+            release=release,
+            actor="alice",
+            reason=reason,
+            facts={key.rstrip("_"): value for key, value in facts.items()},
+        )
+        # Whatever is folded has been through the journal's JSON.
+        self.events.append(Event.from_json(written.to_json()))
+        return self.events[-1]
+
+    @property
+    def now(self) -> Any:
+        return fold(self.events)
+
+    def target(self, intact: Callable[[str], bool] = anything) -> str | None:
+        """What a rollback without a name goes to, when `current` is what the journal says."""
+        found: str | None = self.now.rollback_target(self.now.expected, intact)
+        return found
+
+    def seal(self, *releases: str, environment: str = "") -> Story:
+        for release in releases:
+            self.write(
+                "sealed",
+                release,
+                environment_digest=environment or f"environment of {release}",
+                lockfile_sha256=f"lockfile of {release}",
+                tree_digest="t" * 64,
+            )
+        return self
+
+    def promoting(self, release: str, *, unattended: bool = False, tries: int = 1) -> Story:
+        self.write(
+            "promoting",
+            release,
+            from_=self.now.expected,
+            tries=tries,
+            via="update" if unattended else "release",
+            unattended=unattended,
+        )
+        return self
+
+    def promote(self, *releases: str, unattended: bool = False) -> Story:
+        """Each is sealed first, unless it was."""
+        for release in releases:
+            if release not in self.now.records:
+                self.seal(release)
+            origin = self.now.expected
+            self.promoting(release, unattended=unattended)
+            self.write("promoted", release, from_=origin, via="release", unattended=unattended)
+        return self
+
+    def fail(self, release: str, *, says_no: bool = True, health: str = HEALTH) -> Story:
+        """A promotion that is taken back, after which what was live before passes."""
+        if release not in self.now.records:
+            self.seal(release)
+        origin = self.now.expected
+        self.promoting(release)
+        cause = "check 'answers' failed: HTTP 503" if says_no else "interrupted: SIGTERM"
+        self.write("rolling-back", origin, reason=cause, from_=release, cause=cause, says_no=says_no)
+        self.write(
+            "rolled-back",
+            origin,
+            reason=cause,
+            from_=release,
+            cause=cause,
+            manual=False,
+            verdict="bad" if says_no else "inconclusive",
+            health_digest=health,
+        )
+        return self
+
+    def fail_both(self, release: str) -> Story:
+        """A promotion that is taken back, after which what was live before fails too."""
+        self.seal(release)
+        origin = self.now.expected
+        self.promoting(release)
+        self.write("rolling-back", origin, reason="no", from_=release, cause="no", says_no=True)
+        self.write(
+            "rollback-failed",
+            origin,
+            reason="no either",
+            from_=release,
+            cause="no",
+            manual=False,
+            verdict="inconclusive",
+            then="no either",
+        )
+        return self
+
+    def rollback(self, release: str | None = None, *, passes: bool = True, message: str = "") -> str:
+        """A person's rollback; returns where it went."""
+        left = self.now.expected
+        goal = release or self.target()
+        assert goal is not None
+        facts: dict[str, Any] = {"from_": left, "manual": True}
+        self.write("rolling-back", goal, reason=message, **facts)
+        event = "rolled-back" if passes else "rollback-failed"
+        self.write(event, goal, reason=message or "rolled back by hand", **facts)
+        return goal
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+# -- lineage ------------------------------------------------------------------------------------------------
+
+
+def test_rollbacks_go_down_one_release_after_the_other(story: Story) -> None:
+    story.promote("A", "B", "C")
+
+    assert story.rollback() == "B"
+    assert story.rollback() == "A"
+
+    assert story.now.lineage == ["A"]
+    assert story.target() is None
+
+
+def test_a_rollback_does_not_go_back_to_what_was_left_before(story: Story) -> None:
+    story.promote("A", "B", "C")
+    story.rollback()
+    story.promote("D")
+
+    assert story.rollback() == "B"
+    assert story.now.lineage == ["A", "B"]
+
+
+def test_an_old_release_promoted_again_is_on_top_of_what_was_live(story: Story) -> None:
+    story.promote("A", "B", "C", "A")
+
+    assert story.rollback() == "C"
+    assert story.rollback() == "B"
+    assert story.rollback() == "A"
+
+
+def test_a_named_rollback_goes_down_to_the_release(story: Story) -> None:
+    story.promote("A", "B", "C", "D")
+
+    story.rollback("B")
+
+    assert story.now.lineage == ["A", "B"]
+    assert story.target() == "A"
+
+
+def test_a_named_rollback_goes_down_to_the_nearest_time_that_the_release_was_live(story: Story) -> None:
+    story.promote("A", "B", "C", "A", "D")
+
+    story.rollback("A")
+
+    assert story.now.lineage == ["A", "B", "C", "A"]
+    assert story.target() == "C"
+
+
+def test_a_named_rollback_to_a_release_that_is_not_below_pushes_it(story: Story) -> None:
+    story.promote("A", "B", "C")
+    story.rollback()  # to B; C is not in the lineage any more
+
+    story.rollback("C")
+
+    assert story.now.lineage == ["A", "B", "C"]
+    assert story.target() == "B"
+
+
+def test_only_proven_and_intact_releases_are_rolled_back_to(story: Story) -> None:
+    story.promote("A", "B", "C", "D")
+    story.write("observed", "X", reason="somebody", expected="D")  # never passed a check
+    story.promote("E")
+
+    assert story.target() == "D"
+    assert story.target(lambda release: release != "D") == "C"
+    assert story.target(lambda release: release == "A") == "A"
+    assert story.target(lambda _release: False) is None
+
+
+def test_a_promotion_that_was_taken_back_is_no_part_of_the_lineage(story: Story) -> None:
+    story.promote("A", "B").fail("C")
+
+    assert story.now.expected == "B"
+    assert story.now.lineage == ["A", "B"]
+    assert story.target() == "A"
+
+
+def test_promoting_what_is_already_on_top_pushes_nothing(story: Story) -> None:
+    story.promote("A", "B", "B")
+
+    assert story.now.lineage == ["A", "B"]
+
+
+def test_while_a_release_is_on_trial_everything_lies_below_it(story: Story) -> None:
+    story.promote("A", "B", "C").promoting("A")
+
+    assert story.now.rollback_target("A", anything) == "C"
+
+
+def test_where_a_rollback_will_go_is_known_before_the_promotion_is_recorded(story: Story) -> None:
+    story.promote("A", "B", "C")
+
+    assert story.now.rollback_target_after("A", anything) == "C"
+    assert story.now.rollback_target_after("D", anything) == "C"
+    assert story.now.rollback_target_after("C", anything) == "B"
+    assert story.now.rollback_target_after("D", lambda release: release == "A") == "A"
+
+
+def test_a_rollback_that_could_not_be_recorded_is_not_undone_by_the_next_one(story: Story) -> None:
+    """On a full disk `current` says B while the journal still says C."""
+    story.promote("A", "B", "C")
+
+    assert story.now.rollback_target("B", anything) == "A"
+
+
+def test_a_release_that_the_journal_never_saw_live_has_all_of_the_lineage_below_it(story: Story) -> None:
+    story.promote("A", "B")
+
+    assert story.now.rollback_target("X", anything) == "B"
+    assert story.now.rollback_target(None, anything) == "B"
+
+
+def test_after_a_first_release_there_is_nothing_to_roll_back_to(story: Story) -> None:
+    story.promote("A")
+
+    assert story.target() is None
+    assert Story().target() is None
+
+
+# -- states -------------------------------------------------------------------------------------------------
+
+
+def test_a_release_is_sealed_then_proven(story: Story) -> None:
+    story.seal("A")
+    assert story.now.state("A") is State.SEALED
+
+    story.promote("A")
+    assert story.now.state("A") is State.PROVEN
+    assert story.now.state("never heard of") is State.SEALED
+
+
+def test_proven_is_never_taken_back(story: Story) -> None:
+    story.promote("A", "B").fail("A")
+    assert story.now.state("A") is State.PROVEN
+
+    story.fail("A", says_no=False)
+    story.rollback("A", passes=False)
+    assert story.now.state("A") is State.PROVEN
+
+
+def test_bad_needs_a_release_that_said_no_and_an_old_one_that_said_yes(story: Story) -> None:
+    story.promote("A").fail("B").fail("C", says_no=False).fail_both("D")
+
+    assert story.now.state("B") is State.BAD
+    assert story.now.state("C") is State.INCONCLUSIVE
+    assert story.now.state("D") is State.INCONCLUSIVE
+
+
+def test_a_first_release_that_fails_is_bad_and_nothing_is_current(story: Story) -> None:
+    story.fail("A")
+
+    assert story.now.state("A") is State.BAD
+    assert story.now.expected is None
+    assert story.now.lineage == []
+
+
+def test_bad_is_not_softened_by_a_later_interruption(story: Story) -> None:
+    story.promote("A").fail("B").fail("B", says_no=False)
+
+    assert story.now.state("B") is State.BAD
+
+
+def test_inconclusive_becomes_bad_or_proven_by_a_later_trial(story: Story) -> None:
+    story.promote("A").fail("B", says_no=False).fail("C", says_no=False)
+
+    story.fail("B").promote("C")
+
+    assert story.now.state("B") is State.BAD
+    assert story.now.state("C") is State.PROVEN
+
+
+def test_a_bad_release_that_passes_after_all_is_proven(story: Story) -> None:
+    story.promote("A").fail("B").promote("B")
+
+    assert story.now.state("B") is State.PROVEN
+
+
+def test_a_persons_rollback_marks_nothing_bad(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback(passes=False)
+
+    assert [story.now.state(release) for release in "AB"] == [State.PROVEN, State.PROVEN]
+    assert story.now.environment_holds == {}
+
+
+def test_going_back_from_an_interrupted_promotion_says_nothing_about_it(story: Story) -> None:
+    story.promote("A").seal("B").promoting("B")
+    facts = {"from_": "B", "manual": True, "verdict": "inconclusive"}
+    story.write("rolling-back", "A", **facts)
+    story.write("rolled-back", "A", **facts)
+
+    assert story.now.state("B") is State.INCONCLUSIVE
+    assert story.now.lineage == ["A"]
+    assert story.now.root_hold is not None
+
+
+def test_a_refused_candidate_is_rejected_until_it_is_promoted(story: Story) -> None:
+    story.seal("A").write("rejected", "A", reason="check 'imports' failed")
+    assert story.now.records["A"].rejected
+    assert story.now.state("A") is State.SEALED
+
+    story.promote("A")
+    assert not story.now.records["A"].rejected
+
+
+# -- holds --------------------------------------------------------------------------------------------------
+
+
+def test_a_persons_rollback_holds_the_root(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback(message="orders fail")
+
+    assert story.now.root_hold == Hold(
+        scope="root",
+        by="alice",
+        reason="orders fail",
+        since=story.events[-1].at,
+        release="B",
+        lockfile_sha256="lockfile of B",
+    )
+
+
+def test_so_does_one_whose_target_fails_its_checks(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback(passes=False)
+
+    assert story.now.root_hold is not None
+
+
+def test_the_hold_of_a_rollback_stays_until_unhold_or_a_persons_promotion(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback()
+    held = story.now.root_hold
+
+    story.promote("C", unattended=True)
+    assert story.now.root_hold == held
+
+    by_promotion = copy.deepcopy(story)
+    by_promotion.promote("D")
+    assert by_promotion.now.root_hold is None
+
+    story.write("unheld", "A")
+    assert story.now.root_hold is None
+
+
+def test_a_persons_promotion_that_fails_lifts_nothing(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback()
+    story.fail("C")
+
+    assert story.now.root_hold.release == "B"
+
+
+def test_a_rollback_that_a_promotion_did_for_us_holds_like_any_other(story: Story) -> None:
+    story.promote("A").fail("B", says_no=False)
+    story.write("held", "B", reason="too slow", after_rollback=True)
+    assert story.now.root_hold.reason == "too slow"
+    assert story.now.root_hold.lockfile_sha256 == "lockfile of B"
+
+    story.promote("C")
+    assert story.now.root_hold is None
+
+
+def test_only_unhold_lifts_a_hold_that_was_asked_for(story: Story) -> None:
+    story.promote("A", "B")
+    story.write("held", "B", reason="frozen until January")
+    held = story.now.root_hold
+    assert held.lockfile_sha256 is None, "a changed lockfile must not lift it"
+
+    story.promote("C")
+    assert story.now.root_hold == held
+
+    story.rollback()
+    story.write("observed", "A", expected="B")
+    story.promote("D")
+    assert story.now.root_hold == held, "a hold that lapses must not take the place of one that does not"
+
+    story.write("unheld", "D")
+    assert story.now.root_hold is None
+
+
+def test_a_bad_verdict_holds_the_environment(story: Story) -> None:
+    story.promote("A").fail("B")
+
+    hold = story.now.refusal("environment of B", HEALTH)
+
+    assert hold is not None
+    assert (hold.scope, hold.release, hold.environment_digest) == ("environment", "B", "environment of B")
+    assert hold.lockfile_sha256 == "lockfile of B"
+    assert "HTTP 503" in hold.reason
+    assert story.now.refusal("environment of A", HEALTH) is None
+    assert story.now.root_hold is None
+
+
+@pytest.mark.parametrize("inconclusive", ["interrupted", "both failed"])
+def test_other_verdicts_hold_nothing(story: Story, inconclusive: str) -> None:
+    story.promote("A")
+    if inconclusive == "interrupted":
+        story.fail("B", says_no=False)
+    else:
+        story.fail_both("B")
+
+    assert story.now.environment_holds == {}
+
+
+def test_a_refusal_lapses_when_the_checks_or_hooks_change(story: Story) -> None:
+    story.promote("A").fail("B", health="before")
+
+    assert story.now.refusal("environment of B", "before") is not None
+    assert story.now.refusal("environment of B", "after") is None
+
+
+def test_a_refusal_without_a_health_digest_does_not_lapse(story: Story) -> None:
+    story.promote("A").seal("B").promoting("B")
+    story.write("rolled-back", "A", from_="B", manual=False, verdict="bad")
+
+    assert story.now.refusal("environment of B", "any") is not None
+
+
+def test_a_refusal_survives_prune_and_a_verdict_on_another_release_of_the_environment(story: Story) -> None:
+    story.promote("A").seal("B", "B2", environment="E").fail("B")
+    story.write("pruned", "B")
+    story.fail("B2", says_no=False)
+
+    assert story.now.refusal("E", HEALTH) is not None
+    assert story.now.records["B"].pruned
+
+
+@pytest.mark.parametrize(("unattended", "lifted"), [(False, True), (True, False)])
+def test_a_persons_promotion_of_the_environment_lifts_its_refusal(
+    story: Story, unattended: bool, lifted: bool
+) -> None:
+    story.promote("A").seal("B", "B2", environment="E").fail("B").fail("C")
+
+    story.promote("B2", unattended=unattended)
+
+    assert (story.now.refusal("E", HEALTH) is None) == lifted
+    assert story.now.refusal("environment of C", HEALTH) is not None
+
+
+def test_unhold_lifts_everything(story: Story) -> None:
+    story.promote("A").fail("B").fail("C").fail("D")
+    story.write("unheld", "A")
+
+    assert story.now.root_hold is None
+    assert story.now.environment_holds == {}
+    assert story.fail("E").now.root_hold is None, "counting begins anew"
+
+
+def test_three_bad_environments_in_a_row_hold_the_root(story: Story) -> None:
+    story.promote("A").fail("B").fail("C")
+    assert story.now.root_hold is None
+
+    story.fail("D")
+    assert BAD_IN_A_ROW == 3
+    assert story.now.root_hold.scope == "root"
+    assert story.now.root_hold.by == "venvship"
+    assert "3 bad environments" in story.now.root_hold.reason
+
+
+def test_a_good_promotion_between_them_begins_the_row_anew(story: Story) -> None:
+    story.promote("A").fail("B").fail("C").promote("D", unattended=True).fail("E").fail("F")
+
+    assert story.now.root_hold is None
+
+
+def test_one_environment_that_is_bad_three_times_is_one(story: Story) -> None:
+    story.promote("A").seal("B", "C", "D", environment="E").fail("B").fail("C").fail("D")
+
+    assert story.now.root_hold is None
+
+
+def test_three_bad_environments_do_not_take_the_place_of_a_persons_hold(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback(message="orders fail")
+    story.fail("C").fail("D").fail("E")
+
+    assert story.now.root_hold.reason == "orders fail"
+
+
+# -- observed -----------------------------------------------------------------------------------------------
+
+
+def test_a_switch_by_hand_is_current_from_then_on_and_holds_the_root(story: Story) -> None:
+    story.promote("A", "B").seal("X")
+    story.write("observed", "X", reason="current was switched by somebody else", expected="B")
+
+    assert story.now.expected == "X"
+    assert story.now.lineage == ["A", "B", "X"]
+    assert story.now.state("X") is State.SEALED
+    assert story.target() == "B"
+    assert story.now.root_hold.scope == "root"
+    assert story.now.root_hold.lockfile_sha256 == "lockfile of B"
+    assert story.now.was_current(1) == "B"
+
+
+def test_an_observed_rollback_is_not_undone_by_the_next_one(story: Story) -> None:
+    """It switched on a full disk and could not record it; recovery has found out since."""
+    story.promote("A", "B", "C")
+    story.write("observed", "B", expected="C")
+
+    assert story.target() == "A"
+
+
+def test_a_link_that_was_removed_is_observed_as_nothing(story: Story) -> None:
+    story.promote("A", "B")
+    story.write("observed", None, expected="B")
+
+    assert story.now.expected is None
+    assert story.now.records["B"].live_until == story.events[-1].at
+    assert story.target() == "B"
+    assert story.now.was_current(0) is None
+    assert story.now.was_current(1) == "B"
+
+
+# -- what is under way --------------------------------------------------------------------------------------
+
+
+def test_an_announced_promotion_is_open_until_it_has_an_outcome(story: Story) -> None:
+    story.promote("A").seal("B").promoting("B", unattended=True)
+
+    intent = story.now.intent
+    assert (intent.kind, intent.origin, intent.target, intent.tries) == ("promote", "A", "B", 1)
+    assert intent.unattended
+    assert intent.via == "update"
+    assert story.now.expected == "A", "what is current changes with the outcome, not with the announcement"
+
+    story.write("promoted", "B", from_="A", via="update", unattended=True)
+    assert story.now.intent is None
+    assert story.now.expected == "B"
+    assert story.now.last_outcome == story.events[-1]
+
+
+def test_a_second_try_counts(story: Story) -> None:
+    story.promote("A").seal("B").promoting("B").promoting("B", tries=2)
+
+    assert story.now.intent.tries == 2
+    assert story.now.intent.origin == "A"
+
+
+def test_an_abandoned_promotion_leaves_no_trace_but_the_events(story: Story) -> None:
+    story.promote("A").seal("B")
+    before = story.now
+    story.promoting("B")
+    story.write("abandoned", "B", reason="interrupted before the switch")
+
+    after = story.now
+    assert after.intent is None
+    assert (after.expected, after.lineage, after.state("B")) == ("A", ["A"], State.SEALED)
+    assert after.last_outcome == before.last_outcome
+
+
+def test_a_way_back_that_was_taken_is_open_until_it_has_an_outcome(story: Story) -> None:
+    story.promote("A").seal("B").promoting("B", unattended=True)
+    story.write("rolling-back", "A", reason="HTTP 503", from_="B", cause="HTTP 503", says_no=True)
+
+    intent = story.now.intent
+    assert (intent.kind, intent.origin, intent.target, intent.manual) == ("rollback", "B", "A", False)
+    assert (intent.cause, intent.says_no) == ("HTTP 503", True)
+    assert (intent.via, intent.unattended) == ("update", True), "as it was announced"
+
+
+def test_a_persons_rollback_is_an_intent_too(story: Story) -> None:
+    story.promote("A", "B")
+    story.write("rolling-back", "A", from_="B", manual=True)
+
+    assert story.now.intent.manual
+    assert story.now.intent.target == "A"
+
+
+@pytest.mark.parametrize("outcome", ["rolled-back", "rollback-failed"])
+def test_an_automatic_rollback_is_closed_by_either_outcome(story: Story, outcome: str) -> None:
+    story.promote("A")
+    story.fail("B") if outcome == "rolled-back" else story.fail_both("B")
+
+    assert story.now.intent is None
+    assert story.now.expected == "A"
+    assert story.now.last_outcome.event == outcome
+
+
+def test_whether_somebody_switched_is_seen_from_the_last_switch_of_whatever_kind(story: Story) -> None:
+    story.promote("A")
+    began_at = story.now.switch_seq
+    story.seal("B").write("pinned", "A")
+    story.write("build-failed", None, environment_digest="e", slug="hash-mismatch")
+    story.write("superseded", "B")
+    story.write("held", "A")
+    assert story.now.switch_seq == began_at
+    assert story.now.seq == len(story.events)
+
+    for switched in (
+        lambda s: s.promote("B"),
+        lambda s: s.fail("C"),
+        lambda s: s.promoting("B"),
+        lambda s: s.write("observed", "B"),
+    ):
+        other = copy.deepcopy(story)
+        switched(other)
+        assert other.now.switch_seq > began_at
+
+
+# -- what was current, and when -----------------------------------------------------------------------------
+
+
+def test_what_was_current_n_switches_ago(story: Story) -> None:
+    story.promote("A", "B", "C").fail("D")
+    story.rollback()
+
+    assert [story.now.was_current(n) for n in range(6)] == ["B", "C", "B", "A", None, None]
+
+
+def test_how_long_a_release_was_live(story: Story) -> None:
+    story.promote("A")
+    assert story.now.records["A"].live_since == story.events[-1].at
+    assert story.now.records["A"].live_until is None
+
+    story.promote("B")
+    assert story.now.records["A"].live_until == story.events[-1].at
+    assert story.now.records["A"].last_live_seq < story.now.records["B"].last_live_seq
+
+    story.rollback()
+    assert story.now.records["A"].live_until is None
+    assert story.now.records["B"].live_until == story.events[-1].at
+    assert story.now.records["A"].last_live_seq == len(story.events)
+
+
+def test_a_release_that_was_only_on_trial_was_live_until_the_way_back(story: Story) -> None:
+    story.promote("A").fail("B")
+
+    assert story.now.records["B"].live_until == story.events[-1].at
+    assert story.now.records["B"].last_live_seq == 0
+    assert story.now.records["A"].live_until is None
+
+
+def test_the_order_is_that_of_the_journal_also_when_the_clock_is_set_back() -> None:
+    story = Story().promote("A", "B", "C")
+    for number, event in enumerate(story.events):
+        story.events[number] = Event.from_json(
+            event.to_json() | {"at": f"20{60 - number}-01-01T00:00:00Z"},
+        )
+
+    assert story.target() == "B"
+    assert story.now.records["A"].seq < story.now.records["B"].seq < story.now.records["C"].seq
+
+
+def test_pins_come_and_go(story: Story) -> None:
+    story.seal("A").write("pinned", "A")
+    assert story.now.records["A"].pinned
+
+    story.write("unpinned", "A")
+    assert not story.now.records["A"].pinned
+
+
+def test_what_was_sealed_is_on_record(story: Story) -> None:
+    record = story.seal("A").now.records["A"]
+
+    assert (record.seq, record.environment_digest, record.lockfile_sha256) == (
+        1,
+        "environment of A",
+        "lockfile of A",
+    )
+
+
+def test_an_event_of_a_newer_venvship_is_passed_over(story: Story) -> None:
+    story.promote("A")
+    before = story.now
+    story.write("quarantined", "A", level=3)
+    after = story.now
+
+    assert after.seq == before.seq + 1
+    after.seq = before.seq
+    assert after == before
+
+
+# -- whatever the journal says ------------------------------------------------------------------------------
+
+NAMES = [event.value for event in EventName]
+RELEASES = st.sampled_from([None, "A", "B", "C", "D"])
+FACTS = [
+    "from", "tries", "via", "unattended", "manual", "cause", "says_no", "verdict", "health_digest",
+    "environment_digest", "lockfile_sha256", "after_rollback", "expected", "then",
+]  # fmt: skip
+SENSIBLE = st.sampled_from(
+    ["A", "B", "C", "bad", "inconclusive", "proven", "", "release", True, False, None, 1, 2]
+)
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@st.composite
+def journals(draw: st.DrawFn) -> list[Event]:
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from([*NAMES, "from-the-future"]),
+                RELEASES,
+                st.dictionaries(st.sampled_from(FACTS), SENSIBLE | ODD, max_size=5),
+                st.integers(-(10**6), 10**6),
+            ),
+            max_size=20,
+        )
+    )
+    return [
+        Event(
+            seq=seq,
+            at=START + timedelta(seconds=seconds),
+            event=event,
+            release=release,
+            actor="alice",
+            facts=facts,
+        )
+        for seq, (event, release, facts, seconds) in enumerate(rows, start=1)
+    ]
+
+
+def one(event: str, release: str | None, **facts: Any) -> list[Event]:
+    return [Event(seq=1, at=START, event=event, release=release, actor="", facts=facts)]
+
+
+@settings(deadline=None, max_examples=150)
+@given(journals(), st.sampled_from([None, "A", "B"]))
+@example(one("promoting", "A", tries="twice"), None)
+@example(one("promoting", "A", tries=float("inf")), None)
+@example([*one("rolled-back", None, verdict=["bad"], **{"from": {"a": 1}})], None)
+@example(one("sealed", None), None)
+def test_folding_is_total_and_what_comes_out_hangs_together(events: list[Event], current: str | None) -> None:
+    history = fold(events)
+
+    assert history.seq == len(events)
+    assert history.switch_seq <= history.seq
+    assert all(a != b for a, b in zip(history.lineage, history.lineage[1:], strict=False))
+    assert set(history.lineage) <= set(history.records)
+    assert history.expected == (history.switches[-1].release if history.switches else None)
+    if history.expected is not None:
+        assert history.records[history.expected].live_until is None
+    for release, record in history.records.items():
+        assert record.id == release
+        assert isinstance(record.state, State)
+    target = history.rollback_target(current, anything)
+    assert target is None or (
+        target != current and target in history.lineage and history.state(target) is State.PROVEN
+    )
+    history.rollback_target_after("A", anything)
+    history.was_current(3)
+    for environment in ("", "A"):
+        history.refusal(environment, HEALTH)
+    for hold in (history.root_hold, *history.environment_holds.values()):
+        assert hold is None or hold.to_json()["scope"] in {"root", "environment"}
+
+
+@settings(deadline=None, max_examples=50)
+@given(journals(), st.data())
+def test_what_was_folded_does_not_change_with_later_events(events: list[Event], data: st.DataObject) -> None:
+    n = data.draw(st.integers(0, len(events)))
+    was = fold(events[:n])
+    kept = copy.deepcopy(was)
+
+    fold(events)
+
+    assert was == kept
+    assert fold(events[:n]) == kept
+
+
+@settings(deadline=None, max_examples=50)
+@given(journals())
+def test_proven_is_never_taken_back_and_holds_end_only_where_they_may(events: list[Event]) -> None:
+    before = fold([])
+    for n, event in enumerate(events, start=1):
+        after = fold(events[:n])
+        for release, record in before.records.items():
+            if record.state is State.PROVEN:
+                assert after.state(release) is State.PROVEN
+        if before.root_hold is not None and after.root_hold is None:
+            by_a_person = event.event == "promoted" and not event.facts.get("unattended")
+            assert event.event == "unheld" or (by_a_person and not before.root_hold.standing)
+        for environment in before.environment_holds.keys() - after.environment_holds.keys():
+            by_a_person = event.event == "promoted" and not event.facts.get("unattended")
+            assert event.event == "unheld" or by_a_person, environment
+        before = after
+
+
+@settings(deadline=None, max_examples=50)
+@given(journals())
+def test_events_survive_their_json(events: list[Event]) -> None:
+    for event in events:
+        if repr(event.facts).find("nan") == -1:
+            assert Event.from_json(event.to_json()) == event
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"seq": "first"}, ValueError),
+        ({"seq": None}, TypeError),
+        ({"at": "yesterday"}, ValueError),
+        ({"at": "2026-11-22T09:00:00"}, ValueError),
+        ({"at": 5}, TypeError),
+        ({"release": 5}, TypeError),
+        ({"release": ["A"]}, TypeError),
+    ],
+)
+def test_an_event_of_another_form_is_refused(change: dict[str, Any], error: type[Exception]) -> None:
+    row = one("promoted", "A")[0].to_json()
+
+    with pytest.raises(error):
+        Event.from_json(row | change)
+
+
+@pytest.mark.parametrize("key", ["seq", "at", "event", "release", "actor"])
+def test_an_event_without_one_of_its_keys_is_refused(key: str) -> None:
+    row = one("promoted", "A")[0].to_json()
+    del row[key]
+
+    with pytest.raises(KeyError):
+        Event.from_json(row)
+
+
+def test_what_a_rollback_would_go_to_is_never_pruned_for_its_count(story: Story) -> None:
+    """The lineage and retention order proven releases each in its own way; they agree on the nearest two."""
+    story.promote("A", "B", "C", "D")
+    story.rollback()
+    story.promote("E")
+    history = story.now
+    facts = [
+        Facts(id=r.id, seq=r.seq, last_live_seq=r.last_live_seq, state=r.state, current=r.id == "E")
+        for r in history.records.values()
+    ]
+
+    kept = {d.id for d in decide(facts, Policy(keep=2), START + timedelta(days=1)) if d.keep}
+
+    assert {"E", story.target()} <= kept

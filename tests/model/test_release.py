@@ -1,0 +1,308 @@
+"""Release ids, times, manifests, lists of files, and the digests that are taken of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from venvship.model.interpreter import Interpreter
+from venvship.model.release import (
+    FileEntry,
+    Manifest,
+    Package,
+    canonical_json,
+    diff_packages,
+    digest,
+    format_time,
+    is_release_id,
+    new_release_id,
+    parse_time,
+    tree_digest,
+)
+from venvship.model.wheel import StoredFile, StoredWheel
+
+MOMENT = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
+MANIFEST = Manifest(
+    id="20261122T094143Z-3f9a1c2",
+    created_at=MOMENT,
+    lockfile_sha256="1" * 64,
+    environment_digest="2" * 64,
+    tree_digest="3" * 64,
+    files_sha256="4" * 64,
+    python={"implementation": "cpython", "version": "3.11", "full_version": "3.11.7"},
+    packages=(Package("django", "5.2.19"), Package("httpx", "0.28.1")),
+    warnings=({"slug": "unmet-dependency", "message": "httpx needs idna"},),
+    message="sécurité",
+    venvship="1.0",
+)
+
+
+# -- ids and times ------------------------------------------------------------------------------------------
+
+
+def test_an_id_is_the_time_in_utc_and_seven_digits() -> None:
+    cet = timezone(timedelta(hours=1))
+
+    assert new_release_id(MOMENT, "3f9a1c2") == "20261122T094143Z-3f9a1c2"
+    assert new_release_id(MOMENT.astimezone(cet), "3f9a1c2") == "20261122T094143Z-3f9a1c2"
+
+
+@pytest.mark.parametrize("token", ["", "3f9a1c", "3f9a1c22", "3F9A1C2", "3f9a1cg", "3f9a1c2\n", "../../x"])
+def test_an_id_takes_no_other_token(token: str) -> None:
+    with pytest.raises(ValueError, match="seven"):
+        new_release_id(MOMENT, token)
+
+
+def test_an_id_takes_no_naive_time() -> None:
+    with pytest.raises(ValueError, match="aware"):
+        new_release_id(MOMENT.replace(tzinfo=None), "3f9a1c2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "20261122T094143Z",
+        "20261122T094143Z-3f9a1c",
+        "20261122T094143Z-3f9a1c2 ",
+        "20261122T094143Z-3f9a1c2\n",
+        " 20261122T094143Z-3f9a1c2",
+        ".trash-20261122T094143Z-3f9a1c2",
+        "20261122T094143Z-3f9a1c2/..",
+        "\uff12\uff10261122T094143Z-3f9a1c2",
+        "20261122t094143z-3f9a1c2",
+    ],
+)
+def test_nothing_else_is_an_id(text: str) -> None:
+    assert not is_release_id(text)
+
+
+@given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
+def test_times_survive_writing_to_the_second(moment: datetime) -> None:
+    text = format_time(moment)
+
+    assert text.endswith("Z")
+    assert parse_time(text) == moment.astimezone(UTC).replace(microsecond=0)
+
+
+@pytest.mark.parametrize("text", ["", "now", "2026-11-22T09:41:43", "2026-11-22"])
+def test_a_time_without_an_offset_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever it says, it is about the time
+        parse_time(text)
+
+
+def test_a_time_in_another_zone_is_read_as_utc() -> None:
+    assert parse_time("2026-11-22T10:41:43+01:00") == MOMENT
+
+
+# -- canonical JSON -----------------------------------------------------------------------------------------
+
+
+def test_one_value_has_one_spelling() -> None:
+    assert canonical_json({"b": [1, 2], "a": "é"}) == '{"a":"é","b":[1,2]}'.encode()
+    assert digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+
+
+@settings(deadline=None, max_examples=60)
+@example("orders fail \udcff")
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(st.characters()),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=5,
+    )
+)
+def test_every_value_reads_back_also_text_that_is_no_unicode(value: object) -> None:
+    """`-m` may hold bytes that are no UTF-8; they come as lone surrogates (PEP 383)."""
+    written = canonical_json(value)
+
+    assert json.loads(written) == value
+    assert b"\n" not in written
+    written.decode()
+
+
+# -- manifest -----------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_survives_its_json() -> None:
+    written = json.loads(json.dumps(MANIFEST.to_json()))
+
+    assert written["format"] == 1
+    assert Manifest.from_json(written) == MANIFEST
+
+
+def test_a_manifest_keeps_keys_that_it_does_not_know() -> None:
+    written = {**MANIFEST.to_json(), "signature": {"by": "alice"}}
+
+    assert Manifest.from_json(written).to_json() == written
+
+
+def test_an_unknown_key_never_takes_the_place_of_a_known_one() -> None:
+    manifest = replace(MANIFEST, extra={"id": "another", "format": 9})
+
+    assert manifest.to_json()["id"] == MANIFEST.id
+    assert manifest.to_json()["format"] == 1
+
+
+@pytest.mark.parametrize(
+    "key", sorted(MANIFEST.to_json().keys() - {"format", "warnings", "message", "venvship"})
+)
+def test_a_manifest_without_one_of_its_keys_is_refused(key: str) -> None:
+    written = MANIFEST.to_json()
+    del written[key]
+
+    with pytest.raises(KeyError):
+        Manifest.from_json(written)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "../../etc"},
+        {"id": 7},
+        {"created_at": "today"},
+        {"created_at": None},
+        {"packages": [{"name": "django"}]},
+        {"packages": ["django"]},
+        {"packages": None},
+        {"python": "3.11"},
+    ],
+)
+def test_a_manifest_of_another_shape_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
+        Manifest.from_json({**MANIFEST.to_json(), **change})
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+ENTRIES = [
+    FileEntry(path="lib", type="dir", mode=0o555),
+    FileEntry(path="lib/a.py", type="file", mode=0o444, size=3, sha256="a" * 64),
+    FileEntry(path="bin/run", type="file", mode=0o555, size=4, sha256="b" * 64),
+    FileEntry(path="bin/python", type="link", mode=0o777, target="/usr/bin/python3.11"),
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.path)
+def test_an_entry_survives_its_row(entry: FileEntry) -> None:
+    assert FileEntry.from_json(json.loads(json.dumps(entry.to_json()))) == entry
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [],
+        ["a"],
+        "entry",
+        ["a", "file", "0444", 1],
+        ["a", "file", "0444", 1, "x", "y"],
+        ["a", "socket", "0444", 0, ""],
+        ["a", "file", "0999", 1, "x"],
+        ["a", "file", "0444", "much", "x"],
+    ],
+)
+def test_a_row_of_another_shape_is_refused(row: object) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        FileEntry.from_json(row)
+
+
+def test_the_tree_digest_does_not_depend_on_the_order() -> None:
+    assert tree_digest(ENTRIES) == tree_digest(reversed(ENTRIES))
+
+
+def test_the_tree_digest_does_not_depend_on_modes_but_on_what_can_be_executed() -> None:
+    a = FileEntry(path="a", type="file", mode=0o444, size=1, sha256="a" * 64)
+
+    assert tree_digest([a]) == tree_digest([replace(a, mode=0o644)])
+    assert tree_digest([a]) != tree_digest([replace(a, mode=0o555)])
+    folder = ENTRIES[0]
+    assert tree_digest([folder]) == tree_digest([replace(folder, mode=0o700)])
+
+
+@pytest.mark.parametrize(
+    ("number", "change"),
+    [
+        (1, {"sha256": "c" * 64}),
+        (1, {"path": "lib/b.py"}),
+        (3, {"target": "/usr/bin/python3.12"}),
+        (0, {"path": "lib64"}),
+        (0, {"type": "file"}),
+    ],
+)
+def test_the_tree_digest_changes_with_what_is_in_the_tree(number: int, change: dict[str, Any]) -> None:
+    changed = [replace(e, **change) if i == number else e for i, e in enumerate(ENTRIES)]
+
+    assert tree_digest(changed) != tree_digest(ENTRIES)
+    assert tree_digest(ENTRIES[1:]) != tree_digest(ENTRIES)
+
+
+# -- packages -----------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_names_what_is_new_gone_and_changed_by_name() -> None:
+    before = [Package("idna", "3.9"), Package("django", "5.2.18"), Package("six", "1.0"), Package("a", "1")]
+    after = [
+        Package("zope", "1"),
+        Package("django", "5.2.19"),
+        Package("idna", "3.10"),
+        Package("six", "1.0"),
+    ]
+
+    assert diff_packages(before, after).to_json() == {
+        "added": [{"name": "zope", "from": None, "to": "1"}],
+        "removed": [{"name": "a", "from": "1", "to": None}],
+        "changed": [
+            {"name": "django", "from": "5.2.18", "to": "5.2.19"},
+            {"name": "idna", "from": "3.9", "to": "3.10"},
+        ],
+    }
+    assert not any(diff_packages(before, before).to_json().values())
+
+
+# -- the other values on disk -------------------------------------------------------------------------------
+
+
+def test_an_interpreter_survives_its_json_and_a_security_update() -> None:
+    interpreter = Interpreter(
+        path="/usr/bin/python3.11",
+        version="3.11.7",
+        implementation="cpython",
+        soabi="cpython-311-x86_64-linux-gnu",
+        platform="linux-x86_64",
+        magic="a70d0d0a",
+        tags=("cp311-cp311-linux_x86_64", "py3-none-any"),
+        markers={"python_version": "3.11"},
+    )
+
+    assert Interpreter.from_json(json.loads(json.dumps(interpreter.to_json()))) == interpreter
+    assert interpreter.minor == "3.11"
+    updated = replace(interpreter, version="3.11.8", path="/opt/python3.11")
+    assert updated.identity() == interpreter.identity()
+    for change in ({"version": "3.12.1"}, {"soabi": "x"}, {"magic": "x"}, {"platform": "x"}):
+        assert replace(interpreter, **change).identity() != interpreter.identity()  # type: ignore[arg-type]
+
+
+def test_a_stored_wheel_survives_its_json() -> None:
+    wheel = StoredWheel(
+        sha256="a" * 64,
+        filename="shop-1.0-py3-none-any.whl",
+        name="shop",
+        version="1.0",
+        dist_info="shop-1.0.dist-info",
+        root_is_purelib=True,
+        requires=("idna>=3",),
+        provides_extra=("fast",),
+        scripts=(("shop", "shop.cli", "main", "console"),),
+        files=(StoredFile(path="site/shop.py", size=3, sha256="b" * 64, executable=False),),
+        data="/store/a/data",
+    )
+
+    read = StoredWheel.from_json(json.loads(json.dumps(wheel.to_json())), tree="/store/a/data")
+
+    assert read == wheel

@@ -1,0 +1,83 @@
+"""The interpreter that a root's releases run on, as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """One CPython, asked once and recorded in `state/python.json`.
+
+    Attributes:
+        path: Versioned, real path of the executable, such as `/usr/bin/python3.11`; never a shim or a link.
+        version: Full version, such as `"3.11.7"`.
+        implementation: `sys.implementation.name`: `"cpython"`.
+        soabi: `sysconfig` variable `SOABI`, such as `"cpython-311-x86_64-linux-gnu"`.
+        platform: `sysconfig.get_platform()`, such as `"linux-x86_64"`.
+        magic: `importlib.util.MAGIC_NUMBER` as hexadecimal digits.
+        tags: Wheel tags it accepts, best first, as `packaging.tags` spells them.
+        markers: Its environment for PEP 508 markers: the keys of `packaging.markers.default_environment()`.
+    """
+
+    path: str
+    version: str
+    implementation: str
+    soabi: str
+    platform: str
+    magic: str
+    tags: tuple[str, ...] = field(repr=False)
+    markers: Mapping[str, str] = field(repr=False)
+
+    @property
+    def minor(self) -> str:
+        """The `X.Y` of its version."""
+        return ".".join(self.version.split(".")[:2])
+
+    def identity(self) -> dict[str, str]:
+        """The part that decides whether files built for one interpreter serve another.
+
+        The patch level and the path are left out on purpose: an operating system's security update of
+        3.11.6 to 3.11.7 must not make every release look different.
+        """
+        return {
+            "implementation": self.implementation,
+            "version": self.minor,
+            "soabi": self.soabi,
+            "platform": self.platform,
+            "magic": self.magic,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form that `from_json` reads."""
+        return {
+            "path": self.path,
+            "version": self.version,
+            "implementation": self.implementation,
+            "soabi": self.soabi,
+            "platform": self.platform,
+            "magic": self.magic,
+            "tags": list(self.tags),
+            "markers": dict(self.markers),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Interpreter:
+        """Read the JSON form.
+
+        Raises:
+            KeyError: A key is missing.
+            TypeError: A value has the wrong type.
+        """
+        return cls(
+            path=str(data["path"]),
+            version=str(data["version"]),
+            implementation=str(data["implementation"]),
+            soabi=str(data["soabi"]),
+            platform=str(data["platform"]),
+            magic=str(data["magic"]),
+            tags=tuple(str(tag) for tag in data["tags"]),
+            markers={str(key): str(value) for key, value in data["markers"].items()},
+        )

@@ -1,0 +1,275 @@
+"""What a release is: its id, its state, its manifest and its list of files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+FORMAT = 1
+"""The format number of every JSON file and journal line that this version writes."""
+
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{7}", re.ASCII)
+
+
+class State(StrEnum):
+    """What is known about a release from having been live."""
+
+    SEALED = "sealed"
+    PROVEN = "proven"
+    BAD = "bad"
+    INCONCLUSIVE = "inconclusive"
+
+
+def new_release_id(now: datetime, token: str) -> str:
+    """Make an id such as `20261122T094143Z-3f9a1c2`.
+
+    Ids are names, not an order: the clock may be set back. Order comes from the journal's `seq`.
+
+    Args:
+        now: The time, aware.
+        token: Seven random lower-case hexadecimal digits.
+
+    Raises:
+        ValueError: The token has another form, or the time is naive.
+    """
+    if now.tzinfo is None:
+        raise ValueError("release ids are made from aware times")
+    release_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{token}"
+    if not is_release_id(release_id):
+        raise ValueError(f"not seven hexadecimal digits: {token!r}")
+    return release_id
+
+
+def is_release_id(text: str) -> bool:
+    """Whether this is a whole release id."""
+    return _ID.fullmatch(text) is not None
+
+
+def format_time(moment: datetime) -> str:
+    """Write an aware time as RFC 3339 in UTC, to the second, as in `2026-11-22T09:41:43Z`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def parse_time(text: str) -> datetime:
+    """Read what `format_time` wrote.
+
+    Raises:
+        ValueError: Not an RFC 3339 time with an offset.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without an offset: {text!r}")
+    return moment.astimezone(UTC)
+
+
+def canonical_json(data: object) -> bytes:
+    """One spelling for one value: sorted keys, no spaces, UTF-8. What digests are taken of.
+
+    Bytes of the command line that are no UTF-8 come as lone surrogates (PEP 383), which UTF-8 cannot spell;
+    they become JSON escapes, so that `-m` with such a byte in it neither fails nor is lost.
+    """
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="backslashreplace")
+
+
+def digest(data: object) -> str:
+    """The SHA-256 of `canonical_json(data)`, as hexadecimal digits."""
+    return hashlib.sha256(canonical_json(data)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Package:
+    """One installed distribution: its normalised name (PEP 503) and its version."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    """One line of a comparison: a package with the version on either side, `None` where it is absent."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+    def to_json(self) -> dict[str, str | None]:
+        """The JSON form."""
+        return {"name": self.name, "from": self.before, "to": self.after}
+
+
+@dataclass(frozen=True, slots=True)
+class PackageDiff:
+    """What differs between the packages of two releases, each list sorted by name."""
+
+    added: tuple[PackageChange, ...] = ()
+    removed: tuple[PackageChange, ...] = ()
+    changed: tuple[PackageChange, ...] = ()
+
+    def to_json(self) -> dict[str, list[dict[str, str | None]]]:
+        """The JSON form: three lists of `{name, from, to}`."""
+        return {
+            "added": [change.to_json() for change in self.added],
+            "removed": [change.to_json() for change in self.removed],
+            "changed": [change.to_json() for change in self.changed],
+        }
+
+
+def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> PackageDiff:
+    """Compare two sets of packages."""
+    old = {package.name: package.version for package in before}
+    new = {package.name: package.version for package in after}
+    changes = [PackageChange(name, old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys())]
+    return PackageDiff(
+        added=tuple(change for change in changes if change.before is None),
+        removed=tuple(change for change in changes if change.after is None),
+        changed=tuple(
+            change
+            for change in changes
+            if change.before is not None and change.after is not None and change.before != change.after
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One line of `files.json`.
+
+    Attributes:
+        path: Relative to the release, with `/`.
+        type: `"file"`, `"dir"` or `"link"`.
+        mode: Permission bits, such as `0o444`.
+        size: Bytes; 0 for directories and links.
+        sha256: Of the contents, hexadecimal; empty for directories and links.
+        target: Of a link, as `readlink` gives it; empty otherwise.
+    """
+
+    path: str
+    type: str
+    mode: int
+    size: int = 0
+    sha256: str = ""
+    target: str = ""
+
+    def to_json(self) -> list[Any]:
+        """A row `[path, type, mode, size, sha256 or target]`: files.json may have 20,000 of them."""
+        return [self.path, self.type, f"{self.mode:04o}", self.size, self.target or self.sha256]
+
+    @classmethod
+    def from_json(cls, row: Any) -> FileEntry:  # noqa: ANN401
+        """Read a row.
+
+        Raises:
+            ValueError: The row has another shape.
+        """
+        path, kind, mode, size, value = row
+        if kind not in {"file", "dir", "link"}:
+            raise ValueError(f"unknown file type {kind!r}")
+        return cls(
+            path=str(path),
+            type=kind,
+            mode=int(mode, 8),
+            size=int(size),
+            sha256=value if kind == "file" else "",
+            target=value if kind == "link" else "",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a release is made of: `.venvship/manifest.json`, the file that makes a directory a release.
+
+    Attributes:
+        id: The release's id.
+        created_at: When it was sealed; aware, UTC.
+        lockfile_sha256: Of the lockfile's original bytes.
+        environment_digest: What the lockfile means here; see `model.lockfile.environment_digest`.
+        tree_digest: Of all files, as they would be at a fixed path; equal on every host.
+        files_sha256: Of the bytes of `files.json`, so that one hash in the manifest covers every file.
+        python: The interpreter's `identity()` plus `path` and full `version` under `"full_version"`.
+        packages: Installed distributions, sorted by name.
+        warnings: What the build wanted people to know, each with `slug` and `message`.
+        message: The person's `-m`, or empty.
+        venvship: The version that built it.
+        extra: Keys this version does not know; kept on rewrite.
+    """
+
+    id: str
+    created_at: datetime
+    lockfile_sha256: str
+    environment_digest: str
+    tree_digest: str
+    files_sha256: str
+    python: Mapping[str, str]
+    packages: tuple[Package, ...]
+    warnings: tuple[Mapping[str, str], ...] = ()
+    message: str = ""
+    venvship: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form that `from_json` reads."""
+        return {
+            **self.extra,
+            "format": FORMAT,
+            "id": self.id,
+            "created_at": format_time(self.created_at),
+            "lockfile_sha256": self.lockfile_sha256,
+            "environment_digest": self.environment_digest,
+            "tree_digest": self.tree_digest,
+            "files_sha256": self.files_sha256,
+            "python": dict(self.python),
+            "packages": [{"name": p.name, "version": p.version} for p in self.packages],
+            "warnings": [dict(w) for w in self.warnings],
+            "message": self.message,
+            "venvship": self.venvship,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Manifest:
+        """Read the JSON form; the caller has checked `format`.
+
+        Raises:
+            KeyError: A key is missing.
+            TypeError: A value has the wrong type.
+            ValueError: A time or an id has the wrong form.
+        """
+        known = {
+            "format", "id", "created_at", "lockfile_sha256", "environment_digest", "tree_digest",
+            "files_sha256", "python", "packages", "warnings", "message", "venvship",
+        }  # fmt: skip
+        if not is_release_id(data["id"]):
+            raise ValueError(f"not a release id: {data['id']!r}")
+        return cls(
+            id=data["id"],
+            created_at=parse_time(data["created_at"]),
+            lockfile_sha256=data["lockfile_sha256"],
+            environment_digest=data["environment_digest"],
+            tree_digest=data["tree_digest"],
+            files_sha256=data["files_sha256"],
+            python={str(k): str(v) for k, v in data["python"].items()},
+            packages=tuple(Package(p["name"], p["version"]) for p in data["packages"]),
+            warnings=tuple(data.get("warnings", ())),
+            message=data.get("message", ""),
+            venvship=data.get("venvship", ""),
+            extra={k: v for k, v in data.items() if k not in known},
+        )
+
+
+def tree_digest(entries: Iterable[FileEntry]) -> str:
+    """Digest a tree from its entries, in whatever order they come.
+
+    Modes enter only as "executable or not": they are the same everywhere once sealed. The entries must be
+    those of the canonical tree, the one that would stand at a fixed path with a fixed interpreter path.
+    """
+    rows = sorted(
+        (e.path, e.type, bool(e.mode & 0o111) if e.type == "file" else False, e.target or e.sha256)
+        for e in entries
+    )
+    return digest([list(row) for row in rows])

@@ -1,0 +1,266 @@
+"""One requirement of a lockfile, and the rules that hold in every lockfile format."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+
+from venvship.errors import LockfileError
+
+if TYPE_CHECKING:
+    from venvship.model.interpreter import Interpreter
+
+LISTED_PROBLEMS: Final = 50
+"""How many problems an error lists; the rest is only counted."""
+
+COUNTED_PROBLEMS: Final = 1000
+"""After so many the file is something else than a lockfile, and reading on only costs time."""
+
+_QUOTED_CHARACTERS: Final = 100
+_FILENAME_CHARACTERS: Final = 255
+
+NO_HASH: Final = "has no hash; write the lockfile with hashes (`pip hash FILE` prints that of one file)"
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:", re.IGNORECASE)
+"""How a URL begins, as against a path."""
+
+_VARIABLES = re.compile(r"(?:\$\{[A-Z0-9_]+\})+")
+_SECRET_PARAMETER = re.compile(
+    r"token|secret|passw|signature|credential|bearer|jwt|(?:api|access|private)[-_.]?key"
+    r"|(?:^|[-_.])(?:key|pass|pwd|auth|sig|sas|code)(?:$|[-_.])"
+)
+_TOKEN_USER = re.compile(r"(?:gh[a-z]_|github_pat_|glpat-|gldt-|pypi-|dckr_pat_)|[A-Za-z0-9_\-.]{32,}$")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    r"""One pinned distribution, as a lockfile gives it.
+
+    Attributes:
+        name: Normalised (PEP 503).
+        version: Normalised (PEP 440).
+        extras: Normalised, sorted.
+        marker: The PEP 508 marker, or `None`.
+        hashes: Allowed files, each `"sha256:<hex>"`; sorted, never empty.
+        url: Where the one file is, if the lockfile says so: a URL with its `${VAR}`s unexpanded and without a
+            fragment, or an absolute local path. `None`: an index knows.
+        index_options: Further option lines for pip, for this requirement only.
+        text: Its own lines as they stand in the lockfile, byte for byte up to the last one that says
+            something; line ends are `\n`, and the last line never ends in a backslash. What pip gets, so
+            that no hash can be lost on the way. Only a relative local path is rewritten, to an absolute one.
+        file: Absolute path of the file that holds it.
+        line: Its first line there, from 1.
+    """
+
+    name: str
+    version: str
+    extras: tuple[str, ...] = ()
+    marker: str | None = None
+    hashes: tuple[str, ...]
+    url: str | None = None
+    index_options: tuple[str, ...] = ()
+    text: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason to refuse a lockfile.
+
+    Attributes:
+        file: Absolute path.
+        line: From 1; `None` where it is about the whole file.
+        message: What is wrong and what to do.
+    """
+
+    file: str
+    line: int | None
+    message: str
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects everything that is wrong with a lockfile, so that one run tells all of it.
+
+    Attributes:
+        path: The lockfile; the error is about it.
+    """
+
+    path: str
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, file: str, line: int | None, message: str) -> None:
+        """Note one problem."""
+        self.found.append(Problem(file, line, message))
+
+    @property
+    def enough(self) -> bool:
+        """Whether to stop reading: what comes after this many problems tells nobody anything."""
+        return len(self.found) >= COUNTED_PROBLEMS
+
+    def raise_if_any(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            LockfileError: Something was found.
+        """
+        if self.found:
+            raise self.refusal()
+
+    def refusal(self) -> LockfileError:
+        """The error that lists what was found, ordered by file as read and by line."""
+        order = {problem.file: position for position, problem in reversed(list(enumerate(self.found)))}
+        problems = sorted(self.found, key=lambda p: (order[p.file], p.line or 0))
+        folder = os.path.dirname(self.path)
+        lines = []
+        for problem in problems[:LISTED_PROBLEMS]:
+            place = [] if problem.file == self.path else [_shorter(problem.file, folder)]
+            place += [f"line {problem.line}"] if problem.line is not None else []
+            lines.append(f"  {' '.join(place)}: {problem.message}" if place else f"  {problem.message}")
+        more = len(problems) - LISTED_PROBLEMS
+        if more > 0:
+            at_least = "at least " if self.enough else ""
+            lines.append(f"  and {at_least}{more} more")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        return LockfileError(
+            "\n".join([f"{self.path} is refused ({count}); nothing was built", *lines]),
+            hint="`venvship lock`, `pip-compile --generate-hashes`, `uv pip compile --generate-hashes` and"
+            " `uv export --no-emit-project` write lockfiles that venvship takes",
+            path=self.path,
+            problems=[
+                {"file": p.file, "line": p.line, "message": p.message} for p in problems[:LISTED_PROBLEMS]
+            ],
+            more_problems=max(more, 0),
+        )
+
+
+def _shorter(path: str, folder: str) -> str:
+    inside = os.path.join(folder, "")
+    return path.removeprefix(inside)
+
+
+def quote(text: str) -> str:
+    """Show a piece of a lockfile in a message: shortened, and without what may be a secret."""
+    cut = text[: 4 * _QUOTED_CHARACTERS]
+    # The cut may have taken the `@` that tells a password; what is left of it must go as well.
+    cut = re.sub(r"://[^\s@]*(?:@|$)" if len(cut) < len(text) else r"://[^\s@]*@", "://…@", cut)
+    text = re.sub(r"\?[^\s#]+", "?…", cut)
+    if len(text) > _QUOTED_CHARACTERS:
+        text = text[:_QUOTED_CHARACTERS] + "…"
+    return "`" + "".join(c if c.isprintable() else "�" for c in text) + "`"
+
+
+def secret_in_url(url: str) -> str | None:
+    """Name the part of a URL that holds a secret in clear, or return `None`.
+
+    A lockfile is committed, copied into releases and shown in diffs; `${VAR}` keeps a secret out of them.
+    A user name alone is none: it is what a keyring is asked with.
+
+    Raises:
+        ValueError: Not a URL.
+    """
+    parts = urlsplit(url)
+    user_info, at, host = parts.netloc.rpartition("@")
+    port = host.rpartition("]")[2].partition(":")[2]
+    if port and not port.isdecimal() and not _VARIABLES.fullmatch(port):
+        # Also what is left of a password with an unescaped slash in it, so it must not be shown.
+        raise ValueError("the port is not a number")
+    if at:
+        user, colon, password = user_info.partition(":")
+        if password and not _VARIABLES.fullmatch(password):
+            return "a password"
+        if user and not _VARIABLES.fullmatch(user) and (_TOKEN_USER.match(user) or (colon and not password)):
+            return "a user name that looks like a token"
+    for name, value in parse_qsl(parts.query, max_num_fields=100):
+        if value and _SECRET_PARAMETER.search(name.lower()) and not _VARIABLES.fullmatch(value):
+            return f"a secret in the query parameter {quote(name)}"
+    return None
+
+
+def may_build(name: str, sdists: Collection[str]) -> bool:
+    """Whether `[build] sdists` lets this distribution be built from source."""
+    return "*" in sdists or canonicalize_name(name) in {canonicalize_name(other) for other in sdists}
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What the file name of a wheel or source distribution says."""
+
+    name: str
+    version: str
+    is_wheel: bool
+
+
+def parse_filename(filename: str) -> Artifact:
+    """Read the file name of a wheel or of a source distribution.
+
+    Raises:
+        ValueError: It is neither; the message says so and what to do.
+    """
+    # A wheel's name is a product of compressed tag sets: a long enough one would fill the memory.
+    if len(filename) > _FILENAME_CHARACTERS:
+        raise ValueError(f"a file name of {len(filename)} characters")
+    if filename.lower().endswith(".whl"):
+        name, version, _, _ = parse_wheel_filename(filename)
+        return Artifact(name, str(version), is_wheel=True)
+    if filename.endswith((".tar.gz", ".zip")):
+        name, version = parse_sdist_filename(filename)
+        return Artifact(name, str(version), is_wheel=False)
+    raise ValueError(f"{quote(filename)} is neither a wheel nor a source distribution (.whl, .tar.gz, .zip)")
+
+
+def check_hashes(hashes: Sequence[str]) -> tuple[str, ...]:
+    """Keep the SHA-256 hashes, sorted, each once.
+
+    Args:
+        hashes: Each `algorithm:hex`.
+
+    Raises:
+        ValueError: There is none to trust; the message says why and what to do.
+    """
+    if not hashes:
+        raise ValueError(NO_HASH)
+    algorithms = sorted({value.partition(":")[0] for value in hashes})
+    kept = sorted({value for value in hashes if value.startswith("sha256:")})
+    if not kept:
+        raise ValueError(f"has only {' and '.join(algorithms)} hashes; venvship goes by sha256")
+    for value in kept:
+        if not _SHA256.fullmatch(value.removeprefix("sha256:")):
+            raise ValueError(f"{quote(value)} is not a sha256 hash: that is 64 lower-case hexadecimal digits")
+    return tuple(kept)
+
+
+def local_path(url: str) -> str:
+    """The path of a `file:` URL.
+
+    Raises:
+        ValueError: It names another host.
+    """
+    parts = urlsplit(url)
+    if parts.netloc not in {"", "localhost"}:
+        raise ValueError("a file: URL cannot name a host")
+    return unquote(parts.path)
+
+
+def marker_environment(interpreter: Interpreter) -> dict[str, str]:
+    """The environment to evaluate markers in: the interpreter's, and `extra` empty.
+
+    `packaging` fills what is missing from the interpreter that runs venvship, which may be another one. So
+    nothing may be missing.
+    """
+    from packaging.markers import default_environment
+
+    return {**dict.fromkeys(default_environment(), ""), **interpreter.markers, "extra": ""}
+
+
+def describe(interpreter: Interpreter) -> str:
+    """Name the interpreter in a message."""
+    return f"CPython {interpreter.version} on {interpreter.platform}"

@@ -1,0 +1,151 @@
+"""Which releases to keep, and why: a pure function from facts to decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from venvship.model.release import State
+
+GRACE: Final = timedelta(hours=1)
+"""What was live so recently may still have processes that show it nowhere."""
+
+LEAST_PROVEN: Final = 2
+"""So many proven releases are always kept, while there are so many: the live one and a way back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What retention needs to know of one release.
+
+    Attributes:
+        id: The release.
+        seq: When it was sealed, in the journal's order.
+        last_live_seq: When it last became current, in the journal's order; 0 for never.
+        state: Its state.
+        rejected: Whether a candidate check or the prepare hook refused it last.
+        current: Whether it is live.
+        previous: Whether a rollback would switch to it.
+        pinned: Whether a person protects it.
+        in_operation: Whether an operation without an outcome is about it.
+        in_use: Who uses it, for people; `""` for nobody.
+        live_until: When it last stopped being current; `None` if it never was, or is.
+    """
+
+    id: str
+    seq: int
+    last_live_seq: int = 0
+    state: State = State.SEALED
+    rejected: bool = False
+    current: bool = False
+    previous: bool = False
+    pinned: bool = False
+    in_operation: bool = False
+    in_use: str = ""
+    live_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How much to keep.
+
+    Attributes:
+        keep: Proven releases, the most recently live first; at least 2.
+        keep_days: And all that were live within so many days.
+        keep_failed: Refused, bad and inconclusive releases, the newest first.
+    """
+
+    keep: int
+    keep_days: float = 0.0
+    keep_failed: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one release."""
+
+    id: str
+    keep: bool
+    reason: str
+
+
+def decide(releases: Sequence[Facts], policy: Policy, now: datetime) -> list[Decision]:
+    """Decide on every release, the newest first.
+
+    The rules are a union: whatever any of them keeps is kept, with the first reason that applies.
+
+    Args:
+        releases: All of them, in any order.
+        policy: How much to keep.
+        now: The time; aware. Only the grace period and `keep_days` look at it, and both only keep more when
+            a clock is wrong in one direction, never less than the counts in the other.
+
+    Returns:
+        One decision for each release.
+    """
+    newest = sorted(releases, key=lambda r: r.seq, reverse=True)
+    proven = sorted(
+        (r for r in releases if r.state is State.PROVEN), key=lambda r: r.last_live_seq, reverse=True
+    )
+    failed = [r for r in newest if r.state in {State.BAD, State.INCONCLUSIVE} or _was_refused(r)]
+    rank = {r.id: number for number, r in enumerate(proven, start=1)}
+    failed_rank = {r.id: number for number, r in enumerate(failed, start=1)}
+    live_seq = max((r.seq for r in releases if r.current), default=0)
+    return [
+        Decision(r.id, bool(reason), reason or _why_not(r, policy))
+        for r in newest
+        for reason in [
+            _why(
+                r,
+                policy,
+                now,
+                rank=rank.get(r.id, 0),
+                failed_rank=failed_rank.get(r.id, 0),
+                live_seq=live_seq,
+            )
+        ]
+    ]
+
+
+def _was_refused(release: Facts) -> bool:
+    return release.rejected and release.state is State.SEALED
+
+
+def _why(release: Facts, policy: Policy, now: datetime, *, rank: int, failed_rank: int, live_seq: int) -> str:
+    """The first reason to keep a release; `""` for none."""
+    keep = max(policy.keep, LEAST_PROVEN)
+    protected = [
+        (release.current, "current"),
+        (release.previous, "previous: where a rollback goes"),
+        (release.pinned, "pinned"),
+        (release.in_operation, "an operation on it has no outcome yet"),
+        (bool(release.in_use), f"in use: {release.in_use}"),
+        (_within(release, now, GRACE.total_seconds()), "live within the last hour"),
+        (0 < rank <= LEAST_PROVEN, f"one of the last {LEAST_PROVEN} proven"),
+        (0 < rank <= keep, f"proven {rank} of {keep}"),
+        (_within(release, now, policy.keep_days * 86_400), f"live within {policy.keep_days:g} days"),
+        (
+            0 < failed_rank <= policy.keep_failed,
+            f"failed {failed_rank} of {policy.keep_failed}, to look into",
+        ),
+        (
+            release.state is State.SEALED and not release.rejected and release.seq > live_seq,
+            "newer than current",
+        ),
+    ]
+    return next((reason for applies, reason in protected if applies), "")
+
+
+def _within(release: Facts, now: datetime, span: float) -> bool:
+    # A time in the future means that the clock was set back since: no reason to call it long ago.
+    return release.live_until is not None and (now - release.live_until).total_seconds() < span
+
+
+def _why_not(release: Facts, policy: Policy) -> str:
+    if release.state is State.PROVEN:
+        return f"older than the {max(policy.keep, LEAST_PROVEN)} proven releases to keep"
+    if release.state is State.SEALED and not release.rejected:
+        return "never live, and older than current"
+    return f"older than the {policy.keep_failed} failed releases to keep"

@@ -1,0 +1,97 @@
+"""What the store knows of one unpacked wheel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """One file of an unpacked wheel, as the store holds it.
+
+    Attributes:
+        path: Where it goes in a release, relative, with `/`, as scheme and path: `site/…` (purelib and
+            platlib alike: a virtualenv has one site-packages), `scripts/…`, `headers/…` or `data/…`.
+        size: Bytes.
+        sha256: Hexadecimal digits, taken at import.
+        executable: Whether the archive marked it so.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredWheel:
+    """One wheel in the store.
+
+    Attributes:
+        sha256: Of the wheel file; its name in the store.
+        filename: The wheel's file name.
+        name: Normalised distribution name (PEP 503).
+        version: As its METADATA says.
+        dist_info: Name of its `.dist-info` directory, which is below `site/`.
+        root_is_purelib: From WHEEL.
+        requires: Its `Requires-Dist` lines.
+        provides_extra: Its `Provides-Extra` lines.
+        scripts: Console and GUI entry points, each `(script name, module, attribute, "console" or "gui")`.
+        files: Every file of the wheel but RECORD and its signatures, sorted by path.
+        data: Absolute path of its tree in the store: the file `f` stands at `data/f.path`.
+    """
+
+    sha256: str
+    filename: str
+    name: str
+    version: str
+    dist_info: str
+    root_is_purelib: bool
+    requires: tuple[str, ...]
+    provides_extra: tuple[str, ...]
+    scripts: tuple[tuple[str, str, str, str], ...]
+    files: tuple[StoredFile, ...]
+    data: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form, without `data`, which is where it was found."""
+        return {
+            "sha256": self.sha256,
+            "filename": self.filename,
+            "name": self.name,
+            "version": self.version,
+            "dist_info": self.dist_info,
+            "root_is_purelib": self.root_is_purelib,
+            "requires": list(self.requires),
+            "provides_extra": list(self.provides_extra),
+            "scripts": [list(script) for script in self.scripts],
+            "files": [[f.path, f.size, f.sha256, f.executable] for f in self.files],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], *, tree: str) -> StoredWheel:
+        """Read the JSON form.
+
+        Raises:
+            KeyError: A key is missing.
+            TypeError: A value has the wrong type.
+            ValueError: A row has the wrong length.
+        """
+        return cls(
+            sha256=data["sha256"],
+            filename=data["filename"],
+            name=data["name"],
+            version=data["version"],
+            dist_info=data["dist_info"],
+            root_is_purelib=bool(data["root_is_purelib"]),
+            requires=tuple(data["requires"]),
+            provides_extra=tuple(data["provides_extra"]),
+            scripts=tuple((name, module, attr, kind) for name, module, attr, kind in data["scripts"]),
+            files=tuple(
+                StoredFile(path=path, size=size, sha256=sha256, executable=bool(executable))
+                for path, size, sha256, executable in data["files"]
+            ),
+            data=tree,
+        )
