@@ -1,0 +1,375 @@
+"""Mutexes and leases between real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from venvship.errors import BusyError, NotWritableError
+from venvship.system.mutex import Mutex, lease_withheld, shared, take_lease
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def another_process(script: str, *arguments: str | os.PathLike[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run Python code that says "ready" and then waits for its standard input to end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *map(os.fspath, arguments)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+HOLD = """
+import sys
+from venvship.system.mutex import Mutex
+with Mutex(sys.argv[1], "build").hold():
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+SHARE = """
+import sys
+from venvship.system.mutex import shared
+with shared(sys.argv[1], name="store", exclusive=sys.argv[2] == "exclusive"):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+LEASE = """
+import os, sys
+from venvship.system.mutex import take_lease
+fd = take_lease(sys.argv[1])
+assert fd >= 64, fd
+if sys.argv[2] == "exec":
+    code = "import os, sys; os.fstat(int(sys.argv[1])); print('ready', flush=True); sys.stdin.read()"
+    os.execv(sys.executable, [sys.executable, "-c", code, str(fd)])
+if sys.argv[2] == "fork" and os.fork():
+    os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def eventually(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "build.mutex"
+
+
+@pytest.fixture
+def mutex(path: Path) -> Mutex:
+    return Mutex(str(path), "build")
+
+
+# -- mutual exclusion ---------------------------------------------------------------------------------------
+
+
+def test_only_one_process_holds_it(path: Path, mutex: Mutex) -> None:
+    with another_process(HOLD, path) as holder:
+        assert mutex.is_held()
+        with pytest.raises(BusyError) as caught, mutex.hold():
+            pass
+        holder.communicate()
+        with mutex.hold():
+            pass
+
+    assert caught.value.exit_code == 30
+    assert caught.value.data == {"mutex": "build"}
+    assert "another venvship holds the build mutex" in caught.value.message
+    assert caught.value.hint is not None
+    assert not mutex.is_held()
+
+
+def test_whoever_is_refused_learns_who_has_it(path: Path) -> None:
+    mutex = Mutex(str(path), "switch", lambda: "release is under way since 09:41, by alice, process 7")
+
+    with (
+        another_process(HOLD, path),
+        pytest.raises(BusyError, match=r"^busy: release is under way since 09:41, by alice, process 7$"),
+        mutex.hold(),
+    ):
+        pass
+
+
+def test_it_excludes_within_one_process_too(path: Path, mutex: Mutex) -> None:
+    with mutex.hold():
+        assert mutex.is_held()
+        with pytest.raises(BusyError), Mutex(str(path), "build").hold():
+            pass
+    assert not mutex.is_held()
+
+
+def test_it_is_given_back_when_the_work_fails(mutex: Mutex) -> None:
+    with pytest.raises(ZeroDivisionError), mutex.hold():
+        raise ZeroDivisionError
+
+    with mutex.hold():
+        pass
+
+
+def test_it_is_free_again_when_its_holder_is_killed(path: Path, mutex: Mutex) -> None:
+    with another_process(HOLD, path) as holder:
+        holder.kill()
+        holder.wait()
+
+        with mutex.hold():
+            pass
+
+
+def test_waiting_ends_when_it_is_free(path: Path, mutex: Mutex) -> None:
+    with another_process(HOLD, path) as holder:
+        asked = 0
+
+        def interrupted() -> None:
+            nonlocal asked
+            asked += 1
+            if asked == 3:
+                holder.kill()
+
+        with mutex.hold(wait=30, interrupted=interrupted):
+            pass
+
+    assert asked >= 3
+
+
+def test_waiting_ends_when_the_time_is_up(path: Path, mutex: Mutex) -> None:
+    with another_process(HOLD, path):
+        began = time.monotonic()
+        with pytest.raises(BusyError), mutex.hold(wait=0.3):
+            pass
+        assert 0.3 <= time.monotonic() - began < 5
+
+
+def test_waiting_ends_when_it_is_interrupted(path: Path, mutex: Mutex) -> None:
+    def interrupted() -> None:
+        raise InterruptedError("a signal")
+
+    with (
+        another_process(HOLD, path),
+        pytest.raises(InterruptedError),
+        mutex.hold(wait=30, interrupted=interrupted),
+    ):
+        pass
+
+
+def test_without_a_wait_nobody_is_asked_and_nothing_slept(path: Path, mutex: Mutex) -> None:
+    def interrupted() -> None:
+        raise AssertionError("asked")
+
+    with another_process(HOLD, path), pytest.raises(BusyError), mutex.hold(interrupted=interrupted):
+        pass
+
+
+# -- the file -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_only_its_owner_can_open_the_file_and_it_is_never_deleted(
+    path: Path, mutex: Mutex, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        with mutex.hold():
+            held = os.stat(path)
+            assert stat.S_IMODE(held.st_mode) == 0o600
+    finally:
+        os.umask(before)
+    mutex.is_held()
+    with another_process(HOLD, path) as holder:
+        holder.kill()
+
+    assert os.stat(path).st_ino == held.st_ino
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_mutex_that_cannot_be_opened_is_not_writable(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link").symlink_to("elsewhere")
+    (tmp_path / "file").touch()
+
+    for name in ("file/x.mutex", "directory", "link"):
+        with pytest.raises(NotWritableError, match=name), Mutex(str(tmp_path / name), "x").hold():
+            pass
+        with pytest.raises(NotWritableError, match=name), shared(str(tmp_path / name), name="x"):
+            pass
+    assert not os.path.lexists(tmp_path / "elsewhere")
+
+
+def test_no_child_inherits_it(path: Path, mutex: Mutex) -> None:
+    """The service that a restart hook starts outlives us; it must not keep the mutex for its life."""
+    script = HOLD.replace(
+        '    print("ready"',
+        '    import subprocess; child = subprocess.Popen(["sleep", "60"], close_fds=False)\n'
+        '    open(sys.argv[1] + ".pid", "w").write(str(child.pid))\n'
+        '    print("ready"',
+    )
+    with another_process(script, path) as holder:
+        child = int(Path(f"{path}.pid").read_text())
+        assert mutex.is_held()
+        holder.kill()
+        holder.wait()
+        try:
+            os.kill(child, 0)
+            assert not mutex.is_held()
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+# -- shared -------------------------------------------------------------------------------------------------
+
+
+def test_many_may_share_it(path: Path) -> None:
+    with another_process(SHARE, path, "shared"), shared(str(path), name="store"):
+        pass
+
+
+def test_who_has_it_alone_has_it_alone(path: Path) -> None:
+    with another_process(SHARE, path, "exclusive"):
+        for exclusive in (True, False):
+            with (
+                pytest.raises(BusyError, match="store mutex") as caught,
+                shared(str(path), name="store", exclusive=exclusive),
+            ):
+                pass
+            assert caught.value.data == {"mutex": "store"}
+
+
+def test_nobody_has_it_alone_while_others_share_it(path: Path) -> None:
+    with another_process(SHARE, path, "shared") as other:
+        with pytest.raises(BusyError), shared(str(path), name="store", exclusive=True):
+            pass
+        other.kill()
+        other.wait()
+        with shared(str(path), name="store", exclusive=True):
+            pass
+
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+# -- leases -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lease(tmp_path: Path) -> Path:
+    path = tmp_path / "20261122T094143Z-3f9a1c2"
+    path.touch()
+    path.chmod(0o444)
+    return path
+
+
+def withheld(lease: Path) -> bool:
+    with lease_withheld(str(lease)) as free:
+        return free
+
+
+@pytest.mark.parametrize("how", ["stays", "exec", "fork"])
+def test_a_lease_lasts_as_long_as_the_process_what_it_becomes_or_its_child(lease: Path, how: str) -> None:
+    assert withheld(lease)
+
+    with another_process(LEASE, lease, how) as holder:
+        if how == "fork":
+            holder.wait()  # the parent is gone, the child goes on
+        assert not withheld(lease)
+        assert holder.stdin is not None
+        holder.stdin.close()
+        assert eventually(lambda: withheld(lease))
+
+
+def test_a_killed_process_has_no_lease(lease: Path) -> None:
+    with another_process(LEASE, lease, "exec") as holder:
+        holder.kill()
+        holder.wait()
+
+        assert withheld(lease)
+
+
+def test_many_processes_have_the_lease_of_one_release(lease: Path) -> None:
+    with another_process(LEASE, lease, "stays"):
+        fd = take_lease(str(lease))
+        assert fd is not None
+        assert os.get_inheritable(fd)
+        os.close(fd)
+
+
+def test_low_descriptors_are_left_to_the_program(lease: Path) -> None:
+    fds = [take_lease(str(lease)), take_lease(str(lease), minimum_fd=100)]
+    try:
+        assert fds[0] is not None
+        assert fds[0] >= 64
+        assert fds[1] is not None
+        assert fds[1] >= 100
+    finally:
+        for fd in fds:
+            os.close(fd or -1)
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_while_a_release_is_being_removed_there_is_no_lease_to_be_had(lease: Path) -> None:
+    before = open_descriptors()
+    with lease_withheld(str(lease)) as free:
+        assert free
+        assert take_lease(str(lease)) is None
+    assert open_descriptors() == before
+
+    with pytest.raises(FileNotFoundError):
+        take_lease(str(lease.with_name("gone")))
+
+
+def test_a_lease_whose_file_was_removed_between_opening_and_locking_is_none(lease: Path) -> None:
+    """A opens it; B has it alone, removes it and lets go; A gets the flock of a file without a name."""
+    fd = os.open(lease, os.O_RDONLY)
+    try:
+        os.unlink(lease)
+        before = open_descriptors()
+        assert take_lease(f"/proc/self/fd/{fd}") is None
+        assert open_descriptors() == before
+    finally:
+        os.close(fd)
+
+
+def test_a_lease_that_nobody_could_have_is_nobodys(lease: Path) -> None:
+    assert withheld(lease.with_name("missing"))
+
+
+def test_a_lease_that_cannot_be_opened_counts_as_taken(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+
+    assert not withheld(tmp_path / "loop")
+
+
+def test_what_is_raised_while_a_lease_is_withheld_comes_through(lease: Path) -> None:
+    for path in (lease, lease.with_name("missing")):
+        with pytest.raises(OSError, match="no room"), lease_withheld(str(path)):
+            raise OSError("no room")
+    assert withheld(lease)

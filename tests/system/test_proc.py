@@ -1,0 +1,242 @@
+"""What other processes are doing, seen with real ones."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from venvship.system.proc import Seen, is_running, processes_under, start_ticks
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc here")
+
+
+@contextlib.contextmanager
+def child(
+    script: str, *arguments: str | os.PathLike[str], cwd: Path = Path("/"), program: str = sys.executable
+) -> Iterator[subprocess.Popen[str]]:
+    """Run Python code, then "ready", then wait."""
+    process = subprocess.Popen(
+        [program, "-I", "-S", "-c", script + "\nprint('ready', flush=True); import sys; sys.stdin.read()"]
+        + [os.fspath(argument) for argument in arguments],
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A directory with one file."""
+    path = tmp_path / "releases" / "a"
+    path.mkdir(parents=True)
+    (path / "module.py").write_bytes(b"x" * 8192)
+    return path
+
+
+def seen(path: Path, process: subprocess.Popen[str]) -> Seen | None:
+    return next((found for found in processes_under(str(path)) if found.pid == process.pid), None)
+
+
+# -- one process --------------------------------------------------------------------------------------------
+
+
+def test_a_process_runs_until_it_is_dead() -> None:
+    with child("") as process:
+        ticks = start_ticks(process.pid)
+        assert ticks.isdecimal()
+        assert start_ticks(process.pid) == ticks
+        assert is_running(process.pid, ticks)
+        assert is_running(process.pid, ""), "without a start time, the number has to do"
+
+        process.kill()
+        process.wait()
+
+        assert not is_running(process.pid, ticks)
+        assert not is_running(process.pid, "")
+        assert start_ticks(process.pid) == ""
+
+
+def test_another_process_with_the_same_number_is_another_process() -> None:
+    with child("") as process:
+        assert not is_running(process.pid, str(int(start_ticks(process.pid)) - 1))
+
+
+def test_a_process_that_nobody_has_waited_for_does_not_run() -> None:
+    with child("") as process:
+        ticks = start_ticks(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+        assert start_ticks(process.pid) == ticks, "it is still there, as a zombie"
+        assert not is_running(process.pid, ticks)
+        assert not is_running(process.pid, "")
+
+
+@pytest.mark.parametrize("pid", [0, -1, -(10**30), 10**30, 2**31 - 1])
+def test_a_number_that_can_be_no_process_does_not_run(pid: int) -> None:
+    assert not is_running(pid, "")
+    assert start_ticks(pid) == ""
+
+
+def test_a_command_with_parentheses_and_spaces_is_no_trap(tmp_path: Path) -> None:
+    program = tmp_path / "a) S (b 1 2"
+    program.symlink_to(sys.executable)
+    plain = start_ticks(os.getpid())
+
+    with child("", program=str(program)) as process:
+        ticks = start_ticks(process.pid)
+        assert int(ticks) >= int(plain)
+        assert is_running(process.pid, ticks)
+
+
+def test_processes_of_other_users_run_too() -> None:
+    assert is_running(1, start_ticks(1))
+
+
+# -- who uses a path ----------------------------------------------------------------------------------------
+
+
+def test_a_working_directory_is_seen(release: Path) -> None:
+    with child("", cwd=release) as process:
+        found = seen(release, process)
+        assert found is not None
+        assert found.paths == {str(release)}
+        assert not found.opaque
+        assert sys.executable in found.command
+        assert seen(release.parent, process) is not None
+        assert seen(release.parent.parent, process) is not None
+
+    assert seen(release, process) is None
+
+
+OPENS = "import os, sys; fd = os.open(sys.stdin.readline().strip(), os.O_RDONLY)"
+MAPS = OPENS + "; import mmap; m = mmap.mmap(fd, 0, prot=mmap.PROT_READ); os.close(fd)"
+
+
+@contextlib.contextmanager
+def told(script: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A child that learns a path from its standard input, so that its command line does not name it."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", script + "\nprint('ready', flush=True); sys.stdin.read()"],
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(f"{path}\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("script", [OPENS, MAPS], ids=["open", "mapped"])
+@pytest.mark.parametrize("removed", [False, True], ids=["there", "removed"])
+def test_an_open_and_a_mapped_file_are_seen_also_once_removed(
+    release: Path, script: str, removed: bool
+) -> None:
+    with told(script, release / "module.py") as process:
+        if removed:
+            (release / "module.py").unlink()
+        found = seen(release, process)
+        assert found is not None
+        assert {p.removesuffix(" (deleted)") for p in found.paths} == {str(release / "module.py")}
+
+
+def test_a_file_name_with_spaces_is_seen_whole(release: Path) -> None:
+    odd = release / "a b  c.so"
+    odd.write_bytes(b"x" * 100)
+
+    with told(MAPS, odd) as process:
+        found = seen(release, process)
+        assert found is not None
+        assert found.paths == {str(odd)}
+
+
+def test_a_command_line_is_seen(release: Path) -> None:
+    with child("", "--config", f"--module={release}/module.py") as process:
+        found = seen(release, process)
+        assert found is not None
+        assert found.paths == {f"{release}/module.py"}
+        assert f"--module={release}/module.py" in found.command
+
+
+def test_an_executable_is_seen(release: Path) -> None:
+    program = release / "sleep"
+    program.write_bytes(Path("/bin/sleep").read_bytes())
+    program.chmod(0o555)
+    process = subprocess.Popen(["not-its-path", "60"], executable=program, cwd="/")
+    with process:
+        try:
+            found = seen(release, process)
+            assert found is not None
+            assert str(program) in found.paths
+        finally:
+            process.kill()
+
+
+def test_a_path_that_only_begins_the_same_is_another_path(release: Path) -> None:
+    sibling = release.with_name("ab")
+    sibling.mkdir()
+
+    with child("", sibling / "module.py", cwd=sibling) as process:
+        assert seen(release, process) is None
+        assert seen(sibling, process) is not None
+
+
+def test_we_do_not_see_ourselves(release: Path) -> None:
+    with open(release / "module.py", "rb"):
+        assert list(processes_under(str(release))) == []
+
+
+def test_a_trailing_slash_makes_no_difference(release: Path) -> None:
+    with child("", cwd=release) as process:
+        assert process.pid in {found.pid for found in processes_under(f"{release}/")}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a process of another user")
+def test_a_process_that_hides_is_opaque_if_it_names_the_path_and_passed_over_if_not(release: Path) -> None:
+    """To whom is not root; so the looking is done by a child that gave that up."""
+    with child("", release / "module.py") as naming, child("", cwd=release) as silent:
+        reader, writer = os.pipe()
+        looker = os.fork()
+        if looker == 0:
+            with contextlib.suppress(BaseException):
+                os.setgid(65534)
+                os.setuid(65534)
+                found = {s.pid: s.opaque for s in processes_under(str(release))}
+                os.write(writer, repr((found.get(naming.pid), found.get(silent.pid))).encode())
+            os._exit(0)
+        os.waitpid(looker, 0)
+        os.close(writer)
+        with open(reader) as answers:
+            assert answers.read() == "(True, None)"
+
+
+def test_processes_that_come_and_go_meanwhile_do_not_disturb(release: Path) -> None:
+    busy = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"], cwd="/")
+    with busy:
+        try:
+            for _ in range(10):
+                assert list(processes_under(str(release))) == []
+        finally:
+            busy.kill()

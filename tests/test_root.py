@@ -1,0 +1,659 @@
+"""The layout of a root: what is where, what is current, and what a quick look finds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from venvship.errors import (
+    ForeignLinkError,
+    FormatError,
+    NotARootError,
+    NotOwnerError,
+    NotWritableError,
+    ReleaseError,
+    RootError,
+    StateError,
+    VenvshipError,
+)
+from venvship.model.interpreter import Interpreter
+from venvship.model.release import FileEntry, Manifest, Package
+from venvship.root import (
+    RootLayout,
+    entry_problem,
+    find_root,
+    quick_problem,
+    read_json,
+    refuse_path,
+    user_name,
+)
+from venvship.system import files
+
+A = "20261122T094143Z-3f9a1c2"
+B = "20261121T020003Z-a01b22c"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> RootLayout:
+    path = tmp_path / "shop"
+    path.mkdir()
+    (path / "venvship.toml").touch()
+    layout = RootLayout.at(path)
+    layout.prepare()
+    return layout
+
+
+def sealed(root: RootLayout, release_id: str = A) -> Path:
+    """A small sealed release, as the build layer leaves one."""
+    path = root.release(release_id)
+    (path / ".venvship").mkdir(parents=True)
+    (path / "lib").mkdir()
+    (path / "bin").mkdir()
+    (path / "lib" / "module.py").write_text("x = 1\n")
+    (path / "lib" / "empty.py").touch()
+    (path / "bin" / "run").write_text("#!/bin/sh\n")
+    (path / "bin" / "python").symlink_to("/usr/bin/python3.11")
+    entries = []
+    for name, found in files.walk(path):
+        if name.startswith(".venvship"):
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            target = os.readlink(path / name)
+            entries.append(FileEntry(path=name, type="link", mode=0o777, target=target))
+        elif stat.S_ISDIR(found.st_mode):
+            entries.append(FileEntry(path=name, type="dir", mode=0o555))
+        else:
+            data = (path / name).read_bytes()
+            mode = 0o555 if name.startswith("bin") else 0o444
+            sha256 = hashlib.sha256(data).hexdigest()
+            entries.append(FileEntry(path=name, type="file", mode=mode, size=len(data), sha256=sha256))
+    listing = json.dumps({"format": 1, "files": [entry.to_json() for entry in entries]}).encode()
+    (path / ".venvship" / "files.json").write_bytes(listing)
+    manifest = Manifest(
+        id=release_id,
+        created_at=datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC),
+        lockfile_sha256="1" * 64,
+        environment_digest="2" * 64,
+        tree_digest="3" * 64,
+        files_sha256=hashlib.sha256(listing).hexdigest(),
+        python={"version": "3.11"},
+        packages=(Package("django", "5.2.19"),),
+    )
+    files.write_json(path / ".venvship" / "manifest.json", manifest.to_json(), mode=0o444)
+    for entry in reversed(entries):
+        if entry.type != "link":
+            (path / entry.path).chmod(entry.mode)
+    return path
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    data = json.loads(path.read_bytes())
+    change(data)
+    files.write_json(path, data)
+
+
+def unprivileged(act: Callable[[Path], None]) -> None:
+    """Run it as an ordinary user, in a directory of that user's: root passes every permission check."""
+    directory = Path(tempfile.mkdtemp(dir="/tmp"))
+    directory.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(directory, 65534, 65534)
+    try:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                if os.geteuid() == 0:
+                    os.setgroups([])
+                    os.setgid(65534)
+                    os.setuid(65534)
+                act(directory)
+                code = 0
+            except BaseException:  # noqa: BLE001 - or the child would go on as a second test run
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the traceback on stderr"
+    finally:
+        files.remove_tree(directory)
+
+
+# -- finding a root -----------------------------------------------------------------------------------------
+
+
+def test_the_nearest_directory_with_settings_is_the_root(tmp_path: Path) -> None:
+    inner = tmp_path / "outer" / "inner"
+    (inner / "src" / "deep").mkdir(parents=True)
+    (tmp_path / "outer" / "venvship.toml").touch()
+    assert find_root(inner / "src" / "deep") == tmp_path / "outer"
+
+    (inner / "venvship.toml").touch()
+    assert find_root(inner / "src" / "deep") == inner
+    assert find_root(inner) == inner
+
+
+def test_a_directory_with_the_name_of_the_settings_is_no_root(tmp_path: Path) -> None:
+    (tmp_path / "venvship.toml").mkdir()
+
+    with pytest.raises(NotARootError, match="above it") as caught:
+        find_root(tmp_path)
+    assert "init" in (caught.value.hint or "")
+
+
+def test_looking_for_a_root_passes_over_what_may_not_be_read() -> None:
+    def look(base: Path) -> None:
+        (base / "closed" / "inner").mkdir(parents=True)
+        (base / "venvship.toml").touch()
+        (base / "closed").chmod(0o000)
+        assert find_root(base / "closed" / "inner") == base
+
+    unprivileged(look)
+
+
+def test_a_root_is_at_its_real_path(root: RootLayout, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("shop")
+
+    assert RootLayout.at(tmp_path / "link").path == root.path
+    assert RootLayout.at(str(root.path)) == root
+
+
+def test_a_root_whose_settings_are_gone_is_still_one(root: RootLayout) -> None:
+    root.settings_file.unlink()
+    with pytest.raises(NotARootError):
+        RootLayout.at(root.path)
+
+    root.journal_file.touch()
+    assert RootLayout.at(root.path) == root
+
+
+def test_what_is_no_directory_is_no_root(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    for name in ("file", "missing"):
+        with pytest.raises(NotARootError, match="not a directory"):
+            RootLayout.at(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\nb", "a\rb"])
+def test_a_path_that_path_or_a_shebang_cannot_carry_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "venvship.toml").touch()
+
+    with pytest.raises(RootError, match="no colon and no line break"):
+        RootLayout.at(tmp_path / name)
+    with pytest.raises(RootError):
+        refuse_path(f"/srv/{name}")
+
+
+def test_other_odd_paths_are_fine(tmp_path: Path) -> None:
+    for name in ("with space", "é", "a;b"):
+        refuse_path(f"/srv/{name}")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "venvship.toml").touch()
+        assert RootLayout.at(tmp_path / name).path == tmp_path / name
+
+
+# -- where things are ---------------------------------------------------------------------------------------
+
+
+def test_everything_is_where_the_contract_says(root: RootLayout) -> None:
+    places = {
+        "venvship.toml": root.settings_file,
+        "current": root.current_link,
+        "previous": root.previous_link,
+        "releases": root.releases,
+        f"releases/{A}": root.release(A),
+        "state": root.state,
+        "state/journal.jsonl": root.journal_file,
+        "state/operation.json": root.operation_file,
+        "state/python.json": root.python_file,
+        "state/settings.toml": root.kept_settings_file,
+        "state/leases": root.leases,
+        f"state/leases/{A}": root.lease(A),
+        "state/build.mutex": root.mutex("build"),
+        f"log/{A}": root.log(A),
+    }
+
+    assert {name: root.path / name for name in places} == places
+
+
+def test_the_folders_are_made_with_their_modes_whatever_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "venvship.toml").touch()
+    root = RootLayout.at(tmp_path)
+    assert os.listdir(tmp_path) == ["venvship.toml"], "opening writes nothing"
+
+    before = os.umask(0o077)
+    try:
+        root.prepare()
+        root.prepare()
+    finally:
+        os.umask(before)
+
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (root.releases, root.state, root.leases)}
+    assert modes == {"releases": 0o755, "state": 0o755, "leases": 0o755}
+    assert stat.S_IMODE((tmp_path / "log").stat().st_mode) == 0o700
+
+
+def test_existing_folders_are_left_as_they_are(root: RootLayout) -> None:
+    root.releases.chmod(0o711)
+    root.prepare()
+    assert stat.S_IMODE(root.releases.stat().st_mode) == 0o711
+
+
+def test_a_root_in_which_nothing_can_be_made_is_not_writable() -> None:
+    def look(base: Path) -> None:
+        (base / "venvship.toml").touch()
+        base.chmod(0o555)
+        layout = RootLayout.at(base)
+        with pytest.raises(NotWritableError, match="releases"):
+            layout.prepare()
+        with pytest.raises(NotWritableError, match="not writable"):
+            layout.require_writable()
+
+    unprivileged(look)
+
+
+def test_who_does_not_own_the_root_is_told_who_does(root: RootLayout) -> None:
+    root.require_writable()
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory away")
+    os.chown(root.path, 65534, 65534)
+
+    with pytest.raises(NotOwnerError) as caught:
+        root.require_writable()
+
+    owner = user_name(65534)
+    assert caught.value.data == {"owner": owner}
+    assert caught.value.hint == f"sudo -u {owner} venvship -C {root.path} …"
+
+
+def test_users_without_a_name_have_a_number() -> None:
+    assert user_name(2**31 - 7) == str(2**31 - 7)
+    assert user_name(0) == "root"
+
+
+# -- current ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_current_before_the_first_release(root: RootLayout) -> None:
+    assert root.current() is None
+    assert root.previous() is None
+
+
+def test_current_is_what_the_link_names(root: RootLayout) -> None:
+    sealed(root)
+    root.current_link.symlink_to(f"releases/{A}")
+
+    assert root.current() == A
+
+
+def test_a_link_to_a_release_that_is_gone_still_names_it(root: RootLayout) -> None:
+    root.current_link.symlink_to(f"releases/{A}")
+    root.previous_link.symlink_to(f"releases/{B}")
+
+    assert root.current() == A
+    assert root.previous() == B
+
+
+@pytest.mark.parametrize("kind", ["directory", "file"])
+def test_a_current_that_is_no_link_is_not_ours(root: RootLayout, kind: str) -> None:
+    if kind == "directory":
+        root.current_link.mkdir()
+    else:
+        root.current_link.touch()
+
+    with pytest.raises(ForeignLinkError, match=f"current is a {kind}") as caught:
+        root.current()
+    assert caught.value.exit_code == 12
+    assert (caught.value.hint or "").startswith("move it out of the way: mv ")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "{root}/releases/" + A,
+        "../elsewhere",
+        "/opt/venv",
+        "releases",
+        "releases/",
+        "releases/" + A + "/",
+        "releases//" + A,
+        "./releases/" + A,
+        "releases/../releases/" + A,
+        "releases/" + A + "/lib",
+        "releases/latest",
+        "releases/.trash-" + A,
+        "other/releases/" + A,
+        A,
+        ".",
+    ],
+)
+def test_a_link_that_is_not_one_of_ours_is_foreign(root: RootLayout, target: str) -> None:
+    sealed(root)
+    for link in (root.current_link, root.previous_link):
+        link.symlink_to(target.format(root=root.path))
+
+    with pytest.raises(ForeignLinkError, match="not one of this root's releases"):
+        root.current()
+    assert root.previous() is None, "comfort only: nothing to refuse for"
+
+
+def test_a_current_that_cannot_be_read_is_not_called_a_file() -> None:
+    def look(base: Path) -> None:
+        (base / "venvship.toml").touch()
+        layout = RootLayout.at(base)
+        layout.current_link.symlink_to(f"releases/{A}")
+        base.chmod(0o600)
+        try:
+            with pytest.raises(RootError, match="Permission denied") as caught:
+                layout.current()
+            assert not isinstance(caught.value, ForeignLinkError)
+            assert layout.previous() is None
+        finally:
+            base.chmod(0o700)
+
+    unprivileged(look)
+
+
+# -- releases -----------------------------------------------------------------------------------------------
+
+
+def test_a_directory_is_sealed_by_its_manifest_and_debris_without(root: RootLayout) -> None:
+    sealed(root, A)
+    (root.releases / B / ".venvship").mkdir(parents=True)
+    (root.releases / f".trash-{A}").mkdir()
+    (root.releases / "notes").mkdir()
+    (root.releases / "README").touch()
+
+    assert root.sealed() == [A]
+    assert root.debris() == sorted([f".trash-{A}", B])
+
+
+def test_a_root_without_releases_has_neither(tmp_path: Path) -> None:
+    (tmp_path / "venvship.toml").touch()
+    root = RootLayout.at(tmp_path)
+
+    assert root.sealed() == []
+    assert root.debris() == []
+    root.releases.touch()
+    with pytest.raises(RootError, match="cannot list"):
+        root.sealed()
+
+
+def test_links_that_a_switch_prepared_are_strays(root: RootLayout) -> None:
+    for name in (".to.12ab", ".back.34cd", "current", "previous"):
+        (root.path / name).symlink_to(f"releases/{A}")
+
+    assert root.strays() == [".back.34cd", ".to.12ab"]
+
+
+def test_a_manifest_is_read(root: RootLayout) -> None:
+    sealed(root)
+
+    manifest = root.manifest(A)
+
+    assert manifest.id == A
+    assert manifest.packages == (Package("django", "5.2.19"),)
+    assert [e.path for e in root.files(A, manifest)] == [
+        "bin", "lib", "lib/empty.py", "lib/module.py", "bin/python", "bin/run",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: data.pop("tree_digest"), "damaged"),
+        (lambda data: data.update(created_at="soon"), "damaged"),
+        (lambda data: data.update(created_at=5), "damaged"),
+        (lambda data: data.update(id="../x"), "damaged"),
+        (lambda data: data.update(id=5), "damaged"),
+        (lambda data: data.update(id=B), f"says it is {B}"),
+        (lambda data: data.update(python=[]), "damaged"),
+        (lambda data: data.update(packages={"a": 1}), "damaged"),
+        (lambda data: data.pop("format"), "damaged"),
+    ],
+)
+def test_a_damaged_manifest_makes_the_release_unusable(
+    root: RootLayout, change: Callable[[dict[str, Any]], Any], says: str
+) -> None:
+    sealed(root)
+    rewrite(root.release(A) / ".venvship" / "manifest.json", change)
+
+    with pytest.raises(ReleaseError, match=says) as caught:
+        root.manifest(A)
+    assert caught.value.exit_code == 13
+    assert quick_problem(root, A) == caught.value.message
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_a_manifest_that_is_no_json_makes_the_release_unusable(root: RootLayout, content: bytes) -> None:
+    sealed(root)
+    files.write_file(root.release(A) / ".venvship" / "manifest.json", content)
+
+    with pytest.raises(ReleaseError, match="damaged"):
+        root.manifest(A)
+
+
+def test_a_manifest_of_a_newer_venvship_is_refused_as_such(root: RootLayout) -> None:
+    sealed(root)
+    rewrite(root.release(A) / ".venvship" / "manifest.json", lambda data: data.update(format=2))
+
+    with pytest.raises(FormatError, match="format 2"):
+        root.manifest(A)
+    assert "format 2" in quick_problem(root, A)
+
+
+def test_what_is_not_sealed_is_no_release(root: RootLayout) -> None:
+    with pytest.raises(ReleaseError, match="not a sealed release"):
+        root.manifest(A)
+
+
+def test_a_list_of_files_other_than_the_manifests_is_refused(root: RootLayout) -> None:
+    sealed(root)
+    manifest = root.manifest(A)
+    listing = root.release(A) / ".venvship" / "files.json"
+    good = listing.read_bytes()
+
+    listing.write_bytes(good + b"\n")
+    with pytest.raises(ReleaseError, match="not the one that the manifest names"):
+        root.files(A, manifest)
+
+    listing.unlink()
+    with pytest.raises(ReleaseError, match="No such file"):
+        root.files(A, manifest)
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b'{"files": 1}', b'{"files": [["a"]]}', b"\0"])
+def test_a_list_of_files_of_another_shape_is_damaged(root: RootLayout, content: bytes) -> None:
+    sealed(root)
+    digest = hashlib.sha256(content).hexdigest()
+    rewrite(root.release(A) / ".venvship" / "manifest.json", lambda data: data.update(files_sha256=digest))
+    (root.release(A) / ".venvship" / "files.json").write_bytes(content)
+
+    with pytest.raises(ReleaseError, match="is damaged"):
+        root.files(A, root.manifest(A))
+
+
+# -- a quick look -------------------------------------------------------------------------------------------
+
+
+def test_a_quick_look_finds_nothing_wrong_with_a_sealed_release(root: RootLayout) -> None:
+    sealed(root)
+
+    assert quick_problem(root, A) == ""
+
+
+def remove(path: Path) -> None:
+    path.parent.chmod(0o755)
+    path.unlink()
+    path.parent.chmod(0o555)
+
+
+def replace(path: Path, make: Callable[[Path], object]) -> None:
+    path.parent.chmod(0o755)
+    if path.is_dir():
+        files.remove_tree(path)
+    else:
+        path.unlink()
+    make(path)
+    path.parent.chmod(0o555)
+
+
+def link_to(target: str) -> Callable[[Path], None]:
+    return lambda path: replace(path, lambda place: place.symlink_to(target))
+
+
+def resize(path: Path, text: str) -> None:
+    path.chmod(0o644)
+    path.write_text(text)
+    path.chmod(0o444)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "problem"),
+    [
+        ("lib/module.py", remove, "lib/module.py: missing"),
+        ("bin/python", remove, "bin/python: missing"),
+        ("lib/module.py", lambda p: resize(p, ""), "lib/module.py: 0 bytes instead of 6"),
+        ("lib/empty.py", lambda p: resize(p, "x"), "lib/empty.py: 1 bytes instead of 0"),
+        ("lib/module.py", lambda p: p.chmod(0o644), "lib/module.py: mode 0644 instead of 0444"),
+        ("bin/run", lambda p: p.chmod(0o444), "bin/run: mode 0444 instead of 0555"),
+        ("bin/run", lambda p: p.chmod(0o4555), "bin/run: mode 4555 instead of 0555"),
+        ("lib", lambda p: p.chmod(0o777), "lib: mode 0777 instead of 0555"),
+        ("lib/module.py", lambda p: replace(p, Path.mkdir), "lib/module.py: not a file"),
+        ("lib/module.py", link_to("empty.py"), "lib/module.py: not a file"),
+        ("lib/module.py", lambda p: replace(p, os.mkfifo), "lib/module.py: not a file"),
+        ("bin/python", lambda p: replace(p, Path.touch), "bin/python: not a link"),
+        ("bin/python", link_to("/bin/sh"), "bin/python: points elsewhere"),
+        ("lib", link_to("bin"), "lib: not a dir"),
+        ("lib", lambda p: replace(p, Path.touch), "lib: not a dir"),
+    ],
+)  # fmt: skip
+def test_a_quick_look_notices_what_is_missing_resized_retyped_or_of_another_mode(
+    root: RootLayout, name: str, damage: Callable[[Path], None], problem: str
+) -> None:
+    path = sealed(root)
+    damage(path / name)
+
+    assert quick_problem(root, A) == problem
+
+
+def test_a_quick_look_reads_no_contents(root: RootLayout) -> None:
+    path = sealed(root)
+    resize(path / "lib" / "module.py", "x = 2\n")
+
+    assert quick_problem(root, A) == ""
+
+
+def test_an_entry_below_what_is_no_directory_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "lib").touch()
+
+    assert entry_problem(str(tmp_path), FileEntry(path="lib/a", type="file", mode=0o444)) == "missing"
+
+
+def test_a_quick_look_at_what_is_no_release_says_so(root: RootLayout) -> None:
+    assert "not a sealed release" in quick_problem(root, A)
+
+
+# -- our JSON files -----------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_missing_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert read_json(tmp_path / "missing.json") is None
+    assert read_json(tmp_path / "file" / "below.json") is None
+
+
+def test_a_file_is_read_with_all_its_keys(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"format": 1, "key": "é", "unknown": [1]})
+
+    assert read_json(tmp_path / "a.json") == {"format": 1, "key": "é", "unknown": [1]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\0\0", b"\xff\xfe\xfd", b"[]", b"null", b'"format"', b"{}", b'{"format": "1"}',
+     b'{"format": null}', b"[" * 100_000],
+)  # fmt: skip
+def test_a_file_of_another_shape_is_damaged(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+
+    with pytest.raises(StateError, match=r"a\.json is damaged"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="Is a directory"):
+        read_json(tmp_path)
+
+
+def test_a_file_of_a_newer_venvship_is_refused(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"format": 2})
+
+    with pytest.raises(FormatError, match="knows up to 1") as caught:
+        read_json(tmp_path / "a.json")
+    assert caught.value.exit_code == 12
+
+
+def test_the_interpreter_is_read_back(root: RootLayout) -> None:
+    assert root.interpreter() is None
+    interpreter = Interpreter(
+        path="/usr/bin/python3.11",
+        version="3.11.7",
+        implementation="cpython",
+        soabi="s",
+        platform="p",
+        magic="m",
+        tags=("t",),
+        markers={"python_version": "3.11"},
+    )
+    files.write_json(root.python_file, {"format": 1, "setting": "3.11", **interpreter.to_json()})
+
+    assert root.interpreter() == ("3.11", interpreter)
+
+    for damage in ({"path": None, "tags": 5}, {"markers": []}, {"tags": None}):
+        rewrite(root.python_file, lambda data, damage=damage: data.update(damage))
+        with pytest.raises(StateError, match=r"python\.json is damaged"):
+            root.interpreter()
+    rewrite(root.python_file, lambda data: data.pop("setting"))
+    with pytest.raises(StateError):
+        root.interpreter()
+    rewrite(root.python_file, lambda data: data.update(format=7))
+    with pytest.raises(FormatError):
+        root.interpreter()
+
+
+# -- reads never write --------------------------------------------------------------------------------------
+
+
+def test_looking_at_a_root_changes_nothing_in_it(root: RootLayout) -> None:
+    sealed(root)
+    (root.releases / B).mkdir()
+    (root.path / ".to.1").symlink_to(f"releases/{A}")
+    root.current_link.symlink_to(f"releases/{A}")
+
+    def state() -> list[tuple[str, int, int, int]]:
+        return [(n, s.st_ino, s.st_mode, s.st_mtime_ns) for n, s in files.walk(root.path)]
+
+    before = state()
+    layout = RootLayout.at(root.path)
+    layout.current(), layout.previous(), layout.sealed(), layout.debris(), layout.strays()
+    layout.interpreter()
+    layout.require_writable()
+    quick_problem(layout, A)
+    quick_problem(layout, B)
+    with pytest.raises(VenvshipError):
+        layout.manifest(B)
+
+    assert state() == before

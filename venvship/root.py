@@ -1,0 +1,396 @@
+"""The layout of one root: where things are, what is in them, what is current.
+
+It knows names and formats, and no policy: it never decides what to keep, what to switch to or who may.
+Reading never writes and constructing never repairs.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from venvship.errors import (
+    ForeignLinkError,
+    FormatError,
+    NotARootError,
+    NotOwnerError,
+    NotWritableError,
+    ReleaseError,
+    RootError,
+    StateError,
+)
+from venvship.model.interpreter import Interpreter
+from venvship.model.release import FORMAT, FileEntry, Manifest, is_release_id
+from venvship.system import files
+
+SETTINGS_NAME: Final = "venvship.toml"
+TRASH_PREFIX: Final = ".trash-"
+ARMED_PREFIXES: Final = (".to.", ".back.")
+"""Links that a switch prepares beside `current`; what a crash leaves of them, recovery sweeps."""
+
+SCRATCH_PREFIX: Final = "scratch-"
+"""Folders in `state/` that a build downloads to; only there while one runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootLayout:
+    """The paths of one root, and how to read what is there.
+
+    Args:
+        path: The root, absolute and real.
+    """
+
+    path: Path
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> RootLayout:
+        """The layout of the root at a path.
+
+        Raises:
+            NotARootError: It is no directory, or holds no `venvship.toml` and never was a root.
+            RootError: Its path cannot be used.
+        """
+        real = Path(os.path.realpath(path))
+        if not real.is_dir():
+            raise NotARootError(f"{real} is not a directory", hint="make a root with `venvship init`")
+        # A root whose settings are gone is still one: a rollback works without them.
+        if not (real / SETTINGS_NAME).exists() and not (real / "state" / "journal.jsonl").exists():
+            raise NotARootError(
+                f"{real} holds no {SETTINGS_NAME}", hint=f"make a root with `venvship -C {real} init`"
+            )
+        refuse_path(str(real))
+        return cls(real)
+
+    # -- where things are ---------------------------------------------------------------------------------
+
+    @property
+    def settings_file(self) -> Path:
+        """The user's settings."""
+        return self.path / SETTINGS_NAME
+
+    @property
+    def current_link(self) -> Path:
+        """The only truth about what is live."""
+        return self.path / "current"
+
+    @property
+    def previous_link(self) -> Path:
+        """What a rollback renames over `current`."""
+        return self.path / "previous"
+
+    @property
+    def releases(self) -> Path:
+        """The folder of releases."""
+        return self.path / "releases"
+
+    @property
+    def state(self) -> Path:
+        """The folder of venvship's own state."""
+        return self.path / "state"
+
+    @property
+    def leases(self) -> Path:
+        """The folder of lease files, one a release."""
+        return self.state / "leases"
+
+    @property
+    def journal_file(self) -> Path:
+        """The journal."""
+        return self.state / "journal.jsonl"
+
+    @property
+    def operation_file(self) -> Path:
+        """What is under way."""
+        return self.state / "operation.json"
+
+    @property
+    def python_file(self) -> Path:
+        """The interpreter, resolved once."""
+        return self.state / "python.json"
+
+    @property
+    def kept_settings_file(self) -> Path:
+        """The settings of the last promotion, for a rollback when `venvship.toml` is unreadable."""
+        return self.state / "settings.toml"
+
+    def release(self, release_id: str) -> Path:
+        """The directory of a release."""
+        return self.releases / release_id
+
+    def lease(self, release_id: str) -> Path:
+        """The lease file of a release."""
+        return self.leases / release_id
+
+    def log(self, release_id: str) -> Path:
+        """The folder of a release's logs."""
+        return self.path / "log" / release_id
+
+    def mutex(self, name: str) -> Path:
+        """The lock file of a mutex."""
+        return self.state / f"{name}.mutex"
+
+    # -- what is current ----------------------------------------------------------------------------------
+
+    def current(self) -> str | None:
+        """The id that `current` names; `None` when there is no such link. The release may be missing.
+
+        Raises:
+            ForeignLinkError: `current` is a directory, a file, or a link that venvship did not make.
+            RootError: It cannot be read.
+        """
+        return self._link_target(self.current_link)
+
+    def previous(self) -> str | None:
+        """The id that `previous` names; `None` for no link, a foreign one, or one that cannot be read."""
+        try:
+            return self._link_target(self.previous_link)
+        except RootError:
+            return None
+
+    def _link_target(self, link: Path) -> str | None:
+        try:
+            target = os.readlink(link)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise RootError(f"cannot read {link}: {error.strerror}") from error
+            kind = "directory" if link.is_dir() else "file"
+            raise ForeignLinkError(
+                f"{link} is a {kind}, not a link that venvship made",
+                hint=f"move it out of the way: mv {link} {link}.old",
+            ) from error
+        folder, _, release_id = target.rpartition("/")
+        if folder != "releases" or not is_release_id(release_id):
+            raise ForeignLinkError(
+                f"{link} points to {target}, which is not one of this root's releases",
+                hint=f"move it out of the way: mv {link} {link}.old",
+            )
+        return release_id
+
+    # -- releases -----------------------------------------------------------------------------------------
+
+    def manifest(self, release_id: str) -> Manifest:
+        """Read a release's manifest.
+
+        Raises:
+            ReleaseError: There is none, or it is damaged.
+            FormatError: A newer venvship wrote it.
+        """
+        path = self.release(release_id) / ".venvship" / "manifest.json"
+        try:
+            data = read_json(path)
+            if data is None:
+                raise ReleaseError(f"{release_id} is not a sealed release: {path} is missing")
+            manifest = Manifest.from_json(data)
+        except (KeyError, TypeError, ValueError, AttributeError, StateError) as error:
+            raise ReleaseError(f"the manifest of {release_id} is damaged: {path}") from error
+        if manifest.id != release_id:
+            raise ReleaseError(f"the manifest of {release_id} says it is {manifest.id}: {path}")
+        return manifest
+
+    def files(self, release_id: str, manifest: Manifest) -> tuple[FileEntry, ...]:
+        """Read a release's list of files, held against the hash that the manifest has of it.
+
+        Raises:
+            ReleaseError: It is missing or damaged.
+        """
+        import hashlib
+
+        path = self.release(release_id) / ".venvship" / "files.json"
+        try:
+            raw = path.read_bytes()
+            if hashlib.sha256(raw).hexdigest() != manifest.files_sha256:
+                raise ReleaseError(f"{path} is not the one that the manifest names")
+            return tuple(FileEntry.from_json(row) for row in json.loads(raw)["files"])
+        except OSError as error:
+            raise ReleaseError(f"cannot read {path}: {error.strerror}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ReleaseError(f"{path} is damaged") from error
+
+    def sealed(self) -> list[str]:
+        """The ids of directories with a manifest, in no particular order."""
+        return [name for name in self._names() if is_release_id(name) and self._has_manifest(name)]
+
+    def debris(self) -> list[str]:
+        """What a crash left under `releases/`: candidates without a manifest, and trash."""
+        return sorted(
+            name
+            for name in self._names()
+            if name.startswith(TRASH_PREFIX) or (is_release_id(name) and not self._has_manifest(name))
+        )
+
+    def strays(self) -> list[str]:
+        """Links that a switch had prepared and did not use."""
+        return sorted(name for name in os.listdir(self.path) if name.startswith(ARMED_PREFIXES))
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self.releases)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RootError(f"cannot list {self.releases}: {error.strerror}") from error
+
+    def _has_manifest(self, name: str) -> bool:
+        return os.path.lexists(self.releases / name / ".venvship" / "manifest.json")
+
+    # -- state --------------------------------------------------------------------------------------------
+
+    def interpreter(self) -> tuple[str | None, Interpreter] | None:
+        """The setting and the interpreter recorded in `state/python.json`; `None` before the first release.
+
+        Raises:
+            FormatError: A newer venvship wrote it.
+            StateError: It is damaged.
+        """
+        data = read_json(self.python_file)
+        if data is None:
+            return None
+        try:
+            return data["setting"], Interpreter.from_json(data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StateError(
+                f"{self.python_file} is damaged", hint="remove it: it is made anew by the next release"
+            ) from error
+
+    def require_writable(self) -> None:
+        """Refuse to write for somebody who would leave files that the owner cannot handle.
+
+        Raises:
+            NotOwnerError: The root belongs to somebody else.
+            NotWritableError: It is not writable, or is on a read-only file system.
+        """
+        owner = os.stat(self.path).st_uid
+        if owner != os.geteuid():
+            raise NotOwnerError(
+                f"{self.path} belongs to {user_name(owner)}, and you are {user_name(os.geteuid())}",
+                hint=f"sudo -u {user_name(owner)} venvship -C {self.path} …",
+                owner=user_name(owner),
+            )
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise NotWritableError(f"{self.path} is not writable", hint=f"chmod u+w {self.path}")
+
+    def prepare(self) -> None:
+        """Make the folders that a root has. Existing ones are left as they are.
+
+        Crash: some of them are missing; the next writing command makes the rest.
+
+        Raises:
+            NotWritableError: One of them cannot be made.
+        """
+        try:
+            for folder in (self.releases, self.state, self.leases):
+                files.make_directory(folder, 0o755)
+            files.make_directory(self.path / "log", 0o700)
+        except OSError as error:
+            raise NotWritableError(f"cannot make {error.filename}: {error.strerror}") from error
+
+
+def find_root(start: Path) -> Path:
+    """The nearest directory, from `start` upwards, that holds `venvship.toml`.
+
+    Raises:
+        NotARootError: There is none.
+    """
+    for folder in (start, *start.parents):
+        if os.path.isfile(folder / SETTINGS_NAME):  # Path.is_file() raises below a folder that is not ours
+            return folder
+    raise NotARootError(
+        f"no {SETTINGS_NAME} in {start} or above it",
+        hint="name the root with -C ROOT or VENVSHIP_ROOT, or make one with `venvship init`",
+    )
+
+
+def refuse_path(path: str) -> None:
+    """Refuse a path that PATH or a shebang line could not carry.
+
+    Raises:
+        RootError: It holds a colon or a line break.
+    """
+    if ":" in path or "\n" in path or "\r" in path:
+        raise RootError(f"the path of a root may hold no colon and no line break: {path!r}")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read one of our JSON files; `None` if it is missing.
+
+    Raises:
+        FormatError: A newer venvship wrote it.
+        StateError: It cannot be read, or is not such a file.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return None
+    except OSError as error:
+        raise StateError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise StateError(f"{path} is damaged: not JSON") from error
+    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+        raise StateError(f"{path} is damaged: no format number")
+    if data["format"] > FORMAT:
+        raise FormatError(
+            f"{path} is of format {data['format']}; this venvship knows up to {FORMAT}",
+            hint="use the newer venvship that wrote it",
+        )
+    return data
+
+
+def quick_problem(root: RootLayout, release_id: str) -> str:
+    """What a quick look finds wrong with a release; `""` for nothing.
+
+    Every name is held against `files.json` by lstat: there, of the right type, size and mode. Contents are
+    not read; `verify` does that.
+    """
+    try:
+        manifest = root.manifest(release_id)
+        entries = root.files(release_id, manifest)
+    except (ReleaseError, FormatError) as error:
+        return error.message
+    base = str(root.release(release_id))
+    for entry in entries:
+        problem = entry_problem(base, entry)
+        if problem:
+            return f"{entry.path}: {problem}"
+    return ""
+
+
+_TYPES: Final[Mapping[str, int]] = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "link": stat.S_IFLNK}
+
+
+def entry_problem(base: str, entry: FileEntry) -> str:
+    """What lstat says against one entry of a release; `""` for nothing."""
+    try:
+        found = os.lstat(f"{base}/{entry.path}")
+    except OSError as error:
+        return "missing" if isinstance(error, FileNotFoundError | NotADirectoryError) else str(error.strerror)
+    if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
+        return f"not a {entry.type}"
+    if entry.type == "link":
+        return "" if os.readlink(f"{base}/{entry.path}") == entry.target else "points elsewhere"
+    if entry.type == "file" and found.st_size != entry.size:
+        return f"{found.st_size} bytes instead of {entry.size}"
+    if stat.S_IMODE(found.st_mode) != entry.mode:
+        return f"mode {stat.S_IMODE(found.st_mode):04o} instead of {entry.mode:04o}"
+    return ""
+
+
+def user_name(uid: int) -> str:
+    """A user's name, or the number where there is none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,0 +1,358 @@
+"""Effects on the file system, and the promises they make about crashes.
+
+The only module that calls `os.replace`, `os.symlink`, `os.link`, `shutil.rmtree` and the sync family.
+Everything here raises `OSError` as the kernel gave it, except where a docstring says otherwise: the caller
+knows which path mattered and to whom, and wraps it once.
+
+The rules of the order (open(2), rename(2), fsync(2), syncfs(2)):
+
+* A rename is atomic for readers but not durable until its *directory* is synced.
+* Contents are not durable because a name is: data first, then the name that publishes it.
+* A failed sync is never tried again. The kernel may have dropped the dirty pages and marked them clean, so
+  a second call would report success for data that is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+FICLONE: Final = 0x40049409
+"""ioctl_ficlone(2): share the blocks of one file with another (btrfs, xfs)."""
+
+FULL_DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The errors that mean "no room"."""
+
+
+def fsync_directory(path: str | os.PathLike[str]) -> None:
+    """Make the names in a directory durable.
+
+    Raises:
+        OSError: It cannot be opened, or the sync failed. Do not retry a failed sync.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def open_directory(path: str | os.PathLike[str]) -> int:
+    """Open a directory for `sync_filesystem`. The caller closes the descriptor.
+
+    Open it *before* the first write that the sync is to cover: an error of writeback is reported through
+    descriptors that were open when it happened (syncfs(2), since Linux 5.8).
+    """
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def sync_filesystem(fd: int) -> None:
+    """Make everything on the file system of `fd` durable: contents and names.
+
+    syncfs(2) on Linux. Elsewhere `os.sync()`, which on macOS schedules the writes without waiting for the
+    drive; `docs` call macOS best effort for this.
+
+    Args:
+        fd: An open descriptor on the file system; see `open_directory`.
+
+    Raises:
+        OSError: Something could not be written. Do not retry: drop what was to be made durable.
+    """
+    if sys.platform != "linux":
+        os.sync()
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syncfs(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Replace a file's contents, whole and durable.
+
+    Crash: the file holds the old contents or the new ones, never a mixture. A name `.<name>.<random>` may
+    be left beside it; whoever owns the directory sweeps those.
+
+    Args:
+        path: The file.
+        data: All of its new contents.
+        mode: Its permission bits, whatever the umask.
+        durable: Whether it must survive a power cut. Without, it may be old, empty or missing after one.
+
+    Raises:
+        OSError: As the kernel gave it; the old contents are still there.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(fd, mode)
+            if durable:
+                os.fsync(fd)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if durable:
+        fsync_directory(target.parent)
+
+
+def write_json(
+    path: str | os.PathLike[str], data: dict[str, Any], *, mode: int = 0o644, durable: bool = True
+) -> None:
+    """`write_file` with JSON for people and programs: sorted keys, a newline at the end."""
+    text = json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    write_file(
+        path, text.encode(errors="backslashreplace"), mode=mode, durable=durable
+    )  # see `canonical_json`
+
+
+def create_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o444) -> None:
+    """Create a file that must not exist yet. Not durable until the file system is synced.
+
+    Crash: the file may be missing, empty or partial. Only for trees that a later sync and rename publish.
+
+    Raises:
+        OSError: As the kernel gave it, `FileExistsError` among them.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:
+        file.write(data)
+        os.fchmod(fd, mode)
+
+
+def create_from_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *, mode: int = 0o444) -> None:
+    """`create_file` for contents that are too large to be held whole. What `chunks` raises passes through.
+
+    Crash: as with `create_file`; the same is left when `chunks` raises.
+
+    Raises:
+        OSError: As the kernel gave it, `FileExistsError` among them.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:
+        file.writelines(chunks)
+        os.fchmod(fd, mode)
+
+
+def make_link(target: str, path: str | os.PathLike[str]) -> None:
+    """Make a symbolic link that must not exist yet. Not durable until the directory is synced."""
+    os.symlink(target, path)
+
+
+def rename(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Rename over whatever stands at the target; atomic for readers (rename(2)).
+
+    Crash: either name order is possible until the caller syncs the directory.
+    """
+    os.replace(source, target)
+
+
+def temporary_name(target: str, prefix: str) -> str:
+    """A random name beside a path, for what is going to be renamed to it. Nothing is made."""
+    return os.path.join(os.path.dirname(target), prefix + secrets.token_hex(8))
+
+
+def rename_unless_taken(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
+    """Rename a directory, unless a directory with something in it has the name (rename(2)).
+
+    A file is renamed over a file.
+
+    Returns:
+        Whether it was renamed. If not, both are as they were.
+
+    Crash: either name order is possible until the caller syncs the directory.
+    """
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            return False
+        raise
+    return True
+
+
+def remove_name(path: str | os.PathLike[str]) -> None:
+    """Remove a file or a link; nothing there is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def make_directory(path: str | os.PathLike[str], mode: int = 0o755) -> None:
+    """Make a directory with exactly this mode, whatever the umask; parents must exist; existing is fine."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+        os.chmod(path, mode)
+
+
+def link_file(source: str, target: str, how: str) -> str:
+    """Give a file a second name, or the next best thing.
+
+    Args:
+        source: An existing regular file.
+        target: A name that must not exist.
+        how: `"hardlink"`, `"reflink"` or `"copy"`: exactly that; or `"auto"`: the first that works.
+
+    Returns:
+        What was done: `"hardlink"`, `"reflink"` or `"copy"`.
+
+    Crash: the target may be empty or partial. Only for trees that a later sync and rename publish.
+
+    Raises:
+        OSError: The way asked for does not work here, or there is no room; the target is not there.
+    """
+    if how in {"auto", "hardlink"}:
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError as error:
+            # EXDEV: another file system. EPERM: one without hard links, or protected_hardlinks(5).
+            # EMLINK: ext4 stops at 65,000 names of one file.
+            if how == "hardlink" or error.errno not in {
+                errno.EXDEV,
+                errno.EPERM,
+                errno.EMLINK,
+                errno.ENOTSUP,
+            }:
+                raise
+        else:
+            return "hardlink"
+    return _clone_or_copy(source, target, how)
+
+
+def _clone_or_copy(source: str, target: str, how: str) -> str:
+    with open(source, "rb") as reader:
+        mode = stat.S_IMODE(os.fstat(reader.fileno()).st_mode)
+        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(fd, "wb") as writer:
+                done = _fill(writer, reader, how)
+                writer.flush()
+                os.fchmod(writer.fileno(), mode)
+        except BaseException:
+            os.unlink(target)
+            raise
+        return done
+
+
+def _fill(writer: BinaryIO, reader: BinaryIO, how: str) -> str:
+    if how in {"auto", "reflink"} and sys.platform == "linux":
+        import fcntl
+
+        try:
+            fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
+        except OSError:
+            if how == "reflink":
+                raise
+        else:
+            return "reflink"
+    elif how == "reflink":
+        raise OSError(errno.ENOTSUP, "no reflinks on this platform")
+    while chunk := reader.read(1 << 20):
+        writer.write(chunk)
+    return "copy"
+
+
+def remove_tree(path: str | os.PathLike[str]) -> None:
+    """Remove a directory tree, read-only directories included. Nothing there is fine.
+
+    Links are removed, never followed, `path` itself included: somebody may have moved a release to another
+    disk and left a link. Hard links elsewhere keep their contents and modes: only
+    directories are made writable on the way.
+
+    Crash: part of the tree is left. Only for trees already out of the way (`.trash-…`), or debris.
+
+    Raises:
+        OSError: Something could not be removed.
+    """
+    try:
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(kind):
+        os.unlink(path)
+        return
+    try:
+        names = os.scandir(path)
+    except PermissionError:
+        os.chmod(path, 0o700)
+        names = os.scandir(path)
+    with names:
+        entries = list(names)
+    if entries and not os.access(path, os.W_OK | os.X_OK):
+        os.chmod(path, 0o700)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            remove_tree(entry.path)
+        else:
+            os.unlink(entry.path)
+    os.rmdir(path)
+
+
+def walk(path: str | os.PathLike[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every name below a directory with its `lstat`, parents first, links not followed.
+
+    Paths are relative to `path`, with `/`.
+    """
+    base = os.fspath(path)
+    stack = [""]
+    while stack:
+        relative = stack.pop()
+        with os.scandir(os.path.join(base, relative) if relative else base) as entries:
+            for entry in sorted(entries, key=lambda e: e.name):
+                name = f"{relative}/{entry.name}" if relative else entry.name
+                yield name, entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(name)
+
+
+def hash_file(path: str | os.PathLike[str], new: Callable[[], Any] | None = None) -> str:
+    """Hash a file's contents without loading them whole; SHA-256 unless another constructor is given."""
+    import hashlib
+
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, new or hashlib.sha256).hexdigest()
+
+
+def append_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Append to a file, which is made if it is missing. Not durable: for diagnostics."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    finally:
+        os.close(fd)
+
+
+def write_at(fd: int, data: bytes, offset: int) -> None:
+    """Write all of `data` at an offset; a short write is continued, ENOSPC is raised."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def truncate_quietly(fd: int, size: int) -> None:
+    """Cut a file back after a failed write; if even that fails, its readers cope with the rest."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, size)
+
+
+def make_removable(directory: str | os.PathLike[str]) -> None:
+    """Let names in a sealed directory be removed by its owner; nothing there is fine."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.chmod(directory, 0o700)

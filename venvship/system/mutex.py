@@ -1,0 +1,199 @@
+"""Mutual exclusion between processes, and leases.
+
+A mutex is a flock(2) on a file in `state/`, through `filelock`. Why this and nothing else:
+
+* The kernel frees it when its holder dies, however it dies. There is no stale lock to break, so no code
+  here looks at an age, and a dead process never blocks a release.
+* The file is never deleted. If A opened it, B unlinked it and C made a new one, A and C would each hold
+  "the" lock.
+* Its mode is 0600: flock needs no more than an open descriptor, so whoever can open the file can hold it.
+* `fallback_to_soft=False`: a file system without flock is refused, not papered over with a marker file
+  that outlives its maker.
+
+Descriptors are close-on-exec (PEP 446), so no child inherits a mutex and keeps it after we are gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from venvship.errors import BusyError, NoFlockError, NotWritableError
+
+POLL: Final = 0.05
+"""Seconds between two attempts while waiting."""
+
+_NO_FLOCK: Final = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL})
+
+
+class Mutex:
+    """One lock between processes.
+
+    Args:
+        path: The lock file; its directory must exist.
+        name: What people call it, such as `"build"`.
+        holder: Says who holds it, for the message; `""` where nobody knows.
+    """
+
+    def __init__(self, path: str, name: str, holder: Callable[[], str] = str) -> None:
+        self._path = path
+        self._name = name
+        self._holder = holder
+
+    @contextlib.contextmanager
+    def hold(self, *, wait: float = 0.0, interrupted: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold it for the length of a `with` block.
+
+        Args:
+            wait: Seconds to try for; 0 is one attempt.
+            interrupted: Called between attempts; raises to stop waiting.
+
+        Raises:
+            BusyError: Another process holds it.
+            NoFlockError: The file system has no flock.
+            NotWritableError: The lock file cannot be opened.
+        """
+        lock = FileLock(self._path, mode=0o600, thread_local=False, fallback_to_soft=False)
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                lock.acquire(timeout=0)
+                break
+            except Timeout:
+                if time.monotonic() >= deadline:
+                    raise self._busy() from None
+            except NotImplementedError as error:
+                raise self._no_flock() from error
+            except OSError as error:
+                if error.errno in _NO_FLOCK:
+                    raise self._no_flock() from error
+                raise NotWritableError(f"cannot open {self._path}: {error.strerror}") from error
+            interrupted()
+            time.sleep(POLL)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_held(self) -> bool:
+        """Whether somebody holds it right now; takes and gives it back to find out.
+
+        Raises:
+            NoFlockError: The file system has no flock.
+            NotWritableError: The lock file cannot be opened.
+        """
+        try:
+            with self.hold():
+                return False
+        except BusyError:
+            return True
+
+    def _busy(self) -> BusyError:
+        who = self._holder()
+        return BusyError(
+            f"busy: {who}" if who else f"busy: another venvship holds the {self._name} mutex",
+            hint="wait for it with --wait SECONDS, or look at `venvship status`",
+            mutex=self._name,
+        )
+
+    def _no_flock(self) -> NoFlockError:
+        return NoFlockError(
+            f"the file system of {self._path} has no flock(2), so nothing could keep two commands apart",
+            hint="put the root on a local file system",
+        )
+
+
+@contextlib.contextmanager
+def shared(path: str, *, name: str, exclusive: bool = False) -> Iterator[None]:
+    """Hold a flock that many may share: the store's mutex (builds share it, clean-up has it alone).
+
+    `filelock` has no shared flock, so this one calls flock(2) itself, on a file of the same kind.
+
+    Raises:
+        BusyError: It is held in a way that excludes ours.
+        NoFlockError: The file system has no flock.
+        NotWritableError: The lock file cannot be opened.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise NotWritableError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(
+                f"busy: another venvship holds the {name} mutex", hint="try again in a moment", mutex=name
+            ) from None
+        except OSError as error:
+            raise NoFlockError(f"the file system of {path} has no flock(2)") from error
+        yield
+    finally:
+        os.close(fd)
+
+
+def take_lease(path: str, *, minimum_fd: int = 64) -> int | None:
+    """Take the shared lease of a release, on a descriptor that survives `exec`.
+
+    Args:
+        path: The lease file, mode 0444: reading is enough to share a flock.
+        minimum_fd: Low numbers are left to the program that follows.
+
+    Returns:
+        The descriptor, or `None` when somebody is deleting the release at this moment.
+
+    Raises:
+        OSError: There is no such lease, or it cannot be read.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD, minimum_fd)
+    finally:
+        os.close(fd)
+    try:
+        fcntl.flock(high, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        # A opens the lease; B takes it alone, removes it with its release, and lets go; A gets it after all.
+        # A lease without a name protects nothing.
+        gone = os.fstat(high).st_nlink == 0
+    except BlockingIOError:
+        gone = True
+    except OSError:
+        os.close(high)
+        raise
+    if gone:
+        os.close(high)
+        return None
+    return high
+
+
+@contextlib.contextmanager
+def lease_withheld(path: str) -> Iterator[bool]:
+    """Try to have a release's lease alone, so that no process can start from it meanwhile.
+
+    Yields:
+        Whether nobody had it. A lease that exists and cannot be opened counts as taken.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield True
+        return
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(fd)

@@ -1,0 +1,136 @@
+"""Keeping what a program prints, within bounds: it may print for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Final
+
+MEBIBYTE: Final = 1 << 20
+
+_LEFT_OUT: Final = b"\n[... output left out ...]\n"
+
+
+class Tail:
+    """The last bytes of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._data += data
+        if len(self._data) > 2 * self._limit:  # not at every write: moving memory costs
+            del self._data[: -self._limit]
+
+    @property
+    def value(self) -> bytes:
+        """The last `limit` bytes."""
+        return bytes(self._data[-self._limit :])
+
+
+class Head:
+    """The first bytes of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._data = bytearray()
+        self.truncated = False
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes, as far as there is room."""
+        room = self._limit - len(self._data)
+        self.truncated = self.truncated or len(data) > room
+        self._data += data[:room]
+
+    @property
+    def value(self) -> bytes:
+        """The first `limit` bytes; `truncated` says whether there were more."""
+        return bytes(self._data)
+
+
+class CappedLog:
+    """A log file that never stays larger than a cap: beyond it, the middle is left out.
+
+    Best effort by design. A rollback must work on a full disk, so what cannot be logged is lost without a
+    word; what matters of the output is in the result as well.
+
+    Crash: the log holds what was written so far; cutting it down may lose what it held. Nothing is read back.
+
+    Args:
+        path: The file; made with mode 0600 if it is missing, else written on. Its directory must exist.
+        cap: Its largest size, in bytes.
+        heading: Written first, to tell one run's output from the next one's.
+    """
+
+    def __init__(self, path: str | None, *, cap: int = MEBIBYTE, heading: bytes = b"") -> None:
+        self._cap = cap
+        self._fd: int | None = None
+        if path is None:
+            return
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with contextlib.suppress(OSError):
+            self._fd = os.open(path, flags, 0o600)
+        self.write(heading)
+
+    @property
+    def fd(self) -> int | None:
+        """The descriptor, appending (`O_APPEND`); `None` once something could not be written."""
+        return self._fd
+
+    @property
+    def size(self) -> int:
+        """How large the file is now."""
+        return 0 if self._fd is None else os.fstat(self._fd).st_size
+
+    def write(self, data: bytes) -> None:
+        """Append, and cut down if need be."""
+        if self._fd is None:
+            return
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+            self.trim()
+        except OSError:
+            self.close()
+
+    def trim(self) -> None:
+        """Cut the file down to its beginning and its end if it is over the cap.
+
+        Also for a file that another process appends to. What that one writes while we cut is lost; it goes
+        on at the new end, since both descriptors append.
+
+        Raises:
+            OSError: It could not be rewritten.
+        """
+        if self._fd is None or self.size <= self._cap:
+            return
+        head = os.pread(self._fd, self._cap // 8, 0)
+        tail = self.tail(self._cap // 2)
+        os.ftruncate(self._fd, 0)
+        data = head + _LEFT_OUT + tail
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def tail(self, limit: int, *, since: int = 0) -> bytes:
+        """The last bytes of the file.
+
+        Args:
+            limit: How many at most.
+            since: An offset not to go back beyond, as far as it still means something after a `trim`.
+
+        Raises:
+            OSError: It could not be read.
+        """
+        if self._fd is None:
+            return b""
+        size = self.size
+        start = max(size - limit, min(since, size), 0)
+        return os.pread(self._fd, size - start, start)
+
+    def close(self) -> None:
+        """Close the file. What is written from now on is lost."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,135 @@
+"""What other processes are doing, as far as proc(5) shows it. Reads only.
+
+Elsewhere than on Linux there is no /proc: nothing is found, and leases alone protect what is in use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PROC = "/proc"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process that has to do with a path.
+
+    Attributes:
+        pid: Its number.
+        command: Its command line, for people.
+        paths: The paths under the one asked for that it was seen with.
+        opaque: Whether the kernel hid part of it (another user's process).
+    """
+
+    pid: int
+    command: str
+    paths: frozenset[str]
+    opaque: bool
+
+
+def start_ticks(pid: int) -> str:
+    """When a process started, in clock ticks since boot; `""` if it is gone or there is no /proc.
+
+    With the pid it names a process for good: pids are used again, these pairs are not.
+    """
+    fields = _status(pid)
+    return fields[19] if len(fields) > 19 else ""
+
+
+def _status(pid: int) -> list[str]:
+    """The fields of `stat` from the third, the state, on; empty if the process is gone or hidden."""
+    try:
+        with open(f"{PROC}/{pid}/stat", "rb") as file:
+            # The second, the command in parentheses, may hold anything, ")" and spaces included.
+            return file.read().rpartition(b")")[2].decode().split()
+    except OSError:
+        return []
+
+
+def is_running(pid: int, ticks: str) -> bool:
+    """Whether the process that had this pid and start time still runs.
+
+    One that is dead and that nobody has waited for does not: in a container without an init it stays so.
+    """
+    if pid <= 0:  # kill(2) takes these for process groups
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    if _status(pid)[:1] in (["Z"], ["X"]):
+        return False
+    return not ticks or start_ticks(pid) == ticks
+
+
+def processes_under(path: str) -> Iterator[Seen]:
+    """Yield the processes that run from, map, have open or stand in something below a path.
+
+    Looks at the command line, the executable, the working directory, the mapped files and the open
+    descriptors. A process that hides some of them and whose command line names the path is yielded as
+    `opaque`; one that hides them and does not name the path is passed over: on every host there are
+    processes of other users, and taking each of them for a user of the path would mean that nothing below
+    it could ever be deleted. Such a process still holds a lease if it runs a release's Python.
+
+    Args:
+        path: Absolute and real, without a trailing slash.
+    """
+    prefix = path.rstrip("/") + "/"
+    try:
+        names = os.listdir(PROC)
+    except OSError:
+        return
+    for name in names:
+        if name.isdigit() and int(name) != os.getpid():
+            seen = _look_at(int(name), prefix)
+            if seen is not None:
+                yield seen
+
+
+def _look_at(pid: int, prefix: str) -> Seen | None:
+    base = f"{PROC}/{pid}"
+    try:
+        with open(f"{base}/cmdline", "rb") as file:
+            arguments = os.fsdecode(file.read()).split("\0")
+    except OSError:
+        return None  # gone, or hidepid= hides it altogether
+    paths = {argument[argument.index(prefix) :] for argument in arguments if prefix in argument}
+    opaque = False
+    for link in ("exe", "cwd"):
+        try:
+            paths.add(os.readlink(f"{base}/{link}"))
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # a kernel thread, or gone
+        except OSError:
+            opaque = True
+    for look in (_mapped, _opened):
+        try:
+            paths.update(look(base))
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # gone meanwhile
+        except OSError:
+            opaque = True
+    below = frozenset(p for p in paths if p.startswith(prefix) or p + "/" == prefix)
+    if not below:
+        return None
+    return Seen(pid, " ".join(arguments).strip(), below, opaque)
+
+
+def _mapped(base: str) -> Iterator[str]:
+    with open(f"{base}/maps", "rb") as file:
+        for line in file:
+            fields = line.split(maxsplit=5)
+            if len(fields) == 6 and fields[5].startswith(b"/"):
+                yield os.fsdecode(fields[5].rstrip(b"\n"))
+
+
+def _opened(base: str) -> Iterator[str]:
+    for fd in os.listdir(f"{base}/fd"):
+        try:
+            yield os.readlink(f"{base}/fd/{fd}")
+        except FileNotFoundError:
+            continue

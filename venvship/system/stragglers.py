@@ -1,0 +1,95 @@
+"""Signalling a child's process group, and finding what left that group.
+
+A daemon calls setsid(2) and is in no group of ours any more. It still carries the environment that it was
+started with, so every child whose leavings are to be killed gets a variable with a value of its own, and
+whoever shows that value in /proc (proc_pid_environ(5)) descends from it. Linux only; elsewhere the process
+group is all there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final
+
+VARIABLE: Final = "VENVSHIP_CHILD"
+"""The variable whose value says which child a process descends from."""
+
+_PATIENCE: Final = 1.0
+"""Seconds to wait for killed processes to be gone; more only where the kernel itself hangs."""
+
+
+def kill_group(group: int, signum: int = signal.SIGKILL) -> None:
+    """Signal a process group; one that is gone, or that belongs to another user (`sudo`), is left alone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signum)
+
+
+def group_lives(group: int) -> bool:
+    """Whether a process group has a member that is not a zombie."""
+    if sys.platform != "linux":
+        try:
+            os.killpg(group, 0)  # refuses zombies there
+        except OSError:
+            return False
+        return True
+    # kill(2) counts zombies on Linux, and the leader is one until we reap it.
+    return any(_group_of(pid) == group for pid in _pids())
+
+
+def kill_stragglers(group: int, tag: str | None) -> None:
+    """Kill whoever is in a group or carries a tag, and wait until they are gone.
+
+    Waiting matters: the next check may want the port that the last one's daemon listened on.
+
+    Args:
+        group: The process group. Its leader must not have been reaped yet, so that the number is still its.
+        tag: The value of `VARIABLE` in the environment of the child; `None` if it has none.
+    """
+    if sys.platform != "linux":
+        return
+    mark = None if tag is None else f"{VARIABLE}={tag}\0".encode()
+    end = time.monotonic() + _PATIENCE
+    # More than one pass: a daemon may fork while we look.
+    while (found := [pid for pid in _pids() if _belongs(pid, group, mark)]) and time.monotonic() < end:
+        for pid in found:
+            with contextlib.suppress(OSError):
+                handle = os.pidfd_open(pid)
+                try:
+                    # Looked at again with a handle in hand: the number may be somebody else's by now.
+                    if _belongs(pid, group, mark):
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
+                finally:
+                    os.close(handle)
+        time.sleep(0.005)
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _belongs(pid: int, group: int, mark: bytes | None) -> bool:
+    its_group = _group_of(pid)
+    if its_group is None or its_group == group or mark is None:
+        return its_group == group
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
+            return mark in file.read()
+    except OSError:  # another user's, or just gone
+        return False
+
+
+def _group_of(pid: int) -> int | None:
+    """The process group of a process; `None` if it is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            stat = file.read()
+    except OSError:
+        return None
+    # `pid (name) state ppid pgrp …`; the name may hold anything, parentheses too (proc_pid_stat(5)).
+    state, _, group = stat[stat.rindex(b")") + 2 :].split(maxsplit=3)[:3]
+    return None if state in b"ZX" else int(group)
