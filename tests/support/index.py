@@ -1,0 +1,166 @@
+"""A package index on localhost: the simple repository API (PEP 503) over a directory of files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, unquote
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _project_of(filename: str) -> str:
+    if filename.endswith(".whl"):
+        return _normalised(filename.split("-", maxsplit=1)[0])
+    return _normalised(filename.removesuffix(".tar.gz").removesuffix(".zip").rpartition("-")[0])
+
+
+class LocalIndex:
+    """Serves the wheels and sdists of a directory while the `with` block runs.
+
+    What it does wrong on purpose can be changed at any time.
+
+    Attributes:
+        directory: The files; those added later are found.
+        requests: How often each path was asked for.
+        credentials: `(user, password)` to insist on, or `None`.
+        status: A status code to answer every page and file with, or `None`.
+        hang: Accept connections and never answer.
+        tampered: File names to serve with other bytes than the page's hash says.
+        fragments: Whether pages carry `#sha256=` fragments.
+        authorized: The `Authorization` headers that were sent.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.requests: Counter[str] = Counter()
+        self.credentials: tuple[str, str] | None = None
+        self.status: int | None = None
+        self.hang = False
+        self.tampered: set[str] = set()
+        self.fragments = True
+        self.authorized: set[str] = set()
+        self._released = threading.Event()
+        self._server: ThreadingHTTPServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> LocalIndex:
+        index = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                index._answer(self)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._released.set()
+        self.stop()
+
+    def stop(self) -> None:
+        """Close the port: from now on, connections are refused."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+            self._server = None
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None, "the index is not running"
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Of the simple API, without credentials."""
+        return f"http://127.0.0.1:{self.port}/simple/"
+
+    def file_url(self, filename: str) -> str:
+        """Of one file, as on the project's page but without the fragment."""
+        return f"http://127.0.0.1:{self.port}/files/{quote(filename)}"
+
+    def url_with(self, user: str, password: str) -> str:
+        """The URL of the simple API with credentials in it."""
+        return f"http://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}/simple/"
+
+    def downloads(self) -> list[str]:
+        """Names of the files that were fetched, sorted, each as often as it was."""
+        return sorted(
+            path.rpartition("/")[2] for path in self.requests.elements() if path.startswith("/files/")
+        )
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        path = unquote(request.path.partition("?")[0])
+        self.requests[path] += 1
+        if self.hang:
+            self._released.wait()
+            return
+        if self.status is not None:
+            self._send(request, self.status, b"out of order", "text/plain")
+            return
+        if self.credentials is not None and not self._admitted(request):
+            request.send_response(401)
+            request.send_header("WWW-Authenticate", 'Basic realm="packages"')
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+            return
+        if path.startswith("/files/"):
+            file = self.directory / Path(path).name
+            if not file.is_file():
+                self._send(request, 404, b"no such file", "text/plain")
+                return
+            data = file.read_bytes()
+            if file.name in self.tampered:
+                data += b"tampered with"
+            self._send(request, 200, data, "application/octet-stream")
+        elif match := re.fullmatch(r"/simple/([^/]+)/?", path):
+            self._send_page(request, _normalised(match[1]))
+        else:
+            self._send(request, 404, b"not here", "text/plain")
+
+    def _admitted(self, request: BaseHTTPRequestHandler) -> bool:
+        sent = request.headers.get("Authorization", "")
+        self.authorized.add(sent)
+        assert self.credentials is not None
+        expected = base64.b64encode(":".join(self.credentials).encode()).decode()
+        return sent == f"Basic {expected}"
+
+    def _send_page(self, request: BaseHTTPRequestHandler, project: str) -> None:
+        files = sorted(f for f in self.directory.iterdir() if _project_of(f.name) == project)
+        if not files:
+            self._send(request, 404, b"no such project", "text/plain")
+            return
+        links = []
+        for file in files:
+            fragment = f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.fragments else ""
+            href = html.escape(f"../../files/{quote(file.name)}{fragment}")
+            links.append(f'<a href="{href}">{html.escape(file.name)}</a><br>')
+        page = "<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>"
+        self._send(request, 200, page.encode(), "text/html")
+
+    @staticmethod
+    def _send(request: BaseHTTPRequestHandler, status: int, data: bytes, kind: str) -> None:
+        request.send_response(status)
+        request.send_header("Content-Type", kind)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)

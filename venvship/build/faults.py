@@ -1,0 +1,46 @@
+"""Faults of the file system during a build, as errors of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+from venvship.errors import BuildError, DiskFullError, NotWritableError
+from venvship.system.files import FULL_DISK_ERRNOS
+
+
+@contextlib.contextmanager
+def build_faults(doing: str, path: str) -> Iterator[None]:
+    """Turn an `OSError` inside into a `BuildError` that says what was going on.
+
+    Args:
+        doing: What failed, to go on from "could not".
+        path: The file or directory that it was about; its file system is named when there is no room.
+
+    Raises:
+        DiskFullError: The file system is full, or a quota is used up.
+        NotWritableError: The file system is mounted read-only.
+        BuildError: Anything else that the kernel refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename2 or error.filename or path
+        if error.errno in FULL_DISK_ERRNOS:
+            raise DiskFullError(
+                f"could not {doing}: no room left on the file system of {path} ({error.strerror}). "
+                "Nothing that is live was touched",
+                hint="Free some space (`venvship prune --dry-run` shows what could go), then try again.",
+                path=path,
+            ) from error
+        if error.errno == errno.EROFS:
+            raise NotWritableError(
+                f"could not {doing}: {where}: {error.strerror}. Nothing that is live was touched",
+                hint="Mount it writable; an error of the disk may have made the kernel turn it read-only.",
+                path=str(where),
+            ) from error
+        raise BuildError(
+            f"could not {doing}: {where}: {error.strerror or error}. Nothing that is live was touched",
+            path=str(where),
+        ) from error
