@@ -1,0 +1,181 @@
+"""Building a release: lockfile → store → release; the steps in their order, and what a failed one leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from venvship.build.assemble import assemble
+from venvship.build.candidate import candidate, drop_candidate
+from venvship.build.compile import bytecode_tag, compile_wheels
+from venvship.build.faults import build_faults
+from venvship.build.fetch import Fetched, fetch
+from venvship.build.request import Assembled, BuildRequest
+from venvship.build.seal import seal
+from venvship.build.store import Store, selection_key
+from venvship.model.progress import DONE, STARTED, Phase, Progress
+from venvship.model.release import Manifest
+from venvship.model.requirement import Requirement
+from venvship.model.wheel import StoredWheel
+from venvship.root import SCRATCH_PREFIX
+from venvship.system.files import make_directory, remove_tree
+from venvship.system.signals import Signals
+
+__all__ = ["Assembled", "BuildRequest", "assemble", "build", "drop_candidate", "seal"]
+
+FETCH_JOBS: Final = 4
+"""How many pips download at once."""
+
+
+def build(
+    request: BuildRequest,
+    store: Store,
+    *,
+    environ: Mapping[str, str],
+    signals: Signals,
+    log_dir: str,
+    progress: Progress,
+    clock: Callable[[], float] = time.monotonic,
+) -> Manifest:
+    """Build a release and seal it.
+
+    The caller holds `build.mutex`, and the store's mutex shared. When this returns, the release is durable;
+    writing the journal's line `sealed`, without which it is still debris, is left to the caller. When this
+    raises, there is no release directory, and everything that reached the store stays there for the next try.
+
+    Crash: `releases/<id>` without a line `sealed`, and `state/scratch-<id>`; recovery removes both.
+
+    Args:
+        request: What to build.
+        store: Where wheels are, or get to.
+        environ: The process environment.
+        signals: Looked at between wheels.
+        log_dir: An existing directory for the output of the fetch.
+        progress: Hears of the phases `fetch`, `import`, `compile`, `assemble` and `seal`.
+        clock: Seconds from any origin, never backwards.
+
+    Returns:
+        The manifest, as it stands in the release.
+
+    Raises:
+        BuildError: Something went wrong; see its subclasses.
+        InterruptedByError: A signal came.
+    """
+    phase = _phases(progress, clock)
+    scratch = os.path.join(request.root_path, "state", f"{SCRATCH_PREFIX}{request.release_id}")
+    try:
+        with build_faults("make a directory for temporary files", scratch):
+            make_directory(scratch, 0o700)
+        wheels = _stored_wheels(
+            request, store, scratch=scratch, environ=environ, signals=signals, log_dir=log_dir, phase=phase
+        )
+        with phase("compile") as facts:
+            bytecode = compile_wheels(
+                store,
+                tuple(wheels.values()),
+                request.interpreter,
+                optimize=request.build.optimize,
+                signals=signals,
+                environ=environ,
+            )
+            tag = bytecode_tag(request.interpreter, request.build.optimize)
+            paths = {sha256: store.bytecode_path(sha256, tag) for sha256 in bytecode}
+            facts["modules"] = sum(map(len, bytecode.values()))
+        with candidate(request.release_path) as sync_fd:
+            with phase("assemble") as facts:
+                assembled = assemble(
+                    request, wheels, bytecode, paths, scratch=scratch, environ=environ, signals=signals
+                )
+                facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
+                facts["copied"] = assembled.linked["copy"]
+            with phase("seal"):
+                signals.raise_if_received()
+                return seal(request, assembled, sync_fd=sync_fd)
+    finally:
+        # What cannot be removed here is swept by recovery; the error on its way out matters more.
+        with contextlib.suppress(OSError):
+            remove_tree(scratch)
+
+
+PhaseContext = Callable[[str], contextlib.AbstractContextManager[dict[str, object]]]
+
+
+def _phases(progress: Progress, clock: Callable[[], float]) -> PhaseContext:
+    @contextlib.contextmanager
+    def phase(name: str) -> Iterator[dict[str, object]]:
+        progress(Phase(name=name, state=STARTED))
+        began = clock()
+        facts: dict[str, object] = {}
+        yield facts
+        progress(Phase(name=name, state=DONE, facts=facts, seconds=clock() - began))
+
+    return phase
+
+
+def _stored_wheels(
+    request: BuildRequest,
+    store: Store,
+    *,
+    scratch: str,
+    environ: Mapping[str, str],
+    signals: Signals,
+    log_dir: str,
+    phase: PhaseContext,
+) -> dict[str, StoredWheel]:
+    """Find every selected wheel in the store, after fetching and importing what it lacks."""
+    build = request.build
+    keys = {
+        requirement.name: selection_key(
+            requirement, request.interpreter, _may_build(requirement, build.sdists)
+        )
+        for requirement in request.selected
+    }
+    chosen = {name: store.selection(key) for name, key in keys.items()}
+    missing = [requirement for requirement in request.selected if chosen[requirement.name] is None]
+    downloads = os.path.join(scratch, "downloads")
+    fetched: list[Fetched] = []
+    with phase("fetch") as facts:
+        if missing:
+            with build_faults("make a directory for downloads", downloads):
+                make_directory(downloads, 0o700)
+            fetched = fetch(
+                missing,
+                options=request.lockfile.options,
+                interpreter=request.interpreter,
+                sdists=build.sdists,
+                directory=downloads,
+                cwd=os.path.dirname(request.lockfile.path),
+                environ=environ,
+                timeout=build.timeout,
+                jobs=FETCH_JOBS,
+                log=os.path.join(log_dir, "fetch.txt"),
+                signals=signals,
+            )
+        with build_faults("look at what was fetched", downloads):
+            facts["bytes"] = sum(os.path.getsize(one.path) for one in fetched)
+        facts["wheels"] = len(fetched)
+    with phase("import") as facts:
+        facts["wheels"] = len(fetched)
+        with store.importing(between=signals.raise_if_received) as batch:
+            for one in fetched:
+                name = one.requirement.name
+                batch.add(one.path, sha256=one.sha256, check_record=name not in build.bad_record)
+                batch.select(keys[name], one.sha256, _selection_facts(one))
+                chosen[name] = one.sha256
+    return {name: store.wheel(sha256) for name, sha256 in chosen.items() if sha256 is not None}
+
+
+def _selection_facts(one: Fetched) -> dict[str, object]:
+    return {
+        "name": one.requirement.name,
+        "version": one.requirement.version,
+        "wheel": os.path.basename(one.path),
+        "source_sha256": one.source_sha256,
+    }
+
+
+def _may_build(requirement: Requirement, sdists: tuple[str, ...]) -> bool:
+    return "*" in sdists or requirement.name in sdists

@@ -1,0 +1,116 @@
+"""Giving files of the store a place in a release: a hard link where that works, else a clone, else a copy."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import Final
+
+from venvship.errors import StoreDamagedError
+from venvship.model.wheel import StoredFile
+from venvship.system.files import FULL_DISK_ERRNOS, link_file, remove_name
+
+_FEW_NAMES: Final = 1000
+"""No file system in use refuses a further name of a file that has fewer (link(2), EMLINK)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """How a file looked when it was linked: what must not change until the release is sealed.
+
+    Attributes:
+        device: `st_dev`.
+        inode: `st_ino`; for a hard link, that of the store's file.
+        size: Bytes.
+        mtime_ns: Time of the last change of its contents.
+    """
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """The stamp of an `lstat`."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class Linker:
+    """Puts files from the store into a release, and counts how.
+
+    Args:
+        how: `"auto"`, `"hardlink"`, `"reflink"` or `"copy"`.
+    """
+
+    def __init__(self, how: str) -> None:
+        self._how = how
+        self._strict = how != "auto"
+        self.counts: dict[str, int] = {"hardlink": 0, "reflink": 0, "copy": 0}
+
+    def link(self, source: str, target: str, file: StoredFile) -> Stamp:
+        """Put one file of the store at a name that must not exist.
+
+        Its size and mode must still be those that the store recorded; its contents are not read, since
+        hashing what is there now would bless a damaged store.
+
+        Crash: the name may be missing, or a copy partial; the candidate is debris as a whole.
+
+        Args:
+            source: Absolute path in the store.
+            target: Absolute path in the release.
+            file: What the store says about it.
+
+        Returns:
+            How it looks now, for the check at the seal.
+
+        Raises:
+            StoreDamagedError: The store's file is gone, or is not what came in.
+            OSError: It could not be linked in the way that was asked for, or there is no room.
+        """
+        try:
+            done = self._link(source, target)
+        except FileNotFoundError as error:
+            if os.path.lexists(source):
+                raise
+            raise _damaged(source, file, "it is gone") from error
+        self.counts[done] += 1
+        status = os.lstat(target)
+        mode = 0o555 if file.executable else 0o444
+        if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
+            raise _damaged(source, file, f"it has {status.st_size} bytes instead of {file.size}")
+        if stat.S_IMODE(status.st_mode) != mode:
+            raise _damaged(
+                source, file, f"its mode is {stat.S_IMODE(status.st_mode):04o} instead of {mode:04o}"
+            )
+        return Stamp.of(status)
+
+    def _link(self, source: str, target: str) -> str:
+        if self._strict:
+            return link_file(source, target, self._how)
+        if self._how == "auto":
+            done = link_file(source, target, "auto")
+            # Another file system stays another file system, so the failing call is not made for the other
+            # 20,000 files; but one file with too many names says nothing about the next.
+            if done != "hardlink" and os.lstat(source).st_nlink < _FEW_NAMES:
+                self._how = done
+            return done
+        try:
+            return link_file(source, target, self._how)
+        except OSError as error:
+            if self._how == "copy" or error.errno in FULL_DISK_ERRNOS or not os.path.lexists(source):
+                raise
+            # Some files cannot be cloned where others can: a swap file, other checksums (ioctl_ficlone(2)).
+            remove_name(target)
+            return link_file(source, target, "copy")
+
+
+def _damaged(path: str, file: StoredFile, problem: str) -> StoreDamagedError:
+    folder = path.removesuffix(f"/data/{file.path}")
+    return StoreDamagedError(
+        f"the store was changed: {path}: {problem}",
+        hint=f"Remove it, and the next build makes it again: rm -r {folder}; "
+        "`venvship verify --all` finds the releases that share the damaged file.",
+        path=path,
+    )
