@@ -1,0 +1,138 @@
+"""Running health checks: how often to ask, when to believe, when to give up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from venvship.health.attempts import TurnBack, attempt
+from venvship.health.context import Context
+from venvship.model.settings import Check
+
+__all__ = ["CheckResult", "TurnBack", "run_checks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What came of one check.
+
+    Attributes:
+        name: Of the check.
+        when: `"candidate"` or `"live"`.
+        required: Whether its failure counts.
+        outcome: `"skipped"` if an earlier required check had failed.
+        attempts: How often it was asked.
+        seconds: How long it took, pauses included.
+        output: One short line for people. Everything that was said stands in the check's log.
+    """
+
+    name: str
+    when: str
+    required: bool
+    outcome: Literal["passed", "failed", "skipped"]
+    attempts: int
+    seconds: float
+    output: str
+
+    @property
+    def counts_as_failure(self) -> bool:
+        """Whether this one says no to the release."""
+        return self.required and self.outcome == "failed"
+
+
+def _never() -> bool:
+    return False
+
+
+def run_checks(
+    checks: Sequence[Check],
+    context: Context,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    stop: Callable[[], bool] = _never,
+) -> tuple[CheckResult, ...]:
+    """Run checks one after the other, in order, until a required one fails.
+
+    Args:
+        checks: Which; the caller has chosen those of one `when`.
+        context: The release they are about.
+        clock: Seconds from any origin, never going backwards.
+        stop: Asked ten times a second, between and during attempts: whether to give up and turn back.
+
+    Returns:
+        One result for each check, in order.
+
+    Raises:
+        TurnBack: `stop` said so. No check is left running.
+        InterruptedByError: A signal came. No check is left running.
+    """
+
+    def turn_back() -> None:
+        if stop():
+            raise TurnBack
+
+    results: list[CheckResult] = []
+    refused_by: str | None = None
+    for check in checks:
+        if refused_by is None:
+            result = _run(check, context, clock, turn_back)
+            refused_by = check.name if result.counts_as_failure else None
+        else:
+            result = _result(check, "skipped", 0, 0.0, f"not asked, since {refused_by} failed")
+        results.append(result)
+    return tuple(results)
+
+
+def _run(
+    check: Check, context: Context, clock: Callable[[], float], turn_back: Callable[[], None]
+) -> CheckResult:
+    """Ask until there are enough passes in a row, or until an attempt at or after the deadline fails.
+
+    What is under way at the deadline may finish: the attempt, and a row of passes that has begun. Rolling
+    back a service that has just become healthy would help nobody. With a deadline of 0 a row is asked for
+    without pauses.
+    """
+    began = clock()
+    attempts = row = 0
+    while True:
+        turn_back()
+        context.signals.raise_if_received()
+        heading = f"== {context.event} {context.release_id}, attempt {attempts + 1}, {clock() - began:.1f} s"
+        one = attempt(check, context, heading=heading, poll=turn_back)
+        attempts += 1
+        row = row + 1 if one.passed else row if one.not_yet else 0
+        seconds = clock() - began
+        if row >= check.successes:
+            line = f"{one.line}, {row} in a row" if row > 1 else one.line
+            return _result(check, "passed", attempts, seconds, line)
+        if not one.passed and seconds >= check.deadline:
+            line = f"{one.line}, {attempts} tries in {_duration(seconds)}" if attempts > 1 else one.line
+            return _result(check, "failed", attempts, seconds, line)
+        if check.deadline > 0:
+            # The last attempt begins at the deadline, not an interval before it.
+            pause = check.interval if one.passed else min(check.interval, check.deadline - seconds)
+            context.signals.sleep(pause, poll=turn_back)
+
+
+def _result(
+    check: Check,
+    outcome: Literal["passed", "failed", "skipped"],
+    attempts: int,
+    seconds: float,
+    output: str,
+) -> CheckResult:
+    return CheckResult(
+        name=check.name,
+        when=check.when,
+        required=check.required,
+        outcome=outcome,
+        attempts=attempts,
+        seconds=seconds,
+        output=output,
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -1,0 +1,70 @@
+"""What checks and hooks are told about the release they are run for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from venvship.system import files
+from venvship.system.signals import Signals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One release, and the occasion.
+
+    Attributes:
+        root: Path of the root, absolute.
+        release_id: Id of the release that is asked about or acted on.
+        release_path: Its real path, never through `current`: that may be switched at any moment.
+        previous_id: Id of the release that was current before, if there was one.
+        event: What is going on, such as `"release"` or `"rollback"`.
+        environ: The environment of venvship itself, which theirs is made from.
+        log_dir: Where their output goes; made when it is needed, mode 0700. Its parent exists.
+        signals: What may end them early.
+    """
+
+    root: str
+    release_id: str
+    release_path: str
+    previous_id: str | None
+    event: str
+    environ: Mapping[str, str] = field(repr=False)
+    log_dir: str
+    signals: Signals = field(repr=False)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a check or hook: `environ` as if the release had been activated in it.
+
+        `VENVSHIP_PREVIOUS` is empty for a first release.
+        """
+        variables = dict(self.environ)
+        # Set in the shell of who runs venvship, they would take a program of the release elsewhere.
+        for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__", "OLDPWD"):
+            variables.pop(name, None)
+        return {
+            **variables,
+            "PATH": f"{self.release_path}/bin:{self.environ.get('PATH') or os.defpath}",
+            # A shell believes this if it names the working directory, also when it does so through a link.
+            "PWD": self.release_path,
+            "VIRTUAL_ENV": self.release_path,
+            "VENVSHIP_ROOT": self.root,
+            "VENVSHIP_RELEASE": self.release_id,
+            "VENVSHIP_RELEASE_PATH": self.release_path,
+            "VENVSHIP_PREVIOUS": self.previous_id or "",
+            "VENVSHIP_EVENT": self.event,
+        }
+
+    def log_path(self, name: str) -> str:
+        """The log file of a check or hook.
+
+        Its directory is made, best effort: a rollback must work on a full disk, without a log if need be.
+
+        Crash: an empty directory may be left.
+        """
+        with contextlib.suppress(OSError):
+            files.make_directory(self.log_dir, 0o700)
+        return os.path.join(self.log_dir, re.sub(r"[^\w.-]|^\.", "_", name) + ".txt")

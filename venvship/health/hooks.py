@@ -1,0 +1,117 @@
+"""Running hooks: the commands that act on a release rather than ask about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from venvship.errors import ProgramNotFoundError
+from venvship.health.context import Context
+from venvship.health.wording import describe_exit, last_line, summary
+from venvship.model.settings import Settings
+from venvship.system import process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookResult:
+    """What came of one hook.
+
+    Attributes:
+        name: `"prepare"`, `"restart"` or `"notify"`.
+        ok: Whether it ended with exit status 0.
+        returncode: Its exit status, or minus a signal's number; `None` if it never started or was ended.
+        seconds: How long it ran.
+        output: One short line for people: what was run, or how it failed. The log has the rest.
+        timed_out: Whether it took too long, and was ended.
+    """
+
+    name: str
+    ok: bool
+    returncode: int | None
+    seconds: float
+    output: str
+    timed_out: bool = False
+
+
+def run_hook(
+    name: str, argv: tuple[str, ...], context: Context, *, timeout: float, stdin: bytes | None = None
+) -> HookResult:
+    """Run one hook to its end.
+
+    What a restart hook leaves running may be the service: it stays, and goes on writing to the hook's log.
+    What the others leave running is killed. A hook that takes too long is ended with everything in its
+    process group, the restart hook too: it was to start the service, not to be it.
+
+    Args:
+        name: Which hook it is.
+        argv: Its command.
+        context: The release it acts on.
+        timeout: Seconds.
+        stdin: What it reads; `None` is /dev/null.
+
+    Returns:
+        How it went. A program that cannot be started is a failed hook, so that a switch that has already
+        been made is still judged; `find_programs` looks before there is anything to judge.
+
+    Raises:
+        InterruptedByError: A signal came, and is not deferred.
+    """
+    shown = summary(argv)
+    try:
+        result = process.run(
+            argv,
+            env=context.environment(),
+            cwd=context.release_path,
+            timeout=timeout,
+            signals=context.signals,
+            stdin=stdin,
+            log=context.log_path(name),
+            heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
+            survivors="leave" if name == "restart" else "kill",
+        )
+    except ProgramNotFoundError as error:
+        return HookResult(name=name, ok=False, returncode=None, seconds=0.0, output=error.message)
+    except OSError as error:
+        failure = f"could not be started: {error}"
+        return HookResult(name=name, ok=False, returncode=None, seconds=0.0, output=failure)
+    if result.timed_out:
+        said = last_line(result.output)
+        line = f"no end after {timeout:g} s" + (f": {said}" if said else "")
+    elif result.returncode == 0:
+        line = shown
+    else:
+        line = describe_exit(result.returncode, result.output)
+    return HookResult(
+        name=name,
+        ok=result.returncode == 0,
+        returncode=result.returncode,
+        seconds=result.seconds,
+        output=line,
+        timed_out=result.timed_out,
+    )
+
+
+def find_programs(settings: Settings, context: Context) -> None:
+    """Look up the programs of all hooks and checks, before anything is switched.
+
+    Raises:
+        ProgramNotFoundError: Some are missing or not executable; `problems` lists all of them.
+    """
+    commands = {
+        f"hooks.{name}": argv
+        for name in ("prepare", "restart", "notify")
+        if (argv := getattr(settings.hooks, name)) is not None
+    }
+    commands |= {f"check {check.name}": check.target for check in settings.checks if check.kind == "command"}
+    env = context.environment()
+    problems: list[dict[str, str]] = []
+    for key, argv in commands.items():
+        try:
+            process.find_program(argv[0], env=env, cwd=context.release_path)
+        except ProgramNotFoundError as error:
+            problems.append({"key": key, "program": argv[0], "message": error.message})
+    if problems:
+        raise ProgramNotFoundError(
+            "\n".join(f"{problem['key']}: {problem['message']}" for problem in problems),
+            hint="they are looked up in the release's bin, then in the PATH of venvship itself",
+            problems=problems,
+        )
