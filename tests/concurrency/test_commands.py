@@ -1,0 +1,214 @@
+"""Two commands at once: who waits, who is refused, and what is live afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.roots import Site
+
+WAITING = """
+[[check]]
+name = "gate"
+when = "{when}"
+command = ["sh", "-c", "touch {gate}.reached; while [ ! -e {gate} ]; do sleep 0.02; done"]
+timeout = 60
+"""
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A check waits until this file exists; `<gate>.reached` says that it does."""
+    return tmp_path / "gate"
+
+
+def reached(gate: Path) -> bool:
+    return Path(f"{gate}.reached").exists()
+
+
+def test_a_second_release_is_refused_and_told_who_is_at_it(site: Site, gate: Path) -> None:
+    site.settings(WAITING.format(when="candidate", gate=gate))
+    first = site.start("release")
+    until(lambda: reached(gate))
+    second = site.run("release", "--json")
+    assert second.code == 30
+    error = second.json["error"]
+    assert error["slug"] == "busy"
+    assert f"process {first.pid}" in error["message"]
+    assert "release is under way since" in error["message"]
+    status = site.run("status", "--json").data["operation"]
+    assert (status["operation"], status["pid"], status["running"]) == ("release", first.pid, True)
+    gate.touch()
+    assert first.wait(30) == 0
+    first.communicate()
+    assert site.current is not None
+    assert site.run("status", "--json").data["operation"] is None
+
+
+def test_a_release_waits_if_it_is_told_to(site: Site, gate: Path) -> None:
+    site.settings(WAITING.format(when="candidate", gate=gate))
+    first = site.start("release")
+    until(lambda: reached(gate))
+    second = site.start("release", "--wait", "30")
+    time.sleep(0.5)
+    gate.touch()
+    assert first.wait(30) == 0
+    assert second.wait(30) == 0
+    first.communicate()
+    out, _ = second.communicate()
+    assert "Nothing changed" in out
+
+
+def test_a_rollback_does_not_wait_for_a_build_which_then_is_superseded(site: Site, gate: Path) -> None:
+    a, b = site.release("1.0"), site.release("1.1")
+    site.settings(WAITING.format(when="candidate", gate=gate))
+    site.lock("1.2")
+    build = site.start("release", "--json")
+    until(lambda: reached(gate))
+    began = time.monotonic()
+    assert site.run("rollback").code == 0
+    assert site.current == a
+    assert build.poll() is None, "the build was still going on"
+    assert time.monotonic() - began < 20
+    gate.touch()
+    out, _ = build.communicate(timeout=30)
+    assert build.returncode == 31
+    assert '"outcome": "superseded"' in out
+    assert site.current == a
+    assert b != a
+    built = site.run("list", "--json").data["releases"][0]
+    assert (built["state"], built["current"]) == ("sealed", False)
+    assert site.run("promote", built["id"]).code == 0, "what was built can be promoted later"
+
+
+def test_a_rollback_during_the_live_checks_turns_the_promotion_back(site: Site, gate: Path) -> None:
+    a = site.release("1.0")
+    site.settings(WAITING.format(when="live", gate=gate))
+    site.lock("1.1")
+    promotion = site.start("release", "--json")
+    until(lambda: reached(gate))
+    assert site.current != a
+    gate.touch()  # the checks of the old release may pass once it has turned back
+    os.remove(gate)
+    rollback = site.start("rollback", "--json")
+    until(lambda: site.current == a)
+    gate.touch()
+    out, _ = rollback.communicate(timeout=30)
+    assert rollback.returncode == 0, out
+    promotion.communicate(timeout=30)
+    assert promotion.returncode == 22
+    assert site.current == a
+    states = {r["id"]: r["state"] for r in site.run("list", "--json").data["releases"]}
+    assert sorted(states.values()) == ["inconclusive", "proven"]
+    held = site.run("status", "--json").data["held"]
+    assert held["scope"] == "root"
+
+
+def test_a_second_rollback_at_once_is_refused_instead_of_going_back_twice(site: Site, gate: Path) -> None:
+    site.release("1.0")
+    b = site.release("1.1")
+    site.release("1.2")
+    site.settings(WAITING.format(when="live", gate=gate))
+    first = site.start("rollback")
+    until(lambda: reached(gate))
+    assert site.run("rollback").code == 30
+    gate.touch()
+    assert first.wait(30) == 0
+    first.communicate()
+    assert site.current == b
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_live_check_window_goes_back_and_then_exits(
+    site: Site, gate: Path, number: signal.Signals
+) -> None:
+    a = site.release("1.0")
+    site.settings(WAITING.format(when="live", gate=gate))
+    site.lock("1.1")
+    release = site.start("release", "--json")
+    until(lambda: reached(gate))
+    os.kill(release.pid, number)
+    until(lambda: site.current == a)
+    gate.touch()
+    out, _ = release.communicate(timeout=30)
+    assert release.returncode == 128 + number, out
+    assert site.current == a
+    assert "rolled-back" in site.events()
+    assert site.debris() == []
+
+
+def test_a_killed_promotion_is_finished_by_the_next_command(site: Site, gate: Path) -> None:
+    a = site.release("1.0")
+    site.settings(WAITING.format(when="live", gate=gate))
+    site.lock("1.1")
+    release = site.start("release")
+    until(lambda: reached(gate))
+    release.kill()
+    release.communicate()
+    assert site.current != a
+    status = site.run("status", "--json")
+    assert status.data["interrupted"] is True
+    gate.touch()
+    assert site.run("recover").code == 0
+    assert site.events()[-1] == "promoted"
+    assert site.previous == a
+    assert site.debris() == []
+
+
+def test_a_rollback_after_a_killed_promotion_goes_back_and_tries_nothing(site: Site, gate: Path) -> None:
+    a = site.release("1.0")
+    site.settings(WAITING.format(when="live", gate=gate))
+    site.lock("1.1")
+    release = site.start("release")
+    until(lambda: reached(gate))
+    release.kill()
+    release.communicate()
+    tried = site.current
+    gate.touch()
+    assert site.run("rollback").code == 0
+    assert site.current == a
+    states = {r["id"]: r["state"] for r in site.run("list", "--json").data["releases"]}
+    assert states[tried or ""] == "inconclusive"
+    assert site.events().count("promoting") == 2, "one for each release, and none for a second try"
+
+
+def test_a_promotion_that_is_killed_twice_is_taken_back(site: Site, gate: Path) -> None:
+    a = site.release("1.0")
+    site.settings(WAITING.format(when="live", gate=gate))
+    site.lock("1.1")
+    for arguments in (["release"], ["recover"]):
+        process = site.start(*arguments)
+        until(lambda: reached(gate))
+        process.kill()
+        process.communicate()
+        os.remove(f"{gate}.reached")
+    gate.touch()
+    assert site.run("recover").code == 22
+    assert site.current == a
+    assert site.run("recover").code == 0
+
+
+def test_boot_takes_an_interrupted_promotion_back_without_asking_anybody(site: Site, gate: Path) -> None:
+    a = site.release("1.0")
+    site.settings(WAITING.format(when="live", gate=gate))
+    site.lock("1.1")
+    release = site.start("release")
+    until(lambda: reached(gate))
+    release.kill()
+    release.communicate()
+    os.remove(f"{gate}.reached")
+    assert site.run("recover", "--boot").code == 22
+    assert site.current == a
+    assert not reached(gate)

@@ -1,0 +1,288 @@
+"""The commands. Each opens the root, calls the API, and hands the result to the renderer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from venvship.api import Root
+from venvship.cli import render
+from venvship.cli.main import cli
+from venvship.cli.options import Call, global_options
+
+message_option = click.option("-m", "--message", metavar="MSG", default="", help="Why; kept in the journal.")
+
+
+def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:  # noqa: ANN401
+    """Register a command that takes the global options and gets the `Call`."""
+
+    def register(function: Callable[..., Any]) -> click.Command:
+        def invoke(call: Call, /, **arguments: Any) -> int:  # noqa: ANN401
+            call.command = name
+            return int(function(call, **arguments) or 0)
+
+        invoke.__doc__ = function.__doc__
+        for parameter in getattr(function, "__click_params__", []):
+            invoke.__dict__.setdefault("__click_params__", []).append(parameter)
+        return cli.command(name, **settings)(global_options(click.pass_obj(invoke)))
+
+    return register
+
+
+@command("init")
+@click.option("--name", metavar="N", help="The application's name. [default: the folder's]")
+@click.option("--python", metavar="P", help="A version, such as 3.11, or a path. [default: this one]")
+@click.option("--lockfile", metavar="F", default="requirements.txt", show_default=True, help="The lockfile.")
+def init(call: Call, name: str | None, python: str | None, lockfile: str) -> int:
+    """Make a root: a directory with a commented venvship.toml.
+
+    The root is ROOT of -C, or this directory. An existing venvship.toml is left alone.
+
+    \b
+    Example: venvship -C /srv/shop init --python 3.11
+    """
+    path = Path(call.root_path) if call.root_path else Path.cwd()
+    result = Root.init(path, name=name, python=python, lockfile=lockfile, runtime=call.runtime())
+    return render.success(call, result)
+
+
+@command("release")
+@click.option("--lockfile", "lockfiles", metavar="F", multiple=True, help="Another lockfile.")
+@click.option("--no-promote", is_flag=True, help="Build and check it, and leave current as it is.")
+@message_option
+@click.option("--rebuild", is_flag=True, help="Build even if nothing changed.")
+@click.option("--force", is_flag=True, help="Go on even if this environment is known to be bad, or held.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+def release(call: Call, lockfiles: tuple[str, ...], message: str, **flags: bool) -> int:
+    """Build what the lockfile says, check it, and make it live.
+
+    If the restart hook or a live check fails, the release that was live before comes back by itself.
+    Nothing changed: nothing is done.
+
+    \b
+    Example: venvship release -m "security fixes"
+    Exit:    0 live, or nothing to do · 11 lockfile refused · 20 build failed · 21 refused before the switch
+             22 rolled back · 23 a person is needed · 25 held · 30 busy · 31 current moved meanwhile
+    """
+    root = call.open_root()
+    result = root.release(
+        lockfiles=[os.path.abspath(path) for path in lockfiles],
+        message=message,
+        promote=not flags["no_promote"],
+        rebuild=flags["rebuild"],
+        force=flags["force"],
+        dry_run=flags["dry_run"],
+    )
+    return render.success(call, result)
+
+
+@command("promote")
+@click.argument("release")
+@message_option
+@click.option("--force", is_flag=True, help="No warning if it is known to be bad.")
+def promote(call: Call, release: str, message: str, force: bool) -> int:
+    """Make an existing RELEASE live, checked like a new one.
+
+    RELEASE is an id, a unique prefix of one, current, previous, or @{N}: what was current N switches ago.
+
+    \b
+    Example: venvship promote 20261122T0941 -m "try again"
+    Exit:    as `release`; 13 no such release, or it is damaged
+    """
+    return render.success(call, call.open_root().promote(release, message=message, force=force))
+
+
+@command("rollback")
+@click.argument("release", required=False)
+@message_option
+@click.option("--no-checks", is_flag=True, help="Switch and restart, without the live checks.")
+@click.option("--from", "only_from", metavar="ID", help="Only if this release is current.")
+def rollback(call: Call, release: str | None, message: str, no_checks: bool, only_from: str | None) -> int:
+    """Go back to the last good release, or to a named RELEASE.
+
+    It works with a full disk, without network and with a broken venvship.toml, and holds unattended
+    releases until `venvship unhold` or your next release.
+
+    \b
+    Example: venvship rollback -m "checkout is broken"
+    Exit:    0 back · 13 no such release · 23 back, and it fails too · 24 nothing to go back to
+    """
+    root = call.open_root()
+    return render.success(
+        call, root.rollback(release, message=message, checks=not no_checks, only_from=only_from)
+    )
+
+
+@command("check")
+@click.argument("release", default="current")
+def check(call: Call, release: str) -> int:
+    """Run the health checks now; changes nothing.
+
+    Of what is current all of them, of another RELEASE only those that do not ask the running service.
+
+    \b
+    Example: venvship check
+    Exit:    0 all required ones pass · 40 one fails
+    """
+    return render.success(call, call.open_root().check(release))
+
+
+@command("status")
+def status(call: Call) -> int:
+    """What is live, since when and why; what a rollback would do; whether anything is off.
+
+    \b
+    Example: venvship status --json
+    """
+    return render.success(call, call.open_root().status())
+
+
+@command("list")
+def list_(call: Call) -> int:
+    """List all releases, the newest first.
+
+    \b
+    Example: venvship list
+    """
+    return render.success(call, call.open_root().list())
+
+
+@command("show")
+@click.argument("release", default="current")
+def show(call: Call, release: str) -> int:
+    """Show one RELEASE in full: its packages, its interpreter, what happened to it.
+
+    \b
+    Example: venvship show previous
+    """
+    return render.success(call, call.open_root().show(release))
+
+
+@command("history")
+@click.option("-n", "last", metavar="N", type=click.IntRange(min=1), help="The last N events only.")
+def history(call: Call, last: int | None) -> int:
+    """List what happened to this root, the newest first.
+
+    \b
+    Example: venvship history -n 10
+    """
+    return render.success(call, call.open_root().history(last))
+
+
+@command("diff")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="[B]", default="current")
+def diff(call: Call, a: str, b: str) -> int:
+    """How the packages of release B differ from those of release A; B is what is current by default.
+
+    \b
+    Example: venvship diff previous
+    """
+    return render.success(call, call.open_root().diff(a, b))
+
+
+@command("verify")
+@click.argument("releases", nargs=-1, metavar="[RELEASE]...")
+@click.option("--all", "every", is_flag=True, help="All releases.")
+def verify(call: Call, releases: tuple[str, ...], every: bool) -> int:
+    """Hash every file again and hold it against what was sealed.
+
+    \b
+    Example: venvship verify --all
+    Exit:    0 intact · 40 damaged, each file listed
+    """
+    return render.success(call, call.open_root().verify(*releases, every=every))
+
+
+@command("prune")
+@click.option("--keep", metavar="N", type=click.IntRange(min=2), help="Proven releases to keep.")
+@click.option("--keep-days", metavar="D", type=click.FloatRange(min=0), help="And all live within D days.")
+@click.option("--dry-run", is_flag=True, help="Say what would go and why; remove nothing.")
+def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) -> int:
+    """Remove old releases, and say why each stays or goes.
+
+    What is current, previous, pinned, in use or was live within the hour always stays.
+
+    \b
+    Example: venvship prune --dry-run
+    """
+    return render.success(call, call.open_root().prune(keep=keep, keep_days=keep_days, dry_run=dry_run))
+
+
+@command("pin")
+@click.argument("release")
+def pin(call: Call, release: str) -> int:
+    """Protect a RELEASE from prune.
+
+    \b
+    Example: venvship pin current
+    """
+    return render.success(call, call.open_root().pin(release))
+
+
+@command("unpin")
+@click.argument("release")
+def unpin(call: Call, release: str) -> int:
+    """Stop to protect a RELEASE from prune.
+
+    \b
+    Example: venvship unpin 20261122T0941
+    """
+    return render.success(call, call.open_root().unpin(release))
+
+
+@command("hold")
+@message_option
+def hold(call: Call, message: str) -> int:
+    """Stop unattended releases until `venvship unhold`; a person may still release.
+
+    \b
+    Example: venvship hold -m "migration tonight"
+    """
+    root = call.open_root()
+    root.hold(message=message)
+    return render.success(call, root.status())
+
+
+@command("unhold")
+def unhold(call: Call) -> int:
+    """Allow unattended releases again.
+
+    \b
+    Example: venvship unhold
+    """
+    root = call.open_root()
+    root.unhold()
+    return render.success(call, root.status())
+
+
+@command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--release", default="current", metavar="R", help="Another release than current.")
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
+def run(call: Call, release: str, argv: tuple[str, ...]) -> int:
+    """Run a command from a release's real path, so that no switch reaches it.
+
+    \b
+    Example: venvship run -- python -m shop.worker
+    Exit:    the command's; 126 it cannot be run, 127 not found
+    """
+    root = call.open_root()
+    root.run(argv, release=release)
+
+
+@command("recover")
+@click.option("--boot", is_flag=True, help="No hooks, no checks: just back to what was live before.")
+def recover(call: Call, boot: bool) -> int:
+    """Finish or undo an operation that was interrupted.
+
+    The next release does this by itself; before the services start at boot, use --boot.
+
+    \b
+    Example: venvship recover
+    Exit:    0 finished, or nothing to do · 22 taken back · 23 a person is needed
+    """
+    return render.success(call, call.open_root().recover(boot=boot))

@@ -1,0 +1,101 @@
+"""The only exit: runs a command, turns what came of it into text or JSON and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from venvship._version import __version__
+from venvship.cli import render
+from venvship.cli.options import Call, global_options, root_from_environment
+from venvship.errors import EXIT_BUG, EXIT_OK, InterruptedByError, UsageError, VenvshipError
+from venvship.system.signals import Signals
+
+
+class Commands(click.Group):
+    """The group: lists commands in the order in which people meet them."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """The commands, in the order of their definition."""
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="venvship %(version)s")
+@global_options
+def cli() -> None:
+    """Immutable virtual-environment releases for one host.
+
+    Each release is a virtual environment built from a hash-pinned lockfile. One atomic switch makes it live,
+    health checks decide whether it stays, and a rollback is the same switch the other way.
+
+    \b
+    First release:      venvship init && venvship release
+    What is live:       venvship status
+    Back, right now:    venvship rollback
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    Args:
+        arguments: Without the program's name; those of this process by default.
+
+    Raises:
+        SystemExit: Always, with an exit code that the reference lists.
+    """
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; everything but the exit itself.
+
+    Returns:
+        The exit code.
+    """
+    import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
+
+    signals = Signals()
+    call = Call(signals=signals, root_path=root_from_environment(), json=_wants_json(arguments))
+    with signals.install():
+        try:
+            return _run(call, list(arguments))
+        except BrokenPipeError:
+            # Whoever read our output has gone. What was done is done; nothing more can be said.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_BUG
+
+
+def _run(call: Call, arguments: list[str]) -> int:
+    try:
+        result = cli.main(args=arguments, prog_name="venvship", standalone_mode=False, obj=call)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as shown:
+        print(shown.format_message(), file=sys.stderr)  # noqa: T201
+        return UsageError.exit_code
+    except click.UsageError as error:
+        hint = f"{error.ctx.command_path} --help" if error.ctx else "venvship --help"
+        return render.failure(call, UsageError(error.format_message(), hint=hint))
+    except click.ClickException as error:
+        return render.failure(call, UsageError(error.format_message()))
+    except VenvshipError as error:
+        return render.failure(call, error)
+    except (KeyboardInterrupt, click.Abort):
+        return render.failure(call, InterruptedByError(2))
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is reported as one
+        return render.bug(call, error)
+    # In this mode click returns what the command returned, or the code of a ctx.exit() such as --version's.
+    return result if isinstance(result, int) else EXIT_OK
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether `--json` is among the options, known before anything is parsed that may fail."""
+    own = list(arguments)
+    return "--json" in (own[: own.index("--")] if "--" in own else own)

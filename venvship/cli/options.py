@@ -1,0 +1,140 @@
+"""The options that stand before or after the command, and what they make of a call."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from venvship.api import Root, default_runtime
+from venvship.cli.progress import PlainProgress
+from venvship.model.progress import unwatched
+from venvship.operations.workspace import Runtime
+from venvship.root import find_root
+from venvship.system.signals import Signals
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of the command line.
+
+    Attributes:
+        signals: What interrupts it.
+        root_path: `-C`, or `VENVSHIP_ROOT`.
+        json: Whether one JSON object is printed instead of text.
+        quiet: Whether only results are printed.
+        verbose: Whether everything is.
+        color: Whether colour is allowed.
+        wait: Seconds to wait for a mutex.
+        command: The command's name, once known.
+        root: The root, once opened.
+        in_root: The root that was asked for, for messages; `None` until it is known.
+    """
+
+    signals: Signals
+    root_path: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: bool = True
+    wait: float = 0.0
+    command: str | None = None
+    root: Root | None = None
+
+    def runtime(self) -> Runtime:
+        """The world, as this call wants it."""
+        silent = self.json or self.quiet
+        return default_runtime(
+            wait=self.wait,
+            signals=self.signals,
+            progress=unwatched if silent else PlainProgress(sys.stdout, verbose=self.verbose),
+        )
+
+    def where(self) -> Path:
+        """The directory of the root.
+
+        Raises:
+            NotARootError: None was named, and there is none here or above.
+        """
+        return Path(self.root_path) if self.root_path else find_root(Path.cwd())
+
+    def open_root(self) -> Root:
+        """Open the root.
+
+        Raises:
+            RootError: There is none, or it cannot be used.
+        """
+        self.root = Root.open(self.where(), runtime=self.runtime())
+        return self.root
+
+
+def global_options(command: F) -> F:
+    """Give a command, or the group, the options that every one has."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401
+        call = context.find_object(Call)
+        # The option may stand on both sides of the command; one that was not given changes nothing.
+        if call is not None and value is not None and value is not False:
+            setattr(call, name, value)
+
+    return callback
+
+
+def _no_color(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    call = context.find_object(Call)
+    if call is not None and value:
+        call.color = False
+
+
+_OPTIONS = (
+    click.option(
+        "-C",
+        "--root",
+        metavar="ROOT",
+        type=click.Path(),
+        expose_value=False,
+        callback=_store("root_path"),
+        help="The root. [default: $VENVSHIP_ROOT, else the nearest parent directory with venvship.toml]",
+    ),
+    click.option(
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        callback=_store("json"),
+        help="Print one JSON object and nothing else on standard output.",
+    ),
+    click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_store("quiet"), help="Print less."
+    ),
+    click.option(
+        "-v", "--verbose", is_flag=True, expose_value=False, callback=_store("verbose"), help="Print more."
+    ),
+    click.option(
+        "--no-color", is_flag=True, expose_value=False, callback=_no_color, help="Print no colours."
+    ),
+    click.option(
+        "--wait",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        expose_value=False,
+        callback=_store("wait"),
+        help="How long to wait for another command to finish. [default: 0]",
+    ),
+)
+
+
+def root_from_environment() -> str | None:
+    """`VENVSHIP_ROOT`, which `-C` overrides."""
+    return os.environ.get("VENVSHIP_ROOT") or None

@@ -1,0 +1,190 @@
+"""Results as the JSON envelope's `data`. Its keys are the contract that scripts are written against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from venvship.cli.dispatch import ByType
+from venvship.model.release import format_time
+
+if TYPE_CHECKING:
+    from venvship.health.checks import CheckResult
+    from venvship.model.history import Event
+    from venvship.operations.check import CheckReport
+    from venvship.operations.init import InitResult
+    from venvship.operations.inspect import Comparison, Details, Listing, Status
+    from venvship.operations.promote import PromoteResult
+    from venvship.operations.prune import PruneResult
+    from venvship.operations.recover import Recovered
+    from venvship.operations.release import ReleaseResult
+    from venvship.operations.rollback import RollbackResult
+    from venvship.operations.verify import VerifyResult
+    from venvship.operations.workspace import ReleaseView
+
+payload: ByType[dict[str, Any]] = ByType()
+"""Turns a command's result into `data`."""
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event of the journal: its own keys."""
+    return {key: value for key, value in event.to_json().items() if key != "format"}
+
+
+def release_json(view: ReleaseView | None) -> dict[str, Any] | None:
+    """A release, or null."""
+    if view is None:
+        return None
+    ok, problem = view.usable
+    return {
+        "id": view.id,
+        "path": view.path,
+        "state": view.state.value,
+        "created_at": format_time(view.created_at) if view.created_at else None,
+        "lockfile_sha256": view.lockfile_sha256,
+        "environment_digest": view.environment_digest,
+        "tree_digest": view.tree_digest,
+        "python": view.python,
+        "packages": view.packages,
+        "current": view.current,
+        "previous": view.previous,
+        "pinned": view.pinned,
+        "usable": {"ok": ok, "problem": problem or None},
+        "message": view.message,
+    }
+
+
+def check_json(result: CheckResult) -> dict[str, Any]:
+    """One check's result."""
+    return {
+        "name": result.name,
+        "when": result.when,
+        "required": result.required,
+        "outcome": result.outcome,
+        "attempts": result.attempts,
+        "seconds": round(result.seconds, 3),
+        "output": result.output,
+    }
+
+
+@payload.of("InitResult")
+def _init(result: InitResult) -> dict[str, Any]:
+    return {"root": result.root, "created": list(result.created)}
+
+
+@payload.of("ReleaseResult")
+def _release(result: ReleaseResult) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome,
+        "plan": result.plan,
+        "release": release_json(result.release),
+        "previous": release_json(result.previous),
+        "diff": result.diff.to_json(),
+        "timings": result.timings,
+        "lockfile": result.lockfile,
+        "python": result.python,
+        "packages": result.packages,
+        "checks": [check_json(check) for check in result.checks],
+    }
+
+
+@payload.of("PromoteResult")
+def _promote(result: PromoteResult) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome,
+        "release": release_json(result.release),
+        "previous": release_json(result.previous),
+        "diff": result.diff.to_json(),
+        "checks": [check_json(check) for check in result.checks],
+    }
+
+
+@payload.of("RollbackResult")
+def _rollback(result: RollbackResult) -> dict[str, Any]:
+    return {
+        "release": release_json(result.release),
+        "previous": release_json(result.previous),
+        "checks": [check_json(check) for check in result.checks],
+    }
+
+
+@payload.of("Recovered")
+def _recover(result: Recovered) -> dict[str, Any]:
+    return {"outcome": result.outcome, "current": result.current, "debris": list(result.debris)}
+
+
+@payload.of("CheckReport")
+def _check(result: CheckReport) -> dict[str, Any]:
+    return {"release": result.release, "checks": [check_json(check) for check in result.checks]}
+
+
+@payload.of("Status")
+def _status(result: Status) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "root": result.root,
+        "current": release_json(result.current),
+        "live_since": format_time(result.live_since.at) if result.live_since else None,
+        "previous": release_json(result.previous),
+        "held": result.held.to_json() if result.held else None,
+        "operation": result.operation.to_json() if result.operation else None,
+        "interrupted": result.recover,
+        "releases": result.releases,
+    }
+
+
+@payload.of("Listing")
+def _list(result: Listing) -> dict[str, Any]:
+    return {"releases": [release_json(view) for view in result.releases], "debris": list(result.debris)}
+
+
+@payload.of("Details")
+def _show(result: Details) -> dict[str, Any]:
+    release = release_json(result.release) or {}
+    release["packages"] = [{"name": package.name, "version": package.version} for package in result.packages]
+    return {
+        "release": release,
+        "interpreter": dict(result.python),
+        "warnings": [dict(warning) for warning in result.warnings],
+        "events": [event_json(event) for event in result.events],
+    }
+
+
+@payload.of("tuple")
+def _history(result: tuple[Event, ...]) -> dict[str, Any]:
+    return {"events": [event_json(event) for event in result]}
+
+
+@payload.of("Comparison")
+def _diff(result: Comparison) -> dict[str, Any]:
+    return {"a": result.before, "b": result.after, **result.diff.to_json()}
+
+
+@payload.of("VerifyResult")
+def _verify(result: VerifyResult) -> dict[str, Any]:
+    return {
+        "releases": [
+            {
+                "id": release.id,
+                "ok": release.ok,
+                "files": release.files,
+                "damaged": [{"path": damage.path, "problem": damage.problem} for damage in release.damaged],
+            }
+            for release in result.releases
+        ]
+    }
+
+
+@payload.of("PruneResult")
+def _prune(result: PruneResult) -> dict[str, Any]:
+    return {
+        "removed": [{"id": decision.id, "reason": decision.reason} for decision in result.removed],
+        "kept": [{"id": decision.id, "reason": decision.reason} for decision in result.kept],
+        "debris": list(result.debris),
+        "freed_bytes": result.freed_bytes,
+        "dry_run": result.dry_run,
+    }
+
+
+@payload.of("ReleaseView")
+def _view(result: ReleaseView) -> dict[str, Any]:
+    return {"release": release_json(result)}

@@ -1,0 +1,49 @@
+"""`check`: run the health checks now. Switches nothing, records nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from venvship.errors import CheckFailedError
+from venvship.health.checks import CheckResult, run_checks
+from venvship.operations.switch import failed_required, tell_checks
+from venvship.operations.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Which release was checked, and what each check said."""
+
+    release: str
+    checks: tuple[CheckResult, ...]
+
+
+def check(workspace: Workspace, name: str = "current") -> CheckReport:
+    """Run the health checks of a release.
+
+    Of what is current, all of them. Of another release only the candidate checks: the live ones would ask
+    the service, which runs something else.
+
+    Raises:
+        CheckFailedError: A required check failed.
+        ReleaseError: There is no such release, or it is damaged.
+        SettingsError: The settings cannot be read, or a check's program is not there.
+        InterruptedByError: A signal came.
+    """
+    history = workspace.history_for_reading()
+    release_id = workspace.resolve(name, history)
+    workspace.require_usable(release_id)
+    live = release_id == workspace.layout.current()
+    chosen = [c for c in workspace.settings().checks if live or c.when == "candidate"]
+    chosen.sort(key=lambda c: c.when != "candidate")  # as in a release: candidate checks first
+    context = workspace.context(release_id, previous=workspace.layout.previous(), event="check")
+    report = CheckReport(release_id, run_checks(chosen, context))
+    tell_checks(workspace, report.checks)
+    failed = failed_required(report.checks)
+    if failed is not None:
+        raise CheckFailedError(
+            f"check {failed.name!r} failed: {failed.output}",
+            hint=f"see {workspace.layout.log(release_id)}",
+            release=release_id,
+        ).carrying(report)
+    return report

@@ -1,0 +1,28 @@
+"""`hold` and `unhold`: whether unattended releases may happen. One journal line each, nothing else."""
+
+from __future__ import annotations
+
+from venvship.model.history import EventName
+from venvship.operations.workspace import Workspace, world_faults
+
+
+def hold(workspace: Workspace, *, message: str = "") -> None:
+    """Stop unattended releases of this root until `unhold`.
+
+    Raises:
+        RootError: The root or its journal is unusable.
+    """
+    with world_faults(workspace.layout):
+        workspace.open_for_writing()
+        workspace.record(EventName.HELD, release=workspace.layout.current(), reason=message or "held by hand")
+
+
+def unhold(workspace: Workspace) -> None:
+    """Allow unattended releases again, of every environment.
+
+    Raises:
+        RootError: The root or its journal is unusable.
+    """
+    with world_faults(workspace.layout):
+        workspace.open_for_writing()
+        workspace.record(EventName.UNHELD, release=workspace.layout.current())

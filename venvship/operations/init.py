@@ -1,0 +1,74 @@
+"""`init`: make a root."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from venvship.errors import NotWritableError, RootExistsError
+from venvship.model.settings_template import ROOT_README, settings_template
+from venvship.operations.workspace import Runtime
+from venvship.root import SETTINGS_NAME, RootLayout, refuse_path
+from venvship.system import files
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """Where the root is, and the files that were made there."""
+
+    root: str
+    created: tuple[str, ...]
+
+
+def init(
+    path: Path,
+    runtime: Runtime,
+    *,
+    name: str | None = None,
+    python: str | None = None,
+    lockfile: str = "requirements.txt",
+) -> InitResult:
+    """Make a root: a directory with a commented `venvship.toml` and a README.
+
+    Args:
+        path: The directory; made if it is missing.
+        runtime: The world.
+        name: The application's name; otherwise the folder's.
+        python: The interpreter: a version or a path. It must be there.
+        lockfile: The lockfile's path, relative to the root.
+
+    Crash: the directory, the README or nothing is there; run it again.
+
+    Raises:
+        RootExistsError: There is a `venvship.toml`; nothing was changed.
+        InterpreterError: The interpreter is missing or too old; nothing was made.
+        RootError: The path cannot be used, or written.
+    """
+    root = Path(os.path.realpath(path))
+    refuse_path(str(root))
+    settings_file = root / SETTINGS_NAME
+    if os.path.lexists(settings_file):
+        raise RootExistsError(
+            f"{settings_file} exists; nothing was changed",
+            hint=f"edit it, or look: venvship -C {root} status",
+        )
+    if python is not None:
+        from venvship.build.interpreter import resolve_interpreter
+
+        resolve_interpreter(python, environ=runtime.environ, signals=runtime.signals)
+    text = settings_template(name or root.name, python, lockfile)
+    try:
+        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        layout = RootLayout(root)
+        layout.require_writable()
+        created = []
+        readme = root / "README"
+        if not os.path.lexists(readme):
+            files.write_file(readme, ROOT_README.encode())
+            created.append(str(readme))
+        files.write_file(settings_file, text.encode())
+        created.append(str(settings_file))
+    except OSError as error:
+        raise NotWritableError(f"cannot make {error.filename or root}: {error.strerror}") from error
+    return InitResult(str(root), tuple(sorted(created)))

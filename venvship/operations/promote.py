@@ -1,0 +1,102 @@
+"""`promote`: the same checked switch, to a release that exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from venvship.health.checks import CheckResult
+from venvship.model.release import PackageDiff, State, diff_packages
+from venvship.model.settings import health_digest
+from venvship.operations import switch
+from venvship.operations.candidate import try_candidate
+from venvship.operations.notify import notify
+from venvship.operations.prune import prune_after
+from venvship.operations.recover import recover_switch
+from venvship.operations.workspace import ReleaseView, Workspace, world_faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteResult:
+    """What is live now.
+
+    Attributes:
+        outcome: `promoted`, `unchanged`, `rolled-back` or `rollback-failed`.
+        release: The release that was asked for.
+        previous: What was current before.
+        diff: From `previous` to `release`.
+        checks: Results of checks, candidate and live.
+    """
+
+    outcome: str
+    release: ReleaseView
+    previous: ReleaseView | None
+    diff: PackageDiff
+    checks: tuple[CheckResult, ...] = ()
+
+
+def promote(workspace: Workspace, name: str, *, message: str = "", force: bool = False) -> PromoteResult:
+    """Make an existing release live, checked like a new one.
+
+    A person may promote any intact release. One that is bad or held gets a warning, not a refusal: whoever
+    types its name has a reason.
+
+    Args:
+        workspace: The root.
+        name: The release; see `Workspace.resolve`.
+        message: For the journal.
+        force: Leave out the warning.
+
+    Crash: see `venvship.operations.switch`.
+
+    Raises:
+        ReleaseError: There is no such release, or it is damaged.
+        RejectedError: A candidate check or the prepare hook refused it.
+        RolledBackError: It did not pass, and is not live any more.
+        RollbackFailedError: And what was live before does not pass either.
+        BusyError: Another command is switching.
+        SettingsError: The settings, or a hook's program.
+        RootError: The root or its journal is unusable.
+        InterruptedByError: A signal came; `current` is as it was.
+    """
+    with world_faults(workspace.layout):
+        workspace.open_for_writing()
+        recover_switch(workspace)
+        settings = workspace.settings()
+        with workspace.holding("switch", "promote"):
+            history = workspace.history()
+            release_id = workspace.resolve(name, history)
+            origin = workspace.layout.current()
+            before = (
+                workspace.view(origin, history) if origin in workspace.releases(history) and origin else None
+            )
+            if release_id == origin:
+                view = workspace.view(release_id, history)
+                return PromoteResult(outcome="unchanged", release=view, previous=before, diff=PackageDiff())
+            manifest = workspace.require_usable(release_id)
+            refusal = history.refusal(manifest.environment_digest, health_digest(settings))
+            if not force and (refusal is not None or history.state(release_id) is State.BAD):
+                said = refusal.reason if refusal else "it did not pass when it was live"
+                workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
+            trial = try_candidate(workspace, release_id, settings, event="promote")
+            switched = switch.promote(
+                workspace, history, release_id, settings=settings, via="promote", reason=message
+            )
+        old = workspace.layout.manifest(origin).packages if before is not None and origin else ()
+        result = PromoteResult(
+            outcome=switched.outcome,
+            release=workspace.view(release_id, workspace.history()),
+            previous=before,
+            diff=diff_packages(old, manifest.packages),
+            checks=(*trial.checks, *switched.trial.checks),
+        )
+        prune_after(workspace, settings)
+        notify(
+            workspace,
+            settings,
+            switched.outcome,
+            release=release_id,
+            previous=origin,
+            reason=switched.trial.cause,
+        )
+        switched.raise_if_not_promoted(result=result)
+        return result

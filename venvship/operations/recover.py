@@ -1,0 +1,273 @@
+"""Finish or undo what was interrupted.
+
+Runs first in every command that builds or promotes; never in a rollback, which must not wait for a second
+try of the very release it gets rid of. Everything here may itself be interrupted at any point and be run
+again: each step looks at the disk, not at what an earlier run meant to do.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Final
+
+from venvship.errors import RollbackFailedError, RolledBackError, SettingsError
+from venvship.model.history import EventName, History, Intent
+from venvship.model.settings import HookSettings, Settings
+from venvship.operations import switch
+from venvship.operations.workspace import Workspace
+from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
+from venvship.system import files
+
+BOOT_CAUSE: Final = "interrupted, and taken back before the services started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What recovery did.
+
+    Attributes:
+        outcome: `"clean"` (nothing to do), `"abandoned"` (never switched), `"promoted"`, `"rolled-back"`,
+            `"rollback-failed"`, or `"observed"` (somebody had switched by hand).
+        current: What is live now.
+        debris: Left-overs that were removed.
+        switched: The promotion that was finished or undone, where there was one.
+    """
+
+    outcome: str
+    current: str | None
+    debris: tuple[str, ...] = ()
+    switched: switch.Switched | None = None
+
+
+def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
+    """The command: recover, then say how it ended by the error.
+
+    Args:
+        workspace: The root.
+        boot: Run no hooks and no checks: an interrupted promotion is simply taken back.
+
+    Raises:
+        RolledBackError: The interrupted promotion was taken back.
+        RollbackFailedError: It was, and what is live now does not pass.
+        BusyError: Another command is under way, so nothing was interrupted.
+        VenvshipError: The root, its journal or its settings are unusable.
+    """
+    workspace.open_for_writing()
+    with workspace.holding("build", "recover"):
+        recovered = recover_switch(workspace, boot=boot)
+        debris = sweep_debris(workspace)
+    recovered = Recovered(
+        outcome=recovered.outcome, current=recovered.current, debris=debris, switched=recovered.switched
+    )
+    if recovered.switched is not None:
+        recovered.switched.raise_if_not_promoted(result=recovered)
+    elif recovered.outcome == "rolled-back":
+        raise RolledBackError(
+            f"an interrupted promotion was taken back; live: {recovered.current or 'nothing'}"
+        ).carrying(recovered)
+    elif recovered.outcome == "rollback-failed":
+        raise RollbackFailedError(
+            f"an interrupted rollback was finished, and {recovered.current} does not pass"
+        ).carrying(recovered)
+    return recovered
+
+
+def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
+    """Settle an open intent and notice a switch by hand. Takes switch.mutex only if there is something to do.
+
+    Raises:
+        BusyError: A promotion or rollback is under way: then the intent is not an interrupted one.
+        VenvshipError: The journal is damaged, or `current` is not ours.
+    """
+    history = workspace.history()
+    if _is_settled(workspace, history):
+        return Recovered(outcome="clean", current=workspace.layout.current())
+    with workspace.holding("switch", "recover"):
+        history = workspace.history()
+        if _is_settled(workspace, history):
+            return Recovered(outcome="clean", current=workspace.layout.current())
+        recovered = _settle(workspace, history, boot=boot)
+        switch.sweep_strays(workspace)
+        return recovered
+
+
+def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
+    """Remove candidates without a manifest, trash, and scratch. The caller holds build.mutex.
+
+    What cannot be removed is a warning, and is tried again next time.
+    """
+    removed: list[str] = []
+    layout = workspace.layout
+    for name in workspace.debris(workspace.history()):
+        try:
+            discard(workspace, name)
+        except OSError as error:
+            workspace.warn("debris-left", f"could not remove {layout.releases / name}: {error.strerror}")
+        else:
+            removed.append(name)
+    for name in os.listdir(layout.state):
+        if name.startswith(SCRATCH_PREFIX):
+            files.remove_tree(layout.state / name)
+            removed.append(name)
+        elif name.startswith("."):
+            files.remove_name(layout.state / name)
+    return tuple(removed)
+
+
+def discard(workspace: Workspace, name: str) -> None:
+    """Move a directory under `releases/` out of the way in one rename, then remove it.
+
+    Crash: a `.trash-<id>` is left, which is debris.
+
+    Raises:
+        OSError: It could not be moved or removed.
+    """
+    releases = workspace.layout.releases
+    path = releases / name
+    if not name.startswith(TRASH_PREFIX):
+        trash = releases / f"{TRASH_PREFIX}{name}"
+        files.remove_tree(trash)
+        try:
+            files.rename(path, trash)
+        except OSError:
+            # EXDEV on overlayfs: a directory of a lower layer cannot be renamed. Without its manifest it is
+            # no release any more, so a crash in the middle of the removal leaves debris all the same.
+            files.make_removable(path / ".venvship")
+            files.remove_name(path / ".venvship" / "manifest.json")
+            trash = path
+        path = trash
+    files.remove_tree(path)
+
+
+def _is_settled(workspace: Workspace, history: History) -> bool:
+    layout = workspace.layout
+    return (
+        history.intent is None
+        and layout.current() == history.expected
+        and not layout.strays()
+        and (history.expected is None or layout.release(history.expected).is_dir())
+    )
+
+
+def _settle(workspace: Workspace, history: History, *, boot: bool) -> Recovered:
+    current = workspace.layout.current()
+    intent = history.intent
+    if intent is None:
+        return _observe(workspace, history, current)
+    if intent.kind == "promote":
+        if current == intent.target:
+            return _finish_promotion(workspace, history, intent, boot=boot)
+        if current == intent.origin:
+            workspace.record(
+                EventName.ABANDONED, release=intent.target, reason="interrupted before the switch"
+            )
+            return Recovered(outcome="abandoned", current=current)
+    elif current in {intent.origin, intent.target}:
+        return _finish_rollback(workspace, intent, boot=boot)
+    return _observe(workspace, history, current)
+
+
+def _observe(workspace: Workspace, history: History, current: str | None) -> Recovered:
+    """Note that `current` is not what the journal says: somebody switched by hand, or could not record."""
+    if current == history.expected and history.intent is None:
+        return Recovered(outcome="clean", current=current)
+    workspace.record(
+        EventName.OBSERVED,
+        release=current,
+        reason="current was switched by somebody else",
+        facts={"expected": history.expected},
+    )
+    workspace.warn(
+        "current-observed",
+        f"current is {current or 'nothing'}, not {history.expected or 'nothing'}: switched by somebody else. "
+        "Unattended releases are held",
+    )
+    return Recovered(outcome="observed", current=current)
+
+
+def _finish_promotion(workspace: Workspace, history: History, intent: Intent, *, boot: bool) -> Recovered:
+    assert intent.target is not None
+    target, origin = intent.target, intent.origin
+    back = switch.find_armed(workspace, origin)
+    if boot or intent.tries >= switch.MAX_TRIES:
+        cause = BOOT_CAUSE if boot else f"interrupted {intent.tries} times"
+        trial = switch.Trial(cause=cause)
+        workspace.record_if_possible(
+            EventName.ROLLING_BACK, release=origin, reason=cause, facts={"from": target, "cause": cause}
+        )
+        settings = _no_health(_settings(workspace)) if boot else _settings(workspace)
+        switched = switch.go_back(workspace, target, origin, settings=settings, trial=trial, back=back)
+        return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
+    switch.announce_retry(workspace, target, origin, tries=intent.tries + 1, via=intent.via)
+    switched = switch.try_and_settle(
+        workspace,
+        history,
+        target,
+        origin,
+        settings=_settings(workspace),
+        back=back,
+        via=intent.via,
+        reason="recovered after an interruption",
+    )
+    return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
+
+
+def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Recovered:
+    """Go on with a way back that was journalled: the link first, then what the service says of it."""
+    settings = _no_health(_settings(workspace)) if boot else _settings(workspace)
+    if intent.manual:
+        return _finish_manual_rollback(workspace, intent, settings)
+    assert intent.origin is not None
+    switched = switch.go_back(
+        workspace,
+        intent.origin,
+        intent.target,
+        settings=settings,
+        # The verdict needs a trial that said no; that one said so before the crash is what the cause records.
+        trial=switch.Trial(cause=intent.cause or "interrupted", says_no=intent.says_no),
+        back=switch.find_armed(workspace, intent.target),
+    )
+    return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
+
+
+def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Settings) -> Recovered:
+    target = intent.target
+    assert target is not None
+    switch.point_back(workspace, target, switch.find_armed(workspace, target))
+    trial = switch.try_current(workspace, target, settings, previous=intent.origin, event="rollback")
+    event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
+    workspace.record(
+        event,
+        release=target,
+        reason="recovered after an interruption",
+        facts={"from": intent.origin, "manual": True},
+    )
+    history = workspace.history()
+    switch.set_previous(workspace, history.rollback_target(target, lambda name: not workspace.problem(name)))
+    if trial.passed:
+        return Recovered(outcome="promoted", current=target)
+    return Recovered(outcome="rollback-failed", current=target)
+
+
+def _settings(workspace: Workspace) -> Settings:
+    """The settings in force; when they are broken, those of the last promotion, since recovery must go on.
+
+    Raises:
+        SettingsError: Neither can be read.
+    """
+    try:
+        return workspace.settings()
+    except SettingsError:
+        kept = workspace.kept_settings()
+        if kept is None:
+            raise
+        workspace.warn(
+            "settings-kept", "venvship.toml is broken; the settings of the last promotion were used"
+        )
+        return kept
+
+
+def _no_health(settings: Settings) -> Settings:
+    """The same settings without hooks and checks: what `--boot` works with, before any service runs."""
+    return replace(settings, hooks=HookSettings(), checks=())

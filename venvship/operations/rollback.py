@@ -1,0 +1,303 @@
+"""`rollback`: for a person at three in the morning, when the disk may be full and the network down.
+
+It needs no readable `venvship.toml`, no network and no room on the disk; it runs no recovery, tries nothing
+a second time, and is never undone. What it cannot do besides the switch itself, it says and goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from venvship.errors import (
+    NothingToRollBackToError,
+    ReleaseError,
+    RollbackFailedError,
+    SettingsError,
+    SupersededError,
+    VenvshipError,
+)
+from venvship.health.checks import CheckResult
+from venvship.model.history import Event, EventName, History, Intent, fold
+from venvship.model.release import State
+from venvship.model.settings import Settings
+from venvship.operations import switch
+from venvship.operations.notify import notify
+from venvship.operations.workspace import ReleaseView, Workspace, world_faults
+from venvship.system import files
+
+TURN_BACK_WAIT: Final = 900.0
+"""Seconds to wait for a promotion that was asked to turn back: its hook and the old release's checks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackResult:
+    """What is live now.
+
+    Attributes:
+        release: The release that is live now.
+        previous: The one that was left.
+        checks: Results of the live checks.
+    """
+
+    release: ReleaseView
+    previous: ReleaseView | None
+    checks: tuple[CheckResult, ...] = ()
+
+
+def rollback(
+    workspace: Workspace,
+    name: str | None = None,
+    *,
+    message: str = "",
+    checks: bool = True,
+    only_from: str | None = None,
+) -> RollbackResult:
+    """Switch down the lineage, or to a named release.
+
+    Args:
+        workspace: The root.
+        name: The release; otherwise the nearest proven, intact one below what is current.
+        message: For the journal.
+        checks: Whether to run the live checks afterwards. The restart hook runs in any case: the service
+            is still running from the release that was left.
+        only_from: Only if this release is current; a second click does not go back twice.
+
+    Crash: `current` is the old or the new one; `recover`, or the next `release`, completes the rest.
+
+    Raises:
+        NothingToRollBackToError: The lineage holds no other proven, intact release.
+        ReleaseError: The named release does not exist, or is damaged.
+        RollbackFailedError: Switched, and the restart hook or a check fails, or nobody could restart.
+        SupersededError: Something else than `only_from` is current.
+        BusyError: Another rollback is under way.
+        RootError: `current` is not ours, or the root belongs to somebody else.
+        InterruptedByError: A signal came before the switch.
+    """
+    with world_faults(workspace.layout):
+        workspace.layout.require_writable()
+        with contextlib.suppress(VenvshipError):
+            workspace.layout.prepare()
+        # While this is held, a promotion in its live-check window turns back; and a second rollback that
+        # was started by an impatient finger is refused instead of going back one release more.
+        with workspace.mutex("turn-back").hold(wait=workspace.runtime.wait):
+            trying = _on_trial(workspace)
+            with workspace.holding("switch", "rollback", wait=TURN_BACK_WAIT):
+                return _rollback(
+                    workspace, name, message=message, checks=checks, only_from=only_from, trying=trying
+                )
+
+
+def _on_trial(workspace: Workspace) -> Intent | None:
+    """The promotion that has no outcome yet."""
+    try:
+        intent = fold(workspace.journal.read().events).intent
+    except VenvshipError:
+        return None
+    return intent if intent is not None and intent.kind == "promote" else None
+
+
+def _turned_back(history: History, trying: Intent | None) -> Event | None:
+    """The event with which a promotion that was on trial when we came has gone back by itself."""
+    outcome = history.last_outcome
+    if (
+        trying is not None
+        and history.intent is None
+        and outcome is not None
+        and outcome.seq > trying.seq
+        and outcome.event != EventName.PROMOTED
+        and outcome.facts.get("from") == trying.target
+    ):
+        return outcome
+    return None
+
+
+def _rollback(
+    workspace: Workspace,
+    name: str | None,
+    *,
+    message: str,
+    checks: bool,
+    only_from: str | None,
+    trying: Intent | None,
+) -> RollbackResult:
+    current = workspace.layout.current()
+    history, readable = _history(workspace)
+    if only_from is not None and current != workspace.resolve(only_from, history):
+        raise SupersededError(
+            f"current is {current or 'nothing'}, not {only_from}; nothing was changed",
+            hint="look at `venvship status`",
+        )
+    outcome = _turned_back(history, trying)
+    if outcome is not None and name is None and current is not None:
+        return _already_back(workspace, history, current, outcome, message)
+    target = _target(workspace, name, history, current, readable=readable)
+    if target == current:
+        if outcome is not None:
+            return _already_back(workspace, history, target, outcome, message)
+        return RollbackResult(release=workspace.view(target, history), previous=None)
+    settings = _settings(workspace)
+    back = history.intent is not None and history.intent.kind == "promote" and history.intent.origin == target
+    facts = {"from": current, "manual": True}
+    if back:
+        # Going back to where an interrupted promotion came from says nothing about the release it tried.
+        facts["verdict"] = State.INCONCLUSIVE.value
+    workspace.record_if_possible(EventName.ROLLING_BACK, release=target, reason=message, facts=facts)
+    _switch_to(workspace, target)
+    return _try_and_record(
+        workspace, target, current, settings=settings, checks=checks, message=message, facts=facts
+    )
+
+
+def _history(workspace: Workspace) -> tuple[History, bool]:
+    """What can be known of the journal, and whether that is all of it. Damage stops nothing here."""
+    try:
+        reading = workspace.read_journal()
+    except VenvshipError as error:
+        workspace.warn("journal-damaged", error.message)
+        return History(), False
+    if reading.damage:
+        workspace.warn("journal-damaged", f"the journal is damaged: {reading.damage}")
+    return fold(reading.events), not reading.damage
+
+
+def _target(
+    workspace: Workspace, name: str | None, history: History, current: str | None, *, readable: bool
+) -> str:
+    if name is not None:
+        if not readable and name in workspace.layout.sealed():
+            release_id = name  # the journal cannot say whether it is one; its manifest and files can
+        else:
+            release_id = workspace.resolve(name, history)
+        workspace.require_usable(release_id)
+        if history.state(release_id) is State.BAD:
+            workspace.warn("bad-release", f"{release_id} is known to be bad")
+        return release_id
+    if not readable:
+        previous = workspace.layout.previous()
+        if previous is not None and previous != current and not workspace.problem(previous):
+            return previous
+        raise NothingToRollBackToError(
+            "the journal is damaged, and previous names no intact release",
+            hint="name one: venvship rollback RELEASE; `venvship list` shows them",
+        )
+    intent = history.intent
+    if (
+        intent is not None
+        and intent.kind == "promote"
+        and intent.target == current
+        and intent.origin is not None
+        and not workspace.problem(intent.origin)
+    ):
+        return intent.origin
+    found = history.rollback_target(current, lambda release_id: _usable(workspace, release_id))
+    if found is None:
+        raise NothingToRollBackToError(
+            f"there is no earlier proven, intact release than {current or 'nothing'}",
+            hint="`venvship list` shows all releases; name one: venvship rollback RELEASE",
+        )
+    return found
+
+
+def _usable(workspace: Workspace, release_id: str) -> bool:
+    try:
+        workspace.require_usable(release_id)
+    except ReleaseError as error:
+        workspace.warn("release-skipped", error.message)
+        return False
+    return True
+
+
+def _settings(workspace: Workspace) -> Settings | None:
+    try:
+        return workspace.settings()
+    except SettingsError as error:
+        kept = workspace.kept_settings()
+        what = (
+            "the settings of the last promotion were used"
+            if kept
+            else "and there are none kept to use instead"
+        )
+        workspace.warn("settings-kept", f"{error.message}; {what}")
+        return kept
+
+
+def _switch_to(workspace: Workspace, target: str) -> None:
+    """Rename `previous` over `current` where it names the target: that needs no room at all."""
+    layout = workspace.layout
+    link: Path = layout.previous_link
+    if layout.previous() != target:
+        link = switch.find_armed(workspace, target) or switch.new_link(workspace, ".to.", target)
+    left = layout.current()
+    files.rename(link, layout.current_link)
+    files.fsync_directory(layout.path)
+    workspace.tell("switch", f"{left or 'nothing'} → {target}")
+
+
+def _try_and_record(
+    workspace: Workspace,
+    target: str,
+    left: str | None,
+    *,
+    settings: Settings | None,
+    checks: bool,
+    message: str,
+    facts: dict[str, str | bool | None],
+) -> RollbackResult:
+    with workspace.runtime.signals.deferred():
+        if settings is None:
+            trial = switch.Trial(cause="no settings say how to restart the service")
+        else:
+            used = settings if checks else replace(settings, checks=())
+            trial = switch.try_current(
+                workspace, target, used, previous=left, event="rollback", heed_rollback=False
+            )
+        event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
+        reason = message or ("rolled back by hand" if trial.passed else trial.cause)
+        workspace.record_if_possible(event, release=target, reason=reason, facts=facts)
+        after, readable = _history(workspace)
+        if readable:
+            goal = after.rollback_target(target, lambda release_id: not workspace.problem(release_id))
+            switch.set_previous(workspace, goal)
+        switch.sweep_strays(workspace)
+    result = RollbackResult(
+        release=workspace.view(target, after),
+        previous=workspace.view(left, after) if left is not None else None,
+        checks=trial.checks,
+    )
+    if settings is not None:
+        outcome = "rolled-back" if trial.passed else "rollback-failed"
+        notify(workspace, settings, outcome, release=target, previous=left, reason=reason)
+    if not trial.passed:
+        raise RollbackFailedError(
+            f"switched to {target}, and {trial.cause}. It stays live",
+            hint="restart the service by hand, then `venvship check`; or go further back: venvship rollback",
+            release=target,
+        ).carrying(result)
+    return result
+
+
+def _already_back(
+    workspace: Workspace, history: History, current: str, outcome: Event, message: str
+) -> RollbackResult:
+    """Finish a rollback that the promotion in its live-check window did for us: what is left is the hold."""
+    left = outcome.facts.get("from")
+    workspace.record_if_possible(
+        EventName.HELD,
+        release=left,
+        reason=message or f"{left} was rolled back by hand while it was on trial",
+        facts={"after_rollback": True},
+    )
+    result = RollbackResult(
+        release=workspace.view(current, history),
+        previous=workspace.view(left, history) if left is not None else None,
+    )
+    if outcome.event == EventName.ROLLBACK_FAILED:
+        raise RollbackFailedError(
+            f"{current} is live again, and it fails too: {outcome.reason}",
+            hint="look at the service itself, then `venvship check`; or go further back: venvship rollback",
+            release=current,
+        ).carrying(result)
+    return result

@@ -1,0 +1,69 @@
+"""`run`: resolve a release once, take its lease, and become the command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from venvship.errors import ReleaseError
+from venvship.operations.workspace import Workspace
+from venvship.system.mutex import take_lease
+from venvship.system.process import exec_replace
+
+NOT_EXECUTABLE: Final = 126
+NOT_FOUND: Final = 127
+"""What a shell exits with; see the POSIX shell's "Exit Status for Commands"."""
+
+
+def run(workspace: Workspace, command: Sequence[str], *, name: str = "current") -> NoReturn:
+    """Replace this process by a command that runs from a release's real path.
+
+    A switch a moment later does not reach it: nothing it sees goes through `current`. The lease that keeps
+    prune away lives on a descriptor that the command inherits.
+
+    Args:
+        workspace: The root.
+        command: The program, looked up in the release's `bin` first, and its arguments.
+        name: The release.
+
+    Raises:
+        ReleaseError: There is no such release, it is unusable, or it is being removed.
+        SystemExit: 126 or 127, as a shell does it.
+    """
+    history = workspace.history_for_reading()
+    release_id = workspace.resolve(name, history)
+    problem = workspace.interpreter_problem(release_id)
+    if problem:
+        raise ReleaseError(f"{release_id} cannot be used: {problem}")
+    try:
+        lease = take_lease(str(workspace.layout.lease(release_id)))
+    except OSError as error:
+        workspace.warn(
+            "no-lease", f"no lease for {release_id}: {error.strerror}; prune may not see this process"
+        )
+    else:
+        if lease is None or not workspace.layout.release(release_id).is_dir():
+            raise ReleaseError(f"{release_id} is being removed at this moment")
+    context = workspace.context(release_id, previous=workspace.layout.previous(), event="run")
+    environment = context.environment()
+    path = _find(command[0], environment["PATH"])
+    if path is None:
+        raise SystemExit(_not_run(f"{command[0]}: not found", NOT_FOUND))
+    try:
+        exec_replace(path, command, environment)
+    except OSError as error:
+        raise SystemExit(_not_run(f"{path}: {error.strerror}", NOT_EXECUTABLE)) from error
+
+
+def _find(program: str, search: str) -> str | None:
+    import shutil
+
+    if os.sep in program:
+        return program if os.path.exists(program) else None
+    return shutil.which(program, path=search)
+
+
+def _not_run(message: str, code: int) -> int:
+    os.write(2, f"venvship run: {message}\n".encode())
+    return code

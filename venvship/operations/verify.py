@@ -1,0 +1,109 @@
+"""`verify`: hash every file of a release again and hold it against what was sealed. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from venvship.errors import DamagedError, FormatError, ReleaseError
+from venvship.model.release import FileEntry
+from venvship.operations.workspace import Workspace
+from venvship.root import entry_problem
+from venvship.system import files
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One file that is not what was sealed; `path` is relative to the release."""
+
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What was found of one release.
+
+    Attributes:
+        id: The release.
+        files: How many names were looked at.
+        damaged: What is wrong; empty for an intact release.
+    """
+
+    id: str
+    files: int
+    damaged: tuple[Damage, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it was sealed."""
+        return not self.damaged
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """One entry for each release that was looked at."""
+
+    releases: tuple[Verified, ...]
+
+
+def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = False) -> VerifyResult:
+    """Verify releases.
+
+    Args:
+        workspace: The root.
+        names: Which; otherwise what is current.
+        every: All of them.
+
+    Raises:
+        DamagedError: At least one is not as it was sealed.
+        NoSuchReleaseError: A name names nothing.
+        RootError: The root is unusable.
+    """
+    history = workspace.history_for_reading()
+    if every:
+        chosen = workspace.releases(history)
+    else:
+        chosen = [workspace.resolve(name, history) for name in names or ("current",)]
+    result = VerifyResult(tuple(_verify(workspace, release_id) for release_id in dict.fromkeys(chosen)))
+    damaged = [release for release in result.releases if not release.ok]
+    if damaged:
+        first = damaged[0]
+        raise DamagedError(
+            f"{first.id} is damaged: {first.damaged[0].path}: {first.damaged[0].problem}"
+            + (f", and {len(first.damaged) - 1} more" if len(first.damaged) > 1 else ""),
+            hint="if it is live, `venvship rollback`; then build it anew: venvship release --rebuild",
+        ).carrying(result)
+    return result
+
+
+def _verify(workspace: Workspace, release_id: str) -> Verified:
+    layout = workspace.layout
+    try:
+        entries = layout.files(release_id, layout.manifest(release_id))
+    except (ReleaseError, FormatError) as error:
+        return Verified(id=release_id, files=0, damaged=(Damage(".venvship", error.message),))
+    base = str(layout.release(release_id))
+    damaged = [
+        Damage(entry.path, problem) for entry in entries if (problem := _problem(workspace, base, entry))
+    ]
+    expected = {entry.path for entry in entries}
+    own = {".venvship/manifest.json", ".venvship/files.json"}
+    count = 0
+    for path, _found in files.walk(base):
+        count += 1
+        if path not in expected and path not in own:
+            damaged.append(Damage(path, "not part of the release"))
+    return Verified(id=release_id, files=count, damaged=tuple(damaged))
+
+
+def _problem(workspace: Workspace, base: str, entry: FileEntry) -> str:
+    workspace.runtime.signals.raise_if_received()
+    problem = entry_problem(base, entry)
+    if problem or entry.type != "file":
+        return problem
+    try:
+        actual = files.hash_file(os.path.join(base, entry.path))
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "" if actual == entry.sha256 else "its contents have changed"

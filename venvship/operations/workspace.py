@@ -1,0 +1,456 @@
+"""What every operation works with: one root, its journal, its mutexes, and the world it is run in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from venvship.errors import (
+    AmbiguousReleaseError,
+    DiskFullError,
+    NoSuchReleaseError,
+    NotWritableError,
+    ReleaseError,
+    SettingsError,
+    VenvshipError,
+)
+from venvship.health.context import Context
+from venvship.model.history import Event, EventName, History, fold
+from venvship.model.progress import DONE, Phase
+from venvship.model.release import Manifest, State
+from venvship.model.settings import Settings, decode_settings, parse_settings
+from venvship.operations import underway
+from venvship.root import RootLayout, quick_problem
+from venvship.system import files
+from venvship.system.journal import Journal, Reading, damaged_journal
+from venvship.system.mutex import Mutex
+from venvship.system.signals import Signals
+
+LEASE_MODE: Final = 0o444
+"""Reading is enough to share a flock, so anybody who may run a release can say so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What an operation takes from the world. Passed in, so that nothing below asks for it.
+
+    Attributes:
+        clock: The time; aware.
+        token: Seven random hexadecimal digits at each call.
+        environ: The environment that children start from.
+        signals: Which signals have come.
+        actor: Who asks, for the journal.
+        unattended: Whether nobody is there: `update`, not a person.
+        wait: Seconds to wait for a mutex.
+        progress: Told about every phase of a build.
+    """
+
+    clock: Callable[[], datetime]
+    token: Callable[[], str]
+    environ: Mapping[str, str]
+    signals: Signals
+    actor: str
+    unattended: bool = False
+    wait: float = 0.0
+    progress: Callable[[Phase], None] = lambda _phase: None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people should know and that fails nothing."""
+
+    slug: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseView:
+    """A release as commands report it; its fields are the keys of the JSON form."""
+
+    id: str
+    path: str
+    state: State
+    created_at: datetime | None
+    lockfile_sha256: str
+    environment_digest: str
+    tree_digest: str
+    python: str
+    packages: int
+    current: bool
+    previous: bool
+    pinned: bool
+    usable: tuple[bool, str]
+    message: str
+
+
+@dataclass(slots=True)
+class Workspace:
+    """One root, open for work. Opening reads nothing and writes nothing."""
+
+    layout: RootLayout
+    runtime: Runtime
+    warnings: list[Notice] = field(default_factory=list)
+    journal: Journal = field(init=False)
+    _folded: tuple[tuple[Event, ...], History] | None = field(init=False, default=None)
+    _kinds: dict[tuple[str, int, int, int], str] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the journal's reader; it reads nothing yet."""
+        self.journal = Journal(str(self.layout.journal_file), self.journal_mutex, self.runtime.clock)
+
+    # -- collaborators ------------------------------------------------------------------------------------
+
+    @property
+    def journal_mutex(self) -> Mutex:
+        """Held for one append, innermost."""
+        return Mutex(str(self.layout.mutex("journal")), "journal")
+
+    def mutex(self, name: str) -> Mutex:
+        """The mutex `build`, `switch` or `turn-back`; a busy one says who has it."""
+        return Mutex(str(self.layout.mutex(name)), name, lambda: underway.describe(self.layout, name))
+
+    @contextlib.contextmanager
+    def holding(self, name: str, operation: str, *, wait: float | None = None) -> Iterator[None]:
+        """Hold a mutex and say so in `state/operation.json`.
+
+        Raises:
+            BusyError: Somebody else has it.
+            InterruptedByError: A signal came while waiting.
+            RootError: The mutex cannot be had at all.
+        """
+        seconds = self.runtime.wait if wait is None else wait
+        with (
+            self.mutex(name).hold(wait=seconds, interrupted=self.runtime.signals.raise_if_received),
+            underway.announced(self, name, operation),
+        ):
+            yield
+
+    # -- what is so ---------------------------------------------------------------------------------------
+
+    def open_for_writing(self) -> None:
+        """Refuse whoever must not write here, then make the folders that are missing.
+
+        Raises:
+            RootError: See `RootLayout.require_writable` and `RootLayout.prepare`.
+        """
+        self.layout.require_writable()
+        self.layout.prepare()
+
+    def read_journal(self) -> Reading:
+        """Read the journal; a torn end becomes a warning."""
+        reading = self.journal.read()
+        if reading.torn:
+            self.warn(
+                "journal-torn", "the last line of the journal is torn; it is set aside by the next write"
+            )
+        return reading
+
+    def history(self) -> History:
+        """Fold the journal.
+
+        Raises:
+            StateError: It is damaged in the middle: nothing should be decided on what is left of it.
+        """
+        reading = self.read_journal()
+        if reading.damage:
+            raise damaged_journal(reading)
+        return self._fold(reading)
+
+    def _fold(self, reading: Reading) -> History:
+        """Fold, unless the journal is what it was; nobody changes a `History` but the fold."""
+        if self._folded is None or self._folded[0] is not reading.events:
+            self._folded = (reading.events, fold(reading.events))
+        return self._folded[1]
+
+    def history_for_reading(self) -> History:
+        """Fold what can be read of the journal; damage becomes a warning."""
+        reading = self.read_journal()
+        if reading.damage:
+            self.warn(
+                "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
+            )
+        return self._fold(reading)
+
+    def settings(self) -> Settings:
+        """Read `venvship.toml`.
+
+        Raises:
+            SettingsError: It cannot be read, or says something wrong.
+        """
+        path = self.layout.settings_file
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+        return self._parse_settings(raw, str(path))
+
+    def kept_settings(self) -> Settings | None:
+        """The settings of the last promotion; `None` if there are none, or they cannot be read."""
+        path = self.layout.kept_settings_file
+        try:
+            return self._parse_settings(path.read_bytes(), str(path))
+        except (OSError, SettingsError):
+            return None
+
+    def _parse_settings(self, raw: bytes, path: str) -> Settings:
+        text = decode_settings(raw, path=path)
+        return parse_settings(text, path=path, folder_name=self.layout.path.name)
+
+    def releases(self, history: History) -> list[str]:
+        """The ids of all releases, newest first in the journal's order.
+
+        A directory is a release when it has a manifest and the journal has its `sealed` line. One with only
+        the manifest is what a crash between the two left: debris.
+        """
+        known = [name for name in self.layout.sealed() if self._is_known(name, history)]
+        return sorted(known, key=lambda name: history.records[name].seq, reverse=True)
+
+    def debris(self, history: History) -> list[str]:
+        """Directories under `releases/` that are no release."""
+        unknown = [name for name in self.layout.sealed() if not self._is_known(name, history)]
+        return sorted([*self.layout.debris(), *unknown])
+
+    @staticmethod
+    def _is_known(name: str, history: History) -> bool:
+        record = history.records.get(name)
+        return record is not None and record.seq > 0 and not record.pruned
+
+    def resolve(self, name: str, history: History) -> str:
+        """Turn `RELEASE` of the command line into an id.
+
+        Args:
+            name: An id, a unique prefix of one, `current`, `previous`, or `@{N}`.
+            history: The folded journal.
+
+        Raises:
+            NoSuchReleaseError: Nothing has this name.
+            AmbiguousReleaseError: Several have this prefix.
+            ForeignLinkError: `current` is not ours.
+        """
+        found = self._special(name, history)
+        existing = self.releases(history)
+        if found is None:
+            matches = [release_id for release_id in existing if name and release_id.startswith(name)]
+            if len(matches) > 1:
+                raise AmbiguousReleaseError(
+                    f"{name!r} is the start of {len(matches)} releases: {', '.join(sorted(matches)[:4])}",
+                    hint="give more of the id",
+                    matches=sorted(matches),
+                )
+            found = matches[0] if matches else None
+        if found is None or found not in existing:
+            raise NoSuchReleaseError(
+                f"no release {name!r}" + (f": {found} is gone" if found else ""),
+                hint="`venvship list` shows the releases there are",
+            )
+        return found
+
+    def _special(self, name: str, history: History) -> str | None:
+        if name == "current":
+            current = self.layout.current()
+            if current is None:
+                raise NoSuchReleaseError(
+                    "nothing is current yet", hint="make a first release: venvship release"
+                )
+            return current
+        if name == "previous":
+            previous = self.layout.previous()
+            if previous is None:
+                raise NoSuchReleaseError("there is no previous release")
+            return previous
+        if name.startswith("@{") and name.endswith("}") and name[2:-1].isdecimal():
+            found = self.layout.current() if name == "@{0}" else history.was_current(int(name[2:-1]))
+            if found is None:
+                raise NoSuchReleaseError(f"{name}: there were not so many switches")
+            return found
+        return None
+
+    def problem(self, release_id: str) -> str:
+        """What a quick look finds wrong with a release; `""` for nothing. Reads no contents."""
+        return quick_problem(self.layout, release_id) or self.interpreter_problem(release_id)
+
+    def interpreter_problem(self, release_id: str) -> str:
+        """Whether a release's interpreter is still there; `""` if so."""
+        python = self.layout.release(release_id) / "bin" / "python"
+        if python.exists():
+            return ""
+        try:
+            path = self.layout.manifest(release_id).python.get("path", "?")
+        except VenvshipError as error:
+            return error.message
+        return f"its interpreter {path} is gone"
+
+    def require_usable(self, release_id: str) -> Manifest:
+        """Refuse a release that could not run.
+
+        Raises:
+            ReleaseError: A file is missing or changed, or its interpreter is gone or of another kind.
+        """
+        problem = self.problem(release_id)
+        if problem:
+            raise ReleaseError(
+                f"{release_id} cannot be used: {problem}",
+                hint=f"venvship verify {release_id} lists what is damaged",
+                release=release_id,
+            )
+        manifest = self.layout.manifest(release_id)
+        problem = self._wrong_kind(manifest)
+        if problem:
+            raise ReleaseError(f"{release_id} cannot be used: {problem}", release=release_id)
+        return manifest
+
+    def _wrong_kind(self, manifest: Manifest) -> str:
+        """Whether the interpreter at the recorded path is still what it was; `""` if so."""
+        path = manifest.python.get("path", "")
+        wanted = f"{manifest.python.get('version')} {manifest.python.get('magic')}"
+        found = self._ask_kind(path)
+        return "" if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"
+
+    def _ask_kind(self, path: str) -> str:
+        """Ask an interpreter for its `X.Y` and magic number; one that has not changed is asked once."""
+        from venvship.system.process import run
+
+        try:
+            stamp = os.stat(path)
+        except OSError as error:
+            return f"not there ({error.strerror})"
+        key = (path, stamp.st_ino, stamp.st_size, stamp.st_mtime_ns)
+        if key in self._kinds:
+            return self._kinds[key]
+        code = "import sys, importlib.util as u; print('%d.%d' % sys.version_info[:2], u.MAGIC_NUMBER.hex())"
+        result = run(
+            [path, "-I", "-S", "-c", code],
+            env=self.runtime.environ,
+            cwd=str(self.layout.path),
+            timeout=20,
+            signals=self.runtime.signals,
+        )
+        if result.returncode != 0:
+            return "not able to run"
+        self._kinds[key] = result.output.decode(errors="replace").strip()
+        return self._kinds[key]
+
+    # -- saying it ----------------------------------------------------------------------------------------
+
+    def view(self, release_id: str, history: History) -> ReleaseView:
+        """Describe a release, however damaged it is."""
+        record = history.records.get(release_id)
+        problem = ""
+        manifest: Manifest | None = None
+        try:
+            manifest = self.layout.manifest(release_id)
+            problem = self.interpreter_problem(release_id)
+        except VenvshipError as error:
+            problem = error.message
+        try:
+            current = self.layout.current()
+        except VenvshipError:
+            current = None
+        return ReleaseView(
+            id=release_id,
+            path=str(self.layout.release(release_id)),
+            state=history.state(release_id),
+            created_at=manifest.created_at if manifest else None,
+            lockfile_sha256=manifest.lockfile_sha256 if manifest else "",
+            environment_digest=manifest.environment_digest if manifest else "",
+            tree_digest=manifest.tree_digest if manifest else "",
+            python=manifest.python.get("full_version", "") if manifest else "",
+            packages=len(manifest.packages) if manifest else 0,
+            current=release_id == current,
+            previous=release_id == self.layout.previous(),
+            pinned=bool(record and record.pinned),
+            usable=(not problem, problem),
+            message=manifest.message if manifest else "",
+        )
+
+    def tell(self, step: str, text: str, *, ok: bool = True, seconds: float = 0.0) -> None:
+        """Tell whoever watches that a step is over; the phases of a build tell by themselves."""
+        self.runtime.progress(Phase(name=step, state=DONE, facts={"text": text, "ok": ok}, seconds=seconds))
+
+    def warn(self, slug: str, message: str) -> None:
+        """Remember something for the result's warnings; the same thing once."""
+        notice = Notice(slug, message)
+        if notice not in self.warnings:
+            self.warnings.append(notice)
+
+    # -- writing it ---------------------------------------------------------------------------------------
+
+    def record(
+        self,
+        event: EventName,
+        *,
+        release: str | None,
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """Append to the journal, durably.
+
+        Raises:
+            StateError: The journal is damaged.
+            OSError: It could not be written.
+        """
+        return self.journal.append(
+            event.value, release=release, actor=self.runtime.actor, reason=reason, facts=facts
+        )
+
+    def record_if_possible(
+        self,
+        event: EventName,
+        *,
+        release: str | None,
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append to the journal if that works, and warn if not: going back must not depend on it."""
+        try:
+            self.record(event, release=release, reason=reason, facts=facts)
+        except (OSError, VenvshipError) as error:
+            text = error.strerror if isinstance(error, OSError) else error.message
+            self.warn("journal-not-written", f"could not record {event.value!r} in the journal: {text}")
+
+    def make_lease(self, release_id: str) -> None:
+        """Make the lease file of a release, where it is missing.
+
+        Crash: missing, or there; the next promotion of the release makes it.
+        """
+        path = self.layout.lease(release_id)
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                files.create_file(path, b"", mode=LEASE_MODE)
+
+    def context(self, release_id: str, *, previous: str | None, event: str) -> Context:
+        """What the checks and hooks of a release are run with."""
+        return Context(
+            root=str(self.layout.path),
+            release_id=release_id,
+            release_path=str(self.layout.release(release_id)),
+            previous_id=previous,
+            event=event,
+            environ=self.runtime.environ,
+            log_dir=str(self.layout.log(release_id)),
+            signals=self.runtime.signals,
+        )
+
+
+@contextlib.contextmanager
+def world_faults(layout: RootLayout) -> Iterator[None]:
+    """Turn the operating system's refusals, outside of a build, into errors that say what to do.
+
+    Raises:
+        DiskFullError: No room, or a quota is used up.
+        NotWritableError: Anything else that could not be written or read.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or layout.path
+        if error.errno in files.FULL_DISK_ERRNOS:
+            raise DiskFullError(
+                f"no room on the file system of {where}: {error.strerror}",
+                hint="make room, for instance with `venvship prune`, and run the command again",
+            ) from error
+        raise NotWritableError(f"{where}: {error.strerror}") from error
