@@ -768,6 +768,7 @@ def one(event: str, release: str | None, **facts: Any) -> list[Event]:
 @example(one("promoting", "A", tries=float("inf")), None)
 @example([*one("rolled-back", None, verdict=["bad"], **{"from": {"a": 1}})], None)
 @example(one("sealed", None), None)
+@example(one("rolled-back", "A", **{"from": "A"}), None)
 def test_folding_is_total_and_what_comes_out_hangs_together(events: list[Event], current: str | None) -> None:
     history = fold(events)
 

@@ -213,7 +213,11 @@ def _move_paths(known_paths: object) -> None:
 
 def _move_interpreter() -> None:
     for name in ("prefix", "exec_prefix", "executable"):
-        setattr(sys, name, _move(getattr(sys, name)))
+        value = getattr(sys, name)
+        if value:
+            # As somebody typed it, perhaps: /srv/shop/./current/bin/python. `site` has made sys.path normal.
+            normal = os.path.abspath(value)
+            setattr(sys, name, value if _move(normal) is normal else _move(normal))
     _move_list(vars(sys.modules["site"])["PREFIXES"])
     # What was imported before us: next to nothing, unless site.main() comes late, after `python -S`. All
     # through dictionaries: attributes may be computed, by code that is not ours to run.
