@@ -1,0 +1,279 @@
+"""Hooks, checks and verdicts around the switch, on real roots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.roots import Site
+from venvship.errors import (
+    NothingToRollBackToError,
+    RejectedError,
+    RollbackFailedError,
+    RolledBackError,
+)
+from venvship.model.release import State
+
+
+def states(site: Site) -> dict[str, str]:
+    return {view.id: view.state.value for view in site.open().list().releases}
+
+
+def trace(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def tracing(path: Path) -> str:
+    """Settings whose hooks and checks write their name and what is current to a file."""
+
+    def line(name: str) -> str:
+        script = f"echo {name} $VENVSHIP_EVENT $(basename $(readlink $VENVSHIP_ROOT/current)) >> {path}"
+        return f'["sh", "-c", "{script}"]'
+
+    return f"""
+[hooks]
+prepare = {line("prepare")}
+restart = {line("restart")}
+[[check]]
+name = "before"
+when = "candidate"
+command = {line("before")}
+[[check]]
+name = "after"
+command = {line("after")}
+"""
+
+
+def test_the_order_is_candidate_checks_prepare_switch_restart_live_checks(site: Site, tmp_path: Path) -> None:
+    a = site.release("1.0")
+    log = tmp_path / "trace"
+    site.settings(tracing(log))
+    b = site.release("1.1")
+    assert trace(log) == [
+        f"before release {a}",
+        f"prepare release {a}",
+        f"restart promote {b}",
+        f"after promote {b}",
+    ]
+
+
+def test_a_failed_live_check_goes_back_restarts_and_checks_the_old_release(
+    site: Site, tmp_path: Path
+) -> None:
+    a = site.release("1.0")
+    log = tmp_path / "trace"
+    site.settings(
+        tracing(log)
+        + "[[check]]\nname = 'version'\ndeadline = 0\n"
+        + "command = ['python', '-c', \"import app, sys; sys.exit(app.VERSION != '1.0')\"]\n"
+    )
+    site.lock("1.1")
+    with pytest.raises(RolledBackError) as caught:
+        site.open().release()
+    bad = caught.value.data["release"]
+    assert trace(log)[2:] == [
+        f"restart promote {bad}",
+        f"after promote {bad}",
+        f"restart rollback {a}",
+        f"after rollback {a}",
+    ]
+    assert site.current == a
+    assert states(site) == {a: "proven", bad: "bad"}
+    assert site.debris() == []
+
+
+def test_a_first_release_that_fails_leaves_nothing_live(site: Site) -> None:
+    site.settings("[[check]]\nname = 'no'\ncommand = ['false']\ndeadline = 0\n")
+    with pytest.raises(RolledBackError, match="Still live: nothing"):
+        site.open().release()
+    assert site.current is None
+    assert site.previous is None
+    assert list(states(site).values()) == ["bad"]
+    assert site.debris() == []
+
+
+def test_a_failed_restart_hook_is_a_verdict_too(site: Site) -> None:
+    a = site.release("1.0")
+    site.settings(f"[hooks]\nrestart = ['sh', '-c', 'test $VENVSHIP_RELEASE = {a}']\n")
+    site.lock("1.1")
+    with pytest.raises(RolledBackError, match="restart hook failed"):
+        site.open().release()
+    assert site.current == a
+    assert sorted(states(site).values()) == ["bad", "proven"]
+
+
+def test_when_the_old_release_fails_too_it_stays_there_and_a_person_is_needed(site: Site) -> None:
+    a = site.release("1.0")
+    site.settings("[[check]]\nname = 'no'\ncommand = ['false']\ndeadline = 0\n")
+    site.lock("1.1")
+    with pytest.raises(RollbackFailedError):
+        site.open().release()
+    assert site.current == a
+    assert sorted(states(site).values()) == ["inconclusive", "proven"], "it says nothing about the new one"
+    assert site.events()[-1] == "rollback-failed"
+    assert site.open().recover().outcome == "clean", "that closes the operation"
+
+
+def test_proven_is_never_taken_back(site: Site) -> None:
+    a, b = site.release("1.0"), site.release("1.1")
+    site.settings(f"[hooks]\nrestart = ['sh', '-c', 'test $VENVSHIP_RELEASE = {b}']\n")
+    with pytest.raises(RolledBackError):
+        site.open().promote(a)
+    assert site.current == b
+    assert states(site) == {a: "proven", b: "proven"}
+
+
+@pytest.mark.parametrize("how", ["check", "hook"])
+def test_a_refusal_before_the_switch_touches_nothing(site: Site, how: str) -> None:
+    a = site.release("1.0")
+    site.settings(
+        "[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['false']\n"
+        if how == "check"
+        else "[hooks]\nprepare = ['false']\n"
+    )
+    site.lock("1.1")
+    with pytest.raises(RejectedError) as caught:
+        site.open().release()
+    assert site.current == a
+    assert states(site)[caught.value.data["release"]] == "sealed"
+    assert "promoting" not in site.events()[3:]
+    site.settings()
+    assert site.open().release().outcome == "reactivated", "nothing has to be built again"
+
+
+def test_a_check_that_is_not_required_is_only_reported(site: Site) -> None:
+    site.settings("[[check]]\nname = 'nice'\ncommand = ['false']\ndeadline = 0\nrequired = false\n")
+    root = site.open()
+    assert root.release().outcome == "released"
+    assert [notice.slug for notice in root.warnings] == ["check-failed"]
+
+
+def test_the_notify_hook_gets_one_event(site: Site, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    site.settings(f"[hooks]\nnotify = ['sh', '-c', 'cat >> {told}']\n")
+    a = site.release("1.0")
+    b = site.release("1.1")
+    site.open().rollback(message="no")
+    events = [json.loads(line) for line in told.read_text().splitlines()]
+    assert [(e["event"], e["release"], e["previous"]) for e in events] == [
+        ("released", a, None),
+        ("released", b, a),
+        ("rolled-back", a, b),
+    ]
+    assert events[2]["current"] == a
+
+
+def test_a_notify_hook_that_fails_is_a_warning(site: Site) -> None:
+    site.settings("[hooks]\nnotify = ['false']\n")
+    root = site.open()
+    assert root.release().outcome == "released"
+    assert [notice.slug for notice in root.warnings] == ["notify-failed"]
+
+
+def test_a_rollback_by_a_person_stays_even_if_its_checks_fail(site: Site) -> None:
+    a, b = site.release("1.0"), site.release("1.1")
+    site.settings("[[check]]\nname = 'no'\ncommand = ['false']\ndeadline = 0\n")
+    with pytest.raises(RollbackFailedError, match="It stays live"):
+        site.open().rollback()
+    assert site.current == a
+    assert states(site) == {a: "proven", b: "proven"}, "nothing is marked bad"
+
+
+def test_a_rollback_without_checks_still_restarts(site: Site, tmp_path: Path) -> None:
+    site.release("1.0")
+    site.release("1.1")
+    log = tmp_path / "restarted"
+    site.settings(
+        f"[hooks]\nrestart = ['sh', '-c', 'echo $VENVSHIP_EVENT >> {log}']\n"
+        "[[check]]\nname = 'no'\ncommand = ['false']\ndeadline = 0\n"
+    )
+    site.open().rollback(checks=False)
+    assert trace(log) == ["rollback"]
+
+
+def test_a_person_may_promote_a_bad_release_with_a_warning(site: Site) -> None:
+    site.release("1.0")
+    site.settings(
+        "[[check]]\nname = 'no'\ncommand = ['sh', '-c', '[ $VENVSHIP_EVENT = rollback ]']\ndeadline = 0\n"
+    )
+    site.lock("1.1")
+    with pytest.raises(RolledBackError) as caught:
+        site.open().release()
+    bad = caught.value.data["release"]
+    site.settings()
+    root = site.open()
+    root.promote(bad)
+    assert [notice.slug for notice in root.warnings] == ["bad-release"]
+    assert root.show(bad).release.state is State.PROVEN
+    assert root.status().held is None
+
+
+def test_a_switch_by_hand_is_observed_and_holds_the_root(site: Site) -> None:
+    a, b = site.release("1.0"), site.release("1.1")
+    link = site.path / "current"
+    link.unlink()
+    link.symlink_to(f"releases/{a}")
+    root = site.open()
+    assert [notice.slug for notice in (root.status() and root.warnings)] == ["current-observed"]
+    assert root.recover().outcome == "observed"
+    status = root.status()
+    assert status.held is not None
+    assert status.current is not None
+    assert status.current.id == a
+    with pytest.raises(NothingToRollBackToError):
+        root.rollback()  # the hand may have been a rollback that could not be recorded
+    assert site.current == a
+    root.rollback(b)
+    assert site.current == b
+
+
+KILL_US = "kill -9 $PPID"
+"""A hook that kills venvship: a crash at exactly that point."""
+
+
+def test_a_crash_in_the_restart_hook_is_recovered_by_the_next_release(site: Site, tmp_path: Path) -> None:
+    site.release("1.0")
+    once = tmp_path / "once"
+    site.settings(
+        f"[hooks]\nrestart = ['sh', '-c', 'test -e {once} || {{ touch {once}; {KILL_US}; sleep 9; }}']\n"
+    )
+    site.lock("1.1")
+    assert site.run("release").code == -9
+    b = site.current
+    assert site.run("release").code == 0
+    assert site.current == b
+    assert site.events()[-2:] == ["promoting", "promoted"]
+    assert site.debris() == []
+
+
+def test_a_crash_while_going_back_is_recovered_with_the_same_verdict(site: Site, tmp_path: Path) -> None:
+    a = site.release("1.0")
+    once = tmp_path / "once"
+    site.settings(
+        f"[hooks]\nrestart = ['sh', '-c', "
+        f"'[ $VENVSHIP_EVENT != rollback ] || [ -e {once} ] || {{ touch {once}; {KILL_US}; sleep 9; }}']\n"
+        "[[check]]\nname = 'no'\ncommand = ['sh', '-c', '[ $VENVSHIP_RELEASE = " + a + " ]']\ndeadline = 0\n"
+    )
+    site.lock("1.1")
+    assert site.run("release").code == -9
+    assert site.current == a
+    assert site.run("recover").code == 22
+    assert sorted(states(site).values()) == ["bad", "proven"]
+    assert site.run("release").code == 25
+    assert site.debris() == []
+
+
+def test_a_crash_while_building_leaves_debris_that_the_next_command_removes(site: Site) -> None:
+    site.release("1.0")
+    site.settings(
+        "[[check]]\nname = 'x'\nwhen = 'candidate'\ncommand = ['sh', '-c', '" + KILL_US + "; sleep 9']\n"
+    )
+    site.lock("1.1")
+    assert site.run("release").code == -9
+    site.settings()
+    (site.path / "releases" / "20200101T000000Z-0000000").mkdir()
+    (site.path / "state" / "scratch-20200101T000000Z-0000000").mkdir()
+    assert site.run("prune").code == 0
+    assert site.debris() == []
