@@ -127,9 +127,14 @@ class RootLayout:
         """The lease file of a release."""
         return self.leases / release_id
 
+    @property
+    def logs(self) -> Path:
+        """The folder of logs: a folder for each release, and for each build that became none."""
+        return self.path / "log"
+
     def log(self, release_id: str) -> Path:
         """The folder of a release's logs."""
-        return self.path / "log" / release_id
+        return self.logs / release_id
 
     def mutex(self, name: str) -> Path:
         """The lock file of a mutex."""
@@ -288,7 +293,7 @@ class RootLayout:
         try:
             for folder in (self.releases, self.state, self.leases):
                 files.make_directory(folder, 0o755)
-            files.make_directory(self.path / "log", 0o700)
+            files.make_directory(self.logs, 0o700)
         except OSError as error:
             raise NotWritableError(f"cannot make {error.filename}: {error.strerror}") from error
 

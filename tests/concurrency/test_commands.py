@@ -212,3 +212,36 @@ def test_boot_takes_an_interrupted_promotion_back_without_asking_anybody(site: S
     assert site.run("recover", "--boot").code == 22
     assert site.current == a
     assert not reached(gate)
+
+
+def test_a_rollback_does_not_wait_for_the_candidate_checks_of_a_promotion(site: Site, gate: Path) -> None:
+    a, b, c = site.release("1.0"), site.release("1.1"), site.release("1.2")
+    site.settings(WAITING.format(when="candidate", gate=gate))
+    promotion = site.start("promote", a, "--json")
+    until(lambda: reached(gate))
+    assert site.current == c
+    assert site.run("rollback").code == 0
+    assert site.current == b
+    assert promotion.poll() is None
+    gate.touch()
+    out, _ = promotion.communicate(timeout=30)
+    assert promotion.returncode == 31, out
+    assert site.current == b
+
+
+def test_a_slow_notify_hook_keeps_nobody_from_switching(site: Site, gate: Path) -> None:
+    a = site.release("1.0")
+    wait = f"cat >/dev/null; touch {gate}.reached; while [ ! -e {gate} ]; do sleep 0.02; done"
+    site.settings(f"[hooks]\nnotify = ['sh', '-c', '{wait}']\n")
+    site.lock("1.1")
+    release = site.start("release")
+    until(lambda: reached(gate))
+    site.settings()
+    assert site.run("rollback").code == 0
+    assert site.run("release", "--dry-run").code == 0
+    site.lock("1.2")
+    assert site.run("release").code == 0
+    gate.touch()
+    release.communicate(timeout=30)
+    assert release.returncode == 0
+    assert site.previous == a

@@ -76,6 +76,8 @@ def _run(call: Call, arguments: list[str]) -> int:
         result = cli.main(args=arguments, prog_name="venvship", standalone_mode=False, obj=call)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as shown:
+        if call.json:
+            return render.failure(call, UsageError("no command given", hint="venvship --help"))
         print(shown.format_message(), file=sys.stderr)  # noqa: T201
         return UsageError.exit_code
     except click.UsageError as error:

@@ -41,7 +41,6 @@ def failure(call: Call, error: VenvshipError) -> int:
         _write(sys.stdout, text(error.result))
     _warnings(call)
     lines = [f"venvship: {error.message}"]
-    lines += [f"  {_problem(problem)}" for problem in error.data.get("problems", ())]
     if error.hint:
         lines.append(f"  → {error.hint}")
     _write(sys.stderr, lines)
@@ -90,16 +89,6 @@ def envelope(call: Call, *, result: object = None, error: VenvshipError | None =
 
 def _error_json(error: VenvshipError) -> dict[str, Any]:
     return {**error.data, "slug": error.slug, "message": error.message, "hint": error.hint}
-
-
-def _problem(problem: Any) -> str:  # noqa: ANN401 - what the settings' and the lockfile's parsers collect
-    if not isinstance(problem, dict):
-        return str(problem)
-    if "key" in problem:
-        return f"{problem['key']}: {problem['message']}" if problem["key"] else str(problem["message"])
-    line = f":{problem['line']}" if problem.get("line") else ""
-    where = f"{problem['file']}{line}: " if problem.get("file") else ""
-    return f"{where}{problem.get('message', problem)}"
 
 
 def _warnings(call: Call) -> None:

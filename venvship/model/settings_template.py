@@ -7,11 +7,11 @@ from typing import Final
 
 _TEMPLATE: Final = """\
 # Settings of this venvship root. Every key is optional; what is commented out shows the default, or an
-# example where there is none. `venvship doctor` reads this file and says what is wrong with it.
+# example where there is none. `venvship status` reads this file and says what is wrong with it.
 
 name = @NAME@
 @PYTHON@
-lockfile = @LOCKFILE@       # hash-pinned: from pip-compile, uv export or `venvship lock`; or a pylock.toml
+lockfile = @LOCKFILE@       # hash-pinned: from pip-compile or uv export; or a pylock.toml
 
 # How much to keep. `current`, `previous`, pinned releases and those in use are never removed.
 #keep = 5                           # proven releases, never below 2
@@ -19,10 +19,6 @@ lockfile = @LOCKFILE@       # hash-pinned: from pip-compile, uv export or `venvs
 #keep_failed = 2
 #link = "auto"                      # files of a release: auto, hardlink, reflink or copy
 #store = "store"                    # unpacked wheels; may be shared, as in "/var/lib/venvship/store"
-
-#[lock]                             # for `venvship lock`
-#inputs = ["requirements.in"]       # example; default: none
-#cooldown_days = 0                  # ignore versions younger than so many days
 
 #[build]
 #sdists = []                        # names that may be built from source; "*" allows all

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from venvship.errors import VenvshipError
 from venvship.model.history import Event, History, Hold
 from venvship.model.release import Package, PackageDiff, diff_packages
+from venvship.model.settings import health_digest
 from venvship.operations import underway
 from venvship.operations.workspace import ReleaseView, Workspace
 
@@ -190,18 +190,20 @@ def _since(history: History, current: str | None) -> Event | None:
 
 
 def _applying_hold(workspace: Workspace, history: History) -> Hold | None:
-    """The root's hold; otherwise that of the environment which the lockfile on disk was last refused for.
+    """The root's hold; otherwise that of the environment which the lockfile on disk means here.
 
-    The lockfile is compared by its bytes: working out its environment would need the interpreter and the
-    parser, and `status` is asked often and must answer at once.
+    Only where an environment is held is the lockfile read: `status` is asked often and must answer at once.
     """
-    if history.root_hold is not None:
+    if history.root_hold is not None or not history.environment_holds:
         return history.root_hold
-    if not history.environment_holds:
-        return None
+    from venvship.operations.environment import lockfile_paths, read_environment
+
     try:
-        names = workspace.settings().lockfile
-        found = hashlib.sha256((workspace.layout.path / names[0]).read_bytes()).hexdigest()
-    except (VenvshipError, OSError):
-        return None
-    return next((hold for hold in history.environment_holds.values() if hold.lockfile_sha256 == found), None)
+        settings = workspace.settings()
+        known = workspace.layout.interpreter()
+        if known is None:
+            return None
+        environment = read_environment(lockfile_paths(workspace, settings), settings, known[1]).digest
+    except VenvshipError:
+        return None  # whatever is wrong with the lockfile, `release` says it
+    return history.refusal(environment, health_digest(settings))

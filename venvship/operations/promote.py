@@ -8,9 +8,8 @@ from venvship.health.checks import CheckResult
 from venvship.model.release import PackageDiff, State, diff_packages
 from venvship.model.settings import health_digest
 from venvship.operations import switch
+from venvship.operations.afterwards import after_switch
 from venvship.operations.candidate import try_candidate
-from venvship.operations.notify import notify
-from venvship.operations.prune import prune_after
 from venvship.operations.recover import recover_switch
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 
@@ -54,6 +53,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         RolledBackError: It did not pass, and is not live any more.
         RollbackFailedError: And what was live before does not pass either.
         BusyError: Another command is switching.
+        SupersededError: Somebody switched while the candidate checks ran.
         SettingsError: The settings, or a hook's program.
         RootError: The root or its journal is unusable.
         InterruptedByError: A signal came; `current` is as it was.
@@ -62,24 +62,28 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         workspace.open_for_writing()
         recover_switch(workspace)
         settings = workspace.settings()
-        with workspace.holding("switch", "promote"):
-            history = workspace.history()
-            release_id = workspace.resolve(name, history)
-            origin = workspace.layout.current()
-            before = (
-                workspace.view(origin, history) if origin in workspace.releases(history) and origin else None
-            )
-            if release_id == origin:
-                view = workspace.view(release_id, history)
-                return PromoteResult(outcome="unchanged", release=view, previous=before, diff=PackageDiff())
-            manifest = workspace.require_usable(release_id)
-            refusal = history.refusal(manifest.environment_digest, health_digest(settings))
-            if not force and (refusal is not None or history.state(release_id) is State.BAD):
-                said = refusal.reason if refusal else "it did not pass when it was live"
-                workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
+        history = workspace.history()
+        release_id = workspace.resolve(name, history)
+        origin = workspace.layout.current()
+        before = workspace.view(origin, history) if origin and origin in workspace.releases(history) else None
+        if release_id == origin:
+            view = workspace.view(release_id, history)
+            return PromoteResult(outcome="unchanged", release=view, previous=before, diff=PackageDiff())
+        manifest = workspace.require_usable(release_id)
+        refusal = history.refusal(manifest.environment_digest, health_digest(settings))
+        if not force and (refusal is not None or history.state(release_id) is State.BAD):
+            said = refusal.reason if refusal else "it did not pass when it was live"
+            workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
+        with workspace.using(release_id):
             trial = try_candidate(workspace, release_id, settings, event="promote")
-            switched = switch.promote(
-                workspace, history, release_id, settings=settings, via="promote", reason=message
+            switched = switch.compare_and_promote(
+                workspace,
+                release_id,
+                origin=origin,
+                began_at=history.switch_seq,
+                settings=settings,
+                via="promote",
+                reason=message,
             )
         old = workspace.layout.manifest(origin).packages if before is not None and origin else ()
         result = PromoteResult(
@@ -89,14 +93,6 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
             diff=diff_packages(old, manifest.packages),
             checks=(*trial.checks, *switched.trial.checks),
         )
-        prune_after(workspace, settings)
-        notify(
-            workspace,
-            settings,
-            switched.outcome,
-            release=release_id,
-            previous=origin,
-            reason=switched.trial.cause,
-        )
+        after_switch(workspace, settings, switched)
         switched.raise_if_not_promoted(result=result)
         return result

@@ -19,6 +19,9 @@ from venvship.operations.workspace import Workspace
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files
 
+KEPT_LOGS: Final = 20
+"""How many logs of builds that became no release are kept, the last ones."""
+
 BOOT_CAUSE: Final = "interrupted, and taken back before the services started"
 
 
@@ -99,7 +102,8 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
     """
     removed: list[str] = []
     layout = workspace.layout
-    for name in workspace.debris(workspace.history()):
+    history = workspace.history()
+    for name in workspace.debris(history):
         try:
             discard(workspace, name)
         except OSError as error:
@@ -112,7 +116,25 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
             removed.append(name)
         elif name.startswith("."):
             files.remove_name(layout.state / name)
+    for name in os.listdir(layout.leases):
+        if not layout.release(name).exists():
+            files.remove_name(layout.lease(name))
+            removed.append(f"leases/{name}")
+    _sweep_logs(workspace, history)
     return tuple(removed)
+
+
+def _sweep_logs(workspace: Workspace, history: History) -> None:
+    """Keep the logs of releases, and of the last builds that became none: a failing cron job makes many."""
+    layout = workspace.layout
+    known = {*workspace.releases(history), *layout.sealed()}
+    # By name, which is by the clock of the time: which diagnostics stay is no truth that matters.
+    orphans = sorted(name for name in os.listdir(layout.logs) if name not in known)
+    for name in orphans[:-KEPT_LOGS]:
+        try:
+            files.remove_tree(layout.logs / name)
+        except OSError as error:
+            workspace.warn("debris-left", f"could not remove {layout.logs / name}: {error.strerror}")
 
 
 def discard(workspace: Workspace, name: str) -> None:

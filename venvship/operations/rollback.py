@@ -47,6 +47,37 @@ class RollbackResult:
     checks: tuple[CheckResult, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What came of a rollback while the mutexes were held.
+
+    Attributes:
+        result: What is live now.
+        error: Raised once all is done: it is live, and fails.
+        settings: Whose notify hook hears of it; `None`: nobody does.
+        reason: For that hook.
+    """
+
+    result: RollbackResult
+    error: RollbackFailedError | None = None
+    settings: Settings | None = None
+    reason: str = ""
+
+    def tell(self, workspace: Workspace) -> None:
+        """Run the notify hook, if this process switched."""
+        if self.settings is None:
+            return
+        left = self.result.previous
+        notify(
+            workspace,
+            self.settings,
+            "rollback-failed" if self.error else "rolled-back",
+            release=self.result.release.id,
+            previous=left.id if left is not None else None,
+            reason=self.reason,
+        )
+
+
 def rollback(
     workspace: Workspace,
     name: str | None = None,
@@ -85,9 +116,13 @@ def rollback(
         with workspace.mutex("turn-back").hold(wait=workspace.runtime.wait):
             trying = _on_trial(workspace)
             with workspace.holding("switch", "rollback", wait=TURN_BACK_WAIT):
-                return _rollback(
+                outcome = _rollback(
                     workspace, name, message=message, checks=checks, only_from=only_from, trying=trying
                 )
+        outcome.tell(workspace)
+    if outcome.error is not None:
+        raise outcome.error.carrying(outcome.result)
+    return outcome.result
 
 
 def _on_trial(workspace: Workspace) -> Intent | None:
@@ -122,7 +157,7 @@ def _rollback(
     checks: bool,
     only_from: str | None,
     trying: Intent | None,
-) -> RollbackResult:
+) -> _Outcome:
     current = workspace.layout.current()
     history, readable = _history(workspace)
     if only_from is not None and current != workspace.resolve(only_from, history):
@@ -137,7 +172,7 @@ def _rollback(
     if target == current:
         if outcome is not None:
             return _already_back(workspace, history, target, outcome, message)
-        return RollbackResult(release=workspace.view(target, history), previous=None)
+        return _Outcome(result=RollbackResult(release=workspace.view(target, history), previous=None))
     settings = _settings(workspace)
     back = history.intent is not None and history.intent.kind == "promote" and history.intent.origin == target
     facts = {"from": current, "manual": True}
@@ -245,7 +280,7 @@ def _try_and_record(
     checks: bool,
     message: str,
     facts: dict[str, str | bool | None],
-) -> RollbackResult:
+) -> _Outcome:
     with workspace.runtime.signals.deferred():
         if settings is None:
             trial = switch.Trial(cause="no settings say how to restart the service")
@@ -267,21 +302,19 @@ def _try_and_record(
         previous=workspace.view(left, after) if left is not None else None,
         checks=trial.checks,
     )
-    if settings is not None:
-        outcome = "rolled-back" if trial.passed else "rollback-failed"
-        notify(workspace, settings, outcome, release=target, previous=left, reason=reason)
+    error = None
     if not trial.passed:
-        raise RollbackFailedError(
+        error = RollbackFailedError(
             f"switched to {target}, and {trial.cause}. It stays live",
             hint="restart the service by hand, then `venvship check`; or go further back: venvship rollback",
             release=target,
-        ).carrying(result)
-    return result
+        )
+    return _Outcome(result=result, error=error, settings=settings, reason=reason)
 
 
 def _already_back(
     workspace: Workspace, history: History, current: str, outcome: Event, message: str
-) -> RollbackResult:
+) -> _Outcome:
     """Finish a rollback that the promotion in its live-check window did for us: what is left is the hold."""
     left = outcome.facts.get("from")
     workspace.record_if_possible(
@@ -294,10 +327,11 @@ def _already_back(
         release=workspace.view(current, history),
         previous=workspace.view(left, history) if left is not None else None,
     )
+    error = None
     if outcome.event == EventName.ROLLBACK_FAILED:
-        raise RollbackFailedError(
+        error = RollbackFailedError(
             f"{current} is live again, and it fails too: {outcome.reason}",
             hint="look at the service itself, then `venvship check`; or go further back: venvship rollback",
             release=current,
-        ).carrying(result)
-    return result
+        )
+    return _Outcome(result=result, error=error)  # the promotion that turned back tells the notify hook

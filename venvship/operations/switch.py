@@ -1,7 +1,7 @@
 """The switch of `current`, forward and back, and the order that makes it safe.
 
-Every function here is called with switch.mutex held. The protocol, in which each step is durable before the
-next begins where that matters:
+Every function here but `compare_and_promote`, which takes it, is called with switch.mutex held. The protocol,
+in which each step is durable before the next begins where that matters:
 
     links .to.<random> and .back.<random>      the way back exists before it is needed
     journal: promoting, fsync                  armed before the switch
@@ -26,7 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from venvship.errors import InterruptedByError, ProgramNotFoundError, RollbackFailedError, RolledBackError
+from venvship.errors import (
+    InterruptedByError,
+    ProgramNotFoundError,
+    RollbackFailedError,
+    RolledBackError,
+    SupersededError,
+)
 from venvship.health.checks import CheckResult, TurnBack, run_checks
 from venvship.health.context import Context
 from venvship.health.hooks import HookResult, run_hook
@@ -127,6 +133,52 @@ class Armed:
 
     to: Path
     back: Path | None
+
+
+def compare_and_promote(
+    workspace: Workspace,
+    target: str,
+    *,
+    origin: str | None,
+    began_at: int,
+    settings: Settings,
+    via: str,
+    reason: str,
+) -> Switched:
+    """Make a release current, unless somebody has switched since this began.
+
+    Takes switch.mutex, and only now: what came before (a build, candidate checks, the prepare hook) may take
+    long, and a rollback must not wait for it.
+
+    Args:
+        workspace: The root; what was interrupted is recovered.
+        target: The release to make current.
+        origin: What was current when this began.
+        began_at: `History.switch_seq` of that moment.
+        settings: Whose hooks and checks count.
+        via: The command.
+        reason: The person's message.
+
+    Raises:
+        SupersededError: Somebody switched, or `current` has moved; journalled, nothing was switched.
+        ReleaseError: A quick look finds the target damaged.
+        BusyError: Somebody is switching at this moment.
+        VenvshipError: See `promote`.
+        OSError: See `promote`.
+    """
+    with workspace.holding("switch", via):
+        history = workspace.history()
+        current = workspace.layout.current()
+        if history.switch_seq != began_at or current != origin:
+            now = current or "nothing"
+            workspace.record(EventName.SUPERSEDED, release=target, reason=f"current moved to {now}")
+            raise SupersededError(
+                f"somebody switched meanwhile: live is {now}. {target} is sealed, and was not made live",
+                hint=f"if it should be: venvship promote {target}",
+                release=target,
+            )
+        workspace.require_usable(target)
+        return promote(workspace, history, target, settings=settings, via=via, reason=reason)
 
 
 def promote(

@@ -27,7 +27,7 @@ from venvship.operations import underway
 from venvship.root import RootLayout, quick_problem
 from venvship.system import files
 from venvship.system.journal import Journal, Reading, damaged_journal
-from venvship.system.mutex import Mutex
+from venvship.system.mutex import Mutex, lease_shared
 from venvship.system.signals import Signals
 
 LEASE_MODE: Final = 0o444
@@ -421,6 +421,20 @@ class Workspace:
         if not path.exists():
             with contextlib.suppress(FileExistsError):
                 files.create_file(path, b"", mode=LEASE_MODE)
+
+    @contextlib.contextmanager
+    def using(self, release_id: str) -> Iterator[None]:
+        """Keep prune away from a release while something is done with it that no other mutex covers.
+
+        Raises:
+            ReleaseError: It is being removed at this moment.
+            OSError: The lease cannot be made or read.
+        """
+        self.make_lease(release_id)
+        with lease_shared(str(self.layout.lease(release_id))) as shared:
+            if not shared or not self.layout.release(release_id).is_dir():
+                raise ReleaseError(f"{release_id} is being removed at this moment")
+            yield
 
     def context(self, release_id: str, *, previous: str | None, event: str) -> Context:
         """What the checks and hooks of a release are run with."""

@@ -174,6 +174,27 @@ def take_lease(path: str, *, minimum_fd: int = 64) -> int | None:
 
 
 @contextlib.contextmanager
+def lease_shared(path: str) -> Iterator[bool]:
+    """Share a release's lease for the length of a `with` block, as its own processes do.
+
+    Yields:
+        Whether it is shared now; if not, somebody is deleting the release at this moment.
+
+    Raises:
+        OSError: There is no such lease, or it cannot be read.
+    """
+    fd = take_lease(path)
+    if fd is None:
+        yield False
+        return
+    os.set_inheritable(fd, False)
+    try:
+        yield True
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
 def lease_withheld(path: str) -> Iterator[bool]:
     """Try to have a release's lease alone, so that no process can start from it meanwhile.
 

@@ -1,0 +1,163 @@
+"""What prune removes and what it never does, on real roots with real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.roots import Site
+from venvship.errors import NoSuchReleaseError, ReleaseError
+from venvship.operations.workspace import Workspace
+from venvship.root import RootLayout
+
+
+@pytest.fixture
+def four(site: Site) -> list[str]:
+    """Four proven releases, of which two are more than `keep = 2` would keep."""
+    site.settings()
+    ids = [site.release(version) for version in ("1.0", "1.1", "1.2", "1.3")]
+    (site.path / "venvship.toml").write_text(f'name = "shop"\nstore = "{site.store}"\nkeep = 2\n')
+    return ids
+
+
+def prune(site: Site, **options: bool) -> dict[str, str]:
+    """Prune three hours later; returns what was kept, and why."""
+    result = site.open(clock=site.later(hours=3)).prune(**options)
+    return {decision.id: decision.reason for decision in result.kept}
+
+
+def there(site: Site) -> set[str]:
+    return set(os.listdir(site.path / "releases"))
+
+
+@contextlib.contextmanager
+def running(*argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Iterator[None]:
+    """A process that says so when it is there, and ends with its input."""
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd, env=env)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    try:
+        yield
+    finally:
+        process.communicate()
+
+
+WAIT = "import sys; print('ready', flush=True); sys.stdin.read()"
+
+
+def test_the_oldest_go_and_the_last_ones_stay(site: Site, four: list[str]) -> None:
+    a, b, c, d = four
+    assert prune(site) == {d: "current", c: "previous: where a rollback goes"}
+    assert there(site) == {c, d}
+    assert not {a, b} & set(os.listdir(site.path / "state" / "leases"))
+    assert not {a, b} & set(os.listdir(site.path / "log"))
+    assert [view.id for view in site.open().list().releases] == [d, c]
+    with pytest.raises(NoSuchReleaseError):
+        site.open().show(a)
+
+
+def test_what_was_live_within_the_hour_stays(site: Site, four: list[str]) -> None:
+    kept = site.open().prune().kept
+    assert [decision.id for decision in kept] == four[::-1]
+    assert {decision.reason for decision in kept[2:]} == {"live within the last hour"}
+
+
+def test_a_pinned_release_stays_until_it_is_unpinned(site: Site, four: list[str]) -> None:
+    assert site.open().pin(four[0]).pinned
+    assert prune(site)[four[0]] == "pinned"
+    assert not site.open().unpin(four[0]).pinned
+    prune(site)
+    assert there(site) == set(four[2:])
+
+
+@pytest.mark.parametrize("through", ["current", "release"])
+def test_a_python_process_of_a_release_keeps_it_by_its_lease(
+    site: Site, four: list[str], through: str
+) -> None:
+    a = four[0]
+    site.open().promote(a)
+    folder = site.path / ("current" if through == "current" else f"releases/{a}")
+    with running(folder / "bin" / "python", "-c", WAIT, env={"PATH": os.defpath}):
+        for release_id in (four[1], four[2], four[3]):
+            site.open().promote(release_id)
+        assert "in use" in prune(site)[a]
+        assert a in there(site)
+    prune(site)
+    assert a not in there(site)
+
+
+def test_a_process_that_has_only_the_lease_keeps_a_release(site: Site, four: list[str]) -> None:
+    lease = site.path / "state" / "leases" / four[0]
+    with running("flock", "-s", lease, "sh", "-c", "echo ready; cat"):
+        assert prune(site)[four[0]] == "in use: a process holds its lease"
+    prune(site)
+    assert four[0] not in there(site)
+
+
+@pytest.mark.parametrize("how", ["working directory", "open file", "command line"])
+def test_a_process_without_a_lease_is_seen_in_proc(site: Site, four: list[str], how: str) -> None:
+    release = site.path / "releases" / four[0]
+    script = "echo ready; cat"
+    if how == "open file":
+        script = f"exec 5<{release}/pyvenv.cfg; {script}"
+    arguments = [str(release / "pyvenv.cfg")] if how == "command line" else []
+    with running(
+        "sh", "-c", script, "sh", *arguments, cwd=release if how == "working directory" else Path("/")
+    ):
+        assert prune(site)[four[0]].startswith("in use: process ")
+    prune(site)
+    assert four[0] not in there(site)
+
+
+def test_a_dry_run_says_what_would_go_and_touches_nothing(site: Site, four: list[str]) -> None:
+    before = sorted((p, p.lstat().st_mtime_ns) for p in site.path.rglob("*"))
+    result = site.open(clock=site.later(hours=3)).prune(dry_run=True)
+    assert [decision.id for decision in result.removed] == [four[1], four[0]]
+    assert result.freed_bytes > 0
+    assert sorted((p, p.lstat().st_mtime_ns) for p in site.path.rglob("*")) == before
+
+
+def test_freed_bytes_are_those_that_no_other_release_and_no_store_has(site: Site, four: list[str]) -> None:
+    def used() -> int:
+        done = subprocess.check_output(["du", "-s", "--block-size=1", site.path / "releases", site.store])
+        return sum(int(line.split()[0]) for line in done.splitlines())
+
+    before = used()
+    result = site.open(clock=site.later(hours=3)).prune()
+    assert abs(before - used() - result.freed_bytes) <= 64 * 1024
+
+
+def test_failed_releases_have_a_count_of_their_own_and_push_no_good_one_out(site: Site) -> None:
+    good = [site.release("1.0"), site.release("1.1")]
+    site.settings("[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['false']\n")
+    site.lock("1.2")
+    for _ in range(4):
+        assert site.run("release", "--rebuild").code == 21
+    kept = prune(site)
+    assert set(good) <= set(kept)
+    assert len(kept) == 4, "and the last two that failed, to look into"
+
+
+def test_a_release_that_is_being_tried_is_not_pruned(site: Site, four: list[str]) -> None:
+    workspace = Workspace(RootLayout.at(site.path), site.runtime())
+    with workspace.using(four[0]):
+        assert "lease" in prune(site)[four[0]]
+    prune(site)
+    with pytest.raises(ReleaseError), workspace.using(four[0]):
+        pass
+    site.open().recover()
+    assert sorted(os.listdir(site.path / "state" / "leases")) == sorted(there(site))
+
+
+def test_logs_of_failed_builds_are_bounded_in_number(site: Site) -> None:
+    a = site.release("1.0")
+    for number in range(30):
+        (site.path / "log" / f"20200101T0000{number:02}Z-0000000").mkdir(mode=0o700)
+    site.open().prune()
+    logs = sorted(os.listdir(site.path / "log"))
+    assert logs == [*(f"20200101T0000{number:02}Z-0000000" for number in range(10, 30)), a]

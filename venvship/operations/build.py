@@ -1,0 +1,117 @@
+"""Build a release of this root: a fresh id, the build itself, and the journal's word that it is sealed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from venvship.errors import BuildError
+from venvship.model.history import EventName
+from venvship.model.progress import Progress
+from venvship.model.release import new_release_id
+from venvship.model.settings import Settings
+from venvship.operations import interpreter as interpreters
+from venvship.operations.environment import Environment
+from venvship.operations.workspace import Workspace
+from venvship.system import files
+from venvship.system.mutex import shared
+
+
+def build_release(
+    workspace: Workspace, settings: Settings, environment: Environment, *, message: str, progress: Progress
+) -> str:
+    """Build and seal a release, and say so in the journal; only then is it one.
+
+    The caller holds build.mutex. What the build warns about becomes a warning of the command.
+
+    Args:
+        workspace: The root.
+        settings: Where the store is, and how to build.
+        environment: What to build.
+        message: The person's, for the manifest and the journal.
+        progress: Hears of the build's phases.
+
+    Returns:
+        The release's id.
+
+    Crash: a directory without a `sealed` line in the journal, which is debris; a lease and a log of it.
+
+    Raises:
+        BuildError: It could not be built; journalled, and nothing of it is left but its log.
+        InterpreterError: The interpreter does not run any more, or is another one.
+        InterruptedByError: A signal came.
+        StateError: The journal is damaged.
+        OSError: Something of the root could not be written.
+    """
+    # The build layer imports virtualenv and installer, which no other command needs.
+    from venvship.build.builder import build
+    from venvship.build.request import BuildRequest
+    from venvship.build.store import Store
+
+    runtime, layout = workspace.runtime, workspace.layout
+    release_id = _fresh_id(workspace)
+    store = Store(str(layout.path / settings.store))
+    request = BuildRequest(
+        release_id=release_id,
+        release_path=str(layout.release(release_id)),
+        root_path=str(layout.path),
+        created_at=runtime.clock(),
+        interpreter=interpreters.checked(workspace, environment.interpreter),
+        lockfile=environment.lockfile,
+        selected=environment.selected,
+        environment_digest=environment.digest,
+        build=settings.build,
+        link=settings.link,
+        message=message,
+        lease_path=str(layout.lease(release_id)),
+    )
+    try:
+        files.make_directory(layout.log(release_id), 0o700)
+        workspace.make_lease(release_id)
+        store.prepare()
+        with shared(str(Path(store.path) / "store.mutex"), name="store"):
+            manifest = build(
+                request,
+                store,
+                environ=runtime.environ,
+                signals=runtime.signals,
+                log_dir=str(layout.log(release_id)),
+                progress=progress,
+            )
+    except BuildError as error:
+        _forget(workspace, release_id)
+        workspace.record_if_possible(
+            EventName.BUILD_FAILED,
+            release=None,
+            reason=error.message.splitlines()[0],
+            facts={"environment_digest": environment.digest, "slug": error.slug},
+        )
+        raise
+    except BaseException:
+        _forget(workspace, release_id)
+        raise
+    workspace.record(
+        EventName.SEALED,
+        release=release_id,
+        reason=message,
+        facts={
+            "environment_digest": manifest.environment_digest,
+            "lockfile_sha256": manifest.lockfile_sha256,
+            "tree_digest": manifest.tree_digest,
+        },
+    )
+    for warning in manifest.warnings:
+        workspace.warn(warning["slug"], warning["message"])
+    return release_id
+
+
+def _forget(workspace: Workspace, release_id: str) -> None:
+    """Remove what a failed build leaves outside its candidate, which `build` removes itself."""
+    files.remove_name(workspace.layout.lease(release_id))
+
+
+def _fresh_id(workspace: Workspace) -> str:
+    layout = workspace.layout
+    while True:
+        release_id = new_release_id(workspace.runtime.clock(), workspace.runtime.token())
+        if not layout.release(release_id).exists() and not layout.log(release_id).exists():
+            return release_id
