@@ -93,7 +93,6 @@ RULES = (
             "cli/*": "where the world is read",
             "api.py": "where the world is read for those who import venvship",
             "system/files.py": "temporary names; nothing follows from which",
-            "operations/switch.py": "temporary names of links; nothing follows from which",
         },
     ),
     Rule("pip and pip-tools are run, never imported: neither has a Python API", "pip piptools", {}),

@@ -9,7 +9,7 @@ from venvship.health.checks import CheckResult, run_checks
 from venvship.health.hooks import HookResult, find_programs, run_hook
 from venvship.model.history import EventName
 from venvship.model.settings import Settings
-from venvship.operations.switch import failed_required, tell_checks
+from venvship.operations.trial import failed_required, tell_checks
 from venvship.operations.workspace import Workspace
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from venvship.errors import CheckFailedError
 from venvship.health.checks import CheckResult, run_checks
-from venvship.operations.switch import failed_required, tell_checks
+from venvship.operations.trial import failed_required, tell_checks
 from venvship.operations.workspace import Workspace
 
 

@@ -14,7 +14,8 @@ from typing import Final
 from venvship.errors import RollbackFailedError, RolledBackError, SettingsError
 from venvship.model.history import EventName, History, Intent
 from venvship.model.settings import HookSettings, Settings
-from venvship.operations import switch
+from venvship.operations import links, switch
+from venvship.operations.trial import Trial, try_current
 from venvship.operations.workspace import Workspace
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files
@@ -91,7 +92,7 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
         if _is_settled(workspace, history):
             return Recovered(outcome="clean", current=workspace.layout.current())
         recovered = _settle(workspace, history, boot=boot)
-        switch.sweep_strays(workspace)
+        links.sweep_strays(workspace)
         return recovered
 
 
@@ -211,10 +212,10 @@ def _observe(workspace: Workspace, history: History, current: str | None) -> Rec
 def _finish_promotion(workspace: Workspace, history: History, intent: Intent, *, boot: bool) -> Recovered:
     assert intent.target is not None
     target, origin = intent.target, intent.origin
-    back = switch.find_armed(workspace, origin)
+    back = links.find_armed(workspace, origin)
     if boot or intent.tries >= switch.MAX_TRIES:
         cause = BOOT_CAUSE if boot else f"interrupted {intent.tries} times"
-        trial = switch.Trial(cause=cause)
+        trial = Trial(cause=cause)
         workspace.record_if_possible(
             EventName.ROLLING_BACK, release=origin, reason=cause, facts={"from": target, "cause": cause}
         )
@@ -247,8 +248,8 @@ def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Rec
         intent.target,
         settings=settings,
         # The verdict needs a trial that said no; that one said so before the crash is what the cause records.
-        trial=switch.Trial(cause=intent.cause or "interrupted", says_no=intent.says_no),
-        back=switch.find_armed(workspace, intent.target),
+        trial=Trial(cause=intent.cause or "interrupted", says_no=intent.says_no),
+        back=links.find_armed(workspace, intent.target),
     )
     return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
 
@@ -256,8 +257,8 @@ def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Rec
 def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Settings) -> Recovered:
     target = intent.target
     assert target is not None
-    switch.point_back(workspace, target, switch.find_armed(workspace, target))
-    trial = switch.try_current(workspace, target, settings, previous=intent.origin, event="rollback")
+    links.point_back(workspace, target, links.find_armed(workspace, target))
+    trial = try_current(workspace, target, settings, previous=intent.origin, event="rollback")
     event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
     workspace.record(
         event,
@@ -266,7 +267,7 @@ def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Sett
         facts={"from": intent.origin, "manual": True},
     )
     history = workspace.history()
-    switch.set_previous(workspace, history.rollback_target(target, lambda name: not workspace.problem(name)))
+    links.set_previous(workspace, history.rollback_target(target, lambda name: not workspace.problem(name)))
     if trial.passed:
         return Recovered(outcome="promoted", current=target)
     return Recovered(outcome="rollback-failed", current=target)

@@ -23,10 +23,10 @@ from venvship.health.checks import CheckResult
 from venvship.model.history import Event, EventName, History, Intent, fold
 from venvship.model.release import State
 from venvship.model.settings import Settings
-from venvship.operations import switch
+from venvship.operations import links
 from venvship.operations.notify import notify
+from venvship.operations.trial import Trial, try_current
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
-from venvship.system import files
 
 TURN_BACK_WAIT: Final = 900.0
 """Seconds to wait for a promotion that was asked to turn back: its hook and the old release's checks."""
@@ -264,10 +264,9 @@ def _switch_to(workspace: Workspace, target: str) -> None:
     layout = workspace.layout
     link: Path = layout.previous_link
     if layout.previous() != target:
-        link = switch.find_armed(workspace, target) or switch.new_link(workspace, ".to.", target)
+        link = links.find_armed(workspace, target) or links.new_link(workspace, ".to.", target)
     left = layout.current()
-    files.rename(link, layout.current_link)
-    files.fsync_directory(layout.path)
+    links.point_current(workspace, link, sync=False)
     workspace.tell("switch", f"{left or 'nothing'} → {target}")
 
 
@@ -283,20 +282,18 @@ def _try_and_record(
 ) -> _Outcome:
     with workspace.runtime.signals.deferred():
         if settings is None:
-            trial = switch.Trial(cause="no settings say how to restart the service")
+            trial = Trial(cause="no settings say how to restart the service")
         else:
             used = settings if checks else replace(settings, checks=())
-            trial = switch.try_current(
-                workspace, target, used, previous=left, event="rollback", heed_rollback=False
-            )
+            trial = try_current(workspace, target, used, previous=left, event="rollback", heed_rollback=False)
         event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
         reason = message or ("rolled back by hand" if trial.passed else trial.cause)
         workspace.record_if_possible(event, release=target, reason=reason, facts=facts)
         after, readable = _history(workspace)
         if readable:
             goal = after.rollback_target(target, lambda release_id: not workspace.problem(release_id))
-            switch.set_previous(workspace, goal)
-        switch.sweep_strays(workspace)
+            links.set_previous(workspace, goal)
+        links.sweep_strays(workspace)
     result = RollbackResult(
         release=workspace.view(target, after),
         previous=workspace.view(left, after) if left is not None else None,

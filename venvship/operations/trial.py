@@ -1,0 +1,108 @@
+"""The trial of what is current: the restart hook, then the live checks, and what they say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from venvship.errors import ProgramNotFoundError
+from venvship.health.checks import CheckResult, TurnBack, run_checks
+from venvship.health.context import Context
+from venvship.health.hooks import HookResult, run_hook
+from venvship.model.settings import Settings
+from venvship.operations.workspace import Workspace
+
+TURNED_BACK: Final = "turned back by a rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What the restart hook and the live checks said of the release that is current.
+
+    Attributes:
+        cause: Why it did not pass; `""` if it did.
+        says_no: Whether the release itself was found wanting: its hook or a check failed, and nothing else,
+            such as a signal, ended the trial.
+        hook: The restart hook's result, if there is one.
+        checks: The live checks' results.
+    """
+
+    cause: str
+    says_no: bool = False
+    hook: HookResult | None = None
+    checks: tuple[CheckResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passed."""
+        return not self.cause
+
+
+def try_current(
+    workspace: Workspace,
+    release_id: str,
+    settings: Settings,
+    *,
+    previous: str | None,
+    event: str,
+    heed_rollback: bool = True,
+) -> Trial:
+    """Run the restart hook, then the live checks, against what is current.
+
+    Args:
+        workspace: The root.
+        release_id: What is current.
+        settings: Whose hooks and checks count.
+        previous: What was current before, for the hook's environment.
+        event: `"promote"` or `"rollback"`, for the hook's environment.
+        heed_rollback: Whether a rollback by another process ends the trial.
+
+    Raises:
+        InterruptedByError: A signal came.
+    """
+    context = workspace.context(release_id, previous=previous, event=event)
+    hook: HookResult | None = None
+    try:
+        if settings.hooks.restart is not None:
+            hook = run_hook("restart", settings.hooks.restart, context, timeout=settings.hooks.timeout)
+            workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
+            if not hook.ok:
+                return Trial(cause=f"the restart hook failed: {hook.output}", says_no=True, hook=hook)
+        results = _live_checks(workspace, settings, context, heed_rollback=heed_rollback)
+    except TurnBack:
+        return Trial(cause=TURNED_BACK, hook=hook)
+    except ProgramNotFoundError as error:
+        return Trial(cause=error.message, hook=hook)
+    tell_checks(workspace, results)
+    failed = failed_required(results)
+    if failed is not None:
+        return Trial(
+            cause=f"check {failed.name!r} failed: {failed.output}", says_no=True, hook=hook, checks=results
+        )
+    for result in results:
+        if result.outcome == "failed":
+            workspace.warn(
+                "check-failed", f"check {result.name!r} failed, which is not required: {result.output}"
+            )
+    return Trial(cause="", hook=hook, checks=results)
+
+
+def _live_checks(
+    workspace: Workspace, settings: Settings, context: Context, *, heed_rollback: bool
+) -> tuple[CheckResult, ...]:
+    checks = [check for check in settings.checks if check.when == "live"]
+    turn_back = workspace.mutex("turn-back")
+    return run_checks(checks, context, stop=turn_back.is_held if heed_rollback else lambda: False)
+
+
+def tell_checks(workspace: Workspace, results: Sequence[CheckResult]) -> None:
+    """Tell whoever watches what each check said."""
+    for result in results:
+        if result.outcome != "skipped":
+            workspace.tell(result.name, result.output, ok=result.outcome == "passed", seconds=result.seconds)
+
+
+def failed_required(results: Sequence[CheckResult]) -> CheckResult | None:
+    """The first required check that failed."""
+    return next((result for result in results if result.counts_as_failure), None)
