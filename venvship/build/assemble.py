@@ -28,6 +28,7 @@ from venvship.build.link import Linker, Stamp
 from venvship.build.request import Assembled, BuildRequest
 from venvship.build.startup_bytecode import startup_bytecode
 from venvship.build.virtualenvs import make_virtualenv
+from venvship.model.progress import Advance, unmeasured
 from venvship.model.release import FileEntry, tree_digest
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system.files import create_file, hash_file, make_directory, walk
@@ -48,6 +49,7 @@ def assemble(
     scratch: str,
     environ: Mapping[str, str],
     signals: Signals,
+    advance: Advance = unmeasured,
 ) -> Assembled:
     """Fill a release's directory. It is complete afterwards, but neither durable nor sealed.
 
@@ -61,6 +63,7 @@ def assemble(
         scratch: A directory for temporary files, thrown away by the caller.
         environ: The process environment.
         signals: Looked at between wheels.
+        advance: Told how many files are linked, between wheels.
 
     Raises:
         InvalidWheelError: A wheel brings a file that it must not bring.
@@ -106,7 +109,7 @@ def assemble(
         )
         linker = Linker(request.link)
         directories = _make_directories(request.release_path, (*layout.files, *real, LOCKFILE))
-        stamps = _link_files(request.release_path, layout, real, linker, signals)
+        stamps = _link_files(request.release_path, layout, real, linker, signals=signals, advance=advance)
         for path, written in real.items():
             create_file(
                 os.path.join(request.release_path, path), written.data, mode=_mode(written.executable)
@@ -180,14 +183,21 @@ def _make_directories(release_path: str, paths: Iterable[str]) -> tuple[str, ...
 
 
 def _link_files(
-    release_path: str, layout: Layout, written: Mapping[str, GeneratedFile], linker: Linker, signals: Signals
+    release_path: str,
+    layout: Layout,
+    written: Mapping[str, GeneratedFile],
+    linker: Linker,
+    *,
+    signals: Signals,
+    advance: Advance,
 ) -> dict[str, Stamp]:
     stamps = {}
     last = ""
-    for path, placed in layout.files.items():
+    for number, (path, placed) in enumerate(layout.files.items()):
         if placed.wheel.name != last:
             last = placed.wheel.name
             signals.raise_if_received()
+            advance(number, len(layout.files))
         if placed.file is not None and path not in written:
             stamps[path] = linker.link(placed.source, os.path.join(release_path, path), placed.file)
     return stamps

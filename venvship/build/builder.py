@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from venvship.build.assemble import assemble
@@ -16,7 +17,8 @@ from venvship.build.fetch import Fetched, fetch
 from venvship.build.request import Assembled, BuildRequest
 from venvship.build.seal import seal
 from venvship.build.store import Store, selection_key
-from venvship.model.progress import DONE, STARTED, Phase, Progress
+from venvship.model.progress import Progress, Running
+from venvship.model.progress import phase as told
 from venvship.model.release import Manifest
 from venvship.model.requirement import Requirement
 from venvship.model.wheel import StoredWheel
@@ -28,6 +30,8 @@ __all__ = ["Assembled", "BuildRequest", "assemble", "build", "drop_candidate", "
 
 FETCH_JOBS: Final = 4
 """How many pips download at once."""
+
+PhaseContext = Callable[[str], contextlib.AbstractContextManager[Running]]
 
 
 def build(
@@ -64,7 +68,7 @@ def build(
         BuildError: Something went wrong; see its subclasses.
         InterruptedByError: A signal came.
     """
-    phase = _phases(progress, clock)
+    phase: PhaseContext = functools.partial(told, progress, clock)
     scratch = os.path.join(request.root_path, "state", f"{SCRATCH_PREFIX}{request.release_id}")
     try:
         with build_faults("make a directory for temporary files", scratch):
@@ -72,7 +76,7 @@ def build(
         wheels = _stored_wheels(
             request, store, scratch=scratch, environ=environ, signals=signals, log_dir=log_dir, phase=phase
         )
-        with phase("compile") as facts:
+        with phase("compile") as running:
             bytecode = compile_wheels(
                 store,
                 tuple(wheels.values()),
@@ -80,17 +84,25 @@ def build(
                 optimize=request.build.optimize,
                 signals=signals,
                 environ=environ,
+                advance=running.advance,
             )
             tag = bytecode_tag(request.interpreter, request.build.optimize)
             paths = {sha256: store.bytecode_path(sha256, tag) for sha256 in bytecode}
-            facts["modules"] = sum(map(len, bytecode.values()))
+            running.facts["modules"] = sum(map(len, bytecode.values()))
         with candidate(request.release_path) as sync_fd:
-            with phase("assemble") as facts:
+            with phase("assemble") as running:
                 assembled = assemble(
-                    request, wheels, bytecode, paths, scratch=scratch, environ=environ, signals=signals
+                    request,
+                    wheels,
+                    bytecode,
+                    paths,
+                    scratch=scratch,
+                    environ=environ,
+                    signals=signals,
+                    advance=running.advance,
                 )
-                facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
-                facts["copied"] = assembled.linked["copy"]
+                running.facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
+                running.facts["copied"] = assembled.linked["copy"]
             with phase("seal"):
                 signals.raise_if_received()
                 return seal(request, assembled, sync_fd=sync_fd)
@@ -98,21 +110,6 @@ def build(
         # What cannot be removed here is swept by recovery; the error on its way out matters more.
         with contextlib.suppress(OSError):
             remove_tree(scratch)
-
-
-PhaseContext = Callable[[str], contextlib.AbstractContextManager[dict[str, object]]]
-
-
-def _phases(progress: Progress, clock: Callable[[], float]) -> PhaseContext:
-    @contextlib.contextmanager
-    def phase(name: str) -> Iterator[dict[str, object]]:
-        progress(Phase(name=name, state=STARTED))
-        began = clock()
-        facts: dict[str, object] = {}
-        yield facts
-        progress(Phase(name=name, state=DONE, facts=facts, seconds=clock() - began))
-
-    return phase
 
 
 def _stored_wheels(
@@ -137,7 +134,7 @@ def _stored_wheels(
     missing = [requirement for requirement in request.selected if chosen[requirement.name] is None]
     downloads = os.path.join(scratch, "downloads")
     fetched: list[Fetched] = []
-    with phase("fetch") as facts:
+    with phase("fetch") as running:
         if missing:
             with build_faults("make a directory for downloads", downloads):
                 make_directory(downloads, 0o700)
@@ -153,14 +150,16 @@ def _stored_wheels(
                 jobs=FETCH_JOBS,
                 log=os.path.join(log_dir, "fetch.txt"),
                 signals=signals,
+                advance=running.advance,
             )
         with build_faults("look at what was fetched", downloads):
-            facts["bytes"] = sum(os.path.getsize(one.path) for one in fetched)
-        facts["wheels"] = len(fetched)
-    with phase("import") as facts:
-        facts["wheels"] = len(fetched)
+            running.facts["bytes"] = sum(os.path.getsize(one.path) for one in fetched)
+        running.facts["wheels"] = len(fetched)
+    with phase("import") as running:
+        running.facts["wheels"] = len(fetched)
         with store.importing(between=signals.raise_if_received) as batch:
-            for one in fetched:
+            for number, one in enumerate(fetched):
+                running.advance(number, len(fetched))
                 name = one.requirement.name
                 batch.add(one.path, sha256=one.sha256, check_record=name not in build.bad_record)
                 batch.select(keys[name], one.sha256, _selection_facts(one))

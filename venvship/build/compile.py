@@ -20,6 +20,7 @@ from venvship.build.faults import build_faults
 from venvship.build.store import Store
 from venvship.errors import BuildError, InterpreterError, ProgramNotFoundError, VenvshipError
 from venvship.model.interpreter import Interpreter
+from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import process
 from venvship.system.signals import Signals
@@ -70,6 +71,7 @@ def compile_wheels(
     signals: Signals,
     jobs: int | None = None,
     environ: Mapping[str, str] | None = None,
+    advance: Advance = unmeasured,
 ) -> dict[str, tuple[StoredFile, ...]]:
     """Compile what is not compiled yet.
 
@@ -84,6 +86,7 @@ def compile_wheels(
         signals: One that came ends it.
         jobs: Processes at once; by default one per processor.
         environ: What the interpreter may need of the environment to start: LD_LIBRARY_PATH.
+        advance: Told how many wheels are compiled, out of those that were not.
 
     Returns:
         The bytecode by the wheel's hash, below `store.bytecode_path(sha256, bytecode_tag(…))`.
@@ -121,7 +124,14 @@ def compile_wheels(
         if todo:
             with build_faults("store bytecode", store.path):
                 _make_folders(todo)
-            _run(todo, interpreter, signals=signals, jobs=jobs or _processors(), environ=environ or {})
+            _run(
+                todo,
+                interpreter,
+                signals=signals,
+                jobs=jobs or _processors(),
+                environ=environ or {},
+                advance=advance,
+            )
         skipped: dict[str, dict[str, str]] = {sha256: {} for sha256 in missing}
         with build_faults("store bytecode", store.path):
             for job in todo:
@@ -166,7 +176,15 @@ def _run(
     signals: Signals,
     jobs: int,
     environ: Mapping[str, str],
+    advance: Advance,
 ) -> None:
+    ended_jobs = 0
+
+    def count(output: bytes) -> None:
+        nonlocal ended_jobs
+        ended_jobs += output.count(b"\n")
+        advance(ended_jobs, len(todo))
+
     # Not -I: it would ignore PYTHONHASHSEED too, and then the order of a set could get into the bytes. The
     # environment has nothing else in it that -I would have to keep out, and -s and -P are the rest of it.
     env = {"PYTHONHASHSEED": "0", "LC_ALL": "C", "PATH": os.defpath}
@@ -183,6 +201,7 @@ def _run(
                 signals=signals,
                 stdin=b"\n".join(job.line() for job in todo),
                 separate_stderr=True,
+                listener=count,
             )
     except ProgramNotFoundError as error:
         raise _unusable(interpreter, error.message) from error

@@ -37,6 +37,7 @@ from venvship.errors import (
 )
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfile import Requirement
+from venvship.model.progress import Advance, unmeasured
 from venvship.system.files import hash_file, make_directory
 from venvship.system.output import CappedLog
 from venvship.system.process import run
@@ -96,11 +97,19 @@ class _Session:
     signals: Signals
     cancelled: threading.Event
     log_mutex: threading.Lock
+    temporary: str
+    count: int
+    advance: Advance
 
     def go_on(self) -> None:
         """Raise `_CancelledError` if another part of the fetch has failed."""
         if self.cancelled.is_set():
             raise _CancelledError
+
+    def watch(self) -> None:
+        """Say how many files have come, then `go_on`."""
+        self.advance(_arrived(self.temporary), self.count)
+        self.go_on()
 
 
 class _CancelledError(Exception):
@@ -121,6 +130,7 @@ def fetch(
     log: str,
     signals: Signals,
     clock: Callable[[], float] = time.monotonic,
+    advance: Advance = unmeasured,
 ) -> list[Fetched]:
     """Bring one wheel for each requirement.
 
@@ -140,6 +150,7 @@ def fetch(
         log: A file that gets pip's output, redacted; mode 0600.
         signals: Signals that end the fetch.
         clock: Seconds that only go forward.
+        advance: Told how many files have come, some ten times a second.
 
     Returns:
         In the order of `requirements`.
@@ -174,6 +185,9 @@ def fetch(
             signals=signals,
             cancelled=threading.Event(),
             log_mutex=threading.Lock(),
+            temporary=temporary,
+            count=len(requirements),
+            advance=advance,
         )
         local = [r for r in requirements if r.url is not None and os.path.isabs(r.url)]
         remote = [r for r in requirements if r.url is None or not os.path.isabs(r.url)]
@@ -182,6 +196,14 @@ def fetch(
         for results in _at_once([_fetch_job(shard, session) for shard in shards], session):
             fetched |= {one.requirement.name: one for one in results}
         return [fetched[requirement.name] for requirement in requirements]
+
+
+def _arrived(temporary: str) -> int:
+    """How many distributions all pips have fetched so far: each lies in a folder of its own until the end."""
+    try:
+        return sum(entry.name.startswith("pip-unpack-") for entry in os.scandir(temporary))
+    except OSError:
+        return 0
 
 
 def _lines_of(requirement: Requirement) -> tuple[str, ...]:
@@ -316,7 +338,7 @@ def _pip(
         timeout=left,
         signals=session.signals,
         keep=_OUTPUT_BYTES,
-        poll=session.go_on,
+        poll=session.watch,
     )
     output = session.redact(result.output.decode(errors="replace"))
     _keep_output(output, session)

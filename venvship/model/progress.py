@@ -1,34 +1,80 @@
-"""What a long operation tells whoever watches it: the port between a build and a terminal."""
+"""What a long operation tells whoever watches it: the port between the work and a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 STARTED = "start"
+ADVANCED = "advance"
 DONE = "done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """One phase of an operation began, or is over. A phase that fails says nothing: the error does.
+    """One phase of an operation began, went on, or is over. A phase that fails says nothing: the error does.
 
     Attributes:
-        name: Such as `"fetch"`, `"import"`, `"compile"`, `"assemble"` or `"seal"`.
-        state: `"start"` or `"done"`.
-        facts: What was done, for people and scripts; counts and bytes. Empty at the start.
-        seconds: How long it took; 0.0 at the start.
+        name: Such as `"fetch"`, `"import"`, `"compile"`, `"assemble"` or `"seal"`, or the name of a check.
+        state: `"start"`, `"advance"` or `"done"`.
+        facts: What was done, for people and scripts; counts and bytes. Empty until the end.
+        seconds: How long it took; 0.0 until the end.
+        done: While it goes on: how much of it is over.
+        total: Out of how much; 0 where nobody knows.
     """
 
     name: str
     state: str
     facts: Mapping[str, object] = field(default_factory=dict)
     seconds: float = 0.0
+    done: int = 0
+    total: int = 0
 
 
 Progress = Callable[[Phase], None]
-"""Receives every phase, in order. It must not raise."""
+"""Receives every phase, in order, and from any thread. It must not raise."""
+
+Advance = Callable[[int, int], None]
+"""Is told how much of a phase is over, and out of how much."""
 
 
 def unwatched(phase: Phase) -> None:
     """The progress of an operation that nobody watches."""
+
+
+def unmeasured(done: int, total: int) -> None:
+    """The advance of a phase that nobody watches."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A phase that goes on.
+
+    Attributes:
+        facts: What to tell at its end; to be filled.
+        advance: To be called now and then.
+    """
+
+    advance: Advance
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def phase(progress: Progress, clock: Callable[[], float], name: str) -> Iterator[Running]:
+    """Tell the beginning and the good end of a phase.
+
+    Args:
+        progress: Who is told.
+        clock: Seconds from any origin, never backwards.
+        name: The phase's.
+    """
+
+    def advance(done: int, total: int) -> None:
+        progress(Phase(name=name, state=ADVANCED, done=done, total=total))
+
+    progress(Phase(name=name, state=STARTED))
+    began = clock()
+    running = Running(advance)
+    yield running
+    progress(Phase(name=name, state=DONE, facts=running.facts, seconds=clock() - began))

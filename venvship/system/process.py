@@ -77,6 +77,7 @@ def run(
     survivors: Literal["kill", "leave"] = "kill",
     separate_stderr: bool = False,
     poll: Callable[[], None] | None = None,
+    listener: Callable[[bytes], None] | None = None,
 ) -> ProcessResult:
     """Run a program to its end, and clean up behind it.
 
@@ -102,6 +103,7 @@ def run(
             pipe would break when we end; without a log, or if it cannot be written, that is /dev/null.
         separate_stderr: Keep standard output and error apart. Not with `survivors="leave"`.
         poll: Called ten times a second; what it raises ends the group and passes through.
+        listener: Gets standard output as it comes, where that is kept apart.
 
     Returns:
         How it ended. A failure of the program is a result, not an exception.
@@ -127,6 +129,7 @@ def run(
             output_cap=output_cap,
             survivors=survivors,
             separate_stderr=separate_stderr,
+            listener=listener,
         )
         began = time.monotonic()
         ended = False
@@ -212,6 +215,11 @@ class _Sink(Protocol):
     def write(self, data: bytes) -> None: ...
 
 
+class _Listener:
+    def __init__(self, call: Callable[[bytes], None]) -> None:
+        self.write = call
+
+
 class _Child:
     """One started program, from its gate to its reaping.
 
@@ -237,8 +245,10 @@ class _Child:
         output_cap: int,
         survivors: str,
         separate_stderr: bool,
+        listener: Callable[[bytes], None] | None,
     ) -> None:
         self._log = log
+        self._listener = listener
         self._log_start = log.size
         self._keep = keep
         self._tail = Tail(keep)
@@ -337,6 +347,8 @@ class _Child:
         output: list[_Sink] = [self._tail, self._log]
         if self._process.stdout is not None:
             sinks: list[_Sink] = [self.stdout] if separate_stderr else output
+            if separate_stderr and self._listener is not None:
+                sinks.append(_Listener(self._listener))
             self._listen(self._process.stdout.fileno(), sinks)
         if self._process.stderr is not None:
             self._listen(self._process.stderr.fileno(), output)
