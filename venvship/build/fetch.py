@@ -8,6 +8,7 @@ built, after their hash was checked.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -108,7 +109,7 @@ class _Session:
 
     def watch(self) -> None:
         """Say how many files have come, then `go_on`."""
-        self.advance(_arrived(self.temporary), self.count)
+        self.advance(min(_arrived(self.temporary), self.count), self.count)
         self.go_on()
 
 
@@ -199,11 +200,13 @@ def fetch(
 
 
 def _arrived(temporary: str) -> int:
-    """How many distributions all pips have fetched so far: each lies in a folder of its own until the end."""
-    try:
-        return sum(entry.name.startswith("pip-unpack-") for entry in os.scandir(temporary))
-    except OSError:
-        return 0
+    """How many distributions all pips have fetched so far: they lie in pip's temporary folders until the end."""
+    count = 0
+    with contextlib.suppress(OSError):  # folders come and go
+        for folder in os.scandir(temporary):
+            if folder.name.startswith("pip-unpack-"):
+                count += sum(name.endswith((".whl", ".tar.gz", ".zip")) for name in os.listdir(folder))
+    return count
 
 
 def _lines_of(requirement: Requirement) -> tuple[str, ...]:
