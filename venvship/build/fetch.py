@@ -200,12 +200,13 @@ def fetch(
 
 
 def _arrived(temporary: str) -> int:
-    """How many distributions all pips have fetched so far: they lie in pip's temporary folders until the end."""
+    """How many distributions have come so far: they lie in temporary folders of pip until the end."""
     count = 0
     with contextlib.suppress(OSError):  # folders come and go
-        for folder in os.scandir(temporary):
-            if folder.name.startswith("pip-unpack-"):
-                count += sum(name.endswith((".whl", ".tar.gz", ".zip")) for name in os.listdir(folder))
+        for folder in os.listdir(temporary):
+            if folder.startswith("pip-unpack-"):
+                names = os.listdir(os.path.join(temporary, folder))
+                count += sum(name.endswith((".whl", ".tar.gz", ".zip")) for name in names)
     return count
 
 
