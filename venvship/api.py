@@ -112,6 +112,14 @@ class Root:
         """The root, absolute and real."""
         return self._held.layout.path
 
+    def current(self) -> str | None:
+        """The id of what is live; `None` for nothing.
+
+        Raises:
+            RootError: `current` is not a link that venvship made, or cannot be read.
+        """
+        return self._held.layout.current()
+
     def _workspace(self) -> Workspace:
         # One for all calls: it remembers what it has parsed of the journal. The warnings begin anew.
         self._held.warnings = self.warnings = []

@@ -48,6 +48,12 @@ class UsageError(VenvshipError):
     exit_code = EXIT_USAGE
 
 
+class OutputError(UsageError):
+    """Standard output could not be written: it leads to a full disk, say. What was done is done."""
+
+    slug = "output-failed"
+
+
 # -- 10: settings ---------------------------------------------------------------------------------------
 
 

@@ -122,7 +122,8 @@ def test_a_lockfile_becomes_a_sealed_release(builds: Builds, shop: Distribution)
     advanced = [p for p in builds.phases if p.state == "advance"]
     assert {p.name for p in advanced} == {"fetch", "import", "compile", "assemble"}
     assert all(p.done <= p.total for p in advanced)
-    assert ("compile", 1, 1) in [(p.name, p.done, p.total) for p in advanced]
+    compiled = [p for p in advanced if p.name == "compile"]
+    assert compiled[-1].done == compiled[-1].total > 0
 
 
 def run(*argv: str | Path) -> str:

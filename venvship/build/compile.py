@@ -86,7 +86,7 @@ def compile_wheels(
         signals: One that came ends it.
         jobs: Processes at once; by default one per processor.
         environ: What the interpreter may need of the environment to start: LD_LIBRARY_PATH.
-        advance: Told how many wheels are compiled, out of those that were not.
+        advance: Told how many modules are compiled, out of those that were not.
 
     Returns:
         The bytecode by the wheel's hash, below `store.bytecode_path(sha256, bytecode_tag(…))`.
@@ -178,12 +178,13 @@ def _run(
     environ: Mapping[str, str],
     advance: Advance,
 ) -> None:
-    ended_jobs = 0
+    total = sum(len(job.sources) for job in todo)
+    said = b""
 
     def count(output: bytes) -> None:
-        nonlocal ended_jobs
-        ended_jobs += output.count(b"\n")
-        advance(ended_jobs, len(todo))
+        nonlocal said
+        said += output
+        advance(sum(len(todo[int(number)].sources) for number, _ in _ENDED.findall(said)), total)
 
     # Not -I: it would ignore PYTHONHASHSEED too, and then the order of a set could get into the bytes. The
     # environment has nothing else in it that -I would have to keep out, and -s and -P are the rest of it.

@@ -188,7 +188,7 @@ def fetch(
             log_mutex=threading.Lock(),
             temporary=temporary,
             count=len(requirements),
-            advance=advance,
+            advance=_forward_only(advance),
         )
         local = [r for r in requirements if r.url is not None and os.path.isabs(r.url)]
         remote = [r for r in requirements if r.url is None or not os.path.isabs(r.url)]
@@ -197,6 +197,18 @@ def fetch(
         for results in _at_once([_fetch_job(shard, session) for shard in shards], session):
             fetched |= {one.requirement.name: one for one in results}
         return [fetched[requirement.name] for requirement in requirements]
+
+
+def _forward_only(advance: Advance) -> Advance:
+    """Never go back: a pip that ends clears up, and so would the count."""
+    furthest = 0
+
+    def forward(done: int, total: int) -> None:
+        nonlocal furthest
+        furthest = max(furthest, done)
+        advance(furthest, total)
+
+    return forward
 
 
 def _arrived(temporary: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -12,7 +11,7 @@ import click
 from venvship._version import __version__
 from venvship.cli import render
 from venvship.cli.options import Call, global_options, root_from_environment
-from venvship.errors import EXIT_BUG, EXIT_OK, InterruptedByError, UsageError, VenvshipError
+from venvship.errors import EXIT_OK, InterruptedByError, UsageError, VenvshipError
 from venvship.system.signals import Signals
 
 
@@ -65,16 +64,13 @@ def run(arguments: Sequence[str]) -> int:
     with signals.install():
         try:
             return _run(call, list(arguments))
-        except BrokenPipeError:
-            # Whoever read our output has gone. What was done is done; nothing more can be said.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return EXIT_BUG
+        finally:
+            call.end_progress()
 
 
 def _run(call: Call, arguments: list[str]) -> int:
     try:
         result = cli.main(args=arguments, prog_name="venvship", standalone_mode=False, obj=call)
-        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as shown:
         if call.json:
             return render.failure(call, UsageError("no command given", hint="venvship --help"))
@@ -89,8 +85,6 @@ def _run(call: Call, arguments: list[str]) -> int:
         return render.failure(call, error)
     except (KeyboardInterrupt, click.Abort):
         return render.failure(call, InterruptedByError(2))
-    except BrokenPipeError:
-        raise
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is reported as one
         return render.bug(call, error)
     # In this mode click returns what the command returned, or the code of a ctx.exit() such as --version's.

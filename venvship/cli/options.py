@@ -7,16 +7,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from venvship.api import Root, default_runtime
 from venvship.cli.progress import PlainProgress
-from venvship.model.progress import unwatched
+from venvship.cli.terminal import Terminal
+from venvship.errors import OutputError
+from venvship.model.progress import Phase
 from venvship.operations.workspace import Runtime
 from venvship.root import find_root
 from venvship.system.signals import Signals
+
+if TYPE_CHECKING:
+    from venvship.cli.live import LiveProgress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +40,6 @@ class Call:
         wait: Seconds to wait for a mutex.
         command: The command's name, once known.
         root: The root, once opened.
-        in_root: The root that was asked for, for messages; `None` until it is known.
     """
 
     signals: Signals
@@ -47,15 +51,37 @@ class Call:
     wait: float = 0.0
     command: str | None = None
     root: Root | None = None
+    _progress: PlainProgress | LiveProgress | None = None
+
+    def terminal(self, stream: TextIO) -> Terminal:
+        """What a stream can show, as far as this call wants it to."""
+        return Terminal.of(stream, os.environ, color=self.color)
 
     def runtime(self) -> Runtime:
         """The world, as this call wants it."""
-        silent = self.json or self.quiet
-        return default_runtime(
-            wait=self.wait,
-            signals=self.signals,
-            progress=unwatched if silent else PlainProgress(sys.stdout, verbose=self.verbose),
-        )
+        return default_runtime(wait=self.wait, signals=self.signals, progress=self._watch)
+
+    def _watch(self, phase: Phase) -> None:
+        """Draw what goes on; nothing is imported for it before something does."""
+        if self.json or self.quiet:
+            return
+        if self._progress is None:
+            terminal = self.terminal(sys.stdout)
+            if terminal.moves:
+                from venvship.cli.live import LiveProgress
+
+                self._progress = LiveProgress(sys.stdout, terminal, verbose=self.verbose)
+            else:
+                self._progress = PlainProgress(sys.stdout, terminal, verbose=self.verbose)
+        try:
+            self._progress(phase)
+        except (OSError, OutputError):
+            self.quiet = True  # nothing that is only said may stop what is done
+
+    def end_progress(self) -> None:
+        """Leave the terminal as it was found, also when something failed half-way."""
+        if self._progress is not None:
+            self._progress.close()
 
     def where(self) -> Path:
         """The directory of the root.

@@ -129,6 +129,12 @@ def _status(result: Status) -> dict[str, Any]:
         "operation": result.operation.to_json() if result.operation else None,
         "interrupted": result.recover,
         "releases": result.releases,
+        "lockfile_changed": result.lockfile_changed,
+        "old_processes": [
+            {"pid": pid, "release": release_id}
+            for release_id, pids in result.old_processes.items()
+            for pid in pids
+        ],
     }
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, TextIO
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
-from venvship.errors import EXIT_BUG, EXIT_OK, DamagedError, VenvshipError
+from venvship._version import __version__
+from venvship.cli import style
+from venvship.cli.terminal import Terminal, write
+from venvship.errors import EXIT_BUG, EXIT_OK, FindingsError, VenvshipError
 
 if TYPE_CHECKING:
     from venvship.cli.options import Call
@@ -20,35 +24,67 @@ ISSUES = "please report it, with this text, where you got venvship from"
 
 def success(call: Call, result: object) -> int:
     """Print what a command returned."""
+    call.end_progress()
     if call.json:
         _print_json(envelope(call, result=result))
         return EXIT_OK
     _warnings(call)
-    from venvship.cli.text import text
-
-    _write(sys.stdout, text(result))
+    _print_result(call, result)
     return EXIT_OK
 
 
 def failure(call: Call, error: VenvshipError) -> int:
-    """Print why a command failed, and return its exit code."""
+    """Print why a command failed, and return its exit code.
+
+    What is live comes first, then why, then where to read more, then what to do.
+    """
+    call.end_progress()
     if call.json:
         _print_json(envelope(call, result=error.result, error=error))
         return error.exit_code
-    if error.result is not None and error.slug == DamagedError.slug:
-        from venvship.cli.text import text
-
-        _write(sys.stdout, text(error.result))
+    if error.result is not None and isinstance(error, FindingsError):
+        _print_result(call, error.result)
     _warnings(call)
-    lines = [f"venvship: {error.message}"]
+    terminal = call.terminal(sys.stderr)
+    lines = []
+    live = _live(call)
+    if live is not None:
+        word = "Live" if call.command in _MAY_HAVE_SWITCHED else "Still live"
+        lines.append(style.strong(f"{word}: {live or 'nothing'}"))
+    first, *rest = error.message.splitlines() or [""]
+    lines += [f"{style.bad('error:')} {first}", *rest]
+    if "log" in error.data:
+        lines.append(f"  log: {error.data['log']}")
     if error.hint:
         lines.append(f"  → {error.hint}")
-    _write(sys.stderr, lines)
+    write(sys.stderr, lines, terminal)
     return error.exit_code
+
+
+_SWITCH: Final = frozenset({"release", "promote", "rollback", "recover"})
+_MAY_HAVE_SWITCHED: Final = frozenset({"rollback", "recover"})
+
+
+def _live(call: Call) -> str | None:
+    """What is live, after a command that might have changed it; `None`: not worth saying, or not known."""
+    if call.root is None or call.command not in _SWITCH:
+        return None
+    try:
+        return call.root.current() or ""
+    except VenvshipError:
+        return None
+
+
+def _print_result(call: Call, result: object) -> None:
+    from venvship.cli.text import Page, text
+
+    terminal = call.terminal(sys.stdout)
+    write(sys.stdout, text(result, Page(width=terminal.width, now=datetime.now(UTC))), terminal)
 
 
 def bug(call: Call, error: Exception) -> int:
     """Report an error of ours: with a traceback, since nobody else can mend it."""
+    call.end_progress()
     if call.json:
         body = envelope(call)
         body["ok"] = False
@@ -62,9 +98,11 @@ def bug(call: Call, error: Exception) -> int:
         _print_json(body)
         return EXIT_BUG
     traceback.print_exc()
-    _write(
-        sys.stderr, [f"venvship: this is a bug in venvship: {type(error).__name__}: {error}", f"  → {ISSUES}"]
-    )
+    lines = [
+        f"{style.bad('error:')} this is a bug in venvship {__version__}: {type(error).__name__}: {error}",
+        f"  → {ISSUES}",
+    ]
+    write(sys.stderr, lines, call.terminal(sys.stderr))
     return EXIT_BUG
 
 
@@ -93,15 +131,9 @@ def _error_json(error: VenvshipError) -> dict[str, Any]:
 
 def _warnings(call: Call) -> None:
     if call.root is not None:
-        _write(sys.stderr, [f"warning: {notice.message}" for notice in call.root.warnings])
+        lines = [f"{style.attention('warning:')} {notice.message}" for notice in call.root.warnings]
+        write(sys.stderr, lines, call.terminal(sys.stderr))
 
 
 def _print_json(body: dict[str, Any]) -> None:
-    _write(sys.stdout, [json.dumps(body, ensure_ascii=False, sort_keys=False, default=str)])
-
-
-def _write(stream: TextIO, lines: list[str]) -> None:
-    encoding = stream.encoding or "ascii"
-    # A terminal without UTF-8 gets a question mark, never a traceback.
-    stream.writelines(line.encode(encoding, "replace").decode(encoding) + "\n" for line in lines)
-    stream.flush()
+    write(sys.stdout, [json.dumps(body, ensure_ascii=False, sort_keys=False, default=str)], Terminal())

@@ -1,11 +1,13 @@
-"""Results as plain text for people. What is live comes first, then why, then what to do."""
+"""Results as text for people. What is live comes first, then why, then what to do."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from venvship.cli import style
 from venvship.cli.dispatch import ByType
-from venvship.cli.progress import format_bytes
+from venvship.cli.layout import ago, columns, fold, format_bytes, join, labelled, pad, shorten, table, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,74 +26,97 @@ if TYPE_CHECKING:
     from venvship.operations.verify import VerifyResult
     from venvship.operations.workspace import ReleaseView
 
+LIST_COLUMNS = 56
+"""Columns of `list` before what is said of a release, with the longest state."""
+
 MOST_CHANGES = 12
 """So many changed packages are named; the rest is counted."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Where and when a result is going to be read.
+
+    Attributes:
+        width: Columns; `None` off a terminal.
+        now: The time; aware.
+    """
+
+    width: int | None
+    now: datetime
+
+
 text: ByType[list[str]] = ByType()
-"""Turns a command's result into lines."""
+"""Turns a result, for a page, into lines, which carry their styles."""
 
 
 @text.of("InitResult")
-def _init(result: InitResult) -> list[str]:
+def _init(result: InitResult, _page: Page) -> list[str]:
     return [
-        f"Made a root: {result.root}",
+        f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
         "Next: put a hash-pinned requirements.txt there, then `venvship release`",
     ]
 
 
 @text.of("ReleaseResult")
-def _release(result: ReleaseResult) -> list[str]:
+def _release(result: ReleaseResult, page: Page) -> list[str]:
     release, previous = result.release, result.previous
     if result.outcome == "planned":
-        plan = {
-            "unchanged": f"nothing: {release.id} is live and is what the lockfile says"
-            if release
-            else "nothing",
-            "reactivate": f"promote {release.id} again, which is what the lockfile says" if release else "",
-            "build": f"build {result.packages} packages for CPython {result.python}, and make them live",
-            "refuse": "nothing: it is held; see the warning",
-        }[result.plan]
-        return [f"Would do {plan}" if plan.startswith("nothing") else f"Would {plan}", *changes(result.diff)]
+        return [_plan(result), *changes(result.diff, page.width)]
     if release is None:
         return []
     if result.outcome == "unchanged":
-        return [f"Nothing changed: {release.id} is live."]
+        return [f"Nothing changed: {style.strong(release.id)} is live."]
     if result.outcome == "built":
         live = previous.id if previous else "nothing"
         return [
-            f"Built: {release.id}. Still live: {live}",
-            *changes(result.diff),
+            f"{style.good('Built:')} {style.strong(release.id)}. Still live: {live}",
+            *changes(result.diff, page.width),
             f"Make it live: venvship promote {release.id}",
         ]
     seconds = sum(result.timings.values())
+    count = f"  {release.packages} package{'' if release.packages == 1 else 's'}"
     return [
-        f"Live: {release.id}, after {seconds:.1f} s",
-        *(changes(result.diff) if previous else [f"  {release.packages} packages"]),
+        f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
+        *(changes(result.diff, page.width) if previous else [count]),
         *([f"Back: venvship rollback  (to {previous.id})"] if previous else []),
     ]
 
 
+def _plan(result: ReleaseResult) -> str:
+    known = result.release.id if result.release else ""
+    return {
+        "unchanged": f"Would do nothing: {known} is live and is what the lockfile says",
+        "reactivate": f"Would promote {known} again, which is what the lockfile says",
+        "build": f"Would build {result.packages} packages for CPython {result.python}, and make them live",
+        "refuse": "Would do nothing: it is held; see the warning",
+    }[result.plan]
+
+
 @text.of("PromoteResult")
-def _promote(result: PromoteResult) -> list[str]:
+def _promote(result: PromoteResult, page: Page) -> list[str]:
     if result.outcome == "unchanged":
-        return [f"Nothing to do: {result.release.id} is live."]
-    return [f"Live: {result.release.id}", *changes(result.diff)]
+        return [f"Nothing to do: {style.strong(result.release.id)} is live."]
+    return [
+        f"{style.good('Live:')} {style.strong(result.release.id)}",
+        *changes(result.diff, page.width),
+        *([f"Back: venvship rollback  (to {result.previous.id})"] if result.previous else []),
+    ]
 
 
 @text.of("RollbackResult")
-def _rollback(result: RollbackResult) -> list[str]:
+def _rollback(result: RollbackResult, _page: Page) -> list[str]:
     if result.previous is None:
-        return [f"Nothing to do: {result.release.id} is live."]
+        return [f"Nothing to do: {style.strong(result.release.id)} is live."]
     return [
-        f"Live: {result.release.id} (was {result.previous.id})",
+        f"{style.good('Live:')} {style.strong(result.release.id)} (was {result.previous.id})",
         "Unattended releases are held until `venvship unhold` or your next release.",
     ]
 
 
 @text.of("Recovered")
-def _recovered(result: Recovered) -> list[str]:
-    live = result.current or "nothing"
+def _recovered(result: Recovered, _page: Page) -> list[str]:
     said = {
         "clean": "Nothing was interrupted",
         "abandoned": "A promotion was interrupted before its switch, and is dropped",
@@ -100,124 +125,185 @@ def _recovered(result: Recovered) -> list[str]:
         "rollback-failed": "An interrupted operation was taken back, and what is live does not pass",
         "observed": "Current had been switched by somebody else; unattended releases are held",
     }[result.outcome]
-    swept = f"; {len(result.debris)} left-overs removed" if result.debris else ""
-    return [f"{said}{swept}. Live: {live}"]
+    count = len(result.debris)
+    swept = f"; {count} left-over{'' if count == 1 else 's'} removed" if count else ""
+    return [f"{style.good('Live:')} {style.strong(result.current or 'nothing')}", f"  {said}{swept}."]
 
 
 @text.of("CheckReport")
-def _check(result: CheckReport) -> list[str]:
+def _check(result: CheckReport, page: Page) -> list[str]:
     if not result.checks:
         return [f"{result.release}: no checks apply"]
-    failed = sum(1 for check in result.checks if check.outcome == "failed")
-    return [f"{result.release}: {len(result.checks) - failed} of {len(result.checks)} checks pass"]
+    paint = {"passed": style.good, "failed": style.bad, "skipped": style.faint}
+    rows = [
+        (
+            f"  {paint[check.outcome](check.outcome)}",
+            check.name,
+            f"{check.seconds:.1f} s",
+            check.output + ("" if check.required else " (not required)"),
+        )
+        for check in result.checks
+    ]
+    passed = sum(1 for check in result.checks if check.outcome == "passed")
+    return [
+        *table(rows, page.width),
+        f"{style.strong(result.release)}: {passed} of {len(result.checks)} checks pass",
+    ]
 
 
 @text.of("Status")
-def _status(result: Status) -> list[str]:
-    lines = [f"{result.name} · {result.root}"]
+def _status(result: Status, page: Page) -> list[str]:
+    width = page.width
+    lines = [style.strong(result.name) + f" · {result.root}"]
     if result.held is not None:
-        lines.append(f"HELD      {result.held.reason}, by {result.held.by}, since {when(result.held.since)}")
+        lines += labelled("HELD", result.held.reason, width, paint=style.bad("HELD"))
+        what = "this lockfile" if result.held.scope == "environment" else "unattended releases"
+        since = f"{when(result.held.since)} ({ago(result.held.since, page.now)})"
+        lift = "`venvship unhold` lifts it"
+        lines += labelled("", f"{what}, by {result.held.by}, since {since}; {lift}", width)
     if result.current is None:
-        lines.append("Live      nothing yet" if not result.releases else "Live      nothing")
+        lines += labelled("Live", "nothing" if result.releases else "nothing yet", width)
     else:
-        lines.append(
-            f"Live      {result.current.id}, {result.current.state.value}, {_made_of(result.current)}"
-        )
-        if result.live_since is not None:
-            reason = f": {result.live_since.reason}" if result.live_since.reason else ""
-            lines.append(
-                f"Since     {when(result.live_since.at)}, {result.live_since.event} by "
-                f"{result.live_since.actor}{reason}"
-            )
-    if result.previous is not None:
-        usable = "" if result.previous.usable[0] else f" (NOT USABLE: {result.previous.usable[1]})"
-        lines.append(f"Rollback  would go to {result.previous.id}{usable}")
-    elif result.current is not None:
-        lines.append("Rollback  there is nothing to go back to")
+        view = result.current
+        made = f"{style.state(view.state)}, {view.packages} packages on CPython {view.python}"
+        lines.append(pad("Live", 10) + f"{style.strong(view.id)}, {made}")
+    lines += _since(result, page)
+    lines += _way_back(result, page)
+    lines += _oddities(result, page)
+    if not result.releases:
+        lines += labelled("Next", "venvship release", width)
+    return lines
+
+
+def _since(result: Status, page: Page) -> list[str]:
+    event = result.live_since
+    if event is None:
+        return []
+    reason = f": {event.reason}" if event.reason else ""
+    said = f"{when(event.at)} ({ago(event.at, page.now)}), {event.event} by {event.actor}{reason}"
+    return labelled("Since", said, page.width)
+
+
+def _way_back(result: Status, page: Page) -> list[str]:
+    if result.previous is None:
+        return labelled("Rollback", "there is nothing to go back to", page.width) if result.current else []
+    ok, problem = result.previous.usable
+    if not ok:
+        note = f"would have gone to {result.previous.id}, which is NOT USABLE: {problem}"
+        return labelled("Rollback", note, page.width, paint=style.bad("Rollback"))
+    line = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)}"
+    back = changes(result.way_back, page.width) if result.way_back is not None else []
+    return [line, *(" " * 8 + change for change in back)]
+
+
+def _oddities(result: Status, page: Page) -> list[str]:
+    """What is off, or that nothing is."""
+    lines: list[str] = []
+    width = page.width
     if result.operation is not None:
-        state = "under way" if result.operation.running else "was interrupted"
-        lines.append(
-            f"Now       {result.operation.operation} {state}, by {result.operation.actor}, "
-            f"process {result.operation.pid}, since {result.operation.since}"
-        )
+        state = "is under way" if result.operation.running else "was interrupted"
+        said = f"{result.operation.operation} {state}, by {result.operation.actor}, process "
+        said += f"{result.operation.pid}, since {result.operation.since}"
+        lines += labelled("Now", said, width, paint=style.attention("Now"))
+    if result.lockfile_changed:
+        lines += labelled("Lockfile", "is not the one that was released: `venvship release`", width)
+    for release_id, pids in result.old_processes.items():
+        shown = ", ".join(map(str, pids[:5])) + (f" and {len(pids) - 5} more" if len(pids) > 5 else "")
+        said = f"{release_id} still runs, in process {shown}"
+        lines += labelled("Old", said, width, paint=style.attention("Old"))
+    if not lines and result.current is not None and result.held is None and result.fine:
+        lines += labelled("Fine", "nothing is held, interrupted, outdated or damaged", width)
     return lines
 
 
 @text.of("Listing")
-def _list(result: Listing) -> list[str]:
+def _list(result: Listing, page: Page) -> list[str]:
+    debris = [f"debris: {path}" for path in result.debris]
     if not result.releases:
-        return ["No releases yet.", *(f"debris: {path}" for path in result.debris)]
-    rows = [("RELEASE", "STATE", "PACKAGES", "PYTHON", "")]
+        return ["No releases yet.", *debris]
+    rows = [(*map(style.faint, ("RELEASE", "STATE", "PKGS", "PYTHON")), "")]
+    room = None if page.width is None else page.width - LIST_COLUMNS
     for view in result.releases:
-        marks = [name for name, on in _marks(view) if on]
-        rows.append((view.id, view.state.value, str(view.packages), view.python, ", ".join(marks)))
-    return [*table(rows), *(f"debris: {path}" for path in result.debris)]
+        marks = ", ".join(name for name, on in _marks(view) if on)
+        said = shorten(" · ".join(filter(None, (marks, view.message))), room)
+        name = style.strong(view.id) if view.current else view.id
+        rows.append((name, style.state(view.state), f"{view.packages:>4}", view.python, said))
+    return [*table(rows, page.width), *debris]
 
 
 @text.of("Details")
-def _show(result: Details) -> list[str]:
-    view = result.release
+def _show(result: Details, page: Page) -> list[str]:
+    view, width = result.release, page.width
     marks = ", ".join(name for name, on in _marks(view) if on)
+    usable = "" if view.usable[0] else f"; {style.bad('NOT USABLE')}: {view.usable[1]}"
+    sealed = when(view.created_at) if view.created_at else "unknown"
     lines = [
-        f"Release   {view.id}" + (f" ({marks})" if marks else ""),
-        f"State     {view.state.value}" + ("" if view.usable[0] else f"; NOT USABLE: {view.usable[1]}"),
-        f"Sealed    {when(view.created_at) if view.created_at else 'unknown'}"
-        + (f": {view.message}" if view.message else ""),
-        f"Python    {view.python}, {result.python.get('path', '?')}",
-        f"Lockfile  sha256:{view.lockfile_sha256}",
-        f"Tree      {view.tree_digest}",
-        f"Path      {view.path}",
-        f"Packages  {view.packages}",
-        *table([(f"  {package.name}", package.version) for package in result.packages]),
+        pad("Release", 10) + style.strong(view.id) + (f" ({marks})" if marks else ""),
+        pad("State", 10) + style.state(view.state) + usable,
+        *labelled("Sealed", sealed + (f": {view.message}" if view.message else ""), width),
+        *labelled("Python", f"{view.python}, {result.python.get('path', '?')}", width),
+        *labelled("Lockfile", f"sha256:{view.lockfile_sha256}", width),
+        *labelled("Tree", view.tree_digest, width),
+        *labelled("Path", view.path, width),
+        *labelled("Packages", str(view.packages), width),
+        *columns([f"{package.name} {package.version}" for package in result.packages], width),
     ]
-    lines += [f"Warning   {warning.get('message', '')}" for warning in result.warnings]
-    return lines + (["Events", *(f"  {line}" for line in _events(result.events))] if result.events else [])
+    for warning in result.warnings:
+        lines += labelled("Warning", warning.get("message", ""), width, paint=style.attention("Warning"))
+    return lines + ([pad("Events", 10).rstrip(), *_events(result.events, width)] if result.events else [])
 
 
 @text.of("tuple")
-def _history(result: tuple[Event, ...]) -> list[str]:
-    return _events(result) if result else ["Nothing has happened here yet."]
+def _history(result: tuple[Event, ...], page: Page) -> list[str]:
+    return _events(result, page.width) if result else ["Nothing has happened here yet."]
 
 
 @text.of("Comparison")
-def _diff(result: Comparison) -> list[str]:
-    lines = [f"{result.before} → {result.after}"]
+def _diff(result: Comparison, page: Page) -> list[str]:
+    lines = [f"{result.before} → {style.strong(result.after)}"]
     every = [*result.diff.added, *result.diff.removed, *result.diff.changed]
     if not every:
         return [*lines, "  the same packages"]
     rows = [
-        (f"  {c.name}", c.before or "-", "→", c.after or "-") for c in sorted(every, key=lambda c: c.name)
+        (f"  {c.name}", c.before or style.faint("-"), "→", c.after or "-")
+        for c in sorted(every, key=lambda c: c.name)
     ]
-    return [*lines, *table(rows)]
+    return [*lines, *table(rows, page.width)]
 
 
 @text.of("VerifyResult")
-def _verify(result: VerifyResult) -> list[str]:
+def _verify(result: VerifyResult, page: Page) -> list[str]:
     lines = []
     for release in result.releases:
         if release.ok:
-            lines.append(f"{release.id}  intact, {release.files:,} files")
+            lines.append(f"{release.id}  {style.good('intact')}, {release.files:,} files")
             continue
-        lines.append(f"{release.id}  DAMAGED, {len(release.damaged)} of {release.files:,} files")
-        lines += [f"  {damage.path}: {damage.problem}" for damage in release.damaged]
+        count = f"{len(release.damaged)} of {release.files:,} files"
+        lines.append(f"{release.id}  {style.bad('DAMAGED')}, {count}")
+        for damage in release.damaged:
+            lines += [f"  {line}" for line in fold(f"{damage.path}: {damage.problem}", page.width)]
     return lines or ["No releases yet."]
 
 
 @text.of("PruneResult")
-def _prune(result: PruneResult) -> list[str]:
+def _prune(result: PruneResult, page: Page) -> list[str]:
     verb = "would remove" if result.dry_run else "removed"
-    rows = [(verb, decision.id, decision.reason) for decision in result.removed]
+    rows = [(style.attention(verb), decision.id, decision.reason) for decision in result.removed]
     rows += [("kept", decision.id, decision.reason) for decision in result.kept]
-    freed = f", {format_bytes(result.freed_bytes)}" if result.removed else ""
-    return [*table(rows), f"{len(result.removed)} {verb}{freed}, {len(result.kept)} kept"]
+    freed = f" ({format_bytes(result.freed_bytes)})" if result.removed else ""
+    said = ("Would remove", "keep") if result.dry_run else ("Removed", "kept")
+    return [
+        *table(rows, page.width),
+        f"{said[0]} {len(result.removed)}{freed}, {said[1]} {len(result.kept)}",
+    ]
 
 
 @text.of("ReleaseView")
-def _view(result: ReleaseView) -> list[str]:
+def _view(result: ReleaseView, _page: Page) -> list[str]:
     return [f"{result.id} is {'pinned' if result.pinned else 'not pinned'}"]
 
 
-def changes(diff: PackageDiff) -> list[str]:
+def changes(diff: PackageDiff, width: int | None) -> list[str]:
     """The changed packages in a line or two: `django 5.2.18 → 5.2.19 · new: idna 3.10`."""
     parts = [f"{c.name} {c.before} → {c.after}" for c in diff.changed]
     parts += [f"new: {c.name} {c.after}" for c in diff.added]
@@ -225,43 +311,29 @@ def changes(diff: PackageDiff) -> list[str]:
     if not parts:
         return ["  the same packages"]
     rest = [f"and {len(parts) - MOST_CHANGES} more"] if len(parts) > MOST_CHANGES else []
-    return wrap([*parts[:MOST_CHANGES], *rest], " · ")
+    return join([*parts[:MOST_CHANGES], *rest], " · ", width)
 
 
-def wrap(parts: Sequence[str], separator: str, width: int = 78) -> list[str]:
-    """Join parts into indented lines, without breaking a part."""
-    lines: list[str] = []
-    for part in parts:
-        if lines and len(lines[-1]) + len(separator) + len(part) <= width:
-            lines[-1] += separator + part
-        else:
-            lines.append(f"  {part}")
-    return lines
+_EVENT_STYLES = {
+    "promoted": style.good,
+    "rolled-back": style.attention,
+    "rollback-failed": style.bad,
+    "build-failed": style.attention,
+    "rejected": style.attention,
+    "held": style.attention,
+    "observed": style.attention,
+}
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lines with aligned columns, the last one as long as it likes."""
-    if not rows:
-        return []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-
-
-def when(moment: datetime) -> str:
-    """A time for people."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _events(events: Sequence[Event]) -> list[str]:
+def _events(events: Sequence[Event], width: int | None) -> list[str]:
     rows = []
     for event in events:
         left = event.facts.get("from")
         detail = event.reason or (f"from {left}" if left else "")
-        rows.append((str(event.seq), when(event.at), event.event, event.release or "-", event.actor, detail))
-    return table(rows)
+        paint = _EVENT_STYLES.get(event.event)
+        name = paint(event.event) if paint else event.event
+        rows.append((f"{event.seq:>3}", when(event.at), name, event.release or "-", event.actor, detail))
+    return table(rows, width)
 
 
 def _marks(view: ReleaseView) -> list[tuple[str, bool]]:
@@ -271,7 +343,3 @@ def _marks(view: ReleaseView) -> list[tuple[str, bool]]:
         ("pinned", view.pinned),
         ("NOT USABLE", not view.usable[0]),
     ]
-
-
-def _made_of(view: ReleaseView) -> str:
-    return f"{view.packages} packages on CPython {view.python}"

@@ -42,8 +42,16 @@ class CheckResult:
         return self.required and self.outcome == "failed"
 
 
+Watch = Callable[[Check, CheckResult | None], None]
+"""Is told of each check that is asked: with `None` when it begins, with its result when it ends."""
+
+
 def _never() -> bool:
     return False
+
+
+def _unwatched(_check: Check, _result: CheckResult | None) -> None:
+    pass
 
 
 def run_checks(
@@ -52,6 +60,7 @@ def run_checks(
     *,
     clock: Callable[[], float] = time.monotonic,
     stop: Callable[[], bool] = _never,
+    watch: Watch = _unwatched,
 ) -> tuple[CheckResult, ...]:
     """Run checks one after the other, in order, until a required one fails.
 
@@ -60,6 +69,7 @@ def run_checks(
         context: The release they are about.
         clock: Seconds from any origin, never going backwards.
         stop: Asked ten times a second, between and during attempts: whether to give up and turn back.
+        watch: Told when a check begins, and when it ends.
 
     Returns:
         One result for each check, in order.
@@ -77,7 +87,13 @@ def run_checks(
     refused_by: str | None = None
     for check in checks:
         if refused_by is None:
-            result = _run(check, context, clock, turn_back)
+            watch(check, None)
+            try:
+                result = _run(check, context, clock, turn_back)
+            except BaseException:
+                watch(check, _result(check, "skipped", 0, 0.0, "ended early"))
+                raise
+            watch(check, result)
             refused_by = check.name if result.counts_as_failure else None
         else:
             result = _result(check, "skipped", 0, 0.0, f"not asked, since {refused_by} failed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from venvship.errors import BuildError
+from venvship.errors import BuildError, InterruptedByError
 from venvship.model.history import EventName
 from venvship.model.progress import Progress
 from venvship.model.release import new_release_id
@@ -86,6 +86,10 @@ def build_release(
             facts={"environment_digest": environment.digest, "slug": error.slug},
         )
         raise
+    except InterruptedByError as error:
+        _forget(workspace, release_id)
+        said = "interrupted while building; nothing of the release is left"
+        raise InterruptedByError(error.signum, said) from error
     except BaseException:
         _forget(workspace, release_id)
         raise

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from venvship.errors import RejectedError
 from venvship.health.checks import CheckResult, run_checks
 from venvship.health.hooks import HookResult, find_programs, run_hook
 from venvship.model.history import EventName
 from venvship.model.settings import Settings
-from venvship.operations.trial import failed_required, tell_checks
+from venvship.operations.trial import failed_required, tell_check
 from venvship.operations.workspace import Workspace
 
 
@@ -37,11 +38,11 @@ def try_candidate(workspace: Workspace, release_id: str, settings: Settings, *, 
     """
     context = workspace.context(release_id, previous=workspace.layout.current(), event=event)
     find_programs(settings, context)
-    results = run_checks([check for check in settings.checks if check.when == "candidate"], context)
-    tell_checks(workspace, results)
+    chosen = [check for check in settings.checks if check.when == "candidate"]
+    results = run_checks(chosen, context, watch=tell_check(workspace))
     failed = failed_required(results)
     if failed is not None:
-        _reject(workspace, release_id, f"check {failed.name!r} failed: {failed.output}")
+        _reject(workspace, release_id, f"check {failed.name!r} failed: {failed.output}", log=failed.name)
     for result in results:
         if result.outcome == "failed":
             workspace.warn(
@@ -49,20 +50,19 @@ def try_candidate(workspace: Workspace, release_id: str, settings: Settings, *, 
             )
     if settings.hooks.prepare is None:
         return CandidateTrial(checks=results)
-    hook = run_hook("prepare", settings.hooks.prepare, context, timeout=settings.hooks.timeout)
+    with workspace.step("prepare"):
+        hook = run_hook("prepare", settings.hooks.prepare, context, timeout=settings.hooks.timeout)
     workspace.tell("prepare", hook.output, ok=hook.ok, seconds=hook.seconds)
     if not hook.ok:
-        _reject(workspace, release_id, f"the prepare hook refused: {hook.output}")
+        _reject(workspace, release_id, f"the prepare hook refused: {hook.output}", log="prepare")
     return CandidateTrial(checks=results, prepare=hook)
 
 
-def _reject(workspace: Workspace, release_id: str, cause: str) -> None:
-    record = workspace.record_if_possible
-    record(EventName.REJECTED, release=release_id, reason=cause)
-    live = workspace.layout.current() or "nothing"
+def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str) -> NoReturn:
+    workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=cause)
     raise RejectedError(
-        f"{release_id} was refused before the switch: {cause}. Still live: {live}",
-        hint=f"see {workspace.layout.log(release_id)}",
+        f"{cause}\n{release_id} was refused before the switch; it is built, and never was live",
+        hint="mend the lockfile, the check or the host, and release again: nothing is built twice",
         release=release_id,
-        log=str(workspace.layout.log(release_id)),
+        log=str(workspace.layout.log(release_id) / f"{log}.txt"),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from venvship.errors import CheckFailedError
 from venvship.health.checks import CheckResult, run_checks
-from venvship.operations.trial import failed_required, tell_checks
+from venvship.operations.trial import failed_required
 from venvship.operations.workspace import Workspace
 
 
@@ -38,12 +38,11 @@ def check(workspace: Workspace, name: str = "current") -> CheckReport:
     chosen.sort(key=lambda c: c.when != "candidate")  # as in a release: candidate checks first
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="check")
     report = CheckReport(release_id, run_checks(chosen, context))
-    tell_checks(workspace, report.checks)
     failed = failed_required(report.checks)
     if failed is not None:
         raise CheckFailedError(
             f"check {failed.name!r} failed: {failed.output}",
-            hint=f"see {workspace.layout.log(release_id)}",
             release=release_id,
+            log=str(workspace.layout.log(release_id) / f"{failed.name}.txt"),
         ).carrying(report)
     return report

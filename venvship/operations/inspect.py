@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from venvship.errors import VenvshipError
 from venvship.model.history import Event, History, Hold
 from venvship.model.release import Package, PackageDiff, diff_packages
-from venvship.model.settings import health_digest
+from venvship.model.settings import Settings, health_digest
 from venvship.operations import underway
 from venvship.operations.workspace import ReleaseView, Workspace
+from venvship.system import proc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,10 @@ class Status:
         operation: What is under way.
         recover: Whether an operation was interrupted and waits for recovery.
         releases: How many releases there are.
+        way_back: How the packages would change by a rollback; `None` if there is none.
+        lockfile_changed: Whether the lockfile on disk is another one than what is live was built from.
+        old_processes: By release that is not live, the numbers of the processes that hold its lease.
+        fine: Whether there was nothing to warn about.
     """
 
     name: str
@@ -38,6 +44,10 @@ class Status:
     operation: underway.Operation | None
     recover: bool
     releases: int
+    way_back: PackageDiff | None = None
+    lockfile_changed: bool = False
+    old_processes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    fine: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +104,22 @@ def status(workspace: Workspace) -> Status:
     view = workspace.view(current, history) if current else None
     if view is not None and not view.usable[0]:
         workspace.warn("current-unusable", f"{view.id}: {view.usable[1]}")
+    back = workspace.view(previous, history) if previous and layout.release(previous).is_dir() else None
+    settings = _settings(workspace)
     return Status(
-        name=_name(workspace),
+        name=settings.name if settings else layout.path.name,
         root=str(layout.path),
         current=view,
         live_since=_since(history, current),
-        previous=workspace.view(previous, history)
-        if previous and layout.release(previous).is_dir()
-        else None,
-        held=_applying_hold(workspace, history),
+        previous=back,
+        held=_applying_hold(workspace, history, settings),
         operation=operation,
         recover=interrupted,
         releases=len(workspace.releases(history)),
+        way_back=_way_back(workspace, view, back),
+        lockfile_changed=_lockfile_changed(workspace, settings, view),
+        old_processes=_old_processes(workspace, current),
+        fine=not workspace.warnings,
     )
 
 
@@ -114,7 +128,10 @@ def list_releases(workspace: Workspace) -> Listing:
     history = workspace.history_for_reading()
     _current(workspace)
     views = tuple(workspace.view(release_id, history) for release_id in workspace.releases(history))
-    return Listing(views, tuple(str(workspace.layout.releases / name) for name in workspace.debris(history)))
+    build = underway.under_way(workspace.layout, "build")
+    # What is being built is a candidate, and not left over from anything.
+    debris = [] if build is not None and build.running else workspace.debris(history)
+    return Listing(views, tuple(str(workspace.layout.releases / name) for name in debris))
 
 
 def show(workspace: Workspace, name: str = "current") -> Details:
@@ -174,12 +191,45 @@ def _current(workspace: Workspace) -> str | None:
         return None
 
 
-def _name(workspace: Workspace) -> str:
+def _settings(workspace: Workspace) -> Settings | None:
     try:
-        return workspace.settings().name
+        return workspace.settings()
     except VenvshipError as error:
         workspace.warn(error.slug, error.message)
-        return workspace.layout.path.name
+        return None
+
+
+def _way_back(
+    workspace: Workspace, current: ReleaseView | None, previous: ReleaseView | None
+) -> PackageDiff | None:
+    if current is None or previous is None:
+        return None
+    try:
+        manifests = [workspace.layout.manifest(view.id) for view in (current, previous)]
+    except VenvshipError:
+        return None  # `usable` of the one or the other says it
+    return diff_packages(manifests[0].packages, manifests[1].packages)
+
+
+def _lockfile_changed(workspace: Workspace, settings: Settings | None, current: ReleaseView | None) -> bool:
+    """Compare the lockfile by its bytes: parsing it would take longer than all the rest.
+
+    What is made of several files is not looked at.
+    """
+    if settings is None or current is None or len(settings.lockfile) != 1:
+        return False
+    try:
+        raw = (workspace.layout.path / settings.lockfile[0]).read_bytes()
+    except OSError:
+        return False  # there may be none until the next release
+    includes = b"\n-r" in raw or b"\n--requirement" in raw or raw.startswith((b"-r", b"--requirement"))
+    return not includes and hashlib.sha256(raw).hexdigest() != current.lockfile_sha256
+
+
+def _old_processes(workspace: Workspace, current: str | None) -> dict[str, tuple[int, ...]]:
+    layout = workspace.layout
+    leases = {str(layout.lease(name)): name for name in layout.sealed() if name != current}
+    return {leases[path]: pids for path, pids in proc.lock_holders(leases).items()}
 
 
 def _since(history: History, current: str | None) -> Event | None:
@@ -189,17 +239,16 @@ def _since(history: History, current: str | None) -> Event | None:
     return last if last.release == current else None
 
 
-def _applying_hold(workspace: Workspace, history: History) -> Hold | None:
+def _applying_hold(workspace: Workspace, history: History, settings: Settings | None) -> Hold | None:
     """The root's hold; otherwise that of the environment which the lockfile on disk means here.
 
     Only where an environment is held is the lockfile read: `status` is asked often and must answer at once.
     """
-    if history.root_hold is not None or not history.environment_holds:
+    if history.root_hold is not None or not history.environment_holds or settings is None:
         return history.root_hold
     from venvship.operations.environment import lockfile_paths, read_environment
 
     try:
-        settings = workspace.settings()
         known = workspace.layout.interpreter()
         if known is None:
             return None

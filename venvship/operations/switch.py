@@ -51,6 +51,7 @@ class Switched:
         back: What was said of the origin, after going back.
         verdict: Of the target, when it was rolled back.
         signal: The signal that ended the trial, if one did.
+        log: The path of the log that tells more of the trial; `""` for none.
     """
 
     outcome: str
@@ -61,6 +62,7 @@ class Switched:
     back: Trial | None = None
     verdict: State | None = None
     signal: int | None = None
+    log: str = ""
 
     def raise_if_not_promoted(self, *, result: object = None) -> None:
         """Turn an outcome other than `promoted` into the error of its exit code.
@@ -72,24 +74,29 @@ class Switched:
         """
         if self.outcome == "promoted":
             return
-        live = self.current or "nothing"
+        log = {"log": self.log} if self.log else {}
         if self.outcome == "rollback-failed":
             assert self.back is not None
             raise RollbackFailedError(
-                f"{self.target} did not pass ({self.trial.cause}), and after going back {live} fails too: "
-                f"{self.back.cause}",
+                f"{self.target} did not pass ({self.trial.cause}), and after going back "
+                f"{self.current or 'nothing'} fails too: {self.back.cause}",
                 hint="look at the service, then `venvship check`; or go further back: venvship rollback",
                 release=self.target,
+                **log,
             ).carrying(result)
         if self.signal is not None:
             raise InterruptedByError(
-                self.signal, f"interrupted while {self.target} was on trial; still live: {live}"
+                self.signal, f"interrupted while {self.target} was on trial; it is not live, and may be again"
             ).carrying(result)
-        verdict = "bad, and its environment is held" if self.verdict is State.BAD else "inconclusive"
+        if self.verdict is State.BAD:
+            verdict = "bad, and not released again unattended until the lockfile, a check or a hook changes"
+        else:
+            verdict = "inconclusive: that says nothing about it"
         raise RolledBackError(
-            f"{self.trial.cause}. Still live: {live}. {self.target} is {verdict}",
-            hint="fix the lockfile or the check and release again; anyway: venvship release --force",
+            f"{self.trial.cause}\n{self.target} is {verdict}",
+            hint="mend what is wrong and release again; anyway: venvship release --force",
             release=self.target,
+            **log,
         ).carrying(result)
 
 
@@ -269,6 +276,7 @@ def go_back(
         back=said,
         verdict=verdict,
         signal=signum,
+        log=str(workspace.layout.log(target) / f"{trial.log}.txt") if trial.log else "",
     )
 
 

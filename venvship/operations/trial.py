@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from venvship.errors import ProgramNotFoundError
-from venvship.health.checks import CheckResult, TurnBack, run_checks
+from venvship.health.checks import CheckResult, TurnBack, Watch, run_checks
 from venvship.health.context import Context
 from venvship.health.hooks import HookResult, run_hook
-from venvship.model.settings import Settings
+from venvship.model.settings import Check, Settings
 from venvship.operations.workspace import Workspace
 
 TURNED_BACK: Final = "turned back by a rollback"
@@ -22,6 +22,7 @@ class Trial:
 
     Attributes:
         cause: Why it did not pass; `""` if it did.
+        log: The name of the log that tells more: the hook's or the check's; `""` for none.
         says_no: Whether the release itself was found wanting: its hook or a check failed, and nothing else,
             such as a signal, ended the trial.
         hook: The restart hook's result, if there is one.
@@ -29,6 +30,7 @@ class Trial:
     """
 
     cause: str
+    log: str = ""
     says_no: bool = False
     hook: HookResult | None = None
     checks: tuple[CheckResult, ...] = ()
@@ -65,21 +67,21 @@ def try_current(
     hook: HookResult | None = None
     try:
         if settings.hooks.restart is not None:
-            hook = run_hook("restart", settings.hooks.restart, context, timeout=settings.hooks.timeout)
+            with workspace.step("restart"):
+                hook = run_hook("restart", settings.hooks.restart, context, timeout=settings.hooks.timeout)
             workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
             if not hook.ok:
-                return Trial(cause=f"the restart hook failed: {hook.output}", says_no=True, hook=hook)
+                cause = f"the restart hook failed: {hook.output}"
+                return Trial(cause=cause, log="restart", says_no=True, hook=hook)
         results = _live_checks(workspace, settings, context, heed_rollback=heed_rollback)
     except TurnBack:
         return Trial(cause=TURNED_BACK, hook=hook)
     except ProgramNotFoundError as error:
         return Trial(cause=error.message, hook=hook)
-    tell_checks(workspace, results)
     failed = failed_required(results)
     if failed is not None:
-        return Trial(
-            cause=f"check {failed.name!r} failed: {failed.output}", says_no=True, hook=hook, checks=results
-        )
+        cause = f"check {failed.name!r} failed: {failed.output}"
+        return Trial(cause=cause, log=failed.name, says_no=True, hook=hook, checks=results)
     for result in results:
         if result.outcome == "failed":
             workspace.warn(
@@ -93,14 +95,21 @@ def _live_checks(
 ) -> tuple[CheckResult, ...]:
     checks = [check for check in settings.checks if check.when == "live"]
     turn_back = workspace.mutex("turn-back")
-    return run_checks(checks, context, stop=turn_back.is_held if heed_rollback else lambda: False)
+    stop = turn_back.is_held if heed_rollback else lambda: False
+    return run_checks(checks, context, stop=stop, watch=tell_check(workspace))
 
 
-def tell_checks(workspace: Workspace, results: Sequence[CheckResult]) -> None:
-    """Tell whoever watches what each check said."""
-    for result in results:
-        if result.outcome != "skipped":
-            workspace.tell(result.name, result.output, ok=result.outcome == "passed", seconds=result.seconds)
+def tell_check(workspace: Workspace) -> Watch:
+    """Tell whoever watches that a check begins, and what it says."""
+
+    def tell(check: Check, result: CheckResult | None) -> None:
+        if result is None:
+            workspace.begin(check.name)
+        else:
+            passed = result.outcome == "passed"
+            workspace.tell(check.name, result.output, ok=passed, seconds=result.seconds)
+
+    return tell
 
 
 def failed_required(results: Sequence[CheckResult]) -> CheckResult | None:

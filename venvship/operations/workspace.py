@@ -20,7 +20,7 @@ from venvship.errors import (
 )
 from venvship.health.context import Context
 from venvship.model.history import Event, EventName, History, fold
-from venvship.model.progress import DONE, Phase
+from venvship.model.progress import DONE, STARTED, Phase
 from venvship.model.release import Manifest, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
 from venvship.operations import underway
@@ -366,6 +366,20 @@ class Workspace:
             usable=(not problem, problem),
             message=manifest.message if manifest else "",
         )
+
+    def begin(self, step: str) -> None:
+        """Tell whoever watches that a step begins, which `tell` will end."""
+        self.runtime.progress(Phase(name=step, state=STARTED))
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Tell whoever watches that a step begins, and if it does not end well; `tell` says how it ended."""
+        self.begin(name)
+        try:
+            yield
+        except BaseException:
+            self.tell(name, "ended early", ok=False)
+            raise
 
     def tell(self, step: str, text: str, *, ok: bool = True, seconds: float = 0.0) -> None:
         """Tell whoever watches that a step is over; the phases of a build tell by themselves."""

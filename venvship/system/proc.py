@@ -6,7 +6,7 @@ Elsewhere than on Linux there is no /proc: nothing is found, and leases alone pr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 PROC = "/proc"
@@ -64,6 +64,55 @@ def is_running(pid: int, ticks: str) -> bool:
     if _status(pid)[:1] in (["Z"], ["X"]):
         return False
     return not ticks or start_ticks(pid) == ticks
+
+
+def lock_holders(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Which processes hold a flock on files, without touching the locks; empty where there is no /proc/locks.
+
+    /proc/locks names files by device and inode, and some file systems (btrfs, overlayfs) show another device
+    there than stat(2) does. So the inode finds, and the process's own descriptors decide.
+
+    Args:
+        paths: Absolute and real.
+
+    Returns:
+        The holders' numbers by path, for the files that have any. Of another user's process only the number
+        in /proc/locks is known, and believed.
+    """
+    inodes: dict[str, list[str]] = {}
+    for path in paths:
+        try:
+            inodes.setdefault(str(os.stat(path).st_ino), []).append(path)
+        except OSError:
+            continue
+    found: dict[str, list[int]] = {}
+    for pid, inode in _flocks():
+        for path in inodes.get(inode, ()):
+            if _has_open(pid, path):
+                found.setdefault(path, []).append(pid)
+    return {path: tuple(pids) for path, pids in found.items()}
+
+
+def _flocks() -> Iterator[tuple[int, str]]:
+    try:
+        with open(f"{PROC}/locks", encoding="ascii", errors="replace") as file:
+            lines = file.readlines()
+    except OSError:
+        return
+    for line in lines:
+        # `1: FLOCK  ADVISORY  READ 4711 fe:01:131 0 EOF`; waiters have `->` after the number.
+        fields = line.split()
+        if len(fields) >= 6 and fields[1] == "FLOCK" and fields[4].isdigit():
+            yield int(fields[4]), fields[5].rpartition(":")[2]
+
+
+def _has_open(pid: int, path: str) -> bool:
+    try:
+        return path in _opened(f"{PROC}/{pid}")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except OSError:
+        return True
 
 
 def processes_under(path: str) -> Iterator[Seen]:

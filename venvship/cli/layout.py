@@ -1,0 +1,129 @@
+"""Fitting text into columns. Widths are counted without styles."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from click import unstyle
+
+LABEL = 10
+"""Columns of a label at the beginning of a line, such as `Live`."""
+
+LEAST_LAST_COLUMN = 24
+"""Columns that a table's last column must have left; with fewer it goes on a line of its own."""
+
+
+def length(text: str) -> int:
+    """Columns that a text takes."""
+    return len(unstyle(text))
+
+
+def pad(text: str, width: int) -> str:
+    """A text with blanks behind it, up to a width."""
+    return text + " " * (width - length(text))
+
+
+def shorten(text: str, width: int | None) -> str:
+    """A text without styles, cut at a width."""
+    return text if width is None or len(text) <= width else text[: max(width - 1, 0)].rstrip() + "…"
+
+
+def fold(text: str, width: int | None) -> list[str]:
+    """Break a text without styles into lines; a word that is longer than a line stays whole."""
+    if width is None or len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, max(width, 8), break_long_words=False, break_on_hyphens=False) or [text]
+
+
+def labelled(label: str, text: str, width: int | None, *, paint: str | None = None) -> list[str]:
+    """A line that begins with a label, and those that go on with it.
+
+    Args:
+        label: At most nine letters.
+        text: Without styles.
+        width: Columns; `None` for a line of any length.
+        paint: The label with its styles.
+    """
+    first, *rest = fold(text, None if width is None else width - LABEL)
+    return [pad(paint or label, LABEL) + first, *(" " * LABEL + line for line in rest)]
+
+
+def table(rows: Sequence[tuple[str, ...]], width: int | None = None) -> list[str]:
+    """Lines with aligned columns.
+
+    Args:
+        rows: All of the same length. The last column, which has no styles, is broken to fit; if there is too
+            little room for it, it goes below its row, indented.
+        width: Columns; `None` for lines of any length.
+    """
+    if not rows:
+        return []
+    widths = [max(length(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    before = sum(widths) + 2 * len(widths)
+    left = None if width is None else width - before
+    lines = []
+    for row in rows:
+        head = "".join(f"{pad(cell, size)}  " for cell, size in zip(row, widths, strict=False))
+        if left is not None and left < LEAST_LAST_COLUMN and length(row[-1]) > left:
+            lines.append(head.rstrip())
+            lines += [f"      {part}" for part in fold(row[-1], None if width is None else width - 6)]
+            continue
+        first, *rest = fold(row[-1], left) if left is not None else [row[-1]]
+        lines.append((head + first).rstrip())
+        lines += [" " * before + part for part in rest]
+    return lines
+
+
+def columns(cells: Sequence[str], width: int | None, *, indent: int = 2) -> list[str]:
+    """Short texts in as many columns as fit, read downwards; off a terminal one to a line."""
+    if not cells:
+        return []
+    margin = " " * indent
+    if width is None:
+        return [margin + cell for cell in cells]
+    size = max(map(len, cells)) + 2
+    count = max((width - indent) // size, 1)
+    height = -(-len(cells) // count)
+    return [
+        (margin + "".join(f"{cell:<{size}}" for cell in cells[row::height])).rstrip() for row in range(height)
+    ]
+
+
+def join(parts: Sequence[str], separator: str, width: int | None, *, indent: int = 2) -> list[str]:
+    """Join parts into indented lines, without breaking a part."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and length(lines[-1]) + len(separator) + length(part) <= (width or 78):
+            lines[-1] += separator + part
+        else:
+            lines.append(" " * indent + part)
+    return lines
+
+
+def when(moment: datetime) -> str:
+    """A time for people, in UTC like everything that venvship writes."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago something was, roughly: `"3 days ago"`."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 0:
+        return "in the future"
+    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        count = int(seconds // size)
+        if count:
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def format_bytes(count: int) -> str:
+    """Bytes for people: `"4.1 MB"`."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

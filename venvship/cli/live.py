@@ -1,0 +1,95 @@
+"""Progress on a terminal: what goes on is drawn and redrawn, what is over stays as a line above it.
+
+Imported when the first phase begins, since rich takes longer to import than most commands take to run.
+"""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+from venvship.cli.steps import NAME, step_line
+from venvship.cli.terminal import Terminal
+from venvship.model.progress import ADVANCED, DONE, Phase
+
+
+class LiveProgress:
+    """Draws phases. Safe to be told from several threads.
+
+    Args:
+        stream: The terminal.
+        terminal: What it can show.
+        verbose: Whether steps that did nothing get a line too.
+    """
+
+    def __init__(self, stream: TextIO, terminal: Terminal, *, verbose: bool = False) -> None:
+        self._terminal = terminal
+        self._verbose = verbose
+        console = Console(
+            file=stream,
+            force_terminal=True,
+            no_color=not terminal.color,
+            width=terminal.width,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+        self._progress = Progress(
+            TextColumn(" "),
+            SpinnerColumn(style="none" if not terminal.color else "cyan"),
+            TextColumn(f"{{task.description:<{NAME}}}"),
+            _Measure(bar_width=24, style="none", complete_style="green", finished_style="green"),
+            _Count(),
+            console=console,
+            transient=True,
+            expand=False,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, phase: Phase) -> None:
+        """Draw a phase that begins or goes on; leave a line of one that is over."""
+        if phase.state == DONE:
+            self._finish(phase)
+            return
+        if phase.name not in self._tasks:
+            self._progress.start()
+            self._tasks[phase.name] = self._progress.add_task(phase.name, total=None)
+        if phase.state == ADVANCED:
+            self._progress.update(self._tasks[phase.name], completed=phase.done, total=phase.total or None)
+
+    def _finish(self, phase: Phase) -> None:
+        task = self._tasks.pop(phase.name, None)
+        if task is not None:
+            self._progress.remove_task(task)
+        line = step_line(phase, self._terminal.width, verbose=self._verbose)
+        if line is not None:
+            self._progress.console.print(Text.from_ansi(line), soft_wrap=True)
+        if not self._tasks:
+            self._progress.stop()
+
+    def close(self) -> None:
+        """Take away what is drawn of phases that never ended, and give the cursor back."""
+        self._progress.stop()
+
+
+class _Measure(BarColumn):
+    """A bar, once it is known how much there is to do."""
+
+    def render(self, task: Task) -> Text:  # type: ignore[override]
+        if not task.total:
+            return Text("")
+        return super().render(task)  # type: ignore[return-value]
+
+
+class _Count(TextColumn):
+    """`12/80`, and the seconds so far."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        count = f"{int(task.completed):,}/{int(task.total):,}  " if task.total else ""
+        return Text(f"{count}{task.elapsed or 0:.1f} s", style="dim")

@@ -1,0 +1,56 @@
+"""The line that a finished step leaves on the screen, whoever draws it."""
+
+from __future__ import annotations
+
+from venvship.cli import style
+from venvship.cli.layout import format_bytes, length, pad, shorten
+from venvship.cli.terminal import WIDEST_STEP
+from venvship.model.progress import Phase
+
+NAME = 9
+"""Columns of a step's name."""
+
+LONG_ENOUGH = 0.05
+"""Seconds from which on it is worth saying how long a step took."""
+
+_UNITS = {"wheels": "wheel", "modules": "module", "files": "file", "copied": "copied"}
+
+
+def step_line(phase: Phase, width: int | None, *, verbose: bool = False) -> str | None:
+    """The line of a phase that is over; `None` if it did nothing worth one.
+
+    Args:
+        phase: One that is done.
+        width: Columns; `None` for a line of any length.
+        verbose: Whether steps that did nothing get a line too.
+    """
+    text = str(phase.facts.get("text", "")) or describe(phase)
+    if phase.name == "plan":
+        return style.strong(text)
+    if not text and not verbose:
+        return None
+    room = min(width or WIDEST_STEP, WIDEST_STEP) - 1
+    seconds = f"{phase.seconds:.1f} s" if phase.seconds >= LONG_ENOUGH else ""
+    if phase.facts.get("ok", True):
+        mark = style.attention("↩") if phase.name == "rollback" else style.good("✓")
+        if width is not None:
+            text = shorten(text, room - NAME - 6 - (len(seconds) + 1 if seconds else 0))
+    else:
+        mark = style.bad("✗")
+    line = f"  {mark} {phase.name:<{NAME}} {text}"
+    if seconds:
+        line = pad(line, max(room - len(seconds), length(line) + 1)) + style.faint(seconds)
+    return line
+
+
+def describe(phase: Phase) -> str:
+    """What a phase of a build did, in a few words; `""` for nothing worth a line."""
+    return ", ".join(_fact(key, value) for key, value in phase.facts.items() if value not in {0, ""})
+
+
+def _fact(key: str, value: object) -> str:
+    if key == "bytes" and isinstance(value, int):
+        return format_bytes(value)
+    if isinstance(value, int):
+        return f"{value:,} {_UNITS.get(key, key) if value == 1 else key}"
+    return f"{key} {value}"
