@@ -11,6 +11,7 @@ import click
 
 from venvship.api import Root
 from venvship.cli import render
+from venvship.cli.completion import complete_release
 from venvship.cli.main import cli
 from venvship.cli.options import Call, global_options
 
@@ -44,6 +45,7 @@ def init(call: Call, name: str | None, python: str | None, lockfile: str) -> int
 
     \b
     Example: venvship -C /srv/shop init --python 3.11
+    Exit:    0 made · 10 no such interpreter · 12 there is a root already, or it cannot be made
     """
     path = Path(call.root_path) if call.root_path else Path.cwd()
     result = Root.init(path, name=name, python=python, lockfile=lockfile, runtime=call.runtime())
@@ -81,7 +83,7 @@ def release(call: Call, lockfiles: tuple[str, ...], message: str, **flags: bool)
 
 
 @command("promote")
-@click.argument("release")
+@click.argument("release", shell_complete=complete_release)
 @message_option
 @click.option("--force", is_flag=True, help="No warning if it is known to be bad.")
 def promote(call: Call, release: str, message: str, force: bool) -> int:
@@ -97,10 +99,16 @@ def promote(call: Call, release: str, message: str, force: bool) -> int:
 
 
 @command("rollback")
-@click.argument("release", required=False)
+@click.argument("release", required=False, shell_complete=complete_release)
 @message_option
 @click.option("--no-checks", is_flag=True, help="Switch and restart, without the live checks.")
-@click.option("--from", "only_from", metavar="ID", help="Only if this release is current.")
+@click.option(
+    "--from",
+    "only_from",
+    metavar="ID",
+    help="Only if this release is current.",
+    shell_complete=complete_release,
+)
 def rollback(call: Call, release: str | None, message: str, no_checks: bool, only_from: str | None) -> int:
     """Go back to the last good release, or to a named RELEASE.
 
@@ -118,7 +126,7 @@ def rollback(call: Call, release: str | None, message: str, no_checks: bool, onl
 
 
 @command("check")
-@click.argument("release", default="current")
+@click.argument("release", default="current", shell_complete=complete_release)
 def check(call: Call, release: str) -> int:
     """Run the health checks now; changes nothing.
 
@@ -126,17 +134,21 @@ def check(call: Call, release: str) -> int:
 
     \b
     Example: venvship check
-    Exit:    0 all required ones pass · 40 one fails
+    Exit:    0 all required ones pass · 13 no such release · 40 one fails
     """
     return render.success(call, call.open_root().check(release))
 
 
 @command("status")
 def status(call: Call) -> int:
-    """What is live, since when and why; what a rollback would do; whether anything is off.
+    """Say what is live, and whether anything is off.
+
+    Since when and why it is live, what a rollback would change, what is held, under way or interrupted, and
+    which processes still run from a release that is not live any more.
 
     \b
     Example: venvship status --json
+    Exit:    0 whatever it reports · 12 no root
     """
     return render.success(call, call.open_root().status())
 
@@ -147,17 +159,21 @@ def list_(call: Call) -> int:
 
     \b
     Example: venvship list
+    Exit:    0 · 12 no root
     """
     return render.success(call, call.open_root().list())
 
 
 @command("show")
-@click.argument("release", default="current")
+@click.argument("release", default="current", shell_complete=complete_release)
 def show(call: Call, release: str) -> int:
-    """Show one RELEASE in full: its packages, its interpreter, what happened to it.
+    """Show all there is to know of a RELEASE.
+
+    Its packages, its interpreter, where it is, and what happened to it.
 
     \b
     Example: venvship show previous
+    Exit:    0 · 13 no such release
     """
     return render.success(call, call.open_root().show(release))
 
@@ -169,31 +185,36 @@ def history(call: Call, last: int | None) -> int:
 
     \b
     Example: venvship history -n 10
+    Exit:    0 · 12 no root
     """
     return render.success(call, call.open_root().history(last))
 
 
 @command("diff")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="[B]", default="current")
+@click.argument("a", metavar="A", shell_complete=complete_release)
+@click.argument("b", metavar="[B]", default="current", shell_complete=complete_release)
 def diff(call: Call, a: str, b: str) -> int:
-    """How the packages of release B differ from those of release A; B is what is current by default.
+    """Compare the packages of two releases.
+
+    What release B has that A has not, the other way round, and in another version. B is what is current,
+    unless it is named.
 
     \b
     Example: venvship diff previous
+    Exit:    0 whatever differs · 13 no such release
     """
     return render.success(call, call.open_root().diff(a, b))
 
 
 @command("verify")
-@click.argument("releases", nargs=-1, metavar="[RELEASE]...")
+@click.argument("releases", nargs=-1, metavar="[RELEASE]...", shell_complete=complete_release)
 @click.option("--all", "every", is_flag=True, help="All releases.")
 def verify(call: Call, releases: tuple[str, ...], every: bool) -> int:
     """Hash every file again and hold it against what was sealed.
 
     \b
     Example: venvship verify --all
-    Exit:    0 intact · 40 damaged, each file listed
+    Exit:    0 intact · 13 no such release · 40 damaged, each file listed
     """
     return render.success(call, call.open_root().verify(*releases, every=every))
 
@@ -209,28 +230,31 @@ def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) 
 
     \b
     Example: venvship prune --dry-run
+    Exit:    0 · 30 busy
     """
     return render.success(call, call.open_root().prune(keep=keep, keep_days=keep_days, dry_run=dry_run))
 
 
 @command("pin")
-@click.argument("release")
+@click.argument("release", shell_complete=complete_release)
 def pin(call: Call, release: str) -> int:
     """Protect a RELEASE from prune.
 
     \b
     Example: venvship pin current
+    Exit:    0 · 13 no such release · 30 busy
     """
     return render.success(call, call.open_root().pin(release))
 
 
 @command("unpin")
-@click.argument("release")
+@click.argument("release", shell_complete=complete_release)
 def unpin(call: Call, release: str) -> int:
-    """Stop to protect a RELEASE from prune.
+    """Leave a RELEASE to prune again.
 
     \b
     Example: venvship unpin 20261122T0941
+    Exit:    0 · 13 no such release · 30 busy
     """
     return render.success(call, call.open_root().unpin(release))
 
@@ -238,10 +262,13 @@ def unpin(call: Call, release: str) -> int:
 @command("hold")
 @message_option
 def hold(call: Call, message: str) -> int:
-    """Stop unattended releases until `venvship unhold`; a person may still release.
+    """Stop unattended releases, until `venvship unhold`.
+
+    A person may still release, promote and roll back.
 
     \b
     Example: venvship hold -m "migration tonight"
+    Exit:    0 · 12 not your root
     """
     root = call.open_root()
     root.hold(message=message)
@@ -254,6 +281,7 @@ def unhold(call: Call) -> int:
 
     \b
     Example: venvship unhold
+    Exit:    0 · 12 not your root
     """
     root = call.open_root()
     root.unhold()
@@ -261,14 +289,22 @@ def unhold(call: Call) -> int:
 
 
 @command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--release", default="current", metavar="R", help="Another release than current.")
+@click.option(
+    "--release",
+    default="current",
+    metavar="R",
+    help="Another release than current.",
+    shell_complete=complete_release,
+)
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
 def run(call: Call, release: str, argv: tuple[str, ...]) -> int:
-    """Run a command from a release's real path, so that no switch reaches it.
+    """Run a command from a release, out of reach of switches.
+
+    It is looked up in the release's bin first, and everything it sees is the release's real path.
 
     \b
     Example: venvship run -- python -m shop.worker
-    Exit:    the command's; 126 it cannot be run, 127 not found
+    Exit:    the command's own · 13 no such release · 126 it cannot be run · 127 not found
     """
     root = call.open_root()
     root.run(argv, release=release)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from venvship._version import __version__
 from venvship.cli import style
+from venvship.cli.layout import fold, length
 from venvship.cli.terminal import Terminal, write
 from venvship.errors import EXIT_BUG, EXIT_OK, FindingsError, VenvshipError
 
@@ -51,18 +52,30 @@ def failure(call: Call, error: VenvshipError) -> int:
     if live is not None:
         word = "Live" if call.command in _MAY_HAVE_SWITCHED else "Still live"
         lines.append(style.strong(f"{word}: {live or 'nothing'}"))
-    first, *rest = error.message.splitlines() or [""]
-    lines += [f"{style.bad('error:')} {first}", *rest]
+    lines += _said(style.bad("error:"), error.message, terminal)
     if "log" in error.data:
         lines.append(f"  log: {error.data['log']}")
     if error.hint:
-        lines.append(f"  → {error.hint}")
+        lines += _said("  →", error.hint, terminal, indent=4)
     write(sys.stderr, lines, terminal)
     return error.exit_code
 
 
 _SWITCH: Final = frozenset({"release", "promote", "rollback", "recover"})
 _MAY_HAVE_SWITCHED: Final = frozenset({"rollback", "recover"})
+
+
+def _said(mark: str, message: str, terminal: Terminal, *, indent: int = 2) -> list[str]:
+    """A message behind a mark, broken to fit a terminal; its own line breaks and indents stay."""
+    first, *rest = message.splitlines() or [""]
+    room = terminal.width
+    head, *more = fold(first, None if room is None else room - length(mark) - 1)
+    lines = [f"{mark} {head}", *(" " * indent + line for line in more)]
+    for line in rest:
+        own = " " * (len(line) - len(line.lstrip()))
+        parts = fold(line.strip(), None if room is None else room - len(own) - 2)
+        lines += [own + parts[0], *(f"{own}  {part}" for part in parts[1:])]
+    return lines
 
 
 def _live(call: Call) -> str | None:
@@ -131,8 +144,9 @@ def _error_json(error: VenvshipError) -> dict[str, Any]:
 
 def _warnings(call: Call) -> None:
     if call.root is not None:
-        lines = [f"{style.attention('warning:')} {notice.message}" for notice in call.root.warnings]
-        write(sys.stderr, lines, call.terminal(sys.stderr))
+        terminal = call.terminal(sys.stderr)
+        for notice in call.root.warnings:
+            write(sys.stderr, _said(style.attention("warning:"), notice.message, terminal), terminal)
 
 
 def _print_json(body: dict[str, Any]) -> None:

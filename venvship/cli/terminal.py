@@ -44,7 +44,7 @@ class Terminal:
         """
         if not stream.isatty():
             return cls()
-        dumb = environ.get("TERM", "dumb") == "dumb"
+        dumb = (environ.get("TERM") or "dumb") == "dumb"
         return cls(
             width=max(shutil.get_terminal_size().columns, NARROWEST),
             color=color and not dumb and not environ.get("NO_COLOR"),

@@ -1,0 +1,192 @@
+"""What people see: on terminals of several kinds and widths, in pipes, and where output goes nowhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from click import unstyle
+
+from tests.support.roots import Site, command, make_site
+from tests.support.terminals import Shown, Terminal
+from tests.support.wheels import Distribution
+
+STYLED = re.compile(r"\x1b\[[0-9;]*m")
+READS = (
+    ("status",),
+    ("list",),
+    ("show",),
+    ("history",),
+    ("diff", "@{1}"),
+    ("prune", "--dry-run"),
+    ("check",),
+    ("verify", "--all"),
+)
+
+CHECKS = """
+[[check]]
+name = "imports"
+when = "candidate"
+import = ["app"]
+[[check]]
+name = "answers"
+command = ["sh", "-c", "echo this one has rather a lot to say about why it does not like it at all; exit 1"]
+required = false
+deadline = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(
+    tmp_path_factory: pytest.TempPathFactory,
+    application: dict[str, Distribution],
+    shared_store: Path,
+    known_python: Path,
+) -> Site:
+    """Two releases, the first with a message that fits no line, and checks of both kinds; to be read only."""
+    folder = tmp_path_factory.mktemp("screens")
+    site = make_site(folder / "root", application, shared_store, folder / "home", known_python)
+    site.settings(CHECKS)
+    long = "everything that has changed since the last time, with the reasons for it, one after the other"
+    site.lock("1.0")
+    site.open().release(message=long)
+    site.lock("1.1")
+    site.open().release(message="short")
+    return site
+
+
+def on_terminal(site: Site, *arguments: str, columns: int = 80, **variables: str) -> Shown:
+    env = {**site.environment, "TERM": "xterm-256color", **variables}
+    return Terminal([command(), *arguments], env=env, cwd=site.path, columns=columns).finish()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("arguments", READS, ids=" ".join)
+def test_reports_fit_the_terminal_and_say_the_same_as_in_a_pipe(
+    shop: Site, arguments: tuple[str, ...], columns: int
+) -> None:
+    shown = on_terminal(shop, *arguments, columns=columns)
+    assert shown.code == 0, shown.text
+    lines = unstyle(shown.text).splitlines()
+    paths = str(shop.path)  # a path is never broken
+    assert [
+        line for line in lines if len(line) > columns and paths not in line and "sha256" not in line
+    ] == []
+    piped = shop.run(*arguments)
+    words = re.sub(r"[\s…]+", " ", unstyle(shown.text))
+    for word in re.findall(r"20\d{6}T\d{6}Z-\w{7}|\d+\.\d+\.\d+|proven|current|imports", piped.out):
+        assert word in words
+
+
+@pytest.mark.parametrize("arguments", READS[:4], ids=" ".join)
+def test_colour_is_shown_on_a_terminal_and_nowhere_else(shop: Site, arguments: tuple[str, ...]) -> None:
+    assert STYLED.search(on_terminal(shop, *arguments).text)
+    for shown in (
+        on_terminal(shop, *arguments, NO_COLOR="1"),
+        on_terminal(shop, *arguments, TERM="dumb"),
+        on_terminal(shop, *arguments, "--no-color"),
+    ):
+        assert shown.code == 0
+        assert "\x1b" not in shown.text
+    piped = shop.run(*arguments)
+    assert "\x1b" not in piped.out + piped.err
+
+
+def test_an_empty_no_color_means_nothing(shop: Site) -> None:
+    assert STYLED.search(on_terminal(shop, "status", NO_COLOR="").text)
+
+
+def test_progress_is_drawn_on_a_terminal_and_cleared_away(site: Site) -> None:
+    site.settings(CHECKS)
+    shown = on_terminal(site, "release")
+    assert shown.code == 0, shown.text
+    assert "\x1b[?25l" in shown.text, "the cursor is hidden while something is drawn"
+    assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l"), "and comes back"
+    assert "✓" in shown.text
+    assert "✗ answers" in unstyle(shown.text)
+    assert unstyle(shown.text).rstrip().endswith("2 packages")
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": ""}])
+def test_a_terminal_that_cannot_move_gets_plain_lines(site: Site, variables: dict[str, str]) -> None:
+    shown = on_terminal(site, "release", **variables)
+    assert shown.code == 0
+    assert "\x1b" not in shown.text
+    assert "\r" not in shown.text
+    assert "✓ assemble" in shown.text
+
+
+def test_quiet_prints_the_result_only(site: Site) -> None:
+    done = site.run("release", "-q")
+    assert done.out.startswith("Live: ")
+    assert done.err == ""
+
+
+def test_what_is_live_comes_first_when_something_fails(site: Site) -> None:
+    current = site.release("1.0")
+    site.settings("[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['sh', '-c', 'echo why; exit 3']\n")
+    site.lock("1.2")
+    lines = site.run("release").err.splitlines()
+    assert lines[0] == f"Still live: {current}"
+    assert lines[1] == "error: check 'no' failed: exit 3: why"
+    log = next(line for line in lines if line.startswith("  log: ")).removeprefix("  log: ")
+    assert "why" in Path(log).read_text()
+    assert lines[-1].startswith("  → ")
+
+
+def test_ctrl_c_says_what_state_things_are_in(site: Site) -> None:
+    first = site.release("1.0")
+    site.settings("[[check]]\nname = 'slow'\nwhen = 'candidate'\ncommand = ['sleep', '30']\ntimeout = 60\n")
+    site.lock("1.1")
+    env = {**site.environment, "TERM": "xterm"}
+    terminal = Terminal([command(), "release"], env=env, cwd=site.path)
+    terminal.read_until("slow")
+    terminal.type("\x03")
+    shown = terminal.finish()
+    assert shown.code == 130
+    text = unstyle(shown.text)
+    assert f"Still live: {first}" in text
+    assert "error: interrupted" in text
+    assert "Traceback" not in text
+    assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l")
+
+
+def test_whoever_stops_reading_changes_nothing_of_what_is_done(site: Site) -> None:
+    script = f'{command()} release | head -1; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=site.path,
+        env=site.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert site.current is not None
+    assert site.events()[-1] == "promoted"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_that_cannot_be_written_is_an_error_and_no_traceback(shop: Site) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [command(), "list"],
+            cwd=shop.path,
+            env=shop.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: the output could not be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_stream_without_utf8_gets_question_marks(shop: Site, encoding: str) -> None:
+    done = shop.run("diff", "@{1}", env={"PYTHONIOENCODING": encoding})
+    assert done.code == 0
+    assert "?" in done.out

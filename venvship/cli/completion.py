@@ -1,0 +1,31 @@
+"""Completion of release names in shells: `venvship promote <TAB>`.
+
+click makes the scripts for shells (`_VENVSHIP_COMPLETE=bash_source venvship`), and runs the command line at
+each press of the key. So this reads names only, and whatever is wrong gives no names rather than an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from venvship.cli.options import Call
+from venvship.errors import VenvshipError
+from venvship.root import RootLayout
+
+if TYPE_CHECKING:
+    import click
+
+
+def complete_release(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names that a release may be called by and that begin as typed, the newest first."""
+    call = context.find_object(Call)
+    if call is None:
+        return []
+    try:
+        layout = RootLayout.at(call.where())
+        names = sorted(layout.sealed(), reverse=True)
+        links = {"current": layout.current(), "previous": layout.previous()}
+    except (VenvshipError, OSError):
+        return []
+    names += [name for name, target in links.items() if target is not None]
+    return [name for name in names if name.startswith(incomplete)]
