@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.answers import accepted, complaint, envelope, links, refusal, refused, released, run_as
+from tests.support.answers import (
+    accepted,
+    complaint,
+    envelope,
+    links,
+    refusal,
+    refused,
+    released,
+    run_as,
+    together,
+)
 from tests.support.roots import Site, make_site
 from tests.support.wheels import Distribution
 
@@ -18,16 +28,16 @@ NOBODY = 65534
 # -- no root ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["release", "status", "rollback", "prune", "hold", "recover"])
 @pytest.mark.parametrize("where", ["missing", "empty"])
-def test_a_directory_that_is_no_root_gives_12(shop: Site, tmp_path: Path, command: str, where: str) -> None:
+def test_a_directory_that_is_no_root_gives_12(shop: Site, tmp_path: Path, where: str) -> None:
     folder = tmp_path / "folder"
     if where == "empty":
         folder.mkdir()
-    error = refusal(shop.run(command, "-C", str(folder), "--json"), 12, "not-a-root")
-    assert str(folder) in error["message"]
-    assert "venvship" in error["hint"]
-    assert "init" in error["hint"]
+    commands = ["release", "status", "rollback", "prune", "hold", "recover"]
+    for done in together(shop, *([name, "-C", str(folder), "--json"] for name in commands)):
+        error = refusal(done, 12, "not-a-root")
+        assert str(folder) in error["message"]
+        assert "init" in error["hint"]
     assert not folder.exists() or not list(folder.iterdir())
 
 
