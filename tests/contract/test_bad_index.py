@@ -1,4 +1,7 @@
-"""Indexes that are down, silent or wrong, and packages that cannot be had: what the command line answers."""
+"""Indexes that are down, silent or wrong, and packages that cannot be had: what the command line answers.
+
+Each command starts a pip, so most tests ask for the JSON form only; `shop` holds `current` and debris.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.answers import accepted, links, refused, released
+from tests.support.answers import accepted, links, refusal, refused, released
 from tests.support.index import LocalIndex
 from tests.support.roots import Site, make_site
 from tests.support.wheels import Distribution, build_sdist, build_wheel, lockfile_text
@@ -43,13 +46,13 @@ def test_a_tampered_wheel_is_refused_before_any_of_its_code_runs(
 
 def test_a_package_that_is_not_there_is_not_found(online: Site) -> None:
     lock(online, f"no-such-package==1.0 --hash=sha256:{ZEROS}\n")
-    error = refused(online, "release", code=20, slug="distribution-not-found")
+    error = refusal(online.run("release", "--json"), 20, "distribution-not-found")
     assert "no-such-package" in error["message"]
 
 
 def test_a_wheel_for_another_platform_is_not_compatible(online: Site, wheelhouse: Path) -> None:
     lock(online, build_wheel(wheelhouse, "native", tag="cp39-cp39-win_amd64"))
-    error = refused(online, "release", code=20, slug="no-compatible-wheel")
+    error = refusal(online.run("release", "--json"), 20, "no-compatible-wheel")
     assert "win_amd64" in error["message"]
 
 
@@ -58,7 +61,7 @@ def test_a_source_is_not_built_and_the_setting_is_named(
 ) -> None:
     ran = tmp_path / "ran"
     lock(online, build_sdist(wheelhouse, "source", mark=ran))
-    error = refused(online, "release", code=20, slug="source-only")
+    error = refusal(online.run("release", "--json"), 20, "source-only")
     assert "[build] sdists" in error["hint"]
     assert not ran.exists()
 
@@ -67,7 +70,7 @@ def test_two_wheels_that_fight_over_a_module_conflict(online: Site, wheelhouse: 
     one = build_wheel(wheelhouse, "one", files={"same.py": "X = 1\n"})
     two = build_wheel(wheelhouse, "two", files={"same.py": "X = 2\n"})
     lock(online, lockfile_text(one, two))
-    error = refused(online, "release", code=20, slug="file-conflict")
+    error = refusal(online.run("release", "--json"), 20, "file-conflict")
     assert "same.py" in error["message"]
     assert "overlap" in f"{error['message']} {error['hint']}"
 
@@ -75,13 +78,13 @@ def test_two_wheels_that_fight_over_a_module_conflict(online: Site, wheelhouse: 
 def test_a_missing_dependency_fails_where_the_settings_ask_for_it(online: Site, wheelhouse: Path) -> None:
     online.settings("[build]\nclosed = true\n")
     lock(online, build_wheel(wheelhouse, "needy", requires=["absent-friend"]))
-    error = refused(online, "release", code=20, slug="unmet-dependency")
+    error = refusal(online.run("release", "--json"), 20, "unmet-dependency")
     assert "absent-friend" in error["message"]
 
 
 def test_a_wheel_that_breaks_the_rules_is_invalid(online: Site, wheelhouse: Path) -> None:
     lock(online, build_wheel(wheelhouse, "sloppy", record="wrong-hash"))
-    refused(online, "release", code=20, slug="invalid-wheel")
+    refusal(online.run("release", "--json"), 20, "invalid-wheel")
 
 
 @pytest.fixture
@@ -136,7 +139,7 @@ def test_an_index_that_answers_with_an_error_is_unreachable(
 ) -> None:
     lock(online, build_wheel(wheelhouse, "thing"))
     index.status = 503
-    error = refused(online, "release", code=20, slug="index-unreachable")
+    error = refusal(online.run("release", "--json"), 20, "index-unreachable")
     assert "503" in error["message"]
 
 

@@ -178,9 +178,11 @@ NAMING = [
 ]
 
 
-@pytest.mark.parametrize("arguments", NAMING, ids=" ".join)
-def test_an_unknown_release_gives_13(shop: Site, arguments: list[str]) -> None:
-    refused(shop, *arguments, "nonsense", code=13, slug="no-such-release")
+def test_an_unknown_release_gives_13_whatever_is_to_be_done_with_it(shop: Site) -> None:
+    for done in together(shop, *([*line, "nonsense", "--json", "--wait", "30"] for line in NAMING)):
+        error = refusal(done, 13, "no-such-release")
+        assert "'nonsense'" in error["message"]
+        assert "venvship list" in error["hint"]
 
 
 @pytest.mark.parametrize("name", ["20201122T094143Z-3f9a1c2", "@{99}", "", "../current", "releases"])
