@@ -60,13 +60,12 @@ def test_everything_that_is_wrong_with_the_settings_is_said_at_once(shop: Site) 
         assert problem["message"] in text
 
 
-@pytest.mark.parametrize("arguments", [["rollback"], ["status"], ["list"]], ids=" ".join)
-def test_what_works_without_settings_works_with_wrong_ones(stocked: Site, arguments: list[str]) -> None:
-    a, b = released(stocked, "1.0", "1.1")
+def test_what_works_without_settings_works_with_wrong_ones(stocked: Site) -> None:
+    a, _ = released(stocked, "1.0", "1.1")
     stocked.settings("[[[")
-    done = stocked.run(*arguments)
-    assert done.code == 0
-    assert stocked.current == (a if arguments == ["rollback"] else b)
+    for line in (["status"], ["list"], ["rollback"]):
+        assert stocked.run(*line).code == 0
+    assert stocked.current == a
 
 
 # -- the interpreter ----------------------------------------------------------------------------------------
