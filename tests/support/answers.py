@@ -1,0 +1,177 @@
+"""What a command answered, held against the promises that hold for every command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.roots import Finished, Site, command
+
+ENVELOPE = {"venvship", "command", "ok", "exit_code", "data", "warnings", "error"}
+
+
+def envelope(done: Finished) -> dict[str, Any]:
+    """The JSON object on standard output, after what is true of every one of them."""
+    assert done.out.strip(), f"nothing on standard output; standard error: {done.err}"
+    body = done.json
+    assert set(body) == ENVELOPE
+    assert body["venvship"] == 1
+    assert isinstance(body["data"], dict)
+    assert body["exit_code"] == done.code
+    assert body["ok"] is (done.code == 0)
+    assert (body["error"] is None) is (done.code == 0)
+    for warning in body["warnings"]:
+        assert set(warning) >= {"slug", "message"}
+        assert all(isinstance(text, str) for text in warning.values())
+    if body["error"] is not None:
+        error = body["error"]
+        assert set(error) >= {"slug", "message", "hint"}
+        assert error["message"]
+        assert error["hint"] is None or error["hint"]
+    return body
+
+
+def accepted(done: Finished) -> dict[str, Any]:
+    """The data of a command that was to succeed."""
+    body = envelope(done)
+    assert done.code == 0, body["error"]
+    data: dict[str, Any] = body["data"]
+    return data
+
+
+def refusal(done: Finished, code: int, slug: str) -> dict[str, Any]:
+    """The error of a command that was to fail in this way."""
+    error: dict[str, Any] | None = envelope(done)["error"]
+    assert error is not None, done.out
+    assert (done.code, error["slug"]) == (code, slug), error
+    return error
+
+
+def complaint(done: Finished, code: int) -> str:
+    """What a failed command told people: one message on standard error, and no traceback."""
+    assert done.code == code, f"{done.out}\n{done.err}"
+    assert "Traceback" not in done.out + done.err
+    assert len([line for line in done.err.splitlines() if line.startswith("venvship: ")]) == 1, done.err
+    return done.err
+
+
+def refused(site: Site, *arguments: str, code: int, slug: str, at_once: bool = True) -> dict[str, Any]:
+    """Run a command that must fail, as JSON and as text; what is live stays, and nothing is left behind.
+
+    Args:
+        site: The root.
+        arguments: The command line.
+        code: The exit code.
+        slug: The error's slug.
+        at_once: Run both forms at the same time, the second waiting for a mutex if need be; it saves time.
+
+    Returns:
+        The error of the JSON form.
+    """
+    before = links(site.path)
+    if at_once:
+        as_json, as_text = together(
+            site, [*arguments, "--json", "--wait", "30"], [*arguments, "--wait", "30"]
+        )
+    else:
+        as_json, as_text = site.run(*arguments, "--json"), site.run(*arguments)
+    error = refusal(as_json, code, slug)
+    text = complaint(as_text, code)
+    if error["hint"]:
+        assert "  → " in text
+    assert links(site.path) == before
+    assert site.debris() == []
+    return error
+
+
+def together(site: Site, *lines: Sequence[str]) -> list[Finished]:
+    """Run several commands at the same time; none may need a mutex that another holds, unless it waits."""
+    running = [site.start(*line) for line in lines]
+    return [
+        Finished(code=process.wait(), out=out, err=err)
+        for process in running
+        for out, err in [process.communicate()]
+    ]
+
+
+def links(root: Path) -> dict[str, str]:
+    """What `current` and `previous` are, whatever they are."""
+    found = {}
+    for name in ("current", "previous"):
+        path = root / name
+        if path.is_symlink():
+            found[name] = os.readlink(path)
+        elif path.exists():
+            found[name] = "a directory" if path.is_dir() else path.read_text()
+    return found
+
+
+def released(site: Site, *versions: str) -> list[str]:
+    """Release versions one after the other through the command; their ids."""
+    ids = []
+    for version in versions:
+        site.lock(version)
+        ids.append(accepted(site.run("release", "--json"))["release"]["id"])
+    return ids
+
+
+def states(site: Site) -> dict[str, str]:
+    """Every release's state."""
+    return {found["id"]: found["state"] for found in accepted(site.run("list", "--json"))["releases"]}
+
+
+def only(release_id: str) -> str:
+    """A shell line for a check or hook that is content with one release and no other."""
+    return f"[ $VENVSHIP_RELEASE = {release_id} ]"
+
+
+def run_as(site: Site, uid: int, *arguments: str) -> Finished:
+    """Run the installed command in the root as another user; only root may."""
+    done = subprocess.run(
+        [command(), *arguments],
+        cwd=site.path,
+        env=site.environment,
+        user=uid,
+        group=uid,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A command's answer, and what it cost: seconds, and bytes of memory at its peak."""
+
+    done: Finished
+    seconds: float
+    peak: int
+
+
+def measured(site: Site, *arguments: str) -> Measured:
+    """Run the installed command in the root and measure it; its children do not count."""
+    out, err = site.path.parent / "measured.out", site.path.parent / "measured.err"
+    began = time.monotonic()
+    with open(out, "wb") as stdout, open(err, "wb") as stderr:
+        pid = os.posix_spawn(
+            command(),
+            [command(), *arguments, "-C", str(site.path)],
+            site.environment,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, stdout.fileno(), 1),
+                (os.POSIX_SPAWN_DUP2, stderr.fileno(), 2),
+            ],
+        )
+        _, status, usage = os.wait4(pid, 0)
+    seconds = time.monotonic() - began
+    done = Finished(os.waitstatus_to_exitcode(status), out.read_text(), err.read_text())
+    return Measured(done, seconds, usage.ru_maxrss * 1024)
