@@ -81,7 +81,6 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(shop: Site) -> N
         assert f"requirements.txt:{line}: " in text or f"line {line}" in text
 
 
-@pytest.mark.xfail(strict=True, reason="every problem is printed twice")
 @pytest.mark.parametrize("broken", ["lockfile", "settings"])
 def test_everything_that_is_wrong_is_said_once(shop: Site, broken: str) -> None:
     if broken == "lockfile":

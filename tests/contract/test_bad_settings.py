@@ -114,7 +114,6 @@ def test_a_program_that_is_not_there_is_found_out_before_the_switch(stocked: Sit
     assert stocked.events().count("promoting") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="`check` asks until the deadline, and gives 40")
 def test_check_calls_a_missing_program_a_mistake_in_the_settings(shop: Site) -> None:
     shop.settings("[[check]]\nname = 'x'\ncommand = ['no-such-program']\ndeadline = 0\n")
     refused(shop, "check", code=10, slug="program-not-found")

@@ -108,7 +108,8 @@ def test_a_bug_gives_1_a_traceback_and_the_request_to_report_it(shop: Site, brok
     done = shop.run("status", env=broken)
     assert done.code == 1
     assert "Traceback" in done.err
-    assert "venvship: this is a bug in venvship: ZeroDivisionError" in done.err
+    assert "error: this is a bug in venvship " in done.err
+    assert "ZeroDivisionError" in done.err
     assert "report it" in done.err
     assert done.out == ""
 

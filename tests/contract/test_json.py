@@ -204,7 +204,6 @@ def listed(site: Site) -> list[str]:
     return [found["id"] for found in accepted(site.run("list", "--json"))["releases"]]
 
 
-@pytest.mark.xfail(strict=True, reason='the outcome is "failed", which the contract does not list')
 @pytest.mark.parametrize("why", ["build", "lockfile", "settings"])
 def test_a_release_that_came_to_nothing_has_no_outcome(shop: Site, why: str) -> None:
     if why == "build":

@@ -234,7 +234,7 @@ tcp = "127.0.0.1:1"
     settings = parse_settings(text, path="venvship.toml", folder_name="shop")
 
     with pytest.raises(ProgramNotFoundError) as caught:
-        find_programs(settings, context)
+        find_programs(settings.hooks, settings.checks, context)
 
     keys = [problem["key"] for problem in caught.value.data["problems"]]
     assert keys == ["hooks.restart", "hooks.notify", "check answers"]
@@ -244,4 +244,4 @@ tcp = "127.0.0.1:1"
 def test_when_all_programs_are_there_nothing_is_said(context: Context) -> None:
     settings = parse_settings('[hooks]\nrestart = ["true"]\n', path="venvship.toml", folder_name="shop")
 
-    find_programs(settings, context)
+    find_programs(settings.hooks, settings.checks, context)

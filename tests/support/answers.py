@@ -56,7 +56,7 @@ def complaint(done: Finished, code: int) -> str:
     """What a failed command told people: one message on standard error, and no traceback."""
     assert done.code == code, f"{done.out}\n{done.err}"
     assert "Traceback" not in done.out + done.err
-    assert len([line for line in done.err.splitlines() if line.startswith("venvship: ")]) == 1, done.err
+    assert len([line for line in done.err.splitlines() if line.startswith("error: ")]) == 1, done.err
     return done.err
 
 

@@ -134,12 +134,14 @@ def envelope(call: Call, *, result: object = None, error: VenvshipError | None =
         "exit_code": error.exit_code if error else EXIT_OK,
         "data": data,
         "warnings": [{"slug": notice.slug, "message": notice.message} for notice in warnings],
-        "error": _error_json(error) if error else None,
+        "error": _error_json(call, error) if error else None,
     }
 
 
-def _error_json(error: VenvshipError) -> dict[str, Any]:
-    return {**error.data, "slug": error.slug, "message": error.message, "hint": error.hint}
+def _error_json(call: Call, error: VenvshipError) -> dict[str, Any]:
+    body = {**error.data, "slug": error.slug, "message": error.message, "hint": error.hint}
+    live = _live(call)
+    return body if live is None else {**body, "live": live or None}
 
 
 def _warnings(call: Call) -> None:

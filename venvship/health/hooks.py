@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.wording import describe_exit, last_line, summary
-from venvship.model.settings import Settings
+from venvship.model.settings import Check, HookSettings
 from venvship.system import process
 
 
@@ -90,8 +91,13 @@ def run_hook(
     )
 
 
-def find_programs(settings: Settings, context: Context) -> None:
-    """Look up the programs of all hooks and checks, before anything is switched.
+def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context) -> None:
+    """Look up the programs of hooks and checks, before anything is switched or asked.
+
+    Args:
+        hooks: All that may be run.
+        checks: All that may be asked.
+        context: The release that they are about; its `bin` is looked into first.
 
     Raises:
         ProgramNotFoundError: Some are missing or not executable; `problems` lists all of them.
@@ -99,9 +105,9 @@ def find_programs(settings: Settings, context: Context) -> None:
     commands = {
         f"hooks.{name}": argv
         for name in ("prepare", "restart", "notify")
-        if (argv := getattr(settings.hooks, name)) is not None
+        if (argv := getattr(hooks, name)) is not None
     }
-    commands |= {f"check {check.name}": check.target for check in settings.checks if check.kind == "command"}
+    commands |= {f"check {check.name}": check.target for check in checks if check.kind == "command"}
     env = context.environment()
     problems: list[dict[str, str]] = []
     for key, argv in commands.items():

@@ -6,6 +6,8 @@ goes wrong is a warning: what happened has happened.
 
 from __future__ import annotations
 
+import contextlib
+
 from venvship.model.settings import Settings
 from venvship.operations.notify import notify
 from venvship.operations.prune import prune_after
@@ -19,7 +21,16 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
     Raises:
         InterruptedByError: A signal came; nothing is half done that matters.
     """
-    prune_after(workspace, settings)
+    signals = workspace.runtime.signals
+    # A signal that ended the trial is still there. Nobody waits for a clean-up then, but the hook is to hear.
+    early = signals.pending
+    if not early:
+        prune_after(workspace, settings)
+    with signals.deferred() if early else contextlib.nullcontext():
+        _notify(workspace, settings, switched)
+
+
+def _notify(workspace: Workspace, settings: Settings, switched: Switched) -> None:
     notify(
         workspace,
         settings,

@@ -88,7 +88,7 @@ def build_release(
         raise
     except InterruptedByError as error:
         _forget(workspace, release_id)
-        said = "interrupted while building; nothing of the release is left"
+        said = f"{error.message} while building; nothing of the release is left"
         raise InterruptedByError(error.signum, said) from error
     except BaseException:
         _forget(workspace, release_id)

@@ -37,7 +37,7 @@ def try_candidate(workspace: Workspace, release_id: str, settings: Settings, *, 
         InterruptedByError: A signal came.
     """
     context = workspace.context(release_id, previous=workspace.layout.current(), event=event)
-    find_programs(settings, context)
+    find_programs(settings.hooks, settings.checks, context)
     chosen = [check for check in settings.checks if check.when == "candidate"]
     results = run_checks(chosen, context, watch=tell_check(workspace))
     failed = failed_required(results)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from venvship.errors import CheckFailedError
 from venvship.health.checks import CheckResult, run_checks
+from venvship.health.hooks import find_programs
+from venvship.model.settings import HookSettings
 from venvship.operations.trial import failed_required
 from venvship.operations.workspace import Workspace
 
@@ -37,6 +39,7 @@ def check(workspace: Workspace, name: str = "current") -> CheckReport:
     chosen = [c for c in workspace.settings().checks if live or c.when == "candidate"]
     chosen.sort(key=lambda c: c.when != "candidate")  # as in a release: candidate checks first
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="check")
+    find_programs(HookSettings(), chosen, context)
     report = CheckReport(release_id, run_checks(chosen, context))
     failed = failed_required(report.checks)
     if failed is not None:

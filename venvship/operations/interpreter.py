@@ -34,8 +34,9 @@ def settled(workspace: Workspace, settings: Settings, *, record: bool = True) ->
         interpreter = known[1]
         if os.access(interpreter.path, os.X_OK):
             return interpreter
+        what = "may not be run by you" if os.path.lexists(interpreter.path) else "is gone, or out of reach"
         raise InterpreterError(
-            f"the interpreter of this root, {interpreter.path}, is gone",
+            f"the interpreter of this root, {interpreter.path}, {what}",
             hint=f'install it again, or set another python = "…" in {workspace.layout.settings_file}',
         )
     from venvship.build.interpreter import resolve_interpreter

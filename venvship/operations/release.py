@@ -173,7 +173,7 @@ def _release(
         result.release = result.previous
         return None
     names = ", ".join(os.path.basename(path) for path in options.lockfiles or settings.lockfile)
-    workspace.tell("plan", f"{settings.name} · CPython {result.python} · {names}, {result.packages} packages")
+    workspace.tell("plan", f"{settings.name} · CPython {result.python} · {names}, {_count(result.packages)}")
     release_id = found.release_id or build_release(
         workspace, settings, environment, message=options.message, progress=_timing(workspace, result)
     )
@@ -252,6 +252,10 @@ def _timing(workspace: Workspace, result: ReleaseResult) -> Progress:
         workspace.runtime.progress(phase)
 
     return timed
+
+
+def _count(packages: int) -> str:
+    return f"{packages} package{'' if packages == 1 else 's'}"
 
 
 def _packages(workspace: Workspace, release_id: str) -> tuple[Package, ...]:

@@ -85,9 +85,9 @@ class Switched:
                 **log,
             ).carrying(result)
         if self.signal is not None:
-            raise InterruptedByError(
-                self.signal, f"interrupted while {self.target} was on trial; it is not live, and may be again"
-            ).carrying(result)
+            error = InterruptedByError(self.signal)
+            error.message += f" while {self.target} was on trial; it is not live, and may be again"
+            raise error.carrying(result)
         if self.verdict is State.BAD:
             verdict = "bad, and not released again unattended until the lockfile, a check or a hook changes"
         else:

@@ -276,13 +276,18 @@ class Workspace:
     def interpreter_problem(self, release_id: str) -> str:
         """Whether a release's interpreter is still there; `""` if so."""
         python = self.layout.release(release_id) / "bin" / "python"
-        if python.exists():
+        try:
+            os.stat(python)
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+            what = "is gone" if missing else f"cannot be reached: {error.strerror}"
+        else:
             return ""
         try:
             path = self.layout.manifest(release_id).python.get("path", "?")
         except VenvshipError as error:
             return error.message
-        return f"its interpreter {path} is gone"
+        return f"its interpreter {path} {what}"
 
     def require_usable(self, release_id: str) -> Manifest:
         """Refuse a release that could not run.
