@@ -15,7 +15,7 @@ from venvship.model.history import EventName
 from venvship.model.release import State
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from tests.docs.conftest import Site
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "venvship"
 
