@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import click
 from docstrings import Docstring, is_remark, read_docstring
-from reference_texts import CHECK_KINDS, DEFAULTS, EVENTS, FACTS, KEY_TYPES, TYPES, WARNINGS
+from reference_texts import CHECK_KINDS, DEFAULTS, EVENTS, FACTS, KEY_TYPES, MEANINGS, TYPES, WARNINGS
 
 import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 from venvship import errors
@@ -222,7 +222,15 @@ def _keys(table_name: str, cls: type[Any], default: object) -> list[Key]:
             continue  # a table of its own
         key = f"{table_name}.{item.name}".removeprefix(".")
         shown = DEFAULTS.get(key) or _toml(item.name, getattr(default, item.name))
-        found.append(Key(table=table_name, name=item.name, kind=kind, default=shown, text=texts[item.name]))
+        found.append(
+            Key(
+                table=table_name,
+                name=item.name,
+                kind=kind,
+                default=shown,
+                text=MEANINGS.get(key, texts[item.name]),
+            )
+        )
     return found
 
 
@@ -331,6 +339,9 @@ _OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
 }
 """What stands behind a method of `Root`, and says which errors escape."""
 
+LINE: Final = 88
+"""Columns that a block of code has on a page."""
+
 RESULTS: Final = (
     init_operation.InitResult,
     release_operation.ReleaseResult,
@@ -376,9 +387,6 @@ def python_methods() -> str:
 
 def _method(name: str, method: Callable[..., object]) -> str:
     signature = inspect.signature(method)
-    kept = [p for p in signature.parameters.values() if p.name != "self"]
-    # Annotations are strings there, so this prints them as they were written.
-    text = str(signature.replace(parameters=kept)).replace("'", "")
     own = read_docstring(method)
     behind = read_docstring(_OPERATIONS[name]) if name in _OPERATIONS else Docstring(summary="")
     summary = re.sub(r"; see `venvship\.[^`]*`( for arguments and errors)?", "", own.summary)
@@ -389,7 +397,7 @@ def _method(name: str, method: Callable[..., object]) -> str:
         if (key in signature.parameters and key != "runtime") or key in own.entries.get("Args", {})
     }
     raises = behind.entries.get("Raises", {}) | own.entries.get("Raises", {})
-    parts = [f"(python-{name})=", f"### `Root.{name}`", _python(f"Root.{name}{text}"), summary]
+    parts = [f"(python-{name})=", f"### `Root.{name}`", signature_block(f"Root.{name}", method), summary]
     parts += [paragraph for paragraph in own.text if not is_remark(paragraph, "Crash")]
     if arguments:
         parts.append(table(("argument", "means"), [(f"`{k}`", v) for k, v in arguments.items()]))
@@ -399,17 +407,37 @@ def _method(name: str, method: Callable[..., object]) -> str:
     return "\n\n".join(parts)
 
 
-def _python(text: str) -> str:
-    return f"```python\n{text}\n```"
+def signature_block(name: str, function: Callable[..., object]) -> str:
+    """A signature as a block of code, with the annotations as they were written."""
+    signature = inspect.signature(function)
+    parts: list[str] = []
+    starred = False
+    for parameter in signature.parameters.values():
+        if parameter.name == "self":
+            continue
+        star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+        starred = starred or bool(star) or parameter.kind is parameter.KEYWORD_ONLY
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        parts.append(f"{star}{parameter.name}: {parameter.annotation}{default}")
+    line = f"{name}({', '.join(parts)}) -> {signature.return_annotation}"
+    if len(line) > LINE:
+        body = "".join(f"    {part},\n" for part in parts)
+        line = f"{name}(\n{body}) -> {signature.return_annotation}"
+    return f"```python\n{line}\n```"
 
 
 def python_runtime() -> str:
     """`default_runtime`, which makes the world that `Root.open` takes."""
     said = read_docstring(default_runtime)
-    signature = str(inspect.signature(default_runtime)).replace("'", "")
     rows = [(f"`{key}`", text) for key, text in said.entries["Args"].items()]
     return "\n\n".join(
-        [_python(f"default_runtime{signature}"), said.summary, table(("argument", "means"), rows)]
+        [
+            signature_block("default_runtime", default_runtime),
+            said.summary,
+            table(("argument", "means"), rows),
+        ]
     )
 
 

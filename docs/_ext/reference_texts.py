@@ -132,6 +132,9 @@ TYPES: Final = {
 KEY_TYPES: Final = {"lockfile": "string, or array of strings"}
 """Keys that take more than their annotation says."""
 
+MEANINGS: Final = {"python": 'A version such as `"3.11"`, or an absolute path.'}
+"""Keys whose docstring speaks of the value in Python rather than of the one in the file."""
+
 DEFAULTS: Final = {
     "name": "the folder's name",
     "python": "the interpreter that runs venvship at the first release",

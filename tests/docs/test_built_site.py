@@ -98,6 +98,14 @@ def test_every_slug_of_a_warning_is_described(built_docs: Site) -> None:
     assert all(slug in built_docs.text("reference/json") for slug in found)
 
 
+def test_every_variable_of_the_environment_is_described(built_docs: Site) -> None:
+    text = built_docs.text("reference/environment")
+
+    for path in PACKAGE.rglob("*.py"):
+        for name in re.findall(r"\bVENVSHIP_[A-Z_]+\b", path.read_text()):
+            assert name in text, f"{name} in {path}"
+
+
 def test_every_method_of_the_api_and_every_result_is_described(built_docs: Site) -> None:
     html = built_docs.html("reference/python")
 

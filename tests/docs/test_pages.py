@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.docs import given
 from tests.docs.console import Command, File, Shell, loosely, read_console, read_page
+from tests.docs.given import GIVEN, Scene
 from tests.support.roots import command
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PATHS = sorted([*(DOCS / "tutorial").glob("*.md"), *(DOCS / "how-to").glob("*.md")])
 PAGES = {path.relative_to(DOCS).with_suffix("").as_posix(): read_page(path.read_text()) for path in PATHS}
 RUN = {name: page for name, page in PAGES.items() if page.steps}
-
-GIVEN: dict[str, Callable[[Path], None]] = {
-    "application": given.application,
-    "root": given.root,
-    "releases": given.releases,
-}
-"""What a page may find when it begins."""
 
 
 def free_port() -> int:
@@ -60,17 +53,19 @@ def test_what_a_page_tells_to_do_works(name: str, tmp_path: Path) -> None:
         pytest.skip(f"there is no {program} here")
     place = tmp_path / "you"
     place.mkdir()
-    for wanted in filter(None, page.remarks.get("given", "").split(", ")):
-        GIVEN[wanted](place)
     replaced = {
         "/srv/": f"{place}/srv/",
         "/var/lib/": f"{place}/var/lib/",
         "/home/you": str(place),
         "127.0.0.1:8000": f"127.0.0.1:{free_port()}",
     }
-    shell = Shell(place, environment(network="network" in page.remarks), replaced)
+    with contextlib.ExitStack() as cleanup:
+        scene = Scene(place, environment(network="network" in page.remarks), replaced, cleanup)
+        if given := page.remarks.get("given"):
+            GIVEN[given](scene)
+        shell = Shell(place, scene.environment, scene.replaced)
 
-    shell.run(page, timeout=300)
+        shell.run(page, timeout=300)
 
 
 def test_every_page_has_something_to_run() -> None:

@@ -99,3 +99,18 @@ def test_options_of_every_command_are_not_repeated_for_each() -> None:
 
 def test_an_error_is_explained_in_the_words_of_its_class() -> None:
     assert reference_parts.meaning(BusyError) == read_docstring(BusyError).summary
+
+
+def test_a_signature_is_shown_as_it_was_written() -> None:
+    def short(self: object, name: str = "", *rest: int, key: bool = False) -> None: ...
+
+    def long(first_of_many: str, *, second_of_many: str | None = None, third_of_many: int = 3) -> None: ...
+
+    assert reference_parts.signature_block("f", short) == (
+        "```python\nf(name: str = '', *rest: int, key: bool = False) -> None\n```"
+    )
+    assert reference_parts.signature_block("f", long).splitlines()[1:4] == [
+        "f(",
+        "    first_of_many: str,",
+        "    *,",
+    ]
