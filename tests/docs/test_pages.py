@@ -72,6 +72,12 @@ def test_every_page_has_something_to_run() -> None:
     assert {name for name, page in PAGES.items() if not page.steps} <= {"how-to/index"}
 
 
+def test_what_is_not_run_does_not_look_as_if_it_was() -> None:
+    others = [path for path in DOCS.rglob("*.md") if path not in PATHS]
+
+    assert not [path for path in others if "```console" in path.read_text()]
+
+
 # -- the runner itself --------------------------------------------------------------------------------------
 
 
