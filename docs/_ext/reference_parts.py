@@ -1,0 +1,490 @@
+"""The generated parts of the reference, as Markdown.
+
+Each function looks at the code and returns text: no Sphinx in here, so that tests can call it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from docstrings import Docstring, is_remark, read_docstring
+from reference_texts import CHECK_KINDS, DEFAULTS, EVENTS, FACTS, KEY_TYPES, MEANINGS, TYPES, WARNINGS
+
+import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
+from venvship import errors
+from venvship.api import Root, default_runtime
+from venvship.cli.main import cli
+from venvship.errors import InterruptedByError, VenvshipError
+from venvship.health.checks import CheckResult
+from venvship.model import settings as model
+from venvship.model.history import Event, EventName, Hold
+from venvship.model.release import Package, PackageChange, PackageDiff
+from venvship.model.retention import Decision
+from venvship.operations import check as check_operation
+from venvship.operations import hold as hold_operation
+from venvship.operations import init as init_operation
+from venvship.operations import inspect as inspect_operation
+from venvship.operations import promote as promote_operation
+from venvship.operations import prune as prune_operation
+from venvship.operations import recover as recover_operation
+from venvship.operations import release as release_operation
+from venvship.operations import rollback as rollback_operation
+from venvship.operations import run as run_operation
+from venvship.operations import verify as verify_operation
+from venvship.operations.underway import Operation
+from venvship.operations.workspace import Notice, ReleaseView
+
+# -- commands -----------------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Every command with its usage, its help and its options."""
+    return "\n\n".join(_command(name, command) for name, command in command_tree().items())
+
+
+def command_tree() -> dict[str, click.Command]:
+    """The commands by name, in the order in which people meet them."""
+    return dict(cli.commands)
+
+
+def global_options() -> str:
+    """The options that stand before or after every command."""
+    return _options(_options_of(cli))
+
+
+def global_option_names() -> frozenset[str]:
+    """Their names, and those that every click command has."""
+    return frozenset(
+        name for option in [*_options_of(cli), cli.get_help_option(click.Context(cli))] if option
+        for name in option.opts
+    )  # fmt: skip
+
+
+def _options_of(command: click.Command) -> list[click.Option]:
+    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+
+
+def own_options(command: click.Command) -> list[click.Option]:
+    """The options of a command that not every command has."""
+    everywhere = global_option_names()
+    return [option for option in _options_of(command) if not everywhere & {*option.opts}]
+
+
+def _command(name: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=f"venvship {name}")
+    usage = " ".join([f"venvship {name}", *command.collect_usage_pieces(context)])
+    parts = [
+        f"(command-{name})=",
+        f"## `{name}`",
+        _code_block(usage),
+        *_help_paragraphs(command.help or ""),
+    ]
+    options = own_options(command)
+    if options:
+        parts.append(_options(options))
+    if name != "run":
+        parts.append(f"JSON: {{ref}}`json-{name}`.")
+    return "\n\n".join(parts)
+
+
+def _help_paragraphs(text: str) -> list[str]:
+    found = []
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        # click's mark for lines that must not be joined.
+        verbatim = paragraph.startswith("\b")
+        body = paragraph.removeprefix("\b").strip("\n")
+        found.append(_code_block(body) if verbatim else " ".join(body.split()))
+    return found
+
+
+def _code_block(text: str) -> str:
+    return f"```text\n{text}\n```"
+
+
+def _options(options: Iterable[click.Option]) -> str:
+    rows = []
+    for option in options:
+        names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+        value = f" `{option.metavar}`" if option.metavar else ""
+        rows.append((names + value, _default_of(option)))
+    return table(("option", "means"), rows)
+
+
+def _default_of(option: click.Option) -> str:
+    text = (option.help or "").rstrip()
+    if option.show_default and isinstance(option.default, str):
+        return f"{text} [default: `{option.default}`]"
+    return text
+
+
+# -- errors -------------------------------------------------------------------------------------------------
+
+
+def error_classes() -> list[type[VenvshipError]]:
+    """Every way to fail on purpose, in the order of the code."""
+    found = [
+        value
+        for value in vars(errors).values()
+        if inspect.isclass(value) and issubclass(value, VenvshipError) and value is not VenvshipError
+    ]
+    return sorted(found, key=lambda c: inspect.getsourcelines(c)[1])
+
+
+def meaning(error: type[VenvshipError]) -> str:
+    """What an error's docstring says, without commands that there are not (yet)."""
+    said = read_docstring(error)
+    text = " ".join([said.summary, *(p for p in said.text if not is_remark(p, "Crash"))])
+    if "doctor" not in command_tree():
+        text = text.replace("`verify`, `check` or `doctor`", "`verify` or `check`")
+    return text
+
+
+def exit_codes() -> str:
+    """The exit codes, each with the errors behind it."""
+    bug = "A bug in venvship; or whoever read its output has gone away."
+    rows = [(str(errors.EXIT_OK), "", "Done, or nothing to do."), (str(errors.EXIT_BUG), "`bug`", bug)]
+    known = [error for error in error_classes() if error is not InterruptedByError]
+    for code in sorted({error.exit_code for error in known}):
+        classes = [error for error in known if error.exit_code == code]
+        rows.append((str(code), ", ".join(map(_slug_link, classes)), meaning(classes[0])))
+    base = InterruptedByError.exit_code
+    signals = ", ".join(f"{base + s} {s.name}" for s in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+    text = f"{meaning(InterruptedByError)} {signals}."
+    rows.append((f"{base} + n", _slug_link(InterruptedByError), text))
+    return table(("exit code", "slugs", "means"), rows)
+
+
+def _slug_link(error: type[VenvshipError]) -> str:
+    return f"[`{error.slug}`](#slug-{error.slug})"
+
+
+def error_slugs() -> str:
+    """Every slug, with its exit code and meaning."""
+    parts = []
+    for error in error_classes():
+        code = f"{error.exit_code} + n" if error is InterruptedByError else str(error.exit_code)
+        name = f"`venvship.errors.{error.__name__}`"
+        parts.append(f"(slug-{error.slug})=\n`{error.slug}`\n: Exit code {code}, {name}. {meaning(error)}")
+    return "\n\n".join(parts)
+
+
+# -- settings -----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of `venvship.toml`."""
+
+    table: str
+    name: str
+    kind: str
+    default: str
+    text: str
+
+
+def settings_tables() -> dict[str, list[Key]]:
+    """The keys of `venvship.toml` by table; `""` is the top of the file.
+
+    A table that belongs to a command is left out while there is no such command.
+    """
+    default = model.Settings(name="")
+    tables = {
+        "": _keys("", model.Settings, default),
+        "build": _keys("build", model.BuildSettings, default.build),
+        "hooks": _keys("hooks", model.HookSettings, default.hooks),
+        "check": _check_keys(),
+    }
+    if "lock" in command_tree():
+        tables["lock"] = _keys("lock", model.LockSettings, default.lock)
+    return tables
+
+
+def settings_table(name: str) -> str:
+    """The keys of one table of `venvship.toml`."""
+    rows = [(f"`{key.name}`", key.kind, key.default, key.text) for key in settings_tables()[name]]
+    return table(("key", "type", "default", "means"), rows)
+
+
+def _keys(table_name: str, cls: type[Any], default: object) -> list[Key]:
+    texts = read_docstring(cls).entries["Attributes"]
+    found = []
+    for item in dataclasses.fields(cls):
+        kind = KEY_TYPES.get(item.name) or TYPES.get(str(item.type))
+        if kind is None:
+            continue  # a table of its own
+        key = f"{table_name}.{item.name}".removeprefix(".")
+        shown = DEFAULTS.get(key) or _toml(item.name, getattr(default, item.name))
+        found.append(
+            Key(
+                table=table_name,
+                name=item.name,
+                kind=kind,
+                default=shown,
+                text=MEANINGS.get(key, texts[item.name]),
+            )
+        )
+    return found
+
+
+def _toml(name: str, value: object) -> str:
+    if value is None or value == ():
+        return "none" if value is None else "`[]`"
+    if isinstance(value, tuple):
+        # One file may be written without the array.
+        return f"`{json.dumps(value[0] if name in KEY_TYPES and len(value) == 1 else list(value))}`"
+    return f"`{json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)}`"
+
+
+def _check_keys() -> list[Key]:
+    """The keys of `[[check]]`, with the defaults that the parser fills in."""
+    live, candidate = (_parsed_check(when) for when in ("live", "candidate"))
+    texts = read_docstring(model.Check).entries["Attributes"]
+    found = []
+    for item in dataclasses.fields(model.Check):
+        if item.name == "kind":
+            for kind in model.CHECK_KINDS:
+                type_name, text = CHECK_KINDS[kind]
+                found.append(Key(table="check", name=kind, kind=type_name, default="none", text=text))
+        elif item.name != "target":
+            first, second = (_toml(item.name, getattr(check, item.name)) for check in (live, candidate))
+            default = first if first == second else f"{first} live, {second} candidate"
+            if item.name == "name":
+                default = "none; required"
+            elif item.name == "when":
+                default = first
+            found.append(
+                Key(
+                    table="check",
+                    name=item.name,
+                    kind=TYPES[str(item.type)],
+                    default=default,
+                    text=texts[item.name],
+                )
+            )
+    return found
+
+
+def _parsed_check(when: str) -> model.Check:
+    text = f'[[check]]\nname = "x"\nwhen = "{when}"\ncommand = ["true"]\n'
+    (check,) = model.parse_settings(text, path="venvship.toml", folder_name="shop").checks
+    return check
+
+
+# -- events and warnings ------------------------------------------------------------------------------------
+
+
+def events() -> str:
+    """The events of the journal.
+
+    Raises:
+        ValueError: An event has no text, or a text has no event.
+    """
+    _compare("events", {name.value for name in EventName}, EVENTS.keys())
+    rows = [
+        (f"`{name}`", EVENTS[name][0], EVENTS[name][1], ", ".join(f"`{key}`" for key in EVENTS[name][2]))
+        for name in EventName
+    ]
+    return table(("event", "means", "`release` is", "further keys"), rows)
+
+
+def event_keys() -> str:
+    """The keys that only some events have."""
+    _compare("facts", {key for _, _, keys in EVENTS.values() for key in keys}, FACTS.keys())
+    return table(("key", "means"), [(f"`{key}`", text) for key, text in sorted(FACTS.items())])
+
+
+def warning_slugs() -> str:
+    """The slugs of warnings."""
+    return table(("slug", "means"), [(f"`{slug}`", text) for slug, text in sorted(WARNINGS.items())])
+
+
+def _compare(what: str, found: Iterable[str], described: Iterable[str]) -> None:
+    found, described = set(found), set(described)
+    if found != described:
+        missing, extra = sorted(found - described), sorted(described - found)
+        raise ValueError(
+            f"docs/_ext/reference_texts.py: {what} without a text {missing}, or too many {extra}"
+        )
+
+
+# -- the Python API -----------------------------------------------------------------------------------------
+
+_OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
+    "init": init_operation.init,
+    "release": release_operation.release,
+    "promote": promote_operation.promote,
+    "rollback": rollback_operation.rollback,
+    "recover": recover_operation.recover,
+    "check": check_operation.check,
+    "verify": verify_operation.verify,
+    "prune": prune_operation.prune,
+    "pin": prune_operation.pin,
+    "unpin": prune_operation.pin,
+    "hold": hold_operation.hold,
+    "unhold": hold_operation.unhold,
+    "status": inspect_operation.status,
+    "list": inspect_operation.list_releases,
+    "show": inspect_operation.show,
+    "history": inspect_operation.events,
+    "diff": inspect_operation.diff,
+    "run": run_operation.run,
+}
+"""What stands behind a method of `Root`, and says which errors escape."""
+
+LINE: Final = 88
+"""Columns that a block of code has on a page."""
+
+RESULTS: Final = (
+    init_operation.InitResult,
+    release_operation.ReleaseResult,
+    promote_operation.PromoteResult,
+    rollback_operation.RollbackResult,
+    recover_operation.Recovered,
+    check_operation.CheckReport,
+    CheckResult,
+    verify_operation.VerifyResult,
+    verify_operation.Verified,
+    verify_operation.Damage,
+    prune_operation.PruneResult,
+    Decision,
+    inspect_operation.Status,
+    inspect_operation.Listing,
+    inspect_operation.Details,
+    inspect_operation.Comparison,
+    ReleaseView,
+    PackageDiff,
+    PackageChange,
+    Package,
+    Event,
+    Hold,
+    Operation,
+    Notice,
+)
+"""What the methods return, and what that is made of."""
+
+
+def root_methods() -> dict[str, Callable[..., object]]:
+    """The public methods of `Root`, in the order of the code."""
+    return {
+        name: getattr(Root, name)
+        for name, value in vars(Root).items()
+        if not name.startswith("_") and not isinstance(value, property)
+    }
+
+
+def python_methods() -> str:
+    """The methods of `Root`."""
+    return "\n\n".join(_method(name, method) for name, method in root_methods().items())
+
+
+def _method(name: str, method: Callable[..., object]) -> str:
+    signature = inspect.signature(method)
+    own = read_docstring(method)
+    behind = read_docstring(_OPERATIONS[name]) if name in _OPERATIONS else Docstring(summary="")
+    summary = re.sub(r"; see `venvship\.[^`]*`( for arguments and errors)?", "", own.summary)
+    arguments = behind.entries.get("Args", {}) | own.entries.get("Args", {})
+    arguments = {
+        key: value
+        for key, value in arguments.items()
+        if (key in signature.parameters and key != "runtime") or key in own.entries.get("Args", {})
+    }
+    raises = behind.entries.get("Raises", {}) | own.entries.get("Raises", {})
+    parts = [f"(python-{name})=", f"### `Root.{name}`", signature_block(f"Root.{name}", method), summary]
+    parts += [paragraph for paragraph in own.text if not is_remark(paragraph, "Crash")]
+    if arguments:
+        parts.append(table(("argument", "means"), [(f"`{k}`", v) for k, v in arguments.items()]))
+    if raises:
+        parts.append("Raises:")
+        parts.append("\n".join(f"- `{error}`: {text}" for error, text in raises.items()))
+    return "\n\n".join(parts)
+
+
+def signature_block(name: str, function: Callable[..., object]) -> str:
+    """A signature as a block of code, with the annotations as they were written."""
+    signature = inspect.signature(function)
+    parts: list[str] = []
+    starred = False
+    for parameter in signature.parameters.values():
+        if parameter.name == "self":
+            continue
+        star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+        starred = starred or bool(star) or parameter.kind is parameter.KEYWORD_ONLY
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        parts.append(f"{star}{parameter.name}: {parameter.annotation}{default}")
+    line = f"{name}({', '.join(parts)}) -> {signature.return_annotation}"
+    if len(line) > LINE:
+        body = "".join(f"    {part},\n" for part in parts)
+        line = f"{name}(\n{body}) -> {signature.return_annotation}"
+    return f"```python\n{line}\n```"
+
+
+def python_runtime() -> str:
+    """`default_runtime`, which makes the world that `Root.open` takes."""
+    said = read_docstring(default_runtime)
+    rows = [(f"`{key}`", text) for key, text in said.entries["Args"].items()]
+    return "\n\n".join(
+        [
+            signature_block("default_runtime", default_runtime),
+            said.summary,
+            table(("argument", "means"), rows),
+        ]
+    )
+
+
+def python_results() -> str:
+    """The values that methods return."""
+    parts = []
+    for cls in RESULTS:
+        said = read_docstring(cls)
+        texts = said.entries.get("Attributes", {})
+        rows = [
+            (f"`{item.name}`", f"`{item.type}`", texts.get(item.name, "")) for item in dataclasses.fields(cls)
+        ]
+        body = table(("attribute", "type", "means"), rows)
+        parts.append("\n\n".join([f"### `{cls.__name__}`", said.summary, *said.text, body]))
+    return "\n\n".join(parts)
+
+
+# -- putting it together ------------------------------------------------------------------------------------
+
+
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [_row(heads), _row(tuple("---" for _ in heads))]
+    return "\n".join([*lines, *(_row(row) for row in rows)])
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+
+PARTS: Final[Mapping[str, Callable[[], str]]] = {
+    "commands": commands,
+    "global-options": global_options,
+    "exit-codes": exit_codes,
+    "error-slugs": error_slugs,
+    "settings": lambda: settings_table(""),
+    "settings-build": lambda: settings_table("build"),
+    "settings-hooks": lambda: settings_table("hooks"),
+    "settings-check": lambda: settings_table("check"),
+    "events": events,
+    "event-keys": event_keys,
+    "warnings": warning_slugs,
+    "python-methods": python_methods,
+    "python-runtime": python_runtime,
+    "python-results": python_results,
+}
+"""The parts by the name that pages ask for them with."""
+
+SOURCES: Final = tuple(sorted(map(str, Path(errors.__file__).parent.rglob("*.py"))))
+"""Files that the parts are made from: a page that asks for one is rendered again when they change."""

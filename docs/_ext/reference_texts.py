@@ -1,0 +1,155 @@
+"""What the code does not say of itself: one sentence for each event and each warning, and how keys are typed.
+
+Everything here is held against the code: a name that is missing, or one too many, stops the build of the
+documentation (`reference_parts`) or fails a test (`tests/docs`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVENTS: Final = {
+    # name: (what happened; the release it is about; its facts)
+    "sealed": (
+        "A release was built and sealed.",
+        "the new release",
+        ("environment_digest", "lockfile_sha256", "tree_digest"),
+    ),
+    "build-failed": ("A build failed, and left nothing behind.", "null", ("environment_digest", "slug")),
+    "rejected": (
+        "A candidate check or the prepare hook refused a release. `current` was not touched.",
+        "the refused release",
+        (),
+    ),
+    "superseded": (
+        "A release was built, and not promoted, since `current` had moved meanwhile.",
+        "the release that was built",
+        (),
+    ),
+    "promoting": (
+        "A switch is about to be made. Written before it, so that a crash can be told from a decision.",
+        "the release to be promoted",
+        ("from", "tries", "via", "unattended"),
+    ),
+    "promoted": (
+        "The switch stays: hook and live checks passed.",
+        "what is current now",
+        ("from", "via", "unattended"),
+    ),
+    "rolling-back": (
+        "The way back is about to be taken.",
+        "where it goes back to",
+        ("from", "cause", "says_no", "manual", "verdict"),
+    ),
+    "rolled-back": (
+        "`current` is back on an earlier release, which passes.",
+        "what is current now",
+        ("from", "cause", "manual", "verdict", "health_digest"),
+    ),
+    "rollback-failed": (
+        "`current` is back on an earlier release, which does not pass either.",
+        "what is current now",
+        ("from", "cause", "manual", "verdict", "then"),
+    ),
+    "abandoned": (
+        "A switch that had been announced was not made.",
+        "the release that was to be promoted",
+        (),
+    ),
+    "observed": (
+        "`current` was found to be another release than the journal says: somebody switched by hand.",
+        "what is current now",
+        ("expected",),
+    ),
+    "held": (
+        "The root is held: no unattended releases.",
+        "what is current, or was left",
+        ("after_rollback",),
+    ),
+    "unheld": ("All holds of the root and of its environments are lifted.", "what is current", ()),
+    "pinned": ("A release is protected from prune.", "the release", ()),
+    "unpinned": ("A release is no longer protected.", "the release", ()),
+    "pruned": ("A release was removed.", "the release", ()),
+}
+
+FACTS: Final = {
+    "after_rollback": "`true`: the hold of a rollback that the promotion on trial carried out itself",
+    "cause": "why an automatic rollback went back",
+    "environment_digest": "what was built for, or was to be",
+    "expected": "what `current` should have been",
+    "from": "what was current before; null for nothing",
+    "health_digest": "digest of the hooks and checks that said no; a refusal lapses when they change",
+    "lockfile_sha256": "of the lockfile's bytes",
+    "manual": "whether a person asked for the rollback",
+    "says_no": "whether the release itself was found wanting, and not a signal or a crash",
+    "slug": "of the error",
+    "then": "why the release that was gone back to does not pass",
+    "tree_digest": "of all files; equal on every host for the same lockfile and interpreter",
+    "tries": "how often restart and live checks were begun, this time included",
+    "unattended": "whether nobody was there",
+    "verdict": "the state that the release which was left gets: `bad` or `inconclusive`",
+    "via": "the command",
+}
+
+WARNINGS: Final = {
+    "bad-release": "the release that was named is known to be bad",
+    "check-failed": "a check failed that is not required",
+    "conflicting-dependency": "a package asks for another version of a dependency than the lockfile has",
+    "current-dangling": "`current` points to a release that is gone",
+    "current-observed": "`current` was switched by somebody else",
+    "current-unusable": "what is current is damaged, or its interpreter is gone",
+    "debris-left": "left-overs of an interrupted operation could not be removed; the next one tries again",
+    "file-overlap": "two packages bring different contents for one file that is not code",
+    "held": "a dry run found that the release would be refused",
+    "interpreter-changed": "the interpreter has another patch level than when the root first used it",
+    "interrupted": "an operation was interrupted, and waits for `recover`",
+    "journal-damaged": "the journal is damaged; what follows the damage is not known",
+    "journal-not-written": "something was done and could not be recorded",
+    "journal-torn": "the last line of the journal is torn; the next write sets it aside",
+    "no-lease": "`run` got no lease, so `prune` may not see the process",
+    "notify-failed": "the notify hook failed",
+    "previous-not-set": "`previous` could not be renewed",
+    "prune-failed": "old releases could not be removed after a promotion",
+    "release-skipped": "a rollback passed over a release that is damaged",
+    "settings-kept": "`venvship.toml` is broken, so the settings of the last promotion were used",
+    "settings-not-kept": "the settings could not be kept for a later rollback",
+    "unmet-dependency": "a package asks for another one that the lockfile does not have",
+}
+"""The slugs of `warnings` in the JSON output."""
+
+TYPES: Final = {
+    "bool": "boolean",
+    "float": "number",
+    "int": "integer",
+    "str": "string",
+    "str | None": "string",
+    "tuple[int, ...]": "array of integers",
+    "tuple[str, ...]": "array of strings",
+    "tuple[str, ...] | None": "array of strings",
+}
+"""How the annotations of `model/settings.py` are called in TOML."""
+
+KEY_TYPES: Final = {"lockfile": "string, or array of strings"}
+"""Keys that take more than their annotation says."""
+
+MEANINGS: Final = {"python": 'A version such as `"3.11"`, or an absolute path.'}
+"""Keys whose docstring speaks of the value in Python rather than of the one in the file."""
+
+DEFAULTS: Final = {
+    "name": "the folder's name",
+    "python": "the interpreter that runs venvship at the first release",
+}
+"""Defaults that are found out, not written in the code."""
+
+CHECK_KINDS: Final = {
+    "command": (
+        "array of strings",
+        "An argument list. Exit status 0 passes, 75 means “not yet, ask again”, everything else fails.",
+    ),
+    "import": ("array of strings", "Modules that must import, in the release's interpreter."),
+    "http": (
+        "string",
+        "A URL: `http://`, `https://` or `unix:/path/to.sock:/path`. No proxies, no redirects. See `body`.",
+    ),
+    "tcp": ("string", "`host:port`, which must accept a connection."),
+}

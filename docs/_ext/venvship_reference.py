@@ -1,0 +1,49 @@
+"""The Sphinx extension of this documentation: the directive `generated`.
+
+    ```{generated} exit-codes
+    ```
+
+puts a part of `reference_parts` into a page.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import reference_parts
+import reference_texts
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+class Generated(SphinxDirective):
+    """Puts a generated part into a page, sections included."""
+
+    required_arguments: ClassVar[int] = 1
+    has_content: ClassVar[bool] = False
+
+    def run(self) -> list[nodes.Node]:
+        """Make the part and parse it.
+
+        Raises:
+            ExtensionError: There is no part of this name.
+        """
+        name = self.arguments[0]
+        if name not in reference_parts.PARTS:
+            raise self.error(f"no part is called {name!r}; there are {', '.join(reference_parts.PARTS)}")
+        for source in (*reference_parts.SOURCES, reference_parts.__file__, reference_texts.__file__):
+            self.env.note_dependency(source)
+        node = nodes.Element()
+        lines = StringList(reference_parts.PARTS[name]().splitlines(), source=f"<generated {name}>")
+        self.state.nested_parse(lines, 0, node, match_titles=True)
+        return list(node.children)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive."""
+    directive: type[Directive] = Generated
+    app.add_directive("generated", directive)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

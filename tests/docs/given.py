@@ -1,0 +1,150 @@
+"""What a page of the how-to guides may find when it begins: `% given: NAME`.
+
+Everything is made from wheels without code of others, so that the pages run offline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.support.index import LocalIndex
+from tests.support.roots import command, plain_environment
+from tests.support.wheels import Distribution, build_wheel, lockfile_text
+
+SHOP: Final = '''\
+"""A shop."""
+VERSION = {version!r}
+
+
+def main():
+    import sys, till
+    print(f"shop {{VERSION}}, {{' '.join(sys.argv[1:])}}".rstrip(", "))
+
+
+def wsgi(environ, start_response):
+    start_response("200 OK", [])
+    return [VERSION.encode()]
+'''
+
+
+@dataclass
+class Scene:
+    """Where a page is run.
+
+    Attributes:
+        place: HOME, and where it begins.
+        environment: Of its commands.
+        replaced: Texts of the page, and what stands for them here.
+        cleanup: What has to end with it.
+    """
+
+    place: Path
+    environment: dict[str, str]
+    replaced: dict[str, str]
+    cleanup: contextlib.ExitStack
+
+    @property
+    def shop(self) -> Path:
+        """The root that most pages are about."""
+        return self.place / "srv" / "shop"
+
+    def venvship(self, *arguments: str) -> None:
+        """Run a command that must not fail."""
+        done = subprocess.run(
+            [command(), *arguments],
+            env=plain_environment(self.place),
+            cwd=self.place,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def lock(self, version: str) -> None:
+        """Take the lockfile of a version into the root."""
+        (self.shop / "requirements.txt").write_text(
+            (self.place / "locks" / f"shop-{version}.txt").read_text()
+        )
+
+
+def wheels(place: Path) -> dict[str, Distribution]:
+    """Build `shop` in three versions, and `till`, into `wheels/`."""
+    built = {"till": build_wheel(place / "wheels", "till", "3.0")}
+    for version in ("1.0", "1.1", "1.2"):
+        built[version] = build_wheel(
+            place / "wheels",
+            "shop",
+            version,
+            files={"shop.py": SHOP.format(version=version)},
+            scripts={"shop-admin": "shop:main"},
+            requires=["till"],
+        )
+    return built
+
+
+def application(scene: Scene) -> None:
+    """Wheels in `wheels/`, and lockfiles for shop 1.0 and 1.1 in `locks/`."""
+    built = wheels(scene.place)
+    (scene.place / "locks").mkdir()
+    for version in ("1.0", "1.1"):
+        text = lockfile_text(built[version], built["till"], options=[f"--find-links {scene.place}/wheels"])
+        (scene.place / "locks" / f"shop-{version}.txt").write_text(text)
+
+
+def root(scene: Scene) -> None:
+    """And a root `/srv/shop` with the lockfile of 1.0, nothing released yet."""
+    application(scene)
+    scene.venvship("-C", str(scene.shop), "init")
+    scene.lock("1.0")
+
+
+def first(scene: Scene) -> None:
+    """And 1.0 released."""
+    root(scene)
+    scene.venvship("-C", str(scene.shop), "release", "-m", "the shop opens")
+
+
+def releases(scene: Scene) -> None:
+    """And 1.1 after it."""
+    first(scene)
+    scene.lock("1.1")
+    scene.venvship("-C", str(scene.shop), "release", "-m", "security fixes")
+
+
+def private_index(scene: Scene) -> None:
+    """A root whose packages only an index has that wants a password, and lockfiles that name no index."""
+    built = wheels(scene.place)
+    index = scene.cleanup.enter_context(LocalIndex(scene.place / "wheels"))
+    index.credentials = ("deploy", "s3cret-of-shop")
+    (scene.place / "locks").mkdir()
+    for version in ("1.0", "1.1", "1.2"):
+        text = lockfile_text(built[version], built["till"])
+        (scene.place / "locks" / f"private-{version}.txt").write_text(text)
+    scene.venvship("-C", str(scene.shop), "init")
+    shutil.copy(scene.place / "locks" / "private-1.0.txt", scene.shop / "requirements.txt")
+    for name in ("PIP_NO_INDEX", "PIP_CONFIG_FILE"):
+        scene.environment.pop(name)
+    scene.environment |= {"PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}
+    scene.replaced |= {
+        "machine packages.example.com": "machine 127.0.0.1",  # netrc knows no ports
+        "https://packages.example.com": f"http://127.0.0.1:{index.port}",
+        "https://${INDEX": "http://${INDEX",
+        "https://****@": "http://****@",
+        "packages.example.com": f"127.0.0.1:{index.port}",
+    }
+
+
+GIVEN: Final[dict[str, Callable[[Scene], None]]] = {
+    "application": application,
+    "root": root,
+    "first": first,
+    "releases": releases,
+    "private-index": private_index,
+}
+"""By the name that a page gives."""

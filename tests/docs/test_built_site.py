@@ -1,0 +1,136 @@
+"""The built documentation is complete, and stands on its own."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import reference_parts
+from reference_texts import EVENTS, WARNINGS
+
+from venvship.model.history import EventName
+from venvship.model.release import State
+
+if TYPE_CHECKING:
+    from tests.docs.conftest import Site
+
+PACKAGE = Path(__file__).resolve().parent.parent.parent / "venvship"
+
+
+def test_every_command_has_a_section_with_its_options(built_docs: Site) -> None:
+    text = built_docs.text("reference/commands")
+
+    for name, command in reference_parts.command_tree().items():
+        assert f'id="command-{name}"' in built_docs.html("reference/commands"), name
+        for option in reference_parts.own_options(command):
+            assert option.help, f"{name} {option.opts} says nothing"
+            for spelling in option.opts:
+                assert re.search(rf"(?<![\w-]){re.escape(spelling)}(?![\w-])", text), f"{name} {spelling}"
+    for spelling in reference_parts.global_option_names():
+        assert spelling in text, spelling
+
+
+def test_every_command_shows_its_json(built_docs: Site) -> None:
+    html = built_docs.html("reference/json")
+
+    for name in reference_parts.command_tree():
+        if name != "run":  # it becomes another program
+            assert f'id="json-{name}"' in html, name
+
+
+def test_every_setting_is_described(built_docs: Site) -> None:
+    html = built_docs.html("reference/settings")
+    tables = reference_parts.settings_tables()
+
+    for table, keys in tables.items():
+        assert keys
+        if table:
+            assert f"[{table}]" in built_docs.text("reference/settings"), table
+        for key in keys:
+            assert f'<span class="pre">{key.name}</span>' in html, f"{table}.{key.name}"
+            assert key.text
+
+
+def test_every_exit_code_and_slug_is_described(built_docs: Site) -> None:
+    html = built_docs.html("reference/exit-codes")
+
+    for error in reference_parts.error_classes():
+        assert f'id="slug-{error.slug}"' in html, error.slug
+        assert error.slug == "interrupted" or f"<p>{error.exit_code}</p>" in html, error.exit_code
+
+
+def test_every_event_and_every_key_of_one_is_described(built_docs: Site) -> None:
+    text = built_docs.text("reference/events")
+
+    for name in EventName:
+        assert name.value in text
+        for key in EVENTS[name.value][2]:
+            assert key in text
+
+
+def test_every_state_is_described(built_docs: Site) -> None:
+    text = built_docs.text("reference/glossary")
+
+    for state in State:
+        assert state.value in text
+
+
+def test_every_slug_of_a_warning_is_described(built_docs: Site) -> None:
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="warn"), args=[ast.Constant(value=str(slug)), *_]):
+                    found.add(slug)
+                case ast.Dict(
+                    keys=[ast.Constant(value="slug"), *_], values=[ast.Constant(value=str(slug)), *_]
+                ):
+                    found.add(slug)
+                case ast.Tuple(elts=[ast.Constant(value=str(slug)), _]) if slug.endswith("-dependency"):
+                    found.add(slug)
+    found -= {"bug"}  # the slug of an error
+
+    assert found <= set(WARNINGS)
+    assert set(WARNINGS) - found <= {"held", "unmet-dependency", "conflicting-dependency"}
+    assert all(slug in built_docs.text("reference/json") for slug in found)
+
+
+def test_every_variable_of_the_environment_is_described(built_docs: Site) -> None:
+    text = built_docs.text("reference/environment")
+
+    for path in PACKAGE.rglob("*.py"):
+        for name in re.findall(r"\bVENVSHIP_[A-Z_]+\b", path.read_text()):
+            assert name in text, f"{name} in {path}"
+
+
+def test_every_method_of_the_api_and_every_result_is_described(built_docs: Site) -> None:
+    html = built_docs.html("reference/python")
+
+    for name in reference_parts.root_methods():
+        assert f'id="python-{name}"' in html, name
+    for result in reference_parts.RESULTS:
+        assert result.__name__ in html
+
+
+def test_nothing_is_loaded_from_elsewhere(built_docs: Site) -> None:
+    for page in built_docs.path.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=[\"']([^\"']+)", text)
+        loaded += re.findall(r"<link\b[^>]*\bhref=[\"']([^\"']+)", text)
+        assert not [url for url in loaded if re.match(r"(https?:)?//", url)], page
+    for sheet in built_docs.path.rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", sheet.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "word", ["coming soon", "TODO", "doctor", "venvship update", "venvship lock", "sbom"]
+)
+def test_only_what_there_is_is_documented(built_docs: Site, word: str) -> None:
+    if word.removeprefix("venvship ") in reference_parts.command_tree():
+        pytest.skip("there is such a command now")
+    pages = [p for p in built_docs.path.rglob("*.html") if "adr" not in p.parts]
+
+    assert not [page.name for page in pages if word in page.read_text(encoding="utf-8")]

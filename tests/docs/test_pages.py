@@ -1,0 +1,132 @@
+"""Every command in the tutorial and the how-to guides works as it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.console import Command, File, Shell, loosely, read_console, read_page
+from tests.docs.given import GIVEN, Scene
+from tests.support.roots import command
+
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+PATHS = sorted([*(DOCS / "tutorial").glob("*.md"), *(DOCS / "how-to").glob("*.md")])
+PAGES = {path.relative_to(DOCS).with_suffix("").as_posix(): read_page(path.read_text()) for path in PATHS}
+RUN = {name: page for name, page in PAGES.items() if page.steps}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def environment(*, network: bool) -> dict[str, str]:
+    path = [os.path.dirname(command()), os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+    plain = {"PATH": ":".join(path), "LC_ALL": "C.UTF-8", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    if not network:
+        return {**plain, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
+    # Where packages come from is the business of whoever runs the tests; HOME is another one here.
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    for folder in (".config/pip", ".pip"):
+        if (file := Path.home() / folder / "pip.conf").is_file():
+            kept.setdefault("PIP_CONFIG_FILE", str(file))
+    return {**plain, **kept}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.network] if "network" in page.remarks else [])
+        for name, page in RUN.items()
+    ],
+)
+def test_what_a_page_tells_to_do_works(name: str, tmp_path: Path) -> None:
+    page = PAGES[name]
+    program = page.remarks.get("needs")
+    if program and shutil.which(program) is None:
+        pytest.skip(f"there is no {program} here")
+    place = tmp_path / "you"
+    place.mkdir()
+    replaced = {
+        "/srv/": f"{place}/srv/",
+        "/var/lib/": f"{place}/var/lib/",
+        "/home/you": str(place),
+        "127.0.0.1:8000": f"127.0.0.1:{free_port()}",
+    }
+    with contextlib.ExitStack() as cleanup:
+        scene = Scene(place, environment(network="network" in page.remarks), replaced, cleanup)
+        if given := page.remarks.get("given"):
+            GIVEN[given](scene)
+        shell = Shell(place, scene.environment, scene.replaced)
+
+        shell.run(page, timeout=300)
+
+
+def test_every_page_has_something_to_run() -> None:
+    assert {name for name, page in PAGES.items() if not page.steps} <= {"how-to/index"}
+
+
+def test_what_is_not_run_does_not_look_as_if_it_was() -> None:
+    others = [path for path in DOCS.rglob("*.md") if path not in PATHS]
+
+    assert not [path for path in others if "```console" in path.read_text()]
+
+
+# -- the runner itself --------------------------------------------------------------------------------------
+
+
+def test_commands_are_told_from_output() -> None:
+    one, two, three = read_console(
+        "$ first\noutput\n\n$ second <<'END'\n$ not a command\nEND\n(exit status 3)\n"
+        "$ third \\\n  more\nlast\n"
+    )
+
+    assert one == Command("first", ["output"])
+    assert two == Command("second <<'END'\n$ not a command\nEND", [], 3)
+    assert three == Command("third \\\n  more", ["last"])
+
+
+def test_files_are_written_or_added_to() -> None:
+    page = read_page(
+        "% needs: curl\n```{code-block} sh\n:caption: a/b\n\n#!/bin/sh\n```\n"
+        "```{code-block} toml\n:caption: added to c.toml\n\nx = 1\n```\n```text\n$ not run\n```\n"
+    )
+
+    assert page.steps == (File("a/b", "#!/bin/sh\n", False), File("c.toml", "x = 1\n", True))
+    assert page.remarks == {"needs": "curl"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("```console\n$ false\n```\n", "exited with 1"),
+        ("```console\n$ echo one\ntwo\n```\n", "did not print"),
+        ("```console\n$ true\n(exit status 4)\n```\n", "exited with 0"),
+        ("```console\n$ exit 0\n$ true\n```\n", "the shell ended after 0 commands"),
+    ],
+)
+def test_a_page_that_is_wrong_is_found_out(text: str, complaint: str, tmp_path: Path) -> None:
+    shell = Shell(tmp_path, environment(network=False), {})
+
+    with pytest.raises(AssertionError, match=complaint):
+        shell.run(read_page(text), timeout=20)
+
+
+def test_what_differs_from_run_to_run_is_no_difference() -> None:
+    assert loosely("  ✓ fetch  1.1 MB, 2 wheels     0.9 s") == loosely("  ✓ fetch  9.0 kB, 3 wheels")
+    assert loosely("20261122T094143Z-3f9a1c2  bad") == loosely("20270101T000000Z-0000000  bad")
+    assert loosely("shop 1.0") != loosely("till 1.0")
+
+
+def test_what_a_page_leaves_running_is_ended(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, environment(network=False), {})
+    shell.run(read_page("```console\n$ sleep 60 & echo $! >pid\n```\n"), timeout=20)
+
+    state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    assert not state.exists() or ") Z " in state.read_text()
