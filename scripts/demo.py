@@ -490,7 +490,7 @@ def working_directory(screen: Screen, *, keep: bool) -> Iterator[Path]:
     finally:
         if keep:
             screen.plain(f"\nKept: {place}, without the server. Look: cd {place}/shop && {venvship()} status")
-            screen.plain(f"Remove it: chmod -R u+w {place} && rm -r {place}")
+            screen.plain(f"Remove it: find {place} -type d -exec chmod u+w {{}} + && rm -r {place}")
         else:
             remove(place)
             screen.plain(f"\nRemoved: {place}, and the server is stopped.")

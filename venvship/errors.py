@@ -304,7 +304,7 @@ class SupersededError(VenvshipError):
 
 
 class FindingsError(VenvshipError):
-    """`verify`, `check` or `doctor` found something."""
+    """`verify` or `check` found something."""
 
     slug = "findings"
     exit_code = 40

@@ -342,7 +342,7 @@ print(json.dumps(answer))
 
 
 def test_every_recorded_file_is_there_with_its_hash(story: Story) -> None:
-    output = subprocess.check_output([story.second / "bin" / "python", "-c", METADATA])
+    output = subprocess.check_output([story.second / "bin" / "python", "-P", "-c", METADATA])
     answer = json.loads(output)
     assert {name: version for name, (version, *_) in answer.items()} == {
         "app": "1.1",

@@ -7,6 +7,9 @@ from venvship.cli.layout import format_bytes, length, pad, shorten
 from venvship.cli.terminal import WIDEST_STEP
 from venvship.model.progress import Phase
 
+USUAL = 80
+"""Columns that the seconds are pushed to where nobody says how many there are."""
+
 NAME = 9
 """Columns of a step's name."""
 
@@ -29,7 +32,7 @@ def step_line(phase: Phase, width: int | None, *, verbose: bool = False) -> str 
         return style.strong(text)
     if not text and not verbose:
         return None
-    room = min(width or WIDEST_STEP, WIDEST_STEP) - 1
+    room = min(width or USUAL, WIDEST_STEP) - 1
     seconds = f"{phase.seconds:.1f} s" if phase.seconds >= LONG_ENOUGH else ""
     if phase.facts.get("ok", True):
         mark = style.attention("↩") if phase.name == "rollback" else style.good("✓")

@@ -72,7 +72,7 @@ def _release(result: ReleaseResult, page: Page) -> list[str]:
         live = previous.id if previous else "nothing"
         return [
             f"{style.good('Built:')} {style.strong(release.id)}. Still live: {live}",
-            *changes(result.diff, page.width),
+            *(changes(result.diff, page.width) if previous else []),
             f"Make it live: venvship promote {release.id}",
         ]
     seconds = sum(result.timings.values())

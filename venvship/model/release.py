@@ -187,7 +187,7 @@ class Manifest:
 
     Attributes:
         id: The release's id.
-        created_at: When it was sealed; aware, UTC.
+        created_at: When its build began; aware, UTC.
         lockfile_sha256: Of the lockfile's original bytes.
         environment_digest: What the lockfile means here; see `model.lockfile.environment_digest`.
         tree_digest: Of all files, as they would be at a fixed path; equal on every host.

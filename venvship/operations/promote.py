@@ -86,10 +86,11 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
                 reason=message,
             )
         old = workspace.layout.manifest(origin).packages if before is not None and origin else ()
+        after = workspace.history()
         result = PromoteResult(
             outcome=switched.outcome,
-            release=workspace.view(release_id, workspace.history()),
-            previous=before,
+            release=workspace.view(release_id, after),
+            previous=workspace.view(origin, after) if before is not None and origin else None,
             diff=diff_packages(old, manifest.packages),
             checks=(*trial.checks, *switched.trial.checks),
         )

@@ -201,6 +201,8 @@ def _observe(workspace: Workspace, history: History, current: str | None) -> Rec
         reason="current was switched by somebody else",
         facts={"expected": history.expected},
     )
+    goal = workspace.history().rollback_target(current, lambda name: not workspace.problem(name))
+    links.set_previous(workspace, goal)
     workspace.warn(
         "current-observed",
         f"current is {current or 'nothing'}, not {history.expected or 'nothing'}: switched by somebody else. "

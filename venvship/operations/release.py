@@ -202,7 +202,9 @@ def _release(
                 reason=options.message,
             ),
         )
-    result.release = workspace.view(release_id, workspace.history())
+    after = workspace.history()
+    result.release = workspace.view(release_id, after)
+    result.previous = workspace.view(current, after) if current else None
     result.checks.extend(switched.trial.checks)
     if switched.outcome == "promoted":
         result.outcome = "reactivated" if found.action == "reactivate" else "released"

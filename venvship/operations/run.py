@@ -47,6 +47,10 @@ def run(workspace: Workspace, command: Sequence[str], *, name: str = "current") 
             raise ReleaseError(f"{release_id} is being removed at this moment")
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="run")
     environment = context.environment()
+    # Checks and hooks stand in the release; this command stays where the person stands.
+    environment.pop("PWD")
+    if "PWD" in workspace.runtime.environ:
+        environment["PWD"] = workspace.runtime.environ["PWD"]
     path = _find(command[0], environment["PATH"])
     if path is None:
         raise SystemExit(_not_run(f"{command[0]}: not found", NOT_FOUND))
