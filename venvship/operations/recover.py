@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Final
 
-from venvship.errors import RollbackFailedError, RolledBackError, SettingsError
+from venvship.errors import BusyError, RollbackFailedError, RolledBackError, SettingsError, VenvshipError
 from venvship.model.history import EventName, History, Intent
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations import links, switch
@@ -19,6 +19,7 @@ from venvship.operations.trial import Trial, try_current
 from venvship.operations.workspace import Workspace
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files
+from venvship.system.mutex import shared
 
 KEPT_LOGS: Final = 20
 """How many logs of builds that became no release are kept, the last ones."""
@@ -111,7 +112,12 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
             workspace.warn("debris-left", f"could not remove {layout.releases / name}: {error.strerror}")
         else:
             removed.append(name)
-    for name in os.listdir(layout.state):
+    names = os.listdir(layout.state)
+    if any(name.startswith(SCRATCH_PREFIX) for name in names):
+        _sweep_store(
+            workspace
+        )  # first: the scratch says that a build was interrupted, which may have imported
+    for name in names:
         if name.startswith(SCRATCH_PREFIX):
             files.remove_tree(layout.state / name)
             removed.append(name)
@@ -123,6 +129,21 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
             removed.append(f"leases/{name}")
     _sweep_logs(workspace, history)
     return tuple(removed)
+
+
+def _sweep_store(workspace: Workspace) -> None:
+    """Remove what an interrupted import left in the store, unless another root's build is using it."""
+    from venvship.build.store import Store
+
+    try:
+        store = Store(str(workspace.layout.path / _settings(workspace).store))
+        if os.path.isdir(store.path):
+            with shared(os.path.join(store.path, "store.mutex"), name="store", exclusive=True):
+                store.sweep()
+    except BusyError:
+        pass  # what is imported at this moment looks the same; the next interrupted build sees to it
+    except VenvshipError as error:
+        workspace.warn("debris-left", error.message)
 
 
 def _sweep_logs(workspace: Workspace, history: History) -> None:
