@@ -114,9 +114,8 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
             removed.append(name)
     names = os.listdir(layout.state)
     if any(name.startswith(SCRATCH_PREFIX) for name in names):
-        _sweep_store(
-            workspace
-        )  # first: the scratch says that a build was interrupted, which may have imported
+        # First: it is the scratch that says that a build was interrupted.
+        _sweep_store(workspace)
     for name in names:
         if name.startswith(SCRATCH_PREFIX):
             files.remove_tree(layout.state / name)

@@ -392,7 +392,7 @@ def append_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_at(fd: int, data: bytes, offset: int, path: str | os.PathLike[str]) -> None:
-    """Write all of `data` at an offset of the file at `path`; a short write is continued, ENOSPC is raised."""
+    """Write all of `data` at an offset of a file; a short write is continued, ENOSPC is raised."""
     failpoints.reach("write", path)
     view = memoryview(data)
     while view:
