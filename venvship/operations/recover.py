@@ -7,6 +7,7 @@ again: each step looks at the disk, not at what an earlier run meant to do.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, replace
 from typing import Final
@@ -93,8 +94,29 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
         if _is_settled(workspace, history):
             return Recovered(outcome="clean", current=workspace.layout.current())
         recovered = _settle(workspace, history, boot=boot)
+        _renew_previous(workspace)
         links.sweep_strays(workspace)
         return recovered
+
+
+def recover_and_sweep(workspace: Workspace) -> tuple[str, ...]:
+    """`recover_switch`, then `sweep_debris` unless somebody is building: what is being built is not debris.
+
+    For commands that do not hold build.mutex themselves.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        BusyError: A promotion or rollback is under way.
+        VenvshipError: The journal is damaged, or `current` is not ours.
+    """
+    recover_switch(workspace)
+    try:
+        with workspace.mutex("build").hold():
+            return sweep_debris(workspace)
+    except BusyError:
+        return ()
 
 
 def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
@@ -120,14 +142,30 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
         if name.startswith(SCRATCH_PREFIX):
             files.remove_tree(layout.state / name)
             removed.append(name)
-        elif name.startswith("."):
-            files.remove_name(layout.state / name)
+    removed += _sweep_temporary_names(workspace)
     for name in os.listdir(layout.leases):
         if not layout.release(name).exists():
             files.remove_name(layout.lease(name))
             removed.append(f"leases/{name}")
     _sweep_logs(workspace, history)
     return tuple(removed)
+
+
+def _sweep_temporary_names(workspace: Workspace) -> list[str]:
+    """Remove what killed writers left in `state/`. Under the mutexes of those who write there now."""
+    state = workspace.layout.state
+    if not any(name.startswith(".") for name in os.listdir(state)):
+        return []
+    with (
+        contextlib.suppress(BusyError),
+        workspace.mutex("switch").hold(),
+        workspace.journal_mutex.hold(wait=5),
+    ):
+        names = [name for name in os.listdir(state) if name.startswith(".")]
+        for name in names:
+            files.remove_name(state / name)
+        return names
+    return []
 
 
 def _sweep_store(workspace: Workspace) -> None:
@@ -184,13 +222,23 @@ def discard(workspace: Workspace, name: str) -> None:
 
 
 def _is_settled(workspace: Workspace, history: History) -> bool:
+    """Whether there is nothing to recover, as far as a few names tell; every command asks this first."""
     layout = workspace.layout
+    current = layout.current()
     return (
         history.intent is None
-        and layout.current() == history.expected
+        and current == history.expected
         and not layout.strays()
-        and (history.expected is None or layout.release(history.expected).is_dir())
+        and (current is None or layout.release(current).is_dir())
+        and layout.previous() == history.rollback_target(current, lambda name: layout.release(name).is_dir())
     )
+
+
+def _renew_previous(workspace: Workspace) -> None:
+    """Make `previous` name what a rollback goes to: a crash may come between the outcome and the link."""
+    current = workspace.layout.current()
+    goal = workspace.history().rollback_target(current, lambda name: not workspace.problem(name))
+    links.set_previous(workspace, goal, links.find_armed(workspace, goal))
 
 
 def _settle(workspace: Workspace, history: History, *, boot: bool) -> Recovered:
@@ -221,8 +269,6 @@ def _observe(workspace: Workspace, history: History, current: str | None) -> Rec
         reason="current was switched by somebody else",
         facts={"expected": history.expected},
     )
-    goal = workspace.history().rollback_target(current, lambda name: not workspace.problem(name))
-    links.set_previous(workspace, goal)
     workspace.warn(
         "current-observed",
         f"current is {current or 'nothing'}, not {history.expected or 'nothing'}: switched by somebody else. "
@@ -288,8 +334,6 @@ def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Sett
         reason="recovered after an interruption",
         facts={"from": intent.origin, "manual": True},
     )
-    history = workspace.history()
-    links.set_previous(workspace, history.rollback_target(target, lambda name: not workspace.problem(name)))
     if trial.passed:
         return Recovered(outcome="promoted", current=target)
     return Recovered(outcome="rollback-failed", current=target)
