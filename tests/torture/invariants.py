@@ -1,8 +1,8 @@
 """The invariants of a root, written once: what every fault, whatever it was, must leave true.
 
 `observe` looks at a root before a fault. Right after one, `at_once` says what is wrong already; after the
-next plain command `settled` says what is still wrong. Both return sentences, each beginning with the invariant
-that is broken; none for a root that is well.
+next plain command `settled` says what is still wrong. Both return sentences, each beginning with the
+invariant that is broken; none for a root that is well.
 
     I1   current is absent or resolves to a sealed release whose every file matches its manifest
     I2   a reader sees the old release or the new one, never a third thing or nothing

@@ -50,6 +50,7 @@ class Lab:
     path: Path
     python: Path | None = None
     wheels: Mapping[str, Distribution] = field(default_factory=dict)
+    _prepared: dict[tuple[str, Path | None], Scenario] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Build the wheels."""
@@ -76,7 +77,12 @@ class Lab:
         return site
 
     def scenario(self, name: str, *, on: Path | None = None) -> Scenario:
-        """Prepare one of `SCENARIOS`."""
+        """Prepare one of `SCENARIOS`, once."""
+        if (name, on) not in self._prepared:
+            self._prepared[name, on] = self._prepare(name, on)
+        return self._prepared[name, on]
+
+    def _prepare(self, name: str, on: Path | None) -> Scenario:
         site = self.root(f"root-{name}", on=on)
         prepare, command, code = SCENARIOS[name]
         prepare(site)
