@@ -99,6 +99,12 @@ def settled(site: Site, before: Before, *, current: Collection[str | None] | Non
     return wrong
 
 
+def nobody_else_switched(site: Site, before: Before) -> list[str]:
+    """Whether a kill has been taken for somebody who switched by hand."""
+    new = _journal(site)[len(before.journal) :]
+    return ["I5 a kill was taken for a switch by hand"] if b'"observed"' in new else []
+
+
 def tree(path: Path) -> Tree:
     """Every name below a directory, with all that writing to it, or replacing it, would change."""
     found: Tree = {}

@@ -112,4 +112,4 @@ def recover_and_check(site: Site, before: invariants.Before, after: Sequence[str
         wrong.append(f"I5 `{' '.join(after)}` ended with {done.code}: {done.err.strip()[-300:]}")
     if done.code == 22:
         site.run(*after)
-    return [*wrong, *invariants.settled(site, before)]
+    return [*wrong, *invariants.settled(site, before), *invariants.nobody_else_switched(site, before)]

@@ -24,12 +24,14 @@ class Scenario:
         snapshot: A copy of it.
         command: What to run.
         code: What it exits with if nothing goes wrong.
+        always_refused: Whether no new release may stay live, whatever is tried.
     """
 
     site: Site
     snapshot: Path
     command: tuple[str, ...]
     code: int = 0
+    always_refused: bool = False
 
     def restore(self) -> Site:
         """Put the root back as it was prepared."""
@@ -89,7 +91,9 @@ class Lab:
         snapshot = self.path / f"snapshot-{name}"
         remove_tree(snapshot)
         subprocess.run(["cp", "-a", site.path, snapshot], check=True)
-        return Scenario(site=site, snapshot=snapshot, command=command, code=code)
+        return Scenario(
+            site=site, snapshot=snapshot, command=command, code=code, always_refused=name == "failing"
+        )
 
 
 def write_settings(site: Site, text: str = "", *, keep: int = 2) -> None:
@@ -116,6 +120,12 @@ def release(site: Site, version: str, *, ago: timedelta = timedelta()) -> str:
 def _two(site: Site) -> None:
     release(site, "1.0")
     release(site, "1.1")
+
+
+def _three(site: Site) -> None:
+    write_settings(site, keep=9)
+    _two(site)
+    release(site, "1.2")
 
 
 def _lock_new(site: Site) -> None:
@@ -173,8 +183,8 @@ SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...], int]] = {
     "release": (_two, ("release", "--rebuild"), 0),
     "import": (_lock_new, ("release",), 0),
     "failing": (_failing, ("release",), 22),
-    "promote": (_two, ("promote", "@{1}"), 0),
-    "rollback": (_two, ("rollback",), 0),
+    "promote": (_three, ("promote", "@{1}"), 0),
+    "rollback": (_three, ("rollback",), 0),
     "prune": (_many, ("prune",), 0),
     "recover": (_interrupted, ("recover",), 0),
     "recover-back": (_interrupted_back, ("recover",), 22),

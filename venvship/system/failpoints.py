@@ -8,6 +8,7 @@ happen there is a *plan*, which the command line takes from `VENVSHIP_FAILPOINTS
     pause@17       stop it there, until somebody sends SIGCONT
     ENOSPC@17      let the 17th effect fail with this error (a name of errno(3))
     ENOSPC@17+     and every later one
+    full@17        from the 17th on, let everything that needs room fail with ENOSPC, as on a full disk
     trace:/a/file  append a line to a file for every effect: its number, its name and its path
 
 For tests: `scripts/torture` finds out with `trace` how many effects there are, then goes through all of them.
@@ -21,6 +22,9 @@ import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+
+NEED_ROOM = frozenset({"append", "create", "link", "mkdir", "open", "symlink", "write"})
+"""Effects that fail on a full disk. Renaming, removing and syncing do not need room."""
 
 _STEP = re.compile(r"([A-Za-z0-9]+)@([1-9][0-9]*)(\+?)", re.ASCII)
 _SIGNALS = {
@@ -61,9 +65,9 @@ class Plan:
                 self._trace = part.removeprefix("trace:")
                 continue
             found = _STEP.fullmatch(part)
-            if found is None or not (found[1] in _SIGNALS or hasattr(errno, found[1])):
+            if found is None or not (found[1] in {*_SIGNALS, "full"} or hasattr(errno, found[1])):
                 raise ValueError(f"not a failpoint: {part!r}")
-            self._steps.append(_Step(found[1], int(found[2]), bool(found[3])))
+            self._steps.append(_Step(found[1], int(found[2]), bool(found[3]) or found[1] == "full"))
 
     def reach(self, name: str, path: str | os.PathLike[str]) -> None:
         """Do what the plan says for this effect.
@@ -78,12 +82,13 @@ class Plan:
             os.write(fd, line)
             os.close(fd)
         for step in self._steps:
-            if step.applies(self._count):
-                if step.what in _SIGNALS:
-                    os.kill(os.getpid(), _SIGNALS[step.what])
-                else:
-                    number = getattr(errno, step.what)
-                    raise OSError(number, os.strerror(number), os.fspath(path))
+            if not step.applies(self._count) or (step.what == "full" and name not in NEED_ROOM):
+                continue
+            if step.what in _SIGNALS:
+                os.kill(os.getpid(), _SIGNALS[step.what])
+            else:
+                number = errno.ENOSPC if step.what == "full" else getattr(errno, step.what)
+                raise OSError(number, os.strerror(number), os.fspath(path))
 
 
 def _nothing(_name: str, _path: str | os.PathLike[str]) -> None:
