@@ -1,0 +1,170 @@
+"""Try to break venvship, and print a table: points tried, violations found, seconds. See scripts/torture.
+
+The parts are in `tests/torture`; the invariants that every one of them holds a root against are in its
+`invariants.py`. Exit status: 0 if there was no violation and every mutant was caught, 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.torture import faults, kills  # noqa: E402
+from tests.torture.lab import SCENARIOS, Lab  # noqa: E402
+from tests.torture.mutants_in_process import (  # noqa: E402
+    fixed_temporary_names,
+    no_armed_way_back,
+    outcome_before_check,
+    rename_before_intent,
+)
+from tests.torture.tally import Scale, Tally  # noqa: E402
+from venvship.system.files import remove_tree  # noqa: E402
+
+SHOWN = 10
+"""So many violations of a part are printed; --json has all."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One row or several of the table.
+
+    Attributes:
+        name: What `--part` calls it.
+        run: Yields what it found.
+        quick: How many points each of its rows tries with `--quick`.
+    """
+
+    name: str
+    run: Callable[[Lab, Scale], Iterator[Tally]]
+    quick: int
+
+
+def run_kills(lab: Lab, scale: Scale) -> Iterator[Tally]:
+    """SIGKILL before every system call that touches the root."""
+    reason = kills.reason_to_skip()
+    for name in SCENARIOS:
+        yield (
+            Tally(f"SIGKILL at system calls, {name}", skipped=reason)
+            if reason
+            else kills.sweep(lab, name, scale)
+        )
+
+
+def over_scenarios(part: Callable[[Lab, str, Scale], Tally]) -> Callable[[Lab, Scale], Iterator[Tally]]:
+    """A part that goes through all scenarios."""
+
+    def run(lab: Lab, scale: Scale) -> Iterator[Tally]:
+        for name in faults.ALL:
+            yield part(lab, name, scale)
+
+    return run
+
+
+def run_mutants(lab: Lab, _scale: Scale) -> Iterator[Tally]:
+    """What is broken on purpose; a mutant that nothing finds is a violation."""
+    for mutant, part, scenario, points in (
+        (fixed_temporary_names, faults.kills, "promote", None),
+        (rename_before_intent, faults.kills, "promote", None),
+        (outcome_before_check, faults.kills, "failing", 60),
+        (no_armed_way_back, faults.filling, "failing", 60),
+    ):
+        found = part(lab, scenario, Scale(points=points), mutant)
+        yield judged(mutant.__name__, found)
+
+
+def judged(name: str, found: Tally) -> Tally:
+    """Turn what was found in a mutant around: nothing is what must not be."""
+    missed = [] if found.violations else [f"{found.points} points of {found.name} did not find it"]
+    caught = f"caught {len(found.violations)} times, first: {found.violations[0]}" if found.violations else ""
+    return Tally(
+        f"mutant {name.replace('_', ' ')}",
+        points=found.points,
+        violations=missed,
+        seconds=found.seconds,
+        notes=[caught] if caught else [],
+    )
+
+
+PARTS = (
+    Part("kills", run_kills, 3),
+    Part("failpoint-kills", over_scenarios(faults.kills), 5),
+    Part("signals", over_scenarios(faults.signals), 5),
+    Part("errors", over_scenarios(faults.errors), 5),
+    Part("filling", over_scenarios(faults.filling), 5),
+    Part("mutants", run_mutants, 1),
+)
+
+
+def main() -> int:
+    """Run the parts that were asked for, and print what they found as they find it."""
+    arguments = parse()
+    rows: list[Tally] = []
+    directory = tempfile.mkdtemp(prefix="venvship-torture-")
+    print(f"venvship at {commit()}, seed {arguments.seed}, in {directory}", flush=True)
+    print(f"{'points':>8} {'violations':>10} {'seconds':>8}  part", flush=True)
+    try:
+        lab = Lab(Path(directory) / "lab")
+        for part in PARTS:
+            if not arguments.part or part.name in arguments.part:
+                points = arguments.points or (part.quick if arguments.quick else None)
+                for tally in part.run(lab, Scale(points=points, seed=arguments.seed)):
+                    rows.append(tally)
+                    show(tally)
+    finally:
+        remove_tree(directory)
+    tried, wrong = sum(row.points for row in rows), sum(len(row.violations) for row in rows)
+    print(f"{tried:>8} {wrong:>10} {sum(row.seconds for row in rows):8.0f}  in all")
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    return 1 if wrong else 0
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="scripts/torture", description="Try to break venvship.")
+    parser.add_argument("--quick", action="store_true", help="a slice of every part, as the tests run it")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the slice, and what is left to chance")
+    names = [part.name for part in PARTS]
+    parser.add_argument(
+        "--part", action="append", choices=names, metavar="NAME", help=f"only: {', '.join(names)}"
+    )
+    parser.add_argument("--points", type=int, help="at most so many points in each row")
+    parser.add_argument("--json", metavar="FILE", help="write all rows, with all violations")
+    return parser.parse_args()
+
+
+def show(tally: Tally) -> None:
+    """Print a row of the table, and the violations under it."""
+    if tally.skipped:
+        print(f"{'-':>8} {'-':>10} {'-':>8}  {tally.name}: skipped, {tally.skipped}", flush=True)
+        return
+    print(f"{tally.points:>8} {len(tally.violations):>10} {tally.seconds:8.0f}  {tally.name}", flush=True)
+    for note in tally.notes:
+        print(f"{'':30}{note.splitlines()[0][:150]}", flush=True)
+    for violation in tally.violations[:SHOWN]:
+        print(f"{'':30}! {violation}", flush=True)
+
+
+def commit() -> str:
+    """Which version of the source this is."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "an unknown commit"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
