@@ -18,13 +18,17 @@ author = "the authors of venvship"
 version = release = __version__
 
 extensions = ["myst_parser", "venvship_reference"]
-exclude_patterns = ["_ext"]
+exclude_patterns = ["_ext"]  # and, but for manual pages, man/: see the extension
 source_suffix = {".md": "markdown"}
 nitpicky = True
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 suppress_warnings: list[str] = []
+
+man_pages: list[tuple[str, str, str, list[str], int]] = [
+    ("man/venvship", "venvship", "immutable virtual-environment releases for one host", [], 1)
+]
 
 html_theme = "furo"
 html_title = f"venvship {version}"

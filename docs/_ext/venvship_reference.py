@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import manual_page
 import reference_parts
 import reference_texts
 from docutils import nodes
@@ -46,4 +47,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive."""
     directive: type[Directive] = Generated
     app.add_directive("generated", directive)
+    app.add_post_transform(manual_page.ManualPage)
+    app.connect("builder-inited", manual_page.leave_out)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

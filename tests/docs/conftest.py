@@ -32,17 +32,21 @@ class Site:
         return html.unescape(re.sub(r"<[^>]+>", "", body))
 
 
-@pytest.fixture(scope="session")
-def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The documentation, built as strictly as scripts/check does, with no way to a network."""
-    out = tmp_path_factory.mktemp("docs")
+def build(builder: str, out: Path) -> Path:
+    """Build the documentation as strictly as scripts/check does, with no way to a network."""
     nowhere = "http://127.0.0.1:9"
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(out)],
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder, str(DOCS), str(out)],
         env={**os.environ, "http_proxy": nowhere, "https_proxy": nowhere, "no_proxy": ""},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return Site(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The documentation as a site."""
+    return Site(build("html", tmp_path_factory.mktemp("docs")))
