@@ -32,6 +32,8 @@ man_pages: list[tuple[str, str, str, list[str], int]] = [
 
 html_theme = "furo"
 html_title = f"venvship {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

@@ -16,7 +16,17 @@ from typing import Any, Final
 
 import click
 from docstrings import Docstring, is_remark, read_docstring
-from reference_texts import CHECK_KINDS, DEFAULTS, EVENTS, FACTS, KEY_TYPES, MEANINGS, TYPES, WARNINGS
+from reference_texts import (
+    CHECK_KINDS,
+    DEFAULTS,
+    EVENTS,
+    FACTS,
+    KEY_TYPES,
+    MEANINGS,
+    PICTURES,
+    TYPES,
+    WARNINGS,
+)
 
 import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 from venvship import errors
@@ -53,6 +63,10 @@ def commands() -> str:
                 f"(command-{name})=",
                 f"## `{name}`",
                 *_command(name, command),
+                *(
+                    f"![venvship {name} on a terminal](../images/{file}.svg)"
+                    for file in PICTURES.get(name, ())
+                ),
                 *([] if name == "run" else [f"JSON: {{ref}}`json-{name}`."]),
             ]
         )
