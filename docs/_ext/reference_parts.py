@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import json_parts
 from docstrings import Docstring, is_remark, read_docstring
+from markdown_tables import table
 from reference_texts import (
     CHECK_KINDS,
     DEFAULTS,
@@ -491,19 +493,6 @@ def python_results() -> str:
     return "\n\n".join(parts)
 
 
-# -- putting it together ------------------------------------------------------------------------------------
-
-
-def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [_row(heads), _row(tuple("---" for _ in heads))]
-    return "\n".join([*lines, *(_row(row) for row in rows)])
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
-
-
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "manual-commands": manual_commands,
     "manual-description": manual_description,
@@ -521,6 +510,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "python-methods": python_methods,
     "python-runtime": python_runtime,
     "python-results": python_results,
+    **json_parts.PARTS,
 }
 """The parts by the name that pages ask for them with."""
 

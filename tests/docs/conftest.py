@@ -8,8 +8,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from scripts import docs_examples
+from tests.support.roots import command
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 DOCS = REPOSITORY / "docs"
@@ -50,3 +54,13 @@ def build(builder: str, out: Path) -> Path:
 def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The documentation as a site."""
     return Site(build("html", tmp_path_factory.mktemp("docs")))
+
+
+@pytest.fixture(scope="session")
+def recording(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]], Path]:
+    """What the commands of the JSON examples print now, the root's journal, and where it was."""
+    place = tmp_path_factory.mktemp("examples")
+    recorded, journal = docs_examples.record(place, command())
+    return recorded, journal, place
