@@ -70,7 +70,7 @@ import = ["shop"]
 
 [[check]]
 name = "answers"
-http = "http://127.0.0.1:{port}/healthz"
+http = "http://127.0.0.1:{port}/up"
 body = "{{release}}"
 interval = 0.2
 deadline = 2

@@ -182,7 +182,9 @@ def test_slugs_and_events_that_a_page_names_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_settings_in_a_page_are_accepted(page: Path) -> None:
     blocks = re.findall(
-        r"^```(?:\{code-block\} )?toml\n((?::[^\n]*\n)*)\n?(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
+        r"^```(?:\{code-block\} )?toml\n((?::[^\n]*\n)*)\n?(.*?)^```",
+        page.read_text(),
+        re.MULTILINE | re.DOTALL,
     )
     for options, body in blocks:
         if "pyproject" in options or "[project]" in body:
