@@ -90,7 +90,7 @@ def wrong_current(stocked: Site, request: pytest.FixtureRequest) -> Iterator[Sit
 
 
 def test_a_current_that_is_not_ours_gives_12_and_is_reported_but_not_touched(wrong_current: Site) -> None:
-    error = refused(wrong_current, "release", code=12, slug="current-not-ours")
+    error = refused(wrong_current, "release", code=12, slug="current-not-ours", only_current=True)
     assert str(wrong_current.path / "current") in error["message"]
     assert error["hint"]
     status, listing = together(wrong_current, ["status", "--json"], ["list", "--json"])

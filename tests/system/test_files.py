@@ -522,8 +522,8 @@ def test_a_sync_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 def test_writing_at_an_offset_writes_all_of_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"0123456789")
     with open(tmp_path / "file", "r+b") as file:
-        files.write_at(file.fileno(), b"ab" * 10, 5)
-        files.write_at(file.fileno(), b"", 0)
+        files.write_at(file.fileno(), b"ab" * 10, 5, file.name)
+        files.write_at(file.fileno(), b"", 0, file.name)
 
     assert (tmp_path / "file").read_bytes() == b"01234" + b"ab" * 10
 
@@ -531,12 +531,12 @@ def test_writing_at_an_offset_writes_all_of_it(tmp_path: Path) -> None:
 def test_a_write_that_fails_half_way_is_cut_back_by_its_caller(tmp_path: Path) -> None:
     with open(tmp_path / "file", "w+b", buffering=0) as file:
         with limited_file_size(100), pytest.raises(OSError, match="too large"):
-            files.write_at(file.fileno(), b"x" * 1000, 50)
+            files.write_at(file.fileno(), b"x" * 1000, 50, file.name)
         assert os.fstat(file.fileno()).st_size == 100, "a short write was continued until it failed"
-        files.truncate_quietly(file.fileno(), 50)
+        files.truncate_quietly(file.fileno(), 50, file.name)
         assert os.fstat(file.fileno()).st_size == 50
         fd = file.fileno()
-    files.truncate_quietly(fd, 0)  # closed: nothing to be done, nothing said
+    files.truncate_quietly(fd, 0, "file")  # closed: nothing to be done, nothing said
 
 
 def test_what_means_no_room() -> None:

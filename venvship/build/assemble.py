@@ -31,7 +31,7 @@ from venvship.build.virtualenvs import make_virtualenv
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.release import FileEntry, tree_digest
 from venvship.model.wheel import StoredFile, StoredWheel
-from venvship.system.files import create_file, hash_file, make_directory, walk
+from venvship.system.files import create_file, hash_file, make_directory, set_mode, walk
 from venvship.system.signals import Signals
 
 LOCKFILE: Final = f"{SEAL_FOLDER}/lockfile"
@@ -144,7 +144,7 @@ def _virtualenv_files(release_path: str) -> tuple[FileEntry, ...]:
             entries.append(FileEntry(path=path, type="dir", mode=_DIRECTORY_MODE))
         else:
             mode = _mode(bool(status.st_mode & 0o111))
-            os.chmod(absolute, mode)
+            set_mode(absolute, mode)
             entries.append(
                 FileEntry(path=path, type="file", mode=mode, size=status.st_size, sha256=hash_file(absolute))
             )

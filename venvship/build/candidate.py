@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from venvship.build.faults import build_faults
-from venvship.system.files import open_directory, remove_tree
+from venvship.system.files import make_new_directory, open_directory, remove_tree
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def candidate(path: str) -> Iterator[int]:
         raise ValueError(f"not a real, absolute path: {path!r}")
     with build_faults("make the release's directory", path):
         # Not make_directory: a directory that is there already is somebody else's, and stays.
-        os.mkdir(path, 0o700)
+        make_new_directory(path)
     try:
         with build_faults("open the release's directory", path):
             sync_fd = open_directory(path)

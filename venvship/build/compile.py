@@ -23,6 +23,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import process
+from venvship.system.files import make_directories, remove_name
 from venvship.system.signals import Signals
 
 TIMEOUT: Final = 1800.0
@@ -136,7 +137,7 @@ def compile_wheels(
         with build_faults("store bytecode", store.path):
             for job in todo:
                 skipped[job.wheel.sha256].update(_skipped(job))
-                os.unlink(job.report)
+                remove_name(job.report)
         for sha256 in missing:
             signals.raise_if_received()
             done[sha256] = batch.finish(staged[sha256], sha256, skipped[sha256])
@@ -150,7 +151,7 @@ def _make_folders(todo: Sequence[_Job]) -> None:
         for source in job.sources
     }
     for folder in sorted(folders):
-        os.makedirs(folder, 0o700, exist_ok=True)
+        make_directories(folder)
 
 
 def _job(wheel: StoredWheel, level: int, staged: str) -> _Job:

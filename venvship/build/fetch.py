@@ -39,7 +39,7 @@ from venvship.errors import (
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfile import Requirement
 from venvship.model.progress import Advance, unmeasured
-from venvship.system.files import hash_file, make_directory
+from venvship.system.files import create_file, hash_file, make_directory
 from venvship.system.output import CappedLog
 from venvship.system.process import run
 from venvship.system.signals import Signals
@@ -336,7 +336,7 @@ def _pip(
     where = os.path.join(folder, arguments[0])
     # pip decodes the file by the locale unless its first line says how.
     text = "\n".join(["# -*- coding: utf-8 -*-", *lines, ""])
-    _write_private(f"{where}.txt", text.encode())
+    create_file(f"{where}.txt", text.encode(), mode=0o600)
     # -P: a file pip.py where we happen to stand is not pip.
     argv = [sys.executable, "-P", "-m", "pip", "--python", session.interpreter.path, *arguments]
     argv += ["--no-deps", "--require-hashes", "--requirement", f"{where}.txt", "--log", f"{where}.log"]
@@ -517,11 +517,6 @@ def _keep_output(output: str, session: _Session) -> None:
             log.write(output.encode())
         finally:
             log.close()
-
-
-def _write_private(path: str, data: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
 
 
 def _read_end(path: str) -> str:

@@ -51,7 +51,7 @@ class Import:
         target = self._store.wheel_path(sha256)
         with build_faults(f"import {os.path.basename(path)}", self._store.path):
             staged = self._publication.stage(target, lambda: self._store.wheel(sha256))
-            os.mkdir(staged, 0o700)
+            files.make_new_directory(staged)
             wheel = unpack(
                 path,
                 os.path.join(staged, "data"),
@@ -97,8 +97,8 @@ class BytecodeImport:
         with build_faults("store bytecode", target):
             files.make_directory(os.path.dirname(target))
             staged = self._publication.stage(target, lambda: self._store.bytecode(sha256, self._tag))
-            os.mkdir(staged, 0o700)
-            os.mkdir(os.path.join(staged, "data"), 0o700)
+            files.make_new_directory(staged)
+            files.make_new_directory(os.path.join(staged, "data"))
         return staged
 
     def finish(self, staged: str, sha256: str, skipped: Mapping[str, str]) -> tuple[StoredFile, ...]:
@@ -119,7 +119,7 @@ class BytecodeImport:
             for path, status in files.walk(data):
                 full = os.path.join(data, path)
                 if stat.S_ISREG(status.st_mode):
-                    os.chmod(full, 0o444)
+                    files.set_mode(full, 0o444)
                     stored.append(StoredFile(path=path, size=status.st_size, sha256=files.hash_file(full)))
             stored.sort(key=lambda f: f.path)
             index = {

@@ -108,7 +108,7 @@ def finish(staged: str, index: str, data: Mapping[str, Any]) -> None:
     """
     files.create_file(os.path.join(staged, index), index_bytes(data))
     for path, _, _ in os.walk(staged, topdown=False):
-        os.chmod(path, 0o555)  # noqa: S103  # read-only is the point; the store may be shared
+        files.set_mode(path, 0o555)  # read-only is the point; the store may be shared
 
 
 def index_bytes(data: Mapping[str, Any]) -> bytes:

@@ -16,7 +16,7 @@ from venvship.build.link import Stamp
 from venvship.build.request import Assembled, BuildRequest
 from venvship.errors import BuildError
 from venvship.model.release import FORMAT, FileEntry, Manifest
-from venvship.system.files import create_file, fsync_directory, rename, sync_filesystem, walk
+from venvship.system.files import create_file, fsync_directory, rename, set_mode, sync_filesystem, walk
 
 MANIFEST: Final = f"{SEAL_FOLDER}/manifest.json"
 """The file that, durable, makes a directory a release."""
@@ -82,7 +82,7 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int) -> Manife
         sync_filesystem(sync_fd)
         rename(_temporary(release, FILES), os.path.join(release, FILES))
         rename(_temporary(release, MANIFEST), os.path.join(release, MANIFEST))
-        os.chmod(folder, _DIRECTORY_MODE)
+        set_mode(folder, _DIRECTORY_MODE)
         # Both names and the folder's mode: an fsync of a directory covers its inode.
         fsync_directory(folder)
     return manifest
@@ -103,8 +103,8 @@ def _close_directories(release: str, entries: tuple[FileEntry, ...]) -> None:
     # The deepest first: not needed for chmod(2), but then no directory is closed above one that is not.
     for entry in reversed(entries):
         if entry.type == "dir" and entry.path != SEAL_FOLDER:
-            os.chmod(os.path.join(release, entry.path), _DIRECTORY_MODE)
-    os.chmod(release, _DIRECTORY_MODE)
+            set_mode(os.path.join(release, entry.path), _DIRECTORY_MODE)
+    set_mode(release, _DIRECTORY_MODE)
 
 
 def _compare(release: str, assembled: Assembled) -> None:

@@ -69,7 +69,7 @@ def unpack(
             archive = zipfile.ZipFile(file)
         with archive:
             contents = examine(archive, filename, check_record=check_record)
-            os.mkdir(directory, 0o700)
+            files.make_new_directory(directory)
             made = {directory}
             stored = []
             for member in contents.members:
@@ -136,5 +136,5 @@ def _make_folders(path: str, made: set[str]) -> None:
         missing.append(path)
         path = os.path.dirname(path)
     for folder in reversed(missing):
-        os.mkdir(folder, 0o700)
+        files.make_new_directory(folder)
         made.add(folder)

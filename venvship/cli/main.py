@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -12,6 +13,7 @@ from venvship._version import __version__
 from venvship.cli import render
 from venvship.cli.options import Call, global_options, root_from_environment
 from venvship.errors import EXIT_OK, InterruptedByError, UsageError, VenvshipError
+from venvship.system import failpoints
 from venvship.system.signals import Signals
 
 
@@ -59,6 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 
+    failpoints.arm(os.environ.get("VENVSHIP_FAILPOINTS", ""))
     signals = Signals()
     call = Call(signals=signals, root_path=root_from_environment(), json=_wants_json(arguments))
     with signals.install():

@@ -10,7 +10,7 @@ from venvship.model.settings import health_digest
 from venvship.operations import switch
 from venvship.operations.afterwards import after_switch
 from venvship.operations.candidate import try_candidate
-from venvship.operations.recover import recover_switch
+from venvship.operations.recover import recover_and_sweep
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 
 
@@ -60,7 +60,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
     """
     with world_faults(workspace.layout):
         workspace.open_for_writing()
-        recover_switch(workspace)
+        recover_and_sweep(workspace)
         settings = workspace.settings()
         history = workspace.history()
         release_id = workspace.resolve(name, history)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
-from venvship.errors import BusyError, InterruptedByError, VenvshipError
+from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.history import EventName, History
 from venvship.model.retention import Decision, Facts, Policy, decide
 from venvship.model.settings import Settings
-from venvship.operations.recover import discard, recover_switch, sweep_debris
+from venvship.operations.recover import discard, recover_and_sweep
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 from venvship.system import files, proc
 from venvship.system.mutex import lease_withheld
@@ -69,14 +69,8 @@ def prune(
         )
     with world_faults(workspace.layout):
         workspace.open_for_writing()
-        recover_switch(workspace)
-        result = _prune(workspace, policy)
-        try:
-            with workspace.holding("build", "prune"):
-                debris = sweep_debris(workspace)
-        except BusyError:
-            debris = ()  # what is being built is not debris
-        return replace(result, debris=debris)
+        debris = recover_and_sweep(workspace)
+        return replace(_prune(workspace, policy), debris=debris)
 
 
 def prune_after(workspace: Workspace, settings: Settings) -> None:

@@ -7,18 +7,20 @@ again: each step looks at the disk, not at what an earlier run meant to do.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, replace
 from typing import Final
 
-from venvship.errors import RollbackFailedError, RolledBackError, SettingsError
+from venvship.errors import BusyError, RollbackFailedError, RolledBackError, SettingsError, VenvshipError
 from venvship.model.history import EventName, History, Intent
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations import links, switch
 from venvship.operations.trial import Trial, try_current
-from venvship.operations.workspace import Workspace
+from venvship.operations.workspace import Workspace, world_faults
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files
+from venvship.system.mutex import shared
 
 KEPT_LOGS: Final = 20
 """How many logs of builds that became no release are kept, the last ones."""
@@ -57,10 +59,11 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
         BusyError: Another command is under way, so nothing was interrupted.
         VenvshipError: The root, its journal or its settings are unusable.
     """
-    workspace.open_for_writing()
-    with workspace.holding("build", "recover"):
-        recovered = recover_switch(workspace, boot=boot)
-        debris = sweep_debris(workspace)
+    with world_faults(workspace.layout):
+        workspace.open_for_writing()
+        with workspace.holding("build", "recover"):
+            recovered = recover_switch(workspace, boot=boot)
+            debris = sweep_debris(workspace)
     recovered = Recovered(
         outcome=recovered.outcome, current=recovered.current, debris=debris, switched=recovered.switched
     )
@@ -92,8 +95,29 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
         if _is_settled(workspace, history):
             return Recovered(outcome="clean", current=workspace.layout.current())
         recovered = _settle(workspace, history, boot=boot)
+        _renew_previous(workspace)
         links.sweep_strays(workspace)
         return recovered
+
+
+def recover_and_sweep(workspace: Workspace) -> tuple[str, ...]:
+    """`recover_switch`, then `sweep_debris` unless somebody is building: what is being built is not debris.
+
+    For commands that do not hold build.mutex themselves.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        BusyError: A promotion or rollback is under way.
+        VenvshipError: The journal is damaged, or `current` is not ours.
+    """
+    recover_switch(workspace)
+    try:
+        with workspace.mutex("build").hold():
+            return sweep_debris(workspace)
+    except BusyError:
+        return ()
 
 
 def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
@@ -111,18 +135,53 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
             workspace.warn("debris-left", f"could not remove {layout.releases / name}: {error.strerror}")
         else:
             removed.append(name)
-    for name in os.listdir(layout.state):
+    names = os.listdir(layout.state)
+    if any(name.startswith(SCRATCH_PREFIX) for name in names):
+        # First: it is the scratch that says that a build was interrupted.
+        _sweep_store(workspace)
+    for name in names:
         if name.startswith(SCRATCH_PREFIX):
             files.remove_tree(layout.state / name)
             removed.append(name)
-        elif name.startswith("."):
-            files.remove_name(layout.state / name)
+    removed += _sweep_temporary_names(workspace)
     for name in os.listdir(layout.leases):
         if not layout.release(name).exists():
             files.remove_name(layout.lease(name))
             removed.append(f"leases/{name}")
     _sweep_logs(workspace, history)
     return tuple(removed)
+
+
+def _sweep_temporary_names(workspace: Workspace) -> list[str]:
+    """Remove what killed writers left in `state/`. Under the mutexes of those who write there now."""
+    state = workspace.layout.state
+    if not any(name.startswith(".") for name in os.listdir(state)):
+        return []
+    with (
+        contextlib.suppress(BusyError),
+        workspace.mutex("switch").hold(),
+        workspace.journal_mutex.hold(wait=5),
+    ):
+        names = [name for name in os.listdir(state) if name.startswith(".")]
+        for name in names:
+            files.remove_name(state / name)
+        return names
+    return []
+
+
+def _sweep_store(workspace: Workspace) -> None:
+    """Remove what an interrupted import left in the store, unless another root's build is using it."""
+    from venvship.build.store import Store
+
+    try:
+        store = Store(str(workspace.layout.path / _settings(workspace).store))
+        if os.path.isdir(store.path):
+            with shared(os.path.join(store.path, "store.mutex"), name="store", exclusive=True):
+                store.sweep()
+    except BusyError:
+        pass  # what is imported at this moment looks the same; the next interrupted build sees to it
+    except VenvshipError as error:
+        workspace.warn("debris-left", error.message)
 
 
 def _sweep_logs(workspace: Workspace, history: History) -> None:
@@ -164,13 +223,23 @@ def discard(workspace: Workspace, name: str) -> None:
 
 
 def _is_settled(workspace: Workspace, history: History) -> bool:
+    """Whether there is nothing to recover, as far as a few names tell; every command asks this first."""
     layout = workspace.layout
+    current = layout.current()
     return (
         history.intent is None
-        and layout.current() == history.expected
+        and current == history.expected
         and not layout.strays()
-        and (history.expected is None or layout.release(history.expected).is_dir())
+        and (current is None or layout.release(current).is_dir())
+        and layout.previous() == history.rollback_target(current, lambda name: layout.release(name).is_dir())
     )
+
+
+def _renew_previous(workspace: Workspace) -> None:
+    """Make `previous` name what a rollback goes to: a crash may come between the outcome and the link."""
+    current = workspace.layout.current()
+    goal = workspace.history().rollback_target(current, lambda name: not workspace.problem(name))
+    links.set_previous(workspace, goal, links.find_armed(workspace, goal))
 
 
 def _settle(workspace: Workspace, history: History, *, boot: bool) -> Recovered:
@@ -201,8 +270,6 @@ def _observe(workspace: Workspace, history: History, current: str | None) -> Rec
         reason="current was switched by somebody else",
         facts={"expected": history.expected},
     )
-    goal = workspace.history().rollback_target(current, lambda name: not workspace.problem(name))
-    links.set_previous(workspace, goal)
     workspace.warn(
         "current-observed",
         f"current is {current or 'nothing'}, not {history.expected or 'nothing'}: switched by somebody else. "
@@ -268,8 +335,6 @@ def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Sett
         reason="recovered after an interruption",
         facts={"from": intent.origin, "manual": True},
     )
-    history = workspace.history()
-    links.set_previous(workspace, history.rollback_target(target, lambda name: not workspace.problem(name)))
     if trial.passed:
         return Recovered(outcome="promoted", current=target)
     return Recovered(outcome="rollback-failed", current=target)

@@ -19,11 +19,17 @@ finishes or undoes it. The random part of the link names keeps one crash from bl
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from venvship.errors import InterruptedByError, RollbackFailedError, RolledBackError, SupersededError
+from venvship.errors import (
+    InterruptedByError,
+    RollbackFailedError,
+    RolledBackError,
+    SupersededError,
+    VenvshipError,
+)
 from venvship.model.history import EventName, History
 from venvship.model.release import State
 from venvship.model.settings import Settings, health_digest, settings_toml
@@ -215,10 +221,13 @@ def try_and_settle(
     else:
         signum = None
     if trial.passed:
-        _settle_forward(
+        unrecorded = _settle_forward(
             workspace, history, target, origin, back=back, settings=settings, via=via, reason=reason
         )
-        return Switched(outcome="promoted", current=target, origin=origin, target=target, trial=trial)
+        if not unrecorded:
+            return Switched(outcome="promoted", current=target, origin=origin, target=target, trial=trial)
+        # Nobody could tell later that it had passed, and the next recovery might take it back: so now.
+        trial = replace(trial, cause=f"the promotion could not be recorded: {unrecorded}")
     workspace.record_if_possible(
         EventName.ROLLING_BACK,
         release=origin,
@@ -313,16 +322,17 @@ def _settle_forward(
     settings: Settings,
     via: str,
     reason: str,
-) -> None:
+) -> str:
+    """Keep the target. Returns why that could not be recorded; `""` if it was, and all is settled."""
     with workspace.runtime.signals.deferred():
-        workspace.record(
-            EventName.PROMOTED,
-            release=target,
-            reason=reason,
-            facts={"from": origin, "via": via, "unattended": workspace.runtime.unattended},
-        )
+        facts = {"from": origin, "via": via, "unattended": workspace.runtime.unattended}
+        try:
+            workspace.record(EventName.PROMOTED, release=target, reason=reason, facts=facts)
+        except (OSError, VenvshipError) as error:
+            return str(error.strerror if isinstance(error, OSError) else error.message)
         # The lineage as it will be, without reading the journal again: the target on top of what was there.
         goal = history.rollback_target_after(target, lambda name: not workspace.problem(name))
         links.set_previous(workspace, goal, back)
         keep_settings(workspace, settings)
         links.sweep_strays(workspace)
+    return ""

@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from venvship.system import failpoints
+
 FICLONE: Final = 0x40049409
 """ioctl_ficlone(2): share the blocks of one file with another (btrfs, xfs)."""
 
@@ -41,9 +43,20 @@ def fsync_directory(path: str | os.PathLike[str]) -> None:
     """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        failpoints.reach("fsync", path)
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def fsync_file(fd: int, path: str | os.PathLike[str]) -> None:
+    """Make a file's contents durable, on the descriptor that they were written to.
+
+    Raises:
+        OSError: They could not be written. Do not retry.
+    """
+    failpoints.reach("fsync", path)
+    os.fsync(fd)
 
 
 def open_directory(path: str | os.PathLike[str]) -> int:
@@ -67,6 +80,7 @@ def sync_filesystem(fd: int) -> None:
     Raises:
         OSError: Something could not be written. Do not retry: drop what was to be made durable.
     """
+    failpoints.reach("syncfs", f"/proc/self/fd/{fd}")
     if sys.platform != "linux":
         os.sync()
         return
@@ -94,14 +108,16 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644, 
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
+        failpoints.reach("create", temporary)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
+            failpoints.reach("write", temporary)
             file.write(data)
             file.flush()
             os.fchmod(fd, mode)
             if durable:
-                os.fsync(fd)
-        os.replace(temporary, target)
+                fsync_file(fd, temporary)
+        rename(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -128,8 +144,10 @@ def create_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o444)
     Raises:
         OSError: As the kernel gave it, `FileExistsError` among them.
     """
+    failpoints.reach("create", path)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(fd, "wb") as file:
+        failpoints.reach("write", path)
         file.write(data)
         os.fchmod(fd, mode)
 
@@ -142,14 +160,17 @@ def create_from_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *,
     Raises:
         OSError: As the kernel gave it, `FileExistsError` among them.
     """
+    failpoints.reach("create", path)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(fd, "wb") as file:
+        failpoints.reach("write", path)
         file.writelines(chunks)
         os.fchmod(fd, mode)
 
 
 def make_link(target: str, path: str | os.PathLike[str]) -> None:
     """Make a symbolic link that must not exist yet. Not durable until the directory is synced."""
+    failpoints.reach("symlink", path)
     os.symlink(target, path)
 
 
@@ -158,6 +179,7 @@ def rename(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> No
 
     Crash: either name order is possible until the caller syncs the directory.
     """
+    failpoints.reach("rename", target)
     os.replace(source, target)
 
 
@@ -177,7 +199,7 @@ def rename_unless_taken(source: str | os.PathLike[str], target: str | os.PathLik
     Crash: either name order is possible until the caller syncs the directory.
     """
     try:
-        os.replace(source, target)
+        rename(source, target)
     except OSError as error:
         if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
             return False
@@ -187,15 +209,41 @@ def rename_unless_taken(source: str | os.PathLike[str], target: str | os.PathLik
 
 def remove_name(path: str | os.PathLike[str]) -> None:
     """Remove a file or a link; nothing there is fine."""
+    failpoints.reach("unlink", path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def set_mode(path: str | os.PathLike[str], mode: int) -> None:
+    """Set the permission bits of a file or directory (chmod(2)). Not durable until it is synced."""
+    failpoints.reach("chmod", path)
+    os.chmod(path, mode)
+
+
+def make_new_directory(path: str | os.PathLike[str], mode: int = 0o700) -> None:
+    """Make a directory that must not exist yet, with exactly this mode, whatever the umask.
+
+    Raises:
+        OSError: As the kernel gave it, `FileExistsError` among them.
+    """
+    failpoints.reach("mkdir", path)
+    os.mkdir(path, 0o700)
+    if mode != 0o700:
+        set_mode(path, mode)
 
 
 def make_directory(path: str | os.PathLike[str], mode: int = 0o755) -> None:
     """Make a directory with exactly this mode, whatever the umask; parents must exist; existing is fine."""
     with contextlib.suppress(FileExistsError):
-        os.mkdir(path, 0o700)
-        os.chmod(path, mode)
+        make_new_directory(path, mode)
+
+
+def make_directories(path: str, mode: int = 0o700) -> None:
+    """Make a directory and its missing parents; existing is fine."""
+    if os.path.isdir(path):
+        return
+    make_directories(os.path.dirname(path), mode)
+    make_directory(path, mode)
 
 
 def link_file(source: str, target: str, how: str) -> str:
@@ -216,6 +264,7 @@ def link_file(source: str, target: str, how: str) -> str:
     """
     if how in {"auto", "hardlink"}:
         try:
+            failpoints.reach("link", target)
             os.link(source, target, follow_symlinks=False)
         except OSError as error:
             # EXDEV: another file system. EPERM: one without hard links, or protected_hardlinks(5).
@@ -235,9 +284,11 @@ def link_file(source: str, target: str, how: str) -> str:
 def _clone_or_copy(source: str, target: str, how: str) -> str:
     with open(source, "rb") as reader:
         mode = stat.S_IMODE(os.fstat(reader.fileno()).st_mode)
+        failpoints.reach("create", target)
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with open(fd, "wb") as writer:
+                failpoints.reach("write", target)
                 done = _fill(writer, reader, how)
                 writer.flush()
                 os.fchmod(writer.fileno(), mode)
@@ -282,22 +333,24 @@ def remove_tree(path: str | os.PathLike[str]) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(kind):
-        os.unlink(path)
+        remove_name(path)
         return
     try:
         names = os.scandir(path)
     except PermissionError:
-        os.chmod(path, 0o700)
+        set_mode(path, 0o700)
         names = os.scandir(path)
     with names:
         entries = list(names)
     if entries and not os.access(path, os.W_OK | os.X_OK):
-        os.chmod(path, 0o700)
+        set_mode(path, 0o700)
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             remove_tree(entry.path)
         else:
+            failpoints.reach("unlink", entry.path)
             os.unlink(entry.path)
+    failpoints.reach("rmdir", path)
     os.rmdir(path)
 
 
@@ -328,6 +381,7 @@ def hash_file(path: str | os.PathLike[str], new: Callable[[], Any] | None = None
 
 def append_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Append to a file, which is made if it is missing. Not durable: for diagnostics."""
+    failpoints.reach("append", path)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     view = memoryview(data)
     try:
@@ -337,8 +391,9 @@ def append_file(path: str | os.PathLike[str], data: bytes) -> None:
         os.close(fd)
 
 
-def write_at(fd: int, data: bytes, offset: int) -> None:
-    """Write all of `data` at an offset; a short write is continued, ENOSPC is raised."""
+def write_at(fd: int, data: bytes, offset: int, path: str | os.PathLike[str]) -> None:
+    """Write all of `data` at an offset of a file; a short write is continued, ENOSPC is raised."""
+    failpoints.reach("write", path)
     view = memoryview(data)
     while view:
         written = os.pwrite(fd, view, offset)
@@ -346,13 +401,19 @@ def write_at(fd: int, data: bytes, offset: int) -> None:
         offset += written
 
 
-def truncate_quietly(fd: int, size: int) -> None:
+def truncate(fd: int, size: int, path: str | os.PathLike[str]) -> None:
+    """Cut the file at `path` to a size."""
+    failpoints.reach("truncate", path)
+    os.ftruncate(fd, size)
+
+
+def truncate_quietly(fd: int, size: int, path: str | os.PathLike[str]) -> None:
     """Cut a file back after a failed write; if even that fails, its readers cope with the rest."""
     with contextlib.suppress(OSError):
-        os.ftruncate(fd, size)
+        truncate(fd, size, path)
 
 
 def make_removable(directory: str | os.PathLike[str]) -> None:
     """Let names in a sealed directory be removed by its owner; nothing there is fine."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.chmod(directory, 0o700)
+        set_mode(directory, 0o700)

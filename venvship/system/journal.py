@@ -19,7 +19,7 @@ from typing import Any
 from venvship.errors import FormatError, StateError
 from venvship.model.history import Event
 from venvship.model.release import FORMAT, canonical_json
-from venvship.system import files
+from venvship.system import failpoints, files
 from venvship.system.mutex import Mutex
 
 TORN_SUFFIX = ".torn"
@@ -187,6 +187,7 @@ class Journal:
             return written
 
     def _write(self, line: bytes, reading: Reading) -> None:
+        failpoints.reach("open", self._path)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             size = os.fstat(fd).st_size
@@ -196,14 +197,14 @@ class Journal:
                 files.append_file(
                     self._path + TORN_SUFFIX, os.pread(fd, size - reading.size, reading.size) + b"\n"
                 )
-                os.ftruncate(fd, reading.size)
+                files.truncate(fd, reading.size, self._path)
             try:
-                files.write_at(fd, line, reading.size)
-                os.fsync(fd)
+                files.write_at(fd, line, reading.size, self._path)
+                files.fsync_file(fd, self._path)
             except OSError:
                 # Half a line would be set aside by the next append anyway; taking it back now keeps the
                 # journal clean when the disk is full. If this fails too, the torn line stays, harmless.
-                files.truncate_quietly(fd, reading.size)
+                files.truncate_quietly(fd, reading.size, self._path)
                 raise
         finally:
             os.close(fd)

@@ -1,0 +1,199 @@
+"""Roots to be tortured: prepared once for a scenario, and put back as they were for every point."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.support.roots import VERSIONS, Site, build_application, make_site, plain_environment
+from tests.support.wheels import Distribution
+from venvship.system.files import remove_tree
+
+
+@dataclass
+class Scenario:
+    """A root in a certain state, and a command to run on it.
+
+    Attributes:
+        site: The root; `restore` puts it back.
+        snapshot: A copy of it.
+        command: What to run.
+        code: What it exits with if nothing goes wrong.
+        always_refused: Whether no new release may stay live, whatever is tried.
+    """
+
+    site: Site
+    snapshot: Path
+    command: tuple[str, ...]
+    code: int = 0
+    always_refused: bool = False
+
+    def restore(self) -> Site:
+        """Put the root back as it was prepared."""
+        remove_tree(self.site.path)
+        subprocess.run(["cp", "-a", self.snapshot, self.site.path], check=True)
+        return self.site
+
+
+@dataclass
+class Lab:
+    """A directory to work in, with the wheels of the small application.
+
+    Args:
+        path: The directory; made. Everything is below it.
+        python: A `python.json` to begin with; found out if there is none.
+    """
+
+    path: Path
+    python: Path | None = None
+    wheels: Mapping[str, Distribution] = field(default_factory=dict)
+    _prepared: dict[tuple[str, Path | None], Scenario] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Build the wheels."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.wheels = build_application(self.path / "wheels")
+        if self.python is None:
+            first = self.root("first")
+            first.release("1.0")
+            self.python = self.path / "python.json"
+            shutil.copy(first.path / "state" / "python.json", self.python)
+            remove_tree(first.path)
+
+    def root(self, name: str, *, on: Path | None = None) -> Site:
+        """Make a root with a store of its own.
+
+        Args:
+            name: Its name.
+            on: A directory to make it in, such as a mounted file system.
+        """
+        path = (on or self.path) / name
+        site = make_site(path, self.wheels, path / "store", self.path / "home", self.python)
+        site.environment = plain_environment(self.path / "home")
+        write_settings(site)
+        return site
+
+    def scenario(self, name: str, *, on: Path | None = None) -> Scenario:
+        """Prepare one of `SCENARIOS`, once."""
+        if (name, on) not in self._prepared:
+            self._prepared[name, on] = self._prepare(name, on)
+        return self._prepared[name, on]
+
+    def _prepare(self, name: str, on: Path | None) -> Scenario:
+        site = self.root(f"root-{name}", on=on)
+        prepare, command, code = SCENARIOS[name]
+        prepare(site)
+        snapshot = self.path / f"snapshot-{name}"
+        remove_tree(snapshot)
+        subprocess.run(["cp", "-a", site.path, snapshot], check=True)
+        return Scenario(
+            site=site, snapshot=snapshot, command=command, code=code, always_refused=name == "failing"
+        )
+
+
+def write_settings(site: Site, text: str = "", *, keep: int = 2) -> None:
+    """Settings with the store inside the root, where kills can reach it."""
+    (site.path / "venvship.toml").write_text(f'name = "shop"\nkeep = {keep}\n{text}')
+
+
+def lock_by_path(site: Site, version: str) -> None:
+    """Write a lockfile that names the wheels by their paths, so that no pip has to be started."""
+    lines = [
+        f"{wheel.path} --hash=sha256:{wheel.sha256}" for wheel in (site.wheels["dep"], site.wheels[version])
+    ]
+    (site.path / "requirements.txt").write_text("\n".join(lines) + "\n")
+
+
+def release(site: Site, version: str, *, ago: timedelta = timedelta()) -> str:
+    """Release a version through the API, some time ago by the journal; returns the release's id."""
+    lock_by_path(site, version)
+    result = site.open(clock=lambda: datetime.now(UTC) - ago).release()
+    assert result.release is not None
+    return result.release.id
+
+
+def _two(site: Site) -> None:
+    release(site, "1.0")
+    release(site, "1.1")
+
+
+def _three(site: Site) -> None:
+    write_settings(site, keep=9)
+    _two(site)
+    release(site, "1.2")
+
+
+def _lock_new(site: Site) -> None:
+    _two(site)
+    lock_by_path(site, "1.2")
+
+
+def _many(site: Site) -> None:
+    write_settings(site, keep=9)
+    for number, version in enumerate(VERSIONS):
+        release(site, version, ago=timedelta(days=9 - number))
+    site.open().release(rebuild=True)
+    (site.path / "releases" / "20200101T000000Z-0000000").mkdir()
+    write_settings(site)
+
+
+def _failing(site: Site) -> None:
+    _two(site)
+    lock_by_path(site, "1.2")
+    check = "import app, sys; sys.exit(app.VERSION == '1.2')"
+    write_settings(site, f'[[check]]\nname = "no"\ncommand = ["python", "-c", "{check}"]\ndeadline = 0\n')
+
+
+def _interrupted(site: Site) -> None:
+    """Killed in the restart hook, with `current` on the new release and no outcome in the journal."""
+    _two(site)
+    lock_by_path(site, "1.2")
+    write_settings(site, "[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
+    assert site.run("release").code == -9
+    write_settings(site)
+
+
+def _interrupted_back(site: Site) -> None:
+    """Killed in the restart hook on the way back."""
+    _two(site)
+    lock_by_path(site, "1.2")
+    hook = "[ $VENVSHIP_EVENT = promote ] || { kill -9 $PPID; sleep 9; }; exit 1"
+    write_settings(site, f"[hooks]\nrestart = ['sh', '-c', '{hook}']\n")
+    assert site.run("release").code == -9
+    write_settings(site)
+
+
+def _debris(site: Site) -> None:
+    _two(site)
+    (site.path / "releases" / "20200101T000000Z-0000000" / "lib").mkdir(parents=True)
+    (site.path / "releases" / ".trash-20200101T000000Z-0000001").mkdir()
+    (site.path / "state" / "scratch-20200101T000000Z-0000000").mkdir()
+    (site.path / ".to.0123456789abcdef").symlink_to("releases/20200101T000000Z-0000000")
+    (site.path / "store" / "wheels" / ".new-0123").mkdir()
+
+
+Prepare = Callable[[Site], None]
+
+SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...], int]] = {
+    "release": (_two, ("release", "--rebuild"), 0),
+    "import": (_lock_new, ("release",), 0),
+    "failing": (_failing, ("release",), 22),
+    "promote": (_three, ("promote", "@{1}"), 0),
+    "rollback": (_three, ("rollback",), 0),
+    "prune": (_many, ("prune",), 0),
+    "recover": (_interrupted, ("recover",), 0),
+    "recover-back": (_interrupted_back, ("recover",), 22),
+    "boot": (_interrupted, ("recover", "--boot"), 22),
+    "debris": (_debris, ("recover",), 0),
+}
+"""By name: how the root is prepared, the command, and its exit code."""
+
+
+def journal_events(site: Site) -> list[dict[str, object]]:
+    """The journal's lines."""
+    return [json.loads(line) for line in (site.path / "state" / "journal.jsonl").read_text().splitlines()]
