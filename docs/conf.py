@@ -18,7 +18,7 @@ author = "the authors of venvship"
 version = release = __version__
 
 extensions = ["myst_parser", "venvship_reference"]
-exclude_patterns = ["_ext"]
+exclude_patterns = ["_ext"]  # and, but for manual pages, man/: see the extension
 source_suffix = {".md": "markdown"}
 nitpicky = True
 
@@ -26,8 +26,14 @@ myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 suppress_warnings: list[str] = []
 
+man_pages: list[tuple[str, str, str, list[str], int]] = [
+    ("man/venvship", "venvship", "immutable virtual-environment releases for one host", [], 1)
+]
+
 html_theme = "furo"
 html_title = f"venvship {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

@@ -15,8 +15,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import json_parts
 from docstrings import Docstring, is_remark, read_docstring
-from reference_texts import CHECK_KINDS, DEFAULTS, EVENTS, FACTS, KEY_TYPES, MEANINGS, TYPES, WARNINGS
+from markdown_tables import table
+from reference_texts import (
+    CHECK_KINDS,
+    DEFAULTS,
+    EVENTS,
+    FACTS,
+    KEY_TYPES,
+    MEANINGS,
+    PICTURES,
+    TYPES,
+    WARNINGS,
+)
 
 import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 from venvship import errors
@@ -46,8 +58,34 @@ from venvship.operations.workspace import Notice, ReleaseView
 
 
 def commands() -> str:
-    """Every command with its usage, its help and its options."""
-    return "\n\n".join(_command(name, command) for name, command in command_tree().items())
+    """Every command with its usage, its help and its options, as sections that can be referred to."""
+    return "\n\n".join(
+        "\n\n".join(
+            [
+                f"(command-{name})=",
+                f"## `{name}`",
+                *_command(name, command),
+                *(
+                    f"![venvship {name} on a terminal](../images/{file}.svg)"
+                    for file in PICTURES.get(name, ())
+                ),
+                *([] if name == "run" else [f"JSON: {{ref}}`json-{name}`."]),
+            ]
+        )
+        for name, command in command_tree().items()
+    )
+
+
+def manual_commands() -> str:
+    """The same, as sections of the manual page."""
+    return "\n\n".join(
+        "\n\n".join([f"### {name}", *_command(name, command)]) for name, command in command_tree().items()
+    )
+
+
+def manual_description() -> str:
+    """What `venvship --help` says of venvship as a whole."""
+    return "\n\n".join(_help_paragraphs(cli.help or ""))
 
 
 def command_tree() -> dict[str, click.Command]:
@@ -57,7 +95,7 @@ def command_tree() -> dict[str, click.Command]:
 
 def global_options() -> str:
     """The options that stand before or after every command."""
-    return _options(_options_of(cli))
+    return _options(option for option in _options_of(cli) if "--version" not in option.opts)
 
 
 def global_option_names() -> frozenset[str]:
@@ -78,21 +116,13 @@ def own_options(command: click.Command) -> list[click.Option]:
     return [option for option in _options_of(command) if not everywhere & {*option.opts}]
 
 
-def _command(name: str, command: click.Command) -> str:
+def _command(name: str, command: click.Command) -> list[str]:
     context = click.Context(command, info_name=f"venvship {name}")
     usage = " ".join([f"venvship {name}", *command.collect_usage_pieces(context)])
-    parts = [
-        f"(command-{name})=",
-        f"## `{name}`",
-        _code_block(usage),
-        *_help_paragraphs(command.help or ""),
-    ]
+    paragraphs = _help_paragraphs(command.help or "")
     options = own_options(command)
-    if options:
-        parts.append(_options(options))
-    if name != "run":
-        parts.append(f"JSON: {{ref}}`json-{name}`.")
-    return "\n\n".join(parts)
+    # The options come before the example and the exit codes, which stand last in the help too.
+    return [_code_block(usage), *paragraphs[:-1], *([_options(options)] if options else []), paragraphs[-1]]
 
 
 def _help_paragraphs(text: str) -> list[str]:
@@ -101,7 +131,13 @@ def _help_paragraphs(text: str) -> list[str]:
         # click's mark for lines that must not be joined.
         verbatim = paragraph.startswith("\b")
         body = paragraph.removeprefix("\b").strip("\n")
-        found.append(_code_block(body) if verbatim else " ".join(body.split()))
+        if not verbatim:
+            found.append(" ".join(body.split()))
+        elif example := re.fullmatch(r"Example: (.*?)\nExit: +(.*)", body, re.DOTALL):
+            codes = " ".join(re.sub(r"\n\s+", " · ", example[2]).split())
+            found.append(f"{_code_block(example[1])}\n\nExit codes: {codes}.")
+        else:
+            found.append(_code_block(body))
     return found
 
 
@@ -149,8 +185,10 @@ def meaning(error: type[VenvshipError]) -> str:
 
 def exit_codes() -> str:
     """The exit codes, each with the errors behind it."""
-    bug = "A bug in venvship; or whoever read its output has gone away."
-    rows = [(str(errors.EXIT_OK), "", "Done, or nothing to do."), (str(errors.EXIT_BUG), "`bug`", bug)]
+    rows = [
+        (str(errors.EXIT_OK), "", "Done, or nothing to do."),
+        (str(errors.EXIT_BUG), "`bug`", "A bug in venvship. Please report it, with what it printed."),
+    ]
     known = [error for error in error_classes() if error is not InterruptedByError]
     for code in sorted({error.exit_code for error in known}):
         classes = [error for error in known if error.exit_code == code]
@@ -455,20 +493,9 @@ def python_results() -> str:
     return "\n\n".join(parts)
 
 
-# -- putting it together ------------------------------------------------------------------------------------
-
-
-def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [_row(heads), _row(tuple("---" for _ in heads))]
-    return "\n".join([*lines, *(_row(row) for row in rows)])
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
-
-
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
+    "manual-commands": manual_commands,
+    "manual-description": manual_description,
     "commands": commands,
     "global-options": global_options,
     "exit-codes": exit_codes,
@@ -483,6 +510,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "python-methods": python_methods,
     "python-runtime": python_runtime,
     "python-results": python_results,
+    **json_parts.PARTS,
 }
 """The parts by the name that pages ask for them with."""
 

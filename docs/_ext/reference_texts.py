@@ -117,6 +117,17 @@ WARNINGS: Final = {
 }
 """The slugs of `warnings` in the JSON output."""
 
+PICTURES: Final = {
+    "release": ("release", "release-rolled-back"),
+    "rollback": ("rollback",),
+    "status": ("status", "status-held"),
+    "list": ("list",),
+    "history": ("history",),
+    "diff": ("diff",),
+    "prune": ("prune",),
+}
+"""Files of `docs/images`, without their suffix, that show a command."""
+
 TYPES: Final = {
     "bool": "boolean",
     "float": "number",

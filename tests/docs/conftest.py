@@ -8,8 +8,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from scripts import docs_examples
+from tests.support.roots import command
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 DOCS = REPOSITORY / "docs"
@@ -32,17 +36,31 @@ class Site:
         return html.unescape(re.sub(r"<[^>]+>", "", body))
 
 
-@pytest.fixture(scope="session")
-def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The documentation, built as strictly as scripts/check does, with no way to a network."""
-    out = tmp_path_factory.mktemp("docs")
+def build(builder: str, out: Path) -> Path:
+    """Build the documentation as strictly as scripts/check does, with no way to a network."""
     nowhere = "http://127.0.0.1:9"
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(out)],
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder, str(DOCS), str(out)],
         env={**os.environ, "http_proxy": nowhere, "https_proxy": nowhere, "no_proxy": ""},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return Site(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The documentation as a site."""
+    return Site(build("html", tmp_path_factory.mktemp("docs")))
+
+
+@pytest.fixture(scope="session")
+def recording(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]], Path]:
+    """What the commands of the JSON examples print now, the root's journal, and where it was."""
+    place = tmp_path_factory.mktemp("examples")
+    recorded, journal = docs_examples.record(place, command())
+    return recorded, journal, place

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
 import reference_parts
 from reference_texts import EVENTS
 
 from scripts import docs_examples
-from tests.support.roots import command
 
 EXAMPLES = docs_examples.EXAMPLES
 STORED = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in EXAMPLES.glob("*.json")}
-
-
-@pytest.fixture(scope="module")
-def recording(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]], Path]:
-    place = tmp_path_factory.mktemp("examples")
-    recorded, journal = docs_examples.record(place, command())
-    return recorded, journal, place
 
 
 def shape(value: Any) -> Any:

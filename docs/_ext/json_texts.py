@@ -1,0 +1,270 @@
+"""The keys of the JSON output: for each its type, and what it means.
+
+A type is a word of `json_parts.PRIMITIVES`, the name of an object of `OBJECTS`, `list of` one of these, or
+one of these `or null`. `json_parts` holds them against the recorded examples when the documentation is built.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+Keys = dict[str, tuple[str, str]]
+
+ENVELOPE: Final[Keys] = {
+    "venvship": ("integer", "1: the version of this form"),
+    "command": ("string or null", "the command's name; null if it is not known"),
+    "ok": ("boolean", "whether `exit_code` is 0"),
+    "exit_code": ("integer", "as in {doc}`exit-codes`"),
+    "data": ("object", "what the command found out; also when it fails, as far as it got, else empty"),
+    "warnings": ("list of warning", "what people should know and failed nothing"),
+    "error": ("error or null", "null exactly when `exit_code` is 0"),
+}
+
+OBJECTS: Final[dict[str, Keys]] = {
+    "release": {
+        "id": ("string", "its id"),
+        "path": ("string", "its real path, never through `current`"),
+        "state": ("string", "`sealed`, `proven`, `bad` or `inconclusive`: {term}`state`"),
+        "created_at": ("time or null", "when its build began; null if its manifest cannot be read"),
+        "lockfile_sha256": ("string", "of the lockfile that it was built from"),
+        "environment_digest": ("string", "what that lockfile means here: {term}`environment`"),
+        "tree_digest": (
+            "string",
+            "of its files; equal on every host for the same lockfile and kind of interpreter",
+        ),
+        "python": ("string", "the interpreter's full version"),
+        "packages": ("integer", "how many; in `show` a list of package"),
+        "current": ("boolean", "whether it is live"),
+        "previous": ("boolean", "whether a rollback would go there"),
+        "pinned": ("boolean", "whether it is protected from prune"),
+        "usable": ("usable", "whether it could be made live"),
+        "message": ("string", "the `-m` that it was built with; may be empty"),
+    },
+    "usable": {
+        "ok": ("boolean", "whether its manifest can be read and its interpreter is there"),
+        "problem": ("string or null", "what is wrong, if it is not"),
+    },
+    "package": {
+        "name": ("string", "its normalised name"),
+        "version": ("string", "its version"),
+    },
+    "diff": {
+        "added": ("list of change", "packages that only the second release has"),
+        "removed": ("list of change", "packages that only the first release has"),
+        "changed": ("list of change", "packages in another version"),
+    },
+    "change": {
+        "name": ("string", "the package"),
+        "from": ("string or null", "the version before; null if it was added"),
+        "to": ("string or null", "the version after; null if it was removed"),
+    },
+    "check": {
+        "name": ("string", "its name in `venvship.toml`"),
+        "when": ("string", "`candidate` or `live`"),
+        "required": ("boolean", "whether its failure refuses the release"),
+        "outcome": ("string", "`passed`, `failed`, or `skipped` since another one failed before"),
+        "attempts": ("integer", "how often it asked"),
+        "seconds": ("number", "how long it took"),
+        "output": ("string", "what it saw, in a line"),
+    },
+    "event": {
+        "seq": ("integer", "its place in the order"),
+        "at": ("time", "when"),
+        "event": ("string", "its name: {doc}`events`, with the keys that only some have"),
+        "release": ("string or null", "id of the release that it is about"),
+        "actor": ("string", "who"),
+        "reason": ("string", "why, for people; may be empty"),
+    },
+    "hold": {
+        "scope": ("string", "`root`, or `environment`: what is held"),
+        "environment_digest": ("string or null", "of the environment that is held"),
+        "by": ("string", "who set it; `venvship` if nobody did"),
+        "reason": ("string", "why, for people"),
+        "since": ("time", "since when"),
+        "release": ("string or null", "id of the release that it is about"),
+    },
+    "operation": {
+        "operation": ("string", "what is under way, such as `release`"),
+        "actor": ("string", "who"),
+        "pid": ("integer", "the process"),
+        "since": ("string", "since when"),
+        "running": ("boolean", "whether that process is still there"),
+    },
+    "process": {
+        "pid": ("integer", "the process"),
+        "release": ("string", "id of the release that it runs from"),
+    },
+    "interpreter": {
+        "path": ("string", "where it is"),
+        "full_version": ("string", "such as `3.11.7`"),
+        "version": ("string", "such as `3.11`"),
+        "implementation": ("string", "`cpython`"),
+        "soabi": ("string", "what compiled modules are built for"),
+        "platform": ("string", "such as `linux-x86_64`"),
+        "magic": ("string", "what its bytecode begins with"),
+    },
+    "verified": {
+        "id": ("string", "of the release"),
+        "ok": ("boolean", "whether every file is what was sealed"),
+        "files": ("integer", "how many there are"),
+        "damaged": ("list of damage", "those that are not"),
+    },
+    "damage": {
+        "path": ("string", "of the file, relative to the release"),
+        "problem": ("string", "what is wrong with it, for people"),
+    },
+    "decision": {
+        "id": ("string", "of the release"),
+        "reason": ("string", "why it stays or goes, for people"),
+    },
+    "warning": {
+        "slug": ("string", "which one it is: {ref}`warning-slugs`"),
+        "message": ("string", "for people"),
+    },
+    "error": {
+        "slug": ("string", "which one it is: {ref}`slugs`"),
+        "message": ("string", "what failed, for people; may have several lines"),
+        "hint": ("string or null", "what to do, for people"),
+    },
+}
+"""Objects that occur in more than one place, or within others."""
+
+TITLES: Final = {
+    "release": "A release",
+    "usable": "Whether a release is usable",
+    "package": "A package",
+    "diff": "A comparison",
+    "change": "A change of a package",
+    "check": "The result of a check",
+    "event": "An event",
+    "hold": "A hold",
+    "operation": "An operation under way",
+    "process": "A process",
+    "interpreter": "An interpreter",
+    "verified": "A release that was verified",
+    "damage": "A damaged file",
+    "decision": "A decision about a release",
+    "warning": "A warning",
+    "error": "An error",
+}
+
+ERROR_KEYS: Final[dict[str, str]] = {
+    "actual": "the hash that a file has",
+    "expected": "the hash that it should have",
+    "file": "the lockfile that a requirement stands in",
+    "got": "hashes of the files that the index served",
+    "line": "the requirement's line there",
+    "live": "id of what is live now, or null; where a command that switches failed and knows it",
+    "log": "file with the output of what failed",
+    "matches": "ids of the releases that an ambiguous name fits",
+    "more_problems": "how many problems are not listed",
+    "mutex": "the mutex that somebody else holds",
+    "owner": "the user who owns the root",
+    "package": "the package that it is about",
+    "packages": "the packages that it is about",
+    "path": "the file or directory that it is about",
+    "problems": "all problems of an input, such as `{key, message}` of the settings",
+    "program": "the program that there is not",
+    "python": "the interpreter",
+    "release": "id of the release that it is about",
+    "setting": "the value of `python` in the settings",
+    "timeout": "seconds that were allowed",
+    "url": "the address that did not answer, without secrets",
+    "version": "the version of the package",
+    "wheel": "file name of the wheel",
+}
+"""Keys that only some errors have."""
+
+_STATUS: Final[Keys] = {
+    "name": ("string", "of the application"),
+    "root": ("string", "its directory"),
+    "current": ("release or null", "what is live"),
+    "live_since": ("time or null", "since when"),
+    "previous": ("release or null", "where a rollback would go"),
+    "held": ("hold or null", "the hold that applies"),
+    "operation": ("operation or null", "what is under way, or was when its process died"),
+    "interrupted": ("boolean", "whether an operation waits to be finished or undone: {ref}`command-recover`"),
+    "releases": ("integer", "how many there are"),
+    "lockfile_changed": ("boolean", "whether the lockfile is another one than that of what is live"),
+    "old_processes": ("list of process", "those that still run from a release that is not live"),
+}
+_PIN: Final[Keys] = {"release": ("release", "the release")}
+
+DATA: Final[dict[str, Keys]] = {
+    "init": {
+        "root": ("string", "the directory"),
+        "created": ("list of string", "files that were written"),
+    },
+    "release": {
+        "outcome": (
+            "string or null",
+            "what came of it: {ref}`json-outcomes`; null if it failed before that was known",
+        ),
+        "plan": ("string", "`build`, `reactivate`, `unchanged` or `refuse`; empty if it failed before"),
+        "release": ("release or null", "the release in question"),
+        "previous": ("release or null", "what was live when it began"),
+        "diff": ("diff", "from `previous` to `release`, or to what a dry run would build"),
+        "timings": (
+            "numbers by name",
+            "seconds by phase: `fetch`, `import`, `compile`, `assemble`, `seal`, `candidate`, `switch`",
+        ),
+        "lockfile": ("string", "the file that was read"),
+        "python": ("string", "the interpreter's full version"),
+        "packages": ("integer", "how many the lockfile selects"),
+        "checks": ("list of check", "candidate and live"),
+    },
+    "promote": {
+        "outcome": ("string", "`promoted`, `unchanged`, `rolled-back` or `rollback-failed`"),
+        "release": ("release", "the release that was named"),
+        "previous": ("release or null", "what was live before"),
+        "diff": ("diff", "from `previous` to `release`"),
+        "checks": ("list of check", "candidate and live"),
+    },
+    "rollback": {
+        "release": ("release", "what is live now"),
+        "previous": ("release or null", "what was live before; null if it was this one already"),
+        "checks": ("list of check", "of what is live now"),
+    },
+    "check": {
+        "release": ("string", "id of the release that was asked"),
+        "checks": ("list of check", "the results"),
+    },
+    "status": _STATUS,
+    "list": {
+        "releases": ("list of release", "the newest first"),
+        "debris": ("list of string", "left-overs below `releases/`: {term}`debris`"),
+    },
+    "show": {
+        "release": ("release", "with the list of its packages"),
+        "interpreter": ("interpreter", "that it was built with"),
+        "warnings": ("list of warning", "of its build"),
+        "events": ("list of event", "what happened to it"),
+    },
+    "history": {"events": ("list of event", "the newest first")},
+    "diff": {
+        "a": ("string", "id of the first release"),
+        "b": ("string", "id of the second release"),
+        **OBJECTS["diff"],
+    },
+    "verify": {"releases": ("list of verified", "each that was asked for")},
+    "prune": {
+        "removed": ("list of decision", "releases that went, or would go"),
+        "kept": ("list of decision", "releases that stay"),
+        "debris": ("list of string", "left-overs that were removed"),
+        "freed_bytes": ("integer", "what is free now; shared files count when their last name goes"),
+        "dry_run": ("boolean", "whether nothing was removed"),
+    },
+    "pin": _PIN,
+    "unpin": _PIN,
+    "hold": _STATUS,
+    "unhold": _STATUS,
+    "recover": {
+        "outcome": (
+            "string",
+            "`clean`, `abandoned`, `promoted`, `rolled-back`, `rollback-failed` or `observed`",
+        ),
+        "current": ("string or null", "id of what is live"),
+        "debris": ("list of string", "left-overs that were removed"),
+    },
+}
+"""`data` of each command."""
