@@ -61,7 +61,6 @@ def run(arguments: Sequence[str]) -> int:
     """
     import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 
-    failpoints.arm(os.environ.get("VENVSHIP_FAILPOINTS", ""))
     signals = Signals()
     call = Call(signals=signals, root_path=root_from_environment(), json=_wants_json(arguments))
     with signals.install():
@@ -72,6 +71,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(call: Call, arguments: list[str]) -> int:
+    try:
+        failpoints.arm(os.environ.get("VENVSHIP_FAILPOINTS", ""))
+    except ValueError as error:
+        return render.failure(call, UsageError(str(error), hint="unset VENVSHIP_FAILPOINTS"))
     try:
         result = cli.main(args=arguments, prog_name="venvship", standalone_mode=False, obj=call)
     except click.exceptions.NoArgsIsHelpError as shown:

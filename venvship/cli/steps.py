@@ -33,17 +33,21 @@ def step_line(phase: Phase, width: int | None, *, verbose: bool = False) -> str 
     if not text and not verbose:
         return None
     room = min(width or USUAL, WIDEST_STEP) - 1
-    seconds = f"{phase.seconds:.1f} s" if phase.seconds >= LONG_ENOUGH else ""
-    if phase.facts.get("ok", True):
-        mark = style.attention("↩") if phase.name == "rollback" else style.good("✓")
-        if width is not None:
-            text = shorten(text, room - NAME - 6 - (len(seconds) + 1 if seconds else 0))
-    else:
-        mark = style.bad("✗")
-    line = f"  {mark} {phase.name:<{NAME}} {text}"
+    ok = bool(phase.facts.get("ok", True))
+    # What failed says itself how long that took: `12 tries in 60 s`.
+    seconds = f"{phase.seconds:.1f} s" if ok and phase.seconds >= LONG_ENOUGH else ""
+    if width is not None:
+        text = shorten(text, room - NAME - 6 - (len(seconds) + 1 if seconds else 0))
+    line = f"  {_mark(phase, ok)} {phase.name:<{NAME}} {text}"
     if seconds:
         line = pad(line, max(room - len(seconds), length(line) + 1)) + style.faint(seconds)
     return line
+
+
+def _mark(phase: Phase, ok: bool) -> str:
+    if not ok:
+        return style.bad("✗")
+    return style.attention("↩") if phase.name == "rollback" else style.good("✓")
 
 
 def describe(phase: Phase) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from venvship.cli import style
 from venvship.cli.dispatch import ByType
 from venvship.cli.layout import ago, columns, fold, format_bytes, join, labelled, pad, shorten, table, when
+from venvship.model.release import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,10 +204,10 @@ def _oddities(result: Status, page: Page) -> list[str]:
     if result.operation is not None:
         state = "is under way" if result.operation.running else "was interrupted"
         said = f"{result.operation.operation} {state}, by {result.operation.actor}, process "
-        said += f"{result.operation.pid}, since {result.operation.since}"
+        said += f"{result.operation.pid}, since {readable(result.operation.since)}"
         lines += labelled("Now", said, width, paint=style.attention("Now"))
     if result.lockfile_changed:
-        lines += labelled("Lockfile", "is not the one that was released: `venvship release`", width)
+        lines += labelled("Lockfile", "is not the one that is live; see `venvship release --dry-run`", width)
     for release_id, pids in result.old_processes.items():
         shown = ", ".join(map(str, pids[:5])) + (f" and {len(pids) - 5} more" if len(pids) > 5 else "")
         said = f"{release_id} still runs, in process {shown}"

@@ -68,6 +68,11 @@ def parse_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+def readable(text: str) -> str:
+    """A time as `format_time` wrote it, for people: `2026-11-22 09:41:43 UTC`. All else stays as it is."""
+    return text[:-1].replace("T", " ") + " UTC" if text.endswith("Z") else text
+
+
 def canonical_json(data: object) -> bytes:
     """One spelling for one value: sorted keys, no spaces, UTF-8. What digests are taken of.
 

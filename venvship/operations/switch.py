@@ -95,7 +95,7 @@ class Switched:
             error.message += f" while {self.target} was on trial; it is not live, and may be again"
             raise error.carrying(result)
         if self.verdict is State.BAD:
-            verdict = "bad, and not released again unattended until the lockfile, a check or a hook changes"
+            verdict = "bad, and is not released again until the lockfile, a check or a hook changes"
         else:
             verdict = "inconclusive: that says nothing about it"
         raise RolledBackError(

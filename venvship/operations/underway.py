@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from venvship.errors import VenvshipError
-from venvship.model.release import FORMAT, format_time
+from venvship.model.release import FORMAT, format_time, readable
 from venvship.root import RootLayout, read_json
 from venvship.system import files, proc
 
@@ -119,6 +119,6 @@ def describe(layout: RootLayout, mutex: str) -> str:
     if operation is None:
         return ""
     return (
-        f"{operation.operation} is under way since {operation.since}, "
+        f"{operation.operation} is under way since {readable(operation.since)}, "
         f"by {operation.actor}, process {operation.pid}"
     )

@@ -26,7 +26,7 @@ class Verified:
 
     Attributes:
         id: The release.
-        files: How many names were looked at.
+        files: How many files it has.
         damaged: What is wrong; empty for an intact release.
     """
 
@@ -89,9 +89,8 @@ def _verify(workspace: Workspace, release_id: str) -> Verified:
     ]
     expected = {entry.path for entry in entries}
     own = {".venvship/manifest.json", ".venvship/files.json"}
-    count = 0
+    count = sum(entry.type == "file" for entry in entries)
     for path, _found in files.walk(base):
-        count += 1
         if path not in expected and path not in own:
             damaged.append(Damage(path, "not part of the release"))
     return Verified(id=release_id, files=count, damaged=tuple(damaged))
