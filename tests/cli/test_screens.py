@@ -145,7 +145,7 @@ def test_ctrl_c_says_what_state_things_are_in(site: Site) -> None:
     terminal.read_until("slow")
     terminal.type("\x03")
     shown = terminal.finish()
-    assert shown.code == 130
+    assert shown.code == 130, shown.text[-300:]
     text = unstyle(shown.text)
     assert f"Still live: {first}" in text
     assert "error: interrupted" in text

@@ -41,6 +41,8 @@ class Terminal:
         if self._pid == 0:
             try:
                 fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_DFL)  # a background job may have inherited "ignore"
                 os.chdir(cwd)
                 os.execvpe(argv[0], list(argv), dict(env))
             finally:
