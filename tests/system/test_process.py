@@ -707,3 +707,20 @@ def test_what_cannot_be_executed_leaves_us_as_we_were(tmp_path: Path) -> None:
 
     assert signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
     assert sh("echo still").output == b"still\n"
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_child_that_our_own_ctrl_c_hit_before_it_began_is_no_verdict(
+    tmp_path: Path, deferred: bool
+) -> None:
+    """A terminal signals the whole group, and until setsid(2) a child is in it."""
+    signals, count = Signals(), tmp_path / "count"
+    script = f"echo >>{count}; [ $(wc -l <{count}) -gt 1 ] && exit 3; kill -INT $PPID; kill -INT $$"
+    with signals.install(), signals.deferred() if deferred else contextlib.nullcontext():
+        try:
+            result = process.run(["sh", "-c", script], env=ENV, cwd="/", timeout=9, signals=signals)
+        except InterruptedByError:
+            assert not deferred
+        else:
+            assert deferred
+            assert result.returncode == 3

@@ -117,37 +117,55 @@ def run(
         raise TypeError("what is left running has one place to write to")
     signals.raise_if_received()
     program = find_program(argv[0], env=env, cwd=cwd)
-    log_file = CappedLog(log, cap=output_cap, heading=heading)
-    try:
-        child = _Child(
-            [program, *argv[1:]],
-            env=env,
-            cwd=cwd,
-            stdin=stdin,
-            log=log_file,
-            keep=keep,
-            output_cap=output_cap,
-            survivors=survivors,
-            separate_stderr=separate_stderr,
-            listener=listener,
-        )
-        began = time.monotonic()
-        ended = False
+
+    def start() -> ProcessResult:
+        log_file = CappedLog(log, cap=output_cap, heading=heading)
         try:
-            ended = _watch(child, until=began + timeout, signals=signals, poll=poll)
+            child = _Child(
+                [program, *argv[1:]],
+                env=env,
+                cwd=cwd,
+                stdin=stdin,
+                log=log_file,
+                keep=keep,
+                output_cap=output_cap,
+                survivors=survivors,
+                separate_stderr=separate_stderr,
+                listener=listener,
+            )
+            began = time.monotonic()
+            ended = False
+            try:
+                ended = _watch(child, until=began + timeout, signals=signals, poll=poll)
+            finally:
+                # Whatever the reason, a KeyboardInterrupt in somebody else's program among them.
+                returncode = child.finish(by_itself=ended)
+            return ProcessResult(
+                returncode=returncode if ended else None,
+                timed_out=not ended,
+                seconds=time.monotonic() - began,
+                output=child.output,
+                stdout=child.stdout.value,
+                truncated=child.stdout.truncated,
+            )
         finally:
-            # Whatever the reason, a KeyboardInterrupt in somebody else's program among them.
-            returncode = child.finish(by_itself=ended)
-        return ProcessResult(
-            returncode=returncode if ended else None,
-            timed_out=not ended,
-            seconds=time.monotonic() - began,
-            output=child.output,
-            stdout=child.stdout.value,
-            truncated=child.stdout.truncated,
-        )
-    finally:
-        log_file.close()
+            log_file.close()
+
+    result = start()
+    if _never_began(result.returncode, signals):
+        signals.raise_if_received()
+        result = start()
+    return result
+
+
+def _never_began(returncode: int | None, signals: Signals) -> bool:
+    """Whether a child died of the very signal that we got.
+
+    A terminal sends Ctrl-C to all of its foreground group, to which a child belongs until it has a session
+    of its own. Later none of ours can reach it. So it was hit before it had become the program, and says
+    nothing about that: a rollback, which nobody may interrupt, starts it once more.
+    """
+    return returncode is not None and returncode < 0 and signals.received == -returncode
 
 
 def find_program(name: str, *, env: Mapping[str, str], cwd: str) -> str:
