@@ -310,12 +310,12 @@ def _seconds(line: str) -> str:
     """A finished step, with the duration that its name has here."""
     plain = re.sub(r"\x1b\[[\d;]*m", "", line)
     step = re.match(r"  [✓✗↩] (\S+)", plain)
-    if step is None:
-        return line
+    if step is None or "✗" in plain:
+        return line  # what failed says itself how long that took
     line = re.sub(r"\s+(?:\x1b\[[\d;]*m)*\d+\.\d s(?:\x1b\[[\d;]*m)*$", "", line)
     plain = re.sub(r"\x1b\[[\d;]*m", "", line)
-    seconds = "2.0" if "✗" in plain and step[1] == "answers" else SECONDS.get(step[1])
-    if seconds is None or ("✗" in plain and step[1] != "answers"):
+    seconds = SECONDS.get(step[1])
+    if seconds is None:
         return line
     blanks = max(COLUMNS - 1 - len(f"{seconds} s") - len(plain), 1)
     return f"{line}{' ' * blanks}\x1b[2m{seconds} s\x1b[0m"
