@@ -1,0 +1,120 @@
+"""Run something in a forked child: everything is imported already, and whatever happens to it stays there."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from venvship.errors import VenvshipError
+from venvship.system import failpoints
+
+LATE = 999
+"""The code of a child that did not end in time."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its exit code, minus a signal's number, or `LATE`; and what it said."""
+
+    code: int
+    said: str
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        """Whether it died of SIGKILL, and not by us."""
+        return self.code == -signal.SIGKILL
+
+
+def call(action: Callable[[], object], *, plan: str = "", timeout: float = 60) -> Ended:
+    """Call the API in a child.
+
+    Args:
+        action: One call; an error of venvship becomes its exit code, any other one 1 and a traceback.
+        plan: Failpoints for the child.
+        timeout: Seconds after which the child is killed.
+    """
+
+    def run() -> int:
+        failpoints.arm(plan)
+        try:
+            action()
+        except VenvshipError as error:
+            print(f"{type(error).__name__}: {error.message}")
+            return error.exit_code
+        return 0
+
+    return fork(run, timeout=timeout)
+
+
+def command(arguments: Sequence[str], *, timeout: float = 60, before: Callable[[], None] | None = None) -> Ended:
+    """Run the command line in a child.
+
+    Args:
+        arguments: As typed, without the program's name.
+        timeout: Seconds after which the child is killed.
+        before: Called in the child first.
+    """
+    from venvship.cli import main
+
+    def run() -> int:
+        if before is not None:
+            before()
+        return main.run(arguments)
+
+    return fork(run, timeout=timeout)
+
+
+def fork(run: Callable[[], int], *, timeout: float = 60) -> Ended:
+    """Run a function in a child, whose exit code it returns, with its output in a file."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        pid = start(run, output.fileno())
+        code = wait(pid, timeout)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    return Ended(code, said, time.monotonic() - began)
+
+
+def start(run: Callable[[], int], output: int) -> int:
+    """Start a function in a child, with both its outputs in a file; returns the child's number."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - pytest has put its own there
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+        try:
+            code = run()
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def wait(pid: int, timeout: float) -> int:
+    """Wait for a child; one that is late is killed."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        in_time, _, _ = select.select([descriptor], [], [], timeout)
+    finally:
+        os.close(descriptor)
+    if not in_time:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return LATE
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
