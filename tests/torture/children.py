@@ -62,12 +62,12 @@ def command(arguments: Sequence[str], *, timeout: float = 60, before: Callable[[
         timeout: Seconds after which the child is killed.
         before: Called in the child first.
     """
-    from venvship.cli import main
+    from venvship.cli.main import run as run_command
 
     def run() -> int:
         if before is not None:
             before()
-        return main.run(arguments)
+        return run_command(arguments)
 
     return fork(run, timeout=timeout)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.support.roots import VERSIONS, Site
 from tests.torture import children, invariants
@@ -39,8 +39,11 @@ MOODS = moods(VERSIONS)
 
 CHECK = "! grep -q 'app-{version}' \"$VENVSHIP_RELEASE_PATH/.venvship/lockfile\""
 
-kills = st.none() | st.integers(1, 32)
-"""Before which effect the command is killed; a promotion has some twenty."""
+kills = st.sampled_from([*range(10, 30), *range(10, 22), *range(1, 10)])
+"""Before which effect a command is killed; a promotion that is taken back has some thirty."""
+
+answers = st.sampled_from(["", "", "yes", "no", "check", "hook", "check", "hook"])
+"""What a promoted version is told: whatever it would be, yes, no by all, no by a check or by the hook."""
 
 names = st.integers(0, 40)
 """Which release; see `Machine._name`."""
@@ -109,55 +112,69 @@ class Machine(RuleBasedStateMachine):
     def begin(self, live: list[int]) -> None:
         for index in live:
             name = self._name(index)
-            self._do(f"promote {name}", lambda c, n=name: c.promote(n), lambda n=name: self.root.promote(n), None)
+            self._promote(name, None)
 
-    @rule(which=names, kill=kills)
-    def promote(self, which: int, kill: int | None) -> None:
-        name = self._name(which)
-        self._do(f"promote {name}", lambda c: c.promote(name), lambda: self.root.promote(name), kill)
+    @rule(which=names, answer=answers)
+    def promote(self, which: int, answer: str) -> None:
+        self._promote(self._name(which, but=self.world.current), None, answer)
+
+    @rule(which=names, kill=kills, answer=answers)
+    def promote_killed(self, which: int, kill: int, answer: str) -> None:
+        self._promote(self._name(which, but=self.world.current), kill, answer)
+
+    @rule()
+    def rollback(self) -> None:
+        self._rollback(None, None)
 
     @rule(kill=kills)
-    def rollback(self, kill: int | None) -> None:
-        self._do("rollback", lambda c: c.rollback(), lambda: self.root.rollback(), kill)
+    def rollback_killed(self, kill: int) -> None:
+        self._rollback(None, kill)
 
-    @rule(which=names, kill=kills)
+    @rule(which=names, kill=st.none() | kills)
     def rollback_to(self, which: int, kill: int | None) -> None:
-        name = self._name(which)
-        self._do(f"rollback {name}", lambda c: c.rollback(name), lambda: self.root.rollback(name), kill)
+        self._rollback(self._name(which), kill)
 
-    @rule(version=st.sampled_from(VERSIONS), kill=kills, force=st.booleans())
-    def release(self, version: str, kill: int | None, force: bool) -> None:
-        self._release(version, kill, force=force)
+    @rule(version=st.sampled_from(VERSIONS), force=st.booleans(), answer=answers)
+    def release(self, version: str, force: bool, answer: str) -> None:
+        self._ask(answer, version)
+        self._release(version, None, force=force)
 
-    @rule(version=st.sampled_from(VERSIONS), kill=st.none() | st.integers(1, 250), now=st.integers(0, 3))
+    @rule(version=st.sampled_from(VERSIONS), kill=kills, answer=answers)
+    def release_killed(self, version: str, kill: int, answer: str) -> None:
+        self._ask(answer, version)
+        self._release(version, kill)
+
+    @rule(version=st.sampled_from(VERSIONS), kill=st.none() | st.integers(1, 250), now=st.integers(0, 2))
     def rebuild(self, version: str, kill: int | None, now: int) -> None:
         # A build takes ten times as long as a switch.
         self._release(version, kill, rebuild=now == 0)
 
-    @rule(kill=st.none() | st.integers(1, 6))
-    def hold(self, kill: int | None) -> None:
-        self._do("hold", lambda c: c.hold(), lambda: self.root.hold(), kill)
-
-    @rule(kill=st.none() | st.integers(1, 6))
-    def unhold(self, kill: int | None) -> None:
-        self._do("unhold", lambda c: c.unhold(), lambda: self.root.unhold(), kill)
-
-    @rule(which=names, pinned=st.booleans(), kill=st.none() | st.integers(1, 12))
-    def pin(self, which: int, pinned: bool, kill: int | None) -> None:
+    @rule(what=st.sampled_from(["hold", "unhold", "pin", "unpin"]), which=names, kill=st.none() | st.integers(1, 12))
+    def say(self, what: str, which: int, kill: int | None) -> None:
         name = self._name(which)
-        act = self.root.pin if pinned else self.root.unpin
-        self._do(f"pin {name} {pinned}", lambda c: c.pin(name, pinned=pinned), lambda: act(name), kill)
+        if what in {"hold", "unhold"}:
+            self._do(what, lambda c: getattr(c, what)(), lambda: getattr(self.root, what)(), kill)
+        else:
+            pinned = what == "pin"
+            self._do(
+                f"{what} {name}",
+                lambda c: c.pin(name, pinned=pinned),
+                lambda: getattr(self.root, what)(name),
+                kill,
+            )
 
     @rule(keep=st.integers(2, 4), kill=st.none() | st.integers(1, 120))
     def prune(self, keep: int, kill: int | None) -> None:
         self._do(f"prune {keep}", lambda c: c.prune(keep), lambda: self.root.prune(keep=keep), kill)
 
-    @rule(boot=st.booleans(), kill=kills)
+    @rule(boot=st.booleans(), kill=st.none() | kills)
     def recover(self, boot: bool, kill: int | None) -> None:
-        self._do(f"recover {boot}", lambda c: c.recover(boot=boot), lambda: self.root.recover(boot=boot), kill)
+        label = "recover --boot" if boot else "recover"
+        self._do(label, lambda c: c.recover(boot=boot), lambda: self.root.recover(boot=boot), kill)
 
     # -- the world around -------------------------------------------------------------------------------------
 
+    @precondition(lambda self: self.steps % 4 == 3)
     @rule(which=st.integers(0, 12))
     def switch_by_hand(self, which: int) -> None:
         there = sorted(self.world.releases)
@@ -193,16 +210,32 @@ class Machine(RuleBasedStateMachine):
 
     # -- how --------------------------------------------------------------------------------------------------
 
-    def _name(self, which: int) -> str:
-        """A release, at times one that is gone."""
+    def _name(self, which: int, *, but: str | None = None) -> str:
+        """A release, at times one that is gone; rarely the one excepted."""
         there, gone = sorted(self.world.releases), sorted(self.world.gone)
         if gone and which % 10 == 9:
             return gone[which % len(gone)]
+        if but in there and which % 10 != 8 and len(there) > 1:
+            there.remove(but)
         return there[which % len(there)]
 
     def _set_mood(self, mood: Mood) -> None:
         self.mood = mood
         write_settings(self.site, settings_for(mood), keep=SETTINGS_KEEP)
+
+    def _ask(self, answer: str, version: str) -> None:
+        """Let the settings be such that a version gets an answer; `""` leaves them as they are."""
+        if answer:
+            wanted = {"yes": "fine", "no": "nothing passes"}.get(answer, f"{answer} refuses {version}")
+            self._set_mood(next(mood for mood in MOODS if mood.name == wanted))
+
+    def _promote(self, name: str, kill: int | None, answer: str = "") -> None:
+        self._ask(answer, self.versions[name])
+        self._do(f"promote {name}", lambda c: c.promote(name), lambda: self.root.promote(name), kill)
+
+    def _rollback(self, name: str | None, kill: int | None) -> None:
+        label = f"rollback {name or ''}"
+        self._do(label, lambda c: c.rollback(name), lambda: self.root.rollback(name), kill)
 
     def _release(
         self, version: str, kill: int | None, *, rebuild: bool = False, force: bool = False
