@@ -14,6 +14,7 @@ from typing import Final
 
 from venvship.errors import BusyError, RollbackFailedError, RolledBackError, SettingsError, VenvshipError
 from venvship.model.history import EventName, History, Intent
+from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations import links, switch
 from venvship.operations.trial import Trial, try_current
@@ -306,7 +307,9 @@ def _finish_promotion(workspace: Workspace, history: History, intent: Intent, *,
 
 def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Recovered:
     """Go on with a way back that was journalled: the link first, then what the service says of it."""
-    settings = _no_health(_settings(workspace)) if boot else _settings(workspace)
+    # Where it goes back to nothing, nobody would be asked anyway, and the verdict is held against these.
+    unasked = boot and intent.target is not None
+    settings = _no_health(_settings(workspace)) if unasked else _settings(workspace)
     if intent.manual:
         return _finish_manual_rollback(workspace, intent, settings)
     assert intent.origin is not None
@@ -315,8 +318,9 @@ def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Rec
         intent.origin,
         intent.target,
         settings=settings,
-        # The verdict needs a trial that said no; that one said so before the crash is what the cause records.
-        trial=Trial(cause=intent.cause or "interrupted", says_no=intent.says_no),
+        # Bad needs a trial that said no, which the journal knows from before the crash, and an old release that
+        # said yes again, which at boot nobody asks.
+        trial=Trial(cause=intent.cause or "interrupted", says_no=intent.says_no and not unasked),
         back=links.find_armed(workspace, intent.target),
     )
     return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
@@ -328,12 +332,10 @@ def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Sett
     links.point_back(workspace, target, links.find_armed(workspace, target))
     trial = try_current(workspace, target, settings, previous=intent.origin, event="rollback")
     event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
-    workspace.record(
-        event,
-        release=target,
-        reason="recovered after an interruption",
-        facts={"from": intent.origin, "manual": True},
-    )
+    facts: dict[str, str | bool | None] = {"from": intent.origin, "manual": True}
+    if intent.tried is not None:
+        facts["verdict"] = State.INCONCLUSIVE.value
+    workspace.record(event, release=target, reason="recovered after an interruption", facts=facts)
     if trial.passed:
         return Recovered(outcome="promoted", current=target)
     return Recovered(outcome="rollback-failed", current=target)
