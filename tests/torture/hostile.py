@@ -121,8 +121,11 @@ class Bench:
         subprocess.run(["cp", "-a", *names[1:], site.path], check=True)
 
     def put_back(self, file: str) -> None:
-        """Put one file back, with its mode and owner."""
+        """Put one file back, with its mode and owner; or everything, if its release is gone."""
         path = self.site.path / file
+        if not path.parent.exists():
+            self.scenario.restore()
+            return
         with _writable(path.parent):
             _remove(path)
             shutil.copy2(self.whole(file), path)

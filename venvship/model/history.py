@@ -351,6 +351,7 @@ def _sealed(history: History, event: Event) -> None:
         return
     record = _record(history, event.release)
     record.seq = event.seq
+    record.pruned = False
     record.environment_digest = _text(event, "environment_digest") or ""
     record.lockfile_sha256 = _text(event, "lockfile_sha256") or ""
 

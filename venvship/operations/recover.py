@@ -18,6 +18,7 @@ from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations import links, switch
 from venvship.operations.trial import Trial, try_current
+from venvship.operations.verify import verify_release
 from venvship.operations.workspace import Workspace
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files
@@ -62,6 +63,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
     """
     workspace.open_for_writing()
     with workspace.holding("build", "recover"):
+        _take_up(workspace)
         recovered = recover_switch(workspace, boot=boot)
         debris = sweep_debris(workspace)
     recovered = Recovered(
@@ -78,6 +80,39 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
             f"an interrupted rollback was finished, and {recovered.current} does not pass"
         ).carrying(recovered)
     return recovered
+
+
+def _take_up(workspace: Workspace) -> None:
+    """Journal again what a lost journal knew: every release whose files are as they were sealed.
+
+    Only `recover` does this, since only a person knows that there is no backup. What cannot be known again,
+    such as which of them were proven, is not made up; as `current` was not expected, unattended releases are
+    held. Without an intact `current` nothing is taken up: then the journal's loss is not the only one.
+
+    Crash: some are taken up, and current last of all, so that the next `recover` takes up the rest.
+    """
+    history = workspace.history_for_reading()
+    current = workspace.lost(history)
+    if not current:
+        return
+    pruned = {name for name, record in history.records.items() if record.pruned}
+    sealed = set(workspace.layout.sealed())
+    unknown = [name for name in workspace.debris(history) if name in sealed - pruned]
+    intact = [name for name in (current, *unknown) if verify_release(workspace, name).ok]
+    if current not in intact:
+        return
+    manifests = [workspace.layout.manifest(name) for name in intact]
+    for manifest in sorted(manifests, key=lambda found: (found.id == current, found.created_at)):
+        workspace.record(
+            EventName.SEALED,
+            release=manifest.id,
+            reason="taken up from its manifest: the journal had lost it",
+            facts={
+                "environment_digest": manifest.environment_digest,
+                "lockfile_sha256": manifest.lockfile_sha256,
+                "tree_digest": manifest.tree_digest,
+            },
+        )
 
 
 def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:

@@ -27,6 +27,7 @@ from venvship.operations import links
 from venvship.operations.notify import notify
 from venvship.operations.trial import Trial, try_current
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
+from venvship.system.journal import lost_journal
 
 TURN_BACK_WAIT: Final = 900.0
 """Seconds to wait for a promotion that was asked to turn back: its hook and the old release's checks."""
@@ -192,9 +193,14 @@ def _history(workspace: Workspace) -> tuple[History, bool]:
     except VenvshipError as error:
         workspace.warn("journal-damaged", error.message)
         return History(), False
+    history = fold(reading.events)
     if reading.damage:
         workspace.warn("journal-damaged", f"the journal is damaged: {reading.damage}")
-    return fold(reading.events), not reading.damage
+        return history, False
+    lost = workspace.lost(history)
+    if lost:
+        workspace.warn("journal-damaged", lost_journal(lost).message)
+    return history, not lost
 
 
 def _target(
