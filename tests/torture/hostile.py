@@ -14,7 +14,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,6 +37,7 @@ CODES = {0, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 30, 31, 40}
 
 READERS = (("status",), ("list",), ("show",), ("history",), ("verify",))
 WRITERS = (("release",), ("promote", "{other}"), ("prune", "--keep", "2"), ("recover",))
+WRITING = {command[0] for command in WRITERS}
 ROLLBACKS = (("rollback",), ("rollback", "{other}"))
 COMMANDS = (*READERS, *ROLLBACKS, *WRITERS)
 
@@ -87,12 +88,10 @@ class Bench:
     Attributes:
         scenario: The root and its copy.
         names: `current`, `previous` and `other`: the releases.
-        before: What it is like when it is well.
     """
 
     scenario: Scenario
     names: dict[str, str]
-    before: invariants.Before
 
     @property
     def site(self) -> Site:
@@ -120,15 +119,19 @@ class Bench:
         subprocess.run(["cp", "-a", "--no-target-directory", snapshot / "state", site.path / "state"], check=True)
         subprocess.run(["cp", "-a", *names[1:], site.path], check=True)
 
-    def put_back(self, file: str) -> None:
-        """Put one file back, with its mode and owner; or everything, if its release is gone."""
+    def put_back(self, file: str, whole: invariants.Before) -> invariants.Before:
+        """Put one file back, with its mode; or everything, if its release is gone.
+
+        Returns:
+            What the root was like when it was well, as far as it may be held against what it is now.
+        """
         path = self.site.path / file
         if not path.parent.exists():
-            self.scenario.restore()
-            return
+            return invariants.observe(self.scenario.restore())
         with _writable(path.parent):
             _remove(path)
             shutil.copy2(self.whole(file), path)
+        return replace(whole, trees={}) if file.startswith("releases") else whole
 
 
 def prepare(lab: Lab) -> Bench:
@@ -144,7 +147,6 @@ def prepare(lab: Lab) -> Bench:
     return Bench(
         scenario=Scenario(site=site, snapshot=snapshot, command=()),
         names={"other": names[0], "previous": names[1], "current": names[2]},
-        before=invariants.observe(site),
     )
 
 
@@ -180,17 +182,20 @@ def one(bench: Bench, case: Case, arguments: list[str]) -> list[str]:
     """Damage a file, run a command, put the file back and run another one; returns what was wrong."""
     site = bench.site
     bench.restore()
+    whole = invariants.observe(site)
     apply(bench, case)
     before = site.current
     ended = children.command(
         ["-C", str(site.path), *arguments], timeout=BOUND, before=lambda: _as_anybody(site.environment)
     )
     wrong = list(_judge(bench, case, arguments, ended, before))
-    bench.put_back(case.file)
+    if case.file == JOURNAL and arguments[0] in WRITING and ended.code == 0:
+        return wrong  # it has a new life, of which the old file knows nothing
+    whole = bench.put_back(case.file, whole)
     after = children.command(["-C", str(site.path), "release"], timeout=BOUND)
     if after.code:
         wrong.append(f"with the file put back, release ended with {after.code}: {after.said[-600:]}")
-    return wrong + [f"with the file put back: {said}" for said in invariants.settled(site, bench.before)]
+    return wrong + [f"with the file put back: {said}" for said in invariants.settled(site, whole)]
 
 
 def _judge(
@@ -224,7 +229,7 @@ def _with_such_a_journal(bench: Bench, case: Case, name: str) -> set[int]:
     """How a command may end; empty where nothing is said."""
     if name == "rollback":
         return {0, 23}
-    if name not in {"release", "promote", "prune", "recover"}:
+    if name not in WRITING:
         return {0, 12, 13, 40}
     if case.damage == "foreign":
         return {0, 12}
@@ -232,7 +237,9 @@ def _with_such_a_journal(bench: Bench, case: Case, name: str) -> set[int]:
         # What was cut away may be all that was known of what is live; then it is no torn end any more.
         left = bench.whole(JOURNAL).read_bytes()[: case.detail]
         known = any(_seals(line, bench.names["current"]) for line in left.split(b"\n")[:-1])
-        return {0, 13} if known else {12}
+        return {0, 13} if known else {0 if name == "recover" else 12}
+    if case.damage in {"nuls", "missing", "dangling"}:
+        return {0 if name == "recover" else 12}
     return {12}
 
 

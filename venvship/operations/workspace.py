@@ -21,7 +21,7 @@ from venvship.errors import (
 from venvship.health.context import Context
 from venvship.model.history import Event, EventName, History, fold
 from venvship.model.progress import DONE, STARTED, Phase
-from venvship.model.release import Manifest, State
+from venvship.model.release import Manifest, Package, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
 from venvship.operations import underway
 from venvship.root import RootLayout, quick_problem
@@ -397,6 +397,13 @@ class Workspace:
             usable=(not problem, problem),
             message=manifest.message if manifest else "",
         )
+
+    def packages(self, release_id: str) -> tuple[Package, ...]:
+        """What a release consists of, for people; nothing where its manifest is damaged."""
+        try:
+            return self.layout.manifest(release_id).packages
+        except VenvshipError:
+            return ()
 
     def begin(self, step: str) -> None:
         """Tell whoever watches that a step begins, which `tell` will end."""
