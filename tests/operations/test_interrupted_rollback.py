@@ -70,7 +70,9 @@ def test_a_rollback_from_a_trial_that_is_killed_and_recovered_leaves_it_inconclu
     assert state(site, tried or "") == State.INCONCLUSIVE
 
 
-def test_a_named_rollback_from_a_trial_leaves_it_inconclusive(site: Site, three: tuple[str, str, str]) -> None:
+def test_a_named_rollback_from_a_trial_leaves_it_inconclusive(
+    site: Site, three: tuple[str, str, str]
+) -> None:
     a, _b, _c = three
     site.lock("1.3")
     site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")

@@ -54,7 +54,9 @@ def call(action: Callable[[], object], *, plan: str = "", timeout: float = 60) -
     return fork(run, timeout=timeout)
 
 
-def command(arguments: Sequence[str], *, timeout: float = 60, before: Callable[[], None] | None = None) -> Ended:
+def command(
+    arguments: Sequence[str], *, timeout: float = 60, before: Callable[[], None] | None = None
+) -> Ended:
     """Run the command line in a child.
 
     Args:
@@ -98,7 +100,7 @@ def start(run: Callable[[], int], output: int) -> int:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
         try:
             code = run()
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - whatever it is, it must not go on in a second test process
             traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,8 +1,8 @@
 """Every state file of a root cut short, overwritten, replaced or locked away, under every command.
 
-A point is one file, one thing done to it, and one command. Whatever the command does, it ends in time, with an exit
-code that means something, and leaves `current` where it was or on a release that can be used. A journal that cannot
-be read never stops a rollback. When the file is put back, everything works.
+A point is one file, one thing done to it, and one command. Whatever the command does, it ends in time, with an
+exit code that means something, and leaves `current` where it was or on a release that can be used. A journal
+that cannot be read never stops a rollback. When the file is put back, everything works.
 """
 
 from __future__ import annotations
@@ -111,12 +111,15 @@ class Bench:
         for folder in ("state", "log"):
             remove_tree(site.path / folder)
         names = [
-            snapshot / name for name in ("state", "log", "current", "previous", "venvship.toml", "requirements.txt")
+            snapshot / name
+            for name in ("state", "log", "current", "previous", "venvship.toml", "requirements.txt")
         ]
         for name in os.listdir(site.path):
             if name.startswith((".to.", ".back.")) or name in {"current", "previous"}:
                 os.unlink(site.path / name)
-        subprocess.run(["cp", "-a", "--no-target-directory", snapshot / "state", site.path / "state"], check=True)
+        subprocess.run(
+            ["cp", "-a", "--no-target-directory", snapshot / "state", site.path / "state"], check=True
+        )
         subprocess.run(["cp", "-a", *names[1:], site.path], check=True)
 
     def put_back(self, file: str, whole: invariants.Before) -> invariants.Before:
@@ -151,11 +154,15 @@ def prepare(lab: Lab) -> Bench:
 
 
 def cases(bench: Bench, scale: Scale) -> list[Case]:
-    """All that is done to all files; a file is cut short at every byte, or at some of them if points are few."""
+    """All that is done to all files; one is cut short at every byte, or at some of them if points are few."""
     found = []
     for file in (template.format(**bench.names) for template in FILES):
         size = bench.whole(file).stat().st_size
-        cuts = range(size) if scale.points is None else sorted({0, size // 3, size // 2, size - 1} & {*range(size)})
+        cuts = (
+            range(size)
+            if scale.points is None
+            else sorted({0, size // 3, size // 2, size - 1} & {*range(size)})
+        )
         found += [Case(file, "cut", length) for length in cuts]
         damages = ["nuls", "garbage", "directory", "dangling", "missing", "unreadable"]
         damages += ["foreign"] * (os.geteuid() == 0)
@@ -174,11 +181,12 @@ def run(lab: Lab, scale: Scale) -> Tally:
         for index in scale.choose(points):
             case, command = points[index]
             arguments = [part.format(**bench.names) for part in command]
-            tally.point(f"{case.label}, `{' '.join(arguments)}`", one(bench, case, arguments))
+            after = "release" if index % 5 == 0 else "recover"
+            tally.point(f"{case.label}, `{' '.join(arguments)}`", one(bench, case, arguments, after=after))
     return tally
 
 
-def one(bench: Bench, case: Case, arguments: list[str]) -> list[str]:
+def one(bench: Bench, case: Case, arguments: list[str], *, after: str = "release") -> list[str]:
     """Damage a file, run a command, put the file back and run another one; returns what was wrong."""
     site = bench.site
     bench.restore()
@@ -192,9 +200,9 @@ def one(bench: Bench, case: Case, arguments: list[str]) -> list[str]:
     if case.file == JOURNAL and arguments[0] in WRITING and ended.code == 0:
         return wrong  # it has a new life, of which the old file knows nothing
     whole = bench.put_back(case.file, whole)
-    after = children.command(["-C", str(site.path), "release"], timeout=BOUND)
-    if after.code:
-        wrong.append(f"with the file put back, release ended with {after.code}: {after.said[-600:]}")
+    ended = children.command(["-C", str(site.path), after], timeout=BOUND)
+    if ended.code:
+        wrong.append(f"with the file put back, {after} ended with {ended.code}: {ended.said[-600:]}")
     return wrong + [f"with the file put back: {said}" for said in invariants.settled(site, whole)]
 
 

@@ -1,8 +1,8 @@
 """Random commands, kills and switches by hand on a real root, each held against the model in `world`.
 
-Every command runs in a child. It ends as the model says, or is killed before one of its effects, and then
-the root is in one of the states that the command goes through; the model goes on from that one. Which commands,
-and where they are killed, hypothesis chooses.
+Every command runs in a child. It ends as the model says, or is killed before one of its effects, and then the
+root is in one of the states that the command goes through; the model goes on from that one. Which commands, and
+where they are killed, hypothesis chooses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.support.roots import VERSIONS, Site
 from tests.torture import children, invariants
@@ -106,7 +112,7 @@ class Machine(RuleBasedStateMachine):
         # Asked once here, the interpreter is known to every child.
         self.workspace.require_usable(next(iter(world.releases)))
 
-    # -- commands ---------------------------------------------------------------------------------------------
+    # -- commands -----------------------------------------------------------------------------------------
 
     @initialize(live=st.lists(st.integers(0, 3), max_size=3))
     def begin(self, live: list[int]) -> None:
@@ -149,11 +155,15 @@ class Machine(RuleBasedStateMachine):
         # A build takes ten times as long as a switch.
         self._release(version, kill, rebuild=now == 0)
 
-    @rule(what=st.sampled_from(["hold", "unhold", "pin", "unpin"]), which=names, kill=st.none() | st.integers(1, 12))
+    @rule(
+        what=st.sampled_from(["hold", "unhold", "pin", "unpin"]),
+        which=names,
+        kill=st.none() | st.integers(1, 12),
+    )
     def say(self, what: str, which: int, kill: int | None) -> None:
         name = self._name(which)
         if what in {"hold", "unhold"}:
-            self._do(what, lambda c: getattr(c, what)(), lambda: getattr(self.root, what)(), kill)
+            self._do(what, lambda c: getattr(c, what)(), getattr(self.root, what), kill)
         else:
             pinned = what == "pin"
             self._do(
@@ -172,7 +182,7 @@ class Machine(RuleBasedStateMachine):
         label = "recover --boot" if boot else "recover"
         self._do(label, lambda c: c.recover(boot=boot), lambda: self.root.recover(boot=boot), kill)
 
-    # -- the world around -------------------------------------------------------------------------------------
+    # -- the world around ---------------------------------------------------------------------------------
 
     @precondition(lambda self: self.steps % 4 == 3)
     @rule(which=st.integers(0, 12))
@@ -208,7 +218,7 @@ class Machine(RuleBasedStateMachine):
         self._tally.point("look", [])
         assert ended.code == 0, ended.said
 
-    # -- how --------------------------------------------------------------------------------------------------
+    # -- how ----------------------------------------------------------------------------------------------
 
     def _name(self, which: int, *, but: str | None = None) -> str:
         """A release, at times one that is gone; rarely the one excepted."""
@@ -237,9 +247,7 @@ class Machine(RuleBasedStateMachine):
         label = f"rollback {name or ''}"
         self._do(label, lambda c: c.rollback(name), lambda: self.root.rollback(name), kill)
 
-    def _release(
-        self, version: str, kill: int | None, *, rebuild: bool = False, force: bool = False
-    ) -> None:
+    def _release(self, version: str, kill: int | None, *, rebuild: bool = False, force: bool = False) -> None:
         lock_by_path(self.site, version)
         new = f"{self.now + STEP:%Y%m%dT%H%M%SZ}-{self.steps + 1:07x}"
         self.versions[new] = version
@@ -268,14 +276,14 @@ class Machine(RuleBasedStateMachine):
         seen = self._seen(history)
         where = f"{label}, at effect {kill}, {self.mood.name}: "
         if ended.killed:
-            fitting = [world for world in command.worlds if self._shown(world, history) == seen]
-            closest = [self._shown(world, history) for world in command.worlds]
+            fitting = [world for world in command.worlds if self._shown(world) == seen]
+            closest = [self._shown(world) for world in command.worlds]
             assert fitting, f"{where}killed, and left {seen}, none of {closest}"
             self.world = copy.deepcopy(fitting[-1])
             self.world.previous = self.site.previous
         else:
             assert ended.code == code, f"{where}ended with {ended.code} instead of {code}: {ended.said}"
-            shown = self._shown(command.last, history)
+            shown = self._shown(command.last)
             assert seen == shown, f"{where}left {seen} instead of {shown}"
             self.world = copy.deepcopy(command.last)
             assert self.site.previous == self.world.previous, f"{where}previous is {self.site.previous}"
@@ -293,7 +301,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let a last command recover, and look at everything."""
-        ended = children.call(lambda: self.root.recover())
+        ended = children.call(self.root.recover)
         assert ended.code in {0, 22, 23}, ended.said
         wrong = invariants.settled(self.site, self.before)
         assert not wrong, str(wrong)
@@ -307,9 +315,7 @@ class Machine(RuleBasedStateMachine):
         """What the root shows, in words that the model has too."""
         layout = self.workspace.layout
         now = health_digest(self.workspace.settings())
-        version = {
-            record.environment_digest: self.versions[name] for name, record in history.records.items()
-        }
+        version = {record.environment_digest: self.versions[name] for name, record in history.records.items()}
         there = {name for name in history.records if self.workspace._is_known(name, history)}
         intent = history.intent
         hold = history.root_hold
@@ -337,7 +343,7 @@ class Machine(RuleBasedStateMachine):
             ),
         }
 
-    def _shown(self, world: World, history: History) -> dict[str, Any]:
+    def _shown(self, world: World) -> dict[str, Any]:
         """The same of a world."""
         opened = world.open
         return {
@@ -377,6 +383,7 @@ def walk(lab: Lab, scale: Scale, *, shrink: bool = True) -> Tally:
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
         print_blob=False,
+        report_multiple_bugs=False,
     )
     with tally.timed():
         try:

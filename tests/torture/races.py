@@ -1,8 +1,8 @@
 """Eight processes at once on one root: who wins is open, what must hold afterwards is not.
 
-Two release, one rolls back, one promotes, one prunes, one holds and unholds, one asks for status and list, and one
-reads the link and what it leads to as fast as it can. They go on for a round; then the journal has to tell one
-story in which every answer that somebody got is true, and one `recover` has to find the root well.
+Two release, one rolls back, one promotes, one prunes, one holds and unholds, one asks for status and list, and
+one reads the link and what it leads to as fast as it can. They go on for a round; then the journal has to tell
+one story in which every answer that somebody got is true, and one `recover` has to find the root well.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ command = ["sh", "-c", 'echo "$CALL $(wc -l < "$VENVSHIP_ROOT/state/journal.json
 name = "live"
 command = ["sleep", "0.05"]
 """
-"""A candidate check that notes how long the journal was: whatever comes after that, and before its switch, must
-be nobody's switch."""
+"""A candidate check that notes how long the journal was: what comes between that and its switch must be nobody
+else's switch."""
 
 CODES = {
     "release": {0, 13, 22, 30, 31},
@@ -180,13 +180,22 @@ def lock_file(site: Site, version: str) -> Path:
     return site.path / "requirements.txt"
 
 
-def run(lab: Lab, scale: Scale, *, seconds: float = SECONDS) -> Tally:
-    """So many rounds as the scale has points; twenty if it does not say."""
+def run(lab: Lab, scale: Scale, *, seconds: float = SECONDS, until_wrong: bool = False) -> Tally:
+    """So many rounds as the scale has points; twenty if it does not say.
+
+    Args:
+        lab: Where.
+        scale: Its points are rounds.
+        seconds: Of each round.
+        until_wrong: Whether to stop at the first violation.
+    """
     tally = Tally("races")
     with tally.timed():
         site = prepare(lab)
         for number in range(scale.points or 20):
             tally.point(f"round {number}", one_round(site, f"{scale.seed}-{number}", seconds, tally))
+            if until_wrong and tally.violations:
+                break
     return tally
 
 
@@ -293,15 +302,14 @@ def keeps_what_was_answered(events: list[dict[str, Any]], answers: list[list[Ans
         for answer in of_one:
             found = by_call.get(answer.call, [])
             wanted = _wanted(answer)
-            if [event["event"] for event in found if event["event"] in wanted] != wanted[:1] and not (
-                len(found) == 1 and found[0]["event"] in wanted
-            ):
+            if [event["event"] in wanted for event in found] != [True] * bool(wanted):
                 yield f"I3 {answer.call} ({answer.code}) wants {wanted}, and has {found}"
             for event in found:
                 if event["seq"] <= last:
                     yield f"I3 {answer.call} has event {event['seq']}, after {last}"
                 last = event["seq"]
-            if found and found[0]["event"] != "held" and found[0]["release"] != answer.data["release"]["id"]:
+            made = [event["release"] for event in found if event["event"] != "held"]
+            if made and answer.code == 0 and made != [answer.data["release"]["id"]]:
                 yield f"I3 {answer.call} made {answer.data['release']['id']} live, and the journal {found}"
             unheld -= answer.command == "unhold" and answer.code == 0
     if unheld:

@@ -1,8 +1,7 @@
 """Section 7 of the design as a model in memory: what a root is like, and what each command makes of it.
 
 Nothing here reads a root or imports venvship. A command is the list of worlds that it goes through, each the
-result of one step that a kill cannot halve; a command that was killed left one of them, and one that ended left
-the last.
+result of one step that a kill cannot halve; a command that was killed left one of them, one that ended the last.
 """
 
 from __future__ import annotations
@@ -148,7 +147,7 @@ class Command:
         """What it leaves if nothing interrupts it."""
         return self._world
 
-    # -- the commands -----------------------------------------------------------------------------------------
+    # -- the commands -------------------------------------------------------------------------------------
 
     def promote(self, name: str) -> int:
         """`promote RELEASE`."""
@@ -233,7 +232,7 @@ class Command:
         self._mark()
         return 0
 
-    # -- the switch -------------------------------------------------------------------------------------------
+    # -- the switch ---------------------------------------------------------------------------------------
 
     def _switch(self, target: str) -> int:
         world = self._world
@@ -312,7 +311,7 @@ class Command:
                 return origin
         return world.goal()
 
-    # -- recovery ---------------------------------------------------------------------------------------------
+    # -- recovery -----------------------------------------------------------------------------------------
 
     def _recover(self, *, boot: bool = False) -> int:
         world, opened = self._world, self._world.open
@@ -357,7 +356,7 @@ class Command:
         world.hold = world.hold or "lapsing"
         self._done()
 
-    # -- small steps ------------------------------------------------------------------------------------------
+    # -- small steps --------------------------------------------------------------------------------------
 
     def _passes(self, name: str | None) -> bool:
         return name is None or self._world.releases[name].version not in self._mood.refuses

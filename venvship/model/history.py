@@ -108,8 +108,8 @@ class Intent:
         origin: What was current when it began; `None` before the first release.
         target: What it makes current: for a rollback, where it goes back to; `None` for "to nothing".
         tries: How often the restart and the live checks were begun, this time included.
-        tried: The release whose trial has no outcome: what a promotion makes current, and what a way back from
-            there leaves. While it is current, all of the lineage lies below it.
+        tried: The release whose trial has no outcome: what a promotion makes current, and what a way back
+            from there leaves. While it is current, all of the lineage lies below it.
         manual: Whether a person's rollback announced it.
         cause: For an automatic rollback: why.
         says_no: For an automatic rollback: whether the release itself was found wanting.
@@ -397,7 +397,7 @@ def _rolling_back(history: History, event: Event) -> None:
     left = _text(event, "from")
     tried = earlier.tried if earlier else None
     if earlier is not None and earlier.kind == "rollback" and tried is not None and tried != left:
-        # A person goes on from a way back that was interrupted after the switch: nobody will judge that one now.
+        # A person goes on from a way back that was interrupted after the switch: nobody will judge it now.
         _judge(history, tried, State.INCONCLUSIVE)
     history.intent = Intent(
         seq=event.seq,

@@ -353,8 +353,8 @@ def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Rec
         intent.origin,
         intent.target,
         settings=settings,
-        # Bad needs a trial that said no, which the journal knows from before the crash, and an old release that
-        # said yes again, which at boot nobody asks.
+        # Bad needs a trial that said no, which the journal knows from before the crash, and an old release
+        # that said yes again, which at boot nobody asks.
         trial=Trial(cause=intent.cause or "interrupted", says_no=intent.says_no and not unasked),
         back=links.find_armed(workspace, intent.target),
     )

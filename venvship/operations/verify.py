@@ -65,7 +65,9 @@ def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = F
         chosen = workspace.releases(history)
     else:
         chosen = [workspace.resolve(name, history) for name in names or ("current",)]
-    result = VerifyResult(tuple(verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen)))
+    result = VerifyResult(
+        tuple(verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen))
+    )
     damaged = [release for release in result.releases if not release.ok]
     if damaged:
         first = damaged[0]

@@ -232,7 +232,7 @@ class Workspace:
         return sorted(known, key=lambda name: history.records[name].seq, reverse=True)
 
     def debris(self, history: History) -> list[str]:
-        """Directories under `releases/` that are no release. What is live is not among them, whatever it lacks."""
+        """Directories under `releases/` that are no release; never what is live, whatever it lacks."""
         unknown = [name for name in self.layout.sealed() if not self._is_known(name, history)]
         try:
             current = self.layout.current()
