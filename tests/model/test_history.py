@@ -229,6 +229,26 @@ def test_while_a_release_is_on_trial_everything_lies_below_it(story: Story) -> N
     assert story.now.rollback_target("A", anything) == "C"
 
 
+def test_on_the_way_back_from_a_trial_everything_still_lies_below_it(story: Story) -> None:
+    """The way back is journalled, and `current` is still the release that did not pass."""
+    story.promote("A", "B", "C").promoting("A")
+    story.write("rolling-back", "C", from_="A", cause="no", says_no=True)
+
+    assert story.now.rollback_target("A", anything) == "C"
+    assert story.now.rollback_target("C", anything) == "B", "and once it is C again, it goes on from there"
+
+    story.write("rolling-back", "C", from_="A", manual=True)
+    assert story.now.rollback_target("A", anything) == "C"
+
+
+def test_a_rollback_that_leaves_no_trial_goes_on_from_where_it_is(story: Story) -> None:
+    story.promote("A", "B", "C", "A")
+    story.write("rolling-back", "B", from_="A", manual=True)
+
+    assert story.now.rollback_target("A", anything) == "C"
+    assert story.now.rollback_target("B", anything) == "A"
+
+
 def test_where_a_rollback_will_go_is_known_before_the_promotion_is_recorded(story: Story) -> None:
     story.promote("A", "B", "C")
 
@@ -334,6 +354,25 @@ def test_going_back_from_an_interrupted_promotion_says_nothing_about_it(story: S
     assert story.now.state("B") is State.INCONCLUSIVE
     assert story.now.lineage == ["A"]
     assert story.now.root_hold is not None
+
+
+def test_going_on_from_an_interrupted_way_back_leaves_what_was_tried_inconclusive(story: Story) -> None:
+    """`current` is A again, nothing has judged C yet, and a person goes further back."""
+    story.promote("A", "B").promoting("C")
+    story.write("rolling-back", "B", from_="C", cause="no", says_no=True)
+
+    story.write("rolling-back", "A", from_="B", manual=True)
+
+    assert story.now.state("C") is State.INCONCLUSIVE
+    assert story.now.state("B") is State.PROVEN
+
+
+def test_what_was_on_trial_when_somebody_moved_the_link_was_live_until_then(story: Story) -> None:
+    story.promote("A", "B").seal("C").promoting("C")
+
+    seen = story.write("observed", "A", expected="B")
+
+    assert story.now.records["C"].live_until == seen.at
 
 
 def test_a_refused_candidate_is_rejected_until_it_is_promoted(story: Story) -> None:

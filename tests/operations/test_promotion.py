@@ -277,3 +277,15 @@ def test_a_crash_while_building_leaves_debris_that_the_next_command_removes(site
     (site.path / "state" / "scratch-20200101T000000Z-0000000").mkdir()
     assert site.run("prune").code == 0
     assert site.debris() == []
+
+
+def test_a_promotion_away_from_a_damaged_manifest_is_a_success(site: Site) -> None:
+    """How the packages differ cannot be said then; that it is live can."""
+    a, b = site.release("1.0"), site.release("1.1")
+    folder = site.path / "releases" / b / ".venvship"
+    folder.chmod(0o755)
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.json").write_text("{")
+    result = site.open().promote(a)
+    assert result.outcome == "promoted"
+    assert site.current == a

@@ -1,80 +1,166 @@
-"""Commands in forked children: the whole command line, without a new interpreter for each."""
+"""Run something in a forked child: everything is imported already, and whatever happens to it stays there."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.roots import Finished, Site
-from venvship.cli.main import run
+from venvship.errors import VenvshipError
 from venvship.system import failpoints
+
+LATE = 999
+"""The code of a child that did not end in time."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its exit code, minus a signal's number, or `LATE`; and what it said."""
+
+    code: int
+    said: str
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        """Whether it died of SIGKILL, and not by us."""
+        return self.code == -signal.SIGKILL
+
+
+def call(action: Callable[[], object], *, plan: str = "", timeout: float = 60) -> Ended:
+    """Call the API in a child.
+
+    Args:
+        action: One call; an error of venvship becomes its exit code, any other one 1 and a traceback.
+        plan: Failpoints for the child.
+        timeout: Seconds after which the child is killed.
+    """
+
+    def run() -> int:
+        failpoints.arm(plan)
+        try:
+            action()
+        except VenvshipError as error:
+            print(f"{type(error).__name__}: {error.message}")
+            return error.exit_code
+        return 0
+
+    return fork(run, timeout=timeout)
+
+
+def command(
+    arguments: Sequence[str], *, timeout: float = 60, before: Callable[[], None] | None = None
+) -> Ended:
+    """Run the command line in a child.
+
+    Args:
+        arguments: As typed, without the program's name.
+        timeout: Seconds after which the child is killed.
+        before: Called in the child first.
+    """
+    from venvship.cli.main import run as run_command
+
+    def run() -> int:
+        if before is not None:
+            before()
+        return run_command(arguments)
+
+    return fork(run, timeout=timeout)
 
 
 def run_forked(
     site: Site, arguments: Sequence[str], *, plan: str = "", mutant: Callable[[], None] | None = None
 ) -> Finished:
-    """Run the command line in a child of this process, to its end.
-
-    The caller must have no threads.
+    """Run the command line in a child that stands in a root, with the root's environment.
 
     Args:
-        site: The root; the child stands in it, with its environment.
-        arguments: Without the program's name.
-        plan: What `venvship.system.failpoints` is to do.
+        site: The root.
+        arguments: As typed, without the program's name.
+        plan: Failpoints for the child.
         mutant: Breaks venvship in the child, before the command runs.
+
+    Returns:
+        How it ended; both its outputs are in `err`.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = os.fork()
-        if child == 0:
-            _become(site, arguments, plan, (out.fileno(), err.fileno()), mutant)
-        _, status = os.waitpid(child, 0)
-        out.seek(0)
-        err.seek(0)
-        return Finished(os.waitstatus_to_exitcode(status), out.read().decode(), err.read().decode())
+    from venvship.cli.main import run as run_command
 
-
-def _become(
-    site: Site,
-    arguments: Sequence[str],
-    plan: str,
-    output: tuple[int, int],
-    mutant: Callable[[], None] | None,
-) -> None:
-    code = 70
-    try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(output[0], 1)
-        os.dup2(output[1], 2)
-        sys.stdin = os.fdopen(0, closefd=False)
-        sys.stdout = os.fdopen(1, "w", closefd=False)
-        sys.stderr = os.fdopen(2, "w", closefd=False)
+    def run() -> int:
         # pytest and a terminal have handlers of their own, which the command would inherit.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.chdir(site.path)
         os.environ.clear()
         os.environ.update(site.environment)
         os.environ["VENVSHIP_FAILPOINTS"] = plan
         if mutant is not None:
             mutant()
-        code = run(list(arguments))
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException:  # noqa: BLE001 - the child ends here, whatever it is
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+        return run_command(arguments)
+
+    ended = fork(run)
+    return Finished(ended.code, "", ended.said)
 
 
 def effects(site: Site, arguments: Sequence[str], trace: Path) -> list[str]:
     """The effects of a command, in order: `name path`."""
     trace.unlink(missing_ok=True)
     run_forked(site, arguments, plan=f"trace:{trace}")
-    failpoints.arm("")
     lines = trace.read_text(errors="surrogateescape").splitlines() if trace.exists() else []
     return [line.split(" ", 1)[1] for line in lines]
+
+
+def fork(run: Callable[[], int], *, timeout: float = 60) -> Ended:
+    """Run a function in a child, whose exit code it returns, with its output in a file."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        pid = start(run, output.fileno())
+        code = wait(pid, timeout)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    return Ended(code, said, time.monotonic() - began)
+
+
+def start(run: Callable[[], int], output: int) -> int:
+    """Start a function in a child, with both its outputs in a file; returns the child's number."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - pytest has put its own there
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+        try:
+            code = run()
+        except BaseException:  # noqa: BLE001 - whatever it is, it must not go on in a second test process
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def wait(pid: int, timeout: float) -> int:
+    """Wait for a child; one that is late is killed."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        in_time, _, _ = select.select([descriptor], [], [], timeout)
+    finally:
+        os.close(descriptor)
+    if not in_time:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return LATE
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -108,6 +108,8 @@ class Intent:
         origin: What was current when it began; `None` before the first release.
         target: What it makes current: for a rollback, where it goes back to; `None` for "to nothing".
         tries: How often the restart and the live checks were begun, this time included.
+        tried: The release whose trial has no outcome: what a promotion makes current, and what a way back
+            from there leaves. While it is current, all of the lineage lies below it.
         manual: Whether a person's rollback announced it.
         cause: For an automatic rollback: why.
         says_no: For an automatic rollback: whether the release itself was found wanting.
@@ -120,6 +122,7 @@ class Intent:
     origin: str | None
     target: str | None
     tries: int = 1
+    tried: str | None = None
     manual: bool = False
     cause: str = ""
     says_no: bool = False
@@ -249,11 +252,14 @@ class History:
             intact: Whether a release can be used.
         """
         entries = list(self.lineage)
-        on_trial = self.intent is not None and self.intent.kind == "promote" and self.intent.target == current
-        if current in entries and not on_trial:
+        if current in entries and not self.is_on_trial(current):
             while entries[-1] != current:
                 entries.pop()
         return self._nearest(entries, current, intact)
+
+    def is_on_trial(self, current: str | None) -> bool:
+        """Whether what is current was promoted, and neither kept nor left since."""
+        return self.intent is not None and self.intent.tried is not None and self.intent.tried == current
 
     def rollback_target_after(self, promoted: str, intact: Callable[[str], bool]) -> str | None:
         """Where a rollback without a name will go once this release has been promoted from here."""
@@ -345,6 +351,7 @@ def _sealed(history: History, event: Event) -> None:
         return
     record = _record(history, event.release)
     record.seq = event.seq
+    record.pruned = False
     record.environment_digest = _text(event, "environment_digest") or ""
     record.lockfile_sha256 = _text(event, "lockfile_sha256") or ""
 
@@ -362,6 +369,7 @@ def _promoting(history: History, event: Event) -> None:
         origin=_text(event, "from"),
         target=event.release,
         tries=_tries(event),
+        tried=event.release,
         via=_text(event, "via") or "",
         unattended=bool(event.facts.get("unattended", False)),
     )
@@ -386,12 +394,18 @@ def _promoted(history: History, event: Event) -> None:
 def _rolling_back(history: History, event: Event) -> None:
     history.switch_seq = event.seq
     earlier = history.intent
+    left = _text(event, "from")
+    tried = earlier.tried if earlier else None
+    if earlier is not None and earlier.kind == "rollback" and tried is not None and tried != left:
+        # A person goes on from a way back that was interrupted after the switch: nobody will judge it now.
+        _judge(history, tried, State.INCONCLUSIVE)
     history.intent = Intent(
         seq=event.seq,
         kind="rollback",
-        origin=_text(event, "from"),
+        origin=left,
         target=event.release,
         tries=_tries(event),
+        tried=tried if tried == left else None,
         manual=bool(event.facts.get("manual", False)),
         cause=_text(event, "cause") or "",
         says_no=bool(event.facts.get("says_no", False)),
@@ -418,10 +432,14 @@ def _settle_rollback(history: History, event: Event, left: str | None) -> None:
         _hold_root(history, _hold_after_rollback(history, event, left))
     verdict = _text(event, "verdict")
     if verdict in {State.BAD, State.INCONCLUSIVE} and left is not None:
-        record = _record(history, left)
-        # Proven is never taken back, and bad is not softened by a later crash.
-        if record.state is not State.PROVEN and record.state is not State.BAD:
-            record.state = State(verdict)
+        _judge(history, left, State(verdict))
+
+
+def _judge(history: History, release_id: str, verdict: State) -> None:
+    """Note a verdict: proven is never taken back, and bad is not softened by a later crash."""
+    record = _record(history, release_id)
+    if record.state is not State.PROVEN and record.state is not State.BAD:
+        record.state = verdict
 
 
 def _hold_after_rollback(history: History, event: Event, left: str | None) -> Hold:
@@ -470,7 +488,10 @@ def _abandoned(history: History, _event: Event) -> None:
 
 def _observed(history: History, event: Event) -> None:
     left = history.expected
+    tried = history.intent.tried if history.intent else None
     _make_current(history, event)
+    if tried is not None and tried != event.release:
+        _record(history, tried).live_until = event.at  # it may have been live until somebody moved the link
     if event.release is not None:
         # As after a rollback, which it may have been, on a full disk: what was left must not lie below.
         _pop_to(history, event.release)

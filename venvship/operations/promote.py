@@ -85,7 +85,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
                 via="promote",
                 reason=message,
             )
-        old = workspace.layout.manifest(origin).packages if before is not None and origin else ()
+        old = workspace.packages(origin) if before is not None and origin else ()
         after = workspace.history()
         result = PromoteResult(
             outcome=switched.outcome,

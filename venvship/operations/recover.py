@@ -14,9 +14,11 @@ from typing import Final
 
 from venvship.errors import BusyError, RollbackFailedError, RolledBackError, SettingsError, VenvshipError
 from venvship.model.history import EventName, History, Intent
+from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations import links, switch
 from venvship.operations.trial import Trial, try_current
+from venvship.operations.verify import verify_release
 from venvship.operations.workspace import Workspace, world_faults
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files
@@ -62,6 +64,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
     with world_faults(workspace.layout):
         workspace.open_for_writing()
         with workspace.holding("build", "recover"):
+            _take_up(workspace)
             recovered = recover_switch(workspace, boot=boot)
             debris = sweep_debris(workspace)
     recovered = Recovered(
@@ -78,6 +81,39 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
             f"an interrupted rollback was finished, and {recovered.current} does not pass"
         ).carrying(recovered)
     return recovered
+
+
+def _take_up(workspace: Workspace) -> None:
+    """Journal again what a lost journal knew: every release whose files are as they were sealed.
+
+    Only `recover` does this, since only a person knows that there is no backup. What cannot be known again,
+    such as which of them were proven, is not made up; as `current` was not expected, unattended releases are
+    held. Without an intact `current` nothing is taken up: then the journal's loss is not the only one.
+
+    Crash: some are taken up, and current last of all, so that the next `recover` takes up the rest.
+    """
+    history = workspace.history_for_reading()
+    current = workspace.lost(history)
+    if not current:
+        return
+    pruned = {name for name, record in history.records.items() if record.pruned}
+    sealed = set(workspace.layout.sealed())
+    unknown = [name for name in workspace.debris(history) if name in sealed - pruned]
+    intact = [name for name in (current, *unknown) if verify_release(workspace, name).ok]
+    if current not in intact:
+        return
+    manifests = [workspace.layout.manifest(name) for name in intact]
+    for manifest in sorted(manifests, key=lambda found: (found.id == current, found.created_at)):
+        workspace.record(
+            EventName.SEALED,
+            release=manifest.id,
+            reason="taken up from its manifest: the journal had lost it",
+            facts={
+                "environment_digest": manifest.environment_digest,
+                "lockfile_sha256": manifest.lockfile_sha256,
+                "tree_digest": manifest.tree_digest,
+            },
+        )
 
 
 def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
@@ -307,7 +343,9 @@ def _finish_promotion(workspace: Workspace, history: History, intent: Intent, *,
 
 def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Recovered:
     """Go on with a way back that was journalled: the link first, then what the service says of it."""
-    settings = _no_health(_settings(workspace)) if boot else _settings(workspace)
+    # Where it goes back to nothing, nobody would be asked anyway, and the verdict is held against these.
+    unasked = boot and intent.target is not None
+    settings = _no_health(_settings(workspace)) if unasked else _settings(workspace)
     if intent.manual:
         return _finish_manual_rollback(workspace, intent, settings)
     assert intent.origin is not None
@@ -316,8 +354,9 @@ def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Rec
         intent.origin,
         intent.target,
         settings=settings,
-        # The verdict needs a trial that said no; that one said so before the crash is what the cause records.
-        trial=Trial(cause=intent.cause or "interrupted", says_no=intent.says_no),
+        # Bad needs a trial that said no, which the journal knows from before the crash, and an old release
+        # that said yes again, which at boot nobody asks.
+        trial=Trial(cause=intent.cause or "interrupted", says_no=intent.says_no and not unasked),
         back=links.find_armed(workspace, intent.target),
     )
     return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
@@ -329,12 +368,10 @@ def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Sett
     links.point_back(workspace, target, links.find_armed(workspace, target))
     trial = try_current(workspace, target, settings, previous=intent.origin, event="rollback")
     event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
-    workspace.record(
-        event,
-        release=target,
-        reason="recovered after an interruption",
-        facts={"from": intent.origin, "manual": True},
-    )
+    facts: dict[str, str | bool | None] = {"from": intent.origin, "manual": True}
+    if intent.tried is not None:
+        facts["verdict"] = State.INCONCLUSIVE.value
+    workspace.record(event, release=target, reason="recovered after an interruption", facts=facts)
     if trial.passed:
         return Recovered(outcome="promoted", current=target)
     return Recovered(outcome="rollback-failed", current=target)

@@ -147,7 +147,7 @@ def _plan_only(workspace: Workspace, options: ReleaseOptions, result: ReleaseRes
     if current is not None:
         result.previous = workspace.view(current, history)
         after = [Package(requirement.name, requirement.version) for requirement in environment.selected]
-        result.diff = diff_packages(_packages(workspace, current), after)
+        result.diff = diff_packages(workspace.packages(current), after)
     if found.release_id is not None:
         result.release = workspace.view(found.release_id, history)
     if found.refusal is not None:
@@ -179,7 +179,7 @@ def _release(
     )
     result.release = workspace.view(release_id, workspace.history())
     if current is not None:
-        result.diff = diff_packages(_packages(workspace, current), _packages(workspace, release_id))
+        result.diff = diff_packages(workspace.packages(current), workspace.packages(release_id))
     with workspace.using(release_id):
         trial = _timed(
             result, "candidate", lambda: try_candidate(workspace, release_id, settings, event="release")
@@ -258,13 +258,6 @@ def _timing(workspace: Workspace, result: ReleaseResult) -> Progress:
 
 def _count(packages: int) -> str:
     return f"{packages} package{'' if packages == 1 else 's'}"
-
-
-def _packages(workspace: Workspace, release_id: str) -> tuple[Package, ...]:
-    try:
-        return workspace.layout.manifest(release_id).packages
-    except VenvshipError:
-        return ()
 
 
 def _timed(result: ReleaseResult, phase: str, action: Callable[[], T]) -> T:

@@ -27,6 +27,7 @@ from venvship.operations import links
 from venvship.operations.notify import notify
 from venvship.operations.trial import Trial, try_current
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
+from venvship.system.journal import lost_journal
 
 TURN_BACK_WAIT: Final = 900.0
 """Seconds to wait for a promotion that was asked to turn back: its hook and the old release's checks."""
@@ -174,10 +175,9 @@ def _rollback(
             return _already_back(workspace, history, target, outcome, message)
         return _Outcome(result=RollbackResult(release=workspace.view(target, history), previous=None))
     settings = _settings(workspace)
-    back = history.intent is not None and history.intent.kind == "promote" and history.intent.origin == target
     facts = {"from": current, "manual": True}
-    if back:
-        # Going back to where an interrupted promotion came from says nothing about the release it tried.
+    if history.is_on_trial(current):
+        # Going away from an interrupted promotion says nothing about the release that it tried.
         facts["verdict"] = State.INCONCLUSIVE.value
     workspace.record_if_possible(EventName.ROLLING_BACK, release=target, reason=message, facts=facts)
     _switch_to(workspace, target)
@@ -193,9 +193,14 @@ def _history(workspace: Workspace) -> tuple[History, bool]:
     except VenvshipError as error:
         workspace.warn("journal-damaged", error.message)
         return History(), False
+    history = fold(reading.events)
     if reading.damage:
         workspace.warn("journal-damaged", f"the journal is damaged: {reading.damage}")
-    return fold(reading.events), not reading.damage
+        return history, False
+    lost = workspace.lost(history)
+    if lost:
+        workspace.warn("journal-damaged", lost_journal(lost).message)
+    return history, not lost
 
 
 def _target(
@@ -218,15 +223,9 @@ def _target(
             "the journal is damaged, and previous names no intact release",
             hint="name one: venvship rollback RELEASE; `venvship list` shows them",
         )
-    intent = history.intent
-    if (
-        intent is not None
-        and intent.kind == "promote"
-        and intent.target == current
-        and intent.origin is not None
-        and not workspace.problem(intent.origin)
-    ):
-        return intent.origin
+    origin = _origin_of_trial(history, current)
+    if origin is not None and not workspace.problem(origin):
+        return origin
     found = history.rollback_target(current, lambda release_id: _usable(workspace, release_id))
     if found is None:
         raise NothingToRollBackToError(
@@ -234,6 +233,14 @@ def _target(
             hint="`venvship list` shows all releases; name one: venvship rollback RELEASE",
         )
     return found
+
+
+def _origin_of_trial(history: History, current: str | None) -> str | None:
+    """Where an interrupted promotion came from, if its release is still current, on its way back or not."""
+    intent = history.intent
+    if intent is None or intent.manual or not history.is_on_trial(current):
+        return None
+    return intent.origin if intent.kind == "promote" else intent.target
 
 
 def _usable(workspace: Workspace, release_id: str) -> bool:

@@ -65,7 +65,9 @@ def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = F
         chosen = workspace.releases(history)
     else:
         chosen = [workspace.resolve(name, history) for name in names or ("current",)]
-    result = VerifyResult(tuple(_verify(workspace, release_id) for release_id in dict.fromkeys(chosen)))
+    result = VerifyResult(
+        tuple(verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen))
+    )
     damaged = [release for release in result.releases if not release.ok]
     if damaged:
         first = damaged[0]
@@ -77,7 +79,8 @@ def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = F
     return result
 
 
-def _verify(workspace: Workspace, release_id: str) -> Verified:
+def verify_release(workspace: Workspace, release_id: str) -> Verified:
+    """Verify one release, whether the journal knows it or not."""
     layout = workspace.layout
     try:
         entries = layout.files(release_id, layout.manifest(release_id))

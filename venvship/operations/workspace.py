@@ -21,12 +21,12 @@ from venvship.errors import (
 from venvship.health.context import Context
 from venvship.model.history import Event, EventName, History, fold
 from venvship.model.progress import DONE, STARTED, Phase
-from venvship.model.release import Manifest, State
+from venvship.model.release import Manifest, Package, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
 from venvship.operations import underway
 from venvship.root import RootLayout, quick_problem
 from venvship.system import files
-from venvship.system.journal import Journal, Reading, damaged_journal
+from venvship.system.journal import Journal, Reading, damaged_journal, lost_journal
 from venvship.system.mutex import Mutex, lease_shared
 from venvship.system.signals import Signals
 
@@ -153,12 +153,31 @@ class Workspace:
         """Fold the journal.
 
         Raises:
-            StateError: It is damaged in the middle: nothing should be decided on what is left of it.
+            StateError: It is damaged in the middle, or has lost so much that it does not know what is live:
+                nothing should be decided on what is left of it.
         """
         reading = self.read_journal()
         if reading.damage:
             raise damaged_journal(reading)
-        return self._fold(reading)
+        history = self._fold(reading)
+        lost = self.lost(history)
+        if lost:
+            raise lost_journal(lost)
+        return history
+
+    def lost(self, history: History) -> str:
+        """The release that is live and that a journal never heard of; `""` if there is none.
+
+        No crash leaves that: a release is journalled as sealed before it can be live. The file was lost, or
+        an older copy of it was put back, and with it went holds, pins and every release since.
+        """
+        try:
+            current = self.layout.current()
+        except VenvshipError:
+            return ""  # whoever needs the link says what is wrong with it
+        if current is None or self._is_known(current, history):
+            return ""
+        return current if current in self.layout.sealed() else ""
 
     def _fold(self, reading: Reading) -> History:
         """Fold, unless the journal is what it was; nobody changes a `History` but the fold."""
@@ -173,7 +192,10 @@ class Workspace:
             self.warn(
                 "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
             )
-        return self._fold(reading)
+        history = self._fold(reading)
+        if not reading.damage and self.lost(history):
+            self.warn("journal-damaged", lost_journal(self.lost(history)).message)
+        return history
 
     def settings(self) -> Settings:
         """Read `venvship.toml`.
@@ -210,9 +232,13 @@ class Workspace:
         return sorted(known, key=lambda name: history.records[name].seq, reverse=True)
 
     def debris(self, history: History) -> list[str]:
-        """Directories under `releases/` that are no release."""
+        """Directories under `releases/` that are no release; never what is live, whatever it lacks."""
         unknown = [name for name in self.layout.sealed() if not self._is_known(name, history)]
-        return sorted([*self.layout.debris(), *unknown])
+        try:
+            current = self.layout.current()
+        except VenvshipError:
+            current = None
+        return sorted(name for name in [*self.layout.debris(), *unknown] if name != current)
 
     @staticmethod
     def _is_known(name: str, history: History) -> bool:
@@ -371,6 +397,13 @@ class Workspace:
             usable=(not problem, problem),
             message=manifest.message if manifest else "",
         )
+
+    def packages(self, release_id: str) -> tuple[Package, ...]:
+        """What a release consists of, for people; nothing where its manifest is damaged."""
+        try:
+            return self.layout.manifest(release_id).packages
+        except VenvshipError:
+            return ()
 
     def begin(self, step: str) -> None:
         """Tell whoever watches that a step begins, which `tell` will end."""

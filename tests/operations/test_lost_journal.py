@@ -1,0 +1,101 @@
+"""A journal that is gone, or older than what is live: nothing is thrown away for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.roots import Site
+from venvship.errors import StateError
+from venvship.model.release import State
+
+
+@pytest.fixture
+def journal(site: Site) -> Path:
+    return site.path / "state" / "journal.jsonl"
+
+
+@pytest.fixture
+def three(site: Site) -> tuple[str, str, str]:
+    return site.release("1.0"), site.release("1.1"), site.release("1.2")
+
+
+def folders(site: Site) -> set[str]:
+    return set(os.listdir(site.path / "releases"))
+
+
+@pytest.mark.parametrize("command", ["release", "promote", "prune"])
+def test_without_a_journal_nothing_is_decided_and_nothing_removed(
+    site: Site, journal: Path, three: tuple[str, str, str], command: str
+) -> None:
+    site.lock("1.3")
+    journal.unlink()
+    with pytest.raises(StateError, match="does not know"):
+        getattr(site.open(), command)(*([three[0]] if command == "promote" else []))
+    assert folders(site) == set(three)
+    assert site.current == three[2]
+
+
+def test_an_older_journal_is_refused_too(site: Site, journal: Path, tmp_path: Path) -> None:
+    a, b = site.release("1.0"), site.release("1.1")
+    shutil.copy(journal, tmp_path / "older")
+    c = site.release("1.2")
+    shutil.copy(tmp_path / "older", journal)
+    site.lock("1.3")
+    with pytest.raises(StateError, match=c):
+        site.open().release()
+    assert folders(site) == {a, b, c}
+
+
+def test_a_rollback_goes_to_previous_without_a_journal(
+    site: Site, journal: Path, three: tuple[str, str, str]
+) -> None:
+    journal.unlink()
+    site.open().rollback()
+    assert site.current == three[1]
+    site.open().rollback(three[0])
+    assert site.current == three[0]
+
+
+def test_readers_say_that_the_journal_does_not_know_what_is_live(
+    site: Site, journal: Path, three: tuple[str, str, str]
+) -> None:
+    journal.unlink()
+    root = site.open()
+    assert root.status().current is not None
+    assert "journal-damaged" in {notice.slug for notice in root.warnings}
+
+
+def test_recover_takes_up_what_is_intact_and_holds(
+    site: Site, journal: Path, three: tuple[str, str, str]
+) -> None:
+    a, b, c = three
+    (site.path / "releases" / b / ".venvship").chmod(0o755)
+    (site.path / "releases" / b / ".venvship" / "files.json").unlink()
+    journal.unlink()
+    assert site.open().recover().outcome == "observed"
+    assert folders(site) == {a, c}, "what is not intact is no release any more"
+    root = site.open()
+    assert {view.id: view.state for view in root.list().releases} == {a: State.SEALED, c: State.SEALED}
+    assert root.status().held is not None
+    assert site.current == c
+    site.lock("1.3")
+    assert site.open().release().outcome == "released"
+    assert site.debris() == []
+
+
+def test_what_is_live_is_never_debris(site: Site, three: tuple[str, str, str]) -> None:
+    """Its manifest is gone, so it is no release any more; but processes run from it."""
+    c = three[2]
+    folder = site.path / "releases" / c / ".venvship"
+    folder.chmod(0o755)
+    (folder / "manifest.json").unlink()
+    site.open().recover()
+    assert c in folders(site)
+    site.lock("1.3")
+    site.open().release()
+    site.open().recover()
+    assert c not in folders(site)

@@ -1,0 +1,394 @@
+"""Random commands, kills and switches by hand on a real root, each held against the model in `world`.
+
+Every command runs in a child. It ends as the model says, or is killed before one of its effects, and then the
+root is in one of the states that the command goes through; the model goes on from that one. Which commands, and
+where they are killed, hypothesis chooses.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.support.roots import VERSIONS, Site
+from tests.torture import children, invariants
+from tests.torture.lab import Lab, Scenario, lock_by_path, write_settings
+from tests.torture.tally import Scale, Tally
+from tests.torture.world import KEEP_FAILED, SETTINGS_KEEP, Command, Known, Mood, World, moods
+from venvship.api import Root
+from venvship.model.history import History, fold
+from venvship.model.settings import health_digest
+from venvship.operations.workspace import Workspace
+
+STEPS = 50
+"""Commands in a row on one root."""
+
+START = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
+STEP = timedelta(minutes=1)
+"""From one command to the next."""
+
+MOODS = moods(VERSIONS)
+
+CHECK = "! grep -q 'app-{version}' \"$VENVSHIP_RELEASE_PATH/.venvship/lockfile\""
+
+kills = st.sampled_from([*range(10, 30), *range(10, 22), *range(1, 10)])
+"""Before which effect a command is killed; a promotion that is taken back has some thirty."""
+
+answers = st.sampled_from(["", "", "yes", "no", "check", "hook", "check", "hook"])
+"""What a promoted version is told: whatever it would be, yes, no by all, no by a check or by the hook."""
+
+names = st.integers(0, 40)
+"""Which release; see `Machine._name`."""
+
+
+def settings_for(mood: Mood) -> str:
+    """The part of `venvship.toml` with the hook and the check of a mood."""
+    text = f"keep_failed = {KEEP_FAILED}\n"
+    if not mood.refuses:
+        return text
+    test = " && ".join(CHECK.format(version=version) for version in sorted(mood.refuses))
+    command = f"""["sh", "-c", '''{test}''']"""
+    if mood.hook:
+        return f"{text}[hooks]\nrestart = {command}\n"
+    return f'{text}[[check]]\nname = "answers"\ncommand = {command}\ndeadline = 0\n'
+
+
+def prepare(lab: Lab) -> tuple[Scenario, World]:
+    """A root with one sealed release of every version, none of them live, and its model."""
+    import subprocess
+
+    site = lab.root("root-model")
+    world = World()
+    for number, version in enumerate(VERSIONS, start=1):
+        lock_by_path(site, version)
+        result = site.open(clock=lambda: START - timedelta(days=9)).release(promote=False)
+        assert result.release is not None
+        world.releases[result.release.id] = Known(version=version, sealed=number)
+        world.tick = number
+    snapshot = lab.path / "snapshot-model"
+    subprocess.run(["cp", "-a", site.path, snapshot], check=True)
+    return Scenario(site=site, snapshot=snapshot, command=()), world
+
+
+class Machine(RuleBasedStateMachine):
+    """One root and its model.
+
+    Args:
+        scenario: From `prepare`.
+        world: Its model.
+        tally: Counts the commands.
+        full: After every so many commands all invariants are looked at, every file hashed.
+    """
+
+    def __init__(self, scenario: Scenario, world: World, tally: Tally, *, full: int = 40) -> None:
+        super().__init__()
+        self._tally = tally
+        self._full = full
+        self.site: Site = scenario.restore()
+        self.world = copy.deepcopy(world)
+        self.before = invariants.observe(self.site)
+        self.now = START
+        self.mood = MOODS[0]
+        self.steps = 0
+        self.versions = {name: known.version for name, known in world.releases.items()}
+        self._set_mood(self.mood)
+        runtime = replace(self.site.runtime(clock=lambda: self.now), token=lambda: f"{self.steps:07x}")
+        self.root = Root.open(self.site.path, runtime=runtime)
+        self.workspace: Workspace = self.root._held
+        # Asked once here, the interpreter is known to every child.
+        self.workspace.require_usable(next(iter(world.releases)))
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    @initialize(live=st.lists(st.integers(0, 3), max_size=3))
+    def begin(self, live: list[int]) -> None:
+        for index in live:
+            name = self._name(index)
+            self._promote(name, None)
+
+    @rule(which=names, answer=answers)
+    def promote(self, which: int, answer: str) -> None:
+        self._promote(self._name(which, but=self.world.current), None, answer)
+
+    @rule(which=names, kill=kills, answer=answers)
+    def promote_killed(self, which: int, kill: int, answer: str) -> None:
+        self._promote(self._name(which, but=self.world.current), kill, answer)
+
+    @rule()
+    def rollback(self) -> None:
+        self._rollback(None, None)
+
+    @rule(kill=kills)
+    def rollback_killed(self, kill: int) -> None:
+        self._rollback(None, kill)
+
+    @rule(which=names, kill=st.none() | kills)
+    def rollback_to(self, which: int, kill: int | None) -> None:
+        self._rollback(self._name(which), kill)
+
+    @rule(version=st.sampled_from(VERSIONS), force=st.booleans(), answer=answers)
+    def release(self, version: str, force: bool, answer: str) -> None:
+        self._ask(answer, version)
+        self._release(version, None, force=force)
+
+    @rule(version=st.sampled_from(VERSIONS), kill=kills, answer=answers)
+    def release_killed(self, version: str, kill: int, answer: str) -> None:
+        self._ask(answer, version)
+        self._release(version, kill)
+
+    @rule(version=st.sampled_from(VERSIONS), kill=st.none() | st.integers(1, 250), now=st.integers(0, 2))
+    def rebuild(self, version: str, kill: int | None, now: int) -> None:
+        # A build takes ten times as long as a switch.
+        self._release(version, kill, rebuild=now == 0)
+
+    @rule(
+        what=st.sampled_from(["hold", "unhold", "pin", "unpin"]),
+        which=names,
+        kill=st.none() | st.integers(1, 12),
+    )
+    def say(self, what: str, which: int, kill: int | None) -> None:
+        name = self._name(which)
+        if what in {"hold", "unhold"}:
+            self._do(what, lambda c: getattr(c, what)(), getattr(self.root, what), kill)
+        else:
+            pinned = what == "pin"
+            self._do(
+                f"{what} {name}",
+                lambda c: c.pin(name, pinned=pinned),
+                lambda: getattr(self.root, what)(name),
+                kill,
+            )
+
+    @rule(keep=st.integers(2, 4), kill=st.none() | st.integers(1, 120))
+    def prune(self, keep: int, kill: int | None) -> None:
+        self._do(f"prune {keep}", lambda c: c.prune(keep), lambda: self.root.prune(keep=keep), kill)
+
+    @rule(boot=st.booleans(), kill=st.none() | kills)
+    def recover(self, boot: bool, kill: int | None) -> None:
+        label = "recover --boot" if boot else "recover"
+        self._do(label, lambda c: c.recover(boot=boot), lambda: self.root.recover(boot=boot), kill)
+
+    # -- the world around ---------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.steps % 4 == 3)
+    @rule(which=st.integers(0, 12))
+    def switch_by_hand(self, which: int) -> None:
+        there = sorted(self.world.releases)
+        link = self.site.path / "current"
+        if which == 0:
+            link.unlink(missing_ok=True)
+            self.world.current = None
+        else:
+            name = there[which % len(there)]
+            os.symlink(f"releases/{name}", self.site.path / "by-hand")
+            os.replace(self.site.path / "by-hand", link)
+            self.world.current = name
+
+    @rule(mood=st.sampled_from(MOODS))
+    def other_settings(self, mood: Mood) -> None:
+        self._set_mood(mood)
+
+    @rule(minutes=st.sampled_from([1, 20, 70]))
+    def later(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule()
+    def look(self) -> None:
+        def look() -> None:
+            status, listing = self.root.status(), self.root.list()
+            assert (status.current.id if status.current else None) == self.world.current
+            assert (status.held is not None) or not self.world.hold
+            assert {view.id for view in listing.releases} == set(self.world.releases)
+
+        ended = children.call(look)
+        self._tally.point("look", [])
+        assert ended.code == 0, ended.said
+
+    # -- how ----------------------------------------------------------------------------------------------
+
+    def _name(self, which: int, *, but: str | None = None) -> str:
+        """A release, at times one that is gone; rarely the one excepted."""
+        there, gone = sorted(self.world.releases), sorted(self.world.gone)
+        if gone and which % 10 == 9:
+            return gone[which % len(gone)]
+        if but in there and which % 10 != 8 and len(there) > 1:
+            there.remove(but)
+        return there[which % len(there)]
+
+    def _set_mood(self, mood: Mood) -> None:
+        self.mood = mood
+        write_settings(self.site, settings_for(mood), keep=SETTINGS_KEEP)
+
+    def _ask(self, answer: str, version: str) -> None:
+        """Let the settings be such that a version gets an answer; `""` leaves them as they are."""
+        if answer:
+            wanted = {"yes": "fine", "no": "nothing passes"}.get(answer, f"{answer} refuses {version}")
+            self._set_mood(next(mood for mood in MOODS if mood.name == wanted))
+
+    def _promote(self, name: str, kill: int | None, answer: str = "") -> None:
+        self._ask(answer, self.versions[name])
+        self._do(f"promote {name}", lambda c: c.promote(name), lambda: self.root.promote(name), kill)
+
+    def _rollback(self, name: str | None, kill: int | None) -> None:
+        label = f"rollback {name or ''}"
+        self._do(label, lambda c: c.rollback(name), lambda: self.root.rollback(name), kill)
+
+    def _release(self, version: str, kill: int | None, *, rebuild: bool = False, force: bool = False) -> None:
+        lock_by_path(self.site, version)
+        new = f"{self.now + STEP:%Y%m%dT%H%M%SZ}-{self.steps + 1:07x}"
+        self.versions[new] = version
+        self._do(
+            f"release {version} rebuild={rebuild} force={force}",
+            lambda c: c.release(version, new, rebuild=rebuild, force=force),
+            lambda: self.root.release(rebuild=rebuild, force=force),
+            kill,
+        )
+
+    def _do(
+        self,
+        label: str,
+        model: Callable[[Command], int],
+        act: Callable[[], object],
+        kill: int | None,
+    ) -> None:
+        """Run a command, and hold what came of it against the model."""
+        self.steps += 1
+        self.now += STEP
+        command = Command(self.world, now=self.now, mood=self.mood)
+        code = model(command)
+        ended = children.call(act, plan=f"kill@{kill}" if kill else "")
+        self._tally.point(label, [])
+        history = self._history()
+        seen = self._seen(history)
+        where = f"{label}, at effect {kill}, {self.mood.name}: "
+        if ended.killed:
+            fitting = [world for world in command.worlds if self._shown(world) == seen]
+            closest = [self._shown(world) for world in command.worlds]
+            assert fitting, f"{where}killed, and left {seen}, none of {closest}"
+            self.world = copy.deepcopy(fitting[-1])
+            self.world.previous = self.site.previous
+        else:
+            assert ended.code == code, f"{where}ended with {ended.code} instead of {code}: {ended.said}"
+            shown = self._shown(command.last)
+            assert seen == shown, f"{where}left {seen} instead of {shown}"
+            self.world = copy.deepcopy(command.last)
+            assert self.site.previous == self.world.previous, f"{where}previous is {self.site.previous}"
+        self._look_after(where)
+
+    def _look_after(self, where: str) -> None:
+        """The invariants: what a few names tell after each command, all of them now and then."""
+        current = self.site.current
+        if current is not None:
+            assert os.readlink(self.site.path / "current") == f"releases/{current}", where
+            assert (self.site.path / "releases" / current / ".venvship" / "manifest.json").exists(), where
+        if self.steps % self._full == 0:
+            wrong = invariants.at_once(self.site, self.before)
+            assert not wrong, f"{where}{wrong}"
+
+    def teardown(self) -> None:
+        """Let a last command recover, and look at everything."""
+        ended = children.call(self.root.recover)
+        assert ended.code in {0, 22, 23}, ended.said
+        wrong = invariants.settled(self.site, self.before)
+        assert not wrong, str(wrong)
+
+    def _history(self) -> History:
+        reading = self.workspace.read_journal()
+        assert not reading.damage
+        return fold(reading.events)
+
+    def _seen(self, history: History) -> dict[str, Any]:
+        """What the root shows, in words that the model has too."""
+        layout = self.workspace.layout
+        now = health_digest(self.workspace.settings())
+        version = {record.environment_digest: self.versions[name] for name, record in history.records.items()}
+        there = {name for name in history.records if self.workspace._is_known(name, history)}
+        intent = history.intent
+        hold = history.root_hold
+        return {
+            "current": layout.current(),
+            "expected": history.expected,
+            "lineage": history.lineage,
+            "states": {name: str(history.state(name)) for name in sorted(there)},
+            "pinned": sorted(name for name in there if history.records[name].pinned),
+            "hold": ("standing" if hold.standing else "lapsing") if hold else "",
+            "refused": sorted(
+                (version[digest], history.refusal(digest, now) is not None)
+                for digest in history.environment_holds
+            ),
+            "bad": [version[digest] for digest in history.bad_in_a_row],
+            "open": (
+                (
+                    "promote" if intent.kind == "promote" else "manual" if intent.manual else "back",
+                    intent.origin,
+                    intent.target,
+                    intent.tries if intent.kind == "promote" else 1,
+                )
+                if intent
+                else None
+            ),
+        }
+
+    def _shown(self, world: World) -> dict[str, Any]:
+        """The same of a world."""
+        opened = world.open
+        return {
+            "current": world.current,
+            "expected": world.expected,
+            "lineage": world.lineage,
+            "states": {name: world.releases[name].state for name in sorted(world.releases)},
+            "pinned": sorted(name for name, known in world.releases.items() if known.pinned),
+            "hold": world.hold,
+            "refused": sorted((version, mood == self.mood.name) for version, mood in world.refused.items()),
+            "bad": world.bad_row,
+            "open": (opened.kind, opened.origin, opened.target, opened.tries) if opened else None,
+        }
+
+
+def walk(lab: Lab, scale: Scale, *, shrink: bool = True) -> Tally:
+    """Run as many commands as the scale says, in sequences of `STEPS`.
+
+    Args:
+        lab: Where.
+        scale: Its points are commands; ten thousand if it does not say.
+        shrink: Whether to look for the shortest sequence that fails.
+    """
+    tally = Tally("model")
+    scenario, world = prepare(lab)
+
+    def machine() -> Machine:
+        return Machine(scenario, world, tally)
+
+    examples = max(1, (scale.points or 10_000) // STEPS)
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        print_blob=False,
+        report_multiple_bugs=False,
+    )
+    with tally.timed():
+        try:
+            run_state_machine_as_test(seed(scale.seed)(machine), settings=chosen)  # type: ignore[no-untyped-call]
+        except AssertionError as error:
+            how = "\n".join(getattr(error, "__notes__", []))
+            tally.violations.append(f"{error}\n{how}")
+    return tally

@@ -1,0 +1,422 @@
+"""Section 7 of the design as a model in memory: what a root is like, and what each command makes of it.
+
+Nothing here reads a root or imports venvship. A command is the list of worlds that it goes through, each the
+result of one step that a kill cannot halve; a command that was killed left one of them, one that ended the last.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+SETTINGS_KEEP = 3
+KEEP_FAILED = 2
+TRIES = 2
+BAD_IN_A_ROW = 3
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What the checks and hooks say for a while.
+
+    Attributes:
+        name: Moods of the same name are the same settings.
+        refuses: The versions that do not pass.
+        hook: Whether the restart hook says so; otherwise a live check does.
+    """
+
+    name: str
+    refuses: frozenset[str] = frozenset()
+    hook: bool = False
+
+
+@dataclass
+class Known:
+    """One release: `sealed` and `live` are places in an order, `until` is when it stopped being live."""
+
+    version: str
+    sealed: int
+    state: str = "sealed"
+    live: int = 0
+    until: datetime | None = None
+    pinned: bool = False
+
+
+@dataclass
+class Open:
+    """A switch without an outcome.
+
+    Attributes:
+        kind: `promote`, `back` (a promotion that is taken back) or `manual` (a person's rollback).
+        origin: What it leaves.
+        target: What it makes current.
+        tries: How often the trial was begun.
+        tried: The release whose trial has no verdict, if what is left is that one.
+        says_no: Whether that was found wanting.
+    """
+
+    kind: str
+    origin: str | None
+    target: str | None
+    tries: int = 1
+    tried: str | None = None
+    says_no: bool = False
+
+
+@dataclass
+class World:
+    """A root.
+
+    Attributes:
+        releases: All there are.
+        gone: Those that were pruned.
+        current: What the link names.
+        previous: What the other link names.
+        expected: What was current after the last switch that has an outcome.
+        lineage: The stack of promoted releases.
+        open: The switch that has no outcome.
+        hold: Of the root: `""`, `lapsing` or `standing`.
+        refused: By version, the mood that refused its environment.
+        bad_row: Environments that were bad since the last good promotion.
+        tick: Counts what the order matters of.
+    """
+
+    releases: dict[str, Known] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    current: str | None = None
+    previous: str | None = None
+    expected: str | None = None
+    lineage: list[str] = field(default_factory=list)
+    open: Open | None = None
+    hold: str = ""
+    refused: dict[str, str] = field(default_factory=dict)
+    bad_row: list[str] = field(default_factory=list)
+    tick: int = 0
+
+    def goal(self) -> str | None:
+        """Where a rollback without a name goes: the nearest proven release below what is current."""
+        below = list(self.lineage)
+        on_trial = self.open is not None and self.open.tried == self.current
+        if self.current in below and not on_trial:
+            while below[-1] != self.current:
+                below.pop()
+        for name in reversed(below):
+            if name != self.current and name in self.releases and self.releases[name].state == "proven":
+                return name
+        return None
+
+    def doomed(self, keep: int, now: datetime) -> list[str]:
+        """What a prune removes, in the order in which it does."""
+        newest = sorted(self.releases, key=lambda name: -self.releases[name].sealed)
+        proven = sorted(
+            (name for name in newest if self.releases[name].state == "proven"),
+            key=lambda name: -self.releases[name].live,
+        )
+        failed = [name for name in newest if self.releases[name].state in {"bad", "inconclusive"}]
+        live = self.releases[self.current].sealed if self.current else 0
+        kept = {self.current, self.previous, *proven[: max(keep, 2)], *failed[:KEEP_FAILED]}
+        for name, known in self.releases.items():
+            recent = known.until is not None and now - known.until < timedelta(hours=1)
+            if known.pinned or recent or (known.state == "sealed" and known.sealed > live):
+                kept.add(name)
+        return [name for name in newest if name not in kept]
+
+
+class Command:
+    """A command in the making: its methods are the commands, and return the exit code.
+
+    Args:
+        world: The root before it.
+        now: The time.
+        mood: What checks and hooks say.
+
+    Attributes:
+        worlds: What it goes through, the world before it first.
+    """
+
+    def __init__(self, world: World, *, now: datetime, mood: Mood) -> None:
+        self.worlds = [copy.deepcopy(world)]
+        self._world = copy.deepcopy(world)
+        self._now = now
+        self._mood = mood
+
+    @property
+    def last(self) -> World:
+        """What it leaves if nothing interrupts it."""
+        return self._world
+
+    # -- the commands -------------------------------------------------------------------------------------
+
+    def promote(self, name: str) -> int:
+        """`promote RELEASE`."""
+        self._recover()
+        if name not in self._world.releases:
+            return 13
+        if name == self._world.current:
+            return 0
+        return self._switch(name)
+
+    def release(self, version: str, new: str, *, rebuild: bool = False, force: bool = False) -> int:
+        """`release`, of the lockfile of a version; `new` is the id of what it may build."""
+        self._recover()
+        world = self._world
+        current = world.releases[world.current].version if world.current else None
+        if current == version and not rebuild:
+            return 0
+        if world.refused.get(version) == self._mood.name and not force:
+            return 25
+        ready = [
+            name
+            for name, known in world.releases.items()
+            if known.version == version and known.state in {"sealed", "proven"}
+        ]
+        if rebuild or not ready:
+            world.releases[new] = Known(version=version, sealed=self._next())
+            self._mark()
+            return self._switch(new)
+        return self._switch(max(ready, key=lambda name: world.releases[name].sealed))
+
+    def rollback(self, name: str | None = None) -> int:
+        """`rollback [RELEASE]`. It recovers nothing first."""
+        world = self._world
+        target = self._way_back() if name is None else name
+        if target is None:
+            return 24
+        if target not in world.releases:
+            return 13
+        if target == world.current:
+            return 0
+        tried = None
+        if world.open is not None:
+            if world.open.tried == world.current:
+                tried = world.open.tried
+            elif world.open.kind == "back" and world.open.tried is not None:
+                self._judge(world.open.tried, "inconclusive")
+        world.open = Open("manual", world.current, target, tried=tried)
+        self._mark()
+        world.current = target
+        self._mark()
+        return self._settle_manual(boot=False)
+
+    def recover(self, *, boot: bool = False) -> int:
+        """`recover [--boot]`."""
+        return self._recover(boot=boot)
+
+    def prune(self, keep: int) -> int:
+        """`prune --keep N`."""
+        self._recover()
+        self._prune(keep)
+        return 0
+
+    def hold(self) -> int:
+        """`hold`."""
+        self._world.hold = "standing"
+        self._mark()
+        return 0
+
+    def unhold(self) -> int:
+        """`unhold`."""
+        self._world.hold = ""
+        self._world.refused.clear()
+        self._world.bad_row.clear()
+        self._mark()
+        return 0
+
+    def pin(self, name: str, *, pinned: bool) -> int:
+        """`pin` or `unpin RELEASE`."""
+        if name not in self._world.releases:
+            return 13
+        self._world.releases[name].pinned = pinned
+        self._mark()
+        return 0
+
+    # -- the switch ---------------------------------------------------------------------------------------
+
+    def _switch(self, target: str) -> int:
+        world = self._world
+        world.open = Open("promote", world.current, target, tried=target)
+        self._mark()
+        world.current = target
+        self._mark()
+        code = self._try()
+        self._prune(SETTINGS_KEEP)
+        return code
+
+    def _try(self) -> int:
+        world, opened = self._world, self._world.open
+        assert opened is not None
+        assert opened.target is not None
+        if self._passes(opened.target):
+            self._promoted(opened.target)
+            return 0
+        world.open = Open("back", opened.target, opened.origin, tried=opened.target, says_no=True)
+        self._mark()
+        return self._go_back(boot=False)
+
+    def _promoted(self, target: str) -> None:
+        world = self._world
+        self._make_current(target)
+        if world.lineage[-1:] != [target]:
+            world.lineage.append(target)
+        world.releases[target].state = "proven"
+        world.bad_row.clear()
+        world.refused.pop(world.releases[target].version, None)
+        if world.hold == "lapsing":
+            world.hold = ""
+        self._done()
+
+    def _go_back(self, *, boot: bool) -> int:
+        world, opened = self._world, self._world.open
+        assert opened is not None
+        assert opened.origin is not None
+        left = opened.origin
+        world.current = opened.target
+        self._mark()
+        passed = boot or self._passes(opened.target)
+        self._make_current(opened.target)
+        world.releases[left].until = self._now
+        # Bad needs an old one that said yes again, or none; at boot nobody is asked.
+        bad = opened.says_no and passed and (opened.target is None or not boot)
+        self._judge(left, "bad" if bad else "inconclusive")
+        if bad:
+            self._refuse(world.releases[left].version)
+        self._done()
+        return 22 if passed else 23
+
+    def _settle_manual(self, *, boot: bool) -> int:
+        world, opened = self._world, self._world.open
+        assert opened is not None
+        assert opened.target is not None
+        world.current = opened.target
+        self._mark()
+        passed = boot or self._passes(opened.target)
+        self._make_current(opened.target)
+        if opened.origin in world.releases and opened.origin != opened.target:
+            world.releases[opened.origin].until = self._now
+        if opened.tried is not None:
+            self._judge(opened.tried, "inconclusive")
+        self._pop_to(opened.target)
+        world.hold = world.hold or "lapsing"
+        self._done()
+        return 0 if passed else 23
+
+    def _way_back(self) -> str | None:
+        world, opened = self._world, self._world.open
+        if opened is not None and opened.tried == world.current and opened.kind != "manual":
+            # Going back to where an interrupted promotion came from is the rollback.
+            origin = opened.origin if opened.kind == "promote" else opened.target
+            if origin in world.releases:
+                return origin
+        return world.goal()
+
+    # -- recovery -----------------------------------------------------------------------------------------
+
+    def _recover(self, *, boot: bool = False) -> int:
+        world, opened = self._world, self._world.open
+        code = 0
+        if opened is None:
+            if world.current != world.expected:
+                self._observe()
+        elif opened.kind == "promote" and world.current == opened.target:
+            code = self._finish_promotion(opened, boot=boot)
+        elif opened.kind == "promote" and world.current == opened.origin:
+            world.open = None
+            self._mark()
+        elif opened.kind == "back" and world.current in {opened.origin, opened.target}:
+            code = self._go_back(boot=boot)
+        elif opened.kind == "manual" and world.current in {opened.origin, opened.target}:
+            code = self._settle_manual(boot=boot)
+        else:
+            self._observe()
+        world.previous = world.goal()
+        self._mark()
+        return code
+
+    def _finish_promotion(self, opened: Open, *, boot: bool) -> int:
+        world = self._world
+        if boot or opened.tries >= TRIES:
+            world.open = Open("back", opened.target, opened.origin, tried=opened.target)
+            self._mark()
+            return self._go_back(boot=boot)
+        opened.tries += 1
+        self._mark()
+        return self._try()
+
+    def _observe(self) -> None:
+        """Somebody moved the link."""
+        world = self._world
+        tried = world.open.tried if world.open else None
+        self._make_current(world.current)
+        if tried in world.releases and tried != world.current:
+            world.releases[tried].until = self._now
+        if world.current is not None:
+            self._pop_to(world.current)
+        world.hold = world.hold or "lapsing"
+        self._done()
+
+    # -- small steps --------------------------------------------------------------------------------------
+
+    def _passes(self, name: str | None) -> bool:
+        return name is None or self._world.releases[name].version not in self._mood.refuses
+
+    def _make_current(self, name: str | None) -> None:
+        world = self._world
+        if name == world.expected:
+            return
+        if world.expected in world.releases:
+            world.releases[world.expected].until = self._now
+        if name is not None:
+            world.releases[name].live = self._next()
+            world.releases[name].until = None
+        world.expected = name
+
+    def _judge(self, name: str, verdict: str) -> None:
+        """Proven is never taken back, and bad is not softened."""
+        known = self._world.releases[name]
+        if known.state not in {"proven", "bad"}:
+            known.state = verdict
+
+    def _refuse(self, version: str) -> None:
+        world = self._world
+        world.refused[version] = self._mood.name
+        if version not in world.bad_row:
+            world.bad_row.append(version)
+        if len(world.bad_row) >= BAD_IN_A_ROW:
+            world.hold = world.hold or "lapsing"
+
+    def _pop_to(self, name: str) -> None:
+        lineage = self._world.lineage
+        if name in lineage:
+            while lineage[-1] != name:
+                lineage.pop()
+        else:
+            lineage.append(name)
+
+    def _prune(self, keep: int) -> None:
+        for name in self._world.doomed(keep, self._now):
+            del self._world.releases[name]
+            self._world.gone.add(name)
+            self._mark()
+
+    def _next(self) -> int:
+        self._world.tick += 1
+        return self._world.tick
+
+    def _done(self) -> None:
+        self._world.open = None
+        self._world.previous = self._world.goal()
+        self._mark()
+
+    def _mark(self) -> None:
+        self.worlds.append(copy.deepcopy(self._world))
+
+
+def moods(versions: Collection[str]) -> list[Mood]:
+    """All fine; a check or the restart hook refuses one version; nothing passes."""
+    found = [Mood("fine"), Mood("nothing passes", frozenset(versions), hook=True)]
+    for version in versions:
+        found.append(Mood(f"check refuses {version}", frozenset({version})))
+        found.append(Mood(f"hook refuses {version}", frozenset({version}), hook=True))
+    return found
