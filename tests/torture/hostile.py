@@ -1,8 +1,8 @@
 """Every state file of a root cut short, overwritten, replaced or locked away, under every command.
 
-A point is one file, one thing done to it, and one command. Whatever the command does, it ends in time, with an
-exit code that means something, and leaves `current` where it was or on a release that can be used. A journal
-that cannot be read never stops a rollback. When the file is put back, everything works.
+A point is one file, one thing done to it, and one command. Whatever the command does, it ends in time, with
+an exit code that means something, and leaves `current` where it was or on a release that can be used. A
+journal that cannot be read never stops a rollback. When the file is put back, everything works.
 """
 
 from __future__ import annotations
