@@ -19,7 +19,7 @@ from venvship.model.settings import HookSettings, Settings
 from venvship.operations import links, switch
 from venvship.operations.trial import Trial, try_current
 from venvship.operations.verify import verify_release
-from venvship.operations.workspace import Workspace
+from venvship.operations.workspace import Workspace, world_faults
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files
 from venvship.system.mutex import shared
@@ -61,11 +61,12 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
         BusyError: Another command is under way, so nothing was interrupted.
         VenvshipError: The root, its journal or its settings are unusable.
     """
-    workspace.open_for_writing()
-    with workspace.holding("build", "recover"):
-        _take_up(workspace)
-        recovered = recover_switch(workspace, boot=boot)
-        debris = sweep_debris(workspace)
+    with world_faults(workspace.layout):
+        workspace.open_for_writing()
+        with workspace.holding("build", "recover"):
+            _take_up(workspace)
+            recovered = recover_switch(workspace, boot=boot)
+            debris = sweep_debris(workspace)
     recovered = Recovered(
         outcome=recovered.outcome, current=recovered.current, debris=debris, switched=recovered.switched
     )
