@@ -41,7 +41,7 @@ command = ["sh", "-c", 'echo "$CALL $(wc -l < "$VENVSHIP_ROOT/state/journal.json
 name = "live"
 command = ["sleep", "0.05"]
 """
-"""A candidate check that notes how long the journal was: between that and its own switch nobody may switch."""
+"""A candidate check that notes how long the journal was: between that and its switch nobody may switch."""
 
 CODES = {
     "release": {0, 13, 22, 30, 31},
