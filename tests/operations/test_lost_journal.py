@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.roots import Site
-from venvship.errors import StateError
+from venvship.errors import NotWritableError, StateError
 from venvship.model.release import State
 
 
@@ -99,3 +99,13 @@ def test_what_is_live_is_never_debris(site: Site, three: tuple[str, str, str]) -
     site.open().release()
     site.open().recover()
     assert c not in folders(site)
+
+
+def test_a_journal_that_cannot_be_written_is_said_to_be_so_by_recover(
+    site: Site, journal: Path, three: tuple[str, str, str]
+) -> None:
+    journal.unlink()
+    journal.symlink_to("no/such/place")
+    with pytest.raises(NotWritableError):
+        site.open().recover()
+    assert folders(site) == set(three)

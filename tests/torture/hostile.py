@@ -1,8 +1,8 @@
 """Every state file of a root cut short, overwritten, replaced or locked away, under every command.
 
-A point is one file, one thing done to it, and one command. Whatever the command does, it ends in time, with an
-exit code that means something, and leaves `current` where it was or on a release that can be used. A journal
-that cannot be read never stops a rollback. When the file is put back, everything works.
+A point is one file, one thing done to it, and one command. Whatever the command does, it ends in time, with
+an exit code that means something, and leaves `current` where it was or on a release that can be used. A
+journal that cannot be read never stops a rollback. When the file is put back, everything works.
 """
 
 from __future__ import annotations
@@ -158,11 +158,8 @@ def cases(bench: Bench, scale: Scale) -> list[Case]:
     found = []
     for file in (template.format(**bench.names) for template in FILES):
         size = bench.whole(file).stat().st_size
-        cuts = (
-            range(size)
-            if scale.points is None
-            else sorted({0, size // 3, size // 2, size - 1} & {*range(size)})
-        )
+        step = 1 if scale.points is None else max(1, size // max(3, scale.points // 250))
+        cuts = sorted({*range(0, size, step), size - 1} & {*range(size)})
         found += [Case(file, "cut", length) for length in cuts]
         damages = ["nuls", "garbage", "directory", "dangling", "missing", "unreadable"]
         damages += ["foreign"] * (os.geteuid() == 0)
@@ -246,7 +243,7 @@ def _with_such_a_journal(bench: Bench, case: Case, name: str) -> set[int]:
         left = bench.whole(JOURNAL).read_bytes()[: case.detail]
         known = any(_seals(line, bench.names["current"]) for line in left.split(b"\n")[:-1])
         return {0, 13} if known else {0 if name == "recover" else 12}
-    if case.damage in {"nuls", "missing", "dangling"}:
+    if case.damage in {"nuls", "missing"}:
         return {0 if name == "recover" else 12}
     return {12}
 

@@ -1,8 +1,8 @@
 """Random commands, kills and switches by hand on a real root, each held against the model in `world`.
 
-Every command runs in a child. It ends as the model says, or is killed before one of its effects, and then the
-root is in one of the states that the command goes through; the model goes on from that one. Which commands, and
-where they are killed, hypothesis chooses.
+Every command runs in a child. It ends as the model says, or is killed before one of its effects, and then
+the root is in one of the states that the command goes through; the model goes on from that one. Which
+commands, and where they are killed, hypothesis chooses.
 """
 
 from __future__ import annotations

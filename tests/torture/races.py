@@ -1,8 +1,9 @@
 """Eight processes at once on one root: who wins is open, what must hold afterwards is not.
 
-Two release, one rolls back, one promotes, one prunes, one holds and unholds, one asks for status and list, and
-one reads the link and what it leads to as fast as it can. They go on for a round; then the journal has to tell
-one story in which every answer that somebody got is true, and one `recover` has to find the root well.
+Two release, one rolls back, one promotes, one prunes, one holds and unholds, one asks for status and list,
+and one reads the link and what it leads to as fast as it can. They go on for a round; then the journal has
+to tell one story in which every answer that somebody got is true, and one `recover` has to find the root
+well.
 """
 
 from __future__ import annotations
@@ -40,8 +41,7 @@ command = ["sh", "-c", 'echo "$CALL $(wc -l < "$VENVSHIP_ROOT/state/journal.json
 name = "live"
 command = ["sleep", "0.05"]
 """
-"""A candidate check that notes how long the journal was: what comes between that and its switch must be nobody
-else's switch."""
+"""A candidate check that notes how long the journal was: between that and its switch nobody may switch."""
 
 CODES = {
     "release": {0, 13, 22, 30, 31},

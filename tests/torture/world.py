@@ -1,7 +1,8 @@
 """Section 7 of the design as a model in memory: what a root is like, and what each command makes of it.
 
-Nothing here reads a root or imports venvship. A command is the list of worlds that it goes through, each the
-result of one step that a kill cannot halve; a command that was killed left one of them, one that ended the last.
+Nothing here reads a root or imports venvship. A command is the list of worlds that it goes through, each
+the result of one step that a kill cannot halve; a command that was killed left one of them, one that ended
+the last.
 """
 
 from __future__ import annotations

@@ -110,9 +110,9 @@ def damaged_journal(reading: Reading) -> StateError:
 def lost_journal(current: str) -> StateError:
     """The refusal of a journal that is whole, as far as it goes, and has never heard of what is live."""
     return StateError(
-        f"the journal is damaged: it does not know {current}, which is live. It was lost, or is an older copy",
-        hint="restore state/journal.jsonl from a backup; without one, `venvship recover` takes up the releases "
-        "that are intact",
+        f"the journal is damaged: it does not know {current}, which is live; it was lost, or is an old copy",
+        hint="restore state/journal.jsonl from a backup; without one, `venvship recover` takes up the "
+        "releases that are intact",
     )
 
 
