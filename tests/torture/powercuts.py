@@ -1,0 +1,285 @@
+"""Power cuts, on real file systems: at random instants, at chosen effects, and right after an acknowledgement.
+
+A root is prepared on an image. For every point a copy of the image is mounted, a command is started there,
+the power is cut, what still runs is killed, and what the cut has left is mounted again. Before anything
+recovers, what was acknowledged must be true and `current` intact; then the next plain command has to recover.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.support.roots import Site
+from tests.torture import filesystems, invariants
+from tests.torture.filesystems import FLUSH_LOG, KINDS, NO_FLUSH, Disk
+from tests.torture.kills import NEXT, recover_and_check
+from tests.torture.lab import SCENARIOS, Lab, Scenario
+from tests.torture.tally import Scale, Tally
+from venvship.operations.verify import _verify as verify_tree
+from venvship.operations.workspace import Workspace
+from venvship.root import RootLayout
+
+COMMANDS = ("release", "import", "promote", "rollback", "prune", "failing")
+"""The scenarios whose commands are cut, in turn."""
+
+MUTANTS = Path(__file__).parent / "mutants"
+"""Directories for PYTHONPATH; each has a `sitecustomize.py` that breaks one promise of venvship."""
+
+ORDERING = ("syncfs", "fsync", "rename")
+"""The effects around which an order of writes shows."""
+
+Point = tuple[str, list[str]]
+"""What was done, and what it broke."""
+
+
+def reason_to_skip(filesystem: str) -> str:
+    """Why this cannot be run here; `""` if it can."""
+    return filesystems.reason_to_skip(KINDS[filesystem])
+
+
+def cuts(lab: Lab, filesystem: str, scale: Scale) -> Tally:
+    """Cut the power at random instants while a command runs."""
+    return _tally(f"power cuts at random instants, {filesystem}", random_cuts(lab, filesystem, scale))
+
+
+def acknowledged(lab: Lab, filesystem: str, scale: Scale) -> Tally:
+    """Cut the power right after a command has said that it is done."""
+    return _tally(f"power cuts after the command, {filesystem}", cuts_afterwards(lab, filesystem, scale))
+
+
+def at_effects(lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS) -> Tally:
+    """Cut the power just before each effect of each command."""
+    return _tally(f"power cuts at effects, {filesystem}", effect_cuts(lab, filesystem, scale, names))
+
+
+def _tally(name: str, points: Iterator[Point]) -> Tally:
+    tally = Tally(name)
+    with tally.timed(), contextlib.closing(points):  # type: ignore[type-var]
+        for label, wrong in points:
+            tally.point(label, wrong)
+    return tally
+
+
+def until_caught(points: Iterator[Point], most: int) -> int | None:
+    """How many points it takes until one breaks something; `None` if that many do not."""
+    with contextlib.closing(points):  # type: ignore[type-var]
+        for number, (_, wrong) in enumerate(points, start=1):
+            if wrong:
+                return number
+            if number >= most:
+                break
+    return None
+
+
+def random_cuts(
+    lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
+) -> Iterator[Point]:
+    """Make the points of `cuts`, one after the other; 60 unless the scale says how many."""
+    chance = random.Random(scale.seed)
+    with _bench(lab, filesystem, mutant) as bench:
+        for number in range(scale.points or 60):
+            case = bench.case(names[number % len(names)])
+            after = chance.uniform(0, case.seconds)
+            how = chance.choice((FLUSH_LOG, NO_FLUSH))
+            case.insert()
+            with bench.victim(case) as victim:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    victim.wait(after)
+                bench.disk.cut(how)
+            label = f"{filesystem}, {case.name}, after {after:.3f} s of {case.seconds:.3f}, {_said(how)}"
+            yield label, case.look(bench, case.before, number)
+
+
+def cuts_afterwards(
+    lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
+) -> Iterator[Point]:
+    """Make the points of `acknowledged`; 12 unless the scale says how many."""
+    with _bench(lab, filesystem, mutant) as bench:
+        for number in range(scale.points or 12):
+            case = bench.case(names[number % len(names)])
+            case.insert()
+            with bench.victim(case) as victim:
+                code = victim.wait(60)
+                said = replace(
+                    case.before,
+                    journal=(case.site.path / "state" / "journal.jsonl").read_bytes(),
+                    current=case.site.current,
+                )
+                bench.disk.cut(NO_FLUSH)
+            wrong = [] if code == case.scenario.code else [f"it ended with {code}"]
+            yield f"{filesystem}, after {case.name}", wrong + case.look(bench, said, number, acknowledged=True)
+
+
+def effect_cuts(
+    lab: Lab,
+    filesystem: str,
+    scale: Scale,
+    names: Sequence[str] = COMMANDS,
+    *,
+    mutant: str = "",
+    effects: Sequence[str] = (),
+) -> Iterator[Point]:
+    """Make the points of `at_effects`: every effect, or those of some kinds, as many as the scale says.
+
+    The command stops itself before the effect; then the power is cut, with the log flushed and without
+    in turn.
+    """
+    trace = lab.path / "effects"
+    with _bench(lab, filesystem, mutant) as bench:
+        every: list[tuple[_Case, int, str]] = []
+        for name in names:
+            case = bench.case(name)
+            case.insert()
+            trace.unlink(missing_ok=True)
+            with bench.victim(case, f"trace:{trace}") as victim:
+                victim.wait(60)
+            for line in trace.read_text(errors="replace").splitlines():
+                number, effect, path = line.split(" ", 2)
+                if not effects or effect in effects:
+                    every.append((case, int(number), f"{effect} {path.removeprefix(str(case.site.path))}"))
+        for index in scale.choose(every):
+            case, number, effect = every[index]
+            how = (NO_FLUSH, FLUSH_LOG)[(index + scale.seed) % 2]
+            case.insert()
+            with bench.victim(case, f"pause@{number}") as victim:
+                stopped = _wait_for_stop(victim)
+                bench.disk.cut(how)
+            label = f"{filesystem}, {case.name}, before effect {number} ({effect}), {_said(how)}"
+            wrong = case.look(bench, case.before, index)
+            yield label, wrong if stopped else ["it did not stop there", *wrong]
+
+
+def _said(how: int) -> str:
+    return "log flushed" if how == FLUSH_LOG else "log as it is"
+
+
+def _wait_for_stop(victim: subprocess.Popen[str]) -> bool:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with open(f"/proc/{victim.pid}/stat") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+        if state in "TZ":
+            return state == "T"
+        time.sleep(0.002)
+    return False
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A scenario on a prepared image."""
+
+    name: str
+    scenario: Scenario
+    image: Path
+    disk: Disk
+    before: invariants.Before
+    seconds: float
+
+    @property
+    def site(self) -> Site:
+        return self.scenario.site
+
+    def insert(self) -> None:
+        self.disk.insert(self.image)
+
+    def look(
+        self, bench: _Bench, before: invariants.Before, number: int, *, acknowledged: bool = False
+    ) -> list[str]:
+        """Restart the computer, and say what is wrong: before anything recovers, and after."""
+        bench.disk.restart()
+        wrong = [*invariants.at_once(self.site, before), *manifests_are_true(self.site)]
+        if acknowledged and self.site.current != before.current:
+            wrong.append(f"I3 current is {self.site.current}, and {before.current} was acknowledged")
+        return wrong + recover_and_check(self.site, before, NEXT[number % len(NEXT)])
+
+
+def manifests_are_true(site: Site) -> list[str]:
+    """What is wrong with directories that have a manifest: with one, durable, all it vouches for is there.
+
+    Also one that has no line in the journal yet, and is debris as long as the journal can be read.
+    """
+    workspace = Workspace(RootLayout.at(site.path), site.runtime())
+    records = workspace.history_for_reading().records
+    wrong = []
+    for name in workspace.layout.sealed():
+        record = records.get(name)
+        if record is not None and record.pruned:
+            continue
+        verified = verify_tree(workspace, name)
+        if not verified.ok:
+            wrong.append(f"I1 {name} has a manifest, and is damaged: {verified.damaged[:2]}")
+    return wrong
+
+
+@dataclass
+class _Bench:
+    """A disk, and the scenarios that are prepared on images of it so far."""
+
+    lab: Lab
+    disk: Disk
+    mutant: str
+    cases: dict[str, _Case]
+    count: int = 0
+
+    def case(self, name: str) -> _Case:
+        """Prepare a scenario, once."""
+        if name not in self.cases:
+            self.cases[name] = self._prepare(name)
+        return self.cases[name]
+
+    def _prepare(self, name: str) -> _Case:
+        self.disk.insert()
+        scenario = _scenario(self.lab, name, self.disk.path)
+        image = self.disk.keep(name)
+        self.disk.insert(image)
+        before = invariants.observe(scenario.site)
+        case = _Case(name, scenario, image, self.disk, before, seconds=0.0)
+        began = time.monotonic()
+        with self.victim(case) as victim:
+            victim.wait(60)
+        return replace(case, seconds=time.monotonic() - began)
+
+    @contextlib.contextmanager
+    def victim(self, case: _Case, plan: str = "") -> Iterator[subprocess.Popen[str]]:
+        """Run the command of a case; when the block ends, it and all it has started are killed."""
+        self.count += 1
+        mark = f"{self.lab.path}:{self.count}"
+        env = {filesystems.MARK: mark}
+        if plan:
+            env["VENVSHIP_FAILPOINTS"] = plan
+        if self.mutant:
+            env["PYTHONPATH"] = str(MUTANTS / self.mutant)
+        process = case.site.start(*case.scenario.command, env=env)
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGKILL)
+            filesystems.kill_marked(mark)
+            process.communicate()
+
+
+@contextlib.contextmanager
+def _bench(lab: Lab, filesystem: str, mutant: str) -> Iterator[_Bench]:
+    with filesystems.disk(lab.path / "power", KINDS[filesystem]) as disk:
+        yield _Bench(lab, disk, mutant, {})
+
+
+_PREPARED: dict[tuple[Path, str], Scenario] = {}
+
+
+def _scenario(lab: Lab, name: str, on: Path) -> Scenario:
+    """Prepare a scenario on a mounted file system, or copy it there from the one that was prepared before."""
+    scenario = _PREPARED.get((lab.path, name))
+    if scenario is None:
+        scenario = _PREPARED[lab.path, name] = lab.scenario(name, on=on)
+    else:
+        subprocess.run(["cp", "-a", scenario.snapshot, scenario.site.path], check=True)
+    return scenario
