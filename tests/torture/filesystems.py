@@ -7,7 +7,6 @@ however it ends; loop devices free themselves with the last unmount.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -28,6 +27,10 @@ FLUSH_LOG, NO_FLUSH = 1, 2
 
 FICLONE = 0x40049409
 """ioctl_ficlone(2)."""
+
+
+class CannotMountError(Exception):
+    """A file system could not be mounted: after a cut, its own repair has failed."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def mount(source: Path | str, target: Path, *, kind: str = "", options: str = ""
         arguments += ["-o", given]
     done = subprocess.run(["mount", *arguments, source, target], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise OSError(errno.EIO, f"cannot mount {source}: {done.stderr.strip()}")
+        raise CannotMountError(f"cannot mount {source} ({done.returncode}): {done.stderr.strip()}")
 
 
 @contextlib.contextmanager

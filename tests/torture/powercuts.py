@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.support.roots import Site
 from tests.torture import filesystems, invariants
-from tests.torture.filesystems import FLUSH_LOG, KINDS, NO_FLUSH, Disk
+from tests.torture.filesystems import FLUSH_LOG, KINDS, NO_FLUSH, CannotMountError, Disk
 from tests.torture.kills import NEXT, recover_and_check
 from tests.torture.lab import SCENARIOS, Lab, Scenario
 from tests.torture.tally import Scale, Tally
@@ -193,7 +193,10 @@ class _Case:
         self, bench: _Bench, before: invariants.Before, number: int, *, acknowledged: bool = False
     ) -> list[str]:
         """Restart the computer, and say what is wrong: before anything recovers, and after."""
-        bench.disk.restart()
+        try:
+            bench.disk.restart()
+        except CannotMountError as error:
+            return [f"the file system did not survive: {error}"]
         wrong = [*invariants.at_once(self.site, before), *manifests_are_true(self.site)]
         if acknowledged and self.site.current != before.current:
             wrong.append(f"I3 current is {self.site.current}, and {before.current} was acknowledged")
