@@ -1,4 +1,4 @@
-"""Power cuts, on real file systems: at random instants, at chosen effects, and right after an acknowledgement.
+"""Power cuts on real file systems: at random instants, at chosen effects, right after an acknowledgement.
 
 A root is prepared on an image. For every point a copy of the image is mounted, a command is started there,
 the power is cut, what still runs is killed, and what the cut has left is mounted again. Before anything
@@ -12,7 +12,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.support.roots import Site
 from tests.torture import filesystems, invariants
 from tests.torture.filesystems import FLUSH_LOG, KINDS, NO_FLUSH, CannotMountError, Disk
 from tests.torture.kills import NEXT, recover_and_check
-from tests.torture.lab import SCENARIOS, Lab, Scenario
+from tests.torture.lab import Lab, Scenario
 from tests.torture.tally import Scale, Tally
 from venvship.operations.verify import _verify as verify_tree
 from venvship.operations.workspace import Workspace
@@ -59,17 +59,17 @@ def at_effects(lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = C
     return _tally(f"power cuts at effects, {filesystem}", effect_cuts(lab, filesystem, scale, names))
 
 
-def _tally(name: str, points: Iterator[Point]) -> Tally:
+def _tally(name: str, points: Generator[Point, None, None]) -> Tally:
     tally = Tally(name)
-    with tally.timed(), contextlib.closing(points):  # type: ignore[type-var]
+    with tally.timed(), contextlib.closing(points):
         for label, wrong in points:
             tally.point(label, wrong)
     return tally
 
 
-def until_caught(points: Iterator[Point], most: int) -> int | None:
+def until_caught(points: Generator[Point, None, None], most: int) -> int | None:
     """How many points it takes until one breaks something; `None` if that many do not."""
-    with contextlib.closing(points):  # type: ignore[type-var]
+    with contextlib.closing(points):
         for number, (_, wrong) in enumerate(points, start=1):
             if wrong:
                 return number
@@ -80,7 +80,7 @@ def until_caught(points: Iterator[Point], most: int) -> int | None:
 
 def random_cuts(
     lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
-) -> Iterator[Point]:
+) -> Generator[Point, None, None]:
     """Make the points of `cuts`, one after the other; 60 unless the scale says how many."""
     chance = random.Random(scale.seed)
     with _bench(lab, filesystem, mutant) as bench:
@@ -99,7 +99,7 @@ def random_cuts(
 
 def cuts_afterwards(
     lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
-) -> Iterator[Point]:
+) -> Generator[Point, None, None]:
     """Make the points of `acknowledged`; 12 unless the scale says how many."""
     with _bench(lab, filesystem, mutant) as bench:
         for number in range(scale.points or 12):
@@ -114,7 +114,8 @@ def cuts_afterwards(
                 )
                 bench.disk.cut(NO_FLUSH)
             wrong = [] if code == case.scenario.code else [f"it ended with {code}"]
-            yield f"{filesystem}, after {case.name}", wrong + case.look(bench, said, number, acknowledged=True)
+            wrong += case.look(bench, said, number, acknowledged=True)
+            yield f"{filesystem}, after {case.name}", wrong
 
 
 def effect_cuts(
@@ -125,7 +126,7 @@ def effect_cuts(
     *,
     mutant: str = "",
     effects: Sequence[str] = (),
-) -> Iterator[Point]:
+) -> Generator[Point, None, None]:
     """Make the points of `at_effects`: every effect, or those of some kinds, as many as the scale says.
 
     The command stops itself before the effect; then the power is cut, with the log flushed and without

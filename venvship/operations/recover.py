@@ -64,6 +64,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
         with workspace.holding("build", "recover"):
             recovered = recover_switch(workspace, boot=boot)
             debris = sweep_debris(workspace)
+            workspace.keep_reserve()
     recovered = Recovered(
         outcome=recovered.outcome, current=recovered.current, debris=debris, switched=recovered.switched
     )

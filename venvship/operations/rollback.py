@@ -264,7 +264,7 @@ def _switch_to(workspace: Workspace, target: str) -> None:
     layout = workspace.layout
     link: Path = layout.previous_link
     if layout.previous() != target:
-        link = links.find_armed(workspace, target) or links.new_link(workspace, ".to.", target)
+        link = links.find_armed(workspace, target) or links.spare_link(workspace, ".to.", target)
     left = layout.current()
     links.point_current(workspace, link, sync=False)
     workspace.tell("switch", f"{left or 'nothing'} → {target}")
@@ -319,6 +319,7 @@ def _already_back(
         release=left,
         reason=message or f"{left} was rolled back by hand while it was on trial",
         facts={"after_rollback": True},
+        urgent=True,
     )
     result = RollbackResult(
         release=workspace.view(current, history),
