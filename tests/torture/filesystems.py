@@ -39,7 +39,7 @@ class Kind:
 
     Attributes:
         name: As the tables show it.
-        make: The command that makes one; the image's path is added.
+        make: The command that makes one; the image's path is added. `()`: a tmpfs, which needs no image.
         size: Of the image, in MiB. xfs has a smallest size.
         options: Mount options.
         clone: A power cut is a clone of the image: there is no ioctl for it.
@@ -164,6 +164,9 @@ class Disk:
         self.remove()
         # A new name each time: something that was killed may still be busy with the old one.
         self._number += 1
+        if not self.kind.make:
+            mount("tmpfs", self.path, kind="tmpfs", options=self.kind.options)
+            return
         if image is None:
             make_image(self._image, self.kind)
         else:
