@@ -526,7 +526,7 @@ def world_faults(layout: RootLayout) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = error.filename or layout.path
+        where = error.filename2 or error.filename or layout.path
         if error.errno in files.FULL_DISK_ERRNOS:
             raise DiskFullError(
                 f"no room on the file system of {where}: {error.strerror}",
