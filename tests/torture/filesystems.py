@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -223,13 +224,31 @@ def disk(folder: Path, kind: Kind) -> Iterator[Disk]:
     """A disk below a directory, at `<folder>/mounted`; the same place for every kind."""
     folder.mkdir(parents=True, exist_ok=True)
     where = cloneable_images if kind.clone else images
-    with where(folder / "images") as made:
+    with _ending_in_order(), where(folder / "images") as made:
         found = Disk(kind, made, folder / "mounted")
         found.path.mkdir(exist_ok=True)
         try:
             yield found
         finally:
             found.remove()
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end this process by an exception, so that everything is unmounted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(signum: int, _frame: object) -> None:
+        sys.exit(128 + signum)
+
+    before = {signum: signal.signal(signum, end) for signum in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 MARK = "VENVSHIP_TORTURE_VICTIM"

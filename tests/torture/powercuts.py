@@ -46,17 +46,20 @@ def reason_to_skip(filesystem: str) -> str:
 
 def cuts(lab: Lab, filesystem: str, scale: Scale) -> Tally:
     """Cut the power at random instants while a command runs."""
-    return _tally(f"power cuts at random instants, {filesystem}", random_cuts(lab, filesystem, scale))
+    with bench(lab, filesystem) as made:
+        return _tally(f"power cuts at random instants, {filesystem}", random_cuts(made, scale))
 
 
 def acknowledged(lab: Lab, filesystem: str, scale: Scale) -> Tally:
     """Cut the power right after a command has said that it is done."""
-    return _tally(f"power cuts after the command, {filesystem}", cuts_afterwards(lab, filesystem, scale))
+    with bench(lab, filesystem) as made:
+        return _tally(f"power cuts after the command, {filesystem}", cuts_afterwards(made, scale))
 
 
 def at_effects(lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS) -> Tally:
     """Cut the power just before each effect of each command."""
-    return _tally(f"power cuts at effects, {filesystem}", effect_cuts(lab, filesystem, scale, names))
+    with bench(lab, filesystem) as made:
+        return _tally(f"power cuts at effects, {filesystem}", effect_cuts(made, scale, names))
 
 
 def _tally(name: str, points: Generator[Point, None, None]) -> Tally:
@@ -79,48 +82,43 @@ def until_caught(points: Generator[Point, None, None], most: int) -> int | None:
 
 
 def random_cuts(
-    lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
+    bench: Bench, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
 ) -> Generator[Point, None, None]:
     """Make the points of `cuts`, one after the other; 60 unless the scale says how many."""
     chance = random.Random(scale.seed)
-    with _bench(lab, filesystem, mutant) as bench:
-        for number in range(scale.points or 60):
-            case = bench.case(names[number % len(names)])
-            after = chance.uniform(0, case.seconds)
-            how = chance.choice((FLUSH_LOG, NO_FLUSH))
-            case.insert()
-            with bench.victim(case) as victim:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    victim.wait(after)
-                bench.disk.cut(how)
-            label = f"{filesystem}, {case.name}, after {after:.3f} s of {case.seconds:.3f}, {_said(how)}"
-            yield label, case.look(bench, case.before, number)
+    for number in range(scale.points or 60):
+        case = bench.case(names[number % len(names)])
+        seconds = bench.seconds(case)
+        after, how = chance.uniform(0, seconds), chance.choice((FLUSH_LOG, NO_FLUSH))
+        bench.disk.insert(case.image)
+        with bench.victim(case, mutant=mutant) as victim:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                victim.wait(after)
+            bench.disk.cut(how)
+        label = f"{bench.name}, {case.name}, after {after:.3f} s of {seconds:.3f}, {_said(how)}"
+        yield label, bench.look(case, case.before, number)
 
 
 def cuts_afterwards(
-    lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
+    bench: Bench, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
 ) -> Generator[Point, None, None]:
     """Make the points of `acknowledged`; 12 unless the scale says how many."""
-    with _bench(lab, filesystem, mutant) as bench:
-        for number in range(scale.points or 12):
-            case = bench.case(names[number % len(names)])
-            case.insert()
-            with bench.victim(case) as victim:
-                code = victim.wait(60)
-                said = replace(
-                    case.before,
-                    journal=(case.site.path / "state" / "journal.jsonl").read_bytes(),
-                    current=case.site.current,
-                )
-                bench.disk.cut(NO_FLUSH)
-            wrong = [] if code == case.scenario.code else [f"it ended with {code}"]
-            wrong += case.look(bench, said, number, acknowledged=True)
-            yield f"{filesystem}, after {case.name}", wrong
+    for number in range(scale.points or 12):
+        case = bench.case(names[number % len(names)])
+        site = case.scenario.site
+        bench.disk.insert(case.image)
+        with bench.victim(case, mutant=mutant) as victim:
+            code = victim.wait(60)
+            journal = (site.path / "state" / "journal.jsonl").read_bytes()
+            said = replace(case.before, journal=journal, current=site.current)
+            bench.disk.cut(NO_FLUSH)
+        wrong = [] if code == case.scenario.code else [f"it ended with {code}"]
+        wrong += bench.look(case, said, number, acknowledged=True)
+        yield f"{bench.name}, after {case.name}", wrong
 
 
 def effect_cuts(
-    lab: Lab,
-    filesystem: str,
+    bench: Bench,
     scale: Scale,
     names: Sequence[str] = COMMANDS,
     *,
@@ -132,29 +130,22 @@ def effect_cuts(
     The command stops itself before the effect; then the power is cut, with the log flushed and without
     in turn.
     """
-    trace = lab.path / "effects"
-    with _bench(lab, filesystem, mutant) as bench:
-        every: list[tuple[_Case, int, str]] = []
-        for name in names:
-            case = bench.case(name)
-            case.insert()
-            trace.unlink(missing_ok=True)
-            with bench.victim(case, f"trace:{trace}") as victim:
-                victim.wait(60)
-            for line in trace.read_text(errors="replace").splitlines():
-                number, effect, path = line.split(" ", 2)
-                if not effects or effect in effects:
-                    every.append((case, int(number), f"{effect} {path.removeprefix(str(case.site.path))}"))
-        for index in scale.choose(every):
-            case, number, effect = every[index]
-            how = (NO_FLUSH, FLUSH_LOG)[(index + scale.seed) % 2]
-            case.insert()
-            with bench.victim(case, f"pause@{number}") as victim:
-                stopped = _wait_for_stop(victim)
-                bench.disk.cut(how)
-            label = f"{filesystem}, {case.name}, before effect {number} ({effect}), {_said(how)}"
-            wrong = case.look(bench, case.before, index)
-            yield label, wrong if stopped else ["it did not stop there", *wrong]
+    every = [
+        (bench.case(name), number, effect)
+        for name in names
+        for number, effect in bench.effects(bench.case(name), mutant=mutant)
+        if not effects or effect.split()[0] in effects
+    ]
+    for index in scale.choose(every):
+        case, number, effect = every[index]
+        how = (NO_FLUSH, FLUSH_LOG)[(index + scale.seed) % 2]
+        bench.disk.insert(case.image)
+        with bench.victim(case, f"pause@{number}", mutant=mutant) as victim:
+            stopped = _wait_for_stop(victim)
+            bench.disk.cut(how)
+        label = f"{bench.name}, {case.name}, before effect {number} ({effect}), {_said(how)}"
+        wrong = bench.look(case, case.before, index)
+        yield label, wrong if stopped else ["it did not stop there", *wrong]
 
 
 def _said(how: int) -> str:
@@ -170,38 +161,6 @@ def _wait_for_stop(victim: subprocess.Popen[str]) -> bool:
             return state == "T"
         time.sleep(0.002)
     return False
-
-
-@dataclass(frozen=True)
-class _Case:
-    """A scenario on a prepared image."""
-
-    name: str
-    scenario: Scenario
-    image: Path
-    disk: Disk
-    before: invariants.Before
-    seconds: float
-
-    @property
-    def site(self) -> Site:
-        return self.scenario.site
-
-    def insert(self) -> None:
-        self.disk.insert(self.image)
-
-    def look(
-        self, bench: _Bench, before: invariants.Before, number: int, *, acknowledged: bool = False
-    ) -> list[str]:
-        """Restart the computer, and say what is wrong: before anything recovers, and after."""
-        try:
-            bench.disk.restart()
-        except CannotMountError as error:
-            return [f"the file system did not survive: {error}"]
-        wrong = [*invariants.at_once(self.site, before), *manifests_are_true(self.site)]
-        if acknowledged and self.site.current != before.current:
-            wrong.append(f"I3 current is {self.site.current}, and {before.current} was acknowledged")
-        return wrong + recover_and_check(self.site, before, NEXT[number % len(NEXT)])
 
 
 def manifests_are_true(site: Site) -> list[str]:
@@ -222,45 +181,81 @@ def manifests_are_true(site: Site) -> list[str]:
     return wrong
 
 
-@dataclass
-class _Bench:
-    """A disk, and the scenarios that are prepared on images of it so far."""
+@dataclass(frozen=True)
+class Case:
+    """A scenario on a prepared image.
 
-    lab: Lab
-    disk: Disk
-    mutant: str
-    cases: dict[str, _Case]
-    count: int = 0
+    Attributes:
+        name: The scenario's.
+        scenario: It; its root is where the image is mounted.
+        image: The image.
+        before: The root, as it is on the image.
+    """
 
-    def case(self, name: str) -> _Case:
+    name: str
+    scenario: Scenario
+    image: Path
+    before: invariants.Before
+
+
+class Bench:
+    """A disk, and the scenarios that are prepared on images of it so far.
+
+    Args:
+        lab: Where roots are made.
+        name: The file system's.
+        disk: The disk.
+    """
+
+    def __init__(self, lab: Lab, name: str, disk: Disk) -> None:
+        self.name = name
+        self.disk = disk
+        self._lab = lab
+        self._cases: dict[str, Case] = {}
+        self._seconds: dict[str, float] = {}
+        self._count = 0
+
+    def case(self, name: str) -> Case:
         """Prepare a scenario, once."""
-        if name not in self.cases:
-            self.cases[name] = self._prepare(name)
-        return self.cases[name]
+        if name not in self._cases:
+            self.disk.insert()
+            scenario = _scenario(self._lab, name, self.disk.path)
+            image = self.disk.keep(name)
+            self.disk.insert(image)
+            self._cases[name] = Case(name, scenario, image, invariants.observe(scenario.site))
+        return self._cases[name]
 
-    def _prepare(self, name: str) -> _Case:
-        self.disk.insert()
-        scenario = _scenario(self.lab, name, self.disk.path)
-        image = self.disk.keep(name)
-        self.disk.insert(image)
-        before = invariants.observe(scenario.site)
-        case = _Case(name, scenario, image, self.disk, before, seconds=0.0)
-        began = time.monotonic()
-        with self.victim(case) as victim:
+    def seconds(self, case: Case) -> float:
+        """How long the command takes, from its start to its end; measured once."""
+        if case.name not in self._seconds:
+            self.disk.insert(case.image)
+            began = time.monotonic()
+            with self.victim(case) as victim:
+                victim.wait(60)
+                self._seconds[case.name] = time.monotonic() - began
+        return self._seconds[case.name]
+
+    def effects(self, case: Case, *, mutant: str) -> list[tuple[int, str]]:
+        """The effects of the command, from a dry run: the number of each, and what it is."""
+        trace = self._lab.path / "effects"
+        trace.unlink(missing_ok=True)
+        self.disk.insert(case.image)
+        with self.victim(case, f"trace:{trace}", mutant=mutant) as victim:
             victim.wait(60)
-        return replace(case, seconds=time.monotonic() - began)
+        lines = [line.split(" ", 1) for line in trace.read_text(errors="replace").splitlines()]
+        return [(int(number), text.replace(str(case.scenario.site.path), "")) for number, text in lines]
 
     @contextlib.contextmanager
-    def victim(self, case: _Case, plan: str = "") -> Iterator[subprocess.Popen[str]]:
+    def victim(self, case: Case, plan: str = "", *, mutant: str = "") -> Iterator[subprocess.Popen[str]]:
         """Run the command of a case; when the block ends, it and all it has started are killed."""
-        self.count += 1
-        mark = f"{self.lab.path}:{self.count}"
+        self._count += 1
+        mark = f"{self._lab.path}:{self.name}:{self._count}"
         env = {filesystems.MARK: mark}
         if plan:
             env["VENVSHIP_FAILPOINTS"] = plan
-        if self.mutant:
-            env["PYTHONPATH"] = str(MUTANTS / self.mutant)
-        process = case.site.start(*case.scenario.command, env=env)
+        if mutant:
+            env["PYTHONPATH"] = str(MUTANTS / mutant)
+        process = case.scenario.site.start(*case.scenario.command, env=env)
         try:
             yield process
         finally:
@@ -269,11 +264,26 @@ class _Bench:
             filesystems.kill_marked(mark)
             process.communicate()
 
+    def look(
+        self, case: Case, before: invariants.Before, number: int, *, acknowledged: bool = False
+    ) -> list[str]:
+        """Restart the computer, and say what is wrong: before anything recovers, and after."""
+        site = case.scenario.site
+        try:
+            self.disk.restart()
+        except CannotMountError as error:
+            return [f"the file system did not survive: {error}"]
+        wrong = [*invariants.at_once(site, before), *manifests_are_true(site)]
+        if acknowledged and site.current != before.current:
+            wrong.append(f"I3 current is {site.current}, and {before.current} was acknowledged")
+        return wrong + recover_and_check(site, before, NEXT[number % len(NEXT)])
+
 
 @contextlib.contextmanager
-def _bench(lab: Lab, filesystem: str, mutant: str) -> Iterator[_Bench]:
+def bench(lab: Lab, filesystem: str) -> Iterator[Bench]:
+    """A disk with one file system, below the lab; everything is unmounted when the block ends."""
     with filesystems.disk(lab.path / "power", KINDS[filesystem]) as disk:
-        yield _Bench(lab, disk, mutant, {})
+        yield Bench(lab, filesystem, disk)
 
 
 _PREPARED: dict[tuple[Path, str], Scenario] = {}
