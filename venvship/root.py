@@ -6,6 +6,7 @@ Reading never writes and constructing never repairs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -31,6 +32,9 @@ from venvship.system import files
 
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
+MUTEXES: Final = ("build", "switch", "turn-back", "journal")
+"""The names of the lock files in `state/`."""
+
 ARMED_PREFIXES: Final = (".to.", ".back.")
 """Links that a switch prepares beside `current`; what a crash leaves of them, recovery sweeps."""
 
@@ -118,6 +122,11 @@ class RootLayout:
     def kept_settings_file(self) -> Path:
         """The settings of the last promotion, for a rollback when `venvship.toml` is unreadable."""
         return self.state / "settings.toml"
+
+    @property
+    def reserve_file(self) -> Path:
+        """Room that is given up when the disk is full."""
+        return self.state / "reserve"
 
     def release(self, release_id: str) -> Path:
         """The directory of a release."""
@@ -283,7 +292,7 @@ class RootLayout:
             raise NotWritableError(f"{self.path} is not writable", hint=f"chmod u+w {self.path}")
 
     def prepare(self) -> None:
-        """Make the folders that a root has. Existing ones are left as they are.
+        """Make the folders and lock files that a root has. Existing ones are left as they are.
 
         Crash: some of them are missing; the next writing command makes the rest.
 
@@ -294,6 +303,11 @@ class RootLayout:
             for folder in (self.releases, self.state, self.leases):
                 files.make_directory(folder, 0o755)
             files.make_directory(self.logs, 0o700)
+            # All of them now: a rollback may come when there is no inode left to make one.
+            for name in MUTEXES:
+                if not self.mutex(name).exists():
+                    with contextlib.suppress(FileExistsError):
+                        files.create_file(self.mutex(name), b"", mode=0o600)
         except OSError as error:
             raise NotWritableError(f"cannot make {error.filename}: {error.strerror}") from error
 

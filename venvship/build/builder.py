@@ -15,6 +15,7 @@ from venvship.build.compile import bytecode_tag, compile_wheels
 from venvship.build.faults import build_faults
 from venvship.build.fetch import Fetched, fetch
 from venvship.build.request import Assembled, BuildRequest
+from venvship.build.room import require_room
 from venvship.build.seal import seal
 from venvship.build.store import Store, selection_key
 from venvship.model.progress import Progress, Running
@@ -112,6 +113,28 @@ def build(
             remove_tree(scratch)
 
 
+def check_room(request: BuildRequest, store: Store) -> None:
+    """Refuse a build that there is no room for, as far as that can be told before anything is fetched.
+
+    Raises:
+        DiskFullError: There is not enough room.
+        BuildError: The store is damaged, or a wheel that the lockfile names by its path is not there.
+    """
+    chosen = _chosen(request, store, _keys(request))
+    require_room(
+        request,
+        store,
+        wheels=[store.wheel(sha256) for sha256 in chosen.values() if sha256 is not None],
+        files=[
+            requirement.url
+            for requirement in request.selected
+            if chosen[requirement.name] is None
+            and requirement.url is not None
+            and os.path.isfile(requirement.url)
+        ],
+    )
+
+
 def _stored_wheels(
     request: BuildRequest,
     store: Store,
@@ -124,13 +147,8 @@ def _stored_wheels(
 ) -> dict[str, StoredWheel]:
     """Find every selected wheel in the store, after fetching and importing what it lacks."""
     build = request.build
-    keys = {
-        requirement.name: selection_key(
-            requirement, request.interpreter, _may_build(requirement, build.sdists)
-        )
-        for requirement in request.selected
-    }
-    chosen = {name: store.selection(key) for name, key in keys.items()}
+    keys = _keys(request)
+    chosen = _chosen(request, store, keys)
     missing = [requirement for requirement in request.selected if chosen[requirement.name] is None]
     downloads = os.path.join(scratch, "downloads")
     fetched: list[Fetched] = []
@@ -155,6 +173,9 @@ def _stored_wheels(
         with build_faults("look at what was fetched", downloads):
             running.facts["bytes"] = sum(os.path.getsize(one.path) for one in fetched)
         running.facts["wheels"] = len(fetched)
+    if fetched:
+        known = [store.wheel(sha256) for sha256 in chosen.values() if sha256 is not None]
+        require_room(request, store, known, [one.path for one in fetched if not store.has(one.sha256)])
     with phase("import") as running:
         running.facts["wheels"] = len(fetched)
         with store.importing(between=signals.raise_if_received) as batch:
@@ -165,6 +186,21 @@ def _stored_wheels(
                 batch.select(keys[name], one.sha256, _selection_facts(one))
                 chosen[name] = one.sha256
     return {name: store.wheel(sha256) for name, sha256 in chosen.items() if sha256 is not None}
+
+
+def _keys(request: BuildRequest) -> dict[str, str]:
+    """By requirement name, what the store files its choice under."""
+    return {
+        requirement.name: selection_key(
+            requirement, request.interpreter, _may_build(requirement, request.build.sdists)
+        )
+        for requirement in request.selected
+    }
+
+
+def _chosen(request: BuildRequest, store: Store, keys: Mapping[str, str]) -> dict[str, str | None]:
+    """By requirement name, the hash of the wheel that the store has for it."""
+    return {requirement.name: store.selection(keys[requirement.name]) for requirement in request.selected}
 
 
 def _selection_facts(one: Fetched) -> dict[str, object]:

@@ -43,7 +43,7 @@ def build_release(
         OSError: Something of the root could not be written.
     """
     # The build layer imports virtualenv and installer, which no other command needs.
-    from venvship.build.builder import build
+    from venvship.build.builder import build, check_room
     from venvship.build.request import BuildRequest
     from venvship.build.store import Store
 
@@ -65,6 +65,7 @@ def build_release(
         lease_path=str(layout.lease(release_id)),
     )
     try:
+        check_room(request, store)
         files.make_directory(layout.log(release_id), 0o700)
         workspace.make_lease(release_id)
         store.prepare()

@@ -57,7 +57,10 @@ def point_current(workspace: Workspace, link: Path, *, sync: bool) -> None:
             files.sync_filesystem(fd)
         finally:
             os.close(fd)
-    files.rename(link, layout.current_link)
+    if sync:
+        files.rename(link, layout.current_link)
+    else:
+        workspace.with_reserve(lambda: files.rename(link, layout.current_link))
     files.fsync_directory(layout.path)
 
 
@@ -68,8 +71,9 @@ def point_back(workspace: Workspace, origin: str | None, back: Path | None) -> N
         files.remove_name(layout.current_link)
     elif layout.current() != origin:
         if back is None or not _points_to(back, origin):
-            back = new_link(workspace, ".back.", origin)
-        files.rename(back, layout.current_link)
+            back = spare_link(workspace, ".back.", origin)
+        link = back
+        workspace.with_reserve(lambda: files.rename(link, layout.current_link))
     files.fsync_directory(layout.path)
 
 
@@ -103,8 +107,9 @@ def set_previous(workspace: Workspace, target: str | None, ready: Path | None = 
             files.remove_name(layout.previous_link)
         elif layout.previous() != target:
             if ready is None or not _points_to(ready, target):
-                ready = new_link(workspace, ".back.", target)
-            files.rename(ready, layout.previous_link)
+                ready = spare_link(workspace, ".back.", target)
+            link = ready
+            workspace.with_reserve(lambda: files.rename(link, layout.previous_link))
         files.fsync_directory(layout.path)
     except OSError as error:
         workspace.warn(
@@ -117,6 +122,11 @@ def new_link(workspace: Workspace, prefix: str, release_id: str) -> Path:
     path = Path(files.temporary_name(str(workspace.layout.current_link), prefix))
     files.make_link(f"releases/{release_id}", path)
     return path
+
+
+def spare_link(workspace: Workspace, prefix: str, release_id: str) -> Path:
+    """`new_link` for a way back: the reserve is given up for it on a full disk."""
+    return workspace.with_reserve(lambda: new_link(workspace, prefix, release_id))
 
 
 def _points_to(link: Path, release_id: str) -> bool:

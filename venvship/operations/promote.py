@@ -96,4 +96,5 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         )
         after_switch(workspace, settings, switched)
         switched.raise_if_not_promoted(result=result)
+        workspace.keep_reserve()
         return result

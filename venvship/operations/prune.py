@@ -69,8 +69,28 @@ def prune(
         )
     with world_faults(workspace.layout):
         workspace.open_for_writing()
+        result = _prune_and_recover(workspace, policy)
+        workspace.keep_reserve()
+        return result
+
+
+def _prune_and_recover(workspace: Workspace, policy: Policy) -> PruneResult:
+    """Recover, then prune; the other way round where recovery has no room to say what it did.
+
+    Pruning first is safe then: what is current, previous, or part of something interrupted, always stays.
+
+    Raises:
+        OSError: There is no room even now.
+    """
+    try:
         debris = recover_and_sweep(workspace)
+    except OSError as error:
+        if error.errno not in files.FULL_DISK_ERRNOS:
+            raise
+    else:
         return replace(_prune(workspace, policy), debris=debris)
+    result = _prune(workspace, policy)
+    return replace(result, debris=recover_and_sweep(workspace))
 
 
 def prune_after(workspace: Workspace, settings: Settings) -> None:
@@ -124,7 +144,13 @@ def _prune(workspace: Workspace, policy: Policy) -> PruneResult:
 
 
 def _remove(workspace: Workspace, decision: Decision, policy: Policy) -> Decision:
-    """Decide once more with the mutex held, move the release away, and delete it without the mutex."""
+    """Decide once more with the mutex held, move the release away, and delete it without the mutex.
+
+    The journal has it first. On a disk that is so full that it cannot, the release goes all the same, since
+    that makes room, and the journal has it afterwards.
+
+    Crash: the release is whole, or `.trash-…`, or gone; without its line only where there was no room for it.
+    """
     layout = workspace.layout
     trash = layout.releases / f".trash-{decision.id}"
     with (
@@ -137,7 +163,7 @@ def _remove(workspace: Workspace, decision: Decision, policy: Policy) -> Decisio
         now = next((d for d in again if d.id == decision.id), None)
         if now is None or now.keep:
             return now or decision
-        workspace.record(EventName.PRUNED, release=decision.id, reason=decision.reason)
+        recorded = _record(workspace, decision)
         try:
             files.rename(layout.release(decision.id), trash)
         except OSError:
@@ -146,7 +172,19 @@ def _remove(workspace: Workspace, decision: Decision, policy: Policy) -> Decisio
         files.remove_name(layout.lease(decision.id))
     files.remove_tree(trash)
     files.remove_tree(layout.log(decision.id))
+    if not recorded:
+        workspace.record_if_possible(EventName.PRUNED, release=decision.id, reason=decision.reason)
     return decision
+
+
+def _record(workspace: Workspace, decision: Decision) -> bool:
+    try:
+        workspace.record(EventName.PRUNED, release=decision.id, reason=decision.reason)
+    except OSError as error:
+        if error.errno not in files.FULL_DISK_ERRNOS:
+            raise
+        return False
+    return True
 
 
 def _decide(

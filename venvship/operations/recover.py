@@ -67,6 +67,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
             _take_up(workspace)
             recovered = recover_switch(workspace, boot=boot)
             debris = sweep_debris(workspace)
+            workspace.keep_reserve()
     recovered = Recovered(
         outcome=recovered.outcome, current=recovered.current, debris=debris, switched=recovered.switched
     )

@@ -127,6 +127,7 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
                 if switched is not None:
                     after_switch(workspace, settings, switched)
                     switched.raise_if_not_promoted(result=result)
+                workspace.keep_reserve()
     except VenvshipError as error:
         result.outcome = OUTCOMES.get(error.slug, result.outcome)
         error.result = error.result or result

@@ -180,7 +180,20 @@ def _rollback(
         # Going away from an interrupted promotion says nothing about the release that it tried.
         facts["verdict"] = State.INCONCLUSIVE.value
     workspace.record_if_possible(EventName.ROLLING_BACK, release=target, reason=message, facts=facts)
-    _switch_to(workspace, target)
+    try:
+        _switch_to(workspace, target)
+    except OSError:
+        if history.intent is None and workspace.layout.current() == current:
+            # Whoever reads that it failed shall not find it done later, by the next command that recovers.
+            workspace.record_if_possible(
+                EventName.ABANDONED, release=target, reason="the switch was not made"
+            )
+        raise
+    # Before anything else is written: the link that was renamed over has left room for just this one, and
+    # without it, on a full disk, there is no way further back.
+    goal = history.rollback_target(target, lambda release_id: not workspace.problem(release_id))
+    if readable:
+        links.set_previous(workspace, goal)
     return _try_and_record(
         workspace, target, current, settings=settings, checks=checks, message=message, facts=facts
     )
@@ -271,7 +284,7 @@ def _switch_to(workspace: Workspace, target: str) -> None:
     layout = workspace.layout
     link: Path = layout.previous_link
     if layout.previous() != target:
-        link = links.find_armed(workspace, target) or links.new_link(workspace, ".to.", target)
+        link = links.find_armed(workspace, target) or links.spare_link(workspace, ".to.", target)
     left = layout.current()
     links.point_current(workspace, link, sync=False)
     workspace.tell("switch", f"{left or 'nothing'} → {target}")
@@ -326,6 +339,7 @@ def _already_back(
         release=left,
         reason=message or f"{left} was rolled back by hand while it was on trial",
         facts={"after_rollback": True},
+        urgent=True,
     )
     result = RollbackResult(
         release=workspace.view(current, history),

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from venvship.errors import (
     AmbiguousReleaseError,
@@ -23,12 +23,27 @@ from venvship.model.history import Event, EventName, History, fold
 from venvship.model.progress import DONE, STARTED, Phase
 from venvship.model.release import Manifest, Package, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
-from venvship.operations import underway
+from venvship.operations import reserve, underway
 from venvship.root import RootLayout, quick_problem
 from venvship.system import files
 from venvship.system.journal import Journal, Reading, damaged_journal, lost_journal
 from venvship.system.mutex import Mutex, lease_shared
 from venvship.system.signals import Signals
+
+T = TypeVar("T")
+
+SETTLING: Final = frozenset(
+    {
+        EventName.PROMOTED,
+        EventName.ROLLING_BACK,
+        EventName.ROLLED_BACK,
+        EventName.ROLLBACK_FAILED,
+        EventName.ABANDONED,
+        EventName.OBSERVED,
+        EventName.PRUNED,
+    }
+)
+"""What ends or undoes something, or makes room: on a full disk, the reserve is given up for it."""
 
 LEASE_MODE: Final = 0o444
 """Reading is enough to share a flock, so anybody who may run a release can say so."""
@@ -438,16 +453,28 @@ class Workspace:
         release: str | None,
         reason: str = "",
         facts: Mapping[str, Any] | None = None,
+        urgent: bool | None = None,
     ) -> Event:
         """Append to the journal, durably.
+
+        Args:
+            event: What happened.
+            release: To which release.
+            reason: Why.
+            facts: What else is to be remembered.
+            urgent: Whether the reserve is given up for it on a full disk; otherwise that is for `SETTLING`.
 
         Raises:
             StateError: The journal is damaged.
             OSError: It could not be written.
         """
-        return self.journal.append(
-            event.value, release=release, actor=self.runtime.actor, reason=reason, facts=facts
-        )
+
+        def append() -> Event:
+            return self.journal.append(
+                event.value, release=release, actor=self.runtime.actor, reason=reason, facts=facts
+            )
+
+        return self.with_reserve(append) if urgent or (urgent is None and event in SETTLING) else append()
 
     def record_if_possible(
         self,
@@ -456,13 +483,32 @@ class Workspace:
         release: str | None,
         reason: str = "",
         facts: Mapping[str, Any] | None = None,
+        urgent: bool | None = None,
     ) -> None:
         """Append to the journal if that works, and warn if not: going back must not depend on it."""
         try:
-            self.record(event, release=release, reason=reason, facts=facts)
+            self.record(event, release=release, reason=reason, facts=facts, urgent=urgent)
         except (OSError, VenvshipError) as error:
             text = error.strerror if isinstance(error, OSError) else error.message
             self.warn("journal-not-written", f"could not record {event.value!r} in the journal: {text}")
+
+    def with_reserve(self, action: Callable[[], T]) -> T:
+        """Do something that needs a little room; if there is none, give up the reserve and do it again.
+
+        Raises:
+            OSError: As the action raised it; no room, if the reserve was gone or was not enough.
+        """
+        try:
+            return action()
+        except OSError as error:
+            if error.errno not in files.FULL_DISK_ERRNOS or not reserve.give_up(self.layout):
+                raise
+            return action()
+
+    def keep_reserve(self) -> None:
+        """Set the reserve aside, if it is missing and there is room. Nothing depends on it now."""
+        with contextlib.suppress(OSError, VenvshipError), self.journal_mutex.hold(wait=5):
+            reserve.keep(self.layout)
 
     def make_lease(self, release_id: str) -> None:
         """Make the lease file of a release, where it is missing.
@@ -513,7 +559,7 @@ def world_faults(layout: RootLayout) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = error.filename or layout.path
+        where = error.filename2 or error.filename or layout.path
         if error.errno in files.FULL_DISK_ERRNOS:
             raise DiskFullError(
                 f"no room on the file system of {where}: {error.strerror}",

@@ -168,6 +168,48 @@ def create_from_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *,
         os.fchmod(fd, mode)
 
 
+def allocate_file(path: str | os.PathLike[str], size: int, *, mode: int = 0o600) -> None:
+    """Create a file that takes up so much room, and must not exist yet (posix_fallocate(3)).
+
+    Crash: the file may be missing, or of any size. Not durable until it is synced.
+
+    Args:
+        path: The file.
+        size: Its size, in bytes.
+        mode: Its permission bits, whatever the umask.
+
+    Raises:
+        OSError: As the kernel gave it; there is no file then.
+    """
+    failpoints.reach("create", path)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        failpoints.reach("write", path)
+        _allocate(fd, size)
+        os.fchmod(fd, mode)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _allocate(fd: int, size: int) -> None:
+    if sys.platform == "linux":
+        try:
+            os.posix_fallocate(fd, 0, size)
+        except OSError as error:
+            # A C library that does not write zeros itself where the file system cannot allocate (musl).
+            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
+                raise
+        else:
+            return
+    zeros = bytes(1 << 16)
+    while size > 0:
+        size -= os.write(fd, zeros[:size])
+
+
 def make_link(target: str, path: str | os.PathLike[str]) -> None:
     """Make a symbolic link that must not exist yet. Not durable until the directory is synced."""
     failpoints.reach("symlink", path)
