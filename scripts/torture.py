@@ -11,14 +11,15 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.torture import faults, kills  # noqa: E402
+from tests.torture import disks, faults, filesystems, hostile, kills, model, powercuts, races  # noqa: E402
 from tests.torture.lab import SCENARIOS, Lab  # noqa: E402
 from tests.torture.mutants_in_process import (  # noqa: E402
     fixed_temporary_names,
@@ -28,6 +29,8 @@ from tests.torture.mutants_in_process import (  # noqa: E402
 )
 from tests.torture.tally import Scale, Tally  # noqa: E402
 from venvship.system.files import remove_tree  # noqa: E402
+
+POWER = tuple(filesystems.KINDS)
 
 SHOWN = 10
 """So many violations of a part are printed; --json has all."""
@@ -69,6 +72,33 @@ def over_scenarios(part: Callable[[Lab, str, Scale], Tally]) -> Callable[[Lab, S
     return run
 
 
+def over_filesystems(
+    part: Callable[[Lab, str, Scale], Tally], title: str, module: ModuleType, kinds: Sequence[str]
+) -> Callable[[Lab, Scale], Iterator[Tally]]:
+    """A part that goes through kinds of file systems, as far as they can be made here."""
+
+    def run(lab: Lab, scale: Scale) -> Iterator[Tally]:
+        for kind in kinds:
+            reason = module.reason_to_skip(kind)
+            yield Tally(f"{title}, {kind}", skipped=reason) if reason else part(lab, kind, scale)
+
+    return run
+
+
+def alone(part: Callable[[Lab, Scale], Tally], whole: int) -> Callable[[Lab, Scale], Iterator[Tally]]:
+    """A part that is one row.
+
+    Args:
+        part: The part.
+        whole: How many points there are in a full run, since chance would go on for ever.
+    """
+
+    def run(lab: Lab, scale: Scale) -> Iterator[Tally]:
+        yield part(lab, scale if scale.points else Scale(points=whole, seed=scale.seed))
+
+    return run
+
+
 def run_mutants(lab: Lab, _scale: Scale) -> Iterator[Tally]:
     """What is broken on purpose; a mutant that nothing finds is a violation."""
     for mutant, part, scenario, points in (
@@ -100,6 +130,15 @@ PARTS = (
     Part("signals", over_scenarios(faults.signals), 5),
     Part("errors", over_scenarios(faults.errors), 5),
     Part("filling", over_scenarios(faults.filling), 5),
+    Part("power", over_filesystems(powercuts.cuts, "power cuts", powercuts, POWER), 2),
+    Part(
+        "power-effects", over_filesystems(powercuts.at_effects, "power cuts at effects", powercuts, POWER), 2
+    ),
+    Part("acknowledged", over_filesystems(powercuts.acknowledged, "acknowledged", powercuts, POWER), 2),
+    Part("disks", over_filesystems(disks.full_disks, "full disk", disks, tuple(disks.FULL)), 2),
+    Part("races", alone(races.run, 200), 1),
+    Part("model", alone(model.walk, 10_000), 100),
+    Part("hostile", alone(hostile.run, 2_000), 40),
     Part("mutants", run_mutants, 1),
 )
 

@@ -22,7 +22,7 @@ from tests.torture.filesystems import FLUSH_LOG, KINDS, NO_FLUSH, CannotMountErr
 from tests.torture.kills import NEXT, recover_and_check
 from tests.torture.lab import Lab, Scenario
 from tests.torture.tally import Scale, Tally
-from venvship.operations.verify import _verify as verify_tree
+from venvship.operations.verify import verify_release
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 
@@ -175,7 +175,7 @@ def manifests_are_true(site: Site) -> list[str]:
         record = records.get(name)
         if record is not None and record.pruned:
             continue
-        verified = verify_tree(workspace, name)
+        verified = verify_release(workspace, name)
         if not verified.ok:
             wrong.append(f"I1 {name} has a manifest, and is damaged: {verified.damaged[:2]}")
     return wrong
