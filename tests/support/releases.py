@@ -95,7 +95,7 @@ def pinned(wheel: Distribution | StoredWheel, **changes: Any) -> Requirement:
         version=wheel.version,
         hashes=(f"sha256:{wheel.sha256}",),
         text=line,
-        file="/root/requirements.txt",
+        file="/srv/shop/requirements.txt",
         line=1,
     )
     return replace(requirement, **changes)
