@@ -301,8 +301,10 @@ class RootLayout:
         """
         try:
             for folder in (self.releases, self.state, self.leases):
-                files.make_directory(folder, 0o755)
-            files.make_directory(self.logs, 0o700)
+                if not folder.is_dir():
+                    files.make_directory(folder, 0o755)
+            if not self.logs.is_dir():
+                files.make_directory(self.logs, 0o700)
             # All of them now: a rollback may come when there is no inode left to make one.
             for name in MUTEXES:
                 if not self.mutex(name).exists():

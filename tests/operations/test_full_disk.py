@@ -128,6 +128,23 @@ def test_prune_removes_first_where_there_is_no_room_to_say_so(site: Site, fail: 
     assert site.events()[-2:] == ["pruned", "pruned"]
 
 
+def test_a_removal_that_could_not_be_recorded_is_recorded_by_the_next_command(site: Site) -> None:
+    site.settings("keep = 9\n")
+    for number, version in enumerate(VERSIONS):
+        site.lock(version)
+        site.open(clock=site.later(days=number - 9)).release()
+    reserve_of(site).unlink()
+    site.settings("keep = 2\n")
+    done = site.run("prune", "--json", env={"VENVSHIP_FAILPOINTS": "full@1"})
+    gone = {decision["id"] for decision in done.data["removed"]}
+    assert (done.code, len(gone)) == (0, 2)
+    assert {warning["slug"] for warning in done.json["warnings"]} == {"journal-not-written"}
+    assert "pruned" not in site.events()
+    assert site.run("recover").code == 0
+    assert site.events()[-2:] == ["pruned", "pruned"]
+    assert site.debris() == []
+
+
 def test_room_is_compared_in_bytes_and_names() -> None:
     assert Space(bytes=2, names=2).covers(Space(bytes=2, names=1))
     assert not Space(bytes=2, names=2).covers(Space(bytes=3))

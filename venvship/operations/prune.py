@@ -149,7 +149,8 @@ def _remove(workspace: Workspace, decision: Decision, policy: Policy) -> Decisio
     The journal has it first. On a disk that is so full that it cannot, the release goes all the same, since
     that makes room, and the journal has it afterwards.
 
-    Crash: the release is whole, or `.trash-…`, or gone; without its line only where there was no room for it.
+    Crash: the release is whole, or `.trash-…`. Where there was no room for its line, an empty `.trash-…`
+    stays until recovery has written it.
     """
     layout = workspace.layout
     trash = layout.releases / f".trash-{decision.id}"
@@ -170,10 +171,13 @@ def _remove(workspace: Workspace, decision: Decision, policy: Policy) -> Decisio
             # Some file systems refuse to rename a directory (EXDEV on overlayfs). The journal has it already.
             discard(workspace, decision.id)
         files.remove_name(layout.lease(decision.id))
-    files.remove_tree(trash)
     files.remove_tree(layout.log(decision.id))
     if not recorded:
-        workspace.record_if_possible(EventName.PRUNED, release=decision.id, reason=decision.reason)
+        files.empty_directory(trash)
+        if not _record(workspace, decision):
+            workspace.warn("journal-not-written", f"no room to record that {decision.id} was removed")
+            return decision
+    files.remove_tree(trash)
     return decision
 
 

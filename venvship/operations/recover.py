@@ -167,6 +167,7 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
     history = workspace.history()
     for name in workspace.debris(history):
         try:
+            _record_removal(workspace, name, history)
             discard(workspace, name)
         except OSError as error:
             workspace.warn("debris-left", f"could not remove {layout.releases / name}: {error.strerror}")
@@ -232,6 +233,19 @@ def _sweep_logs(workspace: Workspace, history: History) -> None:
             files.remove_tree(layout.logs / name)
         except OSError as error:
             workspace.warn("debris-left", f"could not remove {layout.logs / name}: {error.strerror}")
+
+
+def _record_removal(workspace: Workspace, name: str, history: History) -> None:
+    """Journal what a prune had no room to: it leaves the trash of a release for as long as that lasts.
+
+    Raises:
+        OSError: There is no room still.
+    """
+    release_id = name.removeprefix(TRASH_PREFIX)
+    if name != release_id and not workspace.layout.release(release_id).exists():
+        record = history.records.get(release_id)
+        if record is not None and record.seq > 0 and not record.pruned:
+            workspace.record(EventName.PRUNED, release=release_id, reason="removed when the disk was full")
 
 
 def discard(workspace: Workspace, name: str) -> None:

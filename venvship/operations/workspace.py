@@ -507,6 +507,8 @@ class Workspace:
 
     def keep_reserve(self) -> None:
         """Set the reserve aside, if it is missing and there is room. Nothing depends on it now."""
+        if self.layout.reserve_file.exists():
+            return
         with contextlib.suppress(OSError, VenvshipError), self.journal_mutex.hold(wait=5):
             reserve.keep(self.layout)
 

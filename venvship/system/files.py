@@ -396,6 +396,20 @@ def remove_tree(path: str | os.PathLike[str]) -> None:
     os.rmdir(path)
 
 
+def empty_directory(path: str | os.PathLike[str]) -> None:
+    """Remove everything in a directory, but not the directory. Nothing there is fine.
+
+    Crash: part of it is left.
+
+    Raises:
+        OSError: Something could not be removed.
+    """
+    make_removable(path)
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(path):
+            remove_tree(os.path.join(path, name))
+
+
 def walk(path: str | os.PathLike[str]) -> Iterator[tuple[str, os.stat_result]]:
     """Yield every name below a directory with its `lstat`, parents first, links not followed.
 
