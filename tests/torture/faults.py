@@ -113,7 +113,7 @@ def _after(
     armed = any(name.startswith(".to.") for name in site.debris())
     if (armed and index % 2 == 0) or index % (len(NEXT) + 1) == len(NEXT):
         # Without any recovery: a person in a hurry, and to a name, for which no link is ready.
-        there = {view.id for view in site.open().list().releases}
+        there = before.releases & {view.id for view in site.open().list().releases}
         name = min(there - {site.current, site.previous} or there - {site.current})
         wrong += _no_bug(run_forked(site, ("rollback", name), mutant=mutant), {0})
         after: tuple[str, ...] = ("recover",)
