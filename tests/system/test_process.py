@@ -652,7 +652,8 @@ process.run(["touch", sys.argv[1]], env={"PATH": "/usr/bin:/bin"}, cwd="/", time
 
 @pytest.mark.parametrize("between", ["before a child", "while a child runs"])
 def test_a_guard_that_was_killed_is_replaced(between: str, tmp_path: Path, strays: list[int]) -> None:
-    kill = "os.kill(_GUARD.pid, 9)"
+    # With time to die: until then it still reads what it is told.
+    kill = "os.kill(_GUARD.pid, 9); time.sleep(0.5)"
     code = f"""\
 import os, sys, time
 from venvship.system.process import _GUARD, run
@@ -664,7 +665,7 @@ def poll():
     run(["true"], **options)
 options = {{"env": {{"PATH": "/usr/bin:/bin"}}, "cwd": "/", "timeout": 60, "signals": Signals()}}
 _GUARD.start()
-if sys.argv[2] == "before a child": {kill}; time.sleep(0.1); poll = lambda: None
+if sys.argv[2] == "before a child": {kill}; poll = lambda: None
 run(["sh", "-c", sys.argv[1]], poll=lambda: poll(), **options)
 """
     script = f"sleep 0.3; echo $$ > {tmp_path}/pid; exec sleep 60"
