@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -324,6 +324,11 @@ class Machine(RuleBasedStateMachine):
             "expected": history.expected,
             "lineage": history.lineage,
             "states": {name: str(history.state(name)) for name in sorted(there)},
+            "until": {name: history.records[name].live_until for name in sorted(there)},
+            "by life": sorted(
+                (name for name in there if history.records[name].last_live_seq),
+                key=lambda name: history.records[name].last_live_seq,
+            ),
             "pinned": sorted(name for name in there if history.records[name].pinned),
             "hold": ("standing" if hold.standing else "lapsing") if hold else "",
             "refused": sorted(
@@ -351,6 +356,11 @@ class Machine(RuleBasedStateMachine):
             "expected": world.expected,
             "lineage": world.lineage,
             "states": {name: world.releases[name].state for name in sorted(world.releases)},
+            "until": {name: world.releases[name].until for name in sorted(world.releases)},
+            "by life": sorted(
+                (name for name, known in world.releases.items() if known.live),
+                key=lambda name: world.releases[name].live,
+            ),
             "pinned": sorted(name for name, known in world.releases.items() if known.pinned),
             "hold": world.hold,
             "refused": sorted((version, mood == self.mood.name) for version, mood in world.refused.items()),
@@ -381,7 +391,6 @@ def walk(lab: Lab, scale: Scale, *, shrink: bool = True) -> Tally:
         database=None,
         phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
         suppress_health_check=list(HealthCheck),
-        verbosity=Verbosity.quiet,
         print_blob=False,
         report_multiple_bugs=False,
     )
