@@ -186,6 +186,22 @@ def test_the_next_append_sets_torn_bytes_aside(journal: Journal, path: Path, kee
     assert Path(f"{path}.torn").read_bytes() == raw[start:end] + b"\n"
 
 
+def test_mending_sets_torn_bytes_aside_and_leaves_whole_and_damaged_journals_alone(
+    journal: Journal, path: Path
+) -> None:
+    three(journal)
+    whole = path.read_bytes()
+    assert not journal.mend()
+    path.write_bytes(whole + b"\0" * 40)
+    assert journal.mend()
+    assert path.read_bytes() == whole
+    assert Path(f"{path}.torn").read_bytes() == b"\0" * 40 + b"\n"
+    damaged = b"no line\n" + whole
+    path.write_bytes(damaged)
+    assert not journal.mend()
+    assert path.read_bytes() == damaged
+
+
 def test_bytes_that_were_torn_again_are_added_to_those_set_aside(journal: Journal, path: Path) -> None:
     for fragment in (b'{"acto', b"\0\0"):
         append(journal)

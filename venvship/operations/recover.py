@@ -158,13 +158,16 @@ def recover_and_sweep(workspace: Workspace) -> tuple[str, ...]:
 
 
 def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
-    """Remove candidates without a manifest, trash, and scratch. The caller holds build.mutex.
+    """Remove candidates without a manifest, trash, scratch, and a torn end of the journal.
+
+    The caller holds build.mutex.
 
     What cannot be removed is a warning, and is tried again next time.
     """
     removed: list[str] = []
     layout = workspace.layout
     history = workspace.history()
+    _mend_journal(workspace)
     for name in workspace.debris(history):
         try:
             _record_removal(workspace, name, history)
@@ -188,6 +191,17 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
             removed.append(f"leases/{name}")
     _sweep_logs(workspace, history)
     return tuple(removed)
+
+
+def _mend_journal(workspace: Workspace) -> None:
+    """Set a torn end aside now: a command that has nothing to do would leave it to be warned of for ever."""
+    if not workspace.journal.read().torn:
+        return
+    try:
+        workspace.journal.mend()
+    except (OSError, VenvshipError) as error:
+        text = error.strerror if isinstance(error, OSError) else error.message
+        workspace.warn("debris-left", f"could not set the torn end of the journal aside: {text}")
 
 
 def _sweep_temporary_names(workspace: Workspace) -> list[str]:

@@ -1,9 +1,9 @@
 """The journal: `state/journal.jsonl`, append-only, one checksummed JSON object a line.
 
 The only writer of that file. A line counts once its newline is on disk and its checksum is right. A torn
-last line is what a crash leaves of an append; it was never acknowledged, so readers pass over it and the
-next append moves it aside. Damage anywhere else means that something other than a crash happened, and
-nobody should build on what is left: `Reading.damage` says where.
+last line is what a crash leaves of an append; it was never acknowledged, so readers pass over it, and
+recovery or the next append moves it aside. Damage anywhere else means that something other than a crash
+happened, and nobody should build on what is left: `Reading.damage` says where.
 """
 
 from __future__ import annotations
@@ -195,6 +195,36 @@ class Journal:
             self._write(canonical_json(data) + b"\n", reading)
             return written
 
+    def mend(self) -> bool:
+        """Set a torn end aside, as the next append would. Damage in the middle is left as it is.
+
+        Crash: the end is still there, or set aside, or both; it never counts.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            BusyError: As with `append`.
+            FormatError: As with `append`.
+            OSError: It could not be set aside.
+        """
+        with self._mutex.hold(wait=10):
+            reading = self.read()
+            if reading.damage or not reading.torn:
+                return False
+            failpoints.reach("open", self._path)
+            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                self._set_aside(fd, os.fstat(fd).st_size, reading)
+                files.fsync_file(fd, self._path)
+            finally:
+                os.close(fd)
+            return True
+
+    def _set_aside(self, fd: int, size: int, reading: Reading) -> None:
+        files.append_file(self._path + TORN_SUFFIX, os.pread(fd, size - reading.size, reading.size) + b"\n")
+        files.truncate(fd, reading.size, self._path)
+
     def _write(self, line: bytes, reading: Reading) -> None:
         failpoints.reach("open", self._path)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -203,10 +233,7 @@ class Journal:
             if size == 0:
                 os.fchmod(fd, 0o644)  # whatever the umask: status is for everybody
             if size > reading.size:
-                files.append_file(
-                    self._path + TORN_SUFFIX, os.pread(fd, size - reading.size, reading.size) + b"\n"
-                )
-                files.truncate(fd, reading.size, self._path)
+                self._set_aside(fd, size, reading)
             try:
                 files.write_at(fd, line, reading.size, self._path)
                 files.fsync_file(fd, self._path)
