@@ -9,7 +9,8 @@ from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.history import EventName, History
 from venvship.model.retention import Decision, Facts, Policy, decide
 from venvship.model.settings import Settings
-from venvship.operations.recover import discard, recover_and_sweep
+from venvship.operations.debris import discard
+from venvship.operations.recover import recover_and_sweep
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 from venvship.system import files, proc
 from venvship.system.mutex import lease_withheld

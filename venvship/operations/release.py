@@ -25,9 +25,10 @@ from venvship.operations import switch
 from venvship.operations.afterwards import after_switch
 from venvship.operations.build import build_release
 from venvship.operations.candidate import try_candidate
+from venvship.operations.debris import sweep_debris
 from venvship.operations.environment import Environment, lockfile_paths, read_environment
 from venvship.operations.plan import plan
-from venvship.operations.recover import recover_switch, sweep_debris
+from venvship.operations.recover import recover_switch
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 
 T = TypeVar("T")

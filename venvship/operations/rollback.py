@@ -266,17 +266,11 @@ def _usable(workspace: Workspace, release_id: str) -> bool:
 
 
 def _settings(workspace: Workspace) -> Settings | None:
+    """Whose hooks and checks count; `None`: nobody's, and the service cannot be restarted."""
     try:
-        return workspace.settings()
-    except SettingsError as error:
-        kept = workspace.kept_settings()
-        what = (
-            "the settings of the last promotion were used"
-            if kept
-            else "and there are none kept to use instead"
-        )
-        workspace.warn("settings-kept", f"{error.message}; {what}")
-        return kept
+        return workspace.settings_or_kept()
+    except SettingsError:
+        return None
 
 
 def _switch_to(workspace: Workspace, target: str) -> None:

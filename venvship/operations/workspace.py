@@ -208,8 +208,9 @@ class Workspace:
                 "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
             )
         history = self._fold(reading)
-        if not reading.damage and self.lost(history):
-            self.warn("journal-damaged", lost_journal(self.lost(history)).message)
+        lost = "" if reading.damage else self.lost(history)
+        if lost:
+            self.warn("journal-damaged", lost_journal(lost).message)
         return history
 
     def settings(self) -> Settings:
@@ -224,6 +225,28 @@ class Workspace:
         except OSError as error:
             raise SettingsError(f"cannot read {path}: {error.strerror}") from error
         return self._parse_settings(raw, str(path))
+
+    def settings_or_kept(self) -> Settings:
+        """The settings in force; when they are broken, those of the last promotion, with a warning.
+
+        For what has to go on: a rollback, a recovery.
+
+        Raises:
+            SettingsError: Neither can be read.
+        """
+        try:
+            return self.settings()
+        except SettingsError as error:
+            kept = self.kept_settings()
+            what = (
+                "the settings of the last promotion were used"
+                if kept
+                else "and there are none kept to use instead"
+            )
+            self.warn("settings-kept", f"{error.message}; {what}")
+            if kept is None:
+                raise
+            return kept
 
     def kept_settings(self) -> Settings | None:
         """The settings of the last promotion; `None` if there are none, or they cannot be read."""
