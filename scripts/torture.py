@@ -12,21 +12,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.torture import disks, faults, filesystems, hostile, kills, model, powercuts, races  # noqa: E402
-from tests.torture.lab import SCENARIOS, Lab  # noqa: E402
-from tests.torture.mutants_in_process import (  # noqa: E402
-    fixed_temporary_names,
-    no_armed_way_back,
-    outcome_before_check,
-    rename_before_intent,
+from tests.torture import (  # noqa: E402
+    bystanders,
+    disks,
+    faults,
+    filesystems,
+    hostile,
+    kills,
+    misbehaving,
+    model,
+    powercuts,
+    races,
 )
+from tests.torture.hunts import HUNTS  # noqa: E402
+from tests.torture.lab import SCENARIOS, Lab  # noqa: E402
 from tests.torture.tally import Scale, Tally  # noqa: E402
 from venvship.system.files import remove_tree  # noqa: E402
 
@@ -73,14 +79,27 @@ def over_scenarios(part: Callable[[Lab, str, Scale], Tally]) -> Callable[[Lab, S
 
 
 def over_filesystems(
-    part: Callable[[Lab, str, Scale], Tally], title: str, module: ModuleType, kinds: Sequence[str]
+    part: Callable[[Lab, str, Scale], Tally],
+    title: str,
+    module: ModuleType,
+    kinds: Sequence[str],
+    whole: int | None = None,
 ) -> Callable[[Lab, Scale], Iterator[Tally]]:
-    """A part that goes through kinds of file systems, as far as they can be made here."""
+    """A part that goes through kinds of file systems, as far as they can be made here.
+
+    Args:
+        part: The part.
+        title: What its rows are called.
+        module: The part's, which says why it cannot be run.
+        kinds: The file systems.
+        whole: How many points each row has in a full run; `None` for all there are.
+    """
 
     def run(lab: Lab, scale: Scale) -> Iterator[Tally]:
         for kind in kinds:
             reason = module.reason_to_skip(kind)
-            yield Tally(f"{title}, {kind}", skipped=reason) if reason else part(lab, kind, scale)
+            sized = replace(scale, points=scale.points or whole)
+            yield Tally(f"{title}, {kind}", skipped=reason) if reason else part(lab, kind, sized)
 
     return run
 
@@ -94,34 +113,15 @@ def alone(part: Callable[[Lab, Scale], Tally], whole: int) -> Callable[[Lab, Sca
     """
 
     def run(lab: Lab, scale: Scale) -> Iterator[Tally]:
-        yield part(lab, scale if scale.points else Scale(points=whole, seed=scale.seed))
+        yield part(lab, replace(scale, points=scale.points or whole))
 
     return run
 
 
 def run_mutants(lab: Lab, _scale: Scale) -> Iterator[Tally]:
     """What is broken on purpose; a mutant that nothing finds is a violation."""
-    for mutant, part, scenario, points in (
-        (fixed_temporary_names, faults.kills, "promote", None),
-        (rename_before_intent, faults.kills, "promote", None),
-        (outcome_before_check, faults.kills, "failing", 60),
-        (no_armed_way_back, faults.filling, "failing", 60),
-    ):
-        found = part(lab, scenario, Scale(points=points), mutant)
-        yield judged(mutant.__name__, found)
-
-
-def judged(name: str, found: Tally) -> Tally:
-    """Turn what was found in a mutant around: nothing is what must not be."""
-    missed = [] if found.violations else [f"{found.points} points of {found.name} did not find it"]
-    caught = f"caught {len(found.violations)} times, first: {found.violations[0]}" if found.violations else ""
-    return Tally(
-        f"mutant {name.replace('_', ' ')}",
-        points=found.points,
-        violations=missed,
-        seconds=found.seconds,
-        notes=[caught] if caught else [],
-    )
+    for hunt in HUNTS:
+        yield hunt.run(lab)
 
 
 PARTS = (
@@ -130,15 +130,19 @@ PARTS = (
     Part("signals", over_scenarios(faults.signals), 5),
     Part("errors", over_scenarios(faults.errors), 5),
     Part("filling", over_scenarios(faults.filling), 5),
-    Part("power", over_filesystems(powercuts.cuts, "power cuts", powercuts, POWER), 2),
+    Part("power", over_filesystems(powercuts.cuts, "power cuts", powercuts, POWER, 130), 2),
     Part(
-        "power-effects", over_filesystems(powercuts.at_effects, "power cuts at effects", powercuts, POWER), 2
+        "power-effects",
+        over_filesystems(powercuts.at_effects, "power cuts at effects", powercuts, POWER, 130),
+        2,
     ),
-    Part("acknowledged", over_filesystems(powercuts.acknowledged, "acknowledged", powercuts, POWER), 2),
+    Part("acknowledged", over_filesystems(powercuts.acknowledged, "acknowledged", powercuts, POWER, 50), 2),
     Part("disks", over_filesystems(disks.full_disks, "full disk", disks, tuple(disks.FULL)), 2),
     Part("races", alone(races.run, 200), 1),
     Part("model", alone(model.walk, 10_000), 100),
     Part("hostile", alone(hostile.run, 2_000), 40),
+    Part("misbehaving", alone(misbehaving.run, 100), 6),
+    Part("bystanders", alone(bystanders.prune, 1_000), 5),
     Part("mutants", run_mutants, 1),
 )
 

@@ -12,12 +12,6 @@ import pytest
 
 from tests.torture import faults, kills
 from tests.torture.lab import SCENARIOS, Lab
-from tests.torture.mutants_in_process import (
-    fixed_temporary_names,
-    no_armed_way_back,
-    outcome_before_check,
-    rename_before_intent,
-)
 from tests.torture.tally import Scale, Tally
 
 
@@ -47,18 +41,3 @@ def test_a_kill_at_a_system_call_breaks_nothing(lab: Lab, name: str) -> None:
     tally = kills.sweep(lab, name, slice_of(name, 3))
     assert tally.points == 3
     assert tally.violations == []
-
-
-@pytest.mark.parametrize(
-    ("mutant", "part", "scenario", "points"),
-    [
-        (fixed_temporary_names, faults.kills, "promote", None),
-        (rename_before_intent, faults.kills, "promote", None),
-        (outcome_before_check, faults.kills, "failing", 60),
-        (no_armed_way_back, faults.filling, "failing", 60),
-    ],
-)
-def test_a_mutant_is_caught(
-    lab: Lab, mutant: Callable[[], None], part: Callable[..., Tally], scenario: str, points: int | None
-) -> None:
-    assert part(lab, scenario, Scale(points=points), mutant).violations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -164,3 +165,55 @@ def wait(pid: int, timeout: float) -> int:
         os.waitpid(pid, 0)
         return LATE
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+MARK = "VENVSHIP_TORTURE_VICTIM"
+"""A variable in the environment of a command, which everything that it starts inherits."""
+
+
+def marked(mark: str) -> dict[int, str]:
+    """Every process whose environment has this mark, by number, and its command line."""
+    entry = f"{MARK}={mark}".encode()
+    found = {}
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            if entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found[pid] = _command_line(pid)
+    return found
+
+
+def descendants(ancestor: int) -> dict[int, str]:
+    """Every process that descends from one, by number, and its command line; none that was orphaned."""
+    parents = {}
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+            parents[pid] = int(stat.rpartition(")")[2].split()[1])
+    found: set[int] = set()
+    level = {ancestor}
+    while level:
+        level = {pid for pid, parent in parents.items() if parent in level}
+        found |= level
+    return {pid: _command_line(pid) for pid in found}
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def _command_line(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""  # it has just ended
+
+
+def kill_marked(mark: str) -> None:
+    """Kill every process whose environment has this mark, until there is none."""
+    for _ in range(100):
+        found = marked(mark)
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
+        time.sleep(0.005)

@@ -41,6 +41,8 @@ def kills(lab: Lab, name: str, scale: Scale, mutant: Mutant | None = None) -> Ta
                 scenario.site, before
             )
             tally.point(f"{name}, kill@{number} {effect}", wrong)
+            if scale.is_done(tally):
+                break
     return tally
 
 
@@ -90,6 +92,8 @@ def filling(lab: Lab, name: str, scale: Scale, mutant: Mutant | None = None) -> 
                 wrong.append(f"I9 it failed with {done.code}, and {scenario.site.current} is live")
             wrong += _after(scenario, before, index, mutant)
             tally.point(f"{name}, full@{number} {effect}", wrong)
+            if scale.is_done(tally):
+                break
     return tally
 
 

@@ -249,24 +249,3 @@ def _ending_in_order() -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-
-
-MARK = "VENVSHIP_TORTURE_VICTIM"
-"""A variable in the environment of a command, which everything that it starts inherits."""
-
-
-def kill_marked(mark: str) -> None:
-    """Kill every process whose environment has this mark, until there is none."""
-    entry = f"{MARK}={mark}".encode()
-    for _ in range(100):
-        found = False
-        for pid in filter(str.isdecimal, os.listdir("/proc")):
-            with contextlib.suppress(OSError):
-                with open(f"/proc/{pid}/environ", "rb") as file:
-                    marked = entry in file.read().split(b"\0")
-                if marked:
-                    os.kill(int(pid), signal.SIGKILL)
-                    found = True
-        if not found:
-            return
-        time.sleep(0.005)

@@ -369,13 +369,12 @@ class Machine(RuleBasedStateMachine):
         }
 
 
-def walk(lab: Lab, scale: Scale, *, shrink: bool = True) -> Tally:
+def walk(lab: Lab, scale: Scale) -> Tally:
     """Run as many commands as the scale says, in sequences of `STEPS`.
 
     Args:
         lab: Where.
         scale: Its points are commands; ten thousand if it does not say.
-        shrink: Whether to look for the shortest sequence that fails.
     """
     tally = Tally("model")
     scenario, world = prepare(lab)
@@ -389,7 +388,7 @@ def walk(lab: Lab, scale: Scale, *, shrink: bool = True) -> Tally:
         stateful_step_count=STEPS,
         deadline=None,
         database=None,
-        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+        phases=[Phase.generate] if scale.until_wrong else [Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
         print_blob=False,
         report_multiple_bugs=False,

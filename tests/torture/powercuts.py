@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.support.roots import Site
-from tests.torture import filesystems, invariants
+from tests.torture import children, filesystems, invariants
 from tests.torture.filesystems import FLUSH_LOG, KINDS, NO_FLUSH, CannotMountError, Disk
 from tests.torture.kills import NEXT, recover_and_check
 from tests.torture.lab import Lab, Scenario
@@ -29,8 +29,8 @@ from venvship.root import RootLayout
 COMMANDS = ("release", "import", "promote", "rollback", "prune", "failing")
 """The scenarios whose commands are cut, in turn."""
 
-MUTANTS = Path(__file__).parent / "mutants"
-"""Directories for PYTHONPATH; each has a `sitecustomize.py` that breaks one promise of venvship."""
+MUTANT_SITE = (Path(__file__).parent / "mutant_site", Path(__file__).parents[2])
+"""What a command has in its PYTHONPATH to be a mutant."""
 
 ORDERING = ("syncfs", "fsync", "rename")
 """The effects around which an order of writes shows."""
@@ -47,22 +47,23 @@ def reason_to_skip(filesystem: str) -> str:
 def cuts(lab: Lab, filesystem: str, scale: Scale) -> Tally:
     """Cut the power at random instants while a command runs."""
     with bench(lab, filesystem) as made:
-        return _tally(f"power cuts at random instants, {filesystem}", random_cuts(made, scale))
+        return tally_of(f"power cuts at random instants, {filesystem}", random_cuts(made, scale))
 
 
 def acknowledged(lab: Lab, filesystem: str, scale: Scale) -> Tally:
     """Cut the power right after a command has said that it is done."""
     with bench(lab, filesystem) as made:
-        return _tally(f"power cuts after the command, {filesystem}", cuts_afterwards(made, scale))
+        return tally_of(f"power cuts after the command, {filesystem}", cuts_afterwards(made, scale))
 
 
 def at_effects(lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = COMMANDS) -> Tally:
     """Cut the power just before each effect of each command."""
     with bench(lab, filesystem) as made:
-        return _tally(f"power cuts at effects, {filesystem}", effect_cuts(made, scale, names))
+        return tally_of(f"power cuts at effects, {filesystem}", effect_cuts(made, scale, names))
 
 
-def _tally(name: str, points: Generator[Point, None, None]) -> Tally:
+def tally_of(name: str, points: Generator[Point, None, None]) -> Tally:
+    """Make the points, and count them."""
     tally = Tally(name)
     with tally.timed(), contextlib.closing(points):
         for label, wrong in points:
@@ -70,23 +71,12 @@ def _tally(name: str, points: Generator[Point, None, None]) -> Tally:
     return tally
 
 
-def until_caught(points: Generator[Point, None, None], most: int) -> int | None:
-    """How many points it takes until one breaks something; `None` if that many do not."""
-    with contextlib.closing(points):
-        for number, (_, wrong) in enumerate(points, start=1):
-            if wrong:
-                return number
-            if number >= most:
-                break
-    return None
-
-
 def random_cuts(
     bench: Bench, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
 ) -> Generator[Point, None, None]:
-    """Make the points of `cuts`, one after the other; 60 unless the scale says how many."""
+    """Make the points of `cuts`, one after the other."""
     chance = random.Random(scale.seed)
-    for number in range(scale.points or 60):
+    for number in range(scale.points or 1):
         case = bench.case(names[number % len(names)])
         seconds = bench.seconds(case)
         after, how = chance.uniform(0, seconds), chance.choice((FLUSH_LOG, NO_FLUSH))
@@ -102,8 +92,8 @@ def random_cuts(
 def cuts_afterwards(
     bench: Bench, scale: Scale, names: Sequence[str] = COMMANDS, *, mutant: str = ""
 ) -> Generator[Point, None, None]:
-    """Make the points of `acknowledged`; 12 unless the scale says how many."""
-    for number in range(scale.points or 12):
+    """Make the points of `acknowledged`."""
+    for number in range(scale.points or 1):
         case = bench.case(names[number % len(names)])
         site = case.scenario.site
         bench.disk.insert(case.image)
@@ -250,18 +240,19 @@ class Bench:
         """Run the command of a case; when the block ends, it and all it has started are killed."""
         self._count += 1
         mark = f"{self._lab.path}:{self.name}:{self._count}"
-        env = {filesystems.MARK: mark}
+        env = {children.MARK: mark}
         if plan:
             env["VENVSHIP_FAILPOINTS"] = plan
         if mutant:
-            env["PYTHONPATH"] = str(MUTANTS / mutant)
+            env["VENVSHIP_MUTANT"] = mutant
+            env["PYTHONPATH"] = ":".join(map(str, MUTANT_SITE))
         process = case.scenario.site.start(*case.scenario.command, env=env)
         try:
             yield process
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGKILL)
-            filesystems.kill_marked(mark)
+            children.kill_marked(mark)
             process.communicate()
 
     def look(

@@ -180,21 +180,20 @@ def lock_file(site: Site, version: str) -> Path:
     return site.path / "requirements.txt"
 
 
-def run(lab: Lab, scale: Scale, *, seconds: float = SECONDS, until_wrong: bool = False) -> Tally:
+def run(lab: Lab, scale: Scale, *, seconds: float = SECONDS) -> Tally:
     """So many rounds as the scale has points; twenty if it does not say.
 
     Args:
         lab: Where.
         scale: Its points are rounds.
         seconds: Of each round.
-        until_wrong: Whether to stop at the first violation.
     """
     tally = Tally("races")
     with tally.timed():
         site = prepare(lab)
         for number in range(scale.points or 20):
             tally.point(f"round {number}", one_round(site, f"{scale.seed}-{number}", seconds, tally))
-            if until_wrong and tally.violations:
+            if scale.is_done(tally):
                 break
     return tally
 

@@ -50,13 +50,22 @@ class Scale:
     Attributes:
         points: At most so many; `None` for all there are.
         seed: For what is chosen by chance.
+        until_wrong: Stop at the first violation: for a hunt.
     """
 
     points: int | None = None
     seed: int = 1
+    until_wrong: bool = False
+
+    def is_done(self, tally: Tally) -> bool:
+        """Whether to stop early."""
+        return self.until_wrong and bool(tally.violations)
 
     def choose(self, every: Sequence[object]) -> list[int]:
         """The indexes to try: all, or evenly spread ones that begin where the seed says."""
+        if self.until_wrong:
+            # A hunt begins at the end: the switch, where most mutants are, comes late in a command.
+            return list(range(len(every)))[::-1]
         if self.points is None or self.points >= len(every):
             return list(range(len(every)))
         step = len(every) / self.points

@@ -3,7 +3,8 @@
 Children of a process that dies by SIGKILL live on. `PR_SET_PDEATHSIG` would be the kernel's answer, but it
 ends with the *thread* that forked, reaches only the first generation, and exists on Linux alone. So one
 `sh` per venvship process holds the read end of a pipe and is told which process groups are ours. The kernel
-closes the other end however we die, and the guard then kills what is still on its list.
+closes the other end however we die, and the guard then kills what is still on its list; and on Linux what
+has left those groups, by the mark in its environment (`stragglers`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
+
+from venvship.system.stragglers import VARIABLE
 
 SCRIPT: Final = """\
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP
@@ -23,8 +27,23 @@ while read -r what group; do
         -*" $group "*) groups="${groups%% "$group" *} ${groups#* "$group" }" ;;
     esac
 done
+[ "$groups" != ' ' ] || exit 0
 for group in $groups; do kill -s KILL -- "-$group"; done
+for pass in 1 2 3 4 5; do
+    found=$(grep -lsF "$1" /proc/[0-9]*/environ)
+    [ "$found" ] || exit 0
+    for path in $found; do
+        path=${path#/proc/}
+        kill -s KILL "${path%%/*}"
+    done
+done
 """
+"""`$1` is what the environments of our descendants hold. More than one pass: a daemon may fork meanwhile."""
+
+
+def new_mark() -> str:
+    """What the marks of all children of this process begin with; no other process has the same."""
+    return f"{os.getpid()}.{time.monotonic_ns()}"
 
 
 class Process(Protocol):
@@ -40,15 +59,20 @@ class Process(Protocol):
 class Guard:
     """The list of process groups that must not outlive this process. Threads may share it.
 
+    Attributes:
+        mark: What the value of `VARIABLE` begins with, before a dot, in the environment of every child that
+            is not to outlive us, whatever group it moves to.
+
     Args:
-        spawn: Starts `sh` with `SCRIPT`, the given descriptor as its standard input, and *nothing* else of
-            ours: a session of its own, since a Ctrl-C on the terminal must not reach it and it must not
-            keep the terminal; no other descriptor, since it must not keep a mutex or a pipe; and no
-            directory that somebody may want to unmount.
+        spawn: Starts `sh` with `SCRIPT`, the given descriptor as its standard input, the given text as `$1`,
+            and *nothing* else of ours: a session of its own, since a Ctrl-C on the terminal must not reach it
+            and it must not keep the terminal; no other descriptor, since it must not keep a mutex or a pipe;
+            and no directory that somebody may want to unmount.
     """
 
-    def __init__(self, spawn: Callable[[int], Process]) -> None:
+    def __init__(self, spawn: Callable[[int, str], Process]) -> None:
         self._spawn_process = spawn
+        self.mark = new_mark()
         self._lock = threading.Lock()
         self._groups: set[int] = set()
         self._process: Process | None = None
@@ -101,6 +125,7 @@ class Guard:
         """After a fork, in the child: the guard is the parent's, and our copy of its pipe would blind it."""
         self._lock = threading.Lock()
         self._groups.clear()
+        self.mark = new_mark()
         if self._process is not None:
             os.close(self._pipe)
             self._process.returncode = 0  # not our child: keeps Popen from waiting for it
@@ -120,7 +145,7 @@ class Guard:
     def _spawn(self) -> None:
         read, write = os.pipe()
         try:
-            self._process = self._spawn_process(read)
+            self._process = self._spawn_process(read, f"{VARIABLE}={self.mark}.")
         except OSError:
             os.close(write)
             raise

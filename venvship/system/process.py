@@ -272,7 +272,7 @@ class _Child:
         self._tail = Tail(keep)
         self.stdout = Head(output_cap)
         self._own_log = survivors == "leave"
-        self._tag = None if self._own_log else f"{os.getpid()}.{time.monotonic_ns()}.{next(self._numbers)}"
+        self._tag = None if self._own_log else f"{_GUARD.mark}.{next(self._numbers)}"
         variables = dict(env) if self._tag is None else {**env, VARIABLE: self._tag}
         gated = all(_SHELL_NAME.fullmatch(name) for name in variables)
         if gated:
@@ -427,9 +427,9 @@ class _Child:
                         break
 
 
-def _start_guard(stdin: int) -> subprocess.Popen[bytes]:
+def _start_guard(stdin: int, mark: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [_SHELL, "-c", SCRIPT],
+        [_SHELL, "-c", SCRIPT, _SHELL, mark],
         stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,0 +1,27 @@
+"""Every mutant of venvship is found by the part of the torture that is there to find such mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.torture.hunts import HUNTS, Hunt
+from tests.torture.lab import Lab
+from tests.torture.mutants import MUTANTS
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, known_python: Path) -> Lab:
+    return Lab(tmp_path_factory.mktemp("mutants") / "lab", known_python)
+
+
+@pytest.mark.parametrize("hunt", HUNTS, ids=lambda hunt: hunt.name)
+def test_a_mutant_is_found(lab: Lab, hunt: Hunt) -> None:
+    if hunt.skipped:
+        pytest.skip(hunt.skipped)
+    assert hunt.run(lab).violations == []
+
+
+def test_every_mutant_is_hunted() -> None:
+    assert {hunt.mutant for hunt in HUNTS} == set(MUTANTS)

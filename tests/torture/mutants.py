@@ -1,0 +1,146 @@
+"""venvship, broken on purpose in one place each, in the process that calls the function.
+
+The torture must find every one of them; `hunts` says which part has to. They stand in for mistakes that a
+later change could make, so each is as small as such a mistake would be. Call them in a process that ends
+afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from venvship.build import seal
+from venvship.model.history import EventName
+from venvship.operations import links, prune, recover, rollback, switch
+from venvship.system import failpoints, files
+
+
+def no_syncfs() -> None:
+    """Nothing is durable but what is synced by itself: the release's contents are not."""
+    files.sync_filesystem = seal.sync_filesystem = lambda _fd: None
+
+
+def directory_fsync_only() -> None:
+    """A directory is synced where the file system should be: names, not contents."""
+    files.sync_filesystem = seal.sync_filesystem = os.fsync
+
+
+def manifest_before_sync() -> None:
+    """The manifest gets its name first; what it vouches for is synced afterwards."""
+    descriptors: list[int] = []
+
+    def publish_then_sync(path: str | os.PathLike[str]) -> None:
+        files.fsync_directory(path)
+        files.sync_filesystem(descriptors.pop())
+
+    seal.sync_filesystem = descriptors.append
+    seal.fsync_directory = publish_then_sync
+
+
+def fixed_temporary_names() -> None:
+    """Armed links get the same name every time."""
+    files.temporary_name = lambda target, prefix: os.path.join(os.path.dirname(target), f"{prefix}link")
+
+
+def unlink_then_symlink() -> None:
+    """`current` is removed and made anew, instead of renamed over."""
+    original = files.rename
+
+    def rename(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+        if os.path.basename(target) != "current":
+            original(source, target)
+            return
+        failpoints.reach("unlink", target)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(target)
+        failpoints.reach("symlink", target)
+        os.symlink(os.readlink(source), target)
+        os.unlink(source)
+
+    files.rename = rename
+
+
+def no_armed_way_back() -> None:
+    """The link back is made when it is needed, and not before."""
+    links.arm = lambda workspace, target, _origin: links.Armed(
+        links.new_link(workspace, ".to.", target), None
+    )
+
+
+def outcome_before_check() -> None:
+    """The journal says `promoted` before the restart hook and the live checks have been asked."""
+    real = switch.try_current
+
+    def early(workspace: Any, release_id: str, *arguments: Any, event: str, **more: Any) -> Any:
+        if event == "promote":
+            workspace.record(EventName.PROMOTED, release=release_id, facts={"from": more["previous"]})
+        return real(workspace, release_id, *arguments, event=event, **more)
+
+    switch.try_current = early
+
+
+def rename_before_intent() -> None:
+    """The switch is made before the journal announces it."""
+    real_announce, real_point = switch._announce, links.point_current
+
+    def point(workspace: Any, link: Any, *, sync: bool) -> None:
+        pass
+
+    def announce(workspace: Any, target: str, origin: str | None, *, tries: int, via: str) -> None:
+        for name in workspace.layout.strays():
+            if name.startswith(".to."):
+                real_point(workspace, workspace.layout.path / name, sync=True)
+        real_announce(workspace, target, origin, tries=tries, via=via)
+
+    links.point_current, switch._announce = point, announce
+
+
+def rollback_recovers_first() -> None:
+    """A rollback first tries again what was interrupted."""
+    original = rollback.rollback
+
+    def recovering(workspace: Any, name: str | None = None, **options: Any) -> rollback.RollbackResult:
+        recover.recover_switch(workspace)
+        return original(workspace, name, **options)
+
+    rollback.rollback = recovering
+
+
+def no_compare_and_swap() -> None:
+    """A promotion does not ask whether somebody has switched since it began."""
+
+    def compare_and_promote(
+        workspace: Any, target: str, *, origin: Any, began_at: int, settings: Any, via: str, reason: str
+    ) -> switch.Switched:
+        with workspace.holding("switch", via):
+            history = workspace.history()
+            workspace.require_usable(target)
+            return switch.promote(workspace, history, target, settings=settings, via=via, reason=reason)
+
+    switch.compare_and_promote = compare_and_promote
+
+
+def lease_without_proc() -> None:
+    """Prune believes leases alone, and does not look at what processes have open."""
+    prune._users = lambda _workspace: {}
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    mutant.__name__: mutant
+    for mutant in (
+        no_syncfs,
+        directory_fsync_only,
+        manifest_before_sync,
+        fixed_temporary_names,
+        unlink_then_symlink,
+        no_armed_way_back,
+        outcome_before_check,
+        rename_before_intent,
+        rollback_recovers_first,
+        no_compare_and_swap,
+        lease_without_proc,
+    )
+}
