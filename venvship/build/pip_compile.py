@@ -20,7 +20,7 @@ from typing import Final
 from packaging.version import Version
 
 from venvship.build.faults import build_faults
-from venvship.build.lock_diagnosis import LockFailure, diagnose_lock
+from venvship.build.lock_diagnosis import LockRun, diagnose_lock, index_outage
 from venvship.build.pip_environment import pip_environment
 from venvship.build.redaction import Redactor
 from venvship.errors import FetchTimeoutError, LockError, SettingsError
@@ -208,16 +208,17 @@ def _raise_if_failed(request: CompileRequest, result: ProcessResult, said: str, 
             hint=f"{sys.executable} -m pip install --upgrade pip-tools pip, or set another `python`",
             log=request.log,
         )
+    ended = LockRun(
+        output=said,
+        debug=debug,
+        interpreter=request.interpreter,
+        lockfile=request.lockfile,
+        log=request.log,
+    )
     if result.returncode != 0:
-        raise diagnose_lock(
-            LockFailure(
-                output=said,
-                debug=debug,
-                interpreter=request.interpreter,
-                lockfile=request.lockfile,
-                log=request.log,
-            )
-        )
+        raise diagnose_lock(ended)
+    if outage := index_outage(ended):
+        raise outage
 
 
 def _end_of(path: str) -> str:

@@ -38,7 +38,7 @@ from venvship.model.lockfile import Requirement
 _TIMESTAMP = re.compile(r"(?m)^\d{4}-\d\d-\d\dT[\d:,]+ ?")
 _NAME = r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
 FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]")
-_HASHES = re.compile(r"DO NOT MATCH THE HASHES")
+HASHES = re.compile(r"DO NOT MATCH THE HASHES")
 _MISMATCHED = re.compile(
     rf"(?m)^\s+{_NAME}\S* (?:@ \S+ )?from .*:\s*$|^\s+{_NAME}(?:==\S+)?(?: \(.*\))?:\s*$"
 )
@@ -139,7 +139,7 @@ def diagnose(failure: Failure) -> BuildError:
             hint="free some space (`venvship prune --dry-run` shows what could go), then try again",
             log=failure.log,
         )
-    if _HASHES.search(failure.output):
+    if HASHES.search(failure.output):
         return _hash_mismatch(failure)
     match = NO_MATCH.search(failure.output)
     if match and (requirement := _named(failure, match[1])):
@@ -167,15 +167,21 @@ def build_output(debug: str) -> str:
     return "\n".join(line.strip() for line in lines) + "\n"
 
 
+def mismatched_in(output: str) -> tuple[list[str], list[str]]:
+    """The names of the packages whose files have other hashes, and the hashes that these have."""
+    names: list[str] = [canonicalize_name(one or other) for one, other in _MISMATCHED.findall(output)]
+    return names, _GOT.findall(output)
+
+
 def _hash_mismatch(failure: Failure) -> HashMismatchError:
-    names = [canonicalize_name(one or other) for one, other in _MISMATCHED.findall(failure.output)]
+    names, got = mismatched_in(failure.output)
     concerned = [r for r in failure.requirements if r.name in names] or list(failure.requirements)
-    got = _GOT.findall(failure.output)
     error = HashMismatchError(
         f"{_several(concerned)}: the file that the index serves has none of the hashes in the lockfile"
         + (f"; its sha256 is {', '.join(got)}" if got else "")
         + ". Nothing of it was imported or run.",
-        hint="if the index replaced or added a file on purpose, lock again; else find out who changed it",
+        hint="if the index replaced or added a file on purpose, lock again"
+        f" (`venvship lock -P {concerned[0].name}`); else find out who changed it",
         log=failure.log,
         packages=[facts(requirement) for requirement in concerned],
         got=got,
@@ -243,6 +249,18 @@ def search_of(debug: str, name: str, version: str | None = None) -> Search:
     return search
 
 
+def outages_in(debug: str) -> list[tuple[str, str]]:
+    """What an index or a page of links should have served and did not: URLs, each with the reason.
+
+    pip goes on without them, and so may choose another version than with them. 403 is left out: some indexes
+    say that of packages which they do not have.
+    """
+    search = Search()
+    for url, reason in _UNFETCHED.findall(debug):
+        _note_unfetched(search, url, reason)
+    return [*search.unreachable, *(one for one in search.forbidden if not one[1].startswith("403"))]
+
+
 def _note_unfetched(search: Search, url: str, reason: str) -> None:
     status = HTTP_ERROR.search(reason)
     code = int(status[1] or status[2]) if status else 0
@@ -277,7 +295,8 @@ def _incompatible(
     return NoCompatibleWheelError(
         f"{describe(requirement)}: nothing that the index has runs on CPython {interpreter.version}, "
         f"{interpreter.platform}: {message}",
-        hint=f"lock again for Python {interpreter.minor} on this platform, or set another `python`",
+        hint=f"lock again for Python {interpreter.minor} on this platform "
+        f"(`venvship lock -P {requirement.name}`), or set another `python`",
         log=failure.log,
         **facts(requirement),
     )
@@ -350,7 +369,7 @@ def reason_of(text: str) -> str:
     """The part of pip's report of a failed request that says why."""
     match = _REASON.search(text)
     found = next((group for group in match.groups() if group), None) if match else None
-    return (found or text).strip()[:200]
+    return (found or text).strip(" '\"")[:200]
 
 
 def wanted_python(text: str) -> str:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from venvship.errors import LockError, LockfileError, SettingsError, UsageError
+from venvship.errors import InterruptedByError, LockError, LockfileError, SettingsError, UsageError
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
@@ -106,7 +106,13 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
             lockfile = _lockfile(workspace, settings)
             interpreter = interpreters.settled(workspace, settings)
             workspace.begin("lock")
-            compiled = compile_lockfile(workspace, settings, interpreter, upgrade=upgrade, packages=packages)
+            try:
+                compiled = compile_lockfile(
+                    workspace, settings, interpreter, upgrade=upgrade, packages=packages
+                )
+            except InterruptedByError as error:
+                said = f"{error.message} while locking; {lockfile} is as it was"
+                raise InterruptedByError(error.signum, said) from error
             selected = read_compiled(workspace, settings, interpreter, compiled).selected
             after = [Package(requirement.name, requirement.version) for requirement in selected]
             _warn_of_unknown(workspace, packages, after)
@@ -281,7 +287,7 @@ def _inputs(workspace: Workspace, settings: Settings, lockfile: str) -> tuple[st
     if not settings.lock.inputs:
         raise SettingsError(
             f"{where}: `[lock] inputs` names no requirements to lock; {lockfile} is as it was",
-            hint='write them into requirements.in, and add: [lock] inputs = ["requirements.in"]',
+            hint='write them into requirements.in, and inputs = ["requirements.in"] below [lock] there',
         )
     paths = [os.path.join(root, name) for name in settings.lock.inputs]
     problems = [
