@@ -57,7 +57,7 @@ def _init(result: InitResult, _page: Page) -> list[str]:
     return [
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
-        "Next: put a hash-pinned requirements.txt there, or have `venvship lock` make it; then `venvship release`",
+        "Next: a hash-pinned requirements.txt, yours or from `venvship lock`; then `venvship release`",
     ]
 
 
