@@ -105,9 +105,9 @@ def diagnose_lock(ended: LockRun) -> BuildError:
         said = build_output(ended.debug).strip().splitlines()[1:]
         return _refusal(
             ended,
-            "a source distribution could not be asked for what it requires"
+            "a source could not be had, or not be asked for what it requires"
             + (f": {said[-1][:200]}" if said else ""),
-            hint="its build may need a compiler or headers here; a version that has wheels needs neither",
+            hint="it may need a compiler or headers here; a version that has wheels needs neither",
         )
     if HTTP_ERROR.search(output) or CONNECTION.search(output):
         return _unreachable(ended, output)
