@@ -28,6 +28,9 @@ ACTOR_SHOWN: Final = "deploy"
 SETTINGS: Final = """\
 name = "shop"
 
+[lock]
+inputs = ["requirements.in"]
+
 [hooks]
 restart = ["sh", "-c", "exit 0"]
 
@@ -129,6 +132,8 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     (recorder.root / "venvship.toml").write_text(SETTINGS)
     lock("1.0")
     run("", "release", "-m", "the shop opens")
+    (recorder.root / "requirements.in").write_text(f"--find-links {recorder.place}/wheels\nshop\n")
+    run("lock", "lock", "-P", "shop<2")
     lock("1.0.1")
     tried = run("release-built", "release", "--no-promote")["data"]["release"]["id"]
     run("pin", "pin", tried)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from venvship.operations.check import CheckReport
     from venvship.operations.init import InitResult
     from venvship.operations.inspect import Comparison, Details, Listing, Status
+    from venvship.operations.lock import LockResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import Recovered
@@ -124,6 +125,12 @@ class Root:
         # One for all calls: it remembers what it has parsed of the journal. The warnings begin anew.
         self._held.warnings = self.warnings = []
         return self._held
+
+    def lock(self, *, upgrade: bool = False, packages: Sequence[str] = ()) -> LockResult:
+        """Make the lockfile from its inputs; see `venvship.operations.lock`."""
+        from venvship.operations.lock import lock
+
+        return lock(self._workspace(), upgrade=upgrade, packages=packages)
 
     def release(
         self,

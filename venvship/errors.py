@@ -213,9 +213,15 @@ class IndexUnreachableError(BuildError):
 
 
 class FetchTimeoutError(BuildError):
-    """The fetch took longer than `[build] timeout`."""
+    """The fetch, or a `lock`, took longer than `[build] timeout`."""
 
     slug = "fetch-timeout"
+
+
+class LockError(BuildError):
+    """pip-compile made no lockfile that `release` would take. The lockfile is as it was."""
+
+    slug = "lock-failed"
 
 
 class InvalidWheelError(BuildError):

@@ -163,6 +163,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "package": "the package that it is about",
     "packages": "the packages that it is about",
     "path": "the file or directory that it is about",
+    "pip": "the version of pip",
     "problems": "all problems of an input, such as `{key, message}` of the settings",
     "program": "the program that there is not",
     "python": "the interpreter",
@@ -194,6 +195,13 @@ DATA: Final[dict[str, Keys]] = {
     "init": {
         "root": ("string", "the directory"),
         "created": ("list of string", "files that were written"),
+    },
+    "lock": {
+        "lockfile": ("string", "the lockfile, by the path that the settings give"),
+        "changed": ("boolean", "whether it was written"),
+        "diff": ("diff", "how the packages differ that it selects; comments and hashes are not compared"),
+        "packages": ("integer", "how many it selects"),
+        "python": ("string", "the full version of the interpreter that it is for"),
     },
     "release": {
         "outcome": (

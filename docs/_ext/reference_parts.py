@@ -44,6 +44,7 @@ from venvship.operations import check as check_operation
 from venvship.operations import hold as hold_operation
 from venvship.operations import init as init_operation
 from venvship.operations import inspect as inspect_operation
+from venvship.operations import lock as lock_operation
 from venvship.operations import promote as promote_operation
 from venvship.operations import prune as prune_operation
 from venvship.operations import recover as recover_operation
@@ -229,20 +230,15 @@ class Key:
 
 
 def settings_tables() -> dict[str, list[Key]]:
-    """The keys of `venvship.toml` by table; `""` is the top of the file.
-
-    A table that belongs to a command is left out while there is no such command.
-    """
+    """The keys of `venvship.toml` by table; `""` is the top of the file."""
     default = model.Settings(name="")
-    tables = {
+    return {
         "": _keys("", model.Settings, default),
+        "lock": _keys("lock", model.LockSettings, default.lock),
         "build": _keys("build", model.BuildSettings, default.build),
         "hooks": _keys("hooks", model.HookSettings, default.hooks),
         "check": _check_keys(),
     }
-    if "lock" in command_tree():
-        tables["lock"] = _keys("lock", model.LockSettings, default.lock)
-    return tables
 
 
 def settings_table(name: str) -> str:
@@ -357,6 +353,7 @@ def _compare(what: str, found: Iterable[str], described: Iterable[str]) -> None:
 
 _OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
     "init": init_operation.init,
+    "lock": lock_operation.lock,
     "release": release_operation.release,
     "promote": promote_operation.promote,
     "rollback": rollback_operation.rollback,
@@ -382,6 +379,7 @@ LINE: Final = 88
 
 RESULTS: Final = (
     init_operation.InitResult,
+    lock_operation.LockResult,
     release_operation.ReleaseResult,
     promote_operation.PromoteResult,
     rollback_operation.RollbackResult,
@@ -501,6 +499,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "exit-codes": exit_codes,
     "error-slugs": error_slugs,
     "settings": lambda: settings_table(""),
+    "settings-lock": lambda: settings_table("lock"),
     "settings-build": lambda: settings_table("build"),
     "settings-hooks": lambda: settings_table("hooks"),
     "settings-check": lambda: settings_table("check"),

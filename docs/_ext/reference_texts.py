@@ -107,6 +107,7 @@ WARNINGS: Final = {
     "journal-not-written": "something was done and could not be recorded",
     "journal-torn": "the last line of the journal is torn; the next write sets it aside",
     "no-lease": "`run` got no lease, so `prune` may not see the process",
+    "not-in-lockfile": "a package that `lock -P` was to upgrade is not in the lockfile",
     "notify-failed": "the notify hook failed",
     "previous-not-set": "`previous` could not be renewed",
     "prune-failed": "old releases could not be removed after a promotion",

@@ -437,9 +437,8 @@ def test_every_commented_key_of_the_template_parses_and_none_is_missing() -> Non
     settings = parse(text)
     assert len(settings.checks) == 4
     everything = Settings.to_json(parse(FULL))
-    del everything["lock"]  # no command reads it yet
     assert written.keys() == everything.keys()
-    for table in ("build", "hooks"):
+    for table in ("lock", "build", "hooks"):
         assert written[table].keys() == everything[table].keys()
     assert {key for check in written["check"] for key in check} == {k for c in everything["check"] for k in c}
 
@@ -448,6 +447,7 @@ def test_the_template_shows_the_real_defaults() -> None:
     text = re.sub(r"(?m)^#(?=[a-z_]+ = |\[)", "", settings_template("shop", None, "requirements.txt"))
     shown, default = parse(text), Settings(name="shop")
     assert shown.build == default.build
+    assert shown.lock == LockSettings(inputs=("requirements.in",))  # an example: there is no default
     for name in ("keep", "keep_days", "keep_failed", "link", "store"):
         assert getattr(shown, name) == getattr(default, name)
     assert shown.hooks.timeout == default.hooks.timeout

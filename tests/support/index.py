@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 import threading
 from collections import Counter
@@ -35,10 +36,13 @@ class LocalIndex:
         requests: How often each path was asked for.
         credentials: `(user, password)` to insist on, or `None`.
         status: A status code to answer every page and file with, or `None`.
+        statuses: The same for the pages of single projects, by normalised name.
         hang: Accept connections and never answer.
         tampered: File names to serve with other bytes than the page's hash says.
         fragments: Whether pages carry `#sha256=` fragments.
         authorized: The `Authorization` headers that were sent.
+        uploaded: When a file was uploaded, by its name (RFC 3339); those not named are ten years old. If this
+            is not empty, pages are served in the JSON form (PEP 691, 700): HTML has no place for it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -46,10 +50,12 @@ class LocalIndex:
         self.requests: Counter[str] = Counter()
         self.credentials: tuple[str, str] | None = None
         self.status: int | None = None
+        self.statuses: dict[str, int] = {}
         self.hang = False
         self.tampered: set[str] = set()
         self.fragments = True
         self.authorized: set[str] = set()
+        self.uploaded: dict[str, str] = {}
         self._released = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -133,7 +139,11 @@ class LocalIndex:
                 data += b"tampered with"
             self._send(request, 200, data, "application/octet-stream")
         elif match := re.fullmatch(r"/simple/([^/]+)/?", path):
-            self._send_page(request, _normalised(match[1]))
+            project = _normalised(match[1])
+            if project in self.statuses:
+                self._send(request, self.statuses[project], b"out of order", "text/plain")
+            else:
+                self._send_page(request, project)
         else:
             self._send(request, 404, b"not here", "text/plain")
 
@@ -149,6 +159,9 @@ class LocalIndex:
         if not files:
             self._send(request, 404, b"no such project", "text/plain")
             return
+        if self.uploaded:
+            self._send_json(request, project, files)
+            return
         links = []
         for file in files:
             fragment = f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.fragments else ""
@@ -156,6 +169,20 @@ class LocalIndex:
             links.append(f'<a href="{href}">{html.escape(file.name)}</a><br>')
         page = "<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>"
         self._send(request, 200, page.encode(), "text/html")
+
+    def _send_json(self, request: BaseHTTPRequestHandler, project: str, files: list[Path]) -> None:
+        entries = [
+            {
+                "filename": file.name,
+                "url": f"../../files/{quote(file.name)}",
+                "hashes": {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
+                "upload-time": self.uploaded.get(file.name, "2016-01-01T00:00:00Z"),
+                "size": file.stat().st_size,
+            }
+            for file in files
+        ]
+        page = {"meta": {"api-version": "1.1"}, "name": project, "files": entries, "versions": []}
+        self._send(request, 200, json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json")
 
     @staticmethod
     def _send(request: BaseHTTPRequestHandler, status: int, data: bytes, kind: str) -> None:

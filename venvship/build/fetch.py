@@ -471,7 +471,8 @@ def _check_wheel(path: str, requirement: Requirement, session: _Session) -> None
         raise NoCompatibleWheelError(
             f"{describe(requirement)}: {filename} does not run on CPython {interpreter.version}, "
             f"{interpreter.platform}",
-            hint=f"lock again for Python {interpreter.minor} on this platform",
+            hint=f"lock again for Python {interpreter.minor} on this platform "
+            f"(`venvship lock -P {requirement.name}`)",
             path=path,
             **facts(requirement),
         )

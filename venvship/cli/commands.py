@@ -52,6 +52,24 @@ def init(call: Call, name: str | None, python: str | None, lockfile: str) -> int
     return render.success(call, result)
 
 
+@command("lock")
+@click.option("--upgrade", is_flag=True, help="Let every pin change; otherwise those stay that can.")
+@click.option(
+    "-P", "--upgrade-package", "packages", metavar="PKG", multiple=True, help="Let the pin of PKG change."
+)
+def lock(call: Call, upgrade: bool, packages: tuple[str, ...]) -> int:
+    """Make the lockfile from the requirements in `[lock] inputs`.
+
+    pip-compile resolves them for this root's interpreter and pins all with hashes. The lockfile is replaced
+    in one step, or stays as it is. PKG is a name, or a name with versions, such as "django<6".
+
+    \b
+    Example: venvship lock -P django
+    Exit:    0 written, or nothing changed · 10 no inputs · 20 it could not be made · 30 busy
+    """
+    return render.success(call, call.open_root().lock(upgrade=upgrade, packages=packages))
+
+
 @command("release")
 @click.option("--lockfile", "lockfiles", metavar="F", multiple=True, help="Another lockfile.")
 @click.option("--no-promote", is_flag=True, help="Build and check it, and leave current as it is.")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from venvship.operations.check import CheckReport
     from venvship.operations.init import InitResult
     from venvship.operations.inspect import Comparison, Details, Listing, Status
+    from venvship.operations.lock import LockResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import Recovered
@@ -69,6 +70,17 @@ def check_json(result: CheckResult) -> dict[str, Any]:
 @payload.of("InitResult")
 def _init(result: InitResult) -> dict[str, Any]:
     return {"root": result.root, "created": list(result.created)}
+
+
+@payload.of("LockResult")
+def _lock(result: LockResult) -> dict[str, Any]:
+    return {
+        "lockfile": result.lockfile,
+        "changed": result.changed,
+        "diff": result.diff.to_json(),
+        "packages": result.packages,
+        "python": result.python,
+    }
 
 
 @payload.of("ReleaseResult")

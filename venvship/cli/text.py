@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from venvship.operations.check import CheckReport
     from venvship.operations.init import InitResult
     from venvship.operations.inspect import Comparison, Details, Listing, Status
+    from venvship.operations.lock import LockResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import Recovered
@@ -56,7 +57,19 @@ def _init(result: InitResult, _page: Page) -> list[str]:
     return [
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
-        "Next: put a hash-pinned requirements.txt there, then `venvship release`",
+        "Next: a hash-pinned requirements.txt, yours or from `venvship lock`; then `venvship release`",
+    ]
+
+
+@text.of("LockResult")
+def _lock(result: LockResult, page: Page) -> list[str]:
+    what = f"{result.packages} package{'' if result.packages == 1 else 's'} for CPython {result.python}"
+    if not result.changed:
+        return [f"Nothing changed: {result.lockfile} pins {what}."]
+    return [
+        f"{style.good('Locked:')} {style.strong(result.lockfile)}, {what}",
+        *([] if result.first else changes(result.diff, page.width)),
+        "Next: venvship release",
     ]
 
 

@@ -116,6 +116,11 @@ def source_option(option: str, value: str, folder: str) -> str:
             )
     elif option == "--find-links" and not value.startswith(("~", "${")):
         value = os.path.normpath(os.path.join(folder, value))
+    return option_line(option, value)
+
+
+def option_line(option: str, value: str) -> str:
+    """Write an option as a line that pip reads back to the same."""
     # pip expands ${VAR} first and splits by the shell's rules then, so quotes only where they are needed.
     if any(c.isspace() or c in "'\"\\" for c in value):
         value = shlex.quote(value)

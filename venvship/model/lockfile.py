@@ -87,7 +87,7 @@ def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, b
     if missing:
         raise LockfileMissingError(
             "\n".join(f"the lockfile {problem['file']} {problem['message']}" for problem in missing),
-            hint="`pip-compile --generate-hashes` writes one; `lockfile` in venvship.toml says where it is",
+            hint="`venvship lock` makes it of `[lock] inputs`; `lockfile` in venvship.toml says where it is",
             path=missing[0]["file"],
             problems=missing,
         )

@@ -132,7 +132,7 @@ class Problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         return LockfileError(
             "\n".join([f"{self.path} is refused ({count}); nothing was built", *lines]),
-            hint="`pip-compile --generate-hashes`, `uv pip compile --generate-hashes` and"
+            hint="`venvship lock`, `uv pip compile --generate-hashes` and"
             " `uv export --no-emit-project` write lockfiles that venvship takes",
             path=self.path,
             problems=[

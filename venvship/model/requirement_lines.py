@@ -138,7 +138,8 @@ def refuse_foreign(path: str) -> str | None:
         return f"a lockfile of another tool; export it: `{_FOREIGN[name]}`"
     if name in _UNPINNED:
         return (
-            "this declares dependencies and pins none; `pip-compile --generate-hashes` makes a lockfile of it"
+            "this declares dependencies and pins none; name it in `[lock] inputs`, and `venvship lock` makes"
+            " a lockfile of it"
         )
     if name.endswith(".toml"):
         return "lockfiles in TOML are named pylock.toml or pylock.NAME.toml, and stand alone"

@@ -49,7 +49,7 @@ class LockSettings:
     """`[lock]`: how `venvship lock` makes the lockfile.
 
     Attributes:
-        inputs: Requirement files to compile, relative to the root. None: `lock` has nothing to do.
+        inputs: Requirement files, relative to the root. Without any, `lock` refuses.
         cooldown_days: Ignore versions that were uploaded less than so many days ago; 0 is off.
     """
 

@@ -11,7 +11,7 @@ _TEMPLATE: Final = """\
 
 name = @NAME@
 @PYTHON@
-lockfile = @LOCKFILE@       # hash-pinned: from pip-compile or uv export; or a pylock.toml
+lockfile = @LOCKFILE@       # hash-pinned: from `venvship lock` or uv export; or a pylock.toml
 
 # How much to keep. `current`, `previous`, pinned releases and those in use are never removed.
 #keep = 5                           # proven releases, never below 2
@@ -19,6 +19,10 @@ lockfile = @LOCKFILE@       # hash-pinned: from pip-compile or uv export; or a p
 #keep_failed = 2
 #link = "auto"                      # files of a release: auto, hardlink, reflink or copy
 #store = "store"                    # unpacked wheels; may be shared, as in "/var/lib/venvship/store"
+
+#[lock]                             # what `venvship lock` makes the lockfile from
+#inputs = ["requirements.in"]       # example: requirement files, relative to this one
+#cooldown_days = 0                  # ignore what was uploaded less than so many days ago
 
 #[build]
 #sdists = []                        # names that may be built from source; "*" allows all

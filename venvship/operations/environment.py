@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,26 +35,38 @@ def lockfile_paths(workspace: Workspace, settings: Settings) -> tuple[str, ...]:
     return tuple(str(workspace.layout.path / name) for name in settings.lockfile)
 
 
-def read_environment(paths: Sequence[str], settings: Settings, interpreter: Interpreter) -> Environment:
+def read_file(path: str) -> bytes:
+    """Read a file whole: where a lockfile comes from unless it is somewhere else.
+
+    Raises:
+        OSError: As the kernel gave it.
+    """
+    return Path(path).read_bytes()
+
+
+def read_environment(
+    paths: Sequence[str],
+    settings: Settings,
+    interpreter: Interpreter,
+    *,
+    read: Callable[[str], bytes] = read_file,
+) -> Environment:
     """Read a lockfile for an interpreter.
 
     Args:
         paths: Absolute; several requirements files, or one of either kind.
         settings: What may be built, and which extras are wanted.
         interpreter: The root's.
+        read: Returns a file's bytes; raises `OSError`. For a lockfile that is not written yet.
 
     Raises:
         LockfileError: It is refused, or missing.
     """
     build = settings.build
-    lockfile = read_lockfile(paths, read=_read_bytes, sdists=build.sdists)
+    lockfile = read_lockfile(paths, read=read, sdists=build.sdists)
     selected = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
     digest = environment_digest(selected, interpreter, _build_facts(settings))
     return Environment(lockfile=lockfile, selected=selected, interpreter=interpreter, digest=digest)
-
-
-def _read_bytes(path: str) -> bytes:
-    return Path(path).read_bytes()
 
 
 def _build_facts(settings: Settings) -> Mapping[str, object]:
