@@ -32,6 +32,9 @@ NEXT = (("release",), ("recover",), ("prune",), ("promote", "current"), ("releas
 """The commands of which one recovers after each kill, in turn."""
 
 
+ATTEMPTS = 5
+"""So often a kill is tried that came too late."""
+
 FINE = {0, 22, 25}
 """How those may end: also with what was interrupted taken back, or with a refusal of what was found bad."""
 
@@ -90,14 +93,18 @@ def sweep(lab: Lab, name: str, scale: Scale) -> Tally:
         scenario = lab.scenario(name)
         every = points(scenario, lab.path / "strace.log")
         for index in scale.choose(every):
-            call, number, line = every[index]
-            site = scenario.restore()
-            before = invariants.observe(site)
-            done = strace(
-                site, scenario.command, "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"
-            )
-            label = f"{name}, {call} {number} ({line[:100]})"
-            if done.returncode not in {-9, 137}:
+            site, label, before = scenario.site, "", invariants.observe(scenario.site)
+            for _ in range(ATTEMPTS):
+                call, number, line = every[index]
+                label = f"{name}, {call} {number} ({line[:100]})"
+                before = invariants.observe(scenario.restore())
+                inject = f"inject={call}:signal=KILL:when={number}"
+                done = strace(site, scenario.command, "-o", "/dev/null", "-e", inject)
+                if done.returncode in {-9, 137}:
+                    break
+                # How many files of /proc were opened before depends on what else runs: number them anew.
+                every = points(scenario, lab.path / "strace.log")
+            else:
                 tally.point(label, [f"it was not killed, and ended with {done.returncode}"])
                 continue
             wrong = invariants.at_once(site, before)
