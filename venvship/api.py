@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
     from venvship.operations.rollback import RollbackResult
+    from venvship.operations.update import UpdateResult
     from venvship.operations.verify import VerifyResult
 
 
@@ -154,6 +155,13 @@ class Root:
             dry_run=dry_run,
         )
         return release(self._workspace(), options)
+
+    def update(self, *, upgrade: bool = False, jitter: float = 0.0) -> UpdateResult:
+        """Release unattended, if there is something new; see `venvship.operations.update`."""
+        from venvship.operations.update import UpdateOptions, unattended, update
+
+        options = UpdateOptions(upgrade=upgrade, jitter=jitter)
+        return update(unattended(self._workspace()), options)
 
     def promote(self, release: str, *, message: str = "", force: bool = False) -> PromoteResult:
         """Make an existing release live; see `venvship.operations.promote`."""

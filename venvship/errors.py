@@ -182,6 +182,12 @@ class BuildError(VenvshipError):
     exit_code = 20
 
 
+class PausedError(BuildError):
+    """The last attempts at this environment failed, and `update` waits before it tries again."""
+
+    slug = "paused"
+
+
 class HashMismatchError(BuildError):
     """A file does not have a hash that the lockfile allows. Nothing of it was imported or run."""
 
@@ -290,6 +296,8 @@ class HeldError(VenvshipError):
 
     slug = "held"
     exit_code = 25
+    told: bool = False
+    """Whether the same refusal was reported before: then nobody has to be woken again."""
 
 
 # -- 30, 31, 40 -----------------------------------------------------------------------------------------

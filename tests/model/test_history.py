@@ -397,7 +397,7 @@ def test_a_persons_rollback_holds_the_root(story: Story) -> None:
         reason="orders fail",
         since=story.events[-1].at,
         release="B",
-        lockfile_sha256="lockfile of B",
+        left_environment="environment of B",
     )
 
 
@@ -408,17 +408,16 @@ def test_so_does_one_whose_target_fails_its_checks(story: Story) -> None:
     assert story.now.root_hold is not None
 
 
-def test_the_hold_of_a_rollback_stays_until_unhold_or_a_persons_promotion(story: Story) -> None:
+def test_the_hold_of_a_rollback_stays_until_unhold_or_a_promotion_of_something_else(story: Story) -> None:
     story.promote("A", "B")
+    story.seal("B2", environment="environment of B")
     story.rollback()
     held = story.now.root_hold
 
-    story.promote("C", unattended=True)
-    assert story.now.root_hold == held
-
-    by_promotion = copy.deepcopy(story)
-    by_promotion.promote("D")
-    assert by_promotion.now.root_hold is None
+    for promoted, unattended, lifted in (("B2", True, False), ("B2", False, True), ("C", True, True)):
+        other = copy.deepcopy(story)
+        other.promote(promoted, unattended=unattended)
+        assert other.now.root_hold == (None if lifted else held)
 
     story.write("unheld", "A")
     assert story.now.root_hold is None
@@ -436,7 +435,7 @@ def test_a_rollback_that_a_promotion_did_for_us_holds_like_any_other(story: Stor
     story.promote("A").fail("B", says_no=False)
     story.write("held", "B", reason="too slow", after_rollback=True)
     assert story.now.root_hold.reason == "too slow"
-    assert story.now.root_hold.lockfile_sha256 == "lockfile of B"
+    assert story.now.root_hold.left_environment == "environment of B"
 
     story.promote("C")
     assert story.now.root_hold is None
@@ -446,7 +445,7 @@ def test_only_unhold_lifts_a_hold_that_was_asked_for(story: Story) -> None:
     story.promote("A", "B")
     story.write("held", "B", reason="frozen until January")
     held = story.now.root_hold
-    assert held.lockfile_sha256 is None, "a changed lockfile must not lift it"
+    assert held.left_environment is None, "a changed lockfile must not lift it"
 
     story.promote("C")
     assert story.now.root_hold == held
@@ -467,7 +466,6 @@ def test_a_bad_verdict_holds_the_environment(story: Story) -> None:
 
     assert hold is not None
     assert (hold.scope, hold.release, hold.environment_digest) == ("environment", "B", "environment of B")
-    assert hold.lockfile_sha256 == "lockfile of B"
     assert "HTTP 503" in hold.reason
     assert story.now.refusal("environment of A", HEALTH) is None
     assert story.now.root_hold is None
@@ -571,7 +569,7 @@ def test_a_switch_by_hand_is_current_from_then_on_and_holds_the_root(story: Stor
     assert story.now.state("X") is State.SEALED
     assert story.target() == "B"
     assert story.now.root_hold.scope == "root"
-    assert story.now.root_hold.lockfile_sha256 == "lockfile of B"
+    assert story.now.root_hold.left_environment == "environment of B"
     assert story.now.was_current(1) == "B"
 
 

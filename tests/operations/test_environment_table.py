@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from tests.support.roots import Site
 from venvship.errors import HeldError, RolledBackError
-from venvship.operations.release import ReleaseOptions, ReleaseResult
-from venvship.operations.release import release as release_operation
-from venvship.operations.workspace import Workspace
-from venvship.root import RootLayout
 
 BAD_12 = """
 [[check]]
@@ -19,12 +13,6 @@ name = "not-1.2"
 command = ["python", "-c", "import app, sys; sys.exit(app.VERSION == '1.2')"]
 deadline = 0
 """
-
-
-def release_unattended(site: Site) -> ReleaseResult:
-    """A release with nobody there, as `update` will make it."""
-    runtime = dataclasses.replace(site.runtime(), unattended=True)
-    return release_operation(Workspace(RootLayout.at(site.path), runtime), ReleaseOptions())
 
 
 def release_bad(site: Site) -> str:
@@ -40,7 +28,7 @@ def test_the_environment_of_current_is_unchanged_for_people_and_unattended(site:
     a = site.release("1.0")
     site.lock("1.0", comment="other bytes, the same environment")
     assert site.open().release().outcome == "unchanged"
-    assert release_unattended(site).outcome == "unchanged"
+    assert site.open().update().outcome == "unchanged"
     assert site.current == a
     assert site.events().count("sealed") == 1
 
@@ -60,7 +48,7 @@ def test_the_environment_of_an_intact_proven_release_is_promoted_again(site: Sit
     a = site.release("1.0")
     site.release("1.1")
     site.lock("1.0")
-    result = release_unattended(site) if unattended else site.open().release()
+    result = site.open().update() if unattended else site.open().release()
     assert (result.outcome, site.current) == ("reactivated", a)
 
 
@@ -72,7 +60,7 @@ def test_the_environment_of_a_sealed_release_is_promoted(site: Site, unattended:
     assert built.outcome == "built"
     assert built.release is not None
     assert site.current != built.release.id
-    result = release_unattended(site) if unattended else site.open().release()
+    result = site.open().update() if unattended else site.open().release()
     assert (result.outcome, site.current) == ("reactivated", built.release.id)
 
 
@@ -90,7 +78,7 @@ def test_a_damaged_release_is_not_reactivated_but_built_anew(site: Site) -> None
 
 @pytest.mark.parametrize("unattended", [False, True])
 def test_a_new_environment_is_built_and_promoted(site: Site, unattended: bool) -> None:
-    result = release_unattended(site) if unattended else site.open().release()
+    result = site.open().update() if unattended else site.open().release()
     assert result.outcome == "released"
     assert result.release is not None
     assert site.current == result.release.id
@@ -112,7 +100,7 @@ def test_a_bad_environment_is_refused_until_somebody_insists(site: Site) -> None
     with pytest.raises(HeldError, match=bad):
         site.open().release()
     with pytest.raises(HeldError):
-        release_unattended(site)
+        site.open().update()
     assert site.current == a
     with pytest.raises(RolledBackError):
         site.open().release(force=True)
@@ -155,7 +143,7 @@ def test_under_a_hold_by_hand_a_person_goes_on_and_only_unhold_lifts_it(site: Si
     site.open().hold(message="migration")
     site.lock("1.1")
     with pytest.raises(HeldError, match="migration"):
-        release_unattended(site)
+        site.open().update()
     assert site.open().release().outcome == "released"
     held = site.open().status().held
     assert held is not None
@@ -172,15 +160,16 @@ def test_a_hold_after_a_rollback_is_lifted_by_a_persons_release(site: Site) -> N
     assert site.open().status().held is None
 
 
-def test_a_rollback_by_a_person_holds_the_root_even_for_another_lockfile(site: Site) -> None:
+def test_a_rollback_by_a_person_holds_the_root_until_the_lockfile_is_another_one(site: Site) -> None:
     site.release("1.0")
     site.release("1.1")
     site.open().rollback(message="checkout is broken")
+    for _ in range(2):
+        with pytest.raises(HeldError, match="checkout is broken"):
+            site.open().update()
     site.lock("1.2")
-    with pytest.raises(HeldError, match="checkout is broken"):
-        release_unattended(site)
-    site.open().unhold()
-    assert release_unattended(site).outcome == "released"
+    assert site.open().update().outcome == "released"
+    assert site.open().status().held is None
 
 
 def test_three_bad_environments_in_a_row_hold_the_root(site: Site) -> None:

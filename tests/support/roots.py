@@ -99,6 +99,9 @@ class Site:
         path = self.path / name
         text = lockfile_text(*wheels, options=[f"--find-links {self.wheels['dep'].path.parent}"])
         path.write_text(f"# {comment}\n{text}" if comment else text)
+        # A minute ago: `update` leaves alone for a while what has just been written.
+        then = path.stat().st_mtime - 60
+        os.utime(path, (then, then))
         return path
 
     def settings(self, text: str = "") -> None:

@@ -89,11 +89,11 @@ def rename_before_intent() -> None:
     def point(workspace: Any, link: Any, *, sync: bool) -> None:
         pass
 
-    def announce(workspace: Any, target: str, origin: str | None, *, tries: int, via: str) -> None:
+    def announce(workspace: Any, target: str, origin: str | None, errand: Any, *, tries: int) -> None:
         for name in workspace.layout.strays():
             if name.startswith(".to."):
                 real_point(workspace, workspace.layout.path / name, sync=True)
-        real_announce(workspace, target, origin, tries=tries, via=via)
+        real_announce(workspace, target, origin, errand, tries=tries)
 
     links.point_current, switch._announce = point, announce
 
@@ -113,12 +113,12 @@ def no_compare_and_swap() -> None:
     """A promotion does not ask whether somebody has switched since it began."""
 
     def compare_and_promote(
-        workspace: Any, target: str, *, origin: Any, began_at: int, settings: Any, via: str, reason: str
+        workspace: Any, target: str, *, origin: Any, began_at: int, settings: Any, errand: Any, reason: str
     ) -> switch.Switched:
-        with workspace.holding("switch", via):
+        with workspace.holding("switch", errand.via):
             history = workspace.history()
             workspace.require_usable(target)
-            return switch.promote(workspace, history, target, settings=settings, via=via, reason=reason)
+            return switch.promote(workspace, history, target, settings=settings, errand=errand, reason=reason)
 
     switch.compare_and_promote = compare_and_promote
 

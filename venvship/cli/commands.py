@@ -100,6 +100,30 @@ def release(call: Call, lockfiles: tuple[str, ...], message: str, **flags: bool)
     return render.success(call, result)
 
 
+@command("update")
+@click.option("--upgrade", is_flag=True, help="Lock again first; keep the new lockfile if its release stays.")
+@click.option(
+    "--jitter",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Wait first, for a random time up to this.",
+)
+def update(call: Call, upgrade: bool, jitter: float) -> int:
+    """Release unattended, from cron or a timer: only if there is something new.
+
+    Nothing changed: nothing is printed. What was found bad, or is held, is refused, and said once; what
+    could not be built is tried again after a pause that grows.
+
+    \b
+    Example: venvship update --jitter 60
+    Exit:    0 live, or nothing new · 20 build failed, or too early to try again · 21 refused before the
+             switch · 22 rolled back · 23 a person is needed · 25 held · 30 busy
+    """
+    call.only_summary = True
+    return render.success(call, call.open_root().update(upgrade=upgrade, jitter=jitter))
+
+
 @command("promote")
 @click.argument("release", shell_complete=complete_release)
 @message_option

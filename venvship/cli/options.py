@@ -40,6 +40,7 @@ class Call:
         wait: Seconds to wait for a mutex.
         command: The command's name, once known.
         root: The root, once opened.
+        only_summary: Whether the steps are left out where nobody looks on: what is printed is mailed.
     """
 
     signals: Signals
@@ -51,6 +52,7 @@ class Call:
     wait: float = 0.0
     command: str | None = None
     root: Root | None = None
+    only_summary: bool = False
     _progress: PlainProgress | LiveProgress | None = None
 
     def terminal(self, stream: TextIO) -> Terminal:
@@ -67,6 +69,9 @@ class Call:
             return
         if self._progress is None:
             terminal = self.terminal(sys.stdout)
+            if self.only_summary and terminal.width is None and not self.verbose:
+                self.quiet = True
+                return
             if terminal.moves:
                 from venvship.cli.live import LiveProgress
 

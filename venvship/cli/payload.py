@@ -83,9 +83,11 @@ def _lock(result: LockResult) -> dict[str, Any]:
     }
 
 
+@payload.of("UpdateResult")
 @payload.of("ReleaseResult")
 def _release(result: ReleaseResult) -> dict[str, Any]:
     return {
+        "name": result.name,
         "outcome": result.outcome,
         "plan": result.plan,
         "release": release_json(result.release),

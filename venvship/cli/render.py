@@ -12,7 +12,7 @@ from venvship._version import __version__
 from venvship.cli import style
 from venvship.cli.layout import fold, length
 from venvship.cli.terminal import Terminal, write
-from venvship.errors import EXIT_BUG, EXIT_OK, FindingsError, VenvshipError
+from venvship.errors import EXIT_BUG, EXIT_OK, FindingsError, HeldError, PausedError, VenvshipError
 
 if TYPE_CHECKING:
     from venvship.cli.options import Call
@@ -43,6 +43,8 @@ def failure(call: Call, error: VenvshipError) -> int:
     if call.json:
         _print_json(envelope(call, result=error.result, error=error))
         return error.exit_code
+    if call.only_summary and isinstance(error, HeldError | PausedError):
+        return _not_now(call, error)
     if error.result is not None and isinstance(error, FindingsError):
         _print_result(call, error.result)
     _warnings(call)
@@ -61,7 +63,18 @@ def failure(call: Call, error: VenvshipError) -> int:
     return error.exit_code
 
 
-_SWITCH: Final = frozenset({"release", "promote", "rollback", "recover"})
+def _not_now(call: Call, error: HeldError | PausedError) -> int:
+    """One line, for a mail; none at all if the same was in a mail before and nobody is looking on."""
+    terminal = call.terminal(sys.stderr)
+    told = isinstance(error, HeldError) and error.told
+    if not told or terminal.width is not None or call.verbose:
+        name = getattr(error.result, "name", "")
+        message = ", ".join(error.message.splitlines())
+        write(sys.stderr, [f"{name}: {message}; {error.hint}"], terminal)
+    return error.exit_code
+
+
+_SWITCH: Final = frozenset({"release", "update", "promote", "rollback", "recover"})
 _MAY_HAVE_SWITCHED: Final = frozenset({"rollback", "recover"})
 
 

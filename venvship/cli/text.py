@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
     from venvship.operations.rollback import RollbackResult
+    from venvship.operations.update import UpdateResult
     from venvship.operations.verify import VerifyResult
     from venvship.operations.workspace import ReleaseView
 
@@ -95,6 +96,22 @@ def _release(result: ReleaseResult, page: Page) -> list[str]:
         f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
         *(changes(result.diff, page.width) if previous else [count]),
         *([f"Back: venvship rollback  (to {previous.id})"] if previous else []),
+    ]
+
+
+@text.of("UpdateResult")
+def _update(result: UpdateResult, page: Page) -> list[str]:
+    """On a terminal as for a release; else what cron mails, which is nothing when nothing changed."""
+    release, previous = result.release, result.previous
+    if result.outcome == "unchanged" and page.width is None:
+        return []
+    if page.width is not None or release is None:
+        return _release(result, page)
+    seconds = sum(result.timings.values())
+    was = f" (was {previous.id})" if previous else ""
+    return [
+        f"{result.name}: {result.outcome} {release.id} in {seconds:.1f} s{was}",
+        *(changes(result.diff, None) if previous else []),
     ]
 
 

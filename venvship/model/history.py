@@ -31,9 +31,11 @@ class EventName(StrEnum):
     ROLLING_BACK = "rolling-back"
     ROLLED_BACK = "rolled-back"
     ROLLBACK_FAILED = "rollback-failed"
+    LOCKFILE_WRITTEN = "lockfile-written"
     ABANDONED = "abandoned"
     OBSERVED = "observed"
     HELD = "held"
+    REFUSED = "refused"
     UNHELD = "unheld"
     PINNED = "pinned"
     UNPINNED = "unpinned"
@@ -99,6 +101,30 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockfileDue:
+    """A lockfile that was made for a release, and takes its place on disk once that is proven.
+
+    Attributes:
+        path: Where; absolute, or relative to the root. Its contents are in the release.
+        before: SHA-256 of what is to be replaced; `None`: there was no file. If there is anything else by
+            then, somebody has written a lockfile of their own, and theirs stays.
+    """
+
+    path: str
+    before: str | None
+
+    def to_facts(self) -> dict[str, str | None]:
+        """The facts by which `promoting` and `promoted` remember it."""
+        return {"lockfile": self.path, "lockfile_before": self.before}
+
+    @classmethod
+    def of(cls, event: Event) -> LockfileDue | None:
+        """What an event remembers; `None` if its promotion brought no new lockfile."""
+        path = _text(event, "lockfile")
+        return cls(path=path, before=_text(event, "lockfile_before")) if path else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """A switch that was announced and has no outcome yet.
 
@@ -115,6 +141,7 @@ class Intent:
         says_no: For an automatic rollback: whether the release itself was found wanting.
         via: The command that began it.
         unattended: Whether nobody was there.
+        lockfile: The lockfile that takes its place with a promotion.
     """
 
     seq: int
@@ -128,6 +155,7 @@ class Intent:
     says_no: bool = False
     via: str = ""
     unattended: bool = False
+    lockfile: LockfileDue | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +169,8 @@ class Hold:
         since: When.
         release: The release that it is about, if there is one.
         environment_digest: For an environment.
-        lockfile_sha256: Of the lockfile that led here, so that a changed one is seen.
+        left_environment: Of the root's hold after a switch by hand: the digest of what was left. Another one
+            in the lockfile means that somebody has decided anew, which lifts the hold.
         health_digest: Of the checks and hooks that refused; a refusal lapses when they change.
         standing: Set by `hold`: nothing but `unhold` lifts it, and no other hold takes its place.
     """
@@ -152,9 +181,13 @@ class Hold:
     since: datetime
     release: str | None = None
     environment_digest: str | None = None
-    lockfile_sha256: str | None = None
+    left_environment: str | None = None
     health_digest: str | None = None
     standing: bool = False
+
+    def is_overtaken(self, environment_digest: str) -> bool:
+        """Whether an environment is another one than what was left when the hold began."""
+        return self.left_environment not in {None, environment_digest}
 
     def to_json(self) -> dict[str, Any]:
         """The form in which `status --json` shows it."""
@@ -215,6 +248,7 @@ class History:
         root_hold: The hold of the whole root.
         environment_holds: By environment digest.
         bad_in_a_row: The bad environments since the last good promotion.
+        lockfile_due: The lockfile of what is current, as long as it has not taken its place.
     """
 
     seq: int = 0
@@ -228,6 +262,7 @@ class History:
     root_hold: Hold | None = None
     environment_holds: dict[str, Hold] = field(default_factory=dict)
     bad_in_a_row: list[str] = field(default_factory=list)
+    lockfile_due: LockfileDue | None = None
 
     def state(self, release_id: str) -> State:
         """The state of a release; of one that the journal does not know, `sealed`."""
@@ -322,6 +357,7 @@ def _make_current(history: History, event: Event) -> None:
         history.expected = event.release
     history.switch_seq = event.seq
     history.intent = None
+    history.lockfile_due = None
 
 
 def _push(history: History, release_id: str) -> None:
@@ -372,6 +408,7 @@ def _promoting(history: History, event: Event) -> None:
         tried=event.release,
         via=_text(event, "via") or "",
         unattended=bool(event.facts.get("unattended", False)),
+        lockfile=LockfileDue.of(event),
     )
 
 
@@ -385,10 +422,17 @@ def _promoted(history: History, event: Event) -> None:
     record.state = State.PROVEN
     record.rejected = False
     history.bad_in_a_row.clear()
-    if not event.facts.get("unattended", False):
-        if history.root_hold is not None and not history.root_hold.standing:
-            history.root_hold = None
+    history.lockfile_due = LockfileDue.of(event)
+    attended = not event.facts.get("unattended", False)
+    hold = history.root_hold
+    if hold is not None and not hold.standing and (attended or hold.is_overtaken(record.environment_digest)):
+        history.root_hold = None
+    if attended:
         history.environment_holds.pop(record.environment_digest, None)
+
+
+def _lockfile_written(history: History, _event: Event) -> None:
+    history.lockfile_due = None
 
 
 def _rolling_back(history: History, event: Event) -> None:
@@ -450,7 +494,7 @@ def _hold_after_rollback(history: History, event: Event, left: str | None) -> Ho
         reason=event.reason or "rolled back by hand",
         since=event.at,
         release=left,
-        lockfile_sha256=(_record(history, left).lockfile_sha256 or None) if left is not None else None,
+        left_environment=(_record(history, left).environment_digest or None) if left is not None else None,
     )
 
 
@@ -463,7 +507,6 @@ def _refuse(history: History, event: Event, release_id: str) -> None:
         since=event.at,
         release=release_id,
         environment_digest=environment,
-        lockfile_sha256=_record(history, release_id).lockfile_sha256,
         health_digest=_text(event, "health_digest"),
     )
     if environment not in history.bad_in_a_row:
@@ -503,7 +546,9 @@ def _observed(history: History, event: Event) -> None:
             reason="current was switched by somebody else",
             since=event.at,
             release=event.release,
-            lockfile_sha256=(_record(history, left).lockfile_sha256 or None) if left is not None else None,
+            left_environment=(_record(history, left).environment_digest or None)
+            if left is not None
+            else None,
         ),
     )
 
@@ -544,6 +589,7 @@ _APPLY: dict[str, Callable[[History, Event], None]] = {
     EventName.REJECTED: _rejected,
     EventName.PROMOTING: _promoting,
     EventName.PROMOTED: _promoted,
+    EventName.LOCKFILE_WRITTEN: _lockfile_written,
     EventName.ROLLING_BACK: _rolling_back,
     EventName.ROLLED_BACK: _rolled_back,
     EventName.ROLLBACK_FAILED: _rollback_failed,

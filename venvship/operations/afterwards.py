@@ -1,4 +1,4 @@
-"""What follows a switch that has its outcome: old releases go, and the notify hook hears of it.
+"""What follows an outcome: old releases go, and the notify hook hears of it.
 
 No mutex is held here, so that neither a long removal nor a slow hook keeps anybody from switching. Whatever
 goes wrong is a warning: what happened has happened.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
+from venvship.errors import BuildError, HeldError, PausedError, RejectedError
 from venvship.model.settings import Settings
 from venvship.operations.notify import notify
 from venvship.operations.prune import prune_after
@@ -24,10 +25,35 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
     signals = workspace.runtime.signals
     # A signal that ended the trial is still there. Nobody waits for a clean-up then, but the hook is to hear.
     early = signals.pending
-    if not early:
-        prune_after(workspace, settings)
+    failure = "" if early else prune_after(workspace, settings)
     with signals.deferred() if early else contextlib.nullcontext():
         _notify(workspace, settings, switched)
+        if failure:
+            current = workspace.layout.current()
+            notify(workspace, settings, "prune-failed", release=current, previous=None, reason=failure)
+
+
+def after_failure(
+    workspace: Workspace, settings: Settings, failure: BuildError | RejectedError | HeldError
+) -> None:
+    """Tell the hook of a release that came to nothing before its switch.
+
+    Not of a pause or a refusal that was told before; nor of a refusal that a person is reading just now.
+
+    Raises:
+        InterruptedByError: A signal came while the hook ran.
+    """
+    if isinstance(failure, HeldError):
+        if not workspace.runtime.unattended or failure.told:
+            return
+        outcome = "held"
+    elif isinstance(failure, PausedError):
+        return
+    else:
+        outcome = "rejected" if isinstance(failure, RejectedError) else "build-failed"
+    release = failure.data.get("release")
+    reason = failure.message.splitlines()[0]
+    notify(workspace, settings, outcome, release=release, previous=None, reason=reason)
 
 
 def _notify(workspace: Workspace, settings: Settings, switched: Switched) -> None:

@@ -53,6 +53,16 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
     return tuple(removed)
 
 
+def has_debris(workspace: Workspace, history: History) -> bool:
+    """Whether there is something to sweep, as far as a few names tell; what is being built looks the same."""
+    names = os.listdir(workspace.layout.state)
+    return (
+        bool(workspace.debris(history))
+        or any(name.startswith((SCRATCH_PREFIX, ".")) for name in names)
+        or workspace.journal.read().torn
+    )
+
+
 def _mend_journal(workspace: Workspace) -> None:
     """Set a torn end aside now: a command that has nothing to do would leave it to be warned of for ever."""
     if not workspace.journal.read().torn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from venvship.errors import ProgramNotFoundError
 from venvship.health.hooks import run_hook
@@ -11,12 +11,28 @@ from venvship.model.release import FORMAT, format_time
 from venvship.model.settings import Settings
 from venvship.operations.workspace import Workspace
 
+if TYPE_CHECKING:
+    from venvship.operations.recover import Recovered
+
 EVENTS: Final = {
     "promoted": "released",
     "rolled-back": "rolled-back",
     "rollback-failed": "rollback-failed",
+    "build-failed": "build-failed",
+    "rejected": "rejected",
+    "held": "held",
+    "recovered": "recovered",
+    "prune-failed": "prune-failed",
 }
-"""What a switch's outcome is called in the event that the hook gets."""
+"""What the hook hears of, and what that is called in the event that it gets."""
+
+_RECOVERED: Final = {
+    "abandoned": "a promotion was interrupted before its switch, and is dropped",
+    "promoted": "an interrupted operation was finished",
+    "rolled-back": "an interrupted promotion was taken back",
+    "rollback-failed": "an interrupted operation was taken back, and what is live does not pass",
+    "observed": "current had been switched by somebody else",
+}
 
 
 def notify(
@@ -24,7 +40,7 @@ def notify(
     settings: Settings,
     outcome: str,
     *,
-    release: str,
+    release: str | None,
     previous: str | None,
     reason: str = "",
 ) -> None:
@@ -33,8 +49,8 @@ def notify(
     Args:
         workspace: The root.
         settings: Whose hook.
-        outcome: The switch's outcome; a key of `EVENTS`.
-        release: The release that it is about.
+        outcome: A key of `EVENTS`.
+        release: The release that it is about, if there is one.
         previous: What was current before.
         reason: Why, for people.
 
@@ -46,7 +62,7 @@ def notify(
     current = workspace.layout.current()
     event: dict[str, Any] = {
         "format": FORMAT,
-        "event": EVENTS.get(outcome, outcome),
+        "event": EVENTS[outcome],
         "name": settings.name,
         "root": str(workspace.layout.path),
         "release": release,
@@ -56,7 +72,7 @@ def notify(
         "actor": workspace.runtime.actor,
         "at": format_time(workspace.runtime.clock()),
     }
-    context = workspace.context(release, previous=previous, event=event["event"])
+    context = workspace.context(release or current, previous=previous, event=event["event"])
     payload = json.dumps(event, sort_keys=True, ensure_ascii=False).encode() + b"\n"
     try:
         result = run_hook(
@@ -67,3 +83,20 @@ def notify(
         return
     if not result.ok:
         workspace.warn("notify-failed", f"the notify hook failed: {result.output}")
+
+
+def tell_recovered(workspace: Workspace, settings: Settings, recovered: Recovered) -> None:
+    """Tell the hook what recovery did, if it did anything.
+
+    Raises:
+        InterruptedByError: A signal came while it ran.
+    """
+    if recovered.outcome != "clean":
+        notify(
+            workspace,
+            settings,
+            "recovered",
+            release=recovered.current,
+            previous=None,
+            reason=_RECOVERED[recovered.outcome],
+        )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from venvship.errors import HeldError
-from venvship.model.history import History
+from venvship.model.history import History, Hold
 from venvship.model.release import State
 from venvship.model.settings import Settings, health_digest
+from venvship.operations.environment import Environment
 from venvship.operations.workspace import Workspace
 
 
@@ -20,22 +20,23 @@ class Plan:
     Attributes:
         action: `unchanged` (it is current's), `reactivate` an intact release of it, `build`, or `refuse`.
         release_id: The release that is current, or to be promoted again.
-        refusal: Why it is refused.
+        hold: What refuses it.
     """
 
     action: Literal["unchanged", "reactivate", "build", "refuse"]
     release_id: str | None = None
-    refusal: HeldError | None = None
+    hold: Hold | None = None
 
 
 def plan(
     workspace: Workspace,
     history: History,
     settings: Settings,
-    environment: str,
+    environment: Environment,
     *,
     rebuild: bool = False,
     force: bool = False,
+    upgrade: bool = False,
 ) -> Plan:
     """Decide.
 
@@ -43,25 +44,37 @@ def plan(
         workspace: The root; reads only.
         history: The folded journal.
         settings: Whose checks and hooks a refusal is held against.
-        environment: The environment's digest.
+        environment: What the lockfile asks for.
         rebuild: Build even if there is an intact release of this environment.
         force: Go on even if the environment is bad or held.
+        upgrade: Whether we made the lockfile ourselves: that it is another one lifts no hold then.
     """
     current = workspace.layout.current()
     record = history.records.get(current) if current else None
-    if record and record.environment_digest == environment and not rebuild:
+    if record and record.environment_digest == environment.digest and not rebuild:
         return Plan(action="unchanged", release_id=current)
-    hold = history.root_hold
-    if hold is not None and workspace.runtime.unattended:
-        return Plan(
-            action="refuse", refusal=_held(f"releases are held by {hold.by}: {hold.reason}", hold.since)
-        )
-    refusal = history.refusal(environment, health_digest(settings))
+    hold = history.root_hold if workspace.runtime.unattended else None
+    # A lockfile of another environment, written by somebody else, is a decision that came after the hold.
+    if hold is not None and (upgrade or not hold.is_overtaken(environment.digest)):
+        return Plan(action="refuse", hold=hold)
+    refusal = history.refusal(environment.digest, health_digest(settings))
     if refusal is not None and not force:
-        message = f"this lockfile was released as {refusal.release} and was bad: {refusal.reason}"
-        return Plan(action="refuse", refusal=_held(message, refusal.since))
-    intact = None if rebuild else _intact(workspace, history, environment)
+        return Plan(action="refuse", hold=refusal)
+    intact = None if rebuild else _intact(workspace, history, environment.digest)
     return Plan(action="reactivate", release_id=intact) if intact else Plan(action="build")
+
+
+def refused(hold: Hold) -> HeldError:
+    """The error that a hold stands for: since when, why, and how to go on."""
+    since = f"held since {hold.since:%Y-%m-%d %H:%M} UTC"
+    if hold.scope == "root":
+        return HeldError(
+            f"{since} by {hold.by}: {hold.reason}", hint="to allow unattended releases again: venvship unhold"
+        )
+    return HeldError(
+        f"{since}: this lockfile was released as {hold.release} and was bad: {hold.reason}",
+        hint="change the lockfile, or go on anyway: venvship release --force",
+    )
 
 
 def _intact(workspace: Workspace, history: History, environment: str) -> str | None:
@@ -75,10 +88,3 @@ def _intact(workspace: Workspace, history: History, environment: str) -> str | N
         ):
             return release_id
     return None
-
-
-def _held(message: str, since: datetime) -> HeldError:
-    return HeldError(
-        f"{message} (since {since:%Y-%m-%d %H:%M} UTC)",
-        hint="change the lockfile, or go on anyway: venvship release --force",
-    )

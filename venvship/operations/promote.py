@@ -10,6 +10,7 @@ from venvship.model.settings import health_digest
 from venvship.operations import switch
 from venvship.operations.afterwards import after_switch
 from venvship.operations.candidate import try_candidate
+from venvship.operations.notify import tell_recovered
 from venvship.operations.recover import recover_and_sweep
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 
@@ -60,8 +61,9 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
     """
     with world_faults(workspace.layout):
         workspace.open_for_writing()
-        recover_and_sweep(workspace)
+        recovered = recover_and_sweep(workspace)
         settings = workspace.settings()
+        tell_recovered(workspace, settings, recovered)
         history = workspace.history()
         release_id = workspace.resolve(name, history)
         origin = workspace.layout.current()
@@ -82,7 +84,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
                 origin=origin,
                 began_at=history.switch_seq,
                 settings=settings,
-                via="promote",
+                errand=switch.Errand(via="promote"),
                 reason=message,
             )
         old = workspace.packages(origin) if before is not None and origin else ()

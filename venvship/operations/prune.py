@@ -10,7 +10,8 @@ from venvship.model.history import EventName, History
 from venvship.model.retention import Decision, Facts, Policy, decide
 from venvship.model.settings import Settings
 from venvship.operations.debris import discard
-from venvship.operations.recover import recover_and_sweep
+from venvship.operations.notify import tell_recovered
+from venvship.operations.recover import Recovered, recover_and_sweep
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 from venvship.system import files, proc
 from venvship.system.mutex import lease_withheld
@@ -70,12 +71,13 @@ def prune(
         )
     with world_faults(workspace.layout):
         workspace.open_for_writing()
-        result = _prune_and_recover(workspace, policy)
+        result, recovered = _prune_and_recover(workspace, policy)
+        tell_recovered(workspace, settings, recovered)
         workspace.keep_reserve()
         return result
 
 
-def _prune_and_recover(workspace: Workspace, policy: Policy) -> PruneResult:
+def _prune_and_recover(workspace: Workspace, policy: Policy) -> tuple[PruneResult, Recovered]:
     """Recover, then prune; the other way round where recovery has no room to say what it did.
 
     Pruning first is safe then: what is current, previous, or part of something interrupted, always stays.
@@ -84,18 +86,23 @@ def _prune_and_recover(workspace: Workspace, policy: Policy) -> PruneResult:
         OSError: There is no room even now.
     """
     try:
-        debris = recover_and_sweep(workspace)
+        recovered = recover_and_sweep(workspace)
     except OSError as error:
         if error.errno not in files.FULL_DISK_ERRNOS:
             raise
     else:
-        return replace(_prune(workspace, policy), debris=debris)
+        return replace(_prune(workspace, policy), debris=recovered.debris), recovered
     result = _prune(workspace, policy)
-    return replace(result, debris=recover_and_sweep(workspace))
+    recovered = recover_and_sweep(workspace)
+    return replace(result, debris=recovered.debris), recovered
 
 
-def prune_after(workspace: Workspace, settings: Settings) -> None:
-    """Prune after a promotion: nothing that goes wrong here is worth more than a warning."""
+def prune_after(workspace: Workspace, settings: Settings) -> str:
+    """Prune after a promotion: nothing that goes wrong here is worth more than a warning.
+
+    Returns:
+        What went wrong; `""` for nothing.
+    """
     policy = Policy(keep=settings.keep, keep_days=settings.keep_days, keep_failed=settings.keep_failed)
     try:
         _prune(workspace, policy)
@@ -103,7 +110,10 @@ def prune_after(workspace: Workspace, settings: Settings) -> None:
         raise
     except (OSError, VenvshipError) as error:
         text = error.message if isinstance(error, VenvshipError) else str(error)
-        workspace.warn("prune-failed", f"old releases could not be removed: {text}")
+        failure = f"old releases could not be removed: {text}"
+        workspace.warn("prune-failed", failure)
+        return failure
+    return ""
 
 
 def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:

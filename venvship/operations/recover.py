@@ -7,15 +7,18 @@ again: each step looks at the disk, not at what an earlier run meant to do.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Final
 
-from venvship.errors import BusyError, RollbackFailedError, RolledBackError
+from venvship.errors import BusyError, RollbackFailedError, RolledBackError, SettingsError
 from venvship.model.history import EventName, History, Intent
 from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations import links, switch
 from venvship.operations.debris import sweep_debris
+from venvship.operations.lockfile import put_in_place
+from venvship.operations.notify import tell_recovered
 from venvship.operations.trial import Trial, try_current
 from venvship.operations.verify import verify_release
 from venvship.operations.workspace import Workspace, world_faults
@@ -61,9 +64,10 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
             recovered = recover_switch(workspace, boot=boot)
             debris = sweep_debris(workspace)
             workspace.keep_reserve()
-    recovered = Recovered(
-        outcome=recovered.outcome, current=recovered.current, debris=debris, switched=recovered.switched
-    )
+    recovered = replace(recovered, debris=debris)
+    if not boot:
+        with contextlib.suppress(SettingsError):
+            tell_recovered(workspace, workspace.settings_or_kept(), recovered)
     if recovered.switched is not None:
         recovered.switched.raise_if_not_promoted(result=recovered)
     elif recovered.outcome == "rolled-back":
@@ -118,11 +122,11 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
         VenvshipError: The journal is damaged, or `current` is not ours.
     """
     history = workspace.history()
-    if _is_settled(workspace, history):
+    if is_settled(workspace, history):
         return Recovered(outcome="clean", current=workspace.layout.current())
     with workspace.holding("switch", "recover"):
         history = workspace.history()
-        if _is_settled(workspace, history):
+        if is_settled(workspace, history):
             return Recovered(outcome="clean", current=workspace.layout.current())
         recovered = _settle(workspace, history, boot=boot)
         _renew_previous(workspace)
@@ -130,32 +134,30 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
         return recovered
 
 
-def recover_and_sweep(workspace: Workspace) -> tuple[str, ...]:
+def recover_and_sweep(workspace: Workspace) -> Recovered:
     """`recover_switch`, then `sweep_debris` unless somebody is building: what is being built is not debris.
 
     For commands that do not hold build.mutex themselves.
-
-    Returns:
-        What was removed.
 
     Raises:
         BusyError: A promotion or rollback is under way.
         VenvshipError: The journal is damaged, or `current` is not ours.
     """
-    recover_switch(workspace)
+    recovered = recover_switch(workspace)
     try:
         with workspace.mutex("build").hold():
-            return sweep_debris(workspace)
+            return replace(recovered, debris=sweep_debris(workspace))
     except BusyError:
-        return ()
+        return recovered
 
 
-def _is_settled(workspace: Workspace, history: History) -> bool:
+def is_settled(workspace: Workspace, history: History) -> bool:
     """Whether there is nothing to recover, as far as a few names tell; every command asks this first."""
     layout = workspace.layout
     current = layout.current()
     return (
         history.intent is None
+        and history.lockfile_due is None
         and current == history.expected
         and not layout.strays()
         and (current is None or layout.release(current).is_dir())
@@ -174,6 +176,9 @@ def _settle(workspace: Workspace, history: History, *, boot: bool) -> Recovered:
     current = workspace.layout.current()
     intent = history.intent
     if intent is None:
+        if history.lockfile_due is not None and current is not None and current == history.expected:
+            put_in_place(workspace, current, history.lockfile_due)
+            return Recovered(outcome="promoted", current=current)
         return _observe(workspace, history, current)
     if intent.kind == "promote":
         if current == intent.target:
@@ -219,7 +224,7 @@ def _finish_promotion(workspace: Workspace, history: History, intent: Intent, *,
         settings = _no_health(workspace.settings_or_kept()) if boot else workspace.settings_or_kept()
         switched = switch.go_back(workspace, target, origin, settings=settings, trial=trial, back=back)
         return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
-    switch.announce_retry(workspace, target, origin, tries=intent.tries + 1, via=intent.via)
+    switch.announce_retry(workspace, intent)
     switched = switch.try_and_settle(
         workspace,
         history,
@@ -227,7 +232,7 @@ def _finish_promotion(workspace: Workspace, history: History, intent: Intent, *,
         origin,
         settings=workspace.settings_or_kept(),
         back=back,
-        via=intent.via,
+        errand=switch.errand_of(intent),
         reason="recovered after an interruption",
     )
     return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)

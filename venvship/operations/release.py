@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from venvship.errors import (
+    BuildError,
     ForeignLinkError,
     HeldError,
     RejectedError,
@@ -17,17 +19,19 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
+from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Phase, Progress
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
 from venvship.operations import interpreter as interpreters
 from venvship.operations import switch
-from venvship.operations.afterwards import after_switch
+from venvship.operations.afterwards import after_failure, after_switch
 from venvship.operations.build import build_release
 from venvship.operations.candidate import try_candidate
 from venvship.operations.debris import sweep_debris
 from venvship.operations.environment import Environment, lockfile_paths, read_environment
-from venvship.operations.plan import plan
+from venvship.operations.notify import tell_recovered
+from venvship.operations.plan import Plan, plan, refused
 from venvship.operations.recover import recover_switch
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 
@@ -64,11 +68,31 @@ class ReleaseOptions:
     dry_run: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What to release.
+
+    Attributes:
+        environment: What the lockfile asks for.
+        plan: What to do about it.
+        lockfile: The lockfile, if it is not on disk yet and belongs there once the release is proven.
+    """
+
+    environment: Environment
+    plan: Plan
+    lockfile: LockfileDue | None = None
+
+
+Propose = Callable[[Settings, History], Proposal]
+"""Finds out what to release; called under build.mutex, with everything recovered."""
+
+
 @dataclass(slots=True, kw_only=True)
 class ReleaseResult:
     """What came of it; filled as far as known when an error carries it.
 
     Attributes:
+        name: The application's.
         outcome: `released`, `unchanged`, `reactivated`, `built`, `planned`, `rejected`, `rolled-back`,
             `superseded` or `held`; `None` where an error ended it before there was one.
         plan: What the lockfile asks for: `unchanged`, `reactivate`, `build` or `refuse`.
@@ -82,6 +106,7 @@ class ReleaseResult:
         checks: Results of checks, candidate and live.
     """
 
+    name: str = ""
     outcome: str | None = None
     plan: str = ""
     release: ReleaseView | None = None
@@ -114,62 +139,136 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
         InterruptedByError: A signal came; `current` is as it was.
     """
     result = ReleaseResult()
-    try:
+    with explained(result):
         if options.dry_run:
             _plan_only(workspace, options, result)
         else:
-            with world_faults(workspace.layout):
-                workspace.open_for_writing()
-                with workspace.holding("build", "release"):
-                    recover_switch(workspace)
-                    sweep_debris(workspace)
-                    settings = workspace.settings()
-                    switched = _release(workspace, settings, options, result)
-                if switched is not None:
-                    after_switch(workspace, settings, switched)
-                    switched.raise_if_not_promoted(result=result)
-                workspace.keep_reserve()
+            carry_out(
+                workspace,
+                options,
+                result,
+                lambda settings, history: _propose(workspace, settings, history, options, result),
+            )
+    return result
+
+
+@contextlib.contextmanager
+def explained(result: ReleaseResult) -> Iterator[None]:
+    """Give an error the result as far as it goes, and the result the outcome that the error stands for."""
+    try:
+        yield
     except VenvshipError as error:
         result.outcome = OUTCOMES.get(error.slug, result.outcome)
         error.result = error.result or result
         raise
-    return result
+
+
+def carry_out(
+    workspace: Workspace,
+    options: ReleaseOptions,
+    result: ReleaseResult,
+    propose: Propose,
+    *,
+    via: str = "release",
+) -> None:
+    """Recover, propose, build, check, switch, check, settle or go back; then clean up, and tell.
+
+    Args:
+        workspace: The root.
+        options: What the command line says.
+        result: Filled as it goes.
+        propose: Finds out what to release.
+        via: The command.
+
+    Raises:
+        VenvshipError: See `release`; and what `propose` raises.
+    """
+    failure: BuildError | RejectedError | HeldError | None = None
+    switched: switch.Switched | None = None
+    with world_faults(workspace.layout):
+        workspace.open_for_writing()
+        with workspace.holding("build", via):
+            recovered = recover_switch(workspace)
+            sweep_debris(workspace)
+            settings = workspace.settings()
+            result.name = settings.name
+            try:
+                switched = _release(workspace, settings, options, result, propose, via=via)
+            except (BuildError, RejectedError, HeldError) as error:
+                failure = error
+        # Without any mutex: a hook may take its time.
+        tell_recovered(workspace, settings, recovered)
+        if failure is not None:
+            after_failure(workspace, settings, failure)
+            raise failure
+        if switched is not None:
+            after_switch(workspace, settings, switched)
+            switched.raise_if_not_promoted(result=result)
+        workspace.keep_reserve()
+
+
+def _propose(
+    workspace: Workspace,
+    settings: Settings,
+    history: History,
+    options: ReleaseOptions,
+    result: ReleaseResult,
+    *,
+    record_interpreter: bool = True,
+) -> Proposal:
+    """What the lockfile on disk asks for."""
+    paths = options.lockfiles or lockfile_paths(workspace, settings)
+    interpreter = interpreters.settled(workspace, settings, record=record_interpreter)
+    environment = read_environment(paths, settings, interpreter)
+    describe(result, environment)
+    found = plan(workspace, history, settings, environment, rebuild=options.rebuild, force=options.force)
+    return Proposal(environment=environment, plan=found)
+
+
+def describe(result: ReleaseResult, environment: Environment) -> None:
+    """Fill in what an environment says by itself."""
+    result.lockfile = environment.lockfile.path
+    result.python = environment.interpreter.version
+    result.packages = len(environment.selected)
 
 
 def _plan_only(workspace: Workspace, options: ReleaseOptions, result: ReleaseResult) -> None:
     settings = workspace.settings()
     history = workspace.history_for_reading()
-    environment = _read(workspace, settings, options, result, record_interpreter=False)
-    found = plan(
-        workspace, history, settings, environment.digest, rebuild=options.rebuild, force=options.force
-    )
+    proposal = _propose(workspace, settings, history, options, result, record_interpreter=False)
+    found = proposal.plan
+    result.name = settings.name
     result.plan = found.action
     result.outcome = "planned"
     current = workspace.layout.current()
     if current is not None:
         result.previous = workspace.view(current, history)
-        after = [Package(requirement.name, requirement.version) for requirement in environment.selected]
+        after = [Package(r.name, r.version) for r in proposal.environment.selected]
         result.diff = diff_packages(workspace.packages(current), after)
     if found.release_id is not None:
         result.release = workspace.view(found.release_id, history)
-    if found.refusal is not None:
-        workspace.warn("held", found.refusal.message)
+    if found.hold is not None:
+        workspace.warn("held", refused(found.hold).message)
 
 
 def _release(
-    workspace: Workspace, settings: Settings, options: ReleaseOptions, result: ReleaseResult
+    workspace: Workspace,
+    settings: Settings,
+    options: ReleaseOptions,
+    result: ReleaseResult,
+    propose: Propose,
+    *,
+    via: str,
 ) -> switch.Switched | None:
     """All that build.mutex covers. Returns the switch's outcome, if it came to a switch."""
     history = workspace.history()
     current = require_current(workspace)
     result.previous = workspace.view(current, history) if current else None
-    environment = _read(workspace, settings, options, result)
-    found = plan(
-        workspace, history, settings, environment.digest, rebuild=options.rebuild, force=options.force
-    )
+    proposal = propose(settings, history)
+    found = proposal.plan
     result.plan = found.action
-    if found.refusal is not None:
-        raise found.refusal
+    if found.hold is not None:
+        raise refused(found.hold)
     if found.action == "unchanged":
         result.outcome = "unchanged"
         result.release = result.previous
@@ -177,7 +276,11 @@ def _release(
     names = ", ".join(os.path.basename(path) for path in options.lockfiles or settings.lockfile)
     workspace.tell("plan", f"{settings.name} · CPython {result.python} · {names}, {_count(result.packages)}")
     release_id = found.release_id or build_release(
-        workspace, settings, environment, message=options.message, progress=_timing(workspace, result)
+        workspace,
+        settings,
+        proposal.environment,
+        message=options.message,
+        progress=_timing(workspace, result),
     )
     result.release = workspace.view(release_id, workspace.history())
     if current is not None:
@@ -200,7 +303,9 @@ def _release(
                 origin=current,
                 began_at=history.switch_seq,
                 settings=settings,
-                via="release",
+                errand=switch.Errand(
+                    via=via, unattended=workspace.runtime.unattended, lockfile=proposal.lockfile
+                ),
                 reason=options.message,
             ),
         )
@@ -228,23 +333,6 @@ def require_current(workspace: Workspace) -> str | None:
             hint="`venvship rollback` goes to the nearest intact release; if there is none, remove the link",
         )
     return current
-
-
-def _read(
-    workspace: Workspace,
-    settings: Settings,
-    options: ReleaseOptions,
-    result: ReleaseResult,
-    *,
-    record_interpreter: bool = True,
-) -> Environment:
-    interpreter = interpreters.settled(workspace, settings, record=record_interpreter)
-    paths = options.lockfiles or lockfile_paths(workspace, settings)
-    result.lockfile = paths[0]
-    result.python = interpreter.version
-    environment = read_environment(paths, settings, interpreter)
-    result.packages = len(environment.selected)
-    return environment
 
 
 def _timing(workspace: Workspace, result: ReleaseResult) -> Progress:

@@ -8,7 +8,7 @@ in which each step is durable before the next begins where that matters:
     syncfs                                     the release's contents, the links and the journal are on disk
     rename .to over current, fsync(root)       readers see the old release or the new one
     restart hook, live checks
-      pass: journal promoted, rename .back over previous
+      pass: journal promoted, rename .back over previous, lockfile of `update --upgrade` put in place
       fail: journal rolling-back, rename .back over current, fsync(root), restart hook, live checks,
             journal rolled-back or rollback-failed
 
@@ -30,10 +30,11 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
-from venvship.model.history import EventName, History
+from venvship.model.history import EventName, History, Intent, LockfileDue
 from venvship.model.release import State
 from venvship.model.settings import Settings, health_digest, settings_toml
 from venvship.operations import links
+from venvship.operations.lockfile import put_in_place
 from venvship.operations.trial import Trial, try_current
 from venvship.operations.workspace import Workspace
 from venvship.system import files
@@ -42,6 +43,26 @@ MAX_TRIES: Final = 2
 """How often the restart and live checks of one promotion are begun before recovery goes back."""
 
 INTERRUPTED: Final = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a promotion was begun for; the journal has it from the first line on, so recovery goes on with it.
+
+    Attributes:
+        via: The command.
+        unattended: Whether nobody was there.
+        lockfile: The release's lockfile, if that takes its place on disk once the release is proven.
+    """
+
+    via: str
+    unattended: bool = False
+    lockfile: LockfileDue | None = None
+
+    def to_facts(self) -> dict[str, Any]:
+        """The facts by which the journal remembers it."""
+        lockfile = self.lockfile.to_facts() if self.lockfile else {}
+        return {"via": self.via, "unattended": self.unattended, **lockfile}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +134,7 @@ def compare_and_promote(
     origin: str | None,
     began_at: int,
     settings: Settings,
-    via: str,
+    errand: Errand,
     reason: str,
 ) -> Switched:
     """Make a release current, unless somebody has switched since this began.
@@ -127,7 +148,7 @@ def compare_and_promote(
         origin: What was current when this began.
         began_at: `History.switch_seq` of that moment.
         settings: Whose hooks and checks count.
-        via: The command.
+        errand: What it is for.
         reason: The person's message.
 
     Raises:
@@ -137,7 +158,7 @@ def compare_and_promote(
         VenvshipError: See `promote`.
         OSError: See `promote`.
     """
-    with workspace.holding("switch", via):
+    with workspace.holding("switch", errand.via):
         history = workspace.history()
         current = workspace.layout.current()
         if history.switch_seq != began_at or current != origin:
@@ -149,11 +170,11 @@ def compare_and_promote(
                 release=target,
             )
         workspace.require_usable(target)
-        return promote(workspace, history, target, settings=settings, via=via, reason=reason)
+        return promote(workspace, history, target, settings=settings, errand=errand, reason=reason)
 
 
 def promote(
-    workspace: Workspace, history: History, target: str, *, settings: Settings, via: str, reason: str
+    workspace: Workspace, history: History, target: str, *, settings: Settings, errand: Errand, reason: str
 ) -> Switched:
     """Make a release current, try it, and go back if it does not pass.
 
@@ -171,7 +192,7 @@ def promote(
     workspace.runtime.signals.raise_if_received()
     armed = links.arm(workspace, target, origin)
     try:
-        _announce(workspace, target, origin, tries=1, via=via)
+        _announce(workspace, target, origin, errand, tries=1)
         links.point_current(workspace, armed.to, sync=True)
         workspace.tell("switch", f"{origin or 'nothing'} → {target}")
     except BaseException:
@@ -184,7 +205,14 @@ def promote(
             )
         raise
     return try_and_settle(
-        workspace, history, target, origin, settings=settings, back=armed.back, via=via, reason=reason
+        workspace,
+        history,
+        target,
+        origin,
+        settings=settings,
+        back=armed.back,
+        errand=errand,
+        reason=reason,
     )
 
 
@@ -196,7 +224,7 @@ def try_and_settle(
     *,
     settings: Settings,
     back: Path | None,
-    via: str,
+    errand: Errand,
     reason: str = "",
 ) -> Switched:
     """Restart and check what is current now, then settle: keep it, or go back. Also recovery's second half.
@@ -208,7 +236,7 @@ def try_and_settle(
         origin: Where to go back to.
         settings: Whose hooks and checks count.
         back: The armed link to the origin, where there is one.
-        via: The command.
+        errand: What it is for.
         reason: The person's message.
     """
     try:
@@ -222,7 +250,14 @@ def try_and_settle(
         signum = None
     if trial.passed:
         unrecorded = _settle_forward(
-            workspace, history, target, origin, back=back, settings=settings, via=via, reason=reason
+            workspace,
+            history,
+            target,
+            origin,
+            back=back,
+            settings=settings,
+            errand=errand,
+            reason=reason,
         )
         if not unrecorded:
             return Switched(outcome="promoted", current=target, origin=origin, target=target, trial=trial)
@@ -289,9 +324,15 @@ def go_back(
     )
 
 
-def announce_retry(workspace: Workspace, target: str, origin: str | None, *, tries: int, via: str) -> None:
+def announce_retry(workspace: Workspace, intent: Intent) -> None:
     """Journal that recovery tries an interrupted promotion once more, before it does."""
-    _announce(workspace, target, origin, tries=tries, via=via)
+    assert intent.target is not None
+    _announce(workspace, intent.target, intent.origin, errand_of(intent), tries=intent.tries + 1)
+
+
+def errand_of(intent: Intent) -> Errand:
+    """What an interrupted promotion was begun for."""
+    return Errand(via=intent.via, unattended=intent.unattended, lockfile=intent.lockfile)
 
 
 def keep_settings(workspace: Workspace, settings: Settings) -> None:
@@ -304,12 +345,9 @@ def keep_settings(workspace: Workspace, settings: Settings) -> None:
         workspace.warn("settings-not-kept", f"could not keep the settings in state/: {error.strerror}")
 
 
-def _announce(workspace: Workspace, target: str, origin: str | None, *, tries: int, via: str) -> None:
-    workspace.record(
-        EventName.PROMOTING,
-        release=target,
-        facts={"from": origin, "tries": tries, "via": via, "unattended": workspace.runtime.unattended},
-    )
+def _announce(workspace: Workspace, target: str, origin: str | None, errand: Errand, *, tries: int) -> None:
+    facts = {"from": origin, "tries": tries, **errand.to_facts()}
+    workspace.record(EventName.PROMOTING, release=target, facts=facts)
 
 
 def _settle_forward(
@@ -320,12 +358,12 @@ def _settle_forward(
     *,
     back: Path | None,
     settings: Settings,
-    via: str,
+    errand: Errand,
     reason: str,
 ) -> str:
     """Keep the target. Returns why that could not be recorded; `""` if it was, and all is settled."""
     with workspace.runtime.signals.deferred():
-        facts = {"from": origin, "via": via, "unattended": workspace.runtime.unattended}
+        facts = {"from": origin, **errand.to_facts()}
         try:
             workspace.record(EventName.PROMOTED, release=target, reason=reason, facts=facts)
         except (OSError, VenvshipError) as error:
@@ -333,6 +371,8 @@ def _settle_forward(
         # The lineage as it will be, without reading the journal again: the target on top of what was there.
         goal = history.rollback_target_after(target, lambda name: not workspace.problem(name))
         links.set_previous(workspace, goal, back)
+        if errand.lockfile is not None:
+            put_in_place(workspace, target, errand.lockfile)
         keep_settings(workspace, settings)
         links.sweep_strays(workspace)
     return ""

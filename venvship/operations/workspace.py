@@ -559,16 +559,17 @@ class Workspace:
                 raise ReleaseError(f"{release_id} is being removed at this moment")
             yield
 
-    def context(self, release_id: str, *, previous: str | None, event: str) -> Context:
-        """What the checks and hooks of a release are run with."""
+    def context(self, release_id: str | None, *, previous: str | None, event: str) -> Context:
+        """What the checks and hooks of a release are run with; without one, what the notify hook is."""
+        path = self.layout.release(release_id) if release_id else self.layout.path
         return Context(
             root=str(self.layout.path),
-            release_id=release_id,
-            release_path=str(self.layout.release(release_id)),
+            release_id=release_id or "",
+            release_path=str(path),
             previous_id=previous,
             event=event,
             environ=self.runtime.environ,
-            log_dir=str(self.layout.log(release_id)),
+            log_dir=str(self.layout.log(release_id or "none")),
             signals=self.runtime.signals,
         )
 

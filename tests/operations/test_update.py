@@ -1,0 +1,384 @@
+"""`update`: silent when nothing happens, brief when something does, and never the same stupid thing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.roots import Finished, Site
+from venvship.api import Root
+from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
+from venvship.operations.update import UpdateResult
+
+BAD_12 = """
+[[check]]
+name = "not-1.2"
+command = ["python", "-c", "import app, sys; sys.exit(app.VERSION == '1.2')"]
+deadline = 0
+"""
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC) + timedelta(minutes=1)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, minutes: float = 5) -> None:
+        self.now += timedelta(minutes=minutes)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def update(site: Site, clock: Clock, *, upgrade: bool = False) -> UpdateResult:
+    return site.open(clock=clock).update(upgrade=upgrade)
+
+
+def names(path: Path) -> dict[str, int]:
+    return {str(found): found.lstat().st_mtime_ns for found in path.rglob("*")}
+
+
+# -- nothing changed, and something did -------------------------------------------------------------------
+
+
+def test_nothing_changed_is_silent_and_writes_nothing(site: Site) -> None:
+    site.release("1.0")
+    before = names(site.path)
+    done = site.run("update")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert names(site.path) == before
+
+
+def test_something_new_is_released_and_said_in_two_lines(site: Site) -> None:
+    a = site.release("1.0")
+    site.lock("1.1")
+    done = site.run("update")
+    assert (done.code, done.err) == (0, "")
+    first, second = done.out.splitlines()
+    assert first.startswith(f"shop: released {site.current} in ")
+    assert first.endswith(f" s (was {a})")
+    assert second == "  app 1.0 → 1.1"
+
+
+def test_a_first_release_needs_no_release_by_hand(site: Site) -> None:
+    done = site.run("update")
+    assert done.code == 0, done.err
+    assert done.out.startswith(f"shop: released {site.current} in ")
+
+
+def test_json_has_the_outcome_either_way(site: Site) -> None:
+    assert site.run("update", "--json").data["outcome"] == "released"
+    assert site.run("update", "--json").data["outcome"] == "unchanged"
+
+
+def test_what_was_interrupted_is_recovered_also_when_nothing_changed(site: Site) -> None:
+    site.release("1.0")
+    (site.path / "releases" / "20200101T000000Z-0000000").mkdir()
+    assert site.run("update").code == 0
+    assert site.debris() == []
+
+
+def test_whoever_is_not_the_owner_hears_it_also_when_nothing_changed(site: Site) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to give a root away")
+    site.release("1.0")
+    os.chown(site.path, 65534, 65534)
+    assert site.run("update").code == 12
+
+
+# -- what failed is tried again, and later each time ------------------------------------------------------
+
+
+def break_index(site: Site) -> None:
+    """A lockfile of something that cannot be had."""
+    text = (site.path / "requirements.txt").read_text()
+    (site.path / "requirements.txt").write_text(text + f"nowhere==1.0 --hash=sha256:{'0' * 64}\n")
+
+
+def test_a_failed_build_is_tried_again_after_pauses_that_double(site: Site, clock: Clock) -> None:
+    site.release("1.0")
+    break_index(site)
+    tried: list[int] = []
+    for minute in range(0, 200, 5):
+        try:
+            update(site, clock)
+        except PausedError as error:
+            assert "not tried again before" in error.message
+        except BuildError:
+            tried.append(minute)
+        clock.tick()
+    assert tried == [0, 5, 15, 35, 75, 155]
+    assert site.events().count("build-failed") == len(tried)
+
+
+def test_a_pause_is_one_line_and_code_20_and_nothing_is_attempted(site: Site) -> None:
+    site.release("1.0")
+    break_index(site)
+    assert site.run("update").code == 20
+    before = names(site.path)
+    done = site.run("update")
+    assert (done.code, done.out, done.err.count("\n")) == (20, "", 1)
+    assert "not tried again before" in done.err
+    assert names(site.path) == before
+
+
+def test_a_person_does_not_wait_for_the_end_of_a_pause(site: Site) -> None:
+    site.release("1.0")
+    break_index(site)
+    assert site.run("update").code == 20
+    site.lock("1.0")
+    assert site.run("release").code == 0
+
+
+def test_another_lockfile_has_no_pause(site: Site, clock: Clock) -> None:
+    site.release("1.0")
+    break_index(site)
+    with pytest.raises(BuildError):
+        update(site, clock)
+    site.lock("1.1")
+    assert update(site, clock).outcome == "released"
+
+
+def test_a_clock_that_was_set_back_ends_a_pause(site: Site, clock: Clock) -> None:
+    site.release("1.0")
+    break_index(site)
+    with pytest.raises(BuildError):
+        update(site, clock)
+    clock.tick(minutes=-60 * 24 * 365)
+    os.utime(site.path / "requirements.txt", (0, 0))
+    with pytest.raises(BuildError) as caught:
+        update(site, clock)
+    assert not isinstance(caught.value, PausedError)
+
+
+def test_a_refusal_before_the_switch_has_pauses_too(site: Site, clock: Clock) -> None:
+    site.release("1.0")
+    site.settings("[hooks]\nprepare = ['false']\n")
+    site.lock("1.1")
+    with pytest.raises(RejectedError):
+        update(site, clock)
+    with pytest.raises(PausedError):
+        update(site, clock)
+    clock.tick(6)
+    with pytest.raises(RejectedError):
+        update(site, clock)
+    assert site.events().count("sealed") == 2, "nothing is built twice"
+
+
+def test_an_inconclusive_release_is_built_again_after_a_pause(site: Site, clock: Clock) -> None:
+    site.release("1.0")
+    site.settings("[[check]]\nname = 'both'\ncommand = ['false']\ndeadline = 0\n")
+    site.lock("1.1")
+    assert site.run("update").code == 23
+    with pytest.raises(PausedError):
+        update(site, Clock())
+
+
+# -- what was bad is refused, and told once ---------------------------------------------------------------
+
+
+def test_a_bad_lockfile_is_tried_once_and_told_once(site: Site) -> None:
+    a = site.release("1.0")
+    site.settings(BAD_12)
+    site.lock("1.2")
+    failed = site.run("update")
+    assert failed.code == 22
+    assert f"Still live: {a}" in failed.err
+    told = site.run("update")
+    assert (told.code, told.out, told.err.count("\n")) == (25, "", 1)
+    assert "held since" in told.err
+    assert "release --force" in told.err
+    before = names(site.path)
+    for _ in range(3):
+        silent = site.run("update")
+        assert (silent.code, silent.out, silent.err) == (25, "", "")
+    assert names(site.path) == before
+    assert site.run("update", "--json").json["error"]["slug"] == "held"
+    site.lock("1.3")
+    assert site.run("update").code == 0
+
+
+def test_fifty_ticks_with_a_bad_lockfile_and_prunes_are_one_attempt(site: Site, clock: Clock) -> None:
+    site.release("1.0")
+    site.settings(f"{BAD_12}")
+    settings = site.path / "venvship.toml"
+    settings.write_text(settings.read_text().replace('name = "shop"', 'name = "shop"\nkeep_failed = 0'))
+    site.lock("1.2")
+    counts = {"tried": 0, "told": 0, "silent": 0}
+    for number in range(50):
+        try:
+            update(site, clock)
+        except RolledBackError:
+            counts["tried"] += 1
+        except HeldError as error:
+            counts["silent" if error.told else "told"] += 1
+        if number % 5 == 4:
+            site.open(clock=clock).prune()
+        clock.tick(60)
+    assert counts == {"tried": 1, "told": 1, "silent": 48}
+    assert len(site.open().list().releases) == 1
+
+
+# -- holds by people --------------------------------------------------------------------------------------
+
+
+def test_a_standing_hold_is_told_once_for_every_lockfile(site: Site, clock: Clock) -> None:
+    site.release("1.0")
+    site.open().hold(message="migration tonight")
+    assert update(site, clock).outcome == "unchanged"
+    told = []
+    for version in ("1.1", "1.1", "1.2", "1.2"):
+        site.lock(version)
+        with pytest.raises(HeldError, match="migration tonight") as caught:
+            update(site, clock)
+        told.append(caught.value.told)
+    assert told == [False, True, False, True]
+
+
+def test_after_a_rollback_other_bytes_are_no_other_lockfile(site: Site, clock: Clock) -> None:
+    a = site.release("1.0")
+    site.release("1.1")
+    site.open().rollback()
+    with pytest.raises(HeldError):
+        update(site, clock)
+    site.lock("1.1", comment="another header, the same environment")
+    with pytest.raises(HeldError):
+        update(site, clock)
+    assert site.current == a
+    site.lock("1.2")
+    assert update(site, clock).outcome == "released"
+    site.lock("1.1")
+    assert update(site, clock).outcome == "reactivated", "the hold is gone for good"
+
+
+# -- a lockfile that is being written ---------------------------------------------------------------------
+
+
+def test_a_lockfile_that_is_being_written_is_waited_for(site: Site) -> None:
+    site.release("1.0")
+    path = site.path / "requirements.txt"
+    whole = site.lock("1.1").read_text()
+    path.write_text(whole[: len(whole) // 2])
+
+    def finish() -> None:
+        time.sleep(2)
+        path.write_text(whole)
+
+    writer = threading.Thread(target=finish)
+    writer.start()
+    began = time.monotonic()
+    done = site.run("update")
+    writer.join()
+    assert done.code == 0, done.err
+    assert "1.0 → 1.1" in done.out
+    assert time.monotonic() - began >= 6.5
+
+
+def test_a_lockfile_from_the_future_is_waited_for_once(site: Site) -> None:
+    path = site.path / "requirements.txt"
+    year = time.time() + 365 * 86400
+    os.utime(path, (year, year))
+    began = time.monotonic()
+    assert site.run("update").code == 0
+    assert 5 <= time.monotonic() - began < 30
+
+
+def test_jitter_waits_a_part_of_it(site: Site) -> None:
+    site.release("1.0")
+    runtime = replace(site.runtime(), token=lambda: "8000000")
+    began = time.monotonic()
+    Root.open(site.path, runtime=runtime).update(jitter=2)
+    assert 1 <= time.monotonic() - began < 2
+
+
+def test_two_updates_at_once_do_not_release_twice(site: Site) -> None:
+    site.release("1.0")
+    site.lock("1.1")
+    both = [site.start("update", "--wait", "30") for _ in range(2)]
+    codes = sorted(process.wait(60) for process in both)
+    for process in both:
+        process.communicate()
+    assert codes == [0, 0]
+    assert site.events().count("sealed") == 2
+
+
+# -- the notify hook --------------------------------------------------------------------------------------
+
+
+def notified(site: Site) -> Callable[[], list[str]]:
+    """Set a hook that keeps what it is told; returns how to read the events."""
+    script = site.path / "tell.sh"
+    script.write_text(f"#!/bin/sh\ncat >> {site.path}/told\n")
+    script.chmod(0o755)
+
+    def read() -> list[str]:
+        path = site.path / "told"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line)["event"] for line in lines]
+
+    return read
+
+
+def test_every_outcome_is_told_once(site: Site) -> None:
+    events = notified(site)
+    hook = f"[hooks]\nnotify = ['{site.path}/tell.sh']\n"
+    site.settings(hook + BAD_12)
+    site.lock("1.0")
+    assert site.run("update").code == 0
+    assert site.run("update").code == 0
+    site.lock("1.2")
+    assert [site.run("update").code for _ in range(4)] == [22, 25, 25, 25]
+    break_index(site)
+    os.utime(site.path / "requirements.txt", (0, 0))
+    assert [site.run("update").code for _ in range(2)] == [20, 20]
+    assert events() == ["released", "rolled-back", "held", "build-failed"]
+
+
+def test_a_recovery_is_told(site: Site) -> None:
+    events = notified(site)
+    site.release("1.0")
+    site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
+    site.lock("1.1")
+    assert site.run("update").code == -9
+    site.settings(f"[hooks]\nnotify = ['{site.path}/tell.sh']\n")
+    assert site.run("update").code == 0
+    assert events() == ["recovered"]
+
+
+def run_as_cron(site: Site, *arguments: str) -> Finished:
+    """Under nothing but what cron gives."""
+    executable = Path(sys.executable).parent / "venvship"
+    done = subprocess.run(
+        [executable, "-C", site.path, *arguments],
+        env={"PATH": "/usr/bin:/bin", "HOME": site.environment["HOME"]},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def test_it_works_with_the_environment_that_cron_gives(site: Site) -> None:
+    site.release("1.0")
+    site.lock("1.1")
+    done = run_as_cron(site, "update")
+    assert (done.code, done.err) == (0, "")
+    assert "1.0 → 1.1" in done.out

@@ -1,0 +1,122 @@
+"""What was tried in vain, and when it may be tried again: a pure fold of the journal, for `update` alone.
+
+People may try as often as they like. Whoever comes by every few minutes, and cannot look at what went wrong,
+waits longer each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from venvship.model.history import Event, EventName, Hold
+from venvship.model.release import State, format_time
+
+FIRST_PAUSE: Final = timedelta(minutes=5)
+"""After a first failure; twice as long after every further one."""
+
+LONGEST_PAUSE: Final = timedelta(hours=6)
+
+LOCKING: Final = ""
+"""What stands for the environment that a `lock` would have made, and did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What was tried with one environment and came to nothing, since it last came to something.
+
+    Attributes:
+        count: How often.
+        last: When last.
+        reason: Why last, for people.
+    """
+
+    count: int
+    last: datetime
+    reason: str
+
+    @property
+    def until(self) -> datetime:
+        """When it is tried again."""
+        pause = FIRST_PAUSE * float(1 << min(self.count - 1, 16))
+        return self.last + min(pause, LONGEST_PAUSE)
+
+    def is_paused(self, now: datetime) -> bool:
+        """Whether it is too early.
+
+        A failure in the future means that the clock was set back since; nobody knows how long ago it was,
+        and nothing may wait for a year for it.
+        """
+        return self.last <= now < self.until
+
+
+Refusal = tuple[str, str, str]
+"""A hold, and what it refused: scope, since when, the environment."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The journal, as far as unattended releases ask it.
+
+    Attributes:
+        failures: By environment digest; `LOCKING` for locking itself.
+        told: Which refusals somebody was told of already.
+    """
+
+    failures: dict[str, Failures] = field(default_factory=dict)
+    told: set[Refusal] = field(default_factory=set)
+
+    def was_told(self, hold: Hold, environment: str) -> bool:
+        """Whether this refusal was reported before."""
+        return refusal_of(hold, environment) in self.told
+
+
+def refusal_of(hold: Hold, environment: str) -> Refusal:
+    """What tells one refusal from another; another lockfile under the same hold is another one."""
+    return (hold.scope, format_time(hold.since), environment)
+
+
+def refusal_facts(hold: Hold, environment: str) -> dict[str, str]:
+    """The facts by which `refused` remembers a refusal."""
+    scope, since, digest = refusal_of(hold, environment)
+    return {"scope": scope, "since": since, "environment_digest": digest}
+
+
+def fold_attempts(events: Iterable[Event]) -> Attempts:
+    """Fold events, in the order of their `seq`. Never fails: a fact of another type counts as missing."""
+    attempts = Attempts()
+    environments: dict[str, str] = {}
+    for event in events:
+        facts = event.facts
+        match event.event:
+            case EventName.SEALED:
+                if event.release is not None:
+                    environments[event.release] = str(facts.get("environment_digest", ""))
+            case EventName.BUILD_FAILED:
+                _failed(attempts, str(facts.get("environment_digest", "")), event)
+            case EventName.REJECTED:
+                _failed(attempts, environments.get(str(event.release)), event)
+            case EventName.ROLLED_BACK | EventName.ROLLBACK_FAILED:
+                if facts.get("verdict") == State.INCONCLUSIVE and not facts.get("manual"):
+                    _failed(attempts, environments.get(str(facts.get("from"))), event)
+            case EventName.PROMOTED:
+                attempts.failures.pop(environments.get(str(event.release), ""), None)
+                attempts.failures.pop(LOCKING, None)
+            case EventName.UNHELD:
+                attempts.failures.clear()
+            case EventName.REFUSED:
+                known = (facts.get("scope"), facts.get("since"), facts.get("environment_digest"))
+                attempts.told.add((str(known[0]), str(known[1]), str(known[2])))
+            case _:
+                pass
+    return attempts
+
+
+def _failed(attempts: Attempts, environment: str | None, event: Event) -> None:
+    if environment is None:
+        return
+    before = attempts.failures.get(environment)
+    count = before.count + 1 if before else 1
+    attempts.failures[environment] = Failures(count, event.at, event.reason)

@@ -1,0 +1,264 @@
+"""`update`: the release that nobody watches.
+
+It comes by every few minutes. So it looks before it takes a mutex, and writes nothing while there is nothing
+to do; what failed is tried again after a pause that grows; and a refusal is told once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from venvship.errors import BuildError, HeldError, LockfileError, PausedError
+from venvship.model.attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
+from venvship.model.history import EventName, History, Hold, LockfileDue
+from venvship.model.interpreter import Interpreter
+from venvship.model.settings import Settings
+from venvship.operations import interpreter as interpreters
+from venvship.operations.debris import has_debris
+from venvship.operations.environment import Environment, lockfile_paths, read_environment
+from venvship.operations.plan import Plan, plan, refused
+from venvship.operations.recover import is_settled
+from venvship.operations.release import (
+    Proposal,
+    ReleaseOptions,
+    ReleaseResult,
+    carry_out,
+    describe,
+    explained,
+    require_current,
+)
+from venvship.operations.workspace import Workspace
+
+QUIET: Final = 5.0
+"""Seconds for which a lockfile must have been left alone: whoever writes it may not be done."""
+
+PATIENCE: Final = 60.0
+"""Seconds to wait for that; then somebody should look."""
+
+TOKENS: Final = 16**7
+"""So many values the runtime's token can have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateOptions:
+    """What the command line says.
+
+    Attributes:
+        upgrade: Lock again first. The lockfile on disk is replaced only once the release is proven.
+        jitter: Wait first, for a random time of so many seconds at most: many hosts have the same crontab.
+    """
+
+    upgrade: bool = False
+    jitter: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class UpdateResult(ReleaseResult):
+    """What came of it: as for a release, and read by a mail."""
+
+
+def update(workspace: Workspace, options: UpdateOptions) -> UpdateResult:
+    """Release what the lockfile says, if it says something new that may be released unattended.
+
+    Args:
+        workspace: The root, with a runtime that is `unattended`.
+        options: What the command line says.
+
+    Crash: as for a release. With `upgrade`, the journal knows which lockfile belongs to what is live; the
+    next command that recovers puts it in its place.
+
+    Raises:
+        HeldError: The environment is bad, or the root is held. `told` if that was reported before.
+        PausedError: The last attempts failed, and it is too early for another one.
+        VenvshipError: As `release` and `lock` raise it.
+    """
+    result = UpdateResult()
+    with explained(result):
+        workspace.layout.require_writable()
+        workspace.runtime.signals.sleep(options.jitter * int(workspace.runtime.token(), 16) / TOKENS)
+        settings = workspace.settings()
+        result.name = settings.name
+        if not options.upgrade:
+            for path in lockfile_paths(workspace, settings):
+                _wait_until_quiet(workspace, path)
+        if options.upgrade or not _is_done(workspace, settings, result):
+            carry_out(
+                workspace,
+                ReleaseOptions(),
+                result,
+                lambda found, history: _propose(workspace, found, history, options, result),
+                via="update",
+            )
+    return result
+
+
+def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> bool:
+    """Whether there is nothing to do, found out without a mutex and without writing anything.
+
+    Raises:
+        HeldError: It was refused before, and still is.
+        PausedError: It is too early.
+    """
+    history = workspace.history()
+    if workspace.layout.interpreter() is None or not is_settled(workspace, history):
+        return False
+    if has_debris(workspace, history):
+        return False
+    interpreter = interpreters.settled(workspace, settings, record=False)
+    environment = read_environment(lockfile_paths(workspace, settings), settings, interpreter)
+    describe(result, environment)
+    found = plan(workspace, history, settings, environment)
+    if found.hold is not None:
+        error = refused(found.hold)
+        error.told = _attempts(workspace).was_told(found.hold, environment.digest)
+        if not error.told:
+            return False
+        raise error
+    if found.action != "unchanged":
+        _require_no_pause(workspace, environment.digest)
+        return False
+    result.plan, result.outcome = "unchanged", "unchanged"
+    current = require_current(workspace)
+    result.release = result.previous = workspace.view(current, history) if current else None
+    return True
+
+
+def _propose(
+    workspace: Workspace,
+    settings: Settings,
+    history: History,
+    options: UpdateOptions,
+    result: UpdateResult,
+) -> Proposal:
+    """What the lockfile on disk asks for, or the one that it would be if it were locked now."""
+    interpreter = interpreters.settled(workspace, settings)
+    lockfile: LockfileDue | None = None
+    if options.upgrade:
+        if history.root_hold is not None:
+            # Before anything is locked: what the index offers today changes nothing about this.
+            raise _told(workspace, history.root_hold, LOCKING)
+        _require_no_pause(workspace, LOCKING)
+        environment, lockfile = _lock(workspace, settings, interpreter)
+    else:
+        environment = read_environment(lockfile_paths(workspace, settings), settings, interpreter)
+    describe(result, environment)
+    found: Plan = plan(workspace, history, settings, environment, upgrade=options.upgrade)
+    if found.hold is not None:
+        raise _told(workspace, found.hold, environment.digest)
+    if found.action != "unchanged":
+        _require_no_pause(workspace, environment.digest)
+    return Proposal(environment=environment, plan=found, lockfile=lockfile)
+
+
+def _lock(
+    workspace: Workspace, settings: Settings, interpreter: Interpreter
+) -> tuple[Environment, LockfileDue | None]:
+    """Lock again, in memory.
+
+    Raises:
+        BuildError: It failed; journalled.
+        SettingsError: There is nothing to lock, or no one lockfile to write.
+    """
+    from venvship.operations.lock import compile_lockfile, read_compiled
+
+    try:
+        compiled = compile_lockfile(workspace, settings, interpreter, upgrade=True)
+    except BuildError as error:
+        workspace.record_if_possible(
+            EventName.BUILD_FAILED,
+            release=None,
+            reason=error.message.splitlines()[0],
+            facts={"environment_digest": LOCKING, "slug": error.slug},
+        )
+        raise
+    environment = read_compiled(workspace, settings, interpreter, compiled)
+    if not compiled.changed:
+        return environment, None
+    before = None if compiled.before is None else hashlib.sha256(compiled.before).hexdigest()
+    return environment, LockfileDue(path=settings.lockfile[0], before=before)
+
+
+def _told(workspace: Workspace, hold: Hold, environment: str) -> HeldError:
+    """The error of a refusal; the journal remembers that it was told, before anybody is.
+
+    Raises:
+        OSError: The journal could not be written; then nobody is told, and it is tried again.
+    """
+    error = refused(hold)
+    error.told = _attempts(workspace).was_told(hold, environment)
+    if not error.told:
+        workspace.record(
+            EventName.REFUSED,
+            release=hold.release,
+            reason=hold.reason,
+            facts=refusal_facts(hold, environment),
+        )
+    return error
+
+
+def _require_no_pause(workspace: Workspace, environment: str) -> None:
+    """Refuse to try again what failed a moment ago.
+
+    Raises:
+        PausedError: It is too early.
+    """
+    failures = _attempts(workspace).failures.get(environment)
+    if failures is None or not failures.is_paused(workspace.runtime.clock()):
+        return
+    raise PausedError(
+        f"not tried again before {failures.until:%Y-%m-%d %H:%M} UTC: {_tried(failures)}: {failures.reason}",
+        hint="to try now: venvship release",
+        until=failures.until.isoformat(),
+        attempts=failures.count,
+    )
+
+
+def _tried(failures: Failures) -> str:
+    return "the last attempt failed" if failures.count == 1 else f"{failures.count} attempts failed"
+
+
+def _attempts(workspace: Workspace) -> Attempts:
+    return fold_attempts(workspace.journal.read().events)
+
+
+def _wait_until_quiet(workspace: Workspace, path: str) -> None:
+    """Wait until a lockfile has been left alone for five seconds.
+
+    By its time, and where that lies in the future, because a clock was set back, by looking twice.
+
+    Raises:
+        LockfileError: It is written again and again.
+        InterruptedByError: A signal came.
+    """
+    waited = 0.0
+    seen: Sequence[int] | None = None
+    while waited < PATIENCE:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return  # whoever reads it says what is wrong
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        age = workspace.runtime.clock().timestamp() - found.st_mtime
+        if age >= QUIET or stamp == seen:
+            return
+        seen = stamp
+        left = QUIET - max(age, 0.0)
+        workspace.runtime.signals.sleep(left)
+        waited += left
+    raise LockfileError(
+        f"{path} is written again and again; nothing was done", hint="find out who writes it: fuser, lsof"
+    )
+
+
+def unattended(workspace: Workspace) -> Workspace:
+    """The same root, for a runtime that has nobody to ask."""
+    runtime = workspace.runtime
+    return Workspace(
+        workspace.layout,
+        replace(runtime, unattended=True, actor=f"{runtime.actor} (unattended)"),
+        workspace.warnings,
+    )
