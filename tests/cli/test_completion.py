@@ -58,6 +58,7 @@ def test_commands_options_and_releases_are_completed(
     assert completions(site, environment, name, "venvship show prev") == ["previous"]
     assert a in completions(site, environment, name, f"venvship diff {a[:8]}")
     assert a in completions(site, environment, name, f"venvship run --release {a[:8]}")
+    assert completions(site, environment, name, "venvship lock -P de") == ["dep"]
 
 
 @pytest.mark.parametrize("name", ["bash", "fish"])
@@ -66,7 +67,8 @@ def test_outside_of_a_root_no_release_is_offered_and_nothing_is_said(
 ) -> None:
     shell(name)
     (site.path / "venvship.toml").unlink()
-    assert [c for c in completions(site, environment, name, "venvship promote 2") if c] == []
+    for line in ("venvship promote 2", "venvship lock -P a"):
+        assert [c for c in completions(site, environment, name, line) if c] == []
 
 
 def test_the_root_that_was_typed_is_the_one_that_is_asked(site: Site, environment: dict[str, str]) -> None:

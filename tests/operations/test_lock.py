@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
@@ -16,8 +17,8 @@ from tests.support.index import LocalIndex
 from tests.support.roots import Finished, Site
 from tests.support.wheels import build_sdist, build_wheel, lockfile_text
 from venvship.build.interpreter import resolve_interpreter
-from venvship.build.pip_compile import require_cooldown
-from venvship.errors import InterpreterError, SettingsError
+from venvship.build.pip_compile import LENT, require_cooldown
+from venvship.errors import InterpreterError, LockError, SettingsError
 from venvship.operations.interpreter import settled
 from venvship.operations.lock import Compiled, LockResult, compile_lockfile, read_compiled, write_lockfile
 from venvship.operations.workspace import Workspace
@@ -189,9 +190,9 @@ def test_options_of_the_inputs_are_kept_and_paths_are_relative_to_the_lockfile(s
     local = shop.path / "wheels"
     build_wheel(local, "loc", "1.0")
     build_wheel(local, "found", "1.0")
-    shop.settings('lockfile = "locks/prod.txt"\n[lock]\ninputs = ["in/requirements.in"]\n')
+    shop.settings('lockfile = "deep/locks/prod.txt"\n[lock]\ninputs = ["in/requirements.in"]\n')
     (shop.path / "in").mkdir()
-    (shop.path / "locks").mkdir()
+    (shop.path / "deep" / "locks").mkdir(parents=True)
     lines = ["--pre", "--find-links ../wheels", "--trusted-host packages.example.com", "--require-hashes"]
     requirements(
         shop, *lines[:3], "./wheels/loc-1.0-py3-none-any.whl", "found", "app", name="in/requirements.in"
@@ -199,9 +200,11 @@ def test_options_of_the_inputs_are_kept_and_paths_are_relative_to_the_lockfile(s
 
     lock(shop)
 
-    written = (shop.path / "locks" / "prod.txt").read_text()
-    assert "#\n--pre\n--find-links ../wheels\n--trusted-host packages.example.com\n\napp==1.1 \\\n" in written
-    assert "\n../wheels/loc-1.0-py3-none-any.whl \\\n    --hash=sha256:" in written
+    written = (shop.path / "deep" / "locks" / "prod.txt").read_text()
+    assert (
+        "#\n--pre\n--find-links ../../wheels\n--trusted-host packages.example.com\n\napp==1.1 \\\n" in written
+    )
+    assert "\n../../wheels/loc-1.0-py3-none-any.whl \\\n    --hash=sha256:" in written
     assert "    # via -r in/requirements.in\n" in written
     assert str(shop.path) not in written
     assert shop.run("release").code == 0
@@ -272,15 +275,16 @@ def test_the_lockfile_is_for_the_interpreter_of_the_root(shop: Site, wheelhouse:
     build_wheel(wheelhouse, "app", "2.0", requires=[f'only-there ; python_version == "{major}.{minor}"'])
     build_wheel(wheelhouse, "only-there", "1.0", tag=f"cp{major}{minor}-none-any")
     shop.settings(f'python = "{major}.{minor}"\n{SETTINGS}')
-    package = Path(__file__).resolve().parents[2] / "venvship"
-    bytecode = set(package.rglob(f"*.cpython-{major}{minor}.pyc"))
+    lent = [Path(importlib.util.find_spec(name).origin).parent for name in (*LENT, "venvship")]
+    pattern = f"*.cpython-{major}{minor}.pyc"
+    bytecode = {path for folder in lent for path in folder.rglob(pattern)}
 
     result = lock(shop)
 
     assert result.python.startswith(f"{major}.{minor}.")
     assert pins(shop) == ["app==2.0", "only-there==1.0"]
     assert f"with Python {major}.{minor}\n" in text(shop)
-    assert set(package.rglob(f"*.cpython-{major}{minor}.pyc")) == bytecode
+    assert {path for folder in lent for path in folder.rglob(pattern)} == bytecode
 
 
 def test_an_interpreter_that_cannot_run_pip_tools_is_refused_with_a_remedy(
@@ -406,6 +410,13 @@ def test_what_release_would_refuse_is_not_written(
     assert SECRET not in str(error)
 
 
+def test_what_release_would_refuse_is_not_even_compiled(shop: Site) -> None:
+    requirements(shop, "# nothing")
+
+    with pytest.raises(LockError, match="it holds no requirement"):
+        compiled(shop)
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -463,6 +474,21 @@ def test_a_variable_in_an_index_url_of_the_input_stays_a_variable(shop: Site, in
     assert no_secret_in(shop, SECRET, "wrong-of-shop")
 
 
+def test_what_pip_prints_is_masked_before_it_is_kept_or_shown(
+    shop: Site, index: LocalIndex, wheelhouse: Path
+) -> None:
+    index.credentials = ("deploy", SECRET)
+    line = f"--index-url http://${{WHO}}:${{INDEX_PASSWORD}}@127.0.0.1:{index.port}/simple/"
+    shop.environment |= {"WHO": "deploy", "INDEX_PASSWORD": SECRET}
+    shop.settings(f'{SETTINGS}[build]\nsdists = ["src"]\n')
+    build_sdist(wheelhouse, "src", fails=True)  # and prints $INDEX_PASSWORD
+    requirements(shop, line, "src")
+    assert "no compiler found; ****" in refused(shop)["message"]
+    requirements(shop, "app app @ https://deploy:${INDEX_PASSWORD}@packages.example.com/app.whl")
+    assert "Invalid requirement: 'app app @ https://****@packages.example.com" in refused(shop)["message"]
+    assert no_secret_in(shop)
+
+
 def no_secret_in(site: Site, *secrets: str) -> bool:
     files = [path for path in site.path.rglob("*") if path.is_file() and "store" not in path.parts]
     return not any(secret.encode() in path.read_bytes() for path in files for secret in secrets or (SECRET,))
@@ -508,9 +534,12 @@ def test_an_index_that_never_answers_ends_with_the_time_out(shop: Site, index: L
     assert "longer than 2 s" in error["message"]
 
 
-def test_what_pip_s_configuration_says_of_what_to_install_has_no_say(shop: Site, tmp_path: Path) -> None:
+def test_what_pip_s_configuration_says_of_what_to_install_has_no_say(
+    shop: Site, wheelhouse: Path, tmp_path: Path
+) -> None:
     limits, config = tmp_path / "limits.txt", tmp_path / "pip.conf"
     limits.write_text("dep<1.1\n")
+    build_wheel(wheelhouse, "app", "2.0a1")
     config.write_text(
         f"[global]\nconstraint = {limits}\nuser = true\nno-binary = :all:\nrequire-hashes = true\n"
     )

@@ -11,7 +11,7 @@ import click
 
 from venvship.api import Root
 from venvship.cli import render
-from venvship.cli.completion import complete_release
+from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.main import cli
 from venvship.cli.options import Call, global_options
 
@@ -55,7 +55,13 @@ def init(call: Call, name: str | None, python: str | None, lockfile: str) -> int
 @command("lock")
 @click.option("--upgrade", is_flag=True, help="Let every pin change; otherwise those stay that can.")
 @click.option(
-    "-P", "--upgrade-package", "packages", metavar="PKG", multiple=True, help="Let the pin of PKG change."
+    "-P",
+    "--upgrade-package",
+    "packages",
+    metavar="PKG",
+    multiple=True,
+    help="Let the pin of PKG change.",
+    shell_complete=complete_package,
 )
 def lock(call: Call, upgrade: bool, packages: tuple[str, ...]) -> int:
     """Make the lockfile from the requirements in `[lock] inputs`.

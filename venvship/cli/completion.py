@@ -1,4 +1,4 @@
-"""Completion of release names in shells: `venvship promote <TAB>`.
+"""Completion of releases and packages in shells: `venvship promote <TAB>`.
 
 click makes the scripts for shells (`_VENVSHIP_COMPLETE=bash_source venvship`), and runs the command line at
 each press of the key. So this reads names only, and whatever is wrong gives no names rather than an error.
@@ -28,4 +28,22 @@ def complete_release(context: click.Context, _parameter: click.Parameter, incomp
     except (VenvshipError, OSError):
         return []
     names += [name for name, target in links.items() if target is not None]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_package(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names that the lockfile pins and that begin as typed."""
+    call = context.find_object(Call)
+    if call is None:
+        return []
+    from venvship.model.lock_inputs import pinned_packages
+    from venvship.operations.environment import lockfile_paths, read_file
+    from venvship.operations.workspace import Workspace
+
+    try:
+        workspace = Workspace(RootLayout.at(call.where()), call.runtime())
+        contents = [read_file(path) for path in lockfile_paths(workspace, workspace.settings())]
+    except (VenvshipError, OSError):
+        return []
+    names = sorted({package.name for content in contents for package in pinned_packages(content)})
     return [name for name in names if name.startswith(incomplete)]
