@@ -58,6 +58,7 @@ FIXED: Final[Mapping[str, Any]] = {
     "pid": 4711,
     "platform": "linux-x86_64",
     "soabi": "cpython-311-x86_64-linux-gnu",
+    "user": "deploy",
 }
 """Values by key that are this machine's, this run's or this user's."""
 
@@ -153,6 +154,7 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     run("verify-damaged", "verify", exits=40)
     run("recover", "recover")
     run("history", "history", "-n", "4")
+    run("schedule", "schedule", "cron")
     run("no-such-release", "show", "20990101", exits=13)
     lines = (recorder.root / "state" / "journal.jsonl").read_text().splitlines()
     return recorder.recorded, [json.loads(line) for line in lines]
@@ -252,6 +254,7 @@ class Stable:
 
     def _text(self, text: str) -> str:
         text = text.replace(f"{self._place}/shop", ROOT_SHOWN).replace(self._place, "/srv")
+        text = re.sub(r"/\S*/venvship(?= -C )", "/opt/venvship/bin/venvship", text)
         text = re.sub(r"^/\S*/python3\.\d+$", "/usr/bin/python3.11", text)
         text = re.sub(r"lib/python3\.\d+", "lib/python3.11", text)
         text = ID.sub(lambda found: self._ids[found[0]], text)

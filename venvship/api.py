@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
     from venvship.operations.rollback import RollbackResult
+    from venvship.operations.schedule import Schedule
     from venvship.operations.verify import VerifyResult
 
 
@@ -252,3 +254,18 @@ class Root:
         from venvship.operations.run import run
 
         run(self._workspace(), command, name=release)
+
+    def schedule(self, kind: str, *, every: str = "5m", command: Sequence[str] | None = None) -> Schedule:
+        """What has cron or systemd run updates; see `venvship.operations.schedule`.
+
+        Without a command it is the `venvship` beside this interpreter that they run.
+        """
+        from venvship.operations.schedule import schedule
+
+        return schedule(self._workspace(), kind, every=every, command=command or own_command())
+
+
+def own_command() -> tuple[str, ...]:
+    """What runs this venvship from anywhere: the program beside this interpreter, or the interpreter."""
+    beside = os.path.join(os.path.dirname(sys.executable), "venvship")
+    return (beside,) if os.access(beside, os.X_OK) else (sys.executable, "-m", "venvship")

@@ -117,6 +117,10 @@ OBJECTS: Final[dict[str, Keys]] = {
         "id": ("string", "of the release"),
         "reason": ("string", "why it stays or goes, for people"),
     },
+    "text": {
+        "path": ("string or null", "where it goes; null for a line of a crontab"),
+        "content": ("string", "what it says"),
+    },
     "warning": {
         "slug": ("string", "which one it is: {ref}`warning-slugs`"),
         "message": ("string", "for people"),
@@ -144,6 +148,7 @@ TITLES: Final = {
     "verified": "A release that was verified",
     "damage": "A damaged file",
     "decision": "A decision about a release",
+    "text": "A text to install",
     "warning": "A warning",
     "error": "An error",
 }
@@ -265,6 +270,12 @@ DATA: Final[dict[str, Keys]] = {
         ),
         "current": ("string or null", "id of what is live"),
         "debris": ("list of string", "left-overs that were removed"),
+    },
+    "schedule": {
+        "kind": ("string", "`cron` or `systemd`"),
+        "every": ("string", "the interval, as it was asked for"),
+        "user": ("string", "who owns the root, and so has to run it"),
+        "files": ("list of text", "what to install"),
     },
 }
 """`data` of each command."""

@@ -50,6 +50,7 @@ from venvship.operations import recover as recover_operation
 from venvship.operations import release as release_operation
 from venvship.operations import rollback as rollback_operation
 from venvship.operations import run as run_operation
+from venvship.operations import schedule as schedule_operation
 from venvship.operations import verify as verify_operation
 from venvship.operations.underway import Operation
 from venvship.operations.workspace import Notice, ReleaseView
@@ -374,6 +375,7 @@ _OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
     "history": inspect_operation.events,
     "diff": inspect_operation.diff,
     "run": run_operation.run,
+    "schedule": schedule_operation.schedule,
 }
 """What stands behind a method of `Root`, and says which errors escape."""
 
@@ -397,6 +399,8 @@ RESULTS: Final = (
     inspect_operation.Listing,
     inspect_operation.Details,
     inspect_operation.Comparison,
+    schedule_operation.Schedule,
+    schedule_operation.ScheduleFile,
     ReleaseView,
     PackageDiff,
     PackageChange,

@@ -13,7 +13,7 @@ from venvship.api import Root
 from venvship.cli import render
 from venvship.cli.completion import complete_release
 from venvship.cli.main import cli
-from venvship.cli.options import Call, global_options
+from venvship.cli.options import Call, global_options, running_command
 
 message_option = click.option("-m", "--message", metavar="MSG", default="", help="Why; kept in the journal.")
 
@@ -322,3 +322,30 @@ def recover(call: Call, boot: bool) -> int:
     Exit:    0 finished, or nothing to do · 22 taken back · 23 a person is needed
     """
     return render.success(call, call.open_root().recover(boot=boot))
+
+
+@command("schedule")
+@click.argument("kind", metavar="cron|systemd", type=click.Choice(["cron", "systemd"]))
+@click.option(
+    "--every",
+    metavar="INTERVAL",
+    default="5m",
+    show_default=True,
+    help="5m, 15m, 1h, 6h, 1d and the like, or a time of day: 02:30.",
+)
+def schedule(call: Call, kind: str, every: str) -> int:
+    """Print what has cron or systemd run `venvship update`, ready to install.
+
+    For cron the line of a crontab, for systemd a service, its timer, and a unit that takes back at boot what
+    was interrupted. Nothing but these goes to standard output; how to install them, to standard error.
+
+    INTERVAL divides an hour or a day, so that both can say it exactly. Nothing is written.
+
+    \b
+    Example: venvship schedule systemd --every 15m
+    Exit:    0 · 2 no such interval, or a path that a crontab cannot name · 10 settings · 12 no root
+    """
+    result = call.open_root().schedule(kind, every=every, command=running_command())
+    code = render.success(call, result)
+    render.advise(call, result.advice)
+    return code

@@ -15,6 +15,8 @@ from venvship.cli.terminal import Terminal, write
 from venvship.errors import EXIT_BUG, EXIT_OK, FindingsError, VenvshipError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from venvship.cli.options import Call
 
 ENVELOPE = 1
@@ -32,6 +34,12 @@ def success(call: Call, result: object) -> int:
     _warnings(call)
     _print_result(call, result)
     return EXIT_OK
+
+
+def advise(call: Call, lines: Sequence[str]) -> None:
+    """Say what to do with a result that was printed, to people only."""
+    if not (call.json or call.quiet):
+        write(sys.stderr, list(lines), call.terminal(sys.stderr))
 
 
 def failure(call: Call, error: VenvshipError) -> int:
