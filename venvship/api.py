@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from venvship.operations.check import CheckReport
     from venvship.operations.init import InitResult
     from venvship.operations.inspect import Comparison, Details, Listing, Status
+    from venvship.operations.measure import Measurement
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import Recovered
@@ -224,6 +225,12 @@ class Root:
         from venvship.operations.inspect import status
 
         return status(self._workspace())
+
+    def measure(self) -> Measurement:
+        """The same in figures, for monitoring; see `venvship.operations.measure`."""
+        from venvship.operations.measure import measure
+
+        return measure(self._workspace())
 
     def list(self) -> Listing:
         """All releases; see `venvship.operations.inspect`."""

@@ -34,6 +34,7 @@ import venvship.cli.commands  # noqa: F401 - the commands register themselves wi
 from venvship import errors
 from venvship.api import Root, default_runtime
 from venvship.cli.main import cli
+from venvship.cli.prometheus import METRICS
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.health.checks import CheckResult
 from venvship.model import settings as model
@@ -44,6 +45,7 @@ from venvship.operations import check as check_operation
 from venvship.operations import hold as hold_operation
 from venvship.operations import init as init_operation
 from venvship.operations import inspect as inspect_operation
+from venvship.operations import measure as measure_operation
 from venvship.operations import promote as promote_operation
 from venvship.operations import prune as prune_operation
 from venvship.operations import recover as recover_operation
@@ -340,6 +342,15 @@ def event_keys() -> str:
     return table(("key", "means"), [(f"`{key}`", text) for key, text in sorted(FACTS.items())])
 
 
+def metrics() -> str:
+    """The metrics, with their labels."""
+    rows = [
+        (f"`{name}`", ", ".join(f"`{label}`" for label in labels), text)
+        for name, (labels, text) in METRICS.items()
+    ]
+    return table(("metric", "labels", "means"), rows)
+
+
 def warning_slugs() -> str:
     """The slugs of warnings."""
     return table(("slug", "means"), [(f"`{slug}`", text) for slug, text in sorted(WARNINGS.items())])
@@ -370,6 +381,7 @@ _OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
     "hold": hold_operation.hold,
     "unhold": hold_operation.unhold,
     "status": inspect_operation.status,
+    "measure": measure_operation.measure,
     "list": inspect_operation.list_releases,
     "show": inspect_operation.show,
     "history": inspect_operation.events,
@@ -396,6 +408,7 @@ RESULTS: Final = (
     prune_operation.PruneResult,
     Decision,
     inspect_operation.Status,
+    measure_operation.Measurement,
     inspect_operation.Listing,
     inspect_operation.Details,
     inspect_operation.Comparison,
@@ -510,6 +523,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "settings-check": lambda: settings_table("check"),
     "events": events,
     "event-keys": event_keys,
+    "metrics": metrics,
     "warnings": warning_slugs,
     "python-methods": python_methods,
     "python-runtime": python_runtime,

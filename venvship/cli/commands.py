@@ -14,6 +14,7 @@ from venvship.cli import render
 from venvship.cli.completion import complete_release
 from venvship.cli.main import cli
 from venvship.cli.options import Call, global_options, running_command
+from venvship.errors import UsageError
 
 message_option = click.option("-m", "--message", metavar="MSG", default="", help="Why; kept in the journal.")
 
@@ -140,16 +141,23 @@ def check(call: Call, release: str) -> int:
 
 
 @command("status")
-def status(call: Call) -> int:
+@click.option("--prometheus", is_flag=True, help="Print figures for a textfile collector.")
+def status(call: Call, prometheus: bool) -> int:
     """Say what is live, and whether anything is off.
 
     Since when and why it is live, what a rollback would change, what is held, under way or interrupted, and
     which processes still run from a release that is not live any more.
 
+    With --prometheus all of this is metrics, the warnings too, in the text format of Prometheus.
+
     \b
     Example: venvship status --json
     Exit:    0 whatever it reports · 12 no root
     """
+    if prometheus:
+        if call.json:
+            raise UsageError("--prometheus and --json exclude each other: there is one output")
+        return render.figures(call.open_root().measure())
     return render.success(call, call.open_root().status())
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from venvship.cli.options import Call
+    from venvship.operations.measure import Measurement
 
 ENVELOPE = 1
 """The envelope's version: the value of its key `venvship`."""
@@ -33,6 +34,14 @@ def success(call: Call, result: object) -> int:
         return EXIT_OK
     _warnings(call)
     _print_result(call, result)
+    return EXIT_OK
+
+
+def figures(measured: Measurement) -> int:
+    """Print a root for monitoring. Warnings are figures among the others, so nothing is said besides."""
+    from venvship.cli.prometheus import exposition
+
+    write(sys.stdout, exposition(measured), Terminal())
     return EXIT_OK
 
 
