@@ -80,12 +80,13 @@ def figures(site: Site) -> Figures:
     return parse(done.out)
 
 
-def test_what_is_live_is_in_figures(shop: Site) -> None:
-    status = accepted(shop.run("status", "--json"))
-    found = figures(shop)
+def test_what_is_live_is_in_figures(stocked: Site) -> None:
+    released(stocked, "1.0", "1.1")
+    status = accepted(stocked.run("status", "--json"))
+    found = figures(stocked)
     release = status["current"]
     assert found.labels["venvship_release_info"] == {
-        "root": str(shop.path),
+        "root": str(stocked.path),
         "name": "shop",
         "release": release["id"],
         "state": "proven",
@@ -278,8 +279,9 @@ def test_measuring_imports_no_more_than_status_does(shop: Site) -> None:
     assert more - ours <= {"venvship"}
 
 
-def test_figures_are_what_the_python_interface_gives(shop: Site) -> None:
-    measured: Any = shop.open().measure()
+def test_figures_are_what_the_python_interface_gives(stocked: Site) -> None:
+    released(stocked, "1.0", "1.1")
+    measured: Any = stocked.open().measure()
     assert measured.states["proven"] == 2
     assert measured.last_outcome.event == "promoted"
-    assert measured.status.current.id == shop.current
+    assert measured.status.current.id == stocked.current
