@@ -88,6 +88,7 @@ class Recorder:
             "LC_ALL": "C.UTF-8",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_NO_INDEX": "1",
+            "VENVSHIP_SYSLOG": "",
         }
 
     def run(self, name: str, *arguments: str, exits: int = 0) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from venvship.model.progress import Progress, unwatched
 from venvship.operations.workspace import Notice, ReleaseView, Runtime, Workspace
 from venvship.root import RootLayout, user_name
 from venvship.system.signals import Signals
+from venvship.system.syslog import SOCKET
 
 if TYPE_CHECKING:
     from venvship.model.history import Event
@@ -43,6 +44,7 @@ def default_runtime(
     signals: Signals | None = None,
     progress: Progress | None = None,
     clock: Callable[[], datetime] | None = None,
+    syslog: str | None = None,
 ) -> Runtime:
     """The real world, with what the caller wants otherwise.
 
@@ -53,6 +55,8 @@ def default_runtime(
         signals: What may interrupt; by default nothing but the exceptions that Python raises.
         progress: Receives the phases of long operations.
         clock: The time, aware; the system's by default.
+        syslog: The socket of the system's log; by default what `VENVSHIP_SYSLOG` names, or the usual one.
+            Empty: none.
     """
     environment = dict(os.environ if environ is None else environ)
     return Runtime(
@@ -63,6 +67,7 @@ def default_runtime(
         actor=actor or _who(environment),
         wait=wait,
         progress=progress or unwatched,
+        syslog=environment.get("VENVSHIP_SYSLOG", SOCKET) if syslog is None else syslog,
     )
 
 

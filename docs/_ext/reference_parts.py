@@ -39,6 +39,7 @@ from venvship.errors import InterruptedByError, VenvshipError
 from venvship.health.checks import CheckResult
 from venvship.model import settings as model
 from venvship.model.history import Event, EventName, Hold
+from venvship.model.log_line import SEVERITIES
 from venvship.model.release import Package, PackageChange, PackageDiff
 from venvship.model.retention import Decision
 from venvship.operations import check as check_operation
@@ -336,6 +337,15 @@ def events() -> str:
     return table(("event", "means", "`release` is", "further keys"), rows)
 
 
+def log_events() -> str:
+    """What the system's log is told, by severity."""
+    rows = [
+        (severity.name.lower(), ", ".join(f"`{name}`" for name, own in SEVERITIES.items() if own is severity))
+        for severity in sorted(set(SEVERITIES.values()))
+    ]
+    return table(("severity", "events"), rows)
+
+
 def event_keys() -> str:
     """The keys that only some events have."""
     _compare("facts", {key for _, _, keys in EVENTS.values() for key in keys}, FACTS.keys())
@@ -523,6 +533,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "settings-check": lambda: settings_table("check"),
     "events": events,
     "event-keys": event_keys,
+    "log-events": log_events,
     "metrics": metrics,
     "warnings": warning_slugs,
     "python-methods": python_methods,

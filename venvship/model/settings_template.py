@@ -19,6 +19,7 @@ lockfile = @LOCKFILE@       # hash-pinned: from pip-compile or uv export; or a p
 #keep_failed = 2
 #link = "auto"                      # files of a release: auto, hardlink, reflink or copy
 #store = "store"                    # unpacked wheels; may be shared, as in "/var/lib/venvship/store"
+#syslog = true                      # a line in the system's log for each change of state
 
 #[build]
 #sdists = []                        # names that may be built from source; "*" allows all

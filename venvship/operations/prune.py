@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.history import EventName, History
+from venvship.model.log_line import PRUNE_FAILED
 from venvship.model.retention import Decision, Facts, Policy, decide
 from venvship.model.settings import Settings
+from venvship.operations.announce import tell_syslog
 from venvship.operations.debris import discard
 from venvship.operations.recover import recover_and_sweep
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
@@ -104,6 +106,7 @@ def prune_after(workspace: Workspace, settings: Settings) -> None:
     except (OSError, VenvshipError) as error:
         text = error.message if isinstance(error, VenvshipError) else str(error)
         workspace.warn("prune-failed", f"old releases could not be removed: {text}")
+        tell_syslog(workspace, PRUNE_FAILED, None, text, {})
 
 
 def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
