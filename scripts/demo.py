@@ -469,6 +469,7 @@ def demo_environment(place: Path) -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_REQUIRE_VIRTUALENV": "0",
         "PIP_TOOLS_CACHE_DIR": str(place / "pip-tools-cache"),
+        "VENVSHIP_SYSLOG": "",  # a demo is no news of this host
     }
 
 

@@ -61,6 +61,7 @@ FIXED: Final[Mapping[str, Any]] = {
     "pid": 4711,
     "platform": "linux-x86_64",
     "soabi": "cpython-311-x86_64-linux-gnu",
+    "user": "deploy",
 }
 """Values by key that are this machine's, this run's or this user's."""
 
@@ -90,6 +91,7 @@ class Recorder:
             "LC_ALL": "C.UTF-8",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_NO_INDEX": "1",
+            "VENVSHIP_SYSLOG": "",
         }
 
     def run(self, name: str, *arguments: str, exits: int = 0) -> dict[str, Any]:
@@ -139,6 +141,7 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     run("pin", "pin", tried)
     lock("1.1")
     run("release", "release", "-m", "security fixes")
+    run("update", "update")
     run("check", "check")
     run("status", "status")
     run("show", "show")
@@ -158,6 +161,7 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     run("verify-damaged", "verify", exits=40)
     run("recover", "recover")
     run("history", "history", "-n", "4")
+    run("schedule", "schedule", "cron")
     run("no-such-release", "show", "20990101", exits=13)
     lines = (recorder.root / "state" / "journal.jsonl").read_text().splitlines()
     return recorder.recorded, [json.loads(line) for line in lines]
@@ -257,6 +261,7 @@ class Stable:
 
     def _text(self, text: str) -> str:
         text = text.replace(f"{self._place}/shop", ROOT_SHOWN).replace(self._place, "/srv")
+        text = re.sub(r"/\S*/venvship(?= -C )", "/opt/venvship/bin/venvship", text)
         text = re.sub(r"^/\S*/python3\.\d+$", "/usr/bin/python3.11", text)
         text = re.sub(r"lib/python3\.\d+", "lib/python3.11", text)
         text = ID.sub(lambda found: self._ids[found[0]], text)

@@ -131,6 +131,7 @@ class Film:
             "TERM": "xterm-256color",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_NO_INDEX": "1",
+            "VENVSHIP_SYSLOG": "",
         }
         wheels = place / "wheels"
         self._till = {version: build_wheel(wheels, "till", version) for version in ("3.0", "3.1")}

@@ -12,6 +12,8 @@ from tests.support.index import LocalIndex
 from tests.support.roots import VERSIONS, Site, build_application, make_site
 from tests.support.wheels import Distribution
 
+os.environ["VENVSHIP_SYSLOG"] = ""  # what tests do is no news of this host
+
 
 @pytest.fixture
 def wheelhouse(tmp_path: Path) -> Path:

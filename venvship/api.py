@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from venvship.model.progress import Progress, unwatched
 from venvship.operations.workspace import Notice, ReleaseView, Runtime, Workspace
 from venvship.root import RootLayout, user_name
 from venvship.system.signals import Signals
+from venvship.system.syslog import SOCKET
 
 if TYPE_CHECKING:
     from venvship.model.history import Event
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
     from venvship.operations.init import InitResult
     from venvship.operations.inspect import Comparison, Details, Listing, Status
     from venvship.operations.lock import LockResult
+    from venvship.operations.measure import Measurement
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
     from venvship.operations.rollback import RollbackResult
+    from venvship.operations.schedule import Schedule
     from venvship.operations.update import UpdateResult
     from venvship.operations.verify import VerifyResult
 
@@ -42,6 +46,7 @@ def default_runtime(
     signals: Signals | None = None,
     progress: Progress | None = None,
     clock: Callable[[], datetime] | None = None,
+    syslog: str | None = None,
 ) -> Runtime:
     """The real world, with what the caller wants otherwise.
 
@@ -52,6 +57,8 @@ def default_runtime(
         signals: What may interrupt; by default nothing but the exceptions that Python raises.
         progress: Receives the phases of long operations.
         clock: The time, aware; the system's by default.
+        syslog: The socket of the system's log; by default what `VENVSHIP_SYSLOG` names, or the usual one.
+            Empty: none.
     """
     environment = dict(os.environ if environ is None else environ)
     return Runtime(
@@ -62,6 +69,7 @@ def default_runtime(
         actor=actor or _who(environment),
         wait=wait,
         progress=progress or unwatched,
+        syslog=environment.get("VENVSHIP_SYSLOG", SOCKET) if syslog is None else syslog,
     )
 
 
@@ -238,6 +246,12 @@ class Root:
 
         return status(self._workspace())
 
+    def measure(self) -> Measurement:
+        """The same in figures, for monitoring; see `venvship.operations.measure`."""
+        from venvship.operations.measure import measure
+
+        return measure(self._workspace())
+
     def list(self) -> Listing:
         """All releases; see `venvship.operations.inspect`."""
         from venvship.operations.inspect import list_releases
@@ -267,3 +281,18 @@ class Root:
         from venvship.operations.run import run
 
         run(self._workspace(), command, name=release)
+
+    def schedule(self, kind: str, *, every: str = "5m", command: Sequence[str] | None = None) -> Schedule:
+        """What has cron or systemd run updates; see `venvship.operations.schedule`.
+
+        Without a command it is the `venvship` beside this interpreter that they run.
+        """
+        from venvship.operations.schedule import schedule
+
+        return schedule(self._workspace(), kind, every=every, command=command or own_command())
+
+
+def own_command() -> tuple[str, ...]:
+    """What runs this venvship from anywhere: the program beside this interpreter, or the interpreter."""
+    beside = os.path.join(os.path.dirname(sys.executable), "venvship")
+    return (beside,) if os.access(beside, os.X_OK) else (sys.executable, "-m", "venvship")

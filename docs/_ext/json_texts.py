@@ -117,6 +117,10 @@ OBJECTS: Final[dict[str, Keys]] = {
         "id": ("string", "of the release"),
         "reason": ("string", "why it stays or goes, for people"),
     },
+    "text": {
+        "path": ("string or null", "where it goes; null for a line of a crontab"),
+        "content": ("string", "what it says"),
+    },
     "warning": {
         "slug": ("string", "which one it is: {ref}`warning-slugs`"),
         "message": ("string", "for people"),
@@ -144,11 +148,13 @@ TITLES: Final = {
     "verified": "A release that was verified",
     "damage": "A damaged file",
     "decision": "A decision about a release",
+    "text": "A text to install",
     "warning": "A warning",
     "error": "An error",
 }
 
 ERROR_KEYS: Final[dict[str, str]] = {
+    "attempts": "how many attempts have failed in a row",
     "actual": "the hash that a file has",
     "expected": "the hash that it should have",
     "file": "the lockfile that a requirement stands in",
@@ -170,6 +176,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "release": "id of the release that it is about",
     "setting": "the value of `python` in the settings",
     "timeout": "seconds that were allowed",
+    "until": "when `update` tries again",
     "url": "the address that did not answer, without secrets",
     "version": "the version of the package",
     "wheel": "file name of the wheel",
@@ -189,6 +196,25 @@ _STATUS: Final[Keys] = {
     "lockfile_changed": ("boolean", "whether the lockfile is another one than that of what is live"),
     "old_processes": ("list of process", "those that still run from a release that is not live"),
 }
+_RELEASE: Final[Keys] = {
+    "name": ("string", "of the application"),
+    "outcome": (
+        "string or null",
+        "what came of it: {ref}`json-outcomes`; null if it failed before that was known",
+    ),
+    "plan": ("string", "`build`, `reactivate`, `unchanged` or `refuse`; empty if it failed before"),
+    "release": ("release or null", "the release in question"),
+    "previous": ("release or null", "what was live when it began"),
+    "diff": ("diff", "from `previous` to `release`, or to what a dry run would build"),
+    "timings": (
+        "numbers by name",
+        "seconds by phase: `fetch`, `import`, `compile`, `assemble`, `seal`, `candidate`, `switch`",
+    ),
+    "lockfile": ("string", "the file that was read"),
+    "python": ("string", "the interpreter's full version"),
+    "packages": ("integer", "how many the lockfile selects"),
+    "checks": ("list of check", "candidate and live"),
+}
 _PIN: Final[Keys] = {"release": ("release", "the release")}
 
 DATA: Final[dict[str, Keys]] = {
@@ -203,24 +229,8 @@ DATA: Final[dict[str, Keys]] = {
         "packages": ("integer", "how many it selects"),
         "python": ("string", "the full version of the interpreter that it is for"),
     },
-    "release": {
-        "outcome": (
-            "string or null",
-            "what came of it: {ref}`json-outcomes`; null if it failed before that was known",
-        ),
-        "plan": ("string", "`build`, `reactivate`, `unchanged` or `refuse`; empty if it failed before"),
-        "release": ("release or null", "the release in question"),
-        "previous": ("release or null", "what was live when it began"),
-        "diff": ("diff", "from `previous` to `release`, or to what a dry run would build"),
-        "timings": (
-            "numbers by name",
-            "seconds by phase: `fetch`, `import`, `compile`, `assemble`, `seal`, `candidate`, `switch`",
-        ),
-        "lockfile": ("string", "the file that was read"),
-        "python": ("string", "the interpreter's full version"),
-        "packages": ("integer", "how many the lockfile selects"),
-        "checks": ("list of check", "candidate and live"),
-    },
+    "release": _RELEASE,
+    "update": _RELEASE,
     "promote": {
         "outcome": ("string", "`promoted`, `unchanged`, `rolled-back` or `rollback-failed`"),
         "release": ("release", "the release that was named"),
@@ -273,6 +283,12 @@ DATA: Final[dict[str, Keys]] = {
         ),
         "current": ("string or null", "id of what is live"),
         "debris": ("list of string", "left-overs that were removed"),
+    },
+    "schedule": {
+        "kind": ("string", "`cron` or `systemd`"),
+        "every": ("string", "the interval, as it was asked for"),
+        "user": ("string", "who owns the root, and so has to run it"),
+        "files": ("list of text", "what to install"),
     },
 }
 """`data` of each command."""

@@ -34,10 +34,12 @@ import venvship.cli.commands  # noqa: F401 - the commands register themselves wi
 from venvship import errors
 from venvship.api import Root, default_runtime
 from venvship.cli.main import cli
+from venvship.cli.prometheus import METRICS
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.health.checks import CheckResult
 from venvship.model import settings as model
 from venvship.model.history import Event, EventName, Hold
+from venvship.model.log_line import SEVERITIES
 from venvship.model.release import Package, PackageChange, PackageDiff
 from venvship.model.retention import Decision
 from venvship.operations import check as check_operation
@@ -45,12 +47,14 @@ from venvship.operations import hold as hold_operation
 from venvship.operations import init as init_operation
 from venvship.operations import inspect as inspect_operation
 from venvship.operations import lock as lock_operation
+from venvship.operations import measure as measure_operation
 from venvship.operations import promote as promote_operation
 from venvship.operations import prune as prune_operation
 from venvship.operations import recover as recover_operation
 from venvship.operations import release as release_operation
 from venvship.operations import rollback as rollback_operation
 from venvship.operations import run as run_operation
+from venvship.operations import schedule as schedule_operation
 from venvship.operations import verify as verify_operation
 from venvship.operations.underway import Operation
 from venvship.operations.workspace import Notice, ReleaseView
@@ -329,10 +333,28 @@ def events() -> str:
     return table(("event", "means", "`release` is", "further keys"), rows)
 
 
+def log_events() -> str:
+    """What the system's log is told, by severity."""
+    rows = [
+        (severity.name.lower(), ", ".join(f"`{name}`" for name, own in SEVERITIES.items() if own is severity))
+        for severity in sorted(set(SEVERITIES.values()))
+    ]
+    return table(("severity", "events"), rows)
+
+
 def event_keys() -> str:
     """The keys that only some events have."""
     _compare("facts", {key for _, _, keys in EVENTS.values() for key in keys}, FACTS.keys())
     return table(("key", "means"), [(f"`{key}`", text) for key, text in sorted(FACTS.items())])
+
+
+def metrics() -> str:
+    """The metrics, with their labels."""
+    rows = [
+        (f"`{name}`", ", ".join(f"`{label}`" for label in labels), text)
+        for name, (labels, text) in METRICS.items()
+    ]
+    return table(("metric", "labels", "means"), rows)
 
 
 def warning_slugs() -> str:
@@ -366,11 +388,13 @@ _OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
     "hold": hold_operation.hold,
     "unhold": hold_operation.unhold,
     "status": inspect_operation.status,
+    "measure": measure_operation.measure,
     "list": inspect_operation.list_releases,
     "show": inspect_operation.show,
     "history": inspect_operation.events,
     "diff": inspect_operation.diff,
     "run": run_operation.run,
+    "schedule": schedule_operation.schedule,
 }
 """What stands behind a method of `Root`, and says which errors escape."""
 
@@ -392,9 +416,12 @@ RESULTS: Final = (
     prune_operation.PruneResult,
     Decision,
     inspect_operation.Status,
+    measure_operation.Measurement,
     inspect_operation.Listing,
     inspect_operation.Details,
     inspect_operation.Comparison,
+    schedule_operation.Schedule,
+    schedule_operation.ScheduleFile,
     ReleaseView,
     PackageDiff,
     PackageChange,
@@ -505,6 +532,8 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "settings-check": lambda: settings_table("check"),
     "events": events,
     "event-keys": event_keys,
+    "log-events": log_events,
+    "metrics": metrics,
     "warnings": warning_slugs,
     "python-methods": python_methods,
     "python-runtime": python_runtime,

@@ -35,6 +35,8 @@ READING = [
     ["verify", "--all"],
     ["prune", "--dry-run"],
     ["release", "--dry-run"],
+    ["schedule", "cron", "-q"],
+    ["schedule", "systemd", "-q"],
     ["run", "--", "echo", "here"],
 ]
 

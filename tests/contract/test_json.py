@@ -35,6 +35,7 @@ DATA: dict[str, tuple[list[str], shapes.Shape]] = {
     "hold": (["hold"], shapes.STATUS),
     "unhold": (["unhold"], shapes.STATUS),
     "recover": (["recover"], {}),
+    "schedule": (["schedule", "cron"], shapes.SCHEDULE),
 }
 
 

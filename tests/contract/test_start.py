@@ -25,6 +25,7 @@ READERS = [
     ["history"],
     ["diff", "previous"],
     ["verify", "--all"],
+    ["schedule", "cron", "-q"],
     ["release", "--dry-run"],
     ["prune", "--dry-run"],
 ]
@@ -55,7 +56,9 @@ def imports(site: Site, *arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["status"], ["list"], ["rollback"], ["history"]], ids=" ".join
+    "arguments",
+    [["--version"], ["status"], ["list"], ["rollback"], ["history"], ["schedule", "systemd"]],
+    ids=" ".join,
 )
 def test_what_must_answer_at_once_imports_nothing_of_the_build(stocked: Site, arguments: list[str]) -> None:
     released(stocked, "1.0", "1.1")

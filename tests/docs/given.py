@@ -89,10 +89,10 @@ def wheels(place: Path) -> dict[str, Distribution]:
 
 
 def application(scene: Scene) -> None:
-    """Wheels in `wheels/`, and lockfiles for shop 1.0 and 1.1 in `locks/`."""
+    """Wheels in `wheels/`, and lockfiles for shop 1.0, 1.1 and 1.2 in `locks/`."""
     built = wheels(scene.place)
     (scene.place / "locks").mkdir()
-    for version in ("1.0", "1.1"):
+    for version in ("1.0", "1.1", "1.2"):
         text = lockfile_text(built[version], built["till"], options=[f"--find-links {scene.place}/wheels"])
         (scene.place / "locks" / f"shop-{version}.txt").write_text(text)
 

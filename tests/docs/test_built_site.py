@@ -11,6 +11,7 @@ import pytest
 import reference_parts
 from reference_texts import EVENTS, WARNINGS
 
+from venvship.cli.prometheus import METRICS
 from venvship.model.history import EventName
 from venvship.model.release import State
 
@@ -69,6 +70,14 @@ def test_every_event_and_every_key_of_one_is_described(built_docs: Site) -> None
         assert name.value in text
         for key in EVENTS[name.value][2]:
             assert key in text
+
+
+def test_every_metric_is_described(built_docs: Site) -> None:
+    text = built_docs.text("reference/metrics")
+
+    for name, (labels, _) in METRICS.items():
+        assert name in text
+        assert all(label in text for label in labels)
 
 
 def test_every_state_is_described(built_docs: Site) -> None:

@@ -29,6 +29,7 @@ def free_port() -> int:
 def environment(*, network: bool) -> dict[str, str]:
     path = [os.path.dirname(command()), os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
     plain = {"PATH": ":".join(path), "LC_ALL": "C.UTF-8", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    plain["VENVSHIP_SYSLOG"] = ""  # what tests do is no news of this host
     if not network:
         return {**plain, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
     # Where packages come from is the business of whoever runs the tests; HOME is another one here.

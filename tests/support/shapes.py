@@ -150,6 +150,12 @@ STATUS = {
 }
 DECISION = {"id": release_id, "reason": str}
 PRUNE = {"removed": [DECISION], "kept": [DECISION], "freed_bytes": int}
+SCHEDULE = {
+    "kind": one_of("cron", "systemd"),
+    "every": str,
+    "user": str,
+    "files": [{"path": null_or(absolute), "content": str}],
+}
 VERIFY = {
     "releases": [
         {"id": release_id, "ok": bool, "files": int, "damaged": [{"path": relative, "problem": str}]}

@@ -13,7 +13,8 @@ from venvship.api import Root
 from venvship.cli import render
 from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.main import cli
-from venvship.cli.options import Call, global_options
+from venvship.cli.options import Call, global_options, running_command
+from venvship.errors import UsageError
 
 message_option = click.option("-m", "--message", metavar="MSG", default="", help="Why; kept in the journal.")
 
@@ -188,16 +189,23 @@ def check(call: Call, release: str) -> int:
 
 
 @command("status")
-def status(call: Call) -> int:
+@click.option("--prometheus", is_flag=True, help="Print figures for a textfile collector.")
+def status(call: Call, prometheus: bool) -> int:
     """Say what is live, and whether anything is off.
 
     Since when and why it is live, what a rollback would change, what is held, under way or interrupted, and
     which processes still run from a release that is not live any more.
 
+    With --prometheus all of this is metrics, the warnings too, in the text format of Prometheus.
+
     \b
     Example: venvship status --json
     Exit:    0 whatever it reports · 12 no root
     """
+    if prometheus:
+        if call.json:
+            raise UsageError("--prometheus and --json exclude each other: there is one output")
+        return render.figures(call.open_root().measure())
     return render.success(call, call.open_root().status())
 
 
@@ -370,3 +378,30 @@ def recover(call: Call, boot: bool) -> int:
     Exit:    0 finished, or nothing to do · 22 taken back · 23 a person is needed
     """
     return render.success(call, call.open_root().recover(boot=boot))
+
+
+@command("schedule")
+@click.argument("kind", metavar="cron|systemd", type=click.Choice(["cron", "systemd"]))
+@click.option(
+    "--every",
+    metavar="INTERVAL",
+    default="5m",
+    show_default=True,
+    help="5m, 15m, 1h, 6h, 1d and the like, or a time of day: 02:30.",
+)
+def schedule(call: Call, kind: str, every: str) -> int:
+    """Print what has cron or systemd run `venvship update`, ready to install.
+
+    For cron the line of a crontab, for systemd a service, its timer, and a unit that takes back at boot what
+    was interrupted. Nothing but these goes to standard output; how to install them, to standard error.
+
+    INTERVAL divides an hour or a day, so that both can say it exactly. Nothing is written.
+
+    \b
+    Example: venvship schedule systemd --every 15m
+    Exit:    0 · 2 no such interval, or a path that a crontab cannot name · 10 settings · 12 no root
+    """
+    result = call.open_root().schedule(kind, every=every, command=running_command())
+    code = render.success(call, result)
+    render.advise(call, result.advice)
+    return code

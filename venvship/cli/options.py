@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from venvship.api import Root, default_runtime
+from venvship.api import Root, default_runtime, own_command
 from venvship.cli.progress import PlainProgress
 from venvship.cli.terminal import Terminal
 from venvship.errors import OutputError
@@ -169,3 +169,13 @@ _OPTIONS = (
 def root_from_environment() -> str | None:
     """`VENVSHIP_ROOT`, which `-C` overrides."""
     return os.environ.get("VENVSHIP_ROOT") or None
+
+
+def running_command() -> tuple[str, ...]:
+    """What runs this venvship from anywhere: the program that was called, if it is one.
+
+    A link is not followed: `/usr/local/bin/venvship` is there so that what it leads to can be another one.
+    """
+    called = os.path.abspath(sys.argv[0])
+    is_script = not called.endswith("__main__.py") and os.path.isfile(called) and os.access(called, os.X_OK)
+    return (called,) if is_script else own_command()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
     from venvship.operations.rollback import RollbackResult
+    from venvship.operations.schedule import Schedule
     from venvship.operations.verify import VerifyResult
     from venvship.operations.workspace import ReleaseView
 
@@ -208,3 +209,13 @@ def _prune(result: PruneResult) -> dict[str, Any]:
 @payload.of("ReleaseView")
 def _view(result: ReleaseView) -> dict[str, Any]:
     return {"release": release_json(result)}
+
+
+@payload.of("Schedule")
+def _schedule(result: Schedule) -> dict[str, Any]:
+    return {
+        "kind": result.kind,
+        "every": result.every,
+        "user": result.user,
+        "files": [{"path": file.path, "content": file.content} for file in result.files],
+    }

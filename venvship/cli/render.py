@@ -15,7 +15,10 @@ from venvship.cli.terminal import Terminal, write
 from venvship.errors import EXIT_BUG, EXIT_OK, FindingsError, HeldError, PausedError, VenvshipError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from venvship.cli.options import Call
+    from venvship.operations.measure import Measurement
 
 ENVELOPE = 1
 """The envelope's version: the value of its key `venvship`."""
@@ -32,6 +35,20 @@ def success(call: Call, result: object) -> int:
     _warnings(call)
     _print_result(call, result)
     return EXIT_OK
+
+
+def figures(measured: Measurement) -> int:
+    """Print a root for monitoring. Warnings are figures among the others, so nothing is said besides."""
+    from venvship.cli.prometheus import exposition
+
+    write(sys.stdout, exposition(measured), Terminal())
+    return EXIT_OK
+
+
+def advise(call: Call, lines: Sequence[str]) -> None:
+    """Say what to do with a result that was printed, to people only."""
+    if not (call.json or call.quiet):
+        write(sys.stderr, list(lines), call.terminal(sys.stderr))
 
 
 def failure(call: Call, error: VenvshipError) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
     from venvship.operations.rollback import RollbackResult
+    from venvship.operations.schedule import Schedule
     from venvship.operations.update import UpdateResult
     from venvship.operations.verify import VerifyResult
     from venvship.operations.workspace import ReleaseView
@@ -332,6 +333,11 @@ def _prune(result: PruneResult, page: Page) -> list[str]:
 @text.of("ReleaseView")
 def _view(result: ReleaseView, _page: Page) -> list[str]:
     return [f"{result.id} is {'pinned' if result.pinned else 'not pinned'}"]
+
+
+@text.of("Schedule")
+def _schedule(result: Schedule, _page: Page) -> list[str]:
+    return "\n".join(file.content for file in result.files).splitlines()
 
 
 def changes(diff: PackageDiff, width: int | None) -> list[str]:

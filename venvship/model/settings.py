@@ -143,6 +143,7 @@ class Settings:
         keep_failed: How many bad, inconclusive or never promoted releases to keep.
         link: How files get from the store into a release: `auto`, `hardlink`, `reflink` or `copy`.
         store: The store's directory, relative to the root or absolute.
+        syslog: Whether the system's log gets a line for each change of state.
         lock: `[lock]`.
         build: `[build]`.
         hooks: `[hooks]`.
@@ -157,6 +158,7 @@ class Settings:
     keep_failed: int = 2
     link: str = "auto"
     store: str = "store"
+    syslog: bool = True
     lock: LockSettings = LockSettings()
     build: BuildSettings = BuildSettings()
     hooks: HookSettings = HookSettings()
@@ -173,6 +175,7 @@ class Settings:
             "keep_failed": self.keep_failed,
             "link": self.link,
             "store": self.store,
+            "syslog": self.syslog,
             "lock": {"inputs": list(self.lock.inputs), "cooldown_days": self.lock.cooldown_days},
             "build": {
                 "sdists": list(self.build.sdists),
@@ -274,6 +277,7 @@ def _settings(values: Mapping[str, object], *, path: str, folder_name: str) -> S
         keep_failed=top.take("keep_failed", integer(0, 10_000), default.keep_failed),
         link=top.take("link", one_of("auto", "hardlink", "reflink", "copy"), default.link),
         store=top.take("store", _path, default.store),
+        syslog=top.take("syslog", boolean, default.syslog),
         lock=_lock(top.table("lock")),
         build=_build(top.table("build")),
         hooks=_hooks(top.table("hooks")),
@@ -375,7 +379,7 @@ def _check(table: Table) -> Check:
 
 
 _PLACES: Final = {
-    "": ("name", "python", "lockfile", "keep", "keep_days", "keep_failed", "link", "store"),
+    "": ("name", "python", "lockfile", "keep", "keep_days", "keep_failed", "link", "store", "syslog"),
     "lock.": ("inputs", "cooldown_days"),
     "build.": ("sdists", "optimize", "closed", "overlap", "bad_record", "extras", "groups"),
     "hooks.": ("prepare", "restart", "notify"),

@@ -19,6 +19,7 @@ lockfile = @LOCKFILE@       # hash-pinned: from `venvship lock` or uv export; or
 #keep_failed = 2
 #link = "auto"                      # files of a release: auto, hardlink, reflink or copy
 #store = "store"                    # unpacked wheels; may be shared, as in "/var/lib/venvship/store"
+#syslog = true                      # a line in the system's log for each change of state
 
 #[lock]                             # what `venvship lock` makes the lockfile from
 #inputs = ["requirements.in"]       # example: requirement files, relative to this one

@@ -128,10 +128,17 @@ def list_releases(workspace: Workspace) -> Listing:
     history = workspace.history_for_reading()
     _current(workspace)
     views = tuple(workspace.view(release_id, history) for release_id in workspace.releases(history))
-    build = underway.under_way(workspace.layout, "build")
-    # What is being built is a candidate, and not left over from anything.
-    debris = [] if build is not None and build.running else workspace.debris(history)
+    debris = left_over(workspace, history)
     return Listing(views, tuple(str(workspace.layout.releases / name) for name in debris))
+
+
+def left_over(workspace: Workspace, history: History) -> list[str]:
+    """Names below `releases/` that are no release; none while one is being built.
+
+    What is being built is a candidate, and not left over from anything.
+    """
+    build = underway.under_way(workspace.layout, "build")
+    return [] if build is not None and build.running else workspace.debris(history)
 
 
 def show(workspace: Workspace, name: str = "current") -> Details:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.history import EventName, History
+from venvship.model.log_line import PRUNE_FAILED
 from venvship.model.retention import Decision, Facts, Policy, decide
 from venvship.model.settings import Settings
+from venvship.operations.announce import tell_syslog
 from venvship.operations.debris import discard
 from venvship.operations.notify import tell_recovered
 from venvship.operations.recover import Recovered, recover_and_sweep
@@ -112,6 +114,7 @@ def prune_after(workspace: Workspace, settings: Settings) -> str:
         text = error.message if isinstance(error, VenvshipError) else str(error)
         failure = f"old releases could not be removed: {text}"
         workspace.warn("prune-failed", failure)
+        tell_syslog(workspace, PRUNE_FAILED, None, text, {})
         return failure
     return ""
 

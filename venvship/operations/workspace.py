@@ -23,7 +23,7 @@ from venvship.model.history import Event, EventName, History, fold
 from venvship.model.progress import DONE, STARTED, Phase
 from venvship.model.release import Manifest, Package, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
-from venvship.operations import reserve, underway
+from venvship.operations import announce, reserve, underway
 from venvship.root import RootLayout, quick_problem
 from venvship.system import files
 from venvship.system.journal import Journal, Reading, damaged_journal, lost_journal
@@ -62,6 +62,7 @@ class Runtime:
         unattended: Whether nobody is there: `update`, not a person.
         wait: Seconds to wait for a mutex.
         progress: Told about every phase of a build.
+        syslog: The socket of the system's log; empty: nobody is told.
     """
 
     clock: Callable[[], datetime]
@@ -72,6 +73,7 @@ class Runtime:
     unattended: bool = False
     wait: float = 0.0
     progress: Callable[[Phase], None] = lambda _phase: None
+    syslog: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,7 +480,7 @@ class Workspace:
         facts: Mapping[str, Any] | None = None,
         urgent: bool | None = None,
     ) -> Event:
-        """Append to the journal, durably.
+        """Append to the journal, durably; then tell the system's log.
 
         Args:
             event: What happened.
@@ -497,7 +499,10 @@ class Workspace:
                 event.value, release=release, actor=self.runtime.actor, reason=reason, facts=facts
             )
 
-        return self.with_reserve(append) if urgent or (urgent is None and event in SETTLING) else append()
+        settles = urgent or (urgent is None and event in SETTLING)
+        written = self.with_reserve(append) if settles else append()
+        announce.tell_syslog(self, event, release, reason, facts or {})
+        return written
 
     def record_if_possible(
         self,
@@ -514,6 +519,9 @@ class Workspace:
         except (OSError, VenvshipError) as error:
             text = error.strerror if isinstance(error, OSError) else error.message
             self.warn("journal-not-written", f"could not record {event.value!r} in the journal: {text}")
+            announce.tell_syslog(
+                self, event, release, f"{reason} (not in the journal: {text})".strip(), facts or {}
+            )
 
     def with_reserve(self, action: Callable[[], T]) -> T:
         """Do something that needs a little room; if there is none, give up the reserve and do it again.

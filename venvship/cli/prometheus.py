@@ -1,0 +1,142 @@
+"""A root in the text format of Prometheus, for the textfile collector of its node exporter.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/; names and units follow
+https://prometheus.io/docs/practices/naming/. Names, labels and what they mean are part of the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from venvship._version import __version__
+from venvship.operations.measure import OUTCOMES
+
+if TYPE_CHECKING:
+    from venvship.operations.inspect import Status
+    from venvship.operations.measure import Measurement
+
+SCOPES: Final = ("root", "environment")
+
+METRICS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "venvship_root_info": (("name", "version"), "The application, and the venvship that looked at it."),
+    "venvship_release_info": (
+        ("name", "release", "state", "python", "lockfile_sha256"),
+        "What is live; no sample while nothing is.",
+    ),
+    "venvship_release_created_timestamp_seconds": ((), "When the build of what is live began."),
+    "venvship_release_live_timestamp_seconds": ((), "Since when it is live."),
+    "venvship_release_packages": ((), "How many packages it has."),
+    "venvship_release_usable": ((), "Whether its manifest can be read and its interpreter is there."),
+    "venvship_rollback_ready": ((), "Whether there is a previous release, and it is usable."),
+    "venvship_releases": (("state",), "How many releases there are."),
+    "venvship_debris": ((), "How many left-overs of interrupted operations there are."),
+    "venvship_held": (
+        ("scope",),
+        "Whether unattended releases are held: of the root, or of the environment.",
+    ),
+    "venvship_held_since_timestamp_seconds": (("scope",), "Since when; no sample without a hold."),
+    "venvship_last_outcome": (
+        ("outcome",),
+        "What came of the last release, update, promotion or rollback: 1 for one of them.",
+    ),
+    "venvship_last_outcome_timestamp_seconds": ((), "When that was. What changed nothing leaves no trace."),
+    "venvship_operation_running": ((), "Whether a command that writes is under way."),
+    "venvship_interrupted": ((), "Whether an operation was interrupted, and waits for the next command."),
+    "venvship_lockfile_changed": ((), "Whether the lockfile is another one than that of what is live."),
+    "venvship_old_processes": ((), "How many processes run from a release that is not live."),
+    "venvship_journal_damaged": ((), "Whether the journal is damaged, or has lost what is live."),
+    "venvship_journal_torn": ((), "Whether the last line of the journal is torn."),
+    "venvship_warnings": (("slug",), "How many warnings status has; no sample without one."),
+    "venvship_filesystem_used_bytes": ((), "What is used of the file system of the root."),
+    "venvship_filesystem_available_bytes": ((), "What the user who asked may still use there."),
+}
+"""Every metric, in the order in which they are printed: its labels besides `root`, and what it says.
+
+All are gauges, the counts too: releases go, and left-overs are swept.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of a metric, and the values of its labels besides `root`, in their order."""
+
+    metric: str
+    value: float | bool
+    labels: tuple[str, ...] = ()
+
+
+def exposition(measured: Measurement) -> list[str]:
+    """The lines of a `.prom` file. Every sample has the label `root`, so that the files of roots add up."""
+    samples: dict[str, list[Sample]] = {name: [] for name in METRICS}
+    for sample in (*_release(measured.status), *_state(measured.status), *_counts(measured)):
+        samples[sample.metric].append(sample)
+    lines = []
+    for name, found in samples.items():
+        if found:
+            lines += [f"# HELP {name} {METRICS[name][1]}", f"# TYPE {name} gauge"]
+        lines += [_line(sample, measured.status.root) for sample in found]
+    return lines
+
+
+def _release(status: Status) -> Iterator[Sample]:
+    yield Sample("venvship_root_info", 1, (status.name, __version__))
+    back = status.previous
+    yield Sample("venvship_rollback_ready", back is not None and back.usable[0])
+    release = status.current
+    if release is None:
+        return
+    labels = (status.name, release.id, release.state.value, release.python, release.lockfile_sha256)
+    yield Sample("venvship_release_info", 1, labels)
+    yield Sample("venvship_release_packages", release.packages)
+    yield Sample("venvship_release_usable", release.usable[0])
+    if release.created_at is not None:
+        yield Sample("venvship_release_created_timestamp_seconds", release.created_at.timestamp())
+    if status.live_since is not None:
+        yield Sample("venvship_release_live_timestamp_seconds", status.live_since.at.timestamp())
+
+
+def _state(status: Status) -> Iterator[Sample]:
+    for scope in SCOPES:
+        held = status.held is not None and status.held.scope == scope
+        yield Sample("venvship_held", held, (scope,))
+    if status.held is not None:
+        since = status.held.since.timestamp()
+        yield Sample("venvship_held_since_timestamp_seconds", since, (status.held.scope,))
+    yield Sample("venvship_operation_running", status.operation is not None and status.operation.running)
+    yield Sample("venvship_interrupted", status.recover)
+    yield Sample("venvship_lockfile_changed", status.lockfile_changed)
+    yield Sample("venvship_old_processes", sum(map(len, status.old_processes.values())))
+
+
+def _counts(measured: Measurement) -> Iterator[Sample]:
+    for state, count in measured.states.items():
+        yield Sample("venvship_releases", count, (state.value,))
+    last = measured.last_outcome
+    for outcome in OUTCOMES:
+        happened = last is not None and last.event == outcome
+        yield Sample("venvship_last_outcome", happened, (outcome.value,))
+    if last is not None:
+        yield Sample("venvship_last_outcome_timestamp_seconds", last.at.timestamp())
+    yield Sample("venvship_debris", measured.debris)
+    yield Sample("venvship_journal_damaged", measured.journal_damaged)
+    yield Sample("venvship_journal_torn", measured.journal_torn)
+    slugs = [notice.slug for notice in measured.warnings]
+    for slug in sorted(set(slugs)):
+        yield Sample("venvship_warnings", slugs.count(slug), (slug,))
+    yield Sample("venvship_filesystem_used_bytes", measured.used_bytes)
+    yield Sample("venvship_filesystem_available_bytes", measured.available_bytes)
+
+
+def _line(sample: Sample, root: str) -> str:
+    names = ("root", *METRICS[sample.metric][0])
+    labels = ",".join(
+        f'{name}="{_escape(value)}"' for name, value in zip(names, (root, *sample.labels), strict=True)
+    )
+    number = float(sample.value)
+    return f"{sample.metric}{{{labels}}} {int(number) if number.is_integer() else repr(number)}"
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

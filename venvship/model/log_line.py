@@ -1,0 +1,66 @@
+"""What the system's log is told of a change of state: one line, in the words of the journal.
+
+Not every event: those that somebody wants to find who looks for the cause of something. That a switch is
+about to be made, or that a release was sealed or pinned, is in the journal alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, Final
+
+from venvship.model.history import EventName
+
+LONGEST: Final = 800
+"""Characters of a line. RFC 3164 allows 1,024 bytes in all; what is cut is in the journal."""
+
+
+class Severity(IntEnum):
+    """How bad it is; the numbers are those of RFC 5424, section 6.2.1."""
+
+    ERROR = 3
+    WARNING = 4
+    INFO = 6
+
+
+PRUNE_FAILED: Final = "prune-failed"
+"""No event of the journal, since nothing has changed: the slug of the warning. But a disk fills up by it."""
+
+SEVERITIES: Final[Mapping[str, Severity]] = {
+    EventName.BUILD_FAILED: Severity.WARNING,
+    EventName.REJECTED: Severity.WARNING,
+    EventName.SUPERSEDED: Severity.INFO,
+    EventName.PROMOTED: Severity.INFO,
+    EventName.LOCKFILE_WRITTEN: Severity.INFO,
+    EventName.ROLLED_BACK: Severity.WARNING,
+    EventName.ROLLBACK_FAILED: Severity.ERROR,
+    EventName.ABANDONED: Severity.INFO,
+    EventName.OBSERVED: Severity.WARNING,
+    EventName.HELD: Severity.WARNING,
+    EventName.REFUSED: Severity.WARNING,
+    EventName.UNHELD: Severity.INFO,
+    EventName.PRUNED: Severity.INFO,
+    PRUNE_FAILED: Severity.WARNING,
+}
+"""What the system's log hears of."""
+
+
+def log_line(
+    name: str, event: str, *, release: str | None, actor: str, reason: str, facts: Mapping[str, Any]
+) -> str:
+    """Say an event in a line: `shop: promoted B (was A) by deploy: security fixes`.
+
+    Args:
+        name: The application's.
+        event: One of `SEVERITIES`.
+        release: The release that it is about.
+        actor: Who asked.
+        reason: Why; its line breaks become blanks.
+        facts: Of the event; of interest is only what was current before.
+    """
+    before = facts.get("from") or facts.get("expected")
+    parts = [f"{name}: {event}", release or "", f"(was {before})" if before else "", f"by {actor}"]
+    said = " ".join(filter(None, parts)) + (f": {reason}" if reason else "")
+    line = "".join(char if char.isprintable() else "?" for char in " ".join(said.split()))
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -1,0 +1,132 @@
+"""`schedule`: what has cron or systemd run `update`, ready to install. Reads the settings, writes nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from venvship.errors import VenvshipError
+from venvship.model.schedule import crontab, parse_every
+from venvship.model.settings import Settings
+from venvship.model.systemd_units import Units
+from venvship.operations.workspace import Workspace
+from venvship.root import home_directory, user_name
+
+DEFAULT_EVERY: Final = "5m"
+"""An update that has nothing to do costs a fraction of a second, and asks no index."""
+
+SPLIT: Final = r"/^# \/etc\/systemd\// {file = $2} {print > file}"
+"""For awk(1): writes each text to the file that its first line names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFile:
+    """One file to install.
+
+    Attributes:
+        path: Where it goes; `None` for a line of a crontab.
+        content: Its text.
+    """
+
+    path: str | None
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What is to be installed so that updates run by themselves.
+
+    Attributes:
+        kind: `"cron"` or `"systemd"`.
+        every: The interval, as it was asked for.
+        user: Who owns the root, and so has to run it.
+        files: What to install.
+        advice: How to, in lines for people.
+    """
+
+    kind: str
+    every: str
+    user: str
+    files: tuple[ScheduleFile, ...]
+    advice: tuple[str, ...]
+
+
+def schedule(
+    workspace: Workspace, kind: str, *, every: str = DEFAULT_EVERY, command: Sequence[str]
+) -> Schedule:
+    """Write what has cron or systemd run `venvship update` on this root.
+
+    Args:
+        workspace: The root.
+        kind: `"cron"` or `"systemd"`.
+        every: `"5m"`, `"6h"`, `"1d"`, or a time of day such as `"02:30"`.
+        command: What runs venvship; an absolute path, and arguments if need be.
+
+    Raises:
+        UsageError: No crontab can say the interval, or a path cannot stand where it has to.
+        SettingsError: The settings cannot be read, or the name is too long for a unit.
+    """
+    interval = parse_every(every)
+    settings = workspace.settings()
+    root = str(workspace.layout.path)
+    owner = os.stat(root).st_uid
+    user = user_name(owner)
+    base = (*command, "-C", root)
+    show = " ".join(map(shlex.quote, [*base, "schedule", kind, "--every", every]))
+    if kind == "cron":
+        text = crontab(interval, [*base, "update"], title=f"venvship: {settings.name}")
+        files = [ScheduleFile(None, text)]
+        mine = "" if owner == os.geteuid() else f" -u {shlex.quote(user)}"
+        advice = [
+            f"To add it to the crontab of {user}:",
+            f"  (crontab{mine} -l; {show} -q) | crontab{mine} -",
+        ]
+    else:
+        units = _units(workspace, settings, user=user, home=home_directory(owner), command=base)
+        files = [ScheduleFile(path, text) for path, text in units.files(interval)]
+        names = " ".join(map(shlex.quote, (f"{units.update}.timer", f"{units.boot}.service")))
+        advice = [
+            "Each text begins with the name of its file. To write them, and to start the timer:",
+            f"  {show} -q | sudo awk '{SPLIT}'",
+            f"  sudo systemctl daemon-reload && sudo systemctl enable --now {names}",
+        ]
+    return Schedule(kind=kind, every=every, user=user, files=tuple(files), advice=tuple(advice))
+
+
+def _units(
+    workspace: Workspace, settings: Settings, *, user: str, home: str, command: tuple[str, ...]
+) -> Units:
+    root = workspace.layout.path
+    store = os.path.normpath(root / settings.store)
+    hooks = [hook for hook in (settings.hooks.prepare, settings.hooks.restart, settings.hooks.notify) if hook]
+    hooks += [check.target for check in settings.checks if check.kind == "command"]
+    sockets = [
+        target.removeprefix("unix:")
+        for check in settings.checks
+        for target in check.target
+        if target.startswith("unix:")
+    ]
+    needed = [home, settings.python or "", *_interpreter(workspace), *settings.lockfile, *sockets]
+    needed += [word for hook in hooks for word in hook]
+    return Units(
+        name=settings.name,
+        root=str(root),
+        user=user,
+        command=command,
+        writable=() if f"{store}/".startswith(f"{root}/") else (store,),
+        needed=tuple(os.path.normpath(path) for path in needed if path.startswith("/")),
+        restart=settings.hooks.restart or (),
+        hooks=tuple(hooks),
+    )
+
+
+def _interpreter(workspace: Workspace) -> tuple[str, ...]:
+    """The interpreter that the root was first used with, if it was."""
+    try:
+        known = workspace.layout.interpreter()
+    except VenvshipError:
+        return ()  # the next release says so
+    return () if known is None else (known[1].path,)
