@@ -14,7 +14,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOT_OURS = shutil.ignore_patterns(".?*", "__pycache__", "*.egg-info", "build-out", "dist")
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.roots import Finished, Site
+from tests.torture import kills
 from venvship.api import Root
 from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
 from venvship.operations.update import UpdateResult
@@ -63,6 +65,18 @@ def test_nothing_changed_is_silent_and_writes_nothing(site: Site) -> None:
     done = site.run("update")
     assert (done.code, done.out, done.err) == (0, "", "")
     assert names(site.path) == before
+
+
+@pytest.mark.skipif(bool(kills.reason_to_skip()), reason=kills.reason_to_skip())
+def test_nothing_changed_makes_no_call_that_would_write_below_the_root(site: Site, tmp_path: Path) -> None:
+    site.release("1.0")
+    log = tmp_path / "log"
+    done = kills.strace(site, ["update"], "-f", "-y", "-o", str(log))
+    assert done.returncode == 0
+    calls = [line for line in log.read_text(errors="replace").splitlines() if str(site.path) in line]
+    changing = [line for line in calls if "openat(" not in line or re.search(r"O_(WRONLY|RDWR|CREAT)", line)]
+    assert [line for line in changing if ".mutex" not in line] == []
+    assert calls, "it must have read something"
 
 
 def test_something_new_is_released_and_said_in_two_lines(site: Site) -> None:

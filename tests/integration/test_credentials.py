@@ -1,0 +1,130 @@
+"""An index with a password, under cron's environment: pip's own ways work, and the password shows nowhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.index import LocalIndex
+from tests.support.roots import Finished, Site, command
+from tests.support.wheels import build_wheel
+
+USER, SECRET = "deploy", "s3cret-of-the-shop"
+
+
+@pytest.fixture
+def home(site: Site) -> Path:
+    home = Path(site.environment["HOME"])
+    (home / ".config" / "pip").mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def by_netrc(home: Path, index: LocalIndex) -> None:
+    pip_conf(home, index.url)
+    netrc = home / ".netrc"
+    netrc.write_text(f"machine 127.0.0.1\nlogin {USER}\npassword {SECRET}\n")
+    netrc.chmod(0o600)
+
+
+def by_url(home: Path, index: LocalIndex) -> None:
+    (home / ".netrc").unlink(missing_ok=True)
+    pip_conf(home, index.url_with(USER, SECRET))
+
+
+def pip_conf(home: Path, url: str) -> None:
+    text = f"[global]\nindex-url = {url}\nkeyring-provider = disabled\nretries = 0\n"
+    (home / ".config" / "pip" / "pip.conf").write_text(text)
+
+
+class ProcessList(threading.Thread):
+    """Reads every command line there is, again and again, until it is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.found: list[str] = []
+        self.looks = 0
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            self.looks += 1
+            for pid in filter(str.isdecimal, os.listdir("/proc")):
+                try:
+                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                except OSError:
+                    continue
+                if SECRET.encode() in line:
+                    self.found.append(line.decode(errors="replace"))
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def as_cron(site: Site, home: Path, *arguments: str) -> Finished:
+    done = subprocess.run(
+        [command(), "-C", site.path, *arguments],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("way", [by_netrc, by_url])
+def test_an_index_with_a_password_works_under_cron_and_the_password_shows_nowhere(
+    site: Site, home: Path, index: LocalIndex, wheelhouse: Path, way: Callable[[Path, LocalIndex], None]
+) -> None:
+    index.credentials = (USER, SECRET)
+    way(home, index)
+    for version in ("1.0", "2.0"):
+        build_wheel(wheelhouse, "secretive", version)
+    (site.path / "venvship.toml").write_text('name = "shop"\n[lock]\ninputs = ["requirements.in"]\n')
+    (site.path / "requirements.in").write_text("secretive<2\n")
+    (site.path / "requirements.txt").unlink()
+    watching = ProcessList()
+    watching.start()
+    try:
+        printed = [as_cron(site, home, "lock")]
+        os.utime(site.path / "requirements.txt", (0, 0))
+        printed += [as_cron(site, home, "update", "--json"), as_cron(site, home, "-v", "update")]
+        (site.path / "requirements.in").write_text("secretive\n")
+        printed.append(as_cron(site, home, "update", "--upgrade"))
+        assert [done.code for done in printed] == [0, 0, 0, 0], printed
+        (site.path / "requirements.in").write_text("secretive\nnot-there\n")
+        failed = as_cron(site, home, "update", "--upgrade", "--json")
+        assert failed.code == 20
+    finally:
+        watching.stop()
+    assert index.authorized, "the password was asked for"
+    assert watching.looks > 10
+    assert watching.found == []
+    for done in (*printed, failed):
+        assert SECRET not in done.out + done.err
+    named = [path for path in site.path.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in named if SECRET.encode() in path.read_bytes()] == []
+
+
+def test_a_wrong_password_is_code_20_and_shows_nowhere_either(
+    site: Site, home: Path, index: LocalIndex, wheelhouse: Path
+) -> None:
+    index.credentials = (USER, "another-one")
+    by_url(home, index)
+    build_wheel(wheelhouse, "secretive", "1.0")
+    hashes = f"secretive==1.0 --hash=sha256:{'0' * 64}\n"
+    (site.path / "requirements.txt").write_text(hashes)
+    os.utime(site.path / "requirements.txt", (0, 0))
+    done = as_cron(site, home, "update")
+    assert done.code == 20
+    assert "401" in done.err
+    assert SECRET not in done.err
+    named = [path for path in site.path.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in named if SECRET.encode() in path.read_bytes()] == []
