@@ -37,7 +37,7 @@ EVENTS: Final = {
         ("from", "via", "unattended", "lockfile", "lockfile_before"),
     ),
     "lockfile-written": (
-        "The lockfile that `update --upgrade` had made has its place on disk, or somebody else's stays there.",
+        "The lockfile that `update --upgrade` made has its place on disk, or somebody else's stays there.",
         "what is current",
         (),
     ),
@@ -85,7 +85,7 @@ EVENTS: Final = {
 FACTS: Final = {
     "after_rollback": "`true`: the hold of a rollback that the promotion on trial carried out itself",
     "cause": "why an automatic rollback went back",
-    "environment_digest": "what was built for, or was to be; empty where locking itself failed, or was refused",
+    "environment_digest": "what was built for, or was to be; empty where it was `lock` that failed",
     "expected": "what `current` should have been",
     "from": "what was current before; null for nothing",
     "health_digest": "digest of the hooks and checks that said no; a refusal lapses when they change",
@@ -120,7 +120,7 @@ WARNINGS: Final = {
     "journal-damaged": "the journal is damaged; what follows the damage is not known",
     "journal-not-written": "something was done and could not be recorded",
     "journal-torn": "the last line of the journal is torn; the next write sets it aside",
-    "lockfile-not-replaced": "the new lockfile of `update --upgrade` has not taken its place; why, and what then",
+    "lockfile-not-replaced": "the new lockfile of `update --upgrade` has not taken its place, and why",
     "no-lease": "`run` got no lease, so `prune` may not see the process",
     "not-in-lockfile": "a package that `lock -P` was to upgrade is not in the lockfile",
     "notify-failed": "the notify hook failed",

@@ -19,7 +19,7 @@ def test_eight_processes_on_one_root_tell_one_story(tmp_path: Path) -> None:
 
 
 PROMOTING = {"seq": 1, "event": "promoting", "release": "B", "from": "A"}
-PROMOTED = {"seq": 2, "event": "promoted", "release": "B", "from": "A", "reason": "call"}
+PROMOTED = {"seq": 2, "event": "promoted", "release": "B", "from": "A", "reason": "call", "actor": "me"}
 
 
 def test_a_story_with_a_gap_is_seen() -> None:

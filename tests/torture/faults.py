@@ -15,7 +15,18 @@ from tests.torture.tally import Scale, Tally
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EACCES")
 SIGNALS = {"term": 143, "int": 130, "hup": 129}
 RECOVERIES = ("recover", "recover-back", "boot", "debris")
-ALL = ("release", "import", "failing", "promote", "rollback", "prune", *RECOVERIES)
+ALL = (
+    "release",
+    "import",
+    "update",
+    "upgrade",
+    "lock",
+    "failing",
+    "promote",
+    "rollback",
+    "prune",
+    *RECOVERIES,
+)
 
 CODES = {0, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 30, 31, 40}
 """How a command may end when the disk fails: never with a bug."""

@@ -90,6 +90,8 @@ def settled(site: Site, before: Before, *, current: Collection[str | None] | Non
         wrong.append(f"I5 {history.intent.kind} of {history.intent.target} has no outcome")
     if history.expected != site.current:
         wrong.append(f"I5 current is {site.current}, and the journal says {history.expected}")
+    if history.lockfile_due is not None:
+        wrong.append(f"I5 the lockfile of {site.current} has not taken its place")
     if current is not None and site.current not in current:
         wrong.append(f"I9 current is {site.current}, and should be one of {sorted(map(str, current))}")
     wrong += [f"I6 debris: {name}" for name in debris(site)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -106,7 +107,9 @@ def lock_by_path(site: Site, version: str) -> None:
     lines = [
         f"{wheel.path} --hash=sha256:{wheel.sha256}" for wheel in (site.wheels["dep"], site.wheels[version])
     ]
-    (site.path / "requirements.txt").write_text("\n".join(lines) + "\n")
+    path = site.path / "requirements.txt"
+    path.write_text("\n".join(lines) + "\n")
+    os.utime(path, (0, 0))  # long ago: `update` leaves alone for a while what has just been written
 
 
 def release(site: Site, version: str, *, ago: timedelta = timedelta()) -> str:
@@ -131,6 +134,24 @@ def _three(site: Site) -> None:
 def _lock_new(site: Site) -> None:
     _two(site)
     lock_by_path(site, "1.2")
+
+
+def _offered(site: Site) -> None:
+    """Something newer on offer than what is locked and live, and known to the store."""
+    write_settings(site, '[lock]\ninputs = ["requirements.in"]\n')
+    for version in ("1.0", "1.1", "1.2"):
+        want(site, f"app=={version}")
+        assert site.run("lock").code == 0
+        assert site.run("release", *["--no-promote"] * (version == "1.2")).code == 0
+    want(site, "app==1.1")
+    assert site.run("lock").code == 0
+    want(site, "app<1.3")
+
+
+def want(site: Site, requirement: str) -> None:
+    """Write the input of `lock`."""
+    folder = site.wheels["dep"].path.parent
+    (site.path / "requirements.in").write_text(f"--find-links {folder}\n{requirement}\ndep\n")
 
 
 def _many(site: Site) -> None:
@@ -182,6 +203,9 @@ Prepare = Callable[[Site], None]
 SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...], int]] = {
     "release": (_two, ("release", "--rebuild"), 0),
     "import": (_lock_new, ("release",), 0),
+    "update": (_lock_new, ("update",), 0),
+    "upgrade": (_offered, ("update", "--upgrade"), 0),
+    "lock": (_offered, ("lock", "--upgrade"), 0),
     "failing": (_failing, ("release",), 22),
     "promote": (_three, ("promote", "@{1}"), 0),
     "rollback": (_three, ("rollback",), 0),

@@ -30,6 +30,7 @@ from tests.torture.lab import Lab, Scenario, lock_by_path, write_settings
 from tests.torture.tally import Scale, Tally
 from tests.torture.world import KEEP_FAILED, SETTINGS_KEEP, Command, Known, Mood, World, moods
 from venvship.api import Root
+from venvship.model.attempts import LONGEST_PAUSE
 from venvship.model.history import History, fold
 from venvship.model.settings import health_digest
 from venvship.operations.workspace import Workspace
@@ -150,6 +151,14 @@ class Machine(RuleBasedStateMachine):
         self._ask(answer, version)
         self._release(version, kill)
 
+    @rule(version=st.sampled_from(VERSIONS), kill=st.none() | kills, answer=answers)
+    def update(self, version: str, kill: int | None, answer: str) -> None:
+        self._ask(answer, version)
+        self.now += LONGEST_PAUSE
+        lock_by_path(self.site, version)
+        new = self._next_name(version)
+        self._do(f"update {version}", lambda c: c.update(version, new), self.root.update, kill)
+
     @rule(version=st.sampled_from(VERSIONS), kill=st.none() | st.integers(1, 250), now=st.integers(0, 2))
     def rebuild(self, version: str, kill: int | None, now: int) -> None:
         # A build takes ten times as long as a switch.
@@ -249,14 +258,19 @@ class Machine(RuleBasedStateMachine):
 
     def _release(self, version: str, kill: int | None, *, rebuild: bool = False, force: bool = False) -> None:
         lock_by_path(self.site, version)
-        new = f"{self.now + STEP:%Y%m%dT%H%M%SZ}-{self.steps + 1:07x}"
-        self.versions[new] = version
+        new = self._next_name(version)
         self._do(
             f"release {version} rebuild={rebuild} force={force}",
             lambda c: c.release(version, new, rebuild=rebuild, force=force),
             lambda: self.root.release(rebuild=rebuild, force=force),
             kill,
         )
+
+    def _next_name(self, version: str) -> str:
+        """The id of what the next command may build."""
+        new = f"{self.now + STEP:%Y%m%dT%H%M%SZ}-{self.steps + 1:07x}"
+        self.versions[new] = version
+        return new
 
     def _do(
         self,
@@ -268,7 +282,7 @@ class Machine(RuleBasedStateMachine):
         """Run a command, and hold what came of it against the model."""
         self.steps += 1
         self.now += STEP
-        command = Command(self.world, now=self.now, mood=self.mood)
+        command = Command(self.world, now=self.now, mood=self.mood, versions=self.versions)
         code = model(command)
         ended = children.call(act, plan=f"kill@{kill}" if kill else "")
         self._tally.point(label, [])

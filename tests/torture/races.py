@@ -1,9 +1,9 @@
 """Eight processes at once on one root: who wins is open, what must hold afterwards is not.
 
-Two release, one rolls back, one promotes, one prunes, one holds and unholds, one asks for status and list,
-and one reads the link and what it leads to as fast as it can. They go on for a round; then the journal has
-to tell one story in which every answer that somebody got is true, and one `recover` has to find the root
-well.
+One releases, one updates, one rolls back, one promotes, one prunes, one holds and unholds, one asks for
+status and list, and one reads the link and what it leads to as fast as it can. They go on for a round; then the
+journal has to tell one story in which every answer that somebody got is true, and one `recover` has to find
+the root well.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import io
 import json
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ command = ["sleep", "0.05"]
 
 CODES = {
     "release": {0, 13, 22, 30, 31},
+    "update": {0, 13, 20, 22, 25, 30, 31},
     "promote": {0, 13, 22, 30, 31},
     "rollback": {0, 13, 24, 30},
     "prune": {0, 30},
@@ -96,6 +98,20 @@ def _release(site: Site, chance: random.Random, call: str) -> Answer:
     lockfile = str(site.path / f"{chance.choice(VERSIONS)}.txt")
     more = ["--rebuild"] * (chance.random() < 0.2) + ["--wait", "1"] * (chance.random() < 0.5)
     return _run(site, call, "release", "--lockfile", lockfile, "-m", call, *more)
+
+
+def _update(site: Site, chance: random.Random, call: str) -> Answer:
+    """Have somebody bring another lockfile, and update to it."""
+    shutil.copy(site.path / f"{chance.choice(VERSIONS)}.txt", site.path / ".new.txt")
+    os.utime(site.path / ".new.txt", (0, 0))
+    os.replace(site.path / ".new.txt", site.path / "requirements.txt")
+    environment = {**site.environment, "CALL": call, "SEEN": os.environ["SEEN"]}
+    try:
+        result = site.open(actor=call, environ=environment, wait=1).update()
+    except VenvshipError as error:
+        return Answer(call, "update", error.exit_code, {})
+    assert result.release is not None
+    return Answer(call, "update", 0, {"outcome": result.outcome, "release": {"id": result.release.id}})
 
 
 def _promote(site: Site, chance: random.Random, call: str) -> Answer:
@@ -152,8 +168,8 @@ def _read(site: Site, _chance: random.Random, call: str) -> Answer:
 
 
 WORKERS: dict[str, Work] = {
-    "release-1": _release,
-    "release-2": _release,
+    "release": _release,
+    "update": _update,
     "rollback": _rollback,
     "promote": _promote,
     "prune": _prune,
@@ -294,7 +310,7 @@ def keeps_what_was_answered(events: list[dict[str, Any]], answers: list[list[Ans
     by_call: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         if event["event"] in {"promoted", "rolled-back", "held"}:
-            by_call.setdefault(event["reason"], []).append(event)
+            by_call.setdefault(call_of(event), []).append(event)
     unheld = sum(event["event"] == "unheld" for event in events)
     for of_one in answers:
         last = 0
@@ -315,6 +331,11 @@ def keeps_what_was_answered(events: list[dict[str, Any]], answers: list[list[Ans
         yield f"I3 {unheld} more events of unhold than answers"
 
 
+def call_of(event: dict[str, Any]) -> str:
+    """Which call an event is from: it is its message, or of an update, which has none, its actor."""
+    return str(event["reason"] or event["actor"].removesuffix(" (unattended)"))
+
+
 def _wanted(answer: Answer) -> list[str]:
     """The names of the events of which a call must have exactly one; none for one that changed nothing."""
     if answer.code != 0:
@@ -323,7 +344,7 @@ def _wanted(answer: Answer) -> list[str]:
         return ["held"]
     if answer.command == "rollback" and answer.data["previous"] is not None:
         return ["rolled-back", "held"]
-    if answer.command in {"release", "promote"} and answer.data["outcome"] != "unchanged":
+    if answer.command in {"release", "update", "promote"} and answer.data["outcome"] != "unchanged":
         return ["promoted"]
     return []
 
@@ -336,9 +357,9 @@ def compared_before_it_swapped(events: list[dict[str, Any]], seen: str) -> Itera
     for event in events:
         if event["event"] == "promoting":
             announced = event["seq"]
-        if event["event"] == "promoted" and event["reason"] in length:
-            between = [seq for seq in switches if length[event["reason"]] < seq < announced]
+        if event["event"] == "promoted" and call_of(event) in length:
+            between = [seq for seq in switches if length[call_of(event)] < seq < announced]
             if between:
-                yield f"{event['reason']} went live at {announced}, though others switched at {between}"
+                yield f"{call_of(event)} went live at {announced}, though others switched at {between}"
         if event["event"] in SWITCHES:
             switches.append(event["seq"])

@@ -8,7 +8,7 @@ the last.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -56,6 +56,7 @@ class Open:
         tries: How often the trial was begun.
         tried: The release whose trial has no verdict, if what is left is that one.
         says_no: Whether that was found wanting.
+        unattended: Whether an update began it.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Open:
     tries: int = 1
     tried: str | None = None
     says_no: bool = False
+    unattended: bool = False
 
 
 @dataclass
@@ -79,6 +81,7 @@ class World:
         lineage: The stack of promoted releases.
         open: The switch that has no outcome.
         hold: Of the root: `""`, `lapsing` or `standing`.
+        left: The version that was left when it began; another one in the lockfile lifts it for an update.
         refused: By version, the mood that refused its environment.
         bad_row: Environments that were bad since the last good promotion.
         tick: Counts what the order matters of.
@@ -92,6 +95,7 @@ class World:
     lineage: list[str] = field(default_factory=list)
     open: Open | None = None
     hold: str = ""
+    left: str | None = None
     refused: dict[str, str] = field(default_factory=dict)
     bad_row: list[str] = field(default_factory=list)
     tick: int = 0
@@ -132,16 +136,18 @@ class Command:
         world: The root before it.
         now: The time.
         mood: What checks and hooks say.
+        versions: Of all releases there ever were.
 
     Attributes:
         worlds: What it goes through, the world before it first.
     """
 
-    def __init__(self, world: World, *, now: datetime, mood: Mood) -> None:
+    def __init__(self, world: World, *, now: datetime, mood: Mood, versions: Mapping[str, str]) -> None:
         self.worlds = [copy.deepcopy(world)]
         self._world = copy.deepcopy(world)
         self._now = now
         self._mood = mood
+        self._versions = versions
 
     @property
     def last(self) -> World:
@@ -168,16 +174,20 @@ class Command:
             return 0
         if world.refused.get(version) == self._mood.name and not force:
             return 25
-        ready = [
-            name
-            for name, known in world.releases.items()
-            if known.version == version and known.state in {"sealed", "proven"}
-        ]
-        if rebuild or not ready:
-            world.releases[new] = Known(version=version, sealed=self._next())
-            self._mark()
-            return self._switch(new)
-        return self._switch(max(ready, key=lambda name: world.releases[name].sealed))
+        return self._build_or_take(version, new, rebuild=rebuild)
+
+    def update(self, version: str, new: str) -> int:
+        """`update`, long after whatever failed last."""
+        self._recover()
+        world = self._world
+        current = world.releases[world.current].version if world.current else None
+        if current == version:
+            return 0
+        if world.hold and (world.left is None or world.left == version):
+            return 25
+        if world.refused.get(version) == self._mood.name:
+            return 25
+        return self._build_or_take(version, new, unattended=True)
 
     def rollback(self, name: str | None = None) -> int:
         """`rollback [RELEASE]`. It recovers nothing first."""
@@ -213,13 +223,13 @@ class Command:
 
     def hold(self) -> int:
         """`hold`."""
-        self._world.hold = "standing"
+        self._world.hold, self._world.left = "standing", None
         self._mark()
         return 0
 
     def unhold(self) -> int:
         """`unhold`."""
-        self._world.hold = ""
+        self._world.hold, self._world.left = "", None
         self._world.refused.clear()
         self._world.bad_row.clear()
         self._mark()
@@ -235,9 +245,25 @@ class Command:
 
     # -- the switch ---------------------------------------------------------------------------------------
 
-    def _switch(self, target: str) -> int:
+    def _build_or_take(
+        self, version: str, new: str, *, rebuild: bool = False, unattended: bool = False
+    ) -> int:
+        releases = self._world.releases
+        ready = [
+            name
+            for name, known in releases.items()
+            if known.version == version and known.state in {"sealed", "proven"}
+        ]
+        if ready and not rebuild:
+            newest = max(ready, key=lambda name: releases[name].sealed)
+            return self._switch(newest, unattended=unattended)
+        releases[new] = Known(version=version, sealed=self._next())
+        self._mark()
+        return self._switch(new, unattended=unattended)
+
+    def _switch(self, target: str, *, unattended: bool = False) -> int:
         world = self._world
-        world.open = Open("promote", world.current, target, tried=target)
+        world.open = Open("promote", world.current, target, tried=target, unattended=unattended)
         self._mark()
         world.current = target
         self._mark()
@@ -250,22 +276,24 @@ class Command:
         assert opened is not None
         assert opened.target is not None
         if self._passes(opened.target):
-            self._promoted(opened.target)
+            self._promoted(opened.target, unattended=opened.unattended)
             return 0
         world.open = Open("back", opened.target, opened.origin, tried=opened.target, says_no=True)
         self._mark()
         return self._go_back(boot=False)
 
-    def _promoted(self, target: str) -> None:
+    def _promoted(self, target: str, *, unattended: bool) -> None:
         world = self._world
         self._make_current(target)
         if world.lineage[-1:] != [target]:
             world.lineage.append(target)
         world.releases[target].state = "proven"
         world.bad_row.clear()
-        world.refused.pop(world.releases[target].version, None)
-        if world.hold == "lapsing":
-            world.hold = ""
+        version = world.releases[target].version
+        if not unattended:
+            world.refused.pop(version, None)
+        if world.hold == "lapsing" and (not unattended or world.left not in {None, version}):
+            world.hold, world.left = "", None
         self._done()
 
     def _go_back(self, *, boot: bool) -> int:
@@ -299,7 +327,7 @@ class Command:
         if opened.tried is not None:
             self._judge(opened.tried, "inconclusive")
         self._pop_to(opened.target)
-        world.hold = world.hold or "lapsing"
+        self._hold(opened.origin)
         self._done()
         return 0 if passed else 23
 
@@ -349,12 +377,13 @@ class Command:
         """Somebody moved the link."""
         world = self._world
         tried = world.open.tried if world.open else None
+        left = world.expected
         self._make_current(world.current)
         if tried in world.releases and tried != world.current:
             world.releases[tried].until = self._now
         if world.current is not None:
             self._pop_to(world.current)
-        world.hold = world.hold or "lapsing"
+        self._hold(left)
         self._done()
 
     # -- small steps --------------------------------------------------------------------------------------
@@ -384,8 +413,14 @@ class Command:
         world.refused[version] = self._mood.name
         if version not in world.bad_row:
             world.bad_row.append(version)
-        if len(world.bad_row) >= BAD_IN_A_ROW:
-            world.hold = world.hold or "lapsing"
+        if len(world.bad_row) >= BAD_IN_A_ROW and not world.hold:
+            world.hold, world.left = "lapsing", None
+
+    def _hold(self, left: str | None) -> None:
+        """What a switch by hand leaves, unless somebody has set a hold already."""
+        world = self._world
+        if world.hold != "standing":
+            world.hold, world.left = "lapsing", self._versions.get(left or "")
 
     def _pop_to(self, name: str) -> None:
         lineage = self._world.lineage

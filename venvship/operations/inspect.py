@@ -127,7 +127,7 @@ def list_releases(workspace: Workspace) -> Listing:
     """All releases, newest first."""
     history = workspace.history_for_reading()
     _current(workspace)
-    views = tuple(workspace.view(release_id, history) for release_id in workspace.releases(history))
+    views = workspace.views(workspace.releases(history), history)
     debris = left_over(workspace, history)
     return Listing(views, tuple(str(workspace.layout.releases / name) for name in debris))
 

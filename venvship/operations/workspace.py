@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -409,6 +409,20 @@ class Workspace:
 
     def view(self, release_id: str, history: History) -> ReleaseView:
         """Describe a release, however damaged it is."""
+        return self.views([release_id], history)[0]
+
+    def views(self, release_ids: Sequence[str], history: History) -> tuple[ReleaseView, ...]:
+        """Describe releases as they are at one instant: a switch meanwhile could show two as current."""
+        try:
+            current = self.layout.current()
+        except VenvshipError:
+            current = None
+        previous = self.layout.previous()
+        return tuple(self._view(name, history, current=current, previous=previous) for name in release_ids)
+
+    def _view(
+        self, release_id: str, history: History, *, current: str | None, previous: str | None
+    ) -> ReleaseView:
         record = history.records.get(release_id)
         problem = ""
         manifest: Manifest | None = None
@@ -417,10 +431,6 @@ class Workspace:
             problem = self.interpreter_problem(release_id)
         except VenvshipError as error:
             problem = error.message
-        try:
-            current = self.layout.current()
-        except VenvshipError:
-            current = None
         return ReleaseView(
             id=release_id,
             path=str(self.layout.release(release_id)),
@@ -432,7 +442,7 @@ class Workspace:
             python=manifest.python.get("full_version", "") if manifest else "",
             packages=len(manifest.packages) if manifest else 0,
             current=release_id == current,
-            previous=release_id == self.layout.previous(),
+            previous=release_id == previous,
             pinned=bool(record and record.pinned),
             usable=(not problem, problem),
             message=manifest.message if manifest else "",
