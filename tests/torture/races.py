@@ -1,9 +1,9 @@
 """Eight processes at once on one root: who wins is open, what must hold afterwards is not.
 
 One releases, one updates, one rolls back, one promotes, one prunes, one holds and unholds, one asks for
-status and list, and one reads the link and what it leads to as fast as it can. They go on for a round; then the
-journal has to tell one story in which every answer that somebody got is true, and one `recover` has to find
-the root well.
+status and list, and one reads the link and what it leads to as fast as it can. They go on for a round; then
+the journal has to tell one story in which every answer that somebody got is true, and one `recover` has to
+find the root well.
 """
 
 from __future__ import annotations
