@@ -104,9 +104,10 @@ def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> 
         PausedError: It is too early.
     """
     history = workspace.history()
-    if workspace.layout.interpreter() is None or not is_settled(workspace, history):
-        return False
-    if has_debris(workspace, history):
+    known = workspace.layout.interpreter()
+    if known is None or known[0] != settings.python:
+        return False  # it has to be found out, and written down
+    if not is_settled(workspace, history) or has_debris(workspace, history):
         return False
     interpreter = interpreters.settled(workspace, settings, record=False)
     environment = read_environment(lockfile_paths(workspace, settings), settings, interpreter)
