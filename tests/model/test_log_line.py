@@ -56,7 +56,15 @@ def test_what_is_worse_has_a_worse_severity() -> None:
     assert SEVERITIES[EventName.ROLLBACK_FAILED] is Severity.ERROR
     assert SEVERITIES[EventName.PROMOTED] is Severity.INFO
     warnings = {name for name, severity in SEVERITIES.items() if severity is Severity.WARNING}
-    assert warnings == {"build-failed", "rejected", "rolled-back", "observed", "held", "prune-failed"}
+    assert warnings == {
+        "build-failed",
+        "rejected",
+        "rolled-back",
+        "observed",
+        "held",
+        "refused",
+        "prune-failed",
+    }
 
 
 def test_what_is_about_to_happen_is_not_told() -> None:

@@ -16,6 +16,7 @@ from venvship.errors import BuildError, HeldError, LockfileError, PausedError
 from venvship.model.attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
 from venvship.model.history import EventName, History, Hold, LockfileDue
 from venvship.model.interpreter import Interpreter
+from venvship.model.release import format_time
 from venvship.model.settings import Settings
 from venvship.operations import interpreter as interpreters
 from venvship.operations.debris import has_debris
@@ -213,7 +214,7 @@ def _require_no_pause(workspace: Workspace, environment: str) -> None:
     raise PausedError(
         f"not tried again before {failures.until:%Y-%m-%d %H:%M} UTC: {_tried(failures)}: {failures.reason}",
         hint="to try now: venvship release",
-        until=failures.until.isoformat(),
+        until=format_time(failures.until),
         attempts=failures.count,
     )
 
