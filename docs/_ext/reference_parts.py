@@ -51,6 +51,7 @@ from venvship.operations import release as release_operation
 from venvship.operations import rollback as rollback_operation
 from venvship.operations import run as run_operation
 from venvship.operations import verify as verify_operation
+from venvship.operations.clean_store import Dropped, StoreResult
 from venvship.operations.underway import Operation
 from venvship.operations.workspace import Notice, ReleaseView
 
@@ -392,6 +393,8 @@ RESULTS: Final = (
     verify_operation.Verified,
     verify_operation.Damage,
     prune_operation.PruneResult,
+    StoreResult,
+    Dropped,
     Decision,
     inspect_operation.Status,
     inspect_operation.Listing,

@@ -149,7 +149,13 @@ STATUS = {
     "operation": null_or({"operation": str, "actor": str, "since": time, "running": bool}),
 }
 DECISION = {"id": release_id, "reason": str}
-PRUNE = {"removed": [DECISION], "kept": [DECISION], "freed_bytes": int}
+STORE = {
+    "path": absolute,
+    "removed": [{"path": absolute, "what": str, "reason": str}],
+    "waiting": int,
+    "freed_bytes": int,
+}
+PRUNE = {"removed": [DECISION], "kept": [DECISION], "freed_bytes": int, "store": null_or(STORE)}
 VERIFY = {
     "releases": [
         {"id": release_id, "ok": bool, "files": int, "damaged": [{"path": relative, "problem": str}]}
