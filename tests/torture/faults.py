@@ -15,7 +15,7 @@ from tests.torture.tally import Scale, Tally
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EACCES")
 SIGNALS = {"term": 143, "int": 130, "hup": 129}
 RECOVERIES = ("recover", "recover-back", "boot", "debris")
-ALL = ("release", "import", "failing", "promote", "rollback", "prune", *RECOVERIES)
+ALL = ("release", "import", "failing", "promote", "rollback", "prune", "prune-store", *RECOVERIES)
 
 CODES = {0, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 30, 31, 40}
 """How a command may end when the disk fails: never with a bug."""
@@ -129,7 +129,8 @@ def _after(
         run_forked(site, after, mutant=mutant)
     # A release whose check says no may be on trial, never stay.
     allowed = before.releases if scenario.always_refused else None
-    return [*wrong, *invariants.settled(site, before, current=allowed)]
+    wrong += invariants.settled(site, before, current=allowed)
+    return wrong + (invariants.swept(site) if scenario.cleans else [])
 
 
 def parts(lab: Lab, scale: Scale) -> Iterator[Tally]:
