@@ -239,7 +239,7 @@ class Stable:
             return {k: self._member(value, k, v) for k, v in value.items()}
         if isinstance(value, list):
             return [self.value(item, key) for item in value]
-        if key in FIXED and value not in (None, "venvship"):
+        if key in FIXED and value not in (None, 0, "venvship"):
             return FIXED[key]
         if isinstance(value, float):
             return SECONDS.get(key, 0.052)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.index import LocalIndex
-from tests.support.roots import VERSIONS, Site, build_application, make_site
+from tests.support.roots import VERSIONS, Site, build_application, copy_store, make_site
 from tests.support.wheels import Distribution
 
 os.environ["VENVSHIP_SYSLOG"] = ""  # what tests do is no news of this host
@@ -56,7 +56,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribut
 
 @pytest.fixture(scope="session")
 def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store for all roots of a session, so that each wheel is fetched and compiled once."""
+    """A store that each root of a session begins with, so that each wheel is fetched and compiled once."""
     return tmp_path_factory.mktemp("shared") / "store"
 
 
@@ -76,5 +76,6 @@ def known_python(
 def site(
     tmp_path: Path, application: dict[str, Distribution], shared_store: Path, known_python: Path
 ) -> Site:
-    """A root with a small application, nothing released yet."""
-    return make_site(tmp_path / "root", application, shared_store, tmp_path / "home", known_python)
+    """A root with a small application and a filled store of its own, nothing released yet."""
+    store = copy_store(shared_store, tmp_path / "store")
+    return make_site(tmp_path / "root", application, store, tmp_path / "home", known_python)

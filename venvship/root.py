@@ -232,6 +232,16 @@ class RootLayout:
         """The ids of directories with a manifest, in no particular order."""
         return [name for name in self._names() if is_release_id(name) and self._has_manifest(name)]
 
+    def may_be_sealed(self, release_id: str) -> bool:
+        """Whether a release has a manifest, or nobody can tell, for it cannot be looked at."""
+        try:
+            os.lstat(self.release(release_id) / ".venvship" / "manifest.json")
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
+
     def debris(self) -> list[str]:
         """What a crash left under `releases/`: candidates without a manifest, and trash."""
         return sorted(

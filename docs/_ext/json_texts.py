@@ -113,6 +113,23 @@ OBJECTS: Final[dict[str, Keys]] = {
         "path": ("string", "of the file, relative to the release"),
         "problem": ("string", "what is wrong with it, for people"),
     },
+    "store": {
+        "path": ("string", "where it is"),
+        "removed": ("list of dropped", "what went, or would go"),
+        "waiting": (
+            "integer",
+            "how many wheels no release names; they go when that has been so for long enough",
+        ),
+        "freed_bytes": ("integer", "what that gave back; files of a release count with the release"),
+    },
+    "dropped": {
+        "path": ("string", "where it was"),
+        "what": (
+            "string",
+            "a wheel's file name, with `, bytecode` for that; or the path of a root that is gone",
+        ),
+        "reason": ("string", "why it went, for people"),
+    },
     "decision": {
         "id": ("string", "of the release"),
         "reason": ("string", "why it stays or goes, for people"),
@@ -147,6 +164,8 @@ TITLES: Final = {
     "interpreter": "An interpreter",
     "verified": "A release that was verified",
     "damage": "A damaged file",
+    "store": "What was done to the store",
+    "dropped": "A thing that went from the store",
     "decision": "A decision about a release",
     "text": "A text to install",
     "warning": "A warning",
@@ -269,7 +288,11 @@ DATA: Final[dict[str, Keys]] = {
         "removed": ("list of decision", "releases that went, or would go"),
         "kept": ("list of decision", "releases that stay"),
         "debris": ("list of string", "left-overs that were removed"),
-        "freed_bytes": ("integer", "what is free now; shared files count when their last name goes"),
+        "freed_bytes": (
+            "integer",
+            "what the releases gave back; shared files count when their last name goes",
+        ),
+        "store": ("store or null", "the store; null if nothing was looked at there"),
         "dry_run": ("boolean", "whether nothing was removed"),
     },
     "pin": _PIN,

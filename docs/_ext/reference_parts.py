@@ -56,6 +56,7 @@ from venvship.operations import rollback as rollback_operation
 from venvship.operations import run as run_operation
 from venvship.operations import schedule as schedule_operation
 from venvship.operations import verify as verify_operation
+from venvship.operations.clean_store import Dropped, StoreResult
 from venvship.operations.underway import Operation
 from venvship.operations.workspace import Notice, ReleaseView
 
@@ -414,6 +415,8 @@ RESULTS: Final = (
     verify_operation.Verified,
     verify_operation.Damage,
     prune_operation.PruneResult,
+    StoreResult,
+    Dropped,
     Decision,
     inspect_operation.Status,
     measure_operation.Measurement,

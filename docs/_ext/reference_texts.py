@@ -129,6 +129,7 @@ WARNINGS: Final = {
     "release-skipped": "a rollback passed over a release that is damaged",
     "settings-kept": "`venvship.toml` is broken, so the settings of the last promotion were used",
     "settings-not-kept": "the settings could not be kept for a later rollback",
+    "store-not-cleaned": "nothing was removed from the store, or not all of it; the next `prune` tries again",
     "unmet-dependency": "a package asks for another one that the lockfile does not have",
 }
 """The slugs of `warnings` in the JSON output."""

@@ -18,6 +18,7 @@ from tests.support.releases import CREATED_AT, INTERPRETER, SITE, pinned, reques
 from tests.support.wheels import Distribution, build_wheel
 from venvship.build.assemble import assemble
 from venvship.build.candidate import drop_candidate
+from venvship.build.compile import bytecode_tag
 from venvship.build.request import Assembled, BuildRequest
 from venvship.build.seal import seal
 from venvship.errors import BuildError, InterruptedByError
@@ -154,6 +155,8 @@ def test_the_manifest_says_what_the_release_is_made_of(candidate: Candidates) ->
     assert manifest.python["path"] == INTERPRETER.path
     assert manifest.python["full_version"] == INTERPRETER.version
     assert manifest.message == "from a test"
+    assert manifest.wheels == {wheel.name: wheel.sha256 for wheel in one.wheels.values()}
+    assert manifest.bytecode == bytecode_tag(INTERPRETER, one.request.build.optimize)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])

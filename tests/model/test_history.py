@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -701,6 +702,22 @@ def test_how_long_a_release_was_live(story: Story) -> None:
     assert story.now.records["A"].live_until is None
     assert story.now.records["B"].live_until == story.events[-1].at
     assert story.now.records["A"].last_live_seq == len(story.events)
+
+
+def test_nothing_was_live_until_a_time_that_is_still_to_come_by_the_clock_of_now(story: Story) -> None:
+    """A week with a clock that is ten years ahead is over when the clock is right again."""
+    story.promote("A", "B")
+    for number, event in enumerate(story.events):
+        story.events[number] = replace(event, at=event.at + timedelta(days=3650))
+    ahead = story.now.records["A"].live_until
+
+    story.promote("C")
+
+    first = START + timedelta(minutes=len(story.events) - 2)  # C was sealed: the first by the right clock
+    assert ahead > first
+    assert story.now.records["A"].live_until == first
+    assert story.now.records["B"].live_until == story.events[-1].at
+    assert story.now.records["C"].live_until is None
 
 
 def test_a_release_that_was_only_on_trial_was_live_until_the_way_back(story: Story) -> None:

@@ -37,6 +37,8 @@ MANIFEST = Manifest(
     files_sha256="4" * 64,
     python={"implementation": "cpython", "version": "3.11", "full_version": "3.11.7"},
     packages=(Package("django", "5.2.19"), Package("httpx", "0.28.1")),
+    wheels={"django": "5" * 64, "httpx": "6" * 64},
+    bytecode="cpython-311-x86_64-linux-gnu-a70d0d0a-o0",
     warnings=({"slug": "unmet-dependency", "message": "httpx needs idna"},),
     message="sécurité",
     venvship="1.0",
@@ -143,6 +145,17 @@ def test_a_manifest_keeps_keys_that_it_does_not_know() -> None:
     assert Manifest.from_json(written).to_json() == written
 
 
+def test_a_manifest_that_does_not_say_which_wheels_says_so() -> None:
+    """A release from before that was written down; of no wheels at all says another thing."""
+    written = MANIFEST.to_json()
+    del written["wheels"], written["bytecode"]
+
+    manifest = Manifest.from_json(written)
+    assert manifest.wheels is None
+    assert manifest.to_json() == written
+    assert Manifest.from_json({**written, "wheels": {}}).wheels == {}
+
+
 def test_an_unknown_key_never_takes_the_place_of_a_known_one() -> None:
     manifest = replace(MANIFEST, extra={"id": "another", "format": 9})
 
@@ -151,7 +164,8 @@ def test_an_unknown_key_never_takes_the_place_of_a_known_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", sorted(MANIFEST.to_json().keys() - {"format", "warnings", "message", "venvship"})
+    "key",
+    sorted(MANIFEST.to_json().keys() - {"format", "wheels", "bytecode", "warnings", "message", "venvship"}),
 )
 def test_a_manifest_without_one_of_its_keys_is_refused(key: str) -> None:
     written = MANIFEST.to_json()
@@ -172,6 +186,7 @@ def test_a_manifest_without_one_of_its_keys_is_refused(key: str) -> None:
         {"packages": ["django"]},
         {"packages": None},
         {"python": "3.11"},
+        {"wheels": ["django"]},
     ],
 )
 def test_a_manifest_of_another_shape_is_refused(change: dict[str, Any]) -> None:

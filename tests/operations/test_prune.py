@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.support.roots import Site
+from venvship.api import Root
 from venvship.errors import NoSuchReleaseError, ReleaseError
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
+from venvship.system.signals import Signals
 
 
 @pytest.fixture
@@ -161,3 +165,120 @@ def test_logs_of_failed_builds_are_bounded_in_number(site: Site) -> None:
     site.open().prune()
     logs = sorted(os.listdir(site.path / "log"))
     assert logs == [*(f"20200101T0000{number:02}Z-0000000" for number in range(10, 30)), a]
+
+
+# -- what changes meanwhile ---------------------------------------------------------------------------------
+
+
+class Meddler(Signals):
+    """Does something the first time that prune looks for signals: after its decisions, before it removes."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        super().__init__()
+        self._meddle: Callable[[], object] | None = meddle
+
+    def raise_if_received(self) -> None:
+        if self._meddle is not None:
+            meddle, self._meddle = self._meddle, None
+            meddle()
+
+
+def prune_while(site: Site, meddle: Callable[[], object]) -> dict[str, str]:
+    root = site.open(clock=site.later(hours=3), signals=Meddler(meddle))
+    return {decision.id: decision.reason for decision in root.prune().kept}
+
+
+def test_what_is_pinned_after_the_decision_stays(site: Site, four: list[str]) -> None:
+    assert prune_while(site, lambda: site.open().pin(four[0]))[four[0]] == "pinned"
+    assert there(site) == {four[0], *four[2:]}
+
+
+def test_what_is_promoted_after_the_decision_stays(site: Site, four: list[str]) -> None:
+    kept = prune_while(site, lambda: site.open().promote(four[0]))
+    assert kept[four[0]] == "current"
+    assert site.current == four[0]
+    assert there(site) == {four[0], *four[2:]}
+
+
+def test_what_somebody_made_current_by_hand_after_the_decision_stays(site: Site, four: list[str]) -> None:
+    def by_hand() -> None:
+        (site.path / "new").symlink_to(f"releases/{four[0]}")
+        (site.path / "new").rename(site.path / "current")
+
+    assert prune_while(site, by_hand)[four[0]] == "current"
+    assert four[0] in there(site)
+
+
+def test_what_is_used_after_the_decision_stays(site: Site, four: list[str]) -> None:
+    with contextlib.ExitStack() as stack:
+        command = ("sh", "-c", "echo ready; cat")
+        kept = prune_while(
+            site,
+            lambda: stack.enter_context(running(*command, cwd=site.path / "releases" / four[0])),
+        )
+        assert kept[four[0]].startswith("in use: process ")
+    prune(site)
+    assert there(site) == set(four[2:])
+
+
+def test_what_another_prune_removed_meanwhile_is_no_failure(site: Site, four: list[str]) -> None:
+    def again() -> None:
+        site.open(clock=site.later(hours=3)).prune()
+
+    assert list(prune_while(site, again)) == [four[3], four[2]]
+    assert there(site) == set(four[2:])
+    assert site.events().count("pruned") == 2
+
+
+# -- clocks -------------------------------------------------------------------------------------------------
+
+
+def test_nothing_goes_by_the_clock_where_it_is_set_back_a_year_and_forward_ten(site: Site) -> None:
+    """Order comes from the journal; ids are never used twice; prune and rollback go by the order."""
+    site.settings("keep = 3\n")
+    days = {"1.0": 0, "1.1": -365, "1.2": 3650, "1.3": -365}
+    ids = []
+    for version, ahead in days.items():
+        site.lock(version)
+        result = site.open(clock=site.later(days=ahead)).release()
+        assert result.release is not None
+        ids.append(result.release.id)
+    a, b, c, d = ids
+    assert sorted(ids) != ids
+    assert len(set(ids)) == 4
+
+    def listed() -> list[str]:
+        return [view.id for view in site.open().list().releases]
+
+    assert listed() == [d, c, b, a]
+    assert (site.current, site.previous) == (d, c)
+    # What the clock of the time said of a is a year ahead now, and what it said of c ten: both are clamped.
+    kept = {decision.id: decision.reason for decision in site.open(clock=site.later(days=-364)).prune().kept}
+    assert kept == {
+        d: "current",
+        c: "previous: where a rollback goes",
+        b: "proven 3 of 3",
+    }
+    assert site.open().rollback().release.id == c
+    assert site.open().rollback().release.id == b
+    assert listed() == [d, c, b]
+
+
+def test_a_week_with_a_clock_ten_years_ahead_keeps_nothing_for_ten_years(site: Site) -> None:
+    site.settings("keep = 2\n")
+    for version, ahead in {"1.0": 3650, "1.1": 3651, "1.2": 0, "1.3": 1}.items():
+        site.lock(version)
+        site.open(clock=site.later(days=ahead)).release()
+    result = site.open(clock=site.later(days=2)).prune()
+    assert [decision.reason for decision in result.kept] == ["current", "previous: where a rollback goes"]
+    assert len(there(site)) == 2
+
+
+def test_two_releases_in_the_same_second_have_two_ids(site: Site) -> None:
+    """Though the random part is the same as well, as far as what is there and what failed is concerned."""
+    now = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
+    tokens = iter(["0000000", "0000000", "0000001"])
+    runtime = replace(site.runtime(clock=lambda: now), token=lambda: next(tokens))
+    root = Root.open(site.path, runtime=runtime)
+    ids = [root.release(rebuild=True).release for _ in range(2)]
+    assert [view.id for view in ids if view] == ["20261122T094143Z-0000000", "20261122T094143Z-0000001"]

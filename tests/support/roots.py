@@ -106,7 +106,7 @@ class Site:
         return path
 
     def settings(self, text: str = "") -> None:
-        """Write `venvship.toml`; the store is shared by all tests of a session."""
+        """Write `venvship.toml`."""
         (self.path / "venvship.toml").write_text(f'name = "shop"\nstore = "{self.store}"\n{text}')
 
     def run(
@@ -197,6 +197,12 @@ class Site:
         if state.is_dir():
             found += [name for name in os.listdir(state) if name.startswith((".", "scratch"))]
         return found
+
+
+def copy_store(store: Path, copy: Path) -> Path:
+    """Copy a store without its roots: what other tests do to theirs is not to be seen by its clean-up."""
+    shutil.copytree(store, copy, ignore=shutil.ignore_patterns("roots", "*.mutex", "unnamed.json"))
+    return copy
 
 
 def make_site(

@@ -149,13 +149,19 @@ STATUS = {
     "operation": null_or({"operation": str, "actor": str, "since": time, "running": bool}),
 }
 DECISION = {"id": release_id, "reason": str}
-PRUNE = {"removed": [DECISION], "kept": [DECISION], "freed_bytes": int}
 SCHEDULE = {
     "kind": one_of("cron", "systemd"),
     "every": str,
     "user": str,
     "files": [{"path": null_or(absolute), "content": str}],
 }
+STORE = {
+    "path": absolute,
+    "removed": [{"path": absolute, "what": str, "reason": str}],
+    "waiting": int,
+    "freed_bytes": int,
+}
+PRUNE = {"removed": [DECISION], "kept": [DECISION], "freed_bytes": int, "store": null_or(STORE)}
 VERIFY = {
     "releases": [
         {"id": release_id, "ok": bool, "files": int, "damaged": [{"path": relative, "problem": str}]}

@@ -467,6 +467,28 @@ def test_removing_nothing_a_file_or_what_is_below_a_file(tmp_path: Path) -> None
 # -- looking ------------------------------------------------------------------------------------------------
 
 
+def test_room_is_given_back_by_what_has_no_name_elsewhere(tmp_path: Path) -> None:
+    """Of a file with several names only with the last of them, and once."""
+
+    def blocks(*paths: Path) -> int:
+        return sum(path.lstat().st_blocks * 512 for path in paths)
+
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    for name in ("a/own", "a/shared", "a/kept"):
+        (tmp_path / name).write_bytes(bytes(10_000))
+    os.link(tmp_path / "a/shared", tmp_path / "b/shared")
+    os.link(tmp_path / "a/kept", tmp_path / "c/kept")
+    a, b, c = (tmp_path / name for name in "abc")
+
+    assert files.own_bytes([a]) == blocks(a, a / "own")
+    assert files.own_bytes([b]) == blocks(b)
+    assert files.own_bytes([a, b]) == blocks(a, b, a / "own", a / "shared")
+    assert files.own_bytes([a, b, c]) == blocks(a, b, c, a / "own", a / "shared", a / "kept")
+    assert files.own_bytes([a / "own"]) == blocks(a / "own")
+    assert files.own_bytes([tmp_path / "nothing"]) == 0
+
+
 def test_walking_gives_every_name_parents_first_and_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "b" / "c").mkdir(parents=True)
     (tmp_path / "b" / "c" / "file").write_text("12345")

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,6 +261,29 @@ def test_who_has_it_alone_has_it_alone(path: Path) -> None:
             ):
                 pass
             assert caught.value.data == {"mutex": "store"}
+
+
+def test_one_can_wait_for_it_and_be_interrupted(path: Path) -> None:
+    asked: list[float] = []
+
+    def interrupted() -> None:
+        asked.append(time.monotonic())
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+
+    with another_process(SHARE, path, "exclusive") as other:
+        with (
+            pytest.raises(KeyboardInterrupt),
+            shared(str(path), name="store", wait=60, interrupted=interrupted),
+        ):
+            pass
+        began = time.monotonic()
+        with pytest.raises(BusyError), shared(str(path), name="store", wait=0.3):
+            pass
+        assert 0.3 <= time.monotonic() - began < 5
+        threading.Timer(0.3, other.kill).start()
+        with shared(str(path), name="store", wait=60):
+            pass
 
 
 def test_nobody_has_it_alone_while_others_share_it(path: Path) -> None:

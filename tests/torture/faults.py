@@ -25,6 +25,7 @@ ALL = (
     "promote",
     "rollback",
     "prune",
+    "prune-store",
     *RECOVERIES,
 )
 
@@ -140,7 +141,8 @@ def _after(
         run_forked(site, after, mutant=mutant)
     # A release whose check says no may be on trial, never stay.
     allowed = before.releases if scenario.always_refused else None
-    return [*wrong, *invariants.settled(site, before, current=allowed)]
+    wrong += invariants.settled(site, before, current=allowed)
+    return wrong + (invariants.swept(site) if scenario.cleans else [])
 
 
 def parts(lab: Lab, scale: Scale) -> Iterator[Tally]:

@@ -24,12 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.roots import Site
+from venvship.build.store import Store
+from venvship.build.store_cleaning import contents
 from venvship.errors import VenvshipError
 from venvship.model.history import History, fold
 from venvship.model.release import State
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
-from venvship.system.files import walk
+from venvship.system.files import hash_file, walk
 
 Tree = dict[str, tuple[object, ...]]
 
@@ -96,6 +98,7 @@ def settled(site: Site, before: Before, *, current: Collection[str | None] | Non
         wrong.append(f"I9 current is {site.current}, and should be one of {sorted(map(str, current))}")
     wrong += [f"I6 debris: {name}" for name in debris(site)]
     wrong += [f"I6 the store holds {name}" for name in store_debris(site)]
+    wrong += [f"the store holds half of {name}" for name in store_halves(site)]
     wrong += _previous_is_right(site, workspace, history)
     wrong += _nothing_precious_is_gone(site, workspace, history, before)
     return wrong
@@ -130,6 +133,39 @@ def store_debris(site: Site) -> Iterator[str]:
     store = site.path / "store"
     if store.is_dir():
         yield from (name for name, _ in walk(store) if os.path.basename(name).startswith(".new-"))
+
+
+def store_halves(site: Site) -> Iterator[str]:
+    """What has a wheel's or bytecode's name in the store, and is not whole.
+
+    What a release names need not be there: it has names of its own for its files.
+    """
+    store = Store(str(site.path / "store"))
+    for thing in contents(store):
+        kind, sha256, *tag = thing.split("/")
+        try:
+            if kind == "wheels":
+                data, stored = store.wheel(sha256).data, store.wheel(sha256).files
+            else:
+                data, stored = store.bytecode_path(sha256, tag[0]), store.bytecode(sha256, tag[0]) or ()
+        except VenvshipError as error:
+            yield f"{thing}: {error.message}"
+            continue
+        yield from (
+            f"{thing}: {file.path}"
+            for file in stored
+            if not os.path.isfile(f"{data}/{file.path}") or hash_file(f"{data}/{file.path}") != file.sha256
+        )
+
+
+def swept(site: Site) -> list[str]:
+    """What the next clean-up of the store leaves that it should have swept; runs one."""
+    site.open().prune()
+    return [
+        f"I6 the store still holds {name}"
+        for name, _ in walk(site.path / "store")
+        if os.path.basename(name).startswith(".")
+    ]
 
 
 def _workspace(site: Site) -> Workspace:

@@ -109,6 +109,7 @@ def sweep(lab: Lab, name: str, scale: Scale) -> Tally:
                 continue
             wrong = invariants.at_once(site, before)
             wrong += recover_and_check(site, before, NEXT[index % len(NEXT)])
+            wrong += invariants.swept(site) if scenario.cleans else []
             tally.point(label, wrong)
     return tally
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.support.roots import VERSIONS, Site, build_application, make_site, plain_environment
 from tests.support.wheels import Distribution
+from venvship.model.release import format_time
 from venvship.system.files import remove_tree
 
 
@@ -26,6 +27,7 @@ class Scenario:
         command: What to run.
         code: What it exits with if nothing goes wrong.
         always_refused: Whether no new release may stay live, whatever is tried.
+        cleans: Whether the command cleans the store, so that the next clean-up has to sweep what it left.
     """
 
     site: Site
@@ -33,6 +35,7 @@ class Scenario:
     command: tuple[str, ...]
     code: int = 0
     always_refused: bool = False
+    cleans: bool = False
 
     def restore(self) -> Site:
         """Put the root back as it was prepared."""
@@ -93,7 +96,12 @@ class Lab:
         remove_tree(snapshot)
         subprocess.run(["cp", "-a", site.path, snapshot], check=True)
         return Scenario(
-            site=site, snapshot=snapshot, command=command, code=code, always_refused=name == "failing"
+            site=site,
+            snapshot=snapshot,
+            command=command,
+            code=code,
+            always_refused=name == "failing",
+            cleans=name == "prune-store",
         )
 
 
@@ -163,6 +171,20 @@ def _many(site: Site) -> None:
     write_settings(site)
 
 
+def _unnamed(site: Site) -> None:
+    """Two wheels that no release names any more, for longer than the grace period."""
+    for number, version in enumerate(VERSIONS):
+        release(site, version, ago=timedelta(days=9 - number))
+    notes = site.path / "store" / "unnamed.json"
+    data = json.loads(notes.read_text())
+    assert len(data["unnamed"]) == 4
+    now = datetime.now(UTC)
+    data["seen"] = format_time(now - timedelta(days=1))
+    since = {"since": format_time(now - timedelta(days=30)), "longest": 86_400}
+    data["unnamed"] = dict.fromkeys(data["unnamed"], since)
+    notes.write_text(json.dumps(data))
+
+
 def _failing(site: Site) -> None:
     _two(site)
     lock_by_path(site, "1.2")
@@ -210,6 +232,7 @@ SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...], int]] = {
     "promote": (_three, ("promote", "@{1}"), 0),
     "rollback": (_three, ("rollback",), 0),
     "prune": (_many, ("prune",), 0),
+    "prune-store": (_unnamed, ("prune",), 0),
     "recover": (_interrupted, ("recover",), 0),
     "recover-back": (_interrupted_back, ("recover",), 22),
     "boot": (_interrupted, ("recover", "--boot"), 22),

@@ -26,7 +26,7 @@ from venvship.operations.verify import verify_release
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 
-COMMANDS = ("release", "import", "promote", "rollback", "prune", "failing")
+COMMANDS = ("release", "import", "promote", "rollback", "prune", "prune-store", "failing")
 """The scenarios whose commands are cut, in turn."""
 
 MUTANT_SITE = (Path(__file__).parent / "mutant_site", Path(__file__).parents[2])

@@ -126,6 +126,7 @@ def assemble(
         entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
         tree_digest=tree_digest(_canonical_entries(linked, canonical, request.interpreter.minor)),
         packages=packages,
+        wheels={name: wheel.sha256 for name, wheel in wheels.items()},
         warnings=(*layout.warnings, *warnings),
         stamps=stamps,
         linked=dict(linker.counts),

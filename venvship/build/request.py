@@ -55,6 +55,7 @@ class Assembled:
         entries: Everything in it, sorted by path, as it will be once sealed.
         tree_digest: Of the canonical tree.
         packages: What is installed, sorted by name.
+        wheels: By requirement name, the SHA-256 of the wheel that it came from.
         warnings: What people should know, each with `slug` and `message`.
         stamps: By path, how each file from the store looked when it was linked.
         linked: How many files were linked in which way: `hardlink`, `reflink`, `copy`.
@@ -63,6 +64,7 @@ class Assembled:
     entries: tuple[FileEntry, ...]
     tree_digest: str
     packages: tuple[Package, ...]
+    wheels: Mapping[str, str]
     warnings: tuple[Mapping[str, str], ...]
     stamps: Mapping[str, Stamp]
     linked: Mapping[str, int]

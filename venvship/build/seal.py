@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from venvship._version import __version__
+from venvship.build.compile import bytecode_tag
 from venvship.build.faults import build_faults
 from venvship.build.layout import SEAL_FOLDER
 from venvship.build.link import Stamp
@@ -71,6 +72,8 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int) -> Manife
                 "full_version": request.interpreter.version,
             },
             packages=assembled.packages,
+            wheels=assembled.wheels,
+            bytecode=bytecode_tag(request.interpreter, request.build.optimize),
             warnings=assembled.warnings,
             message=request.message,
             venvship=__version__,

@@ -3,6 +3,8 @@
     wheels/<sha256>/wheel.json, data/…             one wheel, read-only
     bytecode/<sha256>/<tag>/bytecode.json, data/…  its .pyc files for one kind of interpreter, read-only
     selections/<kk>/<key>.json                     which wheel was chosen for a requirement
+    roots/<key>.json                               a root that builds from here; see `store_roots`
+    unnamed.json                                   what no release names; see `store_cleaning`
 
 What has one of these names is whole and durable: everything is written under a `.new-…` name, synced, and
 renamed into place. Releases hold hard links to the files, so removing something here never breaks a release.
@@ -63,6 +65,10 @@ class Store:
 
     Several processes may import at once. `sweep` needs the store's mutex, exclusive.
 
+    Attributes:
+        path: As given.
+        mutex: The lock file: builds share it, a clean-up has it alone.
+
     Args:
         path: Absolute path of its directory.
 
@@ -77,6 +83,7 @@ class Store:
         self._wheels = os.path.join(path, "wheels")
         self._bytecode = os.path.join(path, "bytecode")
         self._selections = os.path.join(path, "selections")
+        self.mutex = os.path.join(path, "store.mutex")
 
     def prepare(self) -> None:
         """Make the directories that are missing.
@@ -216,7 +223,7 @@ class Store:
     # -- clean-up ---------------------------------------------------------------------------------------
 
     def sweep(self) -> int:
-        """Remove what interrupted imports left. Only with the store's mutex held exclusively.
+        """Remove what interrupted imports and clean-ups left. Only with the store's mutex held exclusively.
 
         Returns:
             How many things were removed.
@@ -230,12 +237,16 @@ class Store:
             self._bytecode,
             *self._folders(self._bytecode),
             *self._folders(self._selections),
+            os.path.join(self.path, "roots"),
         ]
         for folder in folders:
             with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
                 found += [entry.path for entry in entries if entry.name.startswith(".")]
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.path) as entries:
+            # Only ours: the store may be a folder, or a mount, in which others keep hidden names too.
+            found += [entry.path for entry in entries if entry.name.startswith(".unnamed.json.")]
         for path in found:
-            with build_faults("remove what an import left", path):
+            with build_faults("remove what was left in the store", path):
                 files.remove_tree(path)
         return len(found)
 

@@ -282,7 +282,8 @@ def verify(call: Call, releases: tuple[str, ...], every: bool) -> int:
 def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) -> int:
     """Remove old releases, and say why each stays or goes.
 
-    What is current, previous, pinned, in use or was live within the hour always stays.
+    What is current, previous, pinned, in use or was live within the hour always stays. Then what no release
+    has needed for a week goes from the store.
 
     \b
     Example: venvship prune --dry-run

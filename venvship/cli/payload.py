@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from venvship.health.checks import CheckResult
     from venvship.model.history import Event
     from venvship.operations.check import CheckReport
+    from venvship.operations.clean_store import StoreResult
     from venvship.operations.init import InitResult
     from venvship.operations.inspect import Comparison, Details, Listing, Status
     from venvship.operations.lock import LockResult
@@ -65,6 +66,21 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         "attempts": result.attempts,
         "seconds": round(result.seconds, 3),
         "output": result.output,
+    }
+
+
+def store_json(result: StoreResult | None) -> dict[str, Any] | None:
+    """What was done to the store, or null."""
+    if result is None:
+        return None
+    return {
+        "path": result.path,
+        "removed": [
+            {"path": dropped.path, "what": dropped.what, "reason": dropped.reason}
+            for dropped in result.removed
+        ],
+        "waiting": result.waiting,
+        "freed_bytes": result.freed_bytes,
     }
 
 
@@ -202,6 +218,7 @@ def _prune(result: PruneResult) -> dict[str, Any]:
         "kept": [{"id": decision.id, "reason": decision.reason} for decision in result.kept],
         "debris": list(result.debris),
         "freed_bytes": result.freed_bytes,
+        "store": store_json(result.store),
         "dry_run": result.dry_run,
     }
 

@@ -326,8 +326,25 @@ def _prune(result: PruneResult, page: Page) -> list[str]:
     said = ("Would remove", "keep") if result.dry_run else ("Removed", "kept")
     return [
         *table(rows, page.width),
+        *_store(result, page),
         f"{said[0]} {len(result.removed)}{freed}, {said[1]} {len(result.kept)}",
     ]
+
+
+def _store(result: PruneResult, page: Page) -> list[str]:
+    """What went from the store; nothing where nothing did."""
+    store = result.store
+    if store is None or not (store.removed or store.waiting):
+        return []
+    verb = "would remove" if result.dry_run else "removed"
+    whats = {dropped.what for dropped in store.removed}
+    # The bytecode of a wheel that goes as well is worth no line of its own.
+    shown = [d for d in store.removed if d.what.removesuffix(", bytecode") not in whats - {d.what}]
+    rows = [(style.attention(verb), dropped.what, dropped.reason) for dropped in shown]
+    count = f"{verb} {len(shown)} ({format_bytes(store.freed_bytes)})" if shown else ""
+    noun = "wheel waits" if store.waiting == 1 else "wheels wait"
+    waits = f"{store.waiting} {noun} that no release names" if store.waiting else ""
+    return [*table(rows, page.width), f"Store: {', '.join(filter(None, (count, waits)))}"]
 
 
 @text.of("ReleaseView")

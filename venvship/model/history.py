@@ -216,7 +216,8 @@ class Record:
         rejected: The last thing that happened to it was a refusal by a candidate check or the prepare hook.
         last_live_seq: The last switch that made it current, in the journal's order.
         live_since: When it last became current.
-        live_until: When it last stopped being current; `None` while it is, or if it never was.
+        live_until: When it last stopped being current; `None` while it is, or if it never was. No later than
+            any event since: a clock may have been set back.
     """
 
     id: str
@@ -320,12 +321,27 @@ def fold(events: Iterable[Event]) -> History:
     Never fails: a fact of another type than this version writes counts as missing.
     """
     history = History()
+    latest: datetime | None = None
     for event in events:
+        if latest is not None and event.at < latest:
+            _clock_went_back(history, event.at)
+        latest = event.at
         history.seq = event.seq
         apply = _APPLY.get(event.event)
         if apply is not None:
             apply(history, event)
     return history
+
+
+def _clock_went_back(history: History, now: datetime) -> None:
+    """Forget times that are still to come by a clock that was set back.
+
+    What stopped being live before this event did so no later than now, whatever the clock said then. Else one
+    week with a clock that is ten years ahead would have prune keep that week's releases for ten years.
+    """
+    for record in history.records.values():
+        if record.live_until is not None and record.live_until > now:
+            record.live_until = now
 
 
 def _text(event: Event, key: str) -> str | None:

@@ -199,6 +199,9 @@ class Manifest:
         files_sha256: Of the bytes of `files.json`, so that one hash in the manifest covers every file.
         python: The interpreter's `identity()` plus `path` and full `version` under `"full_version"`.
         packages: Installed distributions, sorted by name.
+        wheels: By package name, the SHA-256 of the wheel that it came from; `None` where a release was built
+            before this was written down, and nobody knows.
+        bytecode: The store's tag of the bytecode that it was built with; see `build.compile.bytecode_tag`.
         warnings: What the build wanted people to know, each with `slug` and `message`.
         message: The person's `-m`, or empty.
         venvship: The version that built it.
@@ -213,6 +216,8 @@ class Manifest:
     files_sha256: str
     python: Mapping[str, str]
     packages: tuple[Package, ...]
+    wheels: Mapping[str, str] | None = None
+    bytecode: str = ""
     warnings: tuple[Mapping[str, str], ...] = ()
     message: str = ""
     venvship: str = ""
@@ -220,8 +225,10 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form that `from_json` reads."""
+        origin = {} if self.wheels is None else {"wheels": dict(self.wheels), "bytecode": self.bytecode}
         return {
             **self.extra,
+            **origin,
             "format": FORMAT,
             "id": self.id,
             "created_at": format_time(self.created_at),
@@ -247,8 +254,9 @@ class Manifest:
         """
         known = {
             "format", "id", "created_at", "lockfile_sha256", "environment_digest", "tree_digest",
-            "files_sha256", "python", "packages", "warnings", "message", "venvship",
+            "files_sha256", "python", "packages", "wheels", "bytecode", "warnings", "message", "venvship",
         }  # fmt: skip
+        wheels = data.get("wheels")
         if not is_release_id(data["id"]):
             raise ValueError(f"not a release id: {data['id']!r}")
         return cls(
@@ -260,6 +268,8 @@ class Manifest:
             files_sha256=data["files_sha256"],
             python={str(k): str(v) for k, v in data["python"].items()},
             packages=tuple(Package(p["name"], p["version"]) for p in data["packages"]),
+            wheels=None if wheels is None else {str(k): str(v) for k, v in wheels.items()},
+            bytecode=str(data.get("bytecode", "")),
             warnings=tuple(data.get("warnings", ())),
             message=data.get("message", ""),
             venvship=data.get("venvship", ""),

@@ -85,14 +85,15 @@ def decide(releases: Sequence[Facts], policy: Policy, now: datetime) -> list[Dec
     Returns:
         One decision for each release.
     """
-    newest = sorted(releases, key=lambda r: r.seq, reverse=True)
+    # No two releases have the same `seq`, but a decision must not depend on who says so.
+    newest = sorted(releases, key=lambda r: (r.seq, r.id), reverse=True)
     proven = sorted(
-        (r for r in releases if r.state is State.PROVEN), key=lambda r: r.last_live_seq, reverse=True
+        (r for r in newest if r.state is State.PROVEN), key=lambda r: r.last_live_seq, reverse=True
     )
     failed = [r for r in newest if r.state in {State.BAD, State.INCONCLUSIVE} or _was_refused(r)]
     rank = {r.id: number for number, r in enumerate(proven, start=1)}
     failed_rank = {r.id: number for number, r in enumerate(failed, start=1)}
-    live_seq = max((r.seq for r in releases if r.current), default=0)
+    live_seq = max((r.seq for r in releases if r.current), default=None)
     return [
         Decision(r.id, bool(reason), reason or _why_not(r, policy))
         for r in newest
@@ -113,33 +114,38 @@ def _was_refused(release: Facts) -> bool:
     return release.rejected and release.state is State.SEALED
 
 
-def _why(release: Facts, policy: Policy, now: datetime, *, rank: int, failed_rank: int, live_seq: int) -> str:
+def _why(
+    release: Facts, policy: Policy, now: datetime, *, rank: int, failed_rank: int, live_seq: int | None
+) -> str:
     """The first reason to keep a release; `""` for none."""
-    keep = max(policy.keep, LEAST_PROVEN)
+    untried = release.state is State.SEALED and not release.rejected
     protected = [
         (release.current, "current"),
         (release.previous, "previous: where a rollback goes"),
         (release.pinned, "pinned"),
         (release.in_operation, "an operation on it has no outcome yet"),
         (bool(release.in_use), f"in use: {release.in_use}"),
+        (_is_ahead(release, now), "live until a time that is still to come: the clock was set back"),
         (_within(release, now, GRACE.total_seconds()), "live within the last hour"),
         (0 < rank <= LEAST_PROVEN, f"one of the last {LEAST_PROVEN} proven"),
-        (0 < rank <= keep, f"proven {rank} of {keep}"),
+        (0 < rank <= policy.keep, f"proven {rank} of {policy.keep}"),
         (_within(release, now, policy.keep_days * 86_400), f"live within {policy.keep_days:g} days"),
         (
             0 < failed_rank <= policy.keep_failed,
             f"failed {failed_rank} of {policy.keep_failed}, to look into",
         ),
-        (
-            release.state is State.SEALED and not release.rejected and release.seq > live_seq,
-            "newer than current",
-        ),
+        (untried and live_seq is None, "not proven yet, and nothing is live"),
+        (untried and live_seq is not None and release.seq > live_seq, "newer than current"),
     ]
     return next((reason for applies, reason in protected if applies), "")
 
 
+def _is_ahead(release: Facts, now: datetime) -> bool:
+    # No reason to call it long ago.
+    return release.live_until is not None and release.live_until > now
+
+
 def _within(release: Facts, now: datetime, span: float) -> bool:
-    # A time in the future means that the clock was set back since: no reason to call it long ago.
     return release.live_until is not None and (now - release.live_until).total_seconds() < span
 
 
@@ -147,5 +153,7 @@ def _why_not(release: Facts, policy: Policy) -> str:
     if release.state is State.PROVEN:
         return f"older than the {max(policy.keep, LEAST_PROVEN)} proven releases to keep"
     if release.state is State.SEALED and not release.rejected:
-        return "never live, and older than current"
+        return "never proven, and older than current"
+    if policy.keep_failed <= 0:
+        return "failed, and no failed releases are to be kept"
     return f"older than the {policy.keep_failed} failed releases to keep"

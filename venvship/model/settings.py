@@ -140,7 +140,7 @@ class Settings:
         lockfile: One pylock file, or one or several requirements files; relative to the root or absolute.
         keep: How many proven releases to keep; at least 2.
         keep_days: Keep all that were live within so many days.
-        keep_failed: How many bad, inconclusive or never promoted releases to keep.
+        keep_failed: How many bad, inconclusive or refused releases to keep.
         link: How files get from the store into a release: `auto`, `hardlink`, `reflink` or `copy`.
         store: The store's directory, relative to the root or absolute.
         syslog: Whether the system's log gets a line for each change of state.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Final
 
 from venvship.errors import BuildError, InterruptedByError
 from venvship.model.history import EventName
@@ -14,6 +14,9 @@ from venvship.operations.environment import Environment
 from venvship.operations.workspace import Workspace
 from venvship.system import files
 from venvship.system.mutex import shared
+
+STORE_WAIT: Final = 300.0
+"""Seconds to wait for a clean-up of the store, which is short, and which nobody could wait for by hand."""
 
 
 def build_release(
@@ -46,6 +49,7 @@ def build_release(
     from venvship.build.builder import build, check_room
     from venvship.build.request import BuildRequest
     from venvship.build.store import Store
+    from venvship.build.store_roots import register_root
 
     runtime, layout = workspace.runtime, workspace.layout
     release_id = _fresh_id(workspace)
@@ -65,11 +69,16 @@ def build_release(
         lease_path=str(layout.lease(release_id)),
     )
     try:
-        check_room(request, store)
-        files.make_directory(layout.log(release_id), 0o700)
-        workspace.make_lease(release_id)
         store.prepare()
-        with shared(str(Path(store.path) / "store.mutex"), name="store"):
+        with shared(
+            store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received
+        ):
+            # Only now: without the mutex, a clean-up might take away what this has just found in the store.
+            check_room(request, store)
+            files.make_directory(layout.log(release_id), 0o700)
+            workspace.make_lease(release_id)
+            # Before there is a release that a clean-up on behalf of another root would have to know.
+            register_root(store, str(layout.path))
             manifest = build(
                 request,
                 store,

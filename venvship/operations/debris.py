@@ -98,7 +98,7 @@ def _sweep_store(workspace: Workspace) -> None:
     try:
         store = Store(str(workspace.layout.path / workspace.settings_or_kept().store))
         if os.path.isdir(store.path):
-            with shared(os.path.join(store.path, "store.mutex"), name="store", exclusive=True):
+            with shared(store.mutex, name="store", exclusive=True):
                 store.sweep()
     except BusyError:
         pass  # what is imported at this moment looks the same; the next interrupted build sees to it

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.history import EventName, History
@@ -18,6 +19,9 @@ from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 from venvship.system import files, proc
 from venvship.system.mutex import lease_withheld
 
+if TYPE_CHECKING:
+    from venvship.operations.clean_store import StoreResult
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneResult:
@@ -27,7 +31,8 @@ class PruneResult:
         removed: Releases that went, or would go, and why.
         kept: Releases that stay, and why.
         debris: Left-overs of interrupted builds that were removed.
-        freed_bytes: Room that the removal gives back: files that nothing else links to.
+        freed_bytes: Room that the removal of releases gives back: files that nothing else links to.
+        store: What was done to the store; `None` if nothing was looked at there.
         dry_run: Whether nothing was touched.
     """
 
@@ -35,15 +40,17 @@ class PruneResult:
     kept: tuple[Decision, ...]
     debris: tuple[str, ...] = ()
     freed_bytes: int = 0
+    store: StoreResult | None = None
     dry_run: bool = False
 
 
 def prune(
     workspace: Workspace, *, keep: int | None = None, keep_days: float | None = None, dry_run: bool = False
 ) -> PruneResult:
-    """Remove the releases that retention does not keep.
+    """Remove the releases that retention does not keep, then from the store what nothing needs any more.
 
-    Crash: a release is whole, or it is `.trash-…`, which the next writing command removes.
+    Crash: a release is whole, or it is `.trash-…`, which the next writing command removes. For the store see
+    `clean_store`.
 
     Args:
         workspace: The root.
@@ -68,13 +75,15 @@ def prune(
         return PruneResult(
             removed=goes,
             kept=tuple(decision for decision in decisions if decision.keep),
-            freed_bytes=sum(_own_bytes(str(workspace.layout.release(decision.id))) for decision in goes),
+            freed_bytes=files.own_bytes(workspace.layout.release(decision.id) for decision in goes),
+            store=_clean_store(workspace, settings, without=[d.id for d in goes], dry_run=True),
             dry_run=True,
         )
     with world_faults(workspace.layout):
         workspace.open_for_writing()
         result, recovered = _prune_and_recover(workspace, policy)
         tell_recovered(workspace, settings, recovered)
+        result = replace(result, store=_clean_store(workspace, settings))
         workspace.keep_reserve()
         return result
 
@@ -100,11 +109,12 @@ def _prune_and_recover(workspace: Workspace, policy: Policy) -> tuple[PruneResul
 
 
 def prune_after(workspace: Workspace, settings: Settings) -> str:
-    """Prune after a promotion: nothing that goes wrong here is worth more than a warning.
+    """Prune after a promotion, and clean the store: nothing that goes wrong is worth more than a warning.
 
     Returns:
-        What went wrong; `""` for nothing.
+        What kept releases from being removed; `""` for nothing.
     """
+    failure = ""
     policy = Policy(keep=settings.keep, keep_days=settings.keep_days, keep_failed=settings.keep_failed)
     try:
         _prune(workspace, policy)
@@ -115,8 +125,17 @@ def prune_after(workspace: Workspace, settings: Settings) -> str:
         failure = f"old releases could not be removed: {text}"
         workspace.warn("prune-failed", failure)
         tell_syslog(workspace, PRUNE_FAILED, None, text, {})
-        return failure
-    return ""
+    _clean_store(workspace, settings)
+    return failure
+
+
+def _clean_store(
+    workspace: Workspace, settings: Settings, *, without: Collection[str] = (), dry_run: bool = False
+) -> StoreResult | None:
+    # The store belongs to the build layer, and this module is imported by every promotion.
+    from venvship.operations.clean_store import clean_store
+
+    return clean_store(workspace, settings, without=without, dry_run=dry_run)
 
 
 def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
@@ -138,71 +157,131 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
         return workspace.view(release_id, workspace.history())
 
 
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What decisions rest on, but for the processes and the time: the journal up to a line, and the links."""
+
+    seq: int
+    current: str | None
+    previous: str | None
+
+    @classmethod
+    def now(cls, workspace: Workspace) -> _Basis | None:
+        """What it is now; `None` where the journal is damaged, so that nothing can rest on it."""
+        reading = workspace.journal.read()
+        if reading.damage:
+            return None
+        seq = reading.events[-1].seq if reading.events else 0
+        return cls(seq, workspace.layout.current(), workspace.layout.previous())
+
+
 def _prune(workspace: Workspace, policy: Policy) -> PruneResult:
-    removed: list[Decision] = []
-    kept: list[Decision] = []
-    freed = 0
-    for decision in _decide(workspace, workspace.history(), policy):
-        workspace.runtime.signals.raise_if_received()
-        if decision.keep:
-            kept.append(decision)
-            continue
-        size = _own_bytes(str(workspace.layout.release(decision.id)))
-        final = _remove(workspace, decision, policy)
-        if final.keep:
-            kept.append(final)
-        else:
-            removed.append(final)
-            freed += size
-    return PruneResult(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)
+    return _Pruning(workspace, policy).run()
 
 
-def _remove(workspace: Workspace, decision: Decision, policy: Policy) -> Decision:
-    """Decide once more with the mutex held, move the release away, and delete it without the mutex.
+class _Pruning:
+    """One prune. What it costs for each release does not depend on how many there are.
 
-    The journal has it first. On a disk that is so full that it cannot, the release goes all the same, since
-    that makes room, and the journal has it afterwards.
-
-    Crash: the release is whole, or `.trash-…`. Where there was no room for its line, an empty `.trash-…`
-    stays until recovery has written it.
+    Args:
+        workspace: The root.
+        policy: How much to keep.
     """
-    layout = workspace.layout
-    trash = layout.releases / f".trash-{decision.id}"
-    with (
-        workspace.holding("switch", "prune", wait=10),
-        lease_withheld(str(layout.lease(decision.id))) as free,
-    ):
-        if not free:
-            return Decision(decision.id, keep=True, reason="in use: a process holds its lease")
-        again = _decide(workspace, workspace.history(), policy, withheld=decision.id)
-        now = next((d for d in again if d.id == decision.id), None)
-        if now is None or now.keep:
-            return now or decision
-        recorded = _record(workspace, decision)
+
+    def __init__(self, workspace: Workspace, policy: Policy) -> None:
+        self._workspace = workspace
+        self._policy = policy
+        self._basis: _Basis | None = None
+        self._decisions: dict[str, Decision] = {}
+
+    def run(self) -> PruneResult:
+        """Decide, and remove one release after the other."""
+        workspace = self._workspace
+        removed: list[Decision] = []
+        kept: list[Decision] = []
+        freed = 0
+        # Before the decisions: what changes from here on is seen later, and then they are made again.
+        self._basis = _Basis.now(workspace)
+        decisions = _decide(workspace, workspace.history(), self._policy)
+        self._decisions = {decision.id: decision for decision in decisions}
+        for decision in decisions:
+            workspace.runtime.signals.raise_if_received()
+            if decision.keep:
+                kept.append(decision)
+                continue
+            size = files.own_bytes([workspace.layout.release(decision.id)])
+            final = self._remove(decision)
+            if final.keep:
+                kept.append(final)
+            else:
+                removed.append(final)
+                freed += size
+        return PruneResult(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)
+
+    def _remove(self, decision: Decision) -> Decision:
+        """Decide once more with the mutex held, move the release away, and delete it without the mutex.
+
+        The journal has it first. On a disk that is so full that it cannot, the release goes all the same,
+        since that makes room, and the journal has it afterwards.
+
+        Crash: the release is whole, or `.trash-…`. Where there was no room for its line, an empty `.trash-…`
+        stays until recovery has written it.
+        """
+        workspace, layout = self._workspace, self._workspace.layout
+        trash = layout.releases / f".trash-{decision.id}"
+        with (
+            workspace.holding("switch", "prune", wait=10),
+            lease_withheld(str(layout.lease(decision.id))) as free,
+        ):
+            if not free:
+                return Decision(decision.id, keep=True, reason="in use: a process holds its lease")
+            now = self._decide_again(decision)
+            if now is None or now.keep:
+                return now or decision
+            decision = now
+            recorded = self._record(decision)
+            try:
+                files.rename(layout.release(decision.id), trash)
+            except OSError:
+                # Some file systems refuse to rename a directory (EXDEV on overlayfs). The journal has it.
+                discard(workspace, decision.id)
+            files.remove_name(layout.lease(decision.id))
+        files.remove_tree(layout.log(decision.id))
+        if not recorded:
+            files.empty_directory(trash)
+            if not self._record(decision):
+                workspace.warn("journal-not-written", f"no room to record that {decision.id} was removed")
+                return decision
+        files.remove_tree(trash)
+        return decision
+
+    def _decide_again(self, decision: Decision) -> Decision | None:
+        """Decide again on a release whose lease is withheld, with the mutex held; `None`: it is gone.
+
+        As long as the journal has only got our own lines, and the links are what they were, only a process
+        can have made a difference. So only those are looked at, and not all releases for each of them.
+        """
+        workspace = self._workspace
+        basis = _Basis.now(workspace)
+        if basis is None or basis != self._basis:
+            again = _decide(workspace, workspace.history(), self._policy, withheld=decision.id)
+            self._basis, self._decisions = basis, {d.id: d for d in again}
+            return self._decisions.get(decision.id)
+        known = self._decisions.get(decision.id)
+        if known is None or known.keep:
+            return known
+        user = _users(workspace).get(decision.id)
+        return Decision(decision.id, keep=True, reason=f"in use: {user}") if user else known
+
+    def _record(self, decision: Decision) -> bool:
         try:
-            files.rename(layout.release(decision.id), trash)
-        except OSError:
-            # Some file systems refuse to rename a directory (EXDEV on overlayfs). The journal has it already.
-            discard(workspace, decision.id)
-        files.remove_name(layout.lease(decision.id))
-    files.remove_tree(layout.log(decision.id))
-    if not recorded:
-        files.empty_directory(trash)
-        if not _record(workspace, decision):
-            workspace.warn("journal-not-written", f"no room to record that {decision.id} was removed")
-            return decision
-    files.remove_tree(trash)
-    return decision
-
-
-def _record(workspace: Workspace, decision: Decision) -> bool:
-    try:
-        workspace.record(EventName.PRUNED, release=decision.id, reason=decision.reason)
-    except OSError as error:
-        if error.errno not in files.FULL_DISK_ERRNOS:
-            raise
-        return False
-    return True
+            event = self._workspace.record(EventName.PRUNED, release=decision.id, reason=decision.reason)
+        except OSError as error:
+            if error.errno not in files.FULL_DISK_ERRNOS:
+                raise
+            return False
+        if self._basis is not None and event.seq == self._basis.seq + 1:
+            self._basis = replace(self._basis, seq=event.seq)
+        return True
 
 
 def _decide(
@@ -268,19 +347,3 @@ def _users(workspace: Workspace) -> dict[str, str]:
         for release_id in used:
             found.setdefault(release_id, f"process {seen.pid}")
     return found
-
-
-def _own_bytes(path: str) -> int:
-    """Bytes of the files below that have no other name, in the store or another release."""
-    try:
-        return sum(
-            found.st_blocks * 512 for _, found in files.walk(path) if found.st_nlink == 1 or _is_dir(found)
-        )
-    except OSError:
-        return 0
-
-
-def _is_dir(found: os.stat_result) -> bool:
-    import stat
-
-    return stat.S_ISDIR(found.st_mode)

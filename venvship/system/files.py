@@ -249,6 +249,54 @@ def rename_unless_taken(source: str | os.PathLike[str], target: str | os.PathLik
     return True
 
 
+def rename_if_possible(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
+    """Rename a directory, where the file system can: overlayfs refuses to for one of a lower layer (EXDEV).
+
+    Returns:
+        Whether it was renamed. If not, it is where it was.
+
+    Crash: either name order is possible until the caller syncs the directory.
+
+    Raises:
+        OSError: Anything else that the kernel refused.
+    """
+    try:
+        rename(source, target)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise
+    return True
+
+
+def own_bytes(paths: Iterable[str | os.PathLike[str]]) -> int:
+    """Room that the removal of trees gives back: their directories, and files with no name anywhere else.
+
+    A file with several names counts once, and only if all of its names are in these trees. What several
+    copies share as reflinks counts in full, since no file system says so cheaply.
+
+    Args:
+        paths: Directories or files; those that cannot be read count nothing.
+
+    Returns:
+        Bytes, as the file system allocates them.
+    """
+    total = 0
+    names: dict[tuple[int, int], int] = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            for found in (os.lstat(path), *(status for _, status in _walk_any(path))):
+                inode = (found.st_dev, found.st_ino)
+                names[inode] = names.get(inode, 0) + 1
+                if stat.S_ISDIR(found.st_mode) or names[inode] == found.st_nlink:
+                    total += found.st_blocks * 512
+    return total
+
+
+def _walk_any(path: str | os.PathLike[str]) -> Iterator[tuple[str, os.stat_result]]:
+    return walk(path) if stat.S_ISDIR(os.lstat(path).st_mode) else iter(())
+
+
 def remove_name(path: str | os.PathLike[str]) -> None:
     """Remove a file or a link; nothing there is fine."""
     failpoints.reach("unlink", path)

@@ -111,10 +111,24 @@ class Mutex:
 
 
 @contextlib.contextmanager
-def shared(path: str, *, name: str, exclusive: bool = False) -> Iterator[None]:
+def shared(
+    path: str,
+    *,
+    name: str,
+    exclusive: bool = False,
+    wait: float = 0.0,
+    interrupted: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """Hold a flock that many may share: the store's mutex (builds share it, clean-up has it alone).
 
     `filelock` has no shared flock, so this one calls flock(2) itself, on a file of the same kind.
+
+    Args:
+        path: The lock file; its directory must exist.
+        name: What people call it, such as `"store"`.
+        exclusive: Whether to have it alone.
+        wait: Seconds to try for; 0 is one attempt.
+        interrupted: Called between attempts; raises to stop waiting.
 
     Raises:
         BusyError: It is held in a way that excludes ours.
@@ -126,17 +140,27 @@ def shared(path: str, *, name: str, exclusive: bool = False) -> Iterator[None]:
     except OSError as error:
         raise NotWritableError(f"cannot open {path}: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(
-                f"busy: another venvship holds the {name} mutex", hint="try again in a moment", mutex=name
-            ) from None
-        except OSError as error:
-            raise NoFlockError(f"the file system of {path} has no flock(2)") from error
+        deadline = time.monotonic() + wait
+        while not _locked(fd, path, exclusive=exclusive):
+            if time.monotonic() >= deadline:
+                raise BusyError(
+                    f"busy: another venvship holds the {name} mutex", hint="try again in a moment", mutex=name
+                )
+            interrupted()
+            time.sleep(POLL)
         yield
     finally:
         os.close(fd)
+
+
+def _locked(fd: int, path: str, *, exclusive: bool) -> bool:
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise NoFlockError(f"the file system of {path} has no flock(2)") from error
+    return True
 
 
 def take_lease(path: str, *, minimum_fd: int = 64) -> int | None:
