@@ -137,7 +137,7 @@ def test_a_kill_after_the_promotion_does_not_downgrade(shop: Site, wheelhouse: P
     snapshot = tmp_path / "snapshot"
     subprocess.run(["cp", "-a", shop.path, snapshot], check=True)
     scenario = Scenario(site=shop, snapshot=snapshot, command=("update", "--upgrade"))
-    every = effects(shop, scenario.command, tmp_path / "trace")
+    every = traced(scenario, tmp_path / "trace")
     switched = max(number for number, effect in enumerate(every) if effect.endswith("/current"))
     written = max(number for number, effect in enumerate(every) if effect.endswith("/requirements.txt"))
     assert switched < written
@@ -149,3 +149,40 @@ def test_a_kill_after_the_promotion_does_not_downgrade(shop: Site, wheelhouse: P
         assert "app==2.0" in lockfile(shop), every[number - 1]
         assert shop.run("show", "--json").data["release"]["packages"] == [{"name": "app", "version": "2.0"}]
         assert shop.debris() == []
+
+
+def test_a_lockfile_that_cannot_be_written_is_no_reason_to_downgrade(
+    shop: Site, wheelhouse: Path, tmp_path: Path
+) -> None:
+    offer(wheelhouse, "2.0")
+    old = lockfile(shop)
+    snapshot = tmp_path / "snapshot"
+    subprocess.run(["cp", "-a", shop.path, snapshot], check=True)
+    scenario = Scenario(site=shop, snapshot=snapshot, command=("update", "--upgrade"))
+    every = traced(scenario, tmp_path / "trace")
+    done = run_forked(shop, scenario.command, plan=f"EACCES@{writing(every)}")
+    assert done.code == 0, done.err
+    assert "could not write" in done.err
+    second = shop.current
+    subprocess.run(["cp", "-a", f"{shop.path}/.", snapshot], check=True)
+    again = writing(effects(shop, ["update"], tmp_path / "trace"))
+    assert lockfile(shop) != old
+    scenario.restore()
+    done = run_forked(shop, ["update"], plan=f"EACCES@{again}")
+    assert done.code == 0, done.err
+    assert (shop.current, lockfile(shop)) == (second, old)
+    assert shop.run("update").code == 0
+    assert (shop.current, "app==2.0" in lockfile(shop)) == (second, True)
+
+
+def traced(scenario: Scenario, trace: Path) -> list[str]:
+    """The effects of a command that finds its wheels in the store, since it was run before; all is undone."""
+    run_forked(scenario.site, scenario.command)
+    every = effects(scenario.restore(), scenario.command, trace)
+    scenario.restore()
+    return every
+
+
+def writing(every: list[str]) -> int:
+    """The number of the effect that begins to write the lockfile."""
+    return next(number for number, effect in enumerate(every, start=1) if "/.requirements.txt." in effect)

@@ -14,7 +14,7 @@ from venvship.model.history import EventName, LockfileDue
 from venvship.operations.workspace import Workspace
 
 
-def put_in_place(workspace: Workspace, release_id: str, due: LockfileDue) -> None:
+def put_in_place(workspace: Workspace, release_id: str, due: LockfileDue) -> bool:
     """Write the lockfile of what is current over the one it was made from, and say so in the journal.
 
     The caller holds switch.mutex. A lockfile that somebody has written meanwhile stays. What fails is a
@@ -26,13 +26,16 @@ def put_in_place(workspace: Workspace, release_id: str, due: LockfileDue) -> Non
         workspace: The root.
         release_id: What is current.
         due: Where its lockfile goes, and what it replaces.
+
+    Returns:
+        Whether it is settled; otherwise it stays due.
     """
     from venvship.operations.lock import write_lockfile  # brings the reader of lockfiles, for this case alone
 
     named = workspace.layout.path / due.path
     path = os.path.realpath(named)
     try:
-        content = (workspace.layout.release(release_id) / ".venvship" / "lockfile").read_bytes()
+        content = lockfile_of(workspace, release_id)
         there = _sha256(path)
         if there == due.before:
             write_lockfile(path, content)
@@ -45,7 +48,20 @@ def put_in_place(workspace: Workspace, release_id: str, due: LockfileDue) -> Non
         workspace.record(EventName.LOCKFILE_WRITTEN, release=release_id)
     except (OSError, VenvshipError) as error:
         text = error.strerror if isinstance(error, OSError) else error.message
-        workspace.warn("lockfile-not-replaced", f"could not write {named}: {text}; the next update will")
+        workspace.warn(
+            "lockfile-not-replaced", f"could not write {named}: {text}; the next update tries again"
+        )
+        return False
+    return True
+
+
+def lockfile_of(workspace: Workspace, release_id: str) -> bytes:
+    """The lockfile that a release was built from.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return (workspace.layout.release(release_id) / ".venvship" / "lockfile").read_bytes()
 
 
 def _sha256(path: str) -> str | None:

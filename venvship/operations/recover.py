@@ -177,8 +177,8 @@ def _settle(workspace: Workspace, history: History, *, boot: bool) -> Recovered:
     intent = history.intent
     if intent is None:
         if history.lockfile_due is not None and current is not None and current == history.expected:
-            put_in_place(workspace, current, history.lockfile_due)
-            return Recovered(outcome="promoted", current=current)
+            done = put_in_place(workspace, current, history.lockfile_due)
+            return Recovered(outcome="promoted" if done else "clean", current=current)
         return _observe(workspace, history, current)
     if intent.kind == "promote":
         if current == intent.target:

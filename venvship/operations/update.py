@@ -21,6 +21,7 @@ from venvship.model.settings import Settings
 from venvship.operations import interpreter as interpreters
 from venvship.operations.debris import has_debris
 from venvship.operations.environment import Environment, lockfile_paths, read_environment
+from venvship.operations.lockfile import lockfile_of
 from venvship.operations.plan import Plan, plan, refused
 from venvship.operations.recover import is_settled
 from venvship.operations.release import (
@@ -146,7 +147,7 @@ def _propose(
         _require_no_pause(workspace, LOCKING)
         environment, lockfile = _lock(workspace, settings, interpreter)
     else:
-        environment = read_environment(lockfile_paths(workspace, settings), settings, interpreter)
+        environment = _read(workspace, settings, history, interpreter)
     describe(result, environment)
     found: Plan = plan(workspace, history, settings, environment, upgrade=options.upgrade)
     if found.hold is not None:
@@ -154,6 +155,18 @@ def _propose(
     if found.action != "unchanged":
         _require_no_pause(workspace, environment.digest)
     return Proposal(environment=environment, plan=found, lockfile=lockfile)
+
+
+def _read(
+    workspace: Workspace, settings: Settings, history: History, interpreter: Interpreter
+) -> Environment:
+    """What the lockfile asks for: the one on disk, unless that of what is current could not be put there."""
+    paths = lockfile_paths(workspace, settings)
+    current = workspace.layout.current()
+    if history.lockfile_due is None or current is None:
+        return read_environment(paths, settings, interpreter)
+    content = lockfile_of(workspace, current)
+    return read_environment(paths, settings, interpreter, read=lambda _path: content)
 
 
 def _lock(
