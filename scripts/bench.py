@@ -6,12 +6,13 @@ The parts are in `tests/bench`. Exit status: 0 if everything was measured, whate
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,38 +61,60 @@ PARTS = (
 def main() -> int:
     """Measure the parts that were asked for, and print their rows as they come."""
     arguments = parse()
-    rows: list[Row] = []
     try:
         cache = Path(arguments.cache).expanduser().absolute()
         cache.mkdir(parents=True, exist_ok=True)
         prepared = inputs.prepare(Path(arguments.lockfile), cache)
         uv = inputs.find_uv(cache)
-        above = Path(arguments.dir).expanduser().absolute() if arguments.dir else cache
-        above.mkdir(parents=True, exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix="run-", dir=above))
-        try:
-            with inputs.serving(prepared.index) as index:
-                shop = Workshop(
-                    path=directory,
-                    inputs=prepared,
-                    index=index,
-                    venvship=chosen(arguments.venvship, directory),
-                    uv=uv,
-                    rounds=arguments.rounds or (1 if arguments.quick else 5),
-                    quick=arguments.quick,
-                )
-                facts = describe(shop)
-                for row in measure(shop, arguments.part or [part.name for part in PARTS]):
-                    rows.append(row)
-                    show(row)
-        finally:
-            print("==> removing what was made", flush=True)
-            remove_tree(str(directory))
+        with working(arguments.dir or cache) as directory, inputs.serving(prepared.index) as index:
+            shop = Workshop(
+                path=directory,
+                inputs=prepared,
+                index=index,
+                venvship=chosen(arguments.venvship, directory),
+                uv=uv,
+                rounds=arguments.rounds or (1 if arguments.quick else 5),
+                quick=arguments.quick,
+            )
+            facts = describe(shop)
+            rows: list[Row] = []
+            try:
+                measure(shop, arguments.part or [part.name for part in PARTS], rows)
+            finally:
+                report(arguments, facts, rows)
     except (inputs.InputError, CommandError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    return 0
+
+
+@contextlib.contextmanager
+def working(above: str | Path) -> Iterator[Path]:
+    """A directory to work in, which goes at the end with all that was made."""
+    parent = Path(above).expanduser().absolute()
+    parent.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+    try:
+        yield directory
+    finally:
+        print(f"==> removing {directory}", flush=True)
+        remove_tree(str(directory))
+
+
+def measure(shop: Workshop, names: Sequence[str], rows: list[Row]) -> None:
+    """Add the rows of some parts, in the table's order, each printed at once."""
+    print(HEADER, flush=True)
+    for part in PARTS:
+        if part.name in names:
+            for row in labelled(part.name, part.run(shop)):
+                rows.append(row)
+                show(row)
+
+
+def report(arguments: argparse.Namespace, facts: Mapping[str, Any], rows: Sequence[Row]) -> None:
+    """Sum the table up, and write the files that were asked for."""
     judged = [row.met for row in rows if row.met is not None]
     print(
         f"{sum(judged)} of {len(judged)} targets met; {sum(bool(row.skipped) for row in rows)} rows skipped"
@@ -100,19 +123,8 @@ def main() -> int:
         written = {**facts, "rows": [{**asdict(row), "met": row.met} for row in rows]}
         Path(arguments.json).write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n")
     if arguments.plot:
-        caption = (
-            f"{facts['packages']} packages, {facts['cores']} cores, {facts['filesystem']}; medians in seconds"
-        )
+        caption = f"{facts['packages']} packages, {facts['cores']} cores, {facts['filesystem']}; medians"
         Path(arguments.plot).write_text(plot.draw(rows, caption))
-    return 0
-
-
-def measure(shop: Workshop, names: Sequence[str]) -> Iterator[Row]:
-    """The rows of some parts, in the table's order."""
-    print(HEADER, flush=True)
-    for part in PARTS:
-        if part.name in names:
-            yield from labelled(part.name, part.run(shop))
 
 
 def chosen(given: str | None, directory: Path) -> Path:
@@ -139,6 +151,7 @@ def describe(shop: Workshop) -> dict[str, Any]:
         "commit": commit(),
         "lockfile": shop.inputs.lockfile.name,
         "packages": len(shop.inputs.files),
+        "files": shop.inputs.members,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": os.cpu_count(),

@@ -83,7 +83,9 @@ def measured(lockfile: Path, work: Path, *parts: str) -> dict[str, Any]:
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((work / "out.json").read_text())
     assert isinstance(found, dict)
-    fits(found, {"format": int, "commit": str, "packages": int, "filesystem": str, "rows": [ROW]})
+    fits(
+        found, {"format": int, "commit": str, "packages": int, "files": int, "filesystem": str, "rows": [ROW]}
+    )
     assert found["packages"] == 3
     assert {row["part"] for row in found["rows"]} == set(parts)
     assert not list((work / "cache").glob("run-*")), "it leaves what it made"

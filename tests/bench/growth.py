@@ -213,7 +213,9 @@ def _store(shop: Workshop, few: int, many: int) -> Iterator[Row]:
         shop.lock(root, tiny_lockfile(shop.path / "tiny", ["pack0"]))
         shop.in_the_past(root, 30, "release")
         shop.in_the_past(root, 30, "release")
-        shop.in_the_past(root, 20, "prune")
+        # Two, since the store counts the time between clean-ups, without the longest stretch.
+        for days in (20, 10):
+            shop.in_the_past(root, days, "prune")
         wheels = root / "store" / "wheels"
         before = len(os.listdir(wheels))
         os.sync()

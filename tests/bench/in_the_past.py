@@ -14,15 +14,12 @@ from venvship.api import Root, default_runtime
 
 def main(path: str, days: float, what: str) -> None:
     """Do it."""
-    environ = {"PATH": os.defpath, "HOME": path, "LC_ALL": "C.UTF-8", "PIP_CONFIG_FILE": os.devnull}
-    root = Root.open(
-        path,
-        runtime=default_runtime(
-            environ=environ | {"PIP_NO_INDEX": "1"},
-            clock=lambda: datetime.now(UTC) - timedelta(days=days),
-            syslog="",
-        ),
+    environ = {"PATH": os.defpath, "HOME": path, "LC_ALL": "C.UTF-8", "VENVSHIP_SYSLOG": ""}
+    runtime = default_runtime(
+        environ=environ | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"},
+        clock=lambda: datetime.now(UTC) - timedelta(days=days),
     )
+    root = Root.open(path, runtime=runtime)
     if what == "release":
         root.release(rebuild=True)
     else:

@@ -77,6 +77,11 @@ class Inputs:
         """The wheels, sorted."""
         return sorted(self.wheels.glob("*.whl"))
 
+    @property
+    def members(self) -> int:
+        """How many files they hold, without the bytecode that is made of them."""
+        return sum(len(_members(wheel)) for wheel in self.files)
+
 
 def prepare(lockfile: Path, cache: Path) -> Inputs:
     """Download what a lockfile selects, once, and lay an index out.
@@ -237,16 +242,18 @@ def typical(wheels: Sequence[Path]) -> Path:
     Raises:
         InputError: None of them names its folder of metadata as it is named itself.
     """
-    members: dict[Path, list[str]] = {}
-    for wheel in wheels:
-        with zipfile.ZipFile(wheel) as archive:
-            members[wheel] = archive.namelist()
+    members = {wheel: _members(wheel) for wheel in wheels}
     mean = sum(map(len, members.values())) / len(members)
     plain = [wheel for wheel in wheels if f"{_stem(wheel)}.dist-info/METADATA" in members[wheel]]
     pure = [wheel for wheel in plain if wheel.name.endswith("-none-any.whl")]
     if not plain:
         raise InputError("no wheel of the lockfile can be made another version of")
     return min(pure or plain, key=lambda wheel: (abs(len(members[wheel]) - mean), wheel.name))
+
+
+def _members(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return [name for name in archive.namelist() if not name.endswith("/")]
 
 
 def _stem(wheel: Path) -> str:
