@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import alive, eventually
 from tests.support.roots import Site
 from tests.support.wheels import build_wheel, lockfile_text
 from tests.torture.children import MARK, descendants, kill_marked, marked
@@ -94,16 +95,3 @@ def test_nothing_survives_a_release_that_is_killed_and_the_next_one_begins_at_on
         kill_marked(mark)
         with contextlib.suppress(OSError):
             victim.communicate()
-
-
-def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
-
-
-def eventually(condition: Callable[[], bool], *, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True

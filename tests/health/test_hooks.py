@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import alive
 from venvship.errors import InterruptedByError, ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.hooks import find_programs, run_hook
@@ -57,13 +58,6 @@ def program(context: Context, name: str, script: str) -> None:
 
 def log_of(context: Context, name: str) -> str:
     return Path(context.log_dir, f"{name}.txt").read_text()
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def test_a_hook_works_in_the_release_and_is_told_about_it(context: Context) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.index import LocalIndex
-from tests.support.roots import Finished, Site, command
+from tests.support.roots import Site
 from tests.support.wheels import build_wheel
 
 USER, SECRET = "deploy", "s3cret-of-the-shop"
@@ -66,19 +65,6 @@ class ProcessList(threading.Thread):
         self.join()
 
 
-def as_cron(site: Site, home: Path, *arguments: str) -> Finished:
-    done = subprocess.run(
-        [command(), "-C", site.path, *arguments],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
-
-
 @pytest.mark.parametrize("way", [by_netrc, by_url])
 def test_an_index_with_a_password_works_under_cron_and_the_password_shows_nowhere(
     site: Site, home: Path, index: LocalIndex, wheelhouse: Path, way: Callable[[Path, LocalIndex], None]
@@ -93,14 +79,14 @@ def test_an_index_with_a_password_works_under_cron_and_the_password_shows_nowher
     watching = ProcessList()
     watching.start()
     try:
-        printed = [as_cron(site, home, "lock")]
+        printed = [site.run_as_cron("lock")]
         os.utime(site.path / "requirements.txt", (0, 0))
-        printed += [as_cron(site, home, "update", "--json"), as_cron(site, home, "-v", "update")]
+        printed += [site.run_as_cron("update", "--json"), site.run_as_cron("-v", "update")]
         (site.path / "requirements.in").write_text("secretive\n")
-        printed.append(as_cron(site, home, "update", "--upgrade"))
+        printed.append(site.run_as_cron("update", "--upgrade"))
         assert [done.code for done in printed] == [0, 0, 0, 0], printed
         (site.path / "requirements.in").write_text("secretive\nnot-there\n")
-        failed = as_cron(site, home, "update", "--upgrade", "--json")
+        failed = site.run_as_cron("update", "--upgrade", "--json")
         assert failed.code == 20
     finally:
         watching.stop()
@@ -122,7 +108,7 @@ def test_a_wrong_password_is_code_20_and_shows_nowhere_either(
     hashes = f"secretive==1.0 --hash=sha256:{'0' * 64}\n"
     (site.path / "requirements.txt").write_text(hashes)
     os.utime(site.path / "requirements.txt", (0, 0))
-    done = as_cron(site, home, "update")
+    done = site.run_as_cron("update")
     assert done.code == 20
     assert "401" in done.err
     assert SECRET not in done.err

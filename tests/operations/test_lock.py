@@ -212,16 +212,16 @@ def test_options_of_the_inputs_are_kept_and_paths_are_relative_to_the_lockfile(s
 
 
 def test_the_lockfile_keeps_its_mode_and_a_link_to_it_stays_a_link(shop: Site) -> None:
-    target = shop.path.parent / "shared.txt"
+    target = shop.path.parent / "elsewhere.txt"
     target.write_text("# nothing yet\n")
     target.chmod(0o640)
-    (shop.path / "requirements.txt").symlink_to("../shared.txt")
-    left_over = shop.path.parent / ".shared.txt.0123abcd"
+    (shop.path / "requirements.txt").symlink_to("../elsewhere.txt")
+    left_over = shop.path.parent / ".elsewhere.txt.0123abcd"
     left_over.write_text("of a write that was killed")
 
     assert lock(shop).changed
 
-    assert os.readlink(shop.path / "requirements.txt") == "../shared.txt"
+    assert os.readlink(shop.path / "requirements.txt") == "../elsewhere.txt"
     assert target.stat().st_mode & 0o777 == 0o640
     assert pins(shop) == ["app==1.1", "dep==1.1"]
     assert not left_over.exists()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.roots import Finished, Site
+from tests.support.roots import Site
 from tests.torture import kills
 from venvship.api import Root
 from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
@@ -375,24 +373,9 @@ def test_a_recovery_is_told(site: Site) -> None:
     assert events() == ["recovered"]
 
 
-def run_as_cron(site: Site, *arguments: str) -> Finished:
-    """Under nothing but what cron gives."""
-    executable = Path(sys.executable).parent / "venvship"
-    done = subprocess.run(
-        [executable, "-C", site.path, *arguments],
-        env={"PATH": "/usr/bin:/bin", "HOME": site.environment["HOME"]},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
-
-
 def test_it_works_with_the_environment_that_cron_gives(site: Site) -> None:
     site.release("1.0")
     site.lock("1.1")
-    done = run_as_cron(site, "update")
+    done = site.run_as_cron("update")
     assert (done.code, done.err) == (0, "")
     assert "1.0 → 1.1" in done.out

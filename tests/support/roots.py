@@ -129,6 +129,19 @@ class Site:
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 
+    def run_as_cron(self, *arguments: str) -> Finished:
+        """Run the installed command with nothing in its environment but what cron gives, from elsewhere."""
+        done = subprocess.run(
+            [command(), "-C", self.path, *arguments],
+            env={"PATH": "/usr/bin:/bin", "HOME": self.environment["HOME"]},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start the installed command in the root, and leave it running."""
         return subprocess.Popen(

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import eventually
 from venvship.errors import BusyError, NotWritableError
 from venvship.system.mutex import Mutex, lease_withheld, shared, take_lease
 
@@ -69,15 +70,6 @@ if sys.argv[2] == "fork" and os.fork():
 print("ready", flush=True)
 sys.stdin.read()
 """
-
-
-def eventually(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.fixture

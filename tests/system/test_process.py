@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.processes import alive, eventually
 from venvship.errors import InterruptedByError, ProgramNotFoundError
 from venvship.system import process
 from venvship.system.process import ProcessResult
@@ -37,23 +38,6 @@ def sh(script: str, **options: Any) -> ProcessResult:
 
 def python(script: str, *arguments: str, **options: Any) -> ProcessResult:
     return run(sys.executable, "-I", "-S", "-c", script, *arguments, **options)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def eventually(condition: Callable[[], bool], *, seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def read_pid(path: Path) -> int:
