@@ -212,6 +212,7 @@ POINTS: dict[str, Callable[[_Full], list[str]]] = {
     "rollback twice": _rollback_twice,
     "rollback, fill, prune": _rollback_fill_prune,
     "promote": _fails_clean("promote", "@{1}"),
+    "update": _fails_clean("update"),
     "hold": _fails_clean("hold"),
     "pin": _fails_clean("pin", "current"),
     "init": _init,
