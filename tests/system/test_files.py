@@ -13,6 +13,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -453,6 +454,20 @@ def test_hard_linked_files_elsewhere_keep_their_contents_and_modes(tmp_path: Pat
         "module.py": (0o444, "module.py"),
         "script": (0o555, "script"),
     }
+
+
+def test_several_may_remove_one_tree_at_the_same_time(tmp_path: Path) -> None:
+    for number in range(20):
+        tree = tmp_path / f"tree-{number}"
+        for folder in range(10):
+            (tree / str(folder) / "deep").mkdir(parents=True)
+            for name in range(10):
+                (tree / str(folder) / "deep" / str(name)).touch()
+            (tree / str(folder) / "deep").chmod(0o555)
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(files.remove_tree, tree) for _ in range(4)]:
+                done.result()
+        assert not tree.exists()
 
 
 def test_removing_nothing_a_file_or_what_is_below_a_file(tmp_path: Path) -> None:

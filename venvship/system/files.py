@@ -409,7 +409,8 @@ def _fill(writer: BinaryIO, reader: BinaryIO, how: str) -> str:
 def remove_tree(path: str | os.PathLike[str]) -> None:
     """Remove a directory tree, read-only directories included. Nothing there is fine.
 
-    Links are removed, never followed, `path` itself included: somebody may have moved a release to another
+    So is somebody who removes the same tree: a prune, and a command that takes for debris what it has left
+    so far. Links are removed, never followed, `path` itself included: somebody may have moved a release to another
     disk and left a link. Hard links elsewhere keep their contents and modes: only
     directories are made writable on the way.
 
@@ -425,23 +426,28 @@ def remove_tree(path: str | os.PathLike[str]) -> None:
     if not stat.S_ISDIR(kind):
         remove_name(path)
         return
+    with contextlib.suppress(FileNotFoundError):
+        for entry in _entries_to_remove(path):
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+            else:
+                remove_name(entry.path)
+        failpoints.reach("rmdir", path)
+        os.rmdir(path)
+
+
+def _entries_to_remove(path: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """What is in a directory, which is made writable if there is anything."""
     try:
         names = os.scandir(path)
     except PermissionError:
         set_mode(path, 0o700)
         names = os.scandir(path)
     with names:
-        entries = list(names)
+        entries: list[os.DirEntry[str]] = list(names)
     if entries and not os.access(path, os.W_OK | os.X_OK):
         set_mode(path, 0o700)
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            remove_tree(entry.path)
-        else:
-            failpoints.reach("unlink", entry.path)
-            os.unlink(entry.path)
-    failpoints.reach("rmdir", path)
-    os.rmdir(path)
+    return entries
 
 
 def empty_directory(path: str | os.PathLike[str]) -> None:
