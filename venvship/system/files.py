@@ -410,9 +410,9 @@ def remove_tree(path: str | os.PathLike[str]) -> None:
     """Remove a directory tree, read-only directories included. Nothing there is fine.
 
     So is somebody who removes the same tree: a prune, and a command that takes for debris what it has left
-    so far. Links are removed, never followed, `path` itself included: somebody may have moved a release to another
-    disk and left a link. Hard links elsewhere keep their contents and modes: only
-    directories are made writable on the way.
+    so far. Links are removed, never followed, `path` itself included: somebody may have moved a release to
+    another disk and left a link. Hard links elsewhere keep their contents and modes: only directories are
+    made writable on the way.
 
     Crash: part of the tree is left. Only for trees already out of the way (`.trash-…`), or debris.
 
