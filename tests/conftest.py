@@ -69,7 +69,13 @@ def known_python(
     site = make_site(folder / "root", application, shared_store, folder / "home", None)
     for version in VERSIONS:
         site.release(version)
+    # Before anybody else puts something there.
+    copy_store(shared_store, _first_filled(shared_store))
     return site.path / "state" / "python.json"
+
+
+def _first_filled(shared_store: Path) -> Path:
+    return shared_store.with_name("first-filled")
 
 
 @pytest.fixture
@@ -77,5 +83,5 @@ def site(
     tmp_path: Path, application: dict[str, Distribution], shared_store: Path, known_python: Path
 ) -> Site:
     """A root with a small application and a filled store of its own, nothing released yet."""
-    store = copy_store(shared_store, tmp_path / "store")
+    store = copy_store(_first_filled(shared_store), tmp_path / "store")
     return make_site(tmp_path / "root", application, store, tmp_path / "home", known_python)

@@ -6,9 +6,9 @@ Each is ended within its timeout and five seconds, nothing of it is left running
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -57,6 +57,18 @@ CHECKS = ("candidate check", "live check")
 
 CODES = {0, 21, 22, 23}
 """How a release may end whose checks and hooks misbehave."""
+
+PEAK = """\
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)
+"""
+"""Runs a command, and notes the KiB of the largest process that it consisted of.
+
+In a process of its own, and a small one: what a process had before its exec counts as its own.
+"""
 
 Case = tuple[tuple[str, str], ...]
 """One or two of: a place, and the behaviour there."""
@@ -139,23 +151,21 @@ class _Ended:
 
 def _release(site: Site) -> _Ended:
     mark = f"{site.path}:{time.monotonic_ns()}"
-    output = site.path / "output"
+    peak = site.path / "peak"
     began = time.monotonic()
-    with output.open("w") as file:
-        process = subprocess.Popen(
-            [command(), "release", "--rebuild", "--force"],
-            cwd=site.path,
-            env={**site.environment, MARK: mark},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-        )
-        # Its children count as well, since it waits for them: the largest process of all.
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    said = output.read_text()
-    output.unlink()
-    return _Ended(process.returncode, said, time.monotonic() - began, usage.ru_maxrss << 10, mark)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", PEAK, peak, command(), "release", "--rebuild", "--force"],
+        cwd=site.path,
+        env={**site.environment, MARK: mark},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    memory = int(peak.read_text()) << 10
+    peak.unlink()
+    return _Ended(done.returncode, done.stdout, time.monotonic() - began, memory, mark)
 
 
 def _timeout(place: str, how: str, case: Case) -> float:
