@@ -267,6 +267,16 @@ def test_a_service_is_left_running_and_goes_on_writing_to_the_log(tmp_path: Path
     assert alive(strays[0])
 
 
+def test_what_a_restart_prints_until_it_is_killed_is_cut_down_too(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    flood = "trap '' TERM; while :; do head -c 100000000 /dev/zero; done"
+
+    result = sh(flood, survivors="leave", log=str(log), output_cap=100_000, timeout=0.2)
+
+    assert result.timed_out
+    assert log.stat().st_size <= 100_000
+
+
 def test_a_restart_that_takes_too_long_is_ended_with_its_group(tmp_path: Path, strays: list[int]) -> None:
     script = f"sleep 60 & echo $! > {tmp_path}/pid; wait"
 

@@ -329,6 +329,10 @@ class _Child:
             seconds = min(seconds, _WATCH_TICK)
         for key, _ in self._selector.select(seconds):
             key.data()
+        self._trim()
+
+    def _trim(self) -> None:
+        """Cut the log down that the child writes by itself."""
         if self._own_log:
             with contextlib.suppress(OSError):
                 self._log.trim()
@@ -350,6 +354,7 @@ class _Child:
             kill_group(self._group)
             kill_stragglers(self._group, self._tag)
         self._drain()
+        self._trim()
         _GUARD.remove(self._group)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=GRACE)
