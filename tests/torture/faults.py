@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from tests.support.roots import Finished
 from tests.torture import invariants
@@ -143,10 +143,3 @@ def _after(
     allowed = before.releases if scenario.always_refused else None
     wrong += invariants.settled(site, before, current=allowed)
     return wrong + (invariants.swept(site) if scenario.cleans else [])
-
-
-def parts(lab: Lab, scale: Scale) -> Iterator[Tally]:
-    """All of this module, over all scenarios."""
-    for part in (kills, signals, errors, filling):
-        for name in ALL:
-            yield part(lab, name, scale)

@@ -210,7 +210,6 @@ class Record:
         seq: When it was sealed, in the journal's order.
         state: See `State`.
         environment_digest: What it was built for.
-        lockfile_sha256: Of the lockfile it was built from.
         pinned: Protected from prune.
         pruned: Gone.
         rejected: The last thing that happened to it was a refusal by a candidate check or the prepare hook.
@@ -224,7 +223,6 @@ class Record:
     seq: int = 0
     state: State = State.SEALED
     environment_digest: str = ""
-    lockfile_sha256: str = ""
     pinned: bool = False
     pruned: bool = False
     rejected: bool = False
@@ -405,7 +403,6 @@ def _sealed(history: History, event: Event) -> None:
     record.seq = event.seq
     record.pruned = False
     record.environment_digest = _text(event, "environment_digest") or ""
-    record.lockfile_sha256 = _text(event, "lockfile_sha256") or ""
 
 
 def _rejected(history: History, event: Event) -> None:
