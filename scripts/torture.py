@@ -60,7 +60,7 @@ class Part:
 def run_kills(lab: Lab, scale: Scale) -> Iterator[Tally]:
     """SIGKILL before every system call that touches the root."""
     reason = kills.reason_to_skip()
-    for name in SCENARIOS:
+    for name in filter(scale.wants, SCENARIOS):
         yield (
             Tally(f"SIGKILL at system calls, {name}", skipped=reason)
             if reason
@@ -72,7 +72,7 @@ def over_scenarios(part: Callable[[Lab, str, Scale], Tally]) -> Callable[[Lab, S
     """A part that goes through all scenarios."""
 
     def run(lab: Lab, scale: Scale) -> Iterator[Tally]:
-        for name in faults.ALL:
+        for name in filter(scale.wants, faults.ALL):
             yield part(lab, name, scale)
 
     return run
@@ -139,7 +139,7 @@ PARTS = (
     Part("acknowledged", over_filesystems(powercuts.acknowledged, "acknowledged", powercuts, POWER, 50), 2),
     Part("disks", over_filesystems(disks.full_disks, "full disk", disks, tuple(disks.FULL)), 2),
     Part("races", alone(races.run, 200), 1),
-    Part("model", alone(model.walk, 10_000), 100),
+    Part("model", alone(model.walk, 14_000), 100),
     Part("hostile", alone(hostile.run, 2_000), 40),
     Part("misbehaving", alone(misbehaving.run, 100), 6),
     Part("bystanders", alone(bystanders.prune, 1_000), 5),
@@ -159,7 +159,8 @@ def main() -> int:
         for part in PARTS:
             if not arguments.part or part.name in arguments.part:
                 points = arguments.points or (part.quick if arguments.quick else None)
-                for tally in part.run(lab, Scale(points=points, seed=arguments.seed)):
+                scale = Scale(points=points, seed=arguments.seed, scenarios=tuple(arguments.scenario or ()))
+                for tally in part.run(lab, scale):
                     rows.append(tally)
                     show(tally)
     finally:
@@ -179,6 +180,13 @@ def parse() -> argparse.Namespace:
     names = [part.name for part in PARTS]
     parser.add_argument(
         "--part", action="append", choices=names, metavar="NAME", help=f"only: {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        choices=faults.ALL,
+        metavar="NAME",
+        help=f"of kills, signals and errors, only: {', '.join(faults.ALL)}",
     )
     parser.add_argument("--points", type=int, help="at most so many points in each row")
     parser.add_argument("--json", metavar="FILE", help="write all rows, with all violations")

@@ -230,6 +230,16 @@ def test_while_a_release_is_on_trial_everything_lies_below_it(story: Story) -> N
     assert story.now.rollback_target("A", anything) == "C"
 
 
+def test_a_rollback_passes_over_what_is_recorded_as_pruned_and_still_there() -> None:
+    story = Story()
+    story.promote("A", "B", "C").write("pruned", "B")
+
+    assert story.now.rollback_target("C", anything) == "A"
+    assert story.now.rollback_target_after("D", anything) == "C"
+    story.write("pruned", "A")
+    assert story.now.rollback_target("C", anything) is None
+
+
 def test_on_the_way_back_from_a_trial_everything_still_lies_below_it(story: Story) -> None:
     """The way back is journalled, and `current` is still the release that did not pass."""
     story.promote("A", "B", "C").promoting("A")

@@ -51,11 +51,17 @@ class Scale:
         points: At most so many; `None` for all there are.
         seed: For what is chosen by chance.
         until_wrong: Stop at the first violation: for a hunt.
+        scenarios: Of the parts that go through scenarios, only these; empty: all.
     """
 
     points: int | None = None
     seed: int = 1
     until_wrong: bool = False
+    scenarios: tuple[str, ...] = ()
+
+    def wants(self, scenario: str) -> bool:
+        """Whether a scenario is to be tried."""
+        return not self.scenarios or scenario in self.scenarios
 
     def is_done(self, tally: Tally) -> bool:
         """Whether to stop early."""

@@ -303,7 +303,12 @@ class History:
         self, entries: Sequence[str], current: str | None, intact: Callable[[str], bool]
     ) -> str | None:
         for entry in reversed(entries):
-            if entry != current and self.state(entry) is State.PROVEN and intact(entry):
+            record = self.records.get(entry)
+            # What is recorded as pruned may still be there, whole, if that was interrupted: the next command
+            # that recovers removes it.
+            if record is None or record.pruned or entry == current:
+                continue
+            if record.state is State.PROVEN and intact(entry):
                 return entry
         return None
 
