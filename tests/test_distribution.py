@@ -62,7 +62,7 @@ def test_the_wheel_says_what_it_is(built: Path) -> None:
 
     assert metadata["Name"] == "venvship"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert "venvship = venvship.cli:main" in scripts
+    assert "venvship = venvship.__main__:main" in scripts
     assert licences, "the licence's text goes with every copy"
 
 

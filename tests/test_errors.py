@@ -129,7 +129,16 @@ def test_errors_of_one_exit_code_can_be_caught_together() -> None:
                 assert base.exit_code == error.exit_code
 
 
-def test_an_error_survives_a_process_pool() -> None:
-    error = pickle.loads(pickle.dumps(errors.BusyError("busy", hint="wait", mutex="build")))
+@pytest.mark.parametrize("kind", [c for c in ALL if c is not InterruptedByError], ids=lambda c: c.__name__)
+def test_an_error_may_come_from_another_process(kind: type[VenvshipError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("busy", hint="wait", mutex="build")))
 
+    assert type(error) is kind
     assert (error.message, error.hint, error.data) == ("busy", "wait", {"mutex": "build"})
+
+
+def test_so_may_a_signal() -> None:
+    error = pickle.loads(pickle.dumps(InterruptedByError(signal.SIGTERM, "nothing is left", hint="again")))
+
+    assert (error.message, error.hint, error.exit_code) == ("nothing is left", "again", 143)
+    assert error.signum == signal.SIGTERM

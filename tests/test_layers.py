@@ -73,6 +73,7 @@ RULES = (
         {
             "system/process.py": "the only caller of its kind",
             "system/guard.py": "starts the one process that outlives us",
+            "system/pool.py": "copies of this process, which end with it",
             **dict.fromkeys(STANDALONE, "already runs in a process of its own"),
         },
     ),

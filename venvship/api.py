@@ -8,7 +8,6 @@ called: a rollback must not wait for the import of a build.
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -63,7 +62,7 @@ def default_runtime(
     environment = dict(os.environ if environ is None else environ)
     return Runtime(
         clock=clock or (lambda: datetime.now(UTC)),
-        token=lambda: secrets.token_hex(4)[:7],
+        token=lambda: os.urandom(4).hex()[:7],
         environ=environment,
         signals=signals or Signals(),
         actor=actor or _who(environment),

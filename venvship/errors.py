@@ -354,3 +354,7 @@ class InterruptedByError(VenvshipError):
         super().__init__(message or f"interrupted by {name}", hint=hint, signal=name)
         self.signum = signum
         self.exit_code = 128 + signum  # type: ignore[misc]  # the one error whose code depends on the instance
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it was made: it may come from another process."""
+        return type(self), (self.signum, self.message), self.__dict__

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,7 @@ from venvship.errors import (
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FORMAT, FileEntry, Manifest, is_release_id
 from venvship.system import files
+from venvship.system.pool import copies_for, working
 
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
@@ -215,22 +217,40 @@ class RootLayout:
         Raises:
             ReleaseError: It is missing or damaged.
         """
+        try:
+            return tuple(map(FileEntry.from_json, self.file_rows(release_id, manifest)))
+        except (TypeError, ValueError) as error:
+            raise ReleaseError(f"{self._files_json(release_id)} is damaged") from error
+
+    def file_rows(self, release_id: str, manifest: Manifest) -> list[Any]:
+        """`files`, with each row as it was written: what `FileEntry.from_json` reads.
+
+        Raises:
+            ReleaseError: The list is missing or damaged.
+        """
         import hashlib
 
-        path = self.release(release_id) / ".venvship" / "files.json"
+        path = self._files_json(release_id)
         try:
             raw = path.read_bytes()
             if hashlib.sha256(raw).hexdigest() != manifest.files_sha256:
                 raise ReleaseError(f"{path} is not the one that the manifest names")
-            return tuple(FileEntry.from_json(row) for row in json.loads(raw)["files"])
+            return list(json.loads(raw)["files"])
         except OSError as error:
             raise ReleaseError(f"cannot read {path}: {error.strerror}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise ReleaseError(f"{path} is damaged") from error
 
+    def _files_json(self, release_id: str) -> Path:
+        return self.release(release_id) / ".venvship" / "files.json"
+
     def sealed(self) -> list[str]:
         """The ids of directories with a manifest, in no particular order."""
-        return [name for name in self._names() if is_release_id(name) and self._has_manifest(name)]
+        return [name for name in self._names() if self.is_sealed(name)]
+
+    def is_sealed(self, name: str) -> bool:
+        """Whether there is a release of this id, with a manifest."""
+        return is_release_id(name) and self._has_manifest(name)
 
     def may_be_sealed(self, release_id: str) -> bool:
         """Whether a release has a manifest, or nobody can tell, for it cannot be looked at."""
@@ -263,7 +283,7 @@ class RootLayout:
             raise RootError(f"cannot list {self.releases}: {error.strerror}") from error
 
     def _has_manifest(self, name: str) -> bool:
-        return os.path.lexists(self.releases / name / ".venvship" / "manifest.json")
+        return os.path.lexists(f"{self.releases}/{name}/.venvship/manifest.json")
 
     # -- state --------------------------------------------------------------------------------------------
 
@@ -385,16 +405,46 @@ def quick_problem(root: RootLayout, release_id: str) -> str:
     not read; `verify` does that.
     """
     try:
-        manifest = root.manifest(release_id)
-        entries = root.files(release_id, manifest)
+        rows = root.file_rows(release_id, root.manifest(release_id))
     except (ReleaseError, FormatError) as error:
         return error.message
-    base = str(root.release(release_id))
-    for entry in entries:
-        problem = entry_problem(base, entry)
-        if problem:
+    size = max(1, -(-len(rows) // _CHUNKS))
+    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    look = functools.partial(_first_problem, str(root.release(release_id)))
+    try:
+        with working(look, chunks, copies=copies_for(len(rows))) as looking:
+            looking.join_in(_go_on)
+            problems = looking.results(_go_on)
+    except OSError:  # somebody killed the other process, for memory perhaps; a rollback needs an answer
+        problems = [look(chunk) for chunk in chunks]
+    return next(filter(None, problems), "")
+
+
+_CHUNKS: Final = 64
+
+
+def _first_problem(base: str, rows: Sequence[Any]) -> str:
+    for row in rows:
+        try:
+            # Nearly all are files, and as they should be.
+            path, kind, mode, size, _ = row
+            if kind == "file":
+                found = os.lstat(f"{base}/{path}")
+                if found.st_mode == stat.S_IFREG | int(mode, 8) and found.st_size == size:
+                    continue
+        except (OSError, TypeError, ValueError):
+            pass
+        try:
+            entry = FileEntry.from_json(row)
+        except (TypeError, ValueError):
+            return f"the list of its files is damaged: {row}"
+        if problem := entry_problem(base, entry):
             return f"{entry.path}: {problem}"
     return ""
+
+
+def _go_on() -> None:
+    """A quick look is over before anybody could want to end it."""
 
 
 _TYPES: Final[Mapping[str, int]] = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "link": stat.S_IFLNK}

@@ -112,16 +112,15 @@ def generated(wheel: StoredWheel, places: Places, url: str | None = None) -> dic
         {wheel.sha256: (pyc,)},
         {wheel.sha256: "/bytecode"},
         version=VERSION_FOLDER,
-        reserved={},
         overlap=(),
     )
-    files = generate(
+    (files,) = generate(
         layout,
         [wheel],
         {wheel.name: pinned(wheel, url=url)},
         {"bin/tool": b"#!python\nprint()\n"},
         {"__pycache__/_venvship.cpython-311.pyc": b"bytecode"},
-        places=places,
+        places=(places,),
     )
     return {path: file.data for path, file in files.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.releases import SITE, VERSION_FOLDER, digest_of, wheel_value
-from venvship.build.layout import Layout, lay_out, version_folder
+from venvship.build.layout import Layout, lay_out, refuse_reserved, version_folder
 from venvship.errors import FileConflictError, InvalidWheelError
 from venvship.model.interpreter import Interpreter
 from venvship.model.wheel import StoredFile, StoredWheel
@@ -21,14 +21,15 @@ def laid_out(
     overlap: tuple[str, ...] = (),
     bytecode: dict[str, tuple[StoredFile, ...]] | None = None,
 ) -> Layout:
-    return lay_out(
+    layout = lay_out(
         wheels,
         bytecode or {},
         {sha: f"/bytecode/{sha}" for sha in bytecode or {}},
         version=VERSION_FOLDER,
-        reserved=VIRTUALENV,
         overlap=overlap,
     )
+    refuse_reserved(layout, VIRTUALENV)
+    return layout
 
 
 def compiled(*paths: str) -> tuple[StoredFile, ...]:

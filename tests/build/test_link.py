@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.releases import digest_of
-from venvship.build.link import Linker, Stamp
+from venvship.build.link import Linker, stamp_of
 from venvship.errors import StoreDamagedError
 from venvship.model.wheel import StoredFile
 
@@ -46,7 +46,7 @@ def test_a_file_is_a_second_name_of_the_stored_one(stored: Path, tmp_path: Path,
     stamp = linker.link(str(stored), str(tmp_path / "x.py"), described())
 
     assert (tmp_path / "x.py").samefile(stored)
-    assert stamp == Stamp.of(stored.lstat())
+    assert stamp == stamp_of(stored.lstat())
     assert linker.counts == {"hardlink": 1, "reflink": 0, "copy": 0}
 
 

@@ -42,7 +42,7 @@ def test_a_wheel_that_would_not_fit_unpacked_is_refused_with_both_figures(
 def test_what_is_in_the_store_takes_no_room_unless_it_is_copied(tmp_path: Path, store: Store) -> None:
     wheel = wheel_value("huge", {"site/huge.py": ""})
     file = wheel.files[0]
-    object.__setattr__(file, "size", HUGE)
+    object.__setattr__(wheel, "files", (file._replace(size=HUGE),))
     require_room(request_for(tmp_path, []), store, [wheel], [])
     with pytest.raises(DiskFullError):
         require_room(request_for(tmp_path, [], link="copy"), store, [wheel], [])

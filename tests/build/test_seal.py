@@ -9,19 +9,22 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.support.releases import CREATED_AT, INTERPRETER, SITE, pinned, request_for, unpacked
 from tests.support.wheels import Distribution, build_wheel
+from venvship.build import assemble as assemble_module
+from venvship.build import closing
 from venvship.build.assemble import assemble
 from venvship.build.candidate import drop_candidate
 from venvship.build.compile import bytecode_tag
+from venvship.build.foundation import foundation
 from venvship.build.request import Assembled, BuildRequest
 from venvship.build.seal import seal
-from venvship.errors import BuildError, InterruptedByError
+from venvship.errors import BuildError, InterruptedByError, StoreDamagedError
 from venvship.model.release import FileEntry, Manifest
 from venvship.system.files import open_directory, remove_tree, walk
 from venvship.system.signals import Signals
@@ -60,21 +63,18 @@ class Candidate:
             r.name: unpacked(w, self.store) for r, w in zip(self.request.selected, wheels, strict=True)
         }
 
-    def assemble(self, signals: Signals | None = None) -> Assembled:
+    def assemble(
+        self, signals: Signals | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> Assembled:
         scratch = Path(self.request.root_path) / "state" / "scratch"
         scratch.mkdir(exist_ok=True)
-        return assemble(
-            self.request,
-            self.wheels,
-            {},
-            {},
-            scratch=str(scratch),
-            environ={"PATH": os.defpath},
-            signals=signals or Signals(),
-        )
+        signals = signals or Signals()
+        environ = environ or {"PATH": os.defpath}
+        with foundation(self.request, scratch=str(scratch), environ=environ, signals=signals) as environment:
+            return assemble(self.request, self.wheels, {}, {}, environment=environment, signals=signals)
 
     def seal(self, assembled: Assembled) -> Manifest:
-        return seal(self.request, assembled, sync_fd=self.sync_fd)
+        return seal(self.request, assembled, sync_fd=self.sync_fd, signals=Signals())
 
     def seal_folder(self) -> set[str]:
         return {path.name for path in (self.path / ".venvship").iterdir()}
@@ -241,20 +241,14 @@ def test_virtualenvs_own_settings_have_no_say(candidate: Candidates, tmp_path: P
     home.mkdir()
     one = candidate()
 
-    assemble(
-        one.request,
-        one.wheels,
-        {},
-        {},
-        scratch=str(one.path.parent.parent / "state"),
+    one.assemble(
         environ={
             "PATH": os.defpath,
             "HOME": str(home),
             "VIRTUALENV_ALWAYS_COPY": "1",
             variable: "1" if variable != "VIRTUALENV_CONFIG_FILE" else str(config),
             "PYTHONHOME": "/nowhere",
-        },
-        signals=Signals(),
+        }
     )
 
     text = (one.path / "pyvenv.cfg").read_text()
@@ -309,7 +303,7 @@ def test_a_failed_sync_publishes_nothing(candidate: Candidates) -> None:
     assembled = one.assemble()
 
     with pytest.raises(BuildError, match="could not seal the release"):
-        seal(one.request, assembled, sync_fd=-1)
+        seal(one.request, assembled, sync_fd=-1, signals=Signals())
 
     assert one.seal_folder() == {"lockfile", ".files.json.new", ".manifest.json.new"}
 
@@ -349,6 +343,15 @@ def file_for_link(one: Candidate) -> None:
     (one.path / "bin/python").write_text("")
 
 
+@pytest.fixture(params=[False, True], ids=["alone", "with copies"])
+def shared_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of doing it: in one process, and over several as for a large release."""
+    if request.param:
+        monkeypatch.setattr(assemble_module, "copies_for", lambda _files: 2)
+        monkeypatch.setattr(closing, "copies_for", lambda _files: 2)
+
+
+@pytest.mark.usefixtures("shared_out")
 @pytest.mark.parametrize(
     "tamper",
     [
@@ -377,6 +380,29 @@ def test_what_changed_since_it_was_assembled_is_not_sealed(
     assert one.seal_folder() == {"lockfile"}
 
 
+@pytest.mark.usefixtures("shared_out")
+def test_a_store_that_was_changed_is_found(candidate: Candidates) -> None:
+    one = candidate()
+    stored = next(one.store.glob("*/site/shop/__init__.py"))
+    stored.chmod(0o644)
+
+    with pytest.raises(StoreDamagedError, match="its mode is 0644 instead of 0444"):
+        one.assemble()
+
+
+@pytest.mark.usefixtures("shared_out")
+def test_the_release_is_the_same_whoever_links_it(candidate: Candidates) -> None:
+    one = candidate()
+    assembled = one.assemble()
+    one.seal(assembled)
+
+    assert assembled.linked == {"hardlink": len(assembled.stamps), "reflink": 0, "copy": 0}
+    assert {path for path, _ in walk(one.path)} - {e.path for e in assembled.entries} == {
+        ".venvship/manifest.json",
+        ".venvship/files.json",
+    }
+
+
 def test_signals_are_looked_at_between_wheels(candidate: Candidates) -> None:
     one = candidate()
     seen = set()
@@ -389,7 +415,7 @@ def test_signals_are_looked_at_between_wheels(candidate: Candidates) -> None:
 
     one.assemble(Watching())
 
-    assert (True, False) in seen
+    assert {(True, False), (False, True)} & seen
 
 
 def test_a_signal_ends_the_assembly(candidate: Candidates) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -278,7 +277,7 @@ def test_two_releases_in_the_same_second_have_two_ids(site: Site) -> None:
     """Though the random part is the same as well, as far as what is there and what failed is concerned."""
     now = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
     tokens = iter(["0000000", "0000000", "0000001"])
-    runtime = replace(site.runtime(clock=lambda: now), token=lambda: next(tokens))
+    runtime = site.runtime(clock=lambda: now)._replace(token=lambda: next(tokens))
     root = Root.open(site.path, runtime=runtime)
     ids = [root.release(rebuild=True).release for _ in range(2)]
     assert [view.id for view in ids if view] == ["20261122T094143Z-0000000", "20261122T094143Z-0000001"]

@@ -8,7 +8,6 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -313,7 +312,7 @@ def test_a_lockfile_from_the_future_is_waited_for_once(site: Site) -> None:
 
 def test_jitter_waits_a_part_of_it(site: Site) -> None:
     site.release("1.0")
-    runtime = replace(site.runtime(), token=lambda: "8000000")
+    runtime = site.runtime()._replace(token=lambda: "8000000")
     began = time.monotonic()
     Root.open(site.path, runtime=runtime).update(jitter=2)
     assert 1 <= time.monotonic() - began < 2

@@ -136,6 +136,7 @@ def request_for(
         ),
         selected=selected,
         environment_digest="e" * 64,
+        inputs="i" * 64,
         build=build or BuildSettings(),
         link=link,
         message="from a test",

@@ -5,15 +5,18 @@ What is to stand where is decided before the first file is linked (`layout.py`, 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import os
-import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from venvship.build.closing import DIRECTORY_MODE
 from venvship.build.dependencies import installed_packages, unmet_dependencies
 from venvship.build.faults import build_faults
+from venvship.build.foundation import Foundation
 from venvship.build.generated import (
     CANONICAL,
     GeneratedFile,
@@ -23,21 +26,27 @@ from venvship.build.generated import (
     generate,
     needs_rewriting,
 )
-from venvship.build.layout import SEAL_FOLDER, Layout, lay_out, version_folder
-from venvship.build.link import Linker, Stamp
+from venvship.build.layout import (
+    SEAL_FOLDER,
+    Layout,
+    Placed,
+    lay_out,
+    parents,
+    refuse_reserved,
+    site_packages_path,
+    version_folder,
+)
 from venvship.build.request import Assembled, BuildRequest
-from venvship.build.startup_bytecode import startup_bytecode
-from venvship.build.virtualenvs import make_virtualenv
+from venvship.build.shares import deal_out, link_share
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.release import FileEntry, tree_digest
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system.files import create_file, hash_file, make_directory, set_mode, walk
+from venvship.system.pool import copies_for, working
 from venvship.system.signals import Signals
 
 LOCKFILE: Final = f"{SEAL_FOLDER}/lockfile"
 """Where a release keeps the bytes of its lockfile."""
-
-_DIRECTORY_MODE: Final = 0o555
 
 
 def assemble(
@@ -46,8 +55,7 @@ def assemble(
     bytecode: Mapping[str, tuple[StoredFile, ...]],
     bytecode_paths: Mapping[str, str],
     *,
-    scratch: str,
-    environ: Mapping[str, str],
+    environment: Foundation,
     signals: Signals,
     advance: Advance = unmeasured,
 ) -> Assembled:
@@ -56,12 +64,11 @@ def assemble(
     Crash: the directory is debris, for recovery to remove; nothing outside it is touched.
 
     Args:
-        request: What to build; its directory exists and is empty.
+        request: What to build.
         wheels: By requirement name, what to install.
         bytecode: By the wheel's hash, its compiled files.
         bytecode_paths: By the wheel's hash, the directory that those are relative to.
-        scratch: A directory for temporary files, thrown away by the caller.
-        environ: The process environment.
+        environment: What the release stands on; waited for here.
         signals: Looked at between wheels.
         advance: Told how many files are linked, between wheels.
 
@@ -75,80 +82,81 @@ def assemble(
         InterruptedByError: A signal came.
     """
     version = version_folder(request.interpreter)
+    site = site_packages_path(version)
     packages = installed_packages(request.selected, wheels)
     warnings = unmet_dependencies(request.selected, wheels, request.interpreter, closed=request.build.closed)
-    with build_faults("assemble the release", request.release_path):
-        make_virtualenv(request.release_path, request.interpreter, scratch=scratch, environ=environ)
-        own = _virtualenv_files(request.release_path)
+    with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
         layout = lay_out(
-            tuple(wheels.values()),
-            bytecode,
-            bytecode_paths,
-            version=version,
-            reserved={entry.path: entry.type for entry in own},
-            overlap=request.build.overlap,
+            tuple(wheels.values()), bytecode, bytecode_paths, version=version, overlap=request.build.overlap
         )
         scripts = _scripts_to_write(layout)
-        startup = startup_bytecode(
-            request.interpreter,
-            optimize=request.build.optimize,
-            env=environ,
-            cwd=scratch,
-            signals=signals,
+        linked = {
+            path: placed
+            for path, placed in layout.files.items()
+            if placed.file is not None and path not in scripts
+        }
+        # virtualenv puts nothing into a folder of site-packages, so those can be filled meanwhile.
+        shares, others = deal_out(linked, layout.folders, site)
+        link = functools.partial(link_share, request.release_path, request.link)
+        linking = stack.enter_context(working(link, shares, copies=copies_for(len(linked))))
+        linked_entries = tuple(_linked_entries(linked))
+        (startup,) = environment.results(signals.raise_if_received)
+        own = _virtualenv_files(request.release_path, site)
+        refuse_reserved(layout, {entry.path: entry.type for entry in own})
+        real, canonical = generate(
+            layout,
+            tuple(wheels.values()),
+            {requirement.name: requirement for requirement in request.selected},
+            scripts,
+            startup,
+            places=(Places(release=request.release_path, lease=request.lease_path), CANONICAL),
         )
-        real, canonical = (
-            generate(
-                layout,
-                tuple(wheels.values()),
-                {requirement.name: requirement for requirement in request.selected},
-                scripts,
-                startup,
-                places=places,
-            )
-            for places in (Places(release=request.release_path, lease=request.lease_path), CANONICAL)
-        )
-        linker = Linker(request.link)
-        directories = _make_directories(request.release_path, (*layout.files, *real, LOCKFILE))
-        stamps = _link_files(request.release_path, layout, real, linker, signals=signals, advance=advance)
+        canonical_tree = tree_digest(_canonical_entries(linked_entries, canonical, request.interpreter.minor))
+        parts = [link(others)]
+
+        def between() -> None:
+            signals.raise_if_received()
+            advance(sum(len(part.stamps) for part in parts), len(linked))
+
+        linking.join_in(between)
+        parts += linking.results(between)
+        folders = sorted({*layout.folders, *parents((*real, LOCKFILE))})
+        _make_directories(request.release_path, folders)
         for path, written in real.items():
-            create_file(
-                os.path.join(request.release_path, path), written.data, mode=_mode(written.executable)
-            )
-        create_file(os.path.join(request.release_path, LOCKFILE), request.lockfile.content)
-        entries = {entry.path: entry for entry in own}
-        for directory in directories:
-            entries[directory] = FileEntry(path=directory, type="dir", mode=_DIRECTORY_MODE)
-        linked = tuple(_linked_entries(layout, real))
-        for entry in (*linked, *_written_entries(real)):
-            entries[entry.path] = entry
-        entries[LOCKFILE] = _written_entry(LOCKFILE, GeneratedFile(data=request.lockfile.content))
+            create_file(f"{request.release_path}/{path}", written.data, mode=_mode(written.executable))
+        create_file(f"{request.release_path}/{LOCKFILE}", request.lockfile.content)
+    entries = {entry.path: entry for entry in own}
+    entries |= {folder: FileEntry(folder, "dir", DIRECTORY_MODE) for folder in folders}
+    entries |= {entry.path: entry for entry in (*linked_entries, *_written_entries(real))}
+    entries[LOCKFILE] = _written_entry(LOCKFILE, GeneratedFile(data=request.lockfile.content))
     return Assembled(
-        entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
-        tree_digest=tree_digest(_canonical_entries(linked, canonical, request.interpreter.minor)),
+        entries=tuple(sorted(entries.values())),
+        tree_digest=canonical_tree,
         packages=packages,
         wheels={name: wheel.sha256 for name, wheel in wheels.items()},
         warnings=(*layout.warnings, *warnings),
-        stamps=stamps,
-        linked=dict(linker.counts),
+        stamps={path: stamp for part in parts for path, stamp in part.stamps.items()},
+        linked={how: sum(part.counts[how] for part in parts) for how in parts[0].counts},
     )
 
 
-def _virtualenv_files(release_path: str) -> tuple[FileEntry, ...]:
-    """What virtualenv made, read-only from now on (but for the directories, which are filled first)."""
+def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:
+    """What virtualenv made, read-only from now on (but for the directories, which are filled first).
+
+    It puts nothing into site-packages that is still there; what is there by now is of the wheels.
+    """
     entries = []
-    for path, status in walk(release_path):
-        absolute = os.path.join(release_path, path)
+    for path, status in walk(release_path, but=(site,)):
+        absolute = f"{release_path}/{path}"
         if stat.S_ISLNK(status.st_mode):
             # A link has no permissions of its own on Linux.
-            entries.append(FileEntry(path=path, type="link", mode=0o777, target=os.readlink(absolute)))
+            entries.append(FileEntry(path, "link", 0o777, target=os.readlink(absolute)))
         elif stat.S_ISDIR(status.st_mode):
-            entries.append(FileEntry(path=path, type="dir", mode=_DIRECTORY_MODE))
+            entries.append(FileEntry(path, "dir", DIRECTORY_MODE))
         else:
             mode = _mode(bool(status.st_mode & 0o111))
             set_mode(absolute, mode)
-            entries.append(
-                FileEntry(path=path, type="file", mode=mode, size=status.st_size, sha256=hash_file(absolute))
-            )
+            entries.append(FileEntry(path, "file", mode, status.st_size, hash_file(absolute)))
     return tuple(entries)
 
 
@@ -169,48 +177,18 @@ def _scripts_to_write(layout: Layout) -> dict[str, bytes]:
     return scripts
 
 
-def _make_directories(release_path: str, paths: Iterable[str]) -> tuple[str, ...]:
-    """Make every directory that these files need; return all of them, relative."""
-    needed: set[str] = set()
-    for path in paths:
-        folder = posixpath.dirname(path)
-        while folder and folder not in needed:
-            needed.add(folder)
-            folder = posixpath.dirname(folder)
+def _make_directories(release_path: str, folders: Iterable[str]) -> None:
+    """Make what is not there of these directories. The seal gives them their mode."""
     # A parent sorts before what is below it.
-    for folder in sorted(needed):
-        make_directory(os.path.join(release_path, folder))
-    return tuple(sorted(needed))
+    for folder in sorted(folders):
+        make_directory(f"{release_path}/{folder}", 0o700)
 
 
-def _link_files(
-    release_path: str,
-    layout: Layout,
-    written: Mapping[str, GeneratedFile],
-    linker: Linker,
-    *,
-    signals: Signals,
-    advance: Advance,
-) -> dict[str, Stamp]:
-    stamps = {}
-    last = ""
-    for number, (path, placed) in enumerate(layout.files.items()):
-        if placed.wheel.name != last:
-            last = placed.wheel.name
-            signals.raise_if_received()
-            advance(number, len(layout.files))
-        if placed.file is not None and path not in written:
-            stamps[path] = linker.link(placed.source, os.path.join(release_path, path), placed.file)
-    return stamps
-
-
-def _linked_entries(layout: Layout, written: Mapping[str, GeneratedFile]) -> Iterator[FileEntry]:
-    for path, placed in layout.files.items():
-        if placed.file is not None and path not in written:
-            file = placed.file
-            yield FileEntry(
-                path=path, type="file", mode=_mode(file.executable), size=file.size, sha256=file.sha256
-            )
+def _linked_entries(linked: Mapping[str, Placed]) -> Iterator[FileEntry]:
+    for path, placed in linked.items():
+        if placed.file is not None:
+            _, size, sha256, executable = placed.file
+            yield FileEntry(path, "file", _mode(executable), size, sha256)
 
 
 def _written_entries(written: Mapping[str, GeneratedFile]) -> Iterator[FileEntry]:

@@ -14,6 +14,7 @@ from venvship.build.candidate import candidate, drop_candidate
 from venvship.build.compile import bytecode_tag, compile_wheels
 from venvship.build.faults import build_faults
 from venvship.build.fetch import Fetched, fetch
+from venvship.build.foundation import foundation
 from venvship.build.request import Assembled, BuildRequest
 from venvship.build.room import require_room
 from venvship.build.seal import seal
@@ -74,39 +75,46 @@ def build(
     try:
         with build_faults("make a directory for temporary files", scratch):
             make_directory(scratch, 0o700)
-        wheels = _stored_wheels(
-            request, store, scratch=scratch, environ=environ, signals=signals, log_dir=log_dir, phase=phase
-        )
-        with phase("compile") as running:
-            bytecode = compile_wheels(
+        with (
+            candidate(request.release_path) as sync_fd,
+            foundation(request, scratch=scratch, environ=environ, signals=signals) as environment,
+        ):
+            wheels = _stored_wheels(
+                request,
                 store,
-                tuple(wheels.values()),
-                request.interpreter,
-                optimize=request.build.optimize,
-                signals=signals,
+                scratch=scratch,
                 environ=environ,
-                advance=running.advance,
+                signals=signals,
+                log_dir=log_dir,
+                phase=phase,
             )
-            tag = bytecode_tag(request.interpreter, request.build.optimize)
-            paths = {sha256: store.bytecode_path(sha256, tag) for sha256 in bytecode}
-            running.facts["modules"] = sum(map(len, bytecode.values()))
-        with candidate(request.release_path) as sync_fd:
+            with phase("compile") as running:
+                bytecode = compile_wheels(
+                    store,
+                    tuple(wheels.values()),
+                    request.interpreter,
+                    optimize=request.build.optimize,
+                    signals=signals,
+                    environ=environ,
+                    advance=running.advance,
+                )
+                tag = bytecode_tag(request.interpreter, request.build.optimize)
+                paths = {sha256: store.bytecode_path(sha256, tag) for sha256 in bytecode}
+                running.facts["modules"] = sum(map(len, bytecode.values()))
             with phase("assemble") as running:
                 assembled = assemble(
                     request,
                     wheels,
                     bytecode,
                     paths,
-                    scratch=scratch,
-                    environ=environ,
+                    environment=environment,
                     signals=signals,
                     advance=running.advance,
                 )
                 running.facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
                 running.facts["copied"] = assembled.linked["copy"]
             with phase("seal"):
-                signals.raise_if_received()
-                return seal(request, assembled, sync_fd=sync_fd)
+                return seal(request, assembled, sync_fd=sync_fd, signals=signals)
     finally:
         # What cannot be removed here is swept by recovery; the error on its way out matters more.
         with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -124,7 +125,7 @@ def _dependencies(
 ) -> Iterable[Dependency]:
     for line in wheel.requires:
         try:
-            dependency = Dependency(line)
+            dependency = _parsed(line)
             applies = dependency.marker is None or any(
                 dependency.marker.evaluate({**interpreter.markers, "extra": extra}) for extra in ("", *extras)
             )
@@ -133,6 +134,11 @@ def _dependencies(
             continue
         if applies:
             yield dependency
+
+
+@functools.cache
+def _parsed(line: str) -> Dependency:
+    return Dependency(line)
 
 
 def _satisfies(version: str, dependency: Dependency) -> bool:

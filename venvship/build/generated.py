@@ -7,7 +7,7 @@ produced once as they are and once as they would be at a fixed place: the tree d
 
 from __future__ import annotations
 
-import base64
+import binascii
 import csv
 import hashlib
 import io
@@ -16,8 +16,8 @@ import os
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -92,8 +92,8 @@ def generate(
     scripts: Mapping[str, bytes],
     startup_bytecode: Mapping[str, bytes],
     *,
-    places: Places,
-) -> dict[str, GeneratedFile]:
+    places: Sequence[Places],
+) -> tuple[dict[str, GeneratedFile], ...]:
     """Produce every generated file, by its path in the release.
 
     Args:
@@ -102,31 +102,35 @@ def generate(
         requirements: By package name, what the lockfile says.
         scripts: By path in the release, the original bytes of scripts from wheels that are to be rewritten.
         startup_bytecode: By path in site-packages, the bytecode of the start-up files.
-        places: Where the release stands.
+        places: Where the release stands; for each place, the files are produced once.
     """
-    python = f"{places.release}/bin/python"
-    files: dict[str, GeneratedFile] = {}
-    for path, placed in layout.files.items():
-        if placed.entry_point is not None:
-            data = entry_point_script(placed.entry_point, python)
-            files[path] = GeneratedFile(data=data, executable=True)
-        elif path in scripts:
-            files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
-    startup = startup_files(places.release, lease_path=places.lease, site_packages=layout.site_packages)
-    for name, data in {**startup, **startup_bytecode}.items():
-        files[f"{layout.site_packages}/{name}"] = GeneratedFile(data=data)
-    for wheel in wheels:
-        folder = f"{layout.site_packages}/{wheel.dist_info}"
-        written = {f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER)}
-        url = requirements[wheel.name].url
-        if url is not None:
-            written[f"{folder}/direct_url.json"] = GeneratedFile(
-                data=direct_url(url, wheel.sha256, wheels=places.wheels)
-            )
-        files.update(written)
-        owned = [*layout.owned[wheel.name], *written]
-        files[f"{folder}/RECORD"] = GeneratedFile(data=_record(f"{folder}/RECORD", owned, layout, files))
-    return files
+    records = {wheel.name: Record.of(wheel, layout, scripts) for wheel in wheels}
+
+    def files_at(place: Places) -> dict[str, GeneratedFile]:
+        python = f"{place.release}/bin/python"
+        files: dict[str, GeneratedFile] = {}
+        for path, placed in layout.files.items():
+            if placed.entry_point is not None:
+                data = entry_point_script(placed.entry_point, python)
+                files[path] = GeneratedFile(data=data, executable=True)
+            elif path in scripts:
+                files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
+        startup = startup_files(place.release, lease_path=place.lease, site_packages=layout.site_packages)
+        for name, data in {**startup, **startup_bytecode}.items():
+            files[f"{layout.site_packages}/{name}"] = GeneratedFile(data=data)
+        for wheel in wheels:
+            folder = f"{layout.site_packages}/{wheel.dist_info}"
+            written = {f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER)}
+            url = requirements[wheel.name].url
+            if url is not None:
+                written[f"{folder}/direct_url.json"] = GeneratedFile(
+                    data=direct_url(url, wheel.sha256, wheels=place.wheels)
+                )
+            files.update(written)
+            files[f"{folder}/RECORD"] = GeneratedFile(data=records[wheel.name].data(written, files))
+        return files
+
+    return tuple(map(files_at, places))
 
 
 def shebang(python: str) -> bytes:
@@ -191,28 +195,74 @@ def direct_url(url: str, sha256: str, *, wheels: str | None) -> bytes:
     return json.dumps(info, sort_keys=True).encode() + b"\n"
 
 
-def _record(own: str, owned: Sequence[str], layout: Layout, files: Mapping[str, GeneratedFile]) -> bytes:
-    """RECORD (PEP 376, PEP 627): every file with hash and size, relative to site-packages.
+_Row = tuple[str, str, str]
+_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """RECORD of one wheel (PEP 376, PEP 627): every file with hash and size, relative to site-packages.
 
     RECORD itself and bytecode stand there without a hash, as pip writes them: bytecode may be made anew.
+
+    Attributes:
+        site: The prefix of what is in site-packages, with its `/`.
+        rows: Those that are the same wherever the release stands.
+        generated: Paths in the release of the wheel's files that are not.
     """
-    rows = [(_relative(own, layout), "", "")]
-    for path in owned:
-        placed = layout.files.get(path)
-        if (written := files.get(path)) is not None:
-            digest, size = hashlib.sha256(written.data).digest(), len(written.data)
-        elif placed is None or placed.file is None or placed.bytecode:
-            rows.append((_relative(path, layout), "", ""))
-            continue
-        else:
-            digest, size = bytes.fromhex(placed.file.sha256), placed.file.size
-        text = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        rows.append((_relative(path, layout), f"sha256={text}", str(size)))
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(sorted(rows))
-    return stream.getvalue().encode()
+
+    site: str
+    rows: tuple[_Row, ...]
+    generated: tuple[str, ...]
+    # Most wheels have nothing that depends on where the release stands: the same again.
+    _known: dict[tuple[_Row, ...], bytes] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, wheel: StoredWheel, layout: Layout, scripts: Mapping[str, bytes]) -> Record:
+        """Collect what a wheel owns.
+
+        Args:
+            wheel: The wheel.
+            layout: Where its files are.
+            scripts: As for `generate`.
+        """
+        site = f"{layout.site_packages}/"
+        rows = [(f"{wheel.dist_info}/RECORD", "", "")]
+        generated = []
+        for path in layout.owned[wheel.name]:
+            placed = layout.files[path]
+            if placed.file is None or path in scripts:
+                generated.append(path)
+            elif placed.bytecode:
+                rows.append((_relative(path, site), "", ""))
+            else:
+                rows.append(_row(path, site, bytes.fromhex(placed.file.sha256), placed.file.size))
+        rows.sort()
+        return cls(site=site, rows=tuple(rows), generated=tuple(generated))
+
+    def data(self, written: Iterable[str], files: Mapping[str, GeneratedFile]) -> bytes:
+        """Write it.
+
+        Args:
+            written: Paths in the release of what is written beside it.
+            files: Has these and `generated`.
+        """
+        more = []
+        for path in (*self.generated, *written):
+            data = files[path].data
+            more.append(_row(path, self.site, hashlib.sha256(data).digest(), len(data)))
+        key = tuple(more)
+        if key not in self._known:
+            stream = io.StringIO()
+            csv.writer(stream, lineterminator="\n").writerows(sorted((*self.rows, *more)))
+            self._known[key] = stream.getvalue().encode()
+        return self._known[key]
 
 
-def _relative(path: str, layout: Layout) -> str:
-    site = f"{layout.site_packages}/"
-    return path.removeprefix(site) if path.startswith(site) else posixpath.relpath(path, layout.site_packages)
+def _row(path: str, site: str, digest: bytes, size: int) -> _Row:
+    text = binascii.b2a_base64(digest, newline=False).translate(_URLSAFE, b"=").decode()
+    return _relative(path, site), f"sha256={text}", str(size)
+
+
+def _relative(path: str, site: str) -> str:
+    return path.removeprefix(site) if path.startswith(site) else posixpath.relpath(path, site)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from venvship.build import members
 from venvship.build.startup import sorted_outside
@@ -38,9 +38,8 @@ class EntryPoint:
     attribute: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """One place of a release and what a wheel puts there.
+class Placed(NamedTuple):
+    """One place of a release and what a wheel puts there. A tuple, since a release has 20,000 of them.
 
     Attributes:
         path: Relative to the release, with `/`.
@@ -80,12 +79,14 @@ class Layout:
     Attributes:
         site_packages: Relative path of the one site-packages directory.
         files: What stands where, by path; winners only.
+        folders: Every directory that these need, relative, sorted: a parent before what is below it.
         owned: By wheel name, every path that the wheel brings, sorted; where it lost, too: that path exists.
         warnings: Places that two wheels wanted, each with `slug` and `message`.
     """
 
     site_packages: str
     files: Mapping[str, Placed]
+    folders: tuple[str, ...]
     owned: Mapping[str, tuple[str, ...]]
     warnings: tuple[Mapping[str, str], ...] = field(default=())
 
@@ -141,7 +142,6 @@ def lay_out(
     bytecode_paths: Mapping[str, str],
     *,
     version: str,
-    reserved: Mapping[str, str],
     overlap: Collection[str],
 ) -> Layout:
     """Decide what stands where.
@@ -154,47 +154,78 @@ def lay_out(
         bytecode: By the wheel's hash, its compiled files.
         bytecode_paths: By the wheel's hash, the absolute path that those are relative to.
         version: The interpreter's `version_folder`.
-        reserved: What the virtualenv itself already has: relative path to `"dir"`, `"file"` or `"link"`.
         overlap: `[build] overlap`: paths (of a release, or of site-packages) or package names whose code may
             be brought twice.
 
     Raises:
-        InvalidWheelError: A wheel brings a file that is the virtualenv's or venvship's own.
+        InvalidWheelError: A wheel brings a file that is venvship's own, or stands in for the interpreter.
         FileConflictError: Two wheels bring different code for one path, or a file and a directory.
     """
     site = site_packages_path(version)
     files: dict[str, Placed] = {}
     owned: dict[str, set[str]] = {}
+    shared: dict[str, set[str]] = {}
     warnings: list[Mapping[str, str]] = []
-    below_files = tuple(f"{path}/" for path, kind in reserved.items() if kind != "dir")
     for wheel in sorted(wheels, key=lambda w: w.name):
         mine = owned.setdefault(wheel.name, set())
         for placed in _wanted(wheel, version):
-            _refuse_ours(placed, reserved, below_files)
             mine.add(placed.path)
             first = files.setdefault(placed.path, placed)
-            if first is not placed and not first.same_content(placed):
-                warnings.append(_settle(first, placed, site, overlap))
-    _refuse_files_as_directories(files)
+            if first is not placed:
+                shared.setdefault(placed.path, {first.wheel.name}).add(wheel.name)
+                if not first.same_content(placed):
+                    warnings.append(_settle(first, placed, site, overlap))
     _refuse_out_of_order(files, site)
     for wheel in wheels:
         root = bytecode_paths.get(wheel.sha256, "")
-        for file in bytecode.get(wheel.sha256, ()):
-            path = destination(file, wheel, version)
-            source = files.get(_source_of(path))
+        for placed, source_path in _compiled(bytecode.get(wheel.sha256, ()), wheel, version, root):
+            source = files.get(source_path)
             # Bytecode is trusted without a look at its source (PEP 552, unchecked), so what was compiled from
             # a file that lost its place must not stand beside the file that won it.
-            if source is not None and source.wheel is wheel and path not in files:
-                files[path] = Placed(
-                    path=path, wheel=wheel, file=file, source=posixpath.join(root, file.path), bytecode=True
-                )
-    _own_bytecode(files, owned)
+            if source is not None and source.wheel is wheel and placed.path not in files:
+                files[placed.path] = placed
+                # Every wheel that owns a module owns its bytecode, as pip records it.
+                for name in shared.get(source_path, (wheel.name,)):
+                    owned[name].add(placed.path)
+    folders = parents(files)
+    _refuse_files_as_directories(files, folders)
     return Layout(
         site_packages=site,
         files=files,
+        folders=tuple(sorted(folders)),
         owned={name: tuple(sorted(paths)) for name, paths in owned.items()},
         warnings=tuple(warnings),
     )
+
+
+class _Folder(NamedTuple):
+    """What the files of one folder of a wheel have in common, so that it is found out once.
+
+    Attributes:
+        target: What their paths in a release begin with.
+        source: What their absolute paths in the store begin with.
+        plain: Whether none of them can be left out or refused for its own name.
+    """
+
+    target: str
+    source: str
+    plain: bool
+
+
+def _folder(wheel: StoredWheel, file: StoredFile, version: str, root: str) -> _Folder:
+    folder, _, name = file.path.rpartition("/")
+    in_package = folder.startswith("site/") and folder != f"site/{wheel.dist_info}"
+    return _Folder(
+        target=destination(file, wheel, version).removesuffix(name),
+        source=f"{root}/{folder}/",
+        plain=in_package
+        and "__pycache__" not in folder.split("/")
+        and members.refusal(file.path, wheel.dist_info) is None,
+    )
+
+
+_UNUSUAL: Final = frozenset({"", ".", "..", "__pycache__"})
+"""File names that no folder vouches for."""
 
 
 def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
@@ -208,28 +239,43 @@ def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
         generated[path] = Placed(
             path=path, wheel=wheel, entry_point=EntryPoint(module=module, attribute=attribute)
         )
-    yield from generated.values()
+    for placed in generated.values():
+        _refuse_ours(placed.path, members.script_refusal(placed.path.removeprefix("bin/")), wheel)
+        yield placed
+    folders: dict[str, _Folder] = {}
     for file in wheel.files:
-        if members.is_left_out(file.path, wheel.dist_info):
-            continue
-        path = destination(file, wheel, version)
-        # A wheel that brings a script and declares an entry point of that name means the entry point, as pip
-        # reads it.
-        if path not in generated:
-            yield Placed(path=path, wheel=wheel, file=file, source=posixpath.join(wheel.data, file.path))
+        parent, _, name = file.path.rpartition("/")
+        folder = folders.get(parent)
+        if folder is None:
+            folder = folders[parent] = _folder(wheel, file, version, wheel.data)
+        if not folder.plain or name in _UNUSUAL:
+            if members.is_left_out(file.path, wheel.dist_info):
+                continue
+            path = destination(file, wheel, version)
+            # A wheel that brings a script and declares an entry point of that name means the entry point, as
+            # pip reads it.
+            if path in generated:
+                continue
+            _refuse_ours(path, members.refusal(file.path, wheel.dist_info), wheel)
+        yield Placed(folder.target + name, wheel, file, folder.source + name)
 
 
-def _refuse_ours(placed: Placed, reserved: Mapping[str, str], below_files: tuple[str, ...]) -> None:
-    """Refuse what the store refuses at import, once more, and what virtualenv made here."""
-    wheel, path = placed.wheel, placed.path
-    if placed.file is None:
-        reason = members.script_refusal(path.removeprefix("bin/"))
-    else:
-        reason = members.refusal(placed.file.path, wheel.dist_info)
-    if reason is None and (
-        path in reserved or path.partition("/")[0] == SEAL_FOLDER or path.startswith(below_files)
-    ):
-        reason = "this file belongs to the virtual environment itself"
+def _compiled(
+    bytecode: Iterable[StoredFile], wheel: StoredWheel, version: str, root: str
+) -> Iterator[tuple[Placed, str]]:
+    """Yield a wheel's bytecode in its place, each with the place of its source."""
+    folders: dict[str, _Folder] = {}
+    for file in bytecode:
+        parent, _, name = file.path.rpartition("/")
+        folder = folders.get(parent)
+        if folder is None or name in _UNUSUAL:
+            folder = folders[parent] = _folder(wheel, file, version, root)
+        path = folder.target + name
+        yield Placed(path, wheel, file, folder.source + name, bytecode=True), _source_of(path)
+
+
+def _refuse_ours(path: str, reason: str | None, wheel: StoredWheel) -> None:
+    """Refuse what the store refuses at import, once more: it may have come in with an older venvship."""
     if reason is not None:
         raise InvalidWheelError(
             f"{wheel.filename} is refused: {path}: {reason}",
@@ -266,30 +312,55 @@ def is_code(placed: Placed) -> bool:
     return placed.is_script or placed.path.startswith("bin/") or _CODE.fullmatch(placed.path) is not None
 
 
-def _refuse_files_as_directories(files: Mapping[str, Placed]) -> None:
-    parents: dict[str, Placed] = {}
-    for placed in files.values():
-        for folder in _parents(placed.path):
-            if folder in parents:
-                break
-            parents[folder] = placed
-    for folder, below in parents.items():
-        if (file := files.get(folder)) is not None:
-            names = sorted({file.wheel.name, below.wheel.name})
-            raise FileConflictError(
-                f"{file.wheel.name} brings {folder} as a file, and {below.wheel.name} brings {below.path}, "
-                "for which it must be a directory",
-                hint=f"They cannot be installed together: drop {' or '.join(names)} from the lockfile.",
-                packages=names,
-                path=folder,
-            )
+def parents(paths: Iterable[str]) -> set[str]:
+    """Every directory above these relative paths."""
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
+
+
+def _refuse_files_as_directories(files: Mapping[str, Placed], folders: Collection[str]) -> None:
+    for folder in sorted(files.keys() & folders):
+        file = files[folder]
+        below = next(placed for path, placed in files.items() if path.startswith(f"{folder}/"))
+        names = sorted({file.wheel.name, below.wheel.name})
+        raise FileConflictError(
+            f"{file.wheel.name} brings {folder} as a file, and {below.wheel.name} brings {below.path}, "
+            "for which it must be a directory",
+            hint=f"They cannot be installed together: drop {' or '.join(names)} from the lockfile.",
+            packages=names,
+            path=folder,
+        )
+
+
+def refuse_reserved(layout: Layout, reserved: Mapping[str, str]) -> None:
+    """Refuse files in the place of what virtualenv makes, or below what it makes as a file, and in ours.
+
+    Args:
+        layout: What the wheels bring.
+        reserved: What the virtualenv itself has: relative path to `"dir"`, `"file"` or `"link"`.
+
+    Raises:
+        InvalidWheelError: A wheel brings such a file.
+    """
+    taken = {path for path, kind in reserved.items() if kind != "dir"} | {SEAL_FOLDER}
+    for path in sorted({*reserved, *taken} & layout.files.keys()):
+        _refuse_virtualenvs(layout.files[path])
+    for folder in sorted(taken.intersection(layout.folders)):
+        _refuse_virtualenvs(next(p for path, p in layout.files.items() if path.startswith(f"{folder}/")))
+
+
+def _refuse_virtualenvs(placed: Placed) -> None:
+    _refuse_ours(placed.path, "this file belongs to the virtual environment itself", placed.wheel)
 
 
 def _refuse_out_of_order(files: Mapping[str, Placed], site: str) -> None:
     """What ran before the release's own start-up file could still import from the next release."""
-    top = {
-        posixpath.basename(path): placed for path, placed in files.items() if posixpath.dirname(path) == site
-    }
+    top = {path.rpartition("/")[2]: placed for path, placed in files.items() if path.rfind("/") == len(site)}
     for name in sorted_outside(top):
         wheel = top[name].wheel
         raise InvalidWheelError(
@@ -300,28 +371,16 @@ def _refuse_out_of_order(files: Mapping[str, Placed], site: str) -> None:
         )
 
 
-def _parents(path: str) -> Iterator[str]:
-    """Every directory above a path, the nearest first."""
-    while path := posixpath.dirname(path):
-        yield path
-
-
 def _source_of(path: str) -> str:
     """The `.py` that a `__pycache__/x.cpython-311.opt-2.pyc` was compiled from (PEP 3147, PEP 488).
 
     `importlib.util.source_from_cache` refuses modules with a dot in the file's name, which exist.
     """
     folder, _, name = path.rpartition("/")
-    folder = posixpath.dirname(folder) if posixpath.basename(folder) == _PYCACHE else folder
-    stem = re.sub(r"(\.opt-[A-Za-z0-9]+)?\.pyc$", "", name).rpartition(".")[0]
+    above, _, last = folder.rpartition("/")
+    if last == _PYCACHE:
+        folder = above
+    stem, _, level = name.removesuffix(".pyc").rpartition(".")
+    if level.startswith("opt-"):
+        stem = stem.rpartition(".")[0]
     return f"{folder}/{stem}.py" if folder else f"{stem}.py"
-
-
-def _own_bytecode(files: Mapping[str, Placed], owned: Mapping[str, set[str]]) -> None:
-    """Let every wheel that owns a module own its bytecode, as pip records it."""
-    compiled: dict[str, list[str]] = {}
-    for placed in files.values():
-        if placed.bytecode:
-            compiled.setdefault(_source_of(placed.path), []).append(placed.path)
-    for paths in owned.values():
-        paths.update([pyc for path in paths if path in compiled for pyc in compiled[path]])

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
 from venvship.errors import StoreDamagedError
 from venvship.model.wheel import StoredFile
-from venvship.system.files import FULL_DISK_ERRNOS, link_file, remove_name
+from venvship.system.files import FULL_DISK_ERRNOS, hard_link_all, link_file, remove_name
 
 _FEW_NAMES: Final = 1000
 """No file system in use refuses a further name of a file that has fewer (link(2), EMLINK)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """How a file looked when it was linked: what must not change until the release is sealed.
+Stamp = tuple[int, int, int, int]
+"""How a file looked when it was linked, which must not change until the release is sealed: `st_dev`, `st_ino`
+(for a hard link, that of the store's file), `st_size` and `st_mtime_ns`."""
 
-    Attributes:
-        device: `st_dev`.
-        inode: `st_ino`; for a hard link, that of the store's file.
-        size: Bytes.
-        mtime_ns: Time of the last change of its contents.
-    """
 
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        """The stamp of an `lstat`."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+def stamp_of(status: os.stat_result) -> Stamp:
+    """The stamp of an `lstat`."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class Linker:
@@ -48,6 +36,28 @@ class Linker:
         self._how = how
         self._strict = how != "auto"
         self.counts: dict[str, int] = {"hardlink": 0, "reflink": 0, "copy": 0}
+
+    def link_all(self, source: str, target: str, names: Mapping[str, StoredFile]) -> dict[str, Stamp]:
+        """`link` for files of one directory, with the same promises and errors, and at half the cost.
+
+        Args:
+            source: A directory of the store, absolute.
+            target: An existing directory of the release, absolute.
+            names: What the store says about each file, by the name that it has in both.
+
+        Returns:
+            How each looks now, by name.
+        """
+        stamps = {}
+        if self._how in {"auto", "hardlink"} and os.path.isdir(source):
+            for name, status in hard_link_all(source, target, names):
+                if status is not None:
+                    stamps[name] = _checked(f"{source}/{name}", names[name], status)
+            self.counts["hardlink"] += len(stamps)
+        for name, file in names.items():
+            if name not in stamps:
+                stamps[name] = self.link(f"{source}/{name}", f"{target}/{name}", file)
+        return stamps
 
     def link(self, source: str, target: str, file: StoredFile) -> Stamp:
         """Put one file of the store at a name that must not exist.
@@ -76,15 +86,7 @@ class Linker:
                 raise
             raise _damaged(source, file, "it is gone") from error
         self.counts[done] += 1
-        status = os.lstat(target)
-        mode = 0o555 if file.executable else 0o444
-        if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
-            raise _damaged(source, file, f"it has {status.st_size} bytes instead of {file.size}")
-        if stat.S_IMODE(status.st_mode) != mode:
-            raise _damaged(
-                source, file, f"its mode is {stat.S_IMODE(status.st_mode):04o} instead of {mode:04o}"
-            )
-        return Stamp.of(status)
+        return _checked(source, file, os.lstat(target))
 
     def _link(self, source: str, target: str) -> str:
         if self._strict:
@@ -104,6 +106,16 @@ class Linker:
             # Some files cannot be cloned where others can: a swap file, other checksums (ioctl_ficlone(2)).
             remove_name(target)
             return link_file(source, target, "copy")
+
+
+def _checked(source: str, file: StoredFile, status: os.stat_result) -> Stamp:
+    mode = 0o555 if file.executable else 0o444
+    if status.st_mode != stat.S_IFREG | mode or status.st_size != file.size:
+        if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
+            raise _damaged(source, file, f"it has {status.st_size} bytes instead of {file.size}")
+        found = stat.S_IMODE(status.st_mode)
+        raise _damaged(source, file, f"its mode is {found:04o} instead of {mode:04o}")
+    return stamp_of(status)
 
 
 def _damaged(path: str, file: StoredFile, problem: str) -> StoreDamagedError:

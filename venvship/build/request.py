@@ -27,6 +27,7 @@ class BuildRequest:
         lockfile: What the user wrote.
         selected: What of it applies here, sorted by name.
         environment_digest: What that means; see `model.lockfile.environment_digest`.
+        inputs: What that follows from, for the manifest.
         build: `[build]` of the settings.
         link: How files get from the store into the release: `auto`, `hardlink`, `reflink` or `copy`.
         message: The person's `-m`, or empty.
@@ -41,6 +42,7 @@ class BuildRequest:
     lockfile: Lockfile
     selected: tuple[Requirement, ...]
     environment_digest: str
+    inputs: str
     build: BuildSettings
     link: str
     message: str

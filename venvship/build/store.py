@@ -84,6 +84,7 @@ class Store:
         self._bytecode = os.path.join(path, "bytecode")
         self._selections = os.path.join(path, "selections")
         self.mutex = os.path.join(path, "store.mutex")
+        self._read: dict[str, StoredWheel] = {}
 
     def prepare(self) -> None:
         """Make the directories that are missing.
@@ -110,19 +111,23 @@ class Store:
         return os.path.isdir(self.wheel_path(sha256))
 
     def wheel(self, sha256: str) -> StoredWheel:
-        """Read what the store knows of a wheel that it has.
+        """Read what the store knows of a wheel that it has; once, for it never changes while it is there.
 
         Raises:
             StoreDamagedError: Its index is missing or unreadable.
             FormatError: A newer venvship wrote it.
         """
+        if sha256 in self._read:
+            return self._read[sha256]
         folder = self.wheel_path(sha256)
         path = os.path.join(folder, "wheel.json")
         with understanding(path, f"rm -r {folder}"):
             data = read_index(path)
             if data["sha256"] != sha256:
                 raise ValueError("it is another wheel's")
-            return StoredWheel.from_json(data, tree=os.path.join(folder, "data"))
+            wheel = StoredWheel.from_json(data, tree=os.path.join(folder, "data"))
+        self._read[sha256] = wheel
+        return wheel
 
     def import_wheel(self, path: str, *, sha256: str, check_record: bool) -> StoredWheel:
         """Import one wheel: `importing` for a batch of one, with the same promises and errors."""
@@ -280,7 +285,7 @@ class Store:
             data = read_index(path)
             if (data["sha256"], data["tag"]) != (sha256, tag):
                 raise ValueError("it is the index of something else")
-            stored = tuple(StoredFile(path=str(p), size=int(s), sha256=str(h)) for p, s, h in data["files"])
+            stored = tuple(StoredFile(str(p), int(s), str(h)) for p, s, h in data["files"])
             return stored, {str(key): str(value) for key, value in data["skipped"].items()}
 
 

@@ -41,16 +41,23 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit.
+def main() -> NoReturn:
+    """Run the command line of this process, and end it, with an exit code that the reference lists.
 
-    Args:
-        arguments: Without the program's name; those of this process by default.
+    Without the interpreter's own ending, which takes apart one by one what the kernel gives back at once: a
+    tenth of what `status` takes. Nothing of ours waits for it.
 
     Raises:
-        SystemExit: Always, with an exit code that the reference lists.
+        SystemExit: The output could not be written; the interpreter says so.
     """
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+    code = run(sys.argv[1:])
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        sys.exit(code)
+    os._exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,6 +126,8 @@ def _print_result(call: Call, result: object) -> None:
 
 def bug(call: Call, error: Exception) -> int:
     """Report an error of ours: with a traceback, since nobody else can mend it."""
+    import traceback
+
     call.end_progress()
     if call.json:
         body = envelope(call)

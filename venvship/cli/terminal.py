@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from click import unstyle
 
@@ -19,8 +17,7 @@ WIDEST_STEP = 100
 """Columns up to which the seconds of a step are pushed to the right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terminal:
+class Terminal(NamedTuple):
     """An output stream, as far as it matters to what is written there.
 
     Attributes:
@@ -44,6 +41,8 @@ class Terminal:
         """
         if not stream.isatty():
             return cls()
+        import shutil
+
         dumb = (environ.get("TERM") or "dumb") == "dumb"
         return cls(
             width=max(shutil.get_terminal_size().columns, NARROWEST),

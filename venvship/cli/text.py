@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from venvship.cli import style
 from venvship.cli.dispatch import ByType
@@ -37,8 +36,7 @@ MOST_CHANGES = 12
 """So many changed packages are named; the rest is counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(NamedTuple):
     """Where and when a result is going to be read.
 
     Attributes:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 STARTED = "start"
 ADVANCED = "advance"
 DONE = "done"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
+class Phase(NamedTuple):
     """One phase of an operation began, went on, or is over. A phase that fails says nothing: the error does.
 
     Attributes:
@@ -26,7 +27,7 @@ class Phase:
 
     name: str
     state: str
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = MappingProxyType({})
     seconds: float = 0.0
     done: int = 0
     total: int = 0

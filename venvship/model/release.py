@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 FORMAT = 1
 """The format number of every JSON file and journal line that this version writes."""
@@ -88,16 +88,14 @@ def digest(data: object) -> str:
     return hashlib.sha256(canonical_json(data)).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Package:
+class Package(NamedTuple):
     """One installed distribution: its normalised name (PEP 503) and its version."""
 
     name: str
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class PackageChange:
+class PackageChange(NamedTuple):
     """One line of a comparison: a package with the version on either side, `None` where it is absent."""
 
     name: str
@@ -109,8 +107,7 @@ class PackageChange:
         return {"name": self.name, "from": self.before, "to": self.after}
 
 
-@dataclass(frozen=True, slots=True)
-class PackageDiff:
+class PackageDiff(NamedTuple):
     """What differs between the packages of two releases, each list sorted by name."""
 
     added: tuple[PackageChange, ...] = ()
@@ -142,9 +139,8 @@ def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> Packag
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileEntry:
-    """One line of `files.json`.
+class FileEntry(NamedTuple):
+    """One line of `files.json`. A tuple, since a release has 20,000 of them.
 
     Attributes:
         path: Relative to the release, with `/`.
@@ -174,20 +170,14 @@ class FileEntry:
             ValueError: The row has another shape.
         """
         path, kind, mode, size, value = row
-        if kind not in {"file", "dir", "link"}:
+        if kind == "link":
+            return cls(str(path), kind, int(mode, 8), int(size), "", value)
+        if kind not in {"file", "dir"}:
             raise ValueError(f"unknown file type {kind!r}")
-        return cls(
-            path=str(path),
-            type=kind,
-            mode=int(mode, 8),
-            size=int(size),
-            sha256=value if kind == "file" else "",
-            target=value if kind == "link" else "",
-        )
+        return cls(str(path), kind, int(mode, 8), int(size), value if kind == "file" else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What a release is made of: `.venvship/manifest.json`, the file that makes a directory a release.
 
     Attributes:
@@ -202,6 +192,7 @@ class Manifest:
         wheels: By package name, the SHA-256 of the wheel that it came from; `None` where a release was built
             before this was written down, and nobody knows.
         bytecode: The store's tag of the bytecode that it was built with; see `build.compile.bytecode_tag`.
+        inputs: Digest of what the environment digest followed from; see `operations.environment.is_of`.
         warnings: What the build wanted people to know, each with `slug` and `message`.
         message: The person's `-m`, or empty.
         venvship: The version that built it.
@@ -218,10 +209,11 @@ class Manifest:
     packages: tuple[Package, ...]
     wheels: Mapping[str, str] | None = None
     bytecode: str = ""
+    inputs: str = ""
     warnings: tuple[Mapping[str, str], ...] = ()
     message: str = ""
     venvship: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = MappingProxyType({})
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form that `from_json` reads."""
@@ -234,6 +226,7 @@ class Manifest:
             "created_at": format_time(self.created_at),
             "lockfile_sha256": self.lockfile_sha256,
             "environment_digest": self.environment_digest,
+            "inputs": self.inputs,
             "tree_digest": self.tree_digest,
             "files_sha256": self.files_sha256,
             "python": dict(self.python),
@@ -254,7 +247,8 @@ class Manifest:
         """
         known = {
             "format", "id", "created_at", "lockfile_sha256", "environment_digest", "tree_digest",
-            "files_sha256", "python", "packages", "wheels", "bytecode", "warnings", "message", "venvship",
+            "files_sha256", "python", "packages", "wheels", "bytecode", "inputs", "warnings", "message",
+            "venvship",
         }  # fmt: skip
         wheels = data.get("wheels")
         if not is_release_id(data["id"]):
@@ -270,6 +264,7 @@ class Manifest:
             packages=tuple(Package(p["name"], p["version"]) for p in data["packages"]),
             wheels=None if wheels is None else {str(k): str(v) for k, v in wheels.items()},
             bytecode=str(data.get("bytecode", "")),
+            inputs=str(data.get("inputs", "")),
             warnings=tuple(data.get("warnings", ())),
             message=data.get("message", ""),
             venvship=data.get("venvship", ""),
@@ -283,8 +278,10 @@ def tree_digest(entries: Iterable[FileEntry]) -> str:
     Modes enter only as "executable or not": they are the same everywhere once sealed. The entries must be
     those of the canonical tree, the one that would stand at a fixed path with a fixed interpreter path.
     """
-    rows = sorted(
-        (e.path, e.type, bool(e.mode & 0o111) if e.type == "file" else False, e.target or e.sha256)
-        for e in entries
+    # Tuples are lists in JSON.
+    return digest(
+        sorted(
+            (path, kind, kind == "file" and mode & 0o111 != 0, target or sha256)
+            for path, kind, mode, _, sha256, target in entries
+        )
     )
-    return digest([list(row) for row in rows])

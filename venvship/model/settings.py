@@ -10,8 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from venvship.errors import SettingsError
@@ -44,8 +43,7 @@ _PYTHON_VERSION = re.compile(r"\d{1,3}\.\d{1,3}(?:\.\d{1,3})?", re.ASCII)
 _TCP = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):(\d{1,5})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockSettings:
+class LockSettings(NamedTuple):
     """`[lock]`: how `venvship lock` makes the lockfile.
 
     Attributes:
@@ -57,8 +55,7 @@ class LockSettings:
     cooldown_days: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildSettings:
+class BuildSettings(NamedTuple):
     """`[build]`: how a lockfile becomes a release.
 
     Attributes:
@@ -82,8 +79,7 @@ class BuildSettings:
     groups: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookSettings:
+class HookSettings(NamedTuple):
     """`[hooks]`: commands that act, each an argument list or `None`.
 
     Attributes:
@@ -99,8 +95,7 @@ class HookSettings:
     timeout: float = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(NamedTuple):
     """One `[[check]]`.
 
     Attributes:
@@ -108,11 +103,11 @@ class Check:
         when: `"candidate"` (before the switch) or `"live"` (after it).
         kind: `"command"`, `"import"`, `"http"` or `"tcp"`.
         target: By kind: the argument list, the module names, one URL, or one `host:port`.
+        deadline: Seconds in which to go on trying; 0 is one attempt.
         status: Of an http check: the status code that the answer must have.
         body: Of an http check: text that the answer must contain; `{release}` stands for the release's id.
         timeout: Seconds for one attempt.
         interval: Seconds between two attempts.
-        deadline: Seconds in which to go on trying; 0 is one attempt.
         successes: How many attempts in a row must succeed.
         required: Whether its failure counts; otherwise it is only reported.
     """
@@ -121,17 +116,16 @@ class Check:
     when: str
     kind: str
     target: tuple[str, ...]
+    deadline: float
     status: int = 200
     body: str | None = None
     timeout: float = 5.0
     interval: float = 1.0
-    deadline: float
     successes: int = 1
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that `venvship.toml` says, defaults filled in.
 
     Attributes:

@@ -7,7 +7,6 @@ own level.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -93,10 +92,14 @@ class Table:
                 self.report(name, "no such key" + self._suggestion(name))
 
     def _suggestion(self, name: str) -> str:
+        import difflib
+
         near = difflib.get_close_matches(name.lower(), self._known, n=1, cutoff=0.6)
         if near:
             return f"; did you mean {self.key(near[0])}?"
         last_parts = {dotted.rpartition(".")[2]: dotted for dotted in self.elsewhere}
+        import difflib
+
         near = difflib.get_close_matches(name.lower(), last_parts, n=1, cutoff=0.8)
         if near:
             return f"; did you mean {last_parts[near[0]]}?"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """One file of an unpacked wheel, as the store holds it.
+class StoredFile(NamedTuple):
+    """One file of an unpacked wheel, as the store holds it. A tuple, since a release has 20,000 of them.
 
     Attributes:
         path: Where it goes in a release, relative, with `/`, as scheme and path: `site/…` (purelib and
@@ -90,7 +89,7 @@ class StoredWheel:
             provides_extra=tuple(data["provides_extra"]),
             scripts=tuple((name, module, attr, kind) for name, module, attr, kind in data["scripts"]),
             files=tuple(
-                StoredFile(path=path, size=size, sha256=sha256, executable=bool(executable))
+                StoredFile(path, size, sha256, bool(executable))
                 for path, size, sha256, executable in data["files"]
             ),
             data=tree,

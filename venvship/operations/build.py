@@ -63,6 +63,7 @@ def build_release(
         lockfile=environment.lockfile,
         selected=environment.selected,
         environment_digest=environment.digest,
+        inputs=environment.inputs,
         build=settings.build,
         link=settings.link,
         message=message,

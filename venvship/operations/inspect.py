@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model.history import Event, History, Hold
@@ -12,11 +13,11 @@ from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings, health_digest
 from venvship.operations import underway
 from venvship.operations.workspace import ReleaseView, Workspace
+from venvship.root import RootLayout
 from venvship.system import proc
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(NamedTuple):
     """What whoever is called at night asks.
 
     Attributes:
@@ -46,20 +47,18 @@ class Status:
     releases: int
     way_back: PackageDiff | None = None
     lockfile_changed: bool = False
-    old_processes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     fine: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """All releases, newest first, and the directories that are none."""
 
     releases: tuple[ReleaseView, ...]
     debris: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
+class Details(NamedTuple):
     """One release in full."""
 
     release: ReleaseView
@@ -69,8 +68,7 @@ class Details:
     events: tuple[Event, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Two releases, and how the packages of the second differ from those of the first."""
 
     before: str
@@ -83,6 +81,7 @@ def status(workspace: Workspace) -> Status:
 
     Whatever is wrong becomes a warning: this command is for finding out.
     """
+    flocks = proc.Flocks()
     history = workspace.history_for_reading()
     layout = workspace.layout
     current = _current(workspace)
@@ -118,7 +117,7 @@ def status(workspace: Workspace) -> Status:
         releases=len(workspace.releases(history)),
         way_back=_way_back(workspace, view, back),
         lockfile_changed=_lockfile_changed(workspace, settings, view),
-        old_processes=_old_processes(workspace, current),
+        old_processes=_old_processes(layout, current, flocks),
         fine=not workspace.warnings,
     )
 
@@ -233,10 +232,11 @@ def _lockfile_changed(workspace: Workspace, settings: Settings | None, current: 
     return not includes and hashlib.sha256(raw).hexdigest() != current.lockfile_sha256
 
 
-def _old_processes(workspace: Workspace, current: str | None) -> dict[str, tuple[int, ...]]:
-    layout = workspace.layout
-    leases = {str(layout.lease(name)): name for name in layout.sealed() if name != current}
-    return {leases[path]: pids for path, pids in proc.lock_holders(leases).items()}
+def _old_processes(
+    layout: RootLayout, current: str | None, flocks: proc.Flocks
+) -> dict[str, tuple[int, ...]]:
+    leases = {f"{layout.leases}/{name}": name for name in layout.sealed() if name != current}
+    return {leases[path]: pids for path, pids in flocks.holders(leases).items()}
 
 
 def _since(history: History, current: str | None) -> Event | None:

@@ -276,4 +276,4 @@ def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Sett
 
 def _no_health(settings: Settings) -> Settings:
     """The same settings without hooks and checks: what `--boot` works with, before any service runs."""
-    return replace(settings, hooks=HookSettings(), checks=())
+    return settings._replace(hooks=HookSettings(), checks=())

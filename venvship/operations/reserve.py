@@ -10,7 +10,7 @@ import contextlib
 from typing import Final
 
 from venvship.root import RootLayout
-from venvship.system import files, space
+from venvship.system import files
 
 RESERVE_BYTES: Final = 2 << 20
 """Enough for thousands of lines in the journal, and for what a copying file system needs besides."""
@@ -32,6 +32,8 @@ def keep(layout: RootLayout) -> None:
     path = layout.reserve_file
     if path.exists():
         return
+    from venvship.system import space
+
     if not space.free(layout.state).covers(space.Space(bytes=_FREE_BYTES, names=_FREE_NAMES)):
         return
     temporary = files.temporary_name(str(path), ".reserve.")

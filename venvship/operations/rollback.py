@@ -7,7 +7,7 @@ a second time, and is never undone. What it cannot do besides the switch itself,
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -191,12 +191,27 @@ def _rollback(
         raise
     # Before anything else is written: the link that was renamed over has left room for just this one, and
     # without it, on a full disk, there is no way further back.
-    goal = history.rollback_target(target, lambda release_id: not workspace.problem(release_id))
+    found: dict[str, bool] = {}
+    goal = history.rollback_target(target, lambda release_id: _intact(workspace, release_id, found))
     if readable:
         links.set_previous(workspace, goal)
     return _try_and_record(
-        workspace, target, current, settings=settings, checks=checks, message=message, facts=facts
+        workspace,
+        target,
+        current,
+        settings=settings,
+        checks=checks,
+        message=message,
+        facts=facts,
+        intact=found,
     )
+
+
+def _intact(workspace: Workspace, release_id: str, found: dict[str, bool]) -> bool:
+    """Whether a release could be switched to; looked at once, while nothing runs that might change it."""
+    if release_id not in found:
+        found[release_id] = not workspace.problem(release_id)
+    return found[release_id]
 
 
 def _history(workspace: Workspace) -> tuple[History, bool]:
@@ -220,7 +235,7 @@ def _target(
     workspace: Workspace, name: str | None, history: History, current: str | None, *, readable: bool
 ) -> str:
     if name is not None:
-        if not readable and name in workspace.layout.sealed():
+        if not readable and workspace.layout.is_sealed(name):
             release_id = name  # the journal cannot say whether it is one; its manifest and files can
         else:
             release_id = workspace.resolve(name, history)
@@ -293,19 +308,22 @@ def _try_and_record(
     checks: bool,
     message: str,
     facts: dict[str, str | bool | None],
+    intact: dict[str, bool],
 ) -> _Outcome:
     with workspace.runtime.signals.deferred():
         if settings is None:
             trial = Trial(cause="no settings say how to restart the service")
         else:
-            used = settings if checks else replace(settings, checks=())
+            used = settings if checks else settings._replace(checks=())
             trial = try_current(workspace, target, used, previous=left, event="rollback", heed_rollback=False)
         event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
         reason = message or ("rolled back by hand" if trial.passed else trial.cause)
         workspace.record_if_possible(event, release=target, reason=reason, facts=facts)
         after, readable = _history(workspace)
         if readable:
-            goal = after.rollback_target(target, lambda release_id: not workspace.problem(release_id))
+            if trial.checks or (settings is not None and settings.hooks.restart):
+                intact = {}
+            goal = after.rollback_target(target, lambda release_id: _intact(workspace, release_id, intact))
             links.set_previous(workspace, goal)
         links.sweep_strays(workspace)
     result = RollbackResult(

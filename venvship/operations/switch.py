@@ -136,6 +136,7 @@ def compare_and_promote(
     settings: Settings,
     errand: Errand,
     reason: str,
+    just_sealed: bool = False,
 ) -> Switched:
     """Make a release current, unless somebody has switched since this began.
 
@@ -150,6 +151,7 @@ def compare_and_promote(
         settings: Whose hooks and checks count.
         errand: What it is for.
         reason: The person's message.
+        just_sealed: As for `Workspace.require_usable`.
 
     Raises:
         SupersededError: Somebody switched, or `current` has moved; journalled, nothing was switched.
@@ -169,7 +171,7 @@ def compare_and_promote(
                 hint=f"if it should be: venvship promote {target}",
                 release=target,
             )
-        workspace.require_usable(target)
+        workspace.require_usable(target, just_sealed=just_sealed)
         return promote(workspace, history, target, settings=settings, errand=errand, reason=reason)
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model.release import FORMAT, format_time, readable
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from venvship.operations.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(NamedTuple):
     """One operation that announced itself."""
 
     operation: str

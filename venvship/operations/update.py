@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from venvship.errors import BuildError, HeldError, LockfileError, PausedError
+from venvship.errors import BuildError, FormatError, HeldError, LockfileError, PausedError, ReleaseError
 from venvship.model.attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
 from venvship.model.history import EventName, History, Hold, LockfileDue
 from venvship.model.interpreter import Interpreter
@@ -20,7 +20,7 @@ from venvship.model.release import format_time
 from venvship.model.settings import Settings
 from venvship.operations import interpreter as interpreters
 from venvship.operations.debris import has_debris
-from venvship.operations.environment import Environment, lockfile_paths, read_environment
+from venvship.operations.environment import Environment, is_of, lockfile_paths, read_environment
 from venvship.operations.lockfile import lockfile_of
 from venvship.operations.plan import Plan, plan, refused
 from venvship.operations.recover import is_settled
@@ -112,6 +112,8 @@ def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> 
     if not is_settled(workspace, history) or has_debris(workspace, history):
         return False
     interpreter = interpreters.settled(workspace, settings, record=False)
+    if _is_current(workspace, settings, history, interpreter, result):
+        return True
     environment = read_environment(lockfile_paths(workspace, settings), settings, interpreter)
     describe(result, environment)
     found = plan(workspace, history, settings, environment)
@@ -124,10 +126,41 @@ def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> 
     if found.action != "unchanged":
         _require_no_pause(workspace, environment.digest)
         return False
+    _unchanged(workspace, history, result)
+    return True
+
+
+def _is_current(
+    workspace: Workspace,
+    settings: Settings,
+    history: History,
+    interpreter: Interpreter,
+    result: UpdateResult,
+) -> bool:
+    """Whether what is live was made from the very lockfile that is on disk, found out without reading it."""
+    current = require_current(workspace)
+    record = history.records.get(current) if current else None
+    if current is None or record is None:
+        return False
+    paths = lockfile_paths(workspace, settings)
+    try:
+        manifest = workspace.layout.manifest(current)
+    except (ReleaseError, FormatError):
+        return False
+    if manifest.environment_digest != record.environment_digest or not is_of(
+        manifest, paths, settings, interpreter
+    ):
+        return False
+    result.lockfile, result.python = paths[0], interpreter.version
+    result.packages = len(manifest.packages)
+    _unchanged(workspace, history, result)
+    return True
+
+
+def _unchanged(workspace: Workspace, history: History, result: UpdateResult) -> None:
     result.plan, result.outcome = "unchanged", "unchanged"
     current = require_current(workspace)
     result.release = result.previous = workspace.view(current, history) if current else None
-    return True
 
 
 def _propose(
@@ -274,6 +307,6 @@ def unattended(workspace: Workspace) -> Workspace:
     runtime = workspace.runtime
     return Workspace(
         workspace.layout,
-        replace(runtime, unattended=True, actor=f"{runtime.actor} (unattended)"),
+        runtime._replace(unattended=True, actor=f"{runtime.actor} (unattended)"),
         workspace.warnings,
     )

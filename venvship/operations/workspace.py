@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from venvship.errors import (
     AmbiguousReleaseError,
@@ -18,7 +18,6 @@ from venvship.errors import (
     SettingsError,
     VenvshipError,
 )
-from venvship.health.context import Context
 from venvship.model.history import Event, EventName, History, fold
 from venvship.model.progress import DONE, STARTED, Phase
 from venvship.model.release import Manifest, Package, State
@@ -29,6 +28,9 @@ from venvship.system import files
 from venvship.system.journal import Journal, Reading, damaged_journal, lost_journal
 from venvship.system.mutex import Mutex, lease_shared
 from venvship.system.signals import Signals
+
+if TYPE_CHECKING:
+    from venvship.health.context import Context
 
 T = TypeVar("T")
 
@@ -49,8 +51,7 @@ LEASE_MODE: Final = 0o444
 """Reading is enough to share a flock, so anybody who may run a release can say so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class Runtime(NamedTuple):
     """What an operation takes from the world. Passed in, so that nothing below asks for it.
 
     Attributes:
@@ -76,16 +77,14 @@ class Runtime:
     syslog: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """Something that people should know and that fails nothing."""
 
     slug: str
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseView:
+class ReleaseView(NamedTuple):
     """A release as commands report it; its fields are the keys of the JSON form."""
 
     id: str
@@ -194,7 +193,7 @@ class Workspace:
             return ""  # whoever needs the link says what is wrong with it
         if current is None or self._is_known(current, history):
             return ""
-        return current if current in self.layout.sealed() else ""
+        return current if self.layout.is_sealed(current) else ""
 
     def _fold(self, reading: Reading) -> History:
         """Fold, unless the journal is what it was; nobody changes a `History` but the fold."""
@@ -355,13 +354,17 @@ class Workspace:
             return error.message
         return f"its interpreter {path} {what}"
 
-    def require_usable(self, release_id: str) -> Manifest:
+    def require_usable(self, release_id: str, *, just_sealed: bool = False) -> Manifest:
         """Refuse a release that could not run.
+
+        Args:
+            release_id: The release.
+            just_sealed: Whether its seal has looked at every name of it, and nothing of it has run since.
 
         Raises:
             ReleaseError: A file is missing or changed, or its interpreter is gone or of another kind.
         """
-        problem = self.problem(release_id)
+        problem = self.interpreter_problem(release_id) if just_sealed else self.problem(release_id)
         if problem:
             raise ReleaseError(
                 f"{release_id} cannot be used: {problem}",
@@ -580,6 +583,8 @@ class Workspace:
     def context(self, release_id: str | None, *, previous: str | None, event: str) -> Context:
         """What the checks and hooks of a release are run with; without one, what the notify hook is."""
         path = self.layout.release(release_id) if release_id else self.layout.path
+        from venvship.health.context import Context
+
         return Context(
             root=str(self.layout.path),
             release_id=release_id or "",

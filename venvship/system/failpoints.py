@@ -21,7 +21,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NEED_ROOM = frozenset({"append", "create", "link", "mkdir", "open", "symlink", "write"})
 """Effects that fail on a full disk. Renaming, removing and syncing do not need room."""
@@ -36,8 +36,7 @@ _SIGNALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     what: str
     number: int
     sticky: bool
@@ -97,6 +96,11 @@ def _nothing(_name: str, _path: str | os.PathLike[str]) -> None:
 
 reach: Callable[[str, str | os.PathLike[str]], None] = _nothing
 """Called just before an effect, with the name of the system call and the path that it is about."""
+
+
+def armed() -> bool:
+    """Whether a plan is followed."""
+    return reach is not _nothing
 
 
 def arm(text: str) -> None:

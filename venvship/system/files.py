@@ -15,14 +15,12 @@ The rules of the order (open(2), rename(2), fsync(2), syncfs(2)):
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
-import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -84,6 +82,8 @@ def sync_filesystem(fd: int) -> None:
     if sys.platform != "linux":
         os.sync()
         return
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syncfs(fd) != 0:
         number = ctypes.get_errno()
@@ -106,7 +106,7 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644, 
         OSError: As the kernel gave it; the old contents are still there.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
     try:
         failpoints.reach("create", temporary)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -227,7 +227,7 @@ def rename(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> No
 
 def temporary_name(target: str, prefix: str) -> str:
     """A random name beside a path, for what is going to be renamed to it. Nothing is made."""
-    return os.path.join(os.path.dirname(target), prefix + secrets.token_hex(8))
+    return os.path.join(os.path.dirname(target), prefix + os.urandom(8).hex())
 
 
 def rename_unless_taken(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
@@ -371,6 +371,44 @@ def link_file(source: str, target: str, how: str) -> str:
     return _clone_or_copy(source, target, how)
 
 
+def hard_link_all(
+    source: str, target: str, names: Iterable[str]
+) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Give files of one directory the same names in another (linkat(2): neither path is walked again).
+
+    Args:
+        source: A directory.
+        target: Another one, on the same file system, without these names.
+        names: Of files in it.
+
+    Yields:
+        Each name with its `lstat`, or with `None` where the kernel refused; `link_file` tells why.
+
+    Crash: some of the names are there. Only for trees that a later sync and rename publish.
+
+    Raises:
+        OSError: One of the directories cannot be opened.
+    """
+    with _directory(source) as source_fd, _directory(target) as target_fd:
+        for name in names:
+            failpoints.reach("link", f"{target}/{name}")
+            try:
+                os.link(name, name, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
+            except OSError:
+                yield name, None
+            else:
+                yield name, os.stat(name, dir_fd=target_fd, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def _directory(path: str) -> Iterator[int]:
+    fd = open_directory(path)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def _clone_or_copy(source: str, target: str, how: str) -> str:
     with open(source, "rb") as reader:
         mode = stat.S_IMODE(os.fstat(reader.fileno()).st_mode)
@@ -464,21 +502,35 @@ def empty_directory(path: str | os.PathLike[str]) -> None:
             remove_tree(os.path.join(path, name))
 
 
-def walk(path: str | os.PathLike[str]) -> Iterator[tuple[str, os.stat_result]]:
+def lstat_all(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every name in a directory with its `lstat`, sorted.
+
+    Raises:
+        OSError: It cannot be read, or a name went away meanwhile.
+    """
+    with _directory(path) as fd:
+        for name in sorted(os.listdir(fd)):
+            yield name, os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+
+def walk(path: str | os.PathLike[str], *, but: Container[str] = ()) -> Iterator[tuple[str, os.stat_result]]:
     """Yield every name below a directory with its `lstat`, parents first, links not followed.
 
     Paths are relative to `path`, with `/`.
+
+    Args:
+        path: The directory.
+        but: Directories below it that are not entered.
     """
     base = os.fspath(path)
     stack = [""]
     while stack:
         relative = stack.pop()
-        with os.scandir(os.path.join(base, relative) if relative else base) as entries:
-            for entry in sorted(entries, key=lambda e: e.name):
-                name = f"{relative}/{entry.name}" if relative else entry.name
-                yield name, entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(name)
+        prefix = f"{relative}/" if relative else ""
+        for name, status in lstat_all(f"{base}/{relative}"):
+            yield prefix + name, status
+            if stat.S_ISDIR(status.st_mode) and prefix + name not in but:
+                stack.append(prefix + name)
 
 
 def hash_file(path: str | os.PathLike[str], new: Callable[[], Any] | None = None) -> str:

@@ -23,8 +23,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 from venvship.errors import BusyError, NoFlockError, NotWritableError
 
 POLL: Final = 0.05
@@ -60,6 +58,9 @@ class Mutex:
             NoFlockError: The file system has no flock.
             NotWritableError: The lock file cannot be opened.
         """
+        # Late: it takes longer to import than `status` takes for all else.
+        from filelock import FileLock, Timeout
+
         lock = FileLock(self._path, mode=0o600, thread_local=False, fallback_to_soft=False)
         deadline = time.monotonic() + wait
         while True:

@@ -6,14 +6,14 @@ Elsewhere than on Linux there is no /proc: nothing is found, and leases alone pr
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PROC = "/proc"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One process that has to do with a path.
 
     Attributes:
@@ -66,31 +66,47 @@ def is_running(pid: int, ticks: str) -> bool:
     return not ticks or start_ticks(pid) == ticks
 
 
-def lock_holders(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """Which processes hold a flock on files, without touching the locks; empty where there is no /proc/locks.
+class Flocks:
+    """All flocks of this moment, without touching them; none where there is no /proc/locks.
 
-    /proc/locks names files by device and inode, and some file systems (btrfs, overlayfs) show another device
-    there than stat(2) does. So the inode finds, and the process's own descriptors decide.
-
-    Args:
-        paths: Absolute and real.
-
-    Returns:
-        The holders' numbers by path, for the files that have any. Of another user's process only the number
-        in /proc/locks is known, and believed.
+    They are read beside whatever else is done: to show them, the kernel waits until all processors have
+    passed a certain point (RCU), ten milliseconds and more: as long as all else that `status` reads takes.
     """
-    inodes: dict[str, list[str]] = {}
-    for path in paths:
-        try:
-            inodes.setdefault(str(os.stat(path).st_ino), []).append(path)
-        except OSError:
-            continue
-    found: dict[str, list[int]] = {}
-    for pid, inode in _flocks():
-        for path in inodes.get(inode, ()):
-            if _has_open(pid, path):
-                found.setdefault(path, []).append(pid)
-    return {path: tuple(pids) for path, pids in found.items()}
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, str]] = []
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        self._found.extend(_flocks())
+
+    def holders(self, paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """Which processes hold a flock on files.
+
+        /proc/locks names files by device and inode, and some file systems (btrfs, overlayfs) show another
+        device there than stat(2) does. So the inode finds, and the process's own descriptors decide.
+
+        Args:
+            paths: Absolute and real.
+
+        Returns:
+            The holders' numbers by path, for the files that have any. Of another user's process only the
+            number in /proc/locks is known, and believed.
+        """
+        inodes: dict[str, list[str]] = {}
+        for path in paths:
+            try:
+                inodes.setdefault(str(os.stat(path).st_ino), []).append(path)
+            except OSError:
+                continue
+        found: dict[str, list[int]] = {}
+        self._reading.join()
+        for pid, inode in self._found:
+            for path in inodes.get(inode, ()):
+                if _has_open(pid, path):
+                    found.setdefault(path, []).append(pid)
+        return {path: tuple(pids) for path, pids in found.items()}
 
 
 def _flocks() -> Iterator[tuple[int, str]]:

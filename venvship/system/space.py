@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +28,7 @@ class Space:
         return self.bytes >= other.bytes and self.names >= other.names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(NamedTuple):
     """How full a file system is, in bytes: what is used, and what whoever asks may still use.
 
     The two do not add up to its size: some is kept for the superuser.

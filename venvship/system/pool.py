@@ -1,0 +1,199 @@
+"""Work that is shared out among copies of this process (fork(2)), which end with it.
+
+For work that is all system calls: linking 20,000 files, or looking at them. Threads would wait for each other
+between any two calls, and a fresh interpreter would first have to be told what this process knows.
+
+A copy inherits every lock that this process holds: a flock(2) belongs to the open file, so nobody else gets
+it before the last copy is gone. Copies die with the process by `PR_SET_PDEATHSIG` where there is that, and
+elsewhere leave before their next task.
+
+The tasks wait in a pipe, a number each: whoever is free takes the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO, Final, Generic, NoReturn, TypeVar
+
+from venvship.system import failpoints
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_PR_SET_PDEATHSIG: Final = 1
+_NUMBER: Final = 4
+"""Bytes of a task's number in the pipe. Reads of so few are whole: a pipe has at least PIPE_BUF (pipe(7))."""
+
+_WORTH_A_COPY: Final = 2000
+"""Files below which another process costs more than it saves."""
+
+_MOST_COPIES: Final = 3
+"""More than four processes get into each other's way in the file system's journal."""
+
+_MOST_TASKS: Final = 1024
+"""Numbers that fit into any pipe without anybody reading."""
+
+
+def processors() -> int:
+    """How many processors this process may use: fewer than the machine has, in a container."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def copies_for(files: int) -> int:
+    """How many copies are worth while for system calls on so many files, beside this process."""
+    return min(processors() - 1, _MOST_COPIES) if files >= _WORTH_A_COPY else 0
+
+
+class Pool(Generic[T, R]):
+    """Tasks of one kind, and the copies that work on them. Made by `working`."""
+
+    def __init__(self, function: Callable[[T], R], tasks: Sequence[T], copies: int) -> None:
+        if len(tasks) > _MOST_TASKS:
+            raise ValueError(f"{len(tasks)} tasks are too many")
+        self._function = function
+        self._tasks = tasks
+        self._results: dict[int, R] = {}
+        self._copies: list[tuple[int, BinaryIO]] = []
+        self._queue, feed = os.pipe()
+        try:
+            os.write(feed, b"".join(n.to_bytes(_NUMBER, "little") for n in range(len(tasks))))
+        finally:
+            os.close(feed)
+        # Failpoints count the effects of one process.
+        for _ in range(0 if failpoints.armed() else min(copies, len(tasks))):
+            try:
+                self._copies.append(self._fork())
+            except OSError:
+                break  # no more processes: then this one does it all
+        self._alone = not self._copies
+
+    def join_in(self, between: Callable[[], None]) -> None:
+        """Work on tasks in this process, too, until none is left to begin.
+
+        Args:
+            between: Called before each task; what it raises ends the work here.
+
+        Raises:
+            Exception: What the function raised here.
+        """
+        while (number := self._take()) is not None:
+            between()
+            self._results[number] = self._function(self._tasks[number])
+
+    def results(self, between: Callable[[], None]) -> list[R]:
+        """Wait for all results, in the order of the tasks.
+
+        Args:
+            between: Called every now and then; what it raises ends the wait, and the work.
+
+        Raises:
+            Exception: What the function raised, here or in a copy.
+            OSError: A copy was killed, which is ECHILD.
+        """
+        if self._alone:
+            self.join_in(between)
+            return [self._results[number] for number in range(len(self._tasks))]
+        import pickle
+
+        for _, stream in self._copies:
+            _wait_for(stream, between)
+            try:
+                done, error = pickle.load(stream)  # noqa: S301 - written by ourselves
+            except (EOFError, pickle.UnpicklingError):
+                raise OSError(errno.ECHILD, "a process that was at work for this one was killed") from None
+            self._results.update(done)
+            if error is not None:
+                raise error
+        return [self._results[number] for number in range(len(self._tasks))]
+
+    def end(self) -> None:
+        """Kill what is still at work, and reap it."""
+        os.close(self._queue)
+        for pid, stream in self._copies:
+            stream.close()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+    def _take(self) -> int | None:
+        number = os.read(self._queue, _NUMBER)
+        return int.from_bytes(number, "little") if number else None
+
+    def _fork(self) -> tuple[int, BinaryIO]:
+        parent = os.getpid()
+        reader, writer = os.pipe()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(reader)
+            os.close(writer)
+            raise
+        if pid == 0:
+            self._be_a_copy(parent, writer)
+        os.close(writer)
+        return pid, open(reader, "rb")
+
+    def _be_a_copy(self, parent: int, writer: int) -> NoReturn:
+        """Work, write what came of it, and leave without any of the endings of the process."""
+        try:
+            import pickle
+
+            # Ctrl-C reaches the whole foreground group; what is to end is for this one's parent to say.
+            for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(signum, signal.SIG_IGN)
+            _die_with_parent()
+            error: Exception | None = None
+            try:
+                while os.getppid() == parent and (number := self._take()) is not None:
+                    self._results[number] = self._function(self._tasks[number])
+            except Exception as caught:  # noqa: BLE001 - raised again by the parent
+                error = caught
+            with open(writer, "wb") as stream:
+                pickle.dump((self._results, error), stream)
+        finally:
+            os._exit(0)
+
+
+@contextlib.contextmanager
+def working(function: Callable[[T], R], tasks: Sequence[T], *, copies: int) -> Iterator[Pool[T, R]]:
+    """Have copies of this process work on tasks while the block runs, and after it none.
+
+    The function must not touch what this process shares with its copies: output, progress, descriptors that
+    are read or written. What it changes in memory is lost; what it returns or raises must pickle.
+
+    Args:
+        function: Does one task.
+        tasks: What to call it with, at most 1,024, in the order in which they are begun.
+        copies: How many processes besides this one; 0 is none, and then this one does it all. So it does
+            while failpoints are armed.
+
+    Yields:
+        The pool, to wait for. Leaving the block kills what is not done.
+
+    Crash: the copies die with this process, wherever they are.
+    """
+    pool = Pool(function, tasks, copies)
+    try:
+        yield pool
+    finally:
+        pool.end()
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait_for(stream: BinaryIO, between: Callable[[], None]) -> None:
+    import select
+
+    while not select.select([stream], [], [], 0.1)[0]:
+        between()
