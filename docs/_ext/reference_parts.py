@@ -12,7 +12,7 @@ import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 import json_parts
@@ -234,6 +234,20 @@ class Key:
     text: str
 
 
+class Field(NamedTuple):
+    """An attribute of a value: its name, and its type as it is written."""
+
+    name: str
+    type: str
+
+
+def _fields(cls: type[Any]) -> list[Field]:
+    if dataclasses.is_dataclass(cls):
+        return [Field(item.name, str(item.type)) for item in dataclasses.fields(cls)]
+    # A named tuple keeps what stands there as a reference that is still to be resolved.
+    return [Field(name, kind.__forward_arg__) for name, kind in cls.__annotations__.items()]
+
+
 def settings_tables() -> dict[str, list[Key]]:
     """The keys of `venvship.toml` by table; `""` is the top of the file."""
     default = model.Settings(name="")
@@ -255,8 +269,8 @@ def settings_table(name: str) -> str:
 def _keys(table_name: str, cls: type[Any], default: object) -> list[Key]:
     texts = read_docstring(cls).entries["Attributes"]
     found = []
-    for item in dataclasses.fields(cls):
-        kind = KEY_TYPES.get(item.name) or TYPES.get(str(item.type))
+    for item in _fields(cls):
+        kind = KEY_TYPES.get(item.name) or TYPES.get(item.type)
         if kind is None:
             continue  # a table of its own
         key = f"{table_name}.{item.name}".removeprefix(".")
@@ -287,7 +301,7 @@ def _check_keys() -> list[Key]:
     live, candidate = (_parsed_check(when) for when in ("live", "candidate"))
     texts = read_docstring(model.Check).entries["Attributes"]
     found = []
-    for item in dataclasses.fields(model.Check):
+    for item in _fields(model.Check):
         if item.name == "kind":
             for kind in model.CHECK_KINDS:
                 type_name, text = CHECK_KINDS[kind]
@@ -303,7 +317,7 @@ def _check_keys() -> list[Key]:
                 Key(
                     table="check",
                     name=item.name,
-                    kind=TYPES[str(item.type)],
+                    kind=TYPES[item.type],
                     default=default,
                     text=texts[item.name],
                 )
@@ -513,9 +527,7 @@ def python_results() -> str:
     for cls in RESULTS:
         said = read_docstring(cls)
         texts = said.entries.get("Attributes", {})
-        rows = [
-            (f"`{item.name}`", f"`{item.type}`", texts.get(item.name, "")) for item in dataclasses.fields(cls)
-        ]
+        rows = [(f"`{item.name}`", f"`{item.type}`", texts.get(item.name, "")) for item in _fields(cls)]
         body = table(("attribute", "type", "means"), rows)
         parts.append("\n\n".join([f"### `{cls.__name__}`", said.summary, *said.text, body]))
     return "\n\n".join(parts)

@@ -68,6 +68,13 @@ def test_what_must_answer_at_once_imports_nothing_of_the_build(stocked: Site, ar
     assert not {name for name in found if name.startswith("venvship.build")}
 
 
+def test_an_update_with_nothing_to_do_does_not_even_read_the_lockfile(stocked: Site) -> None:
+    released(stocked, "1.0")
+    found = imports(stocked, "update")
+    assert not {name for name in found if name.split(".")[0] in {*HEAVY, "packaging"}}
+    assert not {name for name in found if name.startswith(("venvship.build", "venvship.model.requirement"))}
+
+
 def test_the_list_of_heavy_imports_is_what_a_build_imports(site: Site) -> None:
     found = {name.split(".")[0] for name in imports(site, "release")}
     assert found >= {"virtualenv", "installer"}

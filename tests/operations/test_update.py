@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.support.roots import Site
 from tests.torture import kills
 from venvship.api import Root
 from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
+from venvship.operations.environment import Environment, read_environment
 from venvship.operations.update import UpdateResult
 
 BAD_12 = """
@@ -74,6 +76,37 @@ def test_nothing_changed_makes_no_call_that_would_write_below_the_root(site: Sit
     changing = [line for line in calls if "openat(" not in line or re.search(r"O_(WRONLY|RDWR|CREAT)", line)]
     assert [line for line in changing if ".mutex" not in line] == []
     assert calls, "it must have read something"
+
+
+def lockfile_is_read(monkeypatch: pytest.MonkeyPatch, site: Site) -> bool:
+    """Whether an update reads the lockfile, rather than trusting that it is the one that is live."""
+    calls = []
+
+    def counted(*arguments: Any, **options: Any) -> Environment:
+        calls.append(arguments)
+        return read_environment(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("venvship.operations.update.read_environment", counted)
+        site.open().update()
+    return bool(calls)
+
+
+def test_the_lockfile_is_read_only_if_something_that_counts_is_another(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = site.release("1.0")
+    assert not lockfile_is_read(monkeypatch, site)
+
+    site.lock("1.0", comment="other bytes, the same environment")
+    assert lockfile_is_read(monkeypatch, site)
+    assert site.current == first
+    site.lock("1.0")
+    assert not lockfile_is_read(monkeypatch, site)
+
+    site.settings("[build]\noptimize = [0, 2]\n")
+    assert lockfile_is_read(monkeypatch, site)
+    assert site.current != first
 
 
 def test_something_new_is_released_and_said_in_two_lines(site: Site) -> None:
