@@ -20,7 +20,7 @@ from tests.support.journals import START
 from venvship.model.history import Event, fold
 from venvship.model.history_snapshot import forget, to_json
 from venvship.model.release import canonical_json
-from venvship.system.journal import Journal
+from venvship.system.journal import CHUNK, Journal
 from venvship.system.journal_lines import Events, Reading, checksum, parse
 from venvship.system.journal_snapshot import EVERY, NAME, read_snapshot, write_snapshot
 from venvship.system.mutex import Mutex
@@ -360,6 +360,41 @@ def test_an_event_about_what_it_has_forgotten_takes_the_whole_journal(path: Path
     same(path, used=True)
 
 
+@pytest.mark.parametrize("snapped", [False, True])
+def test_one_that_has_read_before_still_looks_at_every_byte(
+    path: Path, snapshot: Path, snapped: bool
+) -> None:
+    number = 2 * CHUNK // len(lines(1))
+    if snapped:
+        snap(path, number)
+    else:
+        path.write_bytes(lines(number))
+    first = path.read_bytes()
+    journal = journal_at(path)
+    journal.read()
+    journal.append("held", release=None, actor="alice")
+    whole = path.read_bytes()
+
+    def says_what_a_new_one_says() -> None:
+        ours, new = journal.read(), parse(path.read_bytes(), path=str(path))
+        assert (ours.torn, ours.damage, ours.size) == (new.torn, new.damage, new.size)
+        assert list(ours.events) == list(new.events)
+
+    for place in (30, CHUNK - 1, CHUNK, len(first) - 30, len(first) + 30, len(whole) - 1):
+        for change in (
+            whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :],
+            whole[:place],
+            whole[: place // 2] + whole[place:],
+            whole + whole[place:],
+            b"",
+        ):
+            path.write_bytes(change)
+            says_what_a_new_one_says()
+            path.write_bytes(whole)
+            says_what_a_new_one_says()
+            assert journal.read().events is journal.read().events
+
+
 # -- events that are parsed when somebody asks -------------------------------------------------------------
 
 
@@ -369,7 +404,7 @@ def test_events_are_those_of_a_tuple(later: int, parsed: bool) -> None:
     plain = parse(lines(7 + later)).events
 
     def events() -> Events:
-        found = Events(lines(7), 7, tuple(plain[7:]))
+        found = Events(lines(7 + later), len(lines(7)), 7, tuple(plain[7:]))
         if parsed:
             list(found)
         return found
@@ -392,7 +427,7 @@ def test_events_are_those_of_a_tuple(later: int, parsed: bool) -> None:
 
 def test_what_comes_after_the_snapshot_is_had_without_what_comes_before() -> None:
     later = tuple(parse(lines(9)).events[7:])
-    events = Events(b"no JSON\n" * 7, 7, later)
+    events = Events(b"no JSON\n" * 9, 56, 7, later)
     assert (events[-1], events[8], events[7:], events[:-3:-1]) == (later[1], later[1], later, later[::-1])
     assert next(reversed(events)) == later[1]
     assert events[9:] == ()

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from io import FileIO
 from typing import Any
 
 from venvship.errors import StateError
@@ -19,11 +20,14 @@ from venvship.model.history_snapshot import forget
 from venvship.model.release import canonical_json
 from venvship.system import failpoints, files
 from venvship.system.journal_lines import Events, Reading, checksum, parse
-from venvship.system.journal_snapshot import EVERY, NAME, Snapshot, read_snapshot, write_snapshot
+from venvship.system.journal_snapshot import EVERY, NAME, read_snapshot, write_snapshot
 from venvship.system.mutex import Mutex
 
 TORN_SUFFIX = ".torn"
 """Bytes set aside from the end of a journal are appended to `journal.jsonl.torn`."""
+
+CHUNK = 1 << 18
+"""So many bytes are compared at once."""
 
 
 def damaged_journal(reading: Reading) -> StateError:
@@ -57,8 +61,8 @@ class Journal:
         self._snapshot_path = os.path.join(os.path.dirname(path), NAME)
         self._mutex = mutex
         self._clock = clock
-        self._prefix = b""
         self._known: Reading | None = None
+        self._pieces: list[bytes] = []  # the bytes of which `_known` was read
         self._snapshot_seq = 0  # the last line of the snapshot that was used, or that was tried to be written
 
     def read(self) -> Reading:
@@ -71,32 +75,50 @@ class Journal:
         # Before the journal: then it is not ahead of what is read of that, whoever appends meanwhile.
         snapshot = read_snapshot(self._snapshot_path) if self._known is None else None
         try:
-            with open(self._path, "rb") as file:
-                raw = file.read()
+            with open(self._path, "rb", buffering=0) as file:
+                if self._known is not None and self._begins_as_known(file):
+                    return self._go_on(self._known, file.readall())
+                file.seek(0)
+                raw = file.readall()
         except FileNotFoundError:
             raw = b""
         except OSError as error:
             raise StateError(f"cannot read {self._path}: {error.strerror}") from error
-        # It only grows, so what was parsed once is compared, which is fast, and not parsed again.
-        if self._known is not None and raw == self._prefix:
-            return self._known
-        known = self._known if raw.startswith(self._prefix) else None
+        self._known, self._pieces = None, []
         if snapshot is not None and snapshot.covers(raw):
-            known = self._trust(snapshot, raw)
-        reading = parse(raw, path=self._path, known=known)
+            seq = self._snapshot_seq = snapshot.history.seq
+            events = Events(raw, snapshot.size, seq)
+            known = Reading(events, torn=False, damage="", size=snapshot.size, snapshot=snapshot.history)
+            reading = parse(raw[snapshot.size :], path=self._path, known=known)
+        else:
+            reading = parse(raw, path=self._path)
         if not reading.damage:
-            self._prefix, self._known = raw[: reading.size], reading
+            self._known, self._pieces = reading, [raw[: reading.size]]
         return reading
 
-    def _trust(self, snapshot: Snapshot, raw: bytes) -> Reading:
-        self._snapshot_seq = snapshot.history.seq
-        return Reading(
-            Events(raw[: snapshot.size], snapshot.history.seq),
-            torn=False,
-            damage="",
-            size=snapshot.size,
-            snapshot=snapshot.history,
-        )
+    def _begins_as_known(self, file: FileIO) -> bool:
+        """Whether the file begins with all that is known, after which it is left standing.
+
+        It only grows, so what was parsed once is compared, which is fast, and not parsed again. Piece by
+        piece, as that takes a third of the time of reading it whole.
+        """
+        for piece in self._pieces:
+            place = 0
+            while place < len(piece):
+                chunk = file.read(min(CHUNK, len(piece) - place))
+                if not chunk or not piece.startswith(chunk, place):
+                    return False
+                place += len(chunk)
+        return True
+
+    def _go_on(self, known: Reading, later: bytes) -> Reading:
+        if not later and not known.torn:
+            return known
+        reading = parse(later, path=self._path, known=known)
+        if not reading.damage:
+            self._known = reading
+            self._pieces += [later[: reading.size - known.size]] if reading.size > known.size else []
+        return reading
 
     def append(
         self,
@@ -148,7 +170,7 @@ class Journal:
         """Of the journal as it is on disk now."""
         reading = self.read()
         if not reading.damage and not reading.torn:
-            write_snapshot(self._snapshot_path, self._prefix, forget(reading.history()))
+            write_snapshot(self._snapshot_path, b"".join(self._pieces), forget(reading.history()))
 
     def mend(self) -> bool:
         """Set a torn end aside, as the next append would. Damage in the middle is left as it is.

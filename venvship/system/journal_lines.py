@@ -22,13 +22,15 @@ class Events(Sequence[Event]):
     """Events of which most are parsed only if somebody asks for them.
 
     Args:
-        covered: Lines that a snapshot vouches for, byte by byte, the last newline included.
+        raw: A journal. The lines at its beginning are vouched for by a snapshot, byte by byte.
+        size: How many bytes these take.
         count: How many they are.
         later: What follows them, parsed.
     """
 
-    def __init__(self, covered: bytes, count: int, later: tuple[Event, ...] = ()) -> None:
-        self._covered = covered
+    def __init__(self, raw: bytes, size: int, count: int, later: tuple[Event, ...] = ()) -> None:
+        self._raw = raw  # and not only the beginning: it is large, and to copy it takes a while
+        self._size = size
         self._count = count
         self._later = later
         self._earlier: tuple[Event, ...] | None = None
@@ -60,22 +62,22 @@ class Events(Sequence[Event]):
         if self._earlier is not None:
             yield from reversed(self._earlier)
             return
-        end = len(self._covered) - 1
+        end = self._size - 1
         while end >= 0:
-            start = self._covered.rfind(b"\n", 0, end) + 1
-            yield Event.from_json(json.loads(self._covered[start:end]))
+            start = self._raw.rfind(b"\n", 0, end) + 1
+            yield Event.from_json(json.loads(self._raw[start:end]))
             end = start - 1
 
     def with_later(self, more: Sequence[Event]) -> Events:
         """The same and some more."""
-        events = Events(self._covered, self._count, (*self._later, *more))
+        events = Events(self._raw, self._size, self._count, (*self._later, *more))
         events._earlier = self._earlier
         return events
 
     def _all(self) -> tuple[Event, ...]:
         if self._earlier is None:
             # Each was parsed and its checksum found right before the snapshot was made of these very bytes.
-            lines = self._covered.split(b"\n")[:-1]
+            lines = self._raw[: self._size].split(b"\n")[:-1]
             self._earlier = tuple(Event.from_json(json.loads(line)) for line in lines)
         return self._earlier + self._later
 
@@ -118,9 +120,9 @@ def parse(raw: bytes, *, path: str = "journal.jsonl", known: Reading | None = No
     """Read a journal's bytes.
 
     Args:
-        raw: All of them.
+        raw: All of them, or all that follow the first `known.size`.
         path: For messages.
-        known: What the first `known.size` of these bytes were found to be before; they are not parsed again.
+        known: What those were found to be.
 
     Raises:
         FormatError: A line is of a newer format.
@@ -129,7 +131,7 @@ def parse(raw: bytes, *, path: str = "journal.jsonl", known: Reading | None = No
     before = len(known.events) if known else 0
     events: list[Event] = []
     torn, damage = False, ""
-    lines = raw[offset:].split(b"\n")
+    lines = raw.split(b"\n")
     for index, line in enumerate(lines[:-1], start=1):
         number = before + index
         event = _parse_line(line, path=path, number=number)
