@@ -79,7 +79,7 @@ class Cron:
             time.sleep(0.2)
 
     def wait_for_ticks(self, count: int) -> None:
-        """Wait for so many more, whole ones: the first may be a minute off, and more where cron has just begun."""
+        """Wait for so many more, whole ones. The first may be a minute off, and cron just beginning."""
         wanted = self.ticks() + count + 1
         self.wait(lambda: self.ticks() >= wanted, seconds=120 + 60 * count)
 

@@ -93,15 +93,27 @@ class Life:
 
 
 STEPS = ["seal", "promote", "promote", "prune", "prune", "bad", "inconclusive", "rollback"]
-STEPS += ["observed", "gone", "pinned", "unpinned", "held", "unheld", "promoting", "abandoned", "set back"]
+STEPS += [
+    "prune",
+    "gone",
+    "gone",
+    "observed",
+    "gone",
+    "pinned",
+    "unpinned",
+    "held",
+    "unheld",
+    "promoting",
+    "abandoned",
+    "set back",
+]
 
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[Event]:
-    """Up to forty steps of a root; now and then one that is about a release that is gone."""
-    life = Life()
-    life.promote(life.seal())
-    for step in draw(st.lists(st.sampled_from(STEPS), max_size=40)):
+    """Up to forty steps of a root, old or young; now and then one that is about a release that is gone."""
+    life = Life().age(draw(st.integers(1, 9)))
+    for step in draw(st.lists(st.sampled_from(STEPS), min_size=draw(st.integers(0, 12)), max_size=40)):
         release = draw(st.sampled_from(life.there)) if life.there else life.seal()
         current = fold(life.events).expected
         if step == "seal":
@@ -167,11 +179,11 @@ def test_a_history_survives_its_json_and_goes_on_from_there(events: list[Event],
     assert read == before, "what was folded on is another one"
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(lives(), st.data())
 def test_what_was_forgotten_changes_no_answer(events: list[Event], data: st.DataObject) -> None:
     """Snapshots at any lines, each made from the one before, as far as it can be folded on."""
-    lines = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=3)))
+    lines = sorted(data.draw(st.lists(st.integers(0, len(events)), min_size=1, max_size=8)))
     kept = data.draw(st.integers(1, 4))
     short: History | None = History()
     for start, end in zip([0, *lines], [*lines, len(events)], strict=True):
