@@ -126,9 +126,14 @@ def _compare(shop: Workshop, small: Path, big: Path, what: str) -> Iterator[Row]
 def _believed(shop: Workshop, root: Path) -> str:
     """Ask venvship whether a made-up root is one; returns what is current there.
 
+    Before, it appends to the journal, as it does every now and then in a root that has grown old by itself:
+    what it remembers of long journals is made by whoever appends.
+
     Raises:
         InputError: It is not.
     """
+    run(shop.command(root, "hold"))
+    run(shop.command(root, "unhold"))
     status = ask(shop, root, "status")
     listed = ask(shop, root, "list")["data"]
     there = len(os.listdir(root / "releases"))

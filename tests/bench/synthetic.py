@@ -19,7 +19,7 @@ from tests.support.wheels import build_wheel
 from venvship.model.history import Event
 from venvship.model.release import canonical_json, format_time, new_release_id
 from venvship.root import RootLayout
-from venvship.system import journal
+from venvship.system.journal_lines import checksum
 
 YEARS_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 LIFE: Final = timedelta(minutes=30)
@@ -76,7 +76,7 @@ def _moved(event: Event, release_id: str | None, at: datetime, before: str | Non
 def _lines(events: Iterable[Event]) -> Iterator[bytes]:
     for seq, event in enumerate(events, start=1):
         data = replace(event, seq=seq).to_json()
-        data["sum"] = journal.checksum(data)
+        data["sum"] = checksum(data)
         yield canonical_json(data) + b"\n"
 
 

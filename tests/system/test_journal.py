@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from venvship.errors import BusyError, FormatError, StateError
 from venvship.model.history import Event, EventName
 from venvship.model.release import canonical_json
-from venvship.system.journal import Journal, checksum, damaged_journal, parse
+from venvship.system.journal import Journal, damaged_journal
+from venvship.system.journal_lines import checksum, parse
 from venvship.system.mutex import Mutex
 
 REPOSITORY = Path(__file__).parents[2]

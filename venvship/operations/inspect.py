@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -172,8 +173,7 @@ def events(workspace: Workspace, last: int | None = None) -> tuple[Event, ...]:
         workspace.warn(
             "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
         )
-    newest = reading.events[::-1]
-    return newest if last is None else newest[:last]
+    return tuple(islice(reversed(reading.events), last))
 
 
 def diff(workspace: Workspace, before: str, after: str = "current") -> Comparison:

@@ -20,7 +20,7 @@ from venvship.errors import (
     VenvshipError,
 )
 from venvship.health.checks import CheckResult
-from venvship.model.history import Event, EventName, History, Intent, fold
+from venvship.model.history import Event, EventName, History, Intent
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations import links
@@ -129,7 +129,7 @@ def rollback(
 def _on_trial(workspace: Workspace) -> Intent | None:
     """The promotion that has no outcome yet."""
     try:
-        intent = fold(workspace.journal.read().events).intent
+        intent = workspace.fold(workspace.journal.read()).intent
     except VenvshipError:
         return None
     return intent if intent is not None and intent.kind == "promote" else None
@@ -221,7 +221,7 @@ def _history(workspace: Workspace) -> tuple[History, bool]:
     except VenvshipError as error:
         workspace.warn("journal-damaged", error.message)
         return History(), False
-    history = fold(reading.events)
+    history = workspace.fold(reading)
     if reading.damage:
         workspace.warn("journal-damaged", f"the journal is damaged: {reading.damage}")
         return history, False

@@ -25,7 +25,8 @@ from venvship.model.settings import Settings, decode_settings, parse_settings
 from venvship.operations import announce, reserve, underway
 from venvship.root import RootLayout, quick_problem
 from venvship.system import files
-from venvship.system.journal import Journal, Reading, damaged_journal, lost_journal
+from venvship.system.journal import Journal, damaged_journal, lost_journal
+from venvship.system.journal_lines import Reading
 from venvship.system.mutex import Mutex, lease_shared
 from venvship.system.signals import Signals
 
@@ -111,7 +112,7 @@ class Workspace:
     runtime: Runtime
     warnings: list[Notice] = field(default_factory=list)
     journal: Journal = field(init=False)
-    _folded: tuple[tuple[Event, ...], History] | None = field(init=False, default=None)
+    _folded: tuple[Sequence[Event], History] | None = field(init=False, default=None)
     _kinds: dict[tuple[str, int, int, int], str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -175,7 +176,7 @@ class Workspace:
         reading = self.read_journal()
         if reading.damage:
             raise damaged_journal(reading)
-        history = self._fold(reading)
+        history = self.fold(reading)
         lost = self.lost(history)
         if lost:
             raise lost_journal(lost)
@@ -195,11 +196,26 @@ class Workspace:
             return ""
         return current if self.layout.is_sealed(current) else ""
 
-    def _fold(self, reading: Reading) -> History:
-        """Fold, unless the journal is what it was; nobody changes a `History` but the fold."""
+    def fold(self, reading: Reading) -> History:
+        """Fold, unless the journal is what it was; nobody changes a `History` but the fold.
+
+        It knows all releases that are there or that a link names, and may have forgotten others.
+        """
         if self._folded is None or self._folded[0] is not reading.events:
+            self._folded = (reading.events, reading.history())
+        if not self._knows_what_is_there(self._folded[1]):
             self._folded = (reading.events, fold(reading.events))
         return self._folded[1]
+
+    def _knows_what_is_there(self, history: History) -> bool:
+        """Whether a history is whole enough: a person may have put back what was pruned long ago."""
+        if history.whole:
+            return True
+        try:
+            there = [*self.layout.sealed(), self.layout.current(), self.layout.previous()]
+        except VenvshipError:
+            return False  # whoever needs it says what is wrong with it
+        return history.knows(there)
 
     def history_for_reading(self) -> History:
         """Fold what can be read of the journal; damage becomes a warning."""
@@ -208,7 +224,7 @@ class Workspace:
             self.warn(
                 "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
             )
-        history = self._fold(reading)
+        history = self.fold(reading)
         lost = "" if reading.damage else self.lost(history)
         if lost:
             self.warn("journal-damaged", lost_journal(lost).message)
@@ -328,7 +344,10 @@ class Workspace:
                 raise NoSuchReleaseError("there is no previous release")
             return previous
         if name.startswith("@{") and name.endswith("}") and name[2:-1].isdecimal():
-            found = self.layout.current() if name == "@{0}" else history.was_current(int(name[2:-1]))
+            ago = int(name[2:-1])
+            if not history.knows_switch(ago):
+                history = fold(self.journal.read().events)
+            found = self.layout.current() if name == "@{0}" else history.was_current(ago)
             if found is None:
                 raise NoSuchReleaseError(f"{name}: there were not so many switches")
             return found
