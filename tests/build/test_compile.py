@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.wheels import build_wheel
 from venvship.build.compile import bytecode_tag, compile_wheels
+from venvship.build.intake import Incoming
 from venvship.build.interpreter import probe
 from venvship.build.store import Store
 from venvship.errors import BuildError, DiskFullError, InterpreterError, InterruptedByError, VenvshipError
@@ -87,7 +88,7 @@ def new_store(path: Path) -> Store:
 def stored(store: Store, folder: Path, **wheels: dict[str, str | bytes]) -> list[StoredWheel]:
     built = [build_wheel(folder, name, files=contents) for name, contents in wheels.items()]
     with store.importing() as batch:
-        return [batch.add(os.fspath(one.path), sha256=one.sha256, check_record=True) for one in built]
+        return batch.add([Incoming(os.fspath(one.path), one.sha256) for one in built])
 
 
 def compiled(

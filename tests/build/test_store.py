@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.wheels import EPOCH, Distribution, build_wheel
+from venvship.build import intake
 from venvship.build.archive import MAX_UNPACKED
+from venvship.build.intake import Incoming
 from venvship.build.store import Store, selection_key
 from venvship.errors import (
     BuildError,
@@ -185,7 +187,7 @@ def test_a_batch_appears_when_it_ends(store: Store, tmp_path: Path) -> None:
     key = "ab" * 32
     with store.importing() as batch:
         for wheel in [*wheels, wheels[0]]:
-            batch.add(os.fspath(wheel.path), sha256=wheel.sha256, check_record=True)
+            batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
         batch.select(key, wheels[0].sha256, {"name": "one"})
         assert not any(store.has(wheel.sha256) for wheel in wheels)
         assert store.selection(key) is None
@@ -195,11 +197,47 @@ def test_a_batch_appears_when_it_ends(store: Store, tmp_path: Path) -> None:
     assert store.sweep() == 0
 
 
+@pytest.mark.parametrize("copies", [0, 2])
+def test_whoever_unpacks_the_store_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int
+) -> None:
+    monkeypatch.setattr(intake, "_WORTH_A_COPY", 0)
+    monkeypatch.setattr(intake, "processors", lambda: copies + 1)
+    wheels = [build_wheel(tmp_path, f"some{n}", files={f"m{n}.py": "x" * n * 1000}) for n in range(9)]
+    incoming = [Incoming(os.fspath(wheel.path), wheel.sha256) for wheel in wheels]
+    here, there = (Store(os.fspath(tmp_path / name)) for name in ("here", "there"))
+    begun: list[int] = []
+    for store in (here, there):
+        store.prepare()
+    with here.importing() as batch:
+        found = batch.add(incoming, lambda done, _total: begun.append(done))
+    assert [wheel.name for wheel in found] == [wheel.name for wheel in wheels]
+    for wheel in wheels:
+        imported(there, wheel)
+    assert names(Path(here.path)) == names(Path(there.path))
+    assert begun == sorted(begun)
+
+
+@pytest.mark.parametrize("copies", [0, 2])
+def test_one_bad_wheel_of_many_is_named_and_none_gets_in(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int
+) -> None:
+    monkeypatch.setattr(intake, "_WORTH_A_COPY", 0)
+    monkeypatch.setattr(intake, "processors", lambda: copies + 1)
+    wheels = [build_wheel(tmp_path, f"some{n}") for n in range(5)]
+    incoming = [Incoming(os.fspath(wheel.path), wheel.sha256) for wheel in wheels]
+    incoming[3] = Incoming(os.fspath(wheels[3].path), wheels[4].sha256)
+    before = names(Path(store.path))
+    with pytest.raises(HashMismatchError, match="some3"), store.importing() as batch:
+        batch.add(incoming[:4])
+    assert names(Path(store.path)) == before
+
+
 def test_a_batch_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> None:
     good = build_wheel(tmp_path, "good")
     before = names(Path(store.path))
     with pytest.raises(KeyboardInterrupt), store.importing() as batch:  # noqa: PT012
-        batch.add(os.fspath(good.path), sha256=good.sha256, check_record=True)
+        batch.add([Incoming(os.fspath(good.path), good.sha256)])
         raise KeyboardInterrupt
     assert names(Path(store.path)) == before
 
@@ -210,14 +248,14 @@ def test_an_import_can_be_interrupted_between_files(store: Store, tmp_path: Path
 
     wheel = build_wheel(tmp_path, "some")
     with pytest.raises(KeyboardInterrupt), store.importing(between) as batch:
-        batch.add(os.fspath(wheel.path), sha256=wheel.sha256, check_record=True)
+        batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
     assert os.listdir(os.path.join(store.path, "wheels")) == []
 
 
 def test_of_two_imports_at_once_the_second_drops_its_own_copy(store: Store, tmp_path: Path) -> None:
     wheel = build_wheel(tmp_path, "some")
     with store.importing() as slow:
-        slow.add(os.fspath(wheel.path), sha256=wheel.sha256, check_record=True)
+        slow.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
         imported(store, wheel)
         inode = os.stat(store.wheel_path(wheel.sha256)).st_ino
 
@@ -230,7 +268,7 @@ def test_the_second_of_two_imports_at_once_notices_that_the_first_is_damaged(
 ) -> None:
     wheel = build_wheel(tmp_path, "some")
     with pytest.raises(StoreDamagedError), store.importing() as batch:  # noqa: PT012
-        batch.add(os.fspath(wheel.path), sha256=wheel.sha256, check_record=True)
+        batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
         Path(store.wheel_path(wheel.sha256)).mkdir()
         Path(store.wheel_path(wheel.sha256), "wheel.json").write_text("{")
     assert os.listdir(os.path.join(store.path, "wheels")) == [wheel.sha256]
@@ -238,6 +276,7 @@ def test_the_second_of_two_imports_at_once_notices_that_the_first_is_damaged(
 
 KILLED = """
 import os, signal, sys
+from venvship.build.intake import Incoming
 from venvship.build.store import Store
 store = Store(sys.argv[1])
 count = [0]
@@ -246,7 +285,7 @@ def between():
     if count[0] == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 with store.importing(between) as batch:
-    batch.add(sys.argv[2], sha256=sys.argv[3], check_record=True)
+    batch.add([Incoming(sys.argv[2], sys.argv[3])])
 """
 
 

@@ -116,7 +116,7 @@ def assemble(
 
         def between() -> None:
             signals.raise_if_received()
-            advance(sum(len(part.stamps) for part in parts), len(linked))
+            advance(len(linked) * linking.begun // max(len(shares), 1), len(linked))
 
         linking.join_in(between)
         parts += linking.results(between)

@@ -15,6 +15,7 @@ from venvship.build.compile import bytecode_tag, compile_wheels
 from venvship.build.faults import build_faults
 from venvship.build.fetch import Fetched, fetch
 from venvship.build.foundation import foundation
+from venvship.build.intake import Incoming
 from venvship.build.request import Assembled, BuildRequest
 from venvship.build.room import require_room
 from venvship.build.seal import seal
@@ -187,10 +188,13 @@ def _stored_wheels(
     with phase("import") as running:
         running.facts["wheels"] = len(fetched)
         with store.importing(between=signals.raise_if_received) as batch:
-            for number, one in enumerate(fetched):
-                running.advance(number, len(fetched))
+            incoming = [
+                Incoming(one.path, one.sha256, one.requirement.name not in build.bad_record)
+                for one in fetched
+            ]
+            batch.add(incoming, running.advance)
+            for one in fetched:
                 name = one.requirement.name
-                batch.add(one.path, sha256=one.sha256, check_record=name not in build.bad_record)
                 batch.select(keys[name], one.sha256, _selection_facts(one))
                 chosen[name] = one.sha256
     return {name: store.wheel(sha256) for name, sha256 in chosen.items() if sha256 is not None}

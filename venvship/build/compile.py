@@ -24,6 +24,7 @@ from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import process
 from venvship.system.files import make_directories, remove_name
+from venvship.system.pool import MOST_TASKS, copies_for, processors, working
 from venvship.system.signals import Signals
 
 TIMEOUT: Final = 1800.0
@@ -129,7 +130,7 @@ def compile_wheels(
                 todo,
                 interpreter,
                 signals=signals,
-                jobs=jobs or _processors(),
+                jobs=jobs or processors(),
                 environ=environ or {},
                 advance=advance,
             )
@@ -138,9 +139,17 @@ def compile_wheels(
             for job in todo:
                 skipped[job.wheel.sha256].update(_skipped(job))
                 remove_name(job.report)
-        for sha256 in missing:
-            signals.raise_if_received()
-            done[sha256] = batch.finish(staged[sha256], sha256, skipped[sha256])
+        hashes = list(missing)
+
+        def finish(sha256: str) -> tuple[StoredFile, ...]:
+            return batch.finish(staged[sha256], sha256, skipped[sha256])
+
+        for start in range(0, len(hashes), MOST_TASKS):
+            some = hashes[start : start + MOST_TASKS]
+            modules = sum(len(job.sources) for job in todo)
+            with working(finish, some, copies=copies_for(modules)) as finishing:
+                finishing.join_in(signals.raise_if_received)
+                done |= zip(some, finishing.results(signals.raise_if_received), strict=True)
     return done
 
 
@@ -268,8 +277,3 @@ def _skipped(job: _Job) -> Iterator[tuple[str, str]]:
 def _text(output: bytes) -> str:
     text = output.decode(errors="replace").strip()
     return f":\n{text[-2000:]}" if text else ""
-
-
-def _processors() -> int:
-    """How many processors this process may use: fewer than the machine has, in a container."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

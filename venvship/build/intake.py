@@ -4,17 +4,40 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.build.faults import build_faults
 from venvship.build.publication import Publication, finish, index_bytes
-from venvship.build.unpack import unpack
+from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import files
+from venvship.system.pool import MOST_TASKS, Pool, processors, working
 
 if TYPE_CHECKING:
     from venvship.build.store import Store
+
+
+_WORTH_A_COPY: Final = 1 << 20
+"""Bytes of wheels below which another process costs more than it saves."""
+
+
+class Incoming(NamedTuple):
+    """A wheel that is to come into the store.
+
+    Attributes:
+        path: The wheel file.
+        sha256: What it must hash to; checked again when it is unpacked.
+        check_record: Whether its RECORD must be right.
+    """
+
+    path: str
+    sha256: str
+    check_record: bool = True
+
+
+_Task = tuple[Incoming, str]
+"""A wheel, and the unfinished directory that it goes into."""
 
 
 class Import:
@@ -26,42 +49,63 @@ class Import:
         self._between = between or _nothing
         self._added: dict[str, StoredWheel] = {}
 
-    def add(self, path: str, *, sha256: str, check_record: bool) -> StoredWheel:
-        """Unpack a wheel, unless the store has it.
+    def add(self, wheels: Sequence[Incoming], advance: Advance = unmeasured) -> list[StoredWheel]:
+        """Unpack wheels over all processors, the largest first, but for those that the store has.
 
         Args:
-            path: The wheel file.
-            sha256: What it must hash to; checked again here.
-            check_record: Whether its RECORD must be right.
+            wheels: What to unpack; one of them may be there twice.
+            advance: Told how many are begun.
 
         Returns:
-            What the store knows of it. Its `data` exists once the block has ended.
+            What the store knows of each. Its `data` exists once the block has ended.
 
         Raises:
+            InterruptedByError: Or whatever else `between` raises.
             HashMismatchError: It is another file than the one asked for.
             InvalidWheelError: It is not a wheel, or brings something that is refused.
             StoreDamagedError: The store has it, but its index is unreadable.
             DiskFullError: There is no room.
             BuildError: The file cannot be read, or the store not written.
         """
-        if sha256 in self._added:
-            return self._added[sha256]
-        if self._store.has(sha256):
-            return self._store.wheel(sha256)
-        target = self._store.wheel_path(sha256)
-        with build_faults(f"import {os.path.basename(path)}", self._store.path):
-            staged = self._publication.stage(target, lambda: self._store.wheel(sha256))
+        new = {
+            one.sha256: one
+            for one in wheels
+            if one.sha256 not in self._added and not self._store.has(one.sha256)
+        }
+        sizes = {one.sha256: _size(one.path) for one in new.values()}
+        largest_first = sorted(new.values(), key=lambda one: (-sizes[one.sha256], one.sha256))
+        tasks = [(one, self._stage(one.sha256)) for one in largest_first]
+        copies = processors() - 1 if sum(sizes.values()) >= _WORTH_A_COPY else 0
+        for start in range(0, len(tasks), MOST_TASKS):
+            with working(self._unpack, tasks[start : start + MOST_TASKS], copies=copies) as unpacking:
+
+                def between(begun: int = start, pool: Pool[_Task, StoredWheel] = unpacking) -> None:
+                    self._between()
+                    advance(begun + pool.begun, len(tasks))
+
+                unpacking.join_in(between)
+                self._added |= {wheel.sha256: wheel for wheel in unpacking.results(between)}
+        return [self._added.get(one.sha256) or self._store.wheel(one.sha256) for one in wheels]
+
+    def _stage(self, sha256: str) -> str:
+        return self._publication.stage(self._store.wheel_path(sha256), lambda: self._store.wheel(sha256))
+
+    def _unpack(self, task: _Task) -> StoredWheel:
+        # Late: a release of which the store has everything unpacks nothing.
+        from venvship.build.unpack import unpack
+
+        one, staged = task
+        with build_faults(f"import {os.path.basename(one.path)}", self._store.path):
             files.make_new_directory(staged)
             wheel = unpack(
-                path,
+                one.path,
                 os.path.join(staged, "data"),
-                sha256=sha256,
-                check_record=check_record,
-                data=os.path.join(target, "data"),
+                sha256=one.sha256,
+                check_record=one.check_record,
+                data=os.path.join(self._store.wheel_path(one.sha256), "data"),
                 between=self._between,
             )
             finish(staged, "wheel.json", wheel.to_json())
-        self._added[sha256] = wheel
         return wheel
 
     def select(self, key: str, sha256: str, facts: Mapping[str, object]) -> None:
@@ -130,6 +174,11 @@ class BytecodeImport:
             }
             finish(staged, "bytecode.json", index)
         return tuple(stored)
+
+
+def _size(path: str) -> int:
+    with build_faults(f"import {os.path.basename(path)}", path):
+        return os.path.getsize(path)
 
 
 def selection_bytes(key: str, sha256: str, facts: Mapping[str, object]) -> bytes:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from venvship.build.faults import build_faults
-from venvship.build.intake import BytecodeImport, Import, selection_bytes
+from venvship.build.intake import BytecodeImport, Import, Incoming, selection_bytes
 from venvship.build.publication import publishing, read_index, understanding
 from venvship.errors import RootError
 from venvship.model.release import digest
@@ -132,7 +132,7 @@ class Store:
     def import_wheel(self, path: str, *, sha256: str, check_record: bool) -> StoredWheel:
         """Import one wheel: `importing` for a batch of one, with the same promises and errors."""
         with self.importing() as batch:
-            return batch.add(path, sha256=sha256, check_record=check_record)
+            return batch.add([Incoming(path, sha256, check_record)])[0]
 
     @contextlib.contextmanager
     def importing(self, between: Callable[[], None] | None = None) -> Iterator[Import]:

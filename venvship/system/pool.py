@@ -35,7 +35,7 @@ _WORTH_A_COPY: Final = 2000
 _MOST_COPIES: Final = 3
 """More than four processes get into each other's way in the file system's journal."""
 
-_MOST_TASKS: Final = 1024
+MOST_TASKS: Final = 1024
 """Numbers that fit into any pipe without anybody reading."""
 
 
@@ -53,7 +53,7 @@ class Pool(Generic[T, R]):
     """Tasks of one kind, and the copies that work on them. Made by `working`."""
 
     def __init__(self, function: Callable[[T], R], tasks: Sequence[T], copies: int) -> None:
-        if len(tasks) > _MOST_TASKS:
+        if len(tasks) > MOST_TASKS:
             raise ValueError(f"{len(tasks)} tasks are too many")
         self._function = function
         self._tasks = tasks
@@ -71,6 +71,15 @@ class Pool(Generic[T, R]):
             except OSError:
                 break  # no more processes: then this one does it all
         self._alone = not self._copies
+
+    @property
+    def begun(self) -> int:
+        """How many tasks somebody has begun."""
+        import fcntl
+        import termios
+
+        left = fcntl.ioctl(self._queue, termios.FIONREAD, bytes(4))
+        return len(self._tasks) - int.from_bytes(left, sys.byteorder) // _NUMBER
 
     def join_in(self, between: Callable[[], None]) -> None:
         """Work on tasks in this process, too, until none is left to begin.
