@@ -7,13 +7,12 @@ import functools
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from venvship.build.assemble import assemble
 from venvship.build.candidate import candidate, drop_candidate
 from venvship.build.compile import bytecode_tag, compile_wheels
 from venvship.build.faults import build_faults
-from venvship.build.fetch import Fetched, fetch
 from venvship.build.foundation import foundation
 from venvship.build.intake import Incoming
 from venvship.build.request import Assembled, BuildRequest
@@ -28,6 +27,9 @@ from venvship.model.wheel import StoredWheel
 from venvship.root import SCRATCH_PREFIX
 from venvship.system.files import make_directory, remove_tree
 from venvship.system.signals import Signals
+
+if TYPE_CHECKING:
+    from venvship.build.fetch import Fetched
 
 __all__ = ["Assembled", "BuildRequest", "assemble", "build", "drop_candidate", "seal"]
 
@@ -163,6 +165,9 @@ def _stored_wheels(
     fetched: list[Fetched] = []
     with phase("fetch") as running:
         if missing:
+            # Late: a release of which the store has everything fetches nothing.
+            from venvship.build.fetch import fetch
+
             with build_faults("make a directory for downloads", downloads):
                 make_directory(downloads, 0o700)
             fetched = fetch(
