@@ -75,7 +75,9 @@ def test_an_update_with_nothing_to_do_does_not_even_read_the_lockfile(stocked: S
     assert not {name for name in found if name.startswith(("venvship.build", "venvship.model.requirement"))}
 
 
-def test_the_list_of_heavy_imports_is_what_a_build_imports(site: Site) -> None:
+def test_the_list_of_heavy_imports_is_what_a_build_imports(site: Site, tmp_path: Path) -> None:
+    site.store = tmp_path / "a store of its own"
+    site.settings()
     found = {name.split(".")[0] for name in imports(site, "release")}
     assert found >= {"virtualenv", "installer"}
 

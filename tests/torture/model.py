@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         self.steps = 0
         self.versions = {name: known.version for name, known in world.releases.items()}
         self._set_mood(self.mood)
-        runtime = replace(self.site.runtime(clock=lambda: self.now), token=lambda: f"{self.steps:07x}")
+        runtime = self.site.runtime(clock=lambda: self.now)._replace(token=lambda: f"{self.steps:07x}")
         self.root = Root.open(self.site.path, runtime=runtime)
         self.workspace: Workspace = self.root._held
         # Asked once here, the interpreter is known to every child.
