@@ -113,12 +113,12 @@ def no_compare_and_swap() -> None:
     """A promotion does not ask whether somebody has switched since it began."""
 
     def compare_and_promote(
-        workspace: Any, target: str, *, origin: Any, began_at: int, settings: Any, errand: Any, reason: str
+        workspace: Any, target: str, *, origin: Any, began_at: int, just_sealed: bool = False, **how: Any
     ) -> switch.Switched:
-        with workspace.holding("switch", errand.via):
+        with workspace.holding("switch", how["errand"].via):
             history = workspace.history()
-            workspace.require_usable(target)
-            return switch.promote(workspace, history, target, settings=settings, errand=errand, reason=reason)
+            workspace.require_usable(target, just_sealed=just_sealed)
+            return switch.promote(workspace, history, target, **how)
 
     switch.compare_and_promote = compare_and_promote
 
