@@ -120,15 +120,12 @@ def assemble(
 
         linking.join_in(between)
         parts += linking.results(between)
-        folders = sorted({*layout.folders, *parents((*real, LOCKFILE))})
-        _make_directories(request.release_path, folders)
-        for path, written in real.items():
-            create_file(f"{request.release_path}/{path}", written.data, mode=_mode(written.executable))
-        create_file(f"{request.release_path}/{LOCKFILE}", request.lockfile.content)
-    entries = {entry.path: entry for entry in own}
-    entries |= {folder: FileEntry(folder, "dir", DIRECTORY_MODE) for folder in folders}
-    entries |= {entry.path: entry for entry in (*linked_entries, *_written_entries(real))}
-    entries[LOCKFILE] = _written_entry(LOCKFILE, GeneratedFile(data=request.lockfile.content))
+        real[LOCKFILE] = GeneratedFile(data=request.lockfile.content)
+        folders = {*layout.folders, *parents(real)}
+        _write(request.release_path, folders, real)
+    directories = (FileEntry(folder, "dir", DIRECTORY_MODE) for folder in folders)
+    # By path: some directories are virtualenv's as well.
+    entries = {e.path: e for e in (*own, *directories, *linked_entries, *_written_entries(real))}
     return Assembled(
         entries=tuple(sorted(entries.values())),
         tree_digest=canonical_tree,
@@ -177,11 +174,13 @@ def _scripts_to_write(layout: Layout) -> dict[str, bytes]:
     return scripts
 
 
-def _make_directories(release_path: str, folders: Iterable[str]) -> None:
-    """Make what is not there of these directories. The seal gives them their mode."""
+def _write(release_path: str, folders: Iterable[str], files: Mapping[str, GeneratedFile]) -> None:
+    """Make what is not there of these directories, whose mode the seal sets, and write these files."""
     # A parent sorts before what is below it.
     for folder in sorted(folders):
         make_directory(f"{release_path}/{folder}", 0o700)
+    for path, written in files.items():
+        create_file(f"{release_path}/{path}", written.data, mode=_mode(written.executable))
 
 
 def _linked_entries(linked: Mapping[str, Placed]) -> Iterator[FileEntry]:

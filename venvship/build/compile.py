@@ -139,15 +139,15 @@ def compile_wheels(
             for job in todo:
                 skipped[job.wheel.sha256].update(_skipped(job))
                 remove_name(job.report)
-        hashes = list(missing)
 
         def finish(sha256: str) -> tuple[StoredFile, ...]:
             return batch.finish(staged[sha256], sha256, skipped[sha256])
 
+        copies = copies_for(sum(len(job.sources) for job in todo))
+        hashes = list(missing)
         for start in range(0, len(hashes), MOST_TASKS):
             some = hashes[start : start + MOST_TASKS]
-            modules = sum(len(job.sources) for job in todo)
-            with working(finish, some, copies=copies_for(modules)) as finishing:
+            with working(finish, some, copies=copies) as finishing:
                 finishing.join_in(signals.raise_if_received)
                 done |= zip(some, finishing.results(signals.raise_if_received), strict=True)
     return done
