@@ -6,18 +6,31 @@ import hashlib
 import os
 import signal
 import stat
-import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.support.fetching import (
+    SECRET,
+    WAYS,
+    ZEROS,
+    Fetcher,
+    Way,
+    by_configuration,
+    by_lockfile_variable,
+    command_lines,
+    everything_said,
+    names,
+    pin_with_hash,
+    pins,
+    processes_mentioning,
+    with_credentials,
+)
 from tests.support.index import LocalIndex
-from tests.support.wheels import Distribution, build_sdist, build_wheel, lockfile_text
-from venvship.build.fetch import Fetched, fetch
+from tests.support.wheels import build_sdist, build_wheel, lockfile_text
+from venvship.build.fetch import fetch
 from venvship.build.interpreter import resolve_interpreter
 from venvship.errors import (
     BuildError,
@@ -33,11 +46,7 @@ from venvship.errors import (
     VenvshipError,
 )
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfile import read_lockfile
 from venvship.system.signals import Signals
-
-SECRET = "s3cr3t-pa55word"
-ZEROS = "0" * 64
 
 
 @pytest.fixture(scope="session")
@@ -45,68 +54,10 @@ def interpreter() -> Interpreter:
     return resolve_interpreter(None, environ={"PATH": os.defpath}, signals=Signals())
 
 
-@dataclass
-class Fetcher:
-    """Fetches a lockfile into a directory, and remembers where it put things."""
-
-    root: Path
-    interpreter: Interpreter
-    environ: Mapping[str, str]
-    runs: list[Path] = field(default_factory=list)
-    cwd: Path | None = None
-
-    def __call__(
-        self,
-        text: str,
-        *,
-        sdists: Collection[str] = (),
-        timeout: float = 60,
-        jobs: int = 4,
-        signals: Signals | None = None,
-        environ: Mapping[str, str] | None = None,
-    ) -> list[Fetched]:
-        folder = self.root / f"run{len(self.runs)}"
-        folder.mkdir()
-        self.runs.append(folder)
-        (folder / "requirements.txt").write_text(text)
-        lockfile = read_lockfile(
-            [str(folder / "requirements.txt")], read=lambda path: Path(path).read_bytes(), sdists=sdists
-        )
-        (folder / "scratch").mkdir()
-        return fetch(
-            lockfile.requirements,
-            options=lockfile.options,
-            interpreter=self.interpreter,
-            sdists=sdists,
-            directory=str(folder / "scratch"),
-            cwd=str(self.cwd or folder),
-            environ={**self.environ, **(environ or {})},
-            timeout=timeout,
-            jobs=jobs,
-            log=str(folder / "fetch.txt"),
-            signals=signals or Signals(),
-        )
-
-    @property
-    def log(self) -> Path:
-        return self.runs[-1] / "fetch.txt"
-
-
 @pytest.fixture
 def fetcher(tmp_path: Path, interpreter: Interpreter, clean_env: dict[str, str]) -> Fetcher:
-    return Fetcher(tmp_path, interpreter, clean_env)
-
-
-def pins(*distributions: Distribution, options: Iterable[str] = ()) -> str:
-    return lockfile_text(*distributions, options=options)
-
-
-def names(fetched: Iterable[Fetched]) -> list[str]:
-    return [os.path.basename(one.path) for one in fetched]
-
-
-def pin_with_hash(name: str, version: str, sha256: str) -> str:
-    return f"{name}=={version} --hash=sha256:{sha256}\n"
+    # Something about keyrings, whatever it is, is for pip: these are tests of what pip does.
+    return Fetcher(tmp_path, interpreter, {**clean_env, "PIP_KEYRING_PROVIDER": "disabled"})
 
 
 # -- what works -----------------------------------------------------------------------------------------
@@ -398,22 +349,6 @@ def test_a_signal_ends_the_fetch_and_no_pip_stays(
     assert not processes_mentioning(str(fetcher.runs[-1]))
 
 
-def processes_mentioning(text: str) -> list[str]:
-    """Command lines of other processes that contain a text."""
-    if sys.platform != "linux":
-        return []
-    return [line for line in command_lines() if text in line]
-
-
-def command_lines() -> Iterator[str]:
-    for pid in Path("/proc").iterdir():
-        if pid.name.isdigit():
-            try:
-                yield (pid / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-
-
 # -- building from source -------------------------------------------------------------------------------
 
 
@@ -562,48 +497,12 @@ def test_a_module_called_pip_where_we_stand_is_not_pip(fetcher: Fetcher, wheelho
 # -- secrets --------------------------------------------------------------------------------------------
 
 
-def everything_said(fetcher: Fetcher, error: VenvshipError | None) -> str:
-    said = fetcher.log.read_text() if fetcher.log.exists() else ""
-    if error is not None:
-        said += f"{error.message}\n{error.hint}\n{error.data}\n{error!r}"
-    return said
-
-
-def with_credentials(index: LocalIndex) -> None:
-    index.credentials = ("deploy", SECRET)
-
-
-def by_environment(fetcher: Fetcher, index: LocalIndex) -> tuple[str, dict[str, str]]:
-    return "", {"PIP_INDEX_URL": index.url_with("deploy", SECRET)}
-
-
-def by_configuration(fetcher: Fetcher, index: LocalIndex) -> tuple[str, dict[str, str]]:
-    path = fetcher.root / "pip.conf"
-    path.write_text(f"[global]\nindex-url = {index.url_with('deploy', SECRET)}\n")
-    return "", {"PIP_CONFIG_FILE": str(path), "PIP_INDEX_URL": ""}
-
-
-def by_netrc(fetcher: Fetcher, index: LocalIndex) -> tuple[str, dict[str, str]]:
-    netrc = Path(fetcher.environ["HOME"]) / ".netrc"
-    netrc.write_text(f"machine 127.0.0.1 login deploy password {SECRET}\n")
-    netrc.chmod(0o600)
-    return "", {}
-
-
-def by_lockfile_variable(fetcher: Fetcher, index: LocalIndex) -> tuple[str, dict[str, str]]:
-    url = index.url.replace("://", "://deploy:${INDEX_PASSWORD}@")
-    return f"--index-url {url}\n", {"INDEX_PASSWORD": SECRET}
-
-
-WAYS = [by_environment, by_configuration, by_netrc, by_lockfile_variable]
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_credentials_work_and_show_up_nowhere(
     fetcher: Fetcher,
     wheelhouse: Path,
     index: LocalIndex,
-    way: Callable[[Fetcher, LocalIndex], tuple[str, dict[str, str]]],
+    way: Way,
 ) -> None:
     with_credentials(index)
     wheel = build_wheel(wheelhouse, "app")
@@ -634,7 +533,7 @@ def test_wrong_credentials_show_up_nowhere_either(
     fetcher: Fetcher,
     wheelhouse: Path,
     index: LocalIndex,
-    way: Callable[[Fetcher, LocalIndex], tuple[str, dict[str, str]]],
+    way: Way,
 ) -> None:
     index.credentials = ("deploy", "another")
     options, environ = way(fetcher, index)

@@ -1,4 +1,4 @@
-"""A package index on localhost: the simple repository API (PEP 503) over a directory of files."""
+"""A package index on localhost: the simple repository API (PEP 503, 691) over a directory of files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import hashlib
 import html
 import json
 import re
+import ssl
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-from urllib.parse import quote, unquote
+from typing import Any, Literal
+from urllib.parse import quote, unquote, urlsplit
 
 
 def _normalised(name: str) -> str:
@@ -41,8 +42,14 @@ class LocalIndex:
         tampered: File names to serve with other bytes than the page's hash says.
         fragments: Whether pages carry `#sha256=` fragments.
         authorized: The `Authorization` headers that were sent.
+        certificate: A file with a key and a certificate, to be set before the block: then it speaks TLS.
         uploaded: When a file was uploaded, by its name (RFC 3339); those not named are ten years old. If this
-            is not empty, pages are served in the JSON form (PEP 691, 700): HTML has no place for it.
+            is not empty, pages are served in the JSON form: HTML has no place for it.
+        form: Of the pages: `"html"`, or `"json"` (PEP 691, 700).
+        yanked: File names that were yanked (PEP 592).
+        requires_python: What pages say of file names, where they say it.
+        renamed: File names as pages give them, by those they have.
+        files_at: The URL of the folder of files, if that is elsewhere.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -56,6 +63,12 @@ class LocalIndex:
         self.fragments = True
         self.authorized: set[str] = set()
         self.uploaded: dict[str, str] = {}
+        self.form: Literal["html", "json"] = "html"
+        self.yanked: set[str] = set()
+        self.requires_python: dict[str, str] = {}
+        self.renamed: dict[str, str] = {}
+        self.files_at = "../../files/"
+        self.certificate: Path | None = None
         self._released = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -72,6 +85,10 @@ class LocalIndex:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
@@ -98,7 +115,7 @@ class LocalIndex:
     @property
     def url(self) -> str:
         """Of the simple API, without credentials."""
-        return f"http://127.0.0.1:{self.port}/simple/"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}/simple/"
 
     def file_url(self, filename: str) -> str:
         """Of one file, as on the project's page but without the fragment."""
@@ -115,8 +132,11 @@ class LocalIndex:
         )
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        path = unquote(request.path.partition("?")[0])
+        # By its path alone also if it is asked as a proxy is: by a whole URL.
+        path = unquote(urlsplit(request.path).path)
         self.requests[path] += 1
+        if authorization := request.headers.get("Authorization"):
+            self.authorized.add(authorization)
         if self.hang:
             self._released.wait()
             return
@@ -148,34 +168,38 @@ class LocalIndex:
             self._send(request, 404, b"not here", "text/plain")
 
     def _admitted(self, request: BaseHTTPRequestHandler) -> bool:
-        sent = request.headers.get("Authorization", "")
-        self.authorized.add(sent)
         assert self.credentials is not None
         expected = base64.b64encode(":".join(self.credentials).encode()).decode()
-        return sent == f"Basic {expected}"
+        return request.headers.get("Authorization") == f"Basic {expected}"
 
     def _send_page(self, request: BaseHTTPRequestHandler, project: str) -> None:
         files = sorted(f for f in self.directory.iterdir() if _project_of(f.name) == project)
         if not files:
             self._send(request, 404, b"no such project", "text/plain")
             return
-        if self.uploaded:
+        if self.uploaded or self.form == "json":
             self._send_json(request, project, files)
             return
         links = []
         for file in files:
             fragment = f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.fragments else ""
-            href = html.escape(f"../../files/{quote(file.name)}{fragment}")
-            links.append(f'<a href="{href}">{html.escape(file.name)}</a><br>')
+            shown = self.renamed.get(file.name, file.name)
+            href = html.escape(f"{self.files_at}{quote(shown)}{fragment}")
+            more = ' data-yanked="by mistake"' if file.name in self.yanked else ""
+            if wanted := self.requires_python.get(file.name):
+                more += f' data-requires-python="{html.escape(wanted)}"'
+            links.append(f'<a href="{href}"{more}>{html.escape(shown)}</a><br>')
         page = "<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>"
         self._send(request, 200, page.encode(), "text/html")
 
     def _send_json(self, request: BaseHTTPRequestHandler, project: str, files: list[Path]) -> None:
         entries = [
             {
-                "filename": file.name,
-                "url": f"../../files/{quote(file.name)}",
-                "hashes": {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
+                "filename": self.renamed.get(file.name, file.name),
+                "url": f"{self.files_at}{quote(file.name)}",
+                "hashes": {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if self.fragments else {},
+                "requires-python": self.requires_python.get(file.name),
+                "yanked": file.name in self.yanked and "by mistake",
                 "upload-time": self.uploaded.get(file.name, "2016-01-01T00:00:00Z"),
                 "size": file.stat().st_size,
             }

@@ -1,9 +1,9 @@
-"""Getting the files that a lockfile pins, with pip, several at once.
+"""Getting the files that a lockfile pins: directly where that can be done, else with pip, several at once.
 
-pip does the network part, because people's index, proxy, certificate and keyring settings live there. What
-it brings is not taken on trust: every file is hashed here again, and it is the hash that decides which
-requirement a file is for. Nothing that is fetched is imported or run; only names in `[build] sdists` are
-built, after their hash was checked.
+pip has the last word in the network part, because people's index, proxy, certificate and keyring settings
+live there. What it brings is not taken on trust: every file is hashed here again, and it is the hash that
+decides which requirement a file is for. Nothing that is fetched is imported or run; only names in `[build]
+sdists` are built, after their hash was checked.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Final
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from venvship.build.direct import download_directly
 from venvship.build.faults import build_faults
 from venvship.build.pip_diagnosis import Failure, build_output, describe, diagnose, facts
 from venvship.build.pip_environment import pip_environment
@@ -82,9 +83,9 @@ class _Shard:
     folder: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Session:
-    """What all pips of one fetch share."""
+    """What all parts of one fetch share. `already` is how many wheels were there before the first pip."""
 
     interpreter: Interpreter
     tags: frozenset[str]
@@ -101,6 +102,7 @@ class _Session:
     temporary: str
     count: int
     advance: Advance
+    already: int = 0
 
     def go_on(self) -> None:
         """Raise `_CancelledError` if another part of the fetch has failed."""
@@ -109,7 +111,7 @@ class _Session:
 
     def watch(self) -> None:
         """Say how many files have come, then `go_on`."""
-        self.advance(min(_arrived(self.temporary), self.count), self.count)
+        self.advance(min(self.already + _arrived(self.temporary), self.count), self.count)
         self.go_on()
 
 
@@ -192,11 +194,49 @@ def fetch(
         )
         local = [r for r in requirements if r.url is not None and os.path.isabs(r.url)]
         remote = [r for r in requirements if r.url is None or not os.path.isabs(r.url)]
-        shards = _shards(remote, options, sdists, directory, min(max(jobs, 1), MOST_JOBS))
         fetched = {r.name: _take_local(r, session) for r in local}
+        fetched |= _fetch_directly(remote, options, directory, session)
+        rest = [r for r in remote if r.name not in fetched]
+        session.already = len(fetched)
+        shards = _shards(rest, options, sdists, directory, min(max(jobs, 1), MOST_JOBS))
         for results in _at_once([_fetch_job(shard, session) for shard in shards], session):
             fetched |= {one.requirement.name: one for one in results}
         return [fetched[requirement.name] for requirement in requirements]
+
+
+def _fetch_directly(
+    requirements: Sequence[Requirement], options: Sequence[str], directory: str, session: _Session
+) -> dict[str, Fetched]:
+    """Fetch what does not take pip; by name."""
+    if not requirements:
+        return {}
+    folder = os.path.join(directory, "direct")
+    make_directory(folder, 0o700)
+    left = session.until - session.clock()
+    if left <= 0:
+        raise _too_slow(requirements, session)
+    direct = download_directly(
+        requirements,
+        options=options,
+        interpreter=session.interpreter,
+        folder=folder,
+        cwd=session.cwd,
+        env=session.env,
+        timeout=left,
+        signals=session.signals,
+        arrived=lambda count: session.advance(count, session.count),
+    )
+    if direct.problems:
+        lines = ["venvship leaves to pip:", *(f"  {problem}" for problem in direct.problems), ""]
+        _keep_output(session.redact("\n".join(lines)), session)
+    fetched = {}
+    for requirement in requirements:
+        if (file := direct.arrived.get(requirement.name)) is not None:
+            _check_wheel(file.path, requirement, session)
+            fetched[requirement.name] = Fetched(requirement=requirement, path=file.path, sha256=file.sha256)
+    if direct.timed_out:
+        raise _too_slow([r for r in requirements if r.name not in fetched], session)
+    return fetched
 
 
 def _forward_only(advance: Advance) -> Advance:

@@ -1,0 +1,132 @@
+"""Fetching a lockfile's wheels in a test, and what to look for afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.index import LocalIndex
+from tests.support.wheels import Distribution, lockfile_text
+from venvship.build.fetch import Fetched, fetch
+from venvship.errors import VenvshipError
+from venvship.model.interpreter import Interpreter
+from venvship.model.lockfile import read_lockfile
+from venvship.system.signals import Signals
+
+SECRET = "s3cr3t-pa55word"
+ZEROS = "0" * 64
+
+
+@dataclass
+class Fetcher:
+    """Fetches a lockfile into a directory, and remembers where it put things."""
+
+    root: Path
+    interpreter: Interpreter
+    environ: Mapping[str, str]
+    runs: list[Path] = field(default_factory=list)
+    cwd: Path | None = None
+
+    def __call__(
+        self,
+        text: str,
+        *,
+        sdists: Collection[str] = (),
+        timeout: float = 60,
+        jobs: int = 4,
+        signals: Signals | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> list[Fetched]:
+        folder = self.root / f"run{len(self.runs)}"
+        folder.mkdir()
+        self.runs.append(folder)
+        (folder / "requirements.txt").write_text(text)
+        lockfile = read_lockfile(
+            [str(folder / "requirements.txt")], read=lambda path: Path(path).read_bytes(), sdists=sdists
+        )
+        (folder / "scratch").mkdir()
+        return fetch(
+            lockfile.requirements,
+            options=lockfile.options,
+            interpreter=self.interpreter,
+            sdists=sdists,
+            directory=str(folder / "scratch"),
+            cwd=str(self.cwd or folder),
+            environ={**self.environ, **(environ or {})},
+            timeout=timeout,
+            jobs=jobs,
+            log=str(folder / "fetch.txt"),
+            signals=signals or Signals(),
+        )
+
+    @property
+    def log(self) -> Path:
+        return self.runs[-1] / "fetch.txt"
+
+
+def pins(*distributions: Distribution, options: Iterable[str] = ()) -> str:
+    return lockfile_text(*distributions, options=options)
+
+
+def names(fetched: Iterable[Fetched]) -> list[str]:
+    return [os.path.basename(one.path) for one in fetched]
+
+
+def pin_with_hash(name: str, version: str, sha256: str) -> str:
+    return f"{name}=={version} --hash=sha256:{sha256}\n"
+
+
+def processes_mentioning(text: str) -> list[str]:
+    """Command lines of other processes that contain a text."""
+    if sys.platform != "linux":
+        return []
+    return [line for line in command_lines() if text in line]
+
+
+def command_lines() -> Iterator[str]:
+    for pid in Path("/proc").iterdir():
+        if pid.name.isdigit():
+            try:
+                yield (pid / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+
+
+def everything_said(fetcher: Fetcher, error: VenvshipError | None) -> str:
+    said = fetcher.log.read_text() if fetcher.log.exists() else ""
+    if error is not None:
+        said += f"{error.message}\n{error.hint}\n{error.data}\n{error!r}"
+    return said
+
+
+def with_credentials(index: LocalIndex) -> None:
+    index.credentials = ("deploy", SECRET)
+
+
+def by_environment(fetcher: Fetcher, index: LocalIndex) -> tuple[str, dict[str, str]]:
+    return "", {"PIP_INDEX_URL": index.url_with("deploy", SECRET)}
+
+
+def by_configuration(fetcher: Fetcher, index: LocalIndex) -> tuple[str, dict[str, str]]:
+    path = fetcher.root / "pip.conf"
+    path.write_text(f"[global]\nindex-url = {index.url_with('deploy', SECRET)}\n")
+    return "", {"PIP_CONFIG_FILE": str(path), "PIP_INDEX_URL": ""}
+
+
+def by_netrc(fetcher: Fetcher, index: LocalIndex) -> tuple[str, dict[str, str]]:
+    netrc = Path(fetcher.environ["HOME"]) / ".netrc"
+    netrc.write_text(f"machine 127.0.0.1 login deploy password {SECRET}\n")
+    netrc.chmod(0o600)
+    return "", {}
+
+
+def by_lockfile_variable(fetcher: Fetcher, index: LocalIndex) -> tuple[str, dict[str, str]]:
+    url = index.url.replace("://", "://deploy:${INDEX_PASSWORD}@")
+    return f"--index-url {url}\n", {"INDEX_PASSWORD": SECRET}
+
+
+Way = Callable[[Fetcher, LocalIndex], tuple[str, dict[str, str]]]
+WAYS: list[Way] = [by_environment, by_configuration, by_netrc, by_lockfile_variable]

@@ -1,0 +1,351 @@
+"""Download wheels whose hashes are known, several at once.
+
+Run as a script, by the interpreter that runs venvship.
+
+In a process of its own, so that it can be ended at any time, together with whatever it waits for, and so that
+the process that builds a release stays one without threads.
+
+It does what needs nothing that only pip knows, and gives up on everything else without a second try: a
+package of which the index has no wheel with an allowed hash, an answer that is not 200, a hash that is wrong.
+pip comes after it, and finds out what there is to say about that.
+
+Standard input: a JSON object, `Task`. Standard output: a JSON object per line, a `Report` on one wheel, in
+the order in which they come. No argument list has credentials in it.
+
+The simple repository API is that of https://packaging.python.org/en/latest/specifications/simple-repository-api/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import posixpath
+import re
+import sys
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from html.parser import HTMLParser
+from typing import Any, Final, NamedTuple, TypedDict
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+
+import requests
+from packaging.metadata import parse_email
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+CONNECTIONS: Final = 8
+"""Downloads at once. More gain little from one index, and look like an attack to it."""
+
+_JSON: Final = "application/vnd.pypi.simple.v1+json"
+_HTML: Final = ("application/vnd.pypi.simple.v1+html", "text/html")
+_ACCEPT: Final = f"{_JSON}, {_HTML[0]};q=0.2, {_HTML[1]};q=0.1"
+_CHUNK: Final = 256 << 10
+_METADATA: Final = re.compile(r"[^/]+\.dist-info/METADATA")
+_MOST_METADATA: Final = 1 << 20
+
+
+class Wanted(TypedDict):
+    """One wheel to download: `url` says where it is, or `index` where to ask, with credentials in it.
+
+    `hashes` are those allowed, `sha256:<hex>`; `name` and `version` are normalised.
+    """
+
+    name: str
+    version: str
+    hashes: list[str]
+    url: str | None
+    index: str | None
+
+
+class Task(TypedDict):
+    """What standard input says.
+
+    `folder` exists and gets the files. `tags` are the interpreter's, best first, and `python` is its version.
+    `certificates` is a file, or null; `timeout` in seconds is that of each wait.
+    """
+
+    folder: str
+    python: str
+    tags: list[str]
+    certificates: str | None
+    timeout: float
+    user_agent: str
+    wanted: list[Wanted]
+
+
+class Report(TypedDict):
+    """Of one wheel: where it is now and its SHA-256, or why not (`problem`)."""
+
+    name: str
+    path: str | None
+    sha256: str | None
+    problem: str | None
+
+
+class Link(NamedTuple):
+    """One file that a page of the index lists."""
+
+    filename: str
+    url: str
+    sha256: str
+    requires_python: str = ""
+    yanked: bool = False
+
+
+class GiveUpError(Exception):
+    """This is for pip; the message says why. `everything`: so is all the rest."""
+
+    def __init__(self, problem: str, *, everything: bool = False) -> None:
+        super().__init__(problem)
+        self.everything = everything
+
+
+class Downloader:
+    """One task, from several threads."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._rank = {tag: rank for rank, tag in enumerate(task["tags"])}
+        self._local = threading.local()
+        self._hopeless: str | None = None
+
+    def download(self, wanted: Wanted) -> Report:
+        """Download one wheel, or say why not."""
+        report = Report(name=wanted["name"], path=None, sha256=None, problem=self._hopeless)
+        if self._hopeless is None:
+            try:
+                report["path"], report["sha256"] = self._download(wanted)
+            except GiveUpError as error:
+                report["problem"] = str(error)
+                if error.everything:
+                    self._hopeless = str(error)
+        return report
+
+    def _download(self, wanted: Wanted) -> tuple[str, str]:
+        allowed = {value.removeprefix("sha256:") for value in wanted["hashes"]}
+        if wanted["url"] is not None:
+            filename = _filename(wanted["url"])
+            if _rank_of(filename, wanted, self._rank) is None:
+                raise GiveUpError("it is not a wheel for this interpreter, by its name")
+            return self._save(wanted["url"], wanted["url"], filename, allowed)
+        index = wanted["index"] or ""
+        link = self._best(self._links(index, wanted["name"]), wanted, allowed)
+        return self._save(link.url, index, link.filename, {link.sha256})
+
+    def _best(self, links: Iterable[Link], wanted: Wanted, allowed: set[str]) -> Link:
+        """Choose as pip does: not yanked; the highest version; the best tag; the highest build number."""
+        ranked = [
+            (not link.yanked, *rank, link)
+            for link in links
+            if link.sha256 in allowed
+            and self._runs_here(link.requires_python)
+            and (rank := _rank_of(link.filename, wanted, self._rank)) is not None
+        ]
+        if not ranked:
+            raise GiveUpError("the index shows no wheel of it with an allowed hash for this interpreter")
+        best: Link = max(ranked)[-1]
+        return best
+
+    def _runs_here(self, requires_python: str) -> bool:
+        try:
+            return SpecifierSet(requires_python).contains(self._task["python"], prereleases=True)
+        except InvalidSpecifier:  # pip passes over what it cannot read
+            return True
+
+    def _links(self, index: str, name: str) -> list[Link]:
+        """Ask for the page of a project."""
+        with self._get(f"{index.rstrip('/')}/{quote(name)}/", index, {"Accept": _ACCEPT}) as response:
+            kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            try:
+                if kind == _JSON:
+                    return list(_links_of_json(response.json(), response.url))
+                if kind in _HTML:
+                    return list(_links_of_html(response.text, response.url))
+            except requests.RequestException as error:
+                raise GiveUpError(f"the index: {error}") from error
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise GiveUpError(f"the page of it is not understood: {error}") from error
+        raise GiveUpError(f"the index answers with {kind or 'no content type'}", everything=True)
+
+    def _save(self, url: str, credentials: str, filename: str, allowed: set[str]) -> tuple[str, str]:
+        """Write a file, hashing on the way."""
+        path = os.path.join(self._task["folder"], filename)
+        digest = hashlib.sha256()
+        # Compression on the way would change what is hashed.
+        with self._get(url, credentials, {"Accept-Encoding": "identity"}) as response:
+            try:
+                with open(path, "xb") as file:
+                    for chunk in response.iter_content(_CHUNK):
+                        digest.update(chunk)
+                        file.write(chunk)
+            except (requests.RequestException, OSError) as error:
+                _discard(path)
+                raise GiveUpError(f"its download: {error}") from error
+        sha256 = digest.hexdigest()
+        if sha256 not in allowed:
+            _discard(path)
+            raise GiveUpError(f"what came has the hash {sha256}")
+        if not self._runs_here(_requires_python(path)):
+            raise GiveUpError("it is not for this version of Python")
+        return path, sha256
+
+    def _get(self, url: str, credentials: str, headers: Mapping[str, str]) -> requests.Response:
+        """Ask for a URL, with the credentials of another one if that is on the same host."""
+        url, own = _without_credentials(url)
+        base, given = _without_credentials(credentials)
+        auth = own or (given if _origin(url) == _origin(base) else None)
+        try:
+            response = self._session().get(
+                url,
+                auth=auth,
+                headers=dict(headers),
+                stream=True,
+                timeout=self._task["timeout"],
+                verify=self._task["certificates"] or True,
+            )
+        except requests.RequestException as error:
+            raise GiveUpError(
+                f"{urlsplit(url).hostname} cannot be reached: {error}", everything=True
+            ) from error
+        except (OSError, ValueError) as error:  # a file of certificates that is not there; a URL that is none
+            raise GiveUpError(f"{url}: {error}") from error
+        if response.status_code != requests.codes.ok:
+            response.close()
+            # What is refused for one file may be so for all; only 404 is about this one.
+            everything = response.status_code not in {requests.codes.not_found, requests.codes.gone}
+            raise GiveUpError(
+                f"{urlsplit(url).hostname} answers {response.status_code}", everything=everything
+            )
+        return response
+
+    def _session(self) -> requests.Session:
+        """One for each thread, which keeps its connection."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.headers["User-Agent"] = self._task["user_agent"]
+        return session
+
+
+def _rank_of(filename: str, wanted: Wanted, ranks: Mapping[str, int]) -> tuple[Any, ...] | None:
+    """How good a file is, the greater the better; `None` if it is no wheel of this pin, or not for here."""
+    if "/" in filename:  # which a build number may have, for all that packaging says
+        return None
+    try:
+        name, version, build, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename:
+        return None
+    matching = [ranks[str(tag)] for tag in tags if str(tag) in ranks]
+    # By PEP 440 a pin 1.0 is met by 1.0+cpu.
+    pinned = SpecifierSet(f"=={wanted['version']}")
+    if name != wanted["name"] or not matching or not pinned.contains(version, prereleases=True):
+        return None
+    return version, -min(matching), build
+
+
+def _links_of_json(page: Any, base: str) -> Iterator[Link]:  # noqa: ANN401 - it is looked at here
+    """The files of a page in the JSON form (PEP 691).
+
+    Raises:
+        ValueError, LookupError, TypeError, AttributeError: It is another one.
+    """
+    version = str(page["meta"]["api-version"])
+    if version.partition(".")[0] != "1":
+        raise ValueError(f"version {version} of the API")
+    for file in page["files"]:
+        yield Link(
+            filename=str(file["filename"]),
+            url=urljoin(base, file["url"]),
+            sha256=str(file["hashes"].get("sha256", "")),
+            requires_python=str(file.get("requires-python") or ""),
+            yanked=file.get("yanked", False) is not False,
+        )
+
+
+def _links_of_html(text: str, base: str) -> Iterator[Link]:
+    """The files of a page in the HTML form (PEP 503)."""
+    page = _Page()
+    page.feed(text)
+    page.close()
+    base = urljoin(base, page.base)
+    for attributes in page.anchors:
+        target = urlsplit(urljoin(base, attributes["href"]))
+        algorithm, _, digest = target.fragment.partition("=")
+        yield Link(
+            filename=_filename(target.geturl()),
+            url=urlunsplit(target._replace(fragment="")),
+            sha256=digest if algorithm == "sha256" else "",
+            requires_python=attributes.get("data-requires-python", ""),
+            yanked="data-yanked" in attributes,
+        )
+
+
+def _requires_python(wheel: str) -> str:
+    """What a wheel itself says of the versions that it is for: not every index passes that on."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            (name,) = [name for name in archive.namelist() if _METADATA.fullmatch(name)]
+            with archive.open(name) as file:
+                return parse_email(file.read(_MOST_METADATA))[0].get("requires_python", "")
+    except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise GiveUpError(f"it is not a wheel: {error}") from error
+
+
+class _Page(HTMLParser):
+    """The anchors of a page, and its base."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = ""
+        self.anchors: list[dict[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep an anchor that leads somewhere."""
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "a" and attributes.get("href"):
+            self.anchors.append(attributes)
+        elif tag == "base" and not self.base:
+            self.base = attributes.get("href", "")
+
+
+def _filename(url: str) -> str:
+    return posixpath.basename(unquote(urlsplit(url).path))
+
+
+def _without_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
+    """Split a URL into one without user and password, and these."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    name, _, password = user.partition(":")
+    return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password))
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
+
+
+def _discard(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def main() -> None:
+    """Be a downloader."""
+    task: Task = json.load(sys.stdin)
+    downloader = Downloader(task)
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for done in as_completed([pool.submit(downloader.download, wanted) for wanted in task["wanted"]]):
+            sys.stdout.write(json.dumps(done.result()) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

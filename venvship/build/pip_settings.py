@@ -1,0 +1,183 @@
+"""Which index pip would ask, read from where pip reads it, as long as that is all there is to know.
+
+pip takes options from its configuration files, then `PIP_*` variables, then the requirements file, each over
+the ones before (https://pip.pypa.io/en/stable/topics/configuration/). Where any of them says something that
+is not understood here, the answer is that only pip knows.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+DEFAULT_INDEX: Final = "https://pypi.org/simple"
+DEFAULT_TIMEOUT: Final = 15.0
+
+_INDEX: Final = "index-url"
+_CERTIFICATES: Final = "cert"
+_TIMEOUTS: Final = ("timeout", "default-timeout")
+
+_WITHOUT_A_SAY: Final = frozenset({
+    # How pip runs and what it prints.
+    "break-system-packages", "cache-dir", "config-file", "debug", "disable-pip-version-check", "log",
+    "no-cache-dir", "no-color", "no-input", "no-warn-conflicts", "no-warn-script-location", "progress-bar",
+    "python", "quiet", "require-virtualenv", "resume-retries", "retries", "root-user-action", "verbose",
+    # How it chooses among versions, installs and builds: nothing that a pinned wheel has to do with.
+    "build-constraint", "compile", "constraint", "ignore-requires-python", "no-build-isolation", "no-compile",
+    "pre", "prefer-binary", "require-hashes", "requirement", "upgrade", "upgrade-strategy", "use-pep517",
+    "user",
+})  # fmt: skip
+"""Settings that cannot change where a pinned wheel comes from, or that `pip_environment` overrides."""
+
+_FLAGS_WITHOUT_A_SAY: Final = frozenset({"--pre", "--prefer-binary", "--require-hashes"})
+_VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_SECTIONS: Final = ("global", "download")
+
+
+class Index(NamedTuple):
+    """All that it takes to ask for a package.
+
+    Attributes:
+        url: Of the simple API, with the credentials that it was given.
+        certificates: A file of certificates to trust, or `None` for the usual ones.
+        timeout: Seconds to wait for a connection, and for the next bytes.
+    """
+
+    url: str
+    certificates: str | None = None
+    timeout: float = DEFAULT_TIMEOUT
+
+
+class NotPlainError(Exception):
+    """Only pip knows where packages come from; the message says because of what. It holds no secret."""
+
+
+def plain_index(options: Sequence[str], environ: Mapping[str, str], prefixes: Sequence[str]) -> Index:
+    """Find the one index that pip would ask.
+
+    Proxies and netrc are not looked at: whoever asks the index takes them from the same places as pip.
+
+    Args:
+        options: Option lines of a lockfile, as they are given to pip.
+        environ: The environment of that pip.
+        prefixes: Installation prefixes that may have a `pip.conf`: `sys.prefix` of whatever runs pip.
+
+    Raises:
+        NotPlainError: There are further indexes, or settings that are not understood here.
+    """
+    settings = {
+        name: value for section in _configured(environ, prefixes) for name, value in section.items() if value
+    }
+    for name, value in environ.items():
+        if name.startswith("PIP_") and value:
+            settings[name.removeprefix("PIP_").lower().replace("_", "-")] = value
+    for line in options:
+        settings |= _line(line, environ)
+    for name in settings:
+        if name not in {_INDEX, _CERTIFICATES, *_TIMEOUTS, *_WITHOUT_A_SAY}:
+            raise NotPlainError(f"pip is set up with {name}")
+    url = settings.get(_INDEX, DEFAULT_INDEX)
+    if problem := refusal(url):
+        raise NotPlainError(f"the index {problem}")
+    return Index(url, settings.get(_CERTIFICATES), _seconds(settings))
+
+
+def expanded(text: str, environ: Mapping[str, str]) -> str:
+    """Replace `${VAR}` as pip does in a requirements file: by what is set and not empty."""
+    return _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], text)
+
+
+def refusal(url: str) -> str | None:
+    """Say why a URL is one for pip, or return `None`.
+
+    pip takes files from anywhere; from an `http:` index on another host it takes none unless that is trusted.
+    A user name without a password is what a keyring is asked with.
+    """
+    try:
+        parts = urlsplit(url)
+        host, user, password = parts.hostname or "", parts.username, parts.password
+    except ValueError:
+        return "is not a URL"
+    if re.search(r"\s", url):
+        return "is not a URL"
+    local = host in {"localhost", "::1"} or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host)
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        return "is not one of https"
+    if user and not password:
+        return "has a user without a password"
+    return None
+
+
+def _seconds(settings: Mapping[str, str]) -> float:
+    value = next((settings[name] for name in _TIMEOUTS if name in settings), None)
+    if value is None:
+        return DEFAULT_TIMEOUT
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise NotPlainError("pip is set up with a timeout that is no number of seconds")
+    return seconds
+
+
+def _line(line: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What one option line of a lockfile sets."""
+    try:
+        words = shlex.split(expanded(line, environ))
+    except ValueError:
+        words = []
+    match words:
+        case [flag] if flag in _FLAGS_WITHOUT_A_SAY:
+            return {}
+        case ["--index-url", url]:
+            return {_INDEX: url}
+        case _:
+            raise NotPlainError(f"the lockfile has the option {line.split(maxsplit=1)[0]}")
+
+
+def _configured(environ: Mapping[str, str], prefixes: Sequence[str]) -> list[dict[str, str]]:
+    """What the configuration files say, by section; the later section overrides the earlier one."""
+    found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
+    for path in _files(environ, prefixes):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise NotPlainError(f"{path} cannot be read") from error
+        for section in _SECTIONS:
+            if parser.has_section(section):
+                found[section] |= {
+                    name.lower().replace("_", "-").removeprefix("--"): value or ""
+                    for name, value in parser.items(section)
+                }
+    return list(found.values())
+
+
+def _files(environ: Mapping[str, str], prefixes: Sequence[str]) -> Iterator[str]:
+    """The configuration files that pip reads, in its order: host's, user's, prefix's, and the one named."""
+    named = environ.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return
+    if sys.platform == "darwin":
+        yield "/Library/Application Support/pip/pip.conf"
+    else:
+        for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
+            yield os.path.join(folder, "pip", "pip.conf")
+        yield "/etc/pip.conf"
+    if not (named and os.path.exists(named)):
+        home = environ.get("HOME") or os.path.expanduser("~")
+        yield os.path.join(home, ".pip", "pip.conf")
+        if sys.platform == "darwin":
+            yield os.path.join(home, "Library", "Application Support", "pip", "pip.conf")
+        yield os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "pip", "pip.conf")
+    for prefix in prefixes:
+        yield os.path.join(prefix, "pip.conf")
+    if named:
+        yield named
