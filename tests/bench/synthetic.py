@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -57,8 +56,8 @@ def age(root: Path, *, releases: int = 0, pruned: int = 0) -> None:
         release_id = new_release_id(at, f"{number:07x}")
         written += [_moved(event, release_id, at, last) for event in own]
         if number < pruned:
-            gone = replace(own[0], event="pruned", reason="beyond keep = 5", facts={})
-            written.append(replace(gone, release=release_id, at=at))
+            gone = own[0]._replace(event="pruned", reason="beyond keep = 5", facts={})
+            written.append(gone._replace(release=release_id, at=at))
         else:
             copy_release(layout, pattern, release_id, at)
         last = release_id
@@ -70,12 +69,12 @@ def age(root: Path, *, releases: int = 0, pruned: int = 0) -> None:
 
 def _moved(event: Event, release_id: str | None, at: datetime, before: str | None) -> Event:
     facts = {**event.facts, "from": before} if "from" in event.facts else event.facts
-    return replace(event, release=release_id, at=at, facts=facts)
+    return event._replace(release=release_id, at=at, facts=facts)
 
 
 def _lines(events: Iterable[Event]) -> Iterator[bytes]:
     for seq, event in enumerate(events, start=1):
-        data = replace(event, seq=seq).to_json()
+        data = event._replace(seq=seq).to_json()
         data["sum"] = checksum(data)
         yield canonical_json(data) + b"\n"
 

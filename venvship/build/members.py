@@ -37,6 +37,8 @@ _INTERPRETER = re.compile(
     r"(?:python|pypy|graalpy)w?(?:[0-9]+(?:\.[0-9]+)*[a-z]{0,2})?(?:-(?:intel64|arm64|32|64))?(?:\.exe)?",
     re.IGNORECASE,
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NOWHERE: Final = frozenset({"", ".", ".."})
 _SITE_IN_DATA = re.compile(r"data/lib(?:64)?/python[^/]*/(?:site|dist)-packages/(.+)", re.IGNORECASE)
 
 
@@ -50,16 +52,17 @@ def problem_with_name(name: str) -> str | None:
         return "its path is absolute or empty"
     if "\\" in name:
         return "its path has a backslash"
-    if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
+    if _CONTROL.search(name):
         return "its path has a control character"
     parts = name.split("/")
-    if any(part in {"", ".", ".."} for part in parts):
+    if not _NOWHERE.isdisjoint(parts):
         return "its path has an empty, '.' or '..' component"
     try:
         encoded = name.encode()
     except UnicodeEncodeError:
         return "its path is not UTF-8"
-    if len(encoded) > MAX_PATH or any(len(part.encode()) > MAX_NAME for part in parts):
+    too_long = len(encoded) > MAX_NAME and any(len(part.encode()) > MAX_NAME for part in parts)
+    if len(encoded) > MAX_PATH or too_long:
         return "its path is too long"
     return None
 

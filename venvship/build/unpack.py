@@ -8,12 +8,11 @@ byte more than that, and must end before it.
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import IO, Final
 
 from venvship.build.archive import Member, bad_record_hint, examine, reading, refuse
 from venvship.errors import HashMismatchError
@@ -93,11 +92,8 @@ def _write(
     other = hashlib.new(expected.name) if expected is not None and expected.name != "sha256" else None
 
     def chunks() -> Iterator[bytes]:
-        declared = member.info.file_size
-        generous = copy.copy(member.info)
-        generous.file_size = declared + 1
-        left = declared
-        with reading(filename, member.info.filename), archive.open(generous) as stream:
+        left = declared = member.info.file_size
+        with reading(filename, member.info.filename), _open_generously(archive, member.info) as stream:
             while chunk := stream.read(_CHUNK):
                 left -= len(chunk)
                 if left < 0:
@@ -128,6 +124,15 @@ def _write(
     return StoredFile(
         path=member.path, size=member.info.file_size, sha256=digest.hexdigest(), executable=member.executable
     )
+
+
+def _open_generously(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """Open a member as if it were one byte longer than it declares."""
+    info.file_size += 1
+    try:
+        return archive.open(info)
+    finally:
+        info.file_size -= 1
 
 
 def _make_folders(path: str, made: set[str]) -> None:

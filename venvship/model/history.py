@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from venvship.model.release import FORMAT, State, format_time, parse_time
 
@@ -42,8 +43,7 @@ class EventName(StrEnum):
     PRUNED = "pruned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """One line of the journal.
 
     Attributes:
@@ -62,7 +62,7 @@ class Event:
     release: str | None
     actor: str
     reason: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without the checksum, which is the journal's."""
@@ -100,8 +100,7 @@ class Event:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockfileDue:
+class LockfileDue(NamedTuple):
     """A lockfile that was made for a release, and takes its place on disk once that is proven.
 
     Attributes:
@@ -124,8 +123,7 @@ class LockfileDue:
         return cls(path=path, before=_text(event, "lockfile_before")) if path else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(NamedTuple):
     """A switch that was announced and has no outcome yet.
 
     Attributes:
@@ -158,8 +156,7 @@ class Intent:
     lockfile: LockfileDue | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(NamedTuple):
     """A "do not release unattended".
 
     Attributes:

@@ -14,7 +14,7 @@ A release that is sealed is taken for a new one, since ids are never used again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -132,8 +132,9 @@ def from_json(data: Mapping[str, Any]) -> History:
 
 
 def _plain(value: History | Record | Intent | Hold | LockfileDue) -> dict[str, Any]:
-    """The fields of a dataclass."""
-    found = {each.name: getattr(value, each.name) for each in fields(value)}
+    """What it is made of, by name."""
+    named = value._fields if isinstance(value, tuple) else [each.name for each in fields(value)]
+    found = {name: getattr(value, name) for name in named}
     return {key: _written(item) if isinstance(item, datetime) else item for key, item in found.items()}
 
 
@@ -155,4 +156,4 @@ def _record(row: Mapping[str, Any]) -> Record:
 
 
 def _hold(row: Mapping[str, Any]) -> Hold:
-    return replace(Hold(**row), since=parse_time(row["since"]))
+    return Hold(**{**row, "since": parse_time(row["since"])})

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from venvship.errors import FormatError
 from venvship.model.history import Event, History, fold
@@ -82,8 +81,7 @@ class Events(Sequence[Event]):
         return self._earlier + self._later
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a journal holds.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvship.model.history import History
 from venvship.model.history_snapshot import FOLD, from_json, to_json
@@ -23,8 +23,7 @@ EVERY = 1000
 """After so many more lines it is made anew; so many are parsed by a reader at most, where all goes well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What the beginning of a journal folds to.
 
     Attributes:
