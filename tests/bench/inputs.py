@@ -122,17 +122,19 @@ def download(lockfile: Path, wheels: Path) -> None:
 
 def lay_out_index(folder: Path) -> None:
     """Write pages for the wheels, as PyPI has them: hashes, and each wheel's metadata beside it."""
+    links: dict[Path, list[str]] = {}
     for wheel in sorted((folder / "wheels").glob("*.whl")):
         metadata = read_metadata(wheel)
         wheel.with_name(f"{wheel.name}.metadata").write_bytes(metadata)
         page = folder / "simple" / canonicalize_name(wheel.name.split("-")[0]) / "index.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
         core = f"sha256={hashlib.sha256(metadata).hexdigest()}"
         link = f"../../wheels/{quote(wheel.name)}#sha256={sha256_of(wheel)}"
-        page.write_text(
-            f'<!DOCTYPE html><html><body><a href="{link}" data-core-metadata="{core}"'
-            f' data-dist-info-metadata="{core}">{wheel.name}</a></body></html>\n'
+        links.setdefault(page, []).append(
+            f'<a href="{link}" data-core-metadata="{core}" data-dist-info-metadata="{core}">{wheel.name}</a>'
         )
+    for page, anchors in links.items():
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"<!DOCTYPE html><html><body>{' '.join(anchors)}</body></html>\n")
 
 
 def read_metadata(wheel: Path) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
-from tests.bench.inputs import another_version, pin, repinned, typical
+from tests.bench.inputs import another_version, lay_out_index, pin, repinned, serving, typical
 from tests.bench.measure import OURS, Command, Row, Turn, alternate, run
 from tests.bench.workshop import Workshop
 
@@ -64,17 +65,30 @@ def warm(shop: Workshop) -> Iterator[Row]:
 
 
 def changed(shop: Workshop) -> Iterator[Row]:
-    """One package in another version, the rest as it was: what an upgrade usually is."""
+    """One package in another version, the rest as it was: what an upgrade usually is.
+
+    venvship and `pip download` have it from an index on loopback, uv and pip-sync from a folder.
+    """
+    changing = shop.path / "changing"
+    changing.mkdir()
+    with serving(changing) as url:
+        yield from _changed(
+            shop, changing, shop.with_index(shop.path / "changed-home") | {"PIP_INDEX_URL": url}
+        )
+
+
+def _changed(shop: Workshop, changing: Path, env: dict[str, str]) -> Iterator[Row]:
     wheel = typical(shop.inputs.files)
     plenty = f"one package changed ({wheel.name.split('-')[0]})"
     rebuilt = "warm release + fetch"
-    made = shop.path / "made"
-    env = shop.environment | {"PIP_FIND_LINKS": f"{shop.inputs.wheels} {made}"}
+    made = changing / "wheels"
+    local = shop.environment | {"PIP_FIND_LINKS": f"{shop.inputs.wheels} {made}"}
     locked = shop.path / "changed.txt"
     only = shop.path / "only.txt"
 
     def ours(number: int) -> Command:
         new = another_version(wheel, number, made)
+        lay_out_index(changing)
         text = repinned(shop.inputs.text, new)
         shop.lock(shop.warm, text)
         locked.write_text(text)
@@ -91,10 +105,10 @@ def changed(shop: Workshop) -> Iterator[Row]:
     if shop.uv.path:
         turns |= {
             "uv with bytecode": lambda n: shop.uv_environment(
-                f"changed-uvb-{n}", bytecode=True, lockfile=locked, env=env
+                f"changed-uvb-{n}", bytecode=True, lockfile=locked, env=local
             )
         }
-    turns |= {"pip-sync, in place": lambda _: shop.pip_sync(locked, env)}
+    turns |= {"pip-sync, in place": lambda _: shop.pip_sync(locked, local)}
     try:
         series = alternate(turns, shop.rounds, skipped=shop.without)
     finally:
