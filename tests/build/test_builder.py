@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.support.index import LocalIndex
 from tests.support.releases import INTERPRETER, SITE, pinned, request_for
 from tests.support.wheels import Distribution, build_wheel
 from venvship.build.builder import BuildRequest, build
+from venvship.build.compile import bytecode_tag
 from venvship.build.faults import build_faults
 from venvship.build.store import Store
 from venvship.errors import (
@@ -239,6 +241,39 @@ def test_a_build_that_failed_is_not_fetched_again(builds: Builds, wheelhouse: Pa
     builds.build(builds.request([needy]))
 
     assert builds.facts("fetch")["wheels"] == 0
+
+
+def test_what_came_first_is_compiled_while_the_rest_is_on_its_way_and_kept_if_that_fails(
+    builds: Builds, wheelhouse: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("venvship.build.fetch._WORTH_TAKING", 0)
+    early, late = build_wheel(wheelhouse, "early"), build_wheel(wheelhouse, "late")
+    index.tampered = {late.filename}
+    index.held = {late.filename: threading.Event()}
+    request = builds.request([early, late], requirements=[pinned(early), pinned(late)])
+    tag = bytecode_tag(request.interpreter, request.build.optimize)
+    done = threading.Event()
+
+    def let_it_go() -> None:
+        while not done.wait(0.01):
+            if builds.store.has(early.sha256) and Store(builds.store.path).bytecode(early.sha256, tag):
+                index.held[late.filename].set()
+
+    watcher = threading.Thread(target=let_it_go)
+    watcher.start()
+    try:
+        with pytest.raises(HashMismatchError):
+            builds.build(request)
+        assert index.held[late.filename].is_set(), "the early one was taken only when the late one had come"
+    finally:
+        done.set()
+        watcher.join()
+    assert builds.debris() == []
+    index.tampered = set()
+    builds.phases.clear()
+    manifest = builds.build(request)
+    assert builds.facts("fetch")["wheels"] == 1
+    assert [package.name for package in manifest.packages] == ["early", "late"]
 
 
 @pytest.mark.parametrize("phase", ["fetch", "import", "compile", "assemble", "seal"])

@@ -209,7 +209,7 @@ def test_the_installed_packages_can_be_asked_about_themselves(candidate: Candida
         " all(f.locate().is_file() for f in d.files), len(d.files),"
         " [e.value for e in d.entry_points]] for d in m.distributions()}))"
     )
-    assert json.loads(run(one.path / "bin/python", "-c", script)) == {
+    assert json.loads(run(one.path / "bin/python", "-I", "-c", script)) == {
         "Shop": ["1.0", "venvship\n", None, True, 12, ["shop:main"]],
         "idna": ["3.10", "venvship\n", None, True, 5, []],
     }

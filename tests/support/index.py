@@ -48,6 +48,7 @@ class LocalIndex:
         form: Of the pages: `"html"`, or `"json"` (PEP 691, 700).
         yanked: File names that were yanked (PEP 592).
         requires_python: What pages say of file names, where they say it.
+        held: What has to be set before a file is sent, by its name.
         renamed: File names as pages give them, by those they have.
         files_at: The URL of the folder of files, if that is elsewhere.
     """
@@ -66,6 +67,7 @@ class LocalIndex:
         self.form: Literal["html", "json"] = "html"
         self.yanked: set[str] = set()
         self.requires_python: dict[str, str] = {}
+        self.held: dict[str, threading.Event] = {}
         self.renamed: dict[str, str] = {}
         self.files_at = "../../files/"
         self.certificate: Path | None = None
@@ -154,6 +156,8 @@ class LocalIndex:
             if not file.is_file():
                 self._send(request, 404, b"no such file", "text/plain")
                 return
+            if file.name in self.held:
+                self.held[file.name].wait(60)
             data = file.read_bytes()
             if file.name in self.tampered:
                 data += b"tampered with"

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from venvship.build.assemble import assemble
@@ -19,11 +19,11 @@ from venvship.build.request import Assembled, BuildRequest
 from venvship.build.room import require_room
 from venvship.build.seal import seal
 from venvship.build.store import Store, selection_key
-from venvship.model.progress import Progress, Running
+from venvship.model.progress import Advance, Progress, Running, unmeasured
 from venvship.model.progress import phase as told
 from venvship.model.release import Manifest
 from venvship.model.requirement import Requirement
-from venvship.model.wheel import StoredWheel
+from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.root import SCRATCH_PREFIX
 from venvship.system.files import make_directory, remove_tree
 from venvship.system.signals import Signals
@@ -53,7 +53,8 @@ def build(
 
     The caller holds `build.mutex`, and the store's mutex shared. When this returns, the release is durable;
     writing the journal's line `sealed`, without which it is still debris, is left to the caller. When this
-    raises, there is no release directory, and everything that reached the store stays there for the next try.
+    raises, there is no release directory, and everything that reached the store stays there for the next try:
+    wheels get there, compiled, while others are still on their way.
 
     Crash: `releases/<id>` without a line `sealed`, and `state/scratch-<id>`; recovery removes both.
 
@@ -92,13 +93,12 @@ def build(
                 phase=phase,
             )
             with phase("compile") as running:
-                bytecode = compile_wheels(
+                bytecode = _compile(
+                    request,
                     store,
                     tuple(wheels.values()),
-                    request.interpreter,
-                    optimize=request.build.optimize,
-                    signals=signals,
                     environ=environ,
+                    signals=signals,
                     advance=running.advance,
                 )
                 tag = bytecode_tag(request.interpreter, request.build.optimize)
@@ -163,6 +163,22 @@ def _stored_wheels(
     missing = [requirement for requirement in request.selected if chosen[requirement.name] is None]
     downloads = os.path.join(scratch, "downloads")
     fetched: list[Fetched] = []
+
+    def take(some: Sequence[Fetched], advance: Advance = unmeasured) -> None:
+        """Import what has come; then it is in the store, whatever becomes of the rest."""
+        known = [store.wheel(sha256) for sha256 in chosen.values() if sha256 is not None]
+        require_room(request, store, known, [one.path for one in some if not store.has(one.sha256)])
+        with store.importing(between=signals.raise_if_received) as batch:
+            batch.add([_incoming(one, build.bad_record) for one in some], advance)
+            for one in some:
+                batch.select(keys[one.requirement.name], one.sha256, _selection_facts(one))
+        chosen.update((one.requirement.name, one.sha256) for one in some)
+
+    def take_and_compile(some: Sequence[Fetched]) -> None:
+        """What can be done while the network is waited for."""
+        take(some)
+        _compile(request, store, [store.wheel(one.sha256) for one in some], environ=environ, signals=signals)
+
     with phase("fetch") as running:
         if missing:
             # Late: a release of which the store has everything fetches nothing.
@@ -183,26 +199,40 @@ def _stored_wheels(
                 log=os.path.join(log_dir, "fetch.txt"),
                 signals=signals,
                 advance=running.advance,
+                arrived=take_and_compile,
             )
         with build_faults("look at what was fetched", downloads):
             running.facts["bytes"] = sum(os.path.getsize(one.path) for one in fetched)
         running.facts["wheels"] = len(fetched)
-    if fetched:
-        known = [store.wheel(sha256) for sha256 in chosen.values() if sha256 is not None]
-        require_room(request, store, known, [one.path for one in fetched if not store.has(one.sha256)])
     with phase("import") as running:
         running.facts["wheels"] = len(fetched)
-        with store.importing(between=signals.raise_if_received) as batch:
-            incoming = [
-                Incoming(one.path, one.sha256, one.requirement.name not in build.bad_record)
-                for one in fetched
-            ]
-            batch.add(incoming, running.advance)
-            for one in fetched:
-                name = one.requirement.name
-                batch.select(keys[name], one.sha256, _selection_facts(one))
-                chosen[name] = one.sha256
+        if left := [one for one in fetched if chosen[one.requirement.name] is None]:
+            take(left, running.advance)
     return {name: store.wheel(sha256) for name, sha256 in chosen.items() if sha256 is not None}
+
+
+def _compile(
+    request: BuildRequest,
+    store: Store,
+    wheels: Sequence[StoredWheel],
+    *,
+    environ: Mapping[str, str],
+    signals: Signals,
+    advance: Advance = unmeasured,
+) -> dict[str, tuple[StoredFile, ...]]:
+    return compile_wheels(
+        store,
+        wheels,
+        request.interpreter,
+        optimize=request.build.optimize,
+        signals=signals,
+        environ=environ,
+        advance=advance,
+    )
+
+
+def _incoming(one: Fetched, bad_record: Collection[str]) -> Incoming:
+    return Incoming(one.path, one.sha256, check_record=one.requirement.name not in bad_record)
 
 
 def _keys(request: BuildRequest) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship._version import __version__
@@ -34,15 +34,13 @@ class Arrived(NamedTuple):
 
 
 class Direct(NamedTuple):
-    """What came of the fast way.
+    """What did not come by the fast way.
 
     Attributes:
-        arrived: By the requirement's name.
-        problems: Why the others did not come, a line each. A URL may have a password in it.
+        problems: Why not, a line each. A URL may have a password in it.
         timed_out: Whether it took too long, and was ended.
     """
 
-    arrived: Mapping[str, Arrived]
     problems: Sequence[str]
     timed_out: bool = False
 
@@ -57,7 +55,7 @@ def download_directly(
     env: Mapping[str, str],
     timeout: float,
     signals: Signals,
-    arrived: Callable[[int], None],
+    arrived: Callable[[Mapping[str, Arrived]], None],
 ) -> Direct:
     """Download what can be had without pip.
 
@@ -70,7 +68,8 @@ def download_directly(
         env: The environment that pip would have.
         timeout: Seconds for all of it.
         signals: A signal ends it.
-        arrived: Told how many have come.
+        arrived: Gets those that have come since the last call, by the requirement's name, while the others
+            are still on their way. What it raises ends that, and passes through.
 
     Raises:
         InterruptedByError: A signal came. Nothing is left running.
@@ -80,7 +79,7 @@ def download_directly(
     """
     wanted, index, problems = _wanted(requirements, options, interpreter, env)
     if not wanted:
-        return Direct({}, problems)
+        return Direct(problems)
     task: Task = {
         "folder": folder,
         "python": interpreter.version,
@@ -96,10 +95,9 @@ def download_directly(
     def listen(data: bytes) -> None:
         nonlocal rest
         *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            report: Report = json.loads(line)
-            reports[report["name"]] = report
-        arrived(sum(report["path"] is not None for report in reports.values()))
+        new: list[Report] = [json.loads(line) for line in lines]
+        reports.update((report["name"], report) for report in new)
+        arrived(_arrived(new))
 
     result = run(
         # -P: no module from beside the script, or from where we happen to stand.
@@ -120,12 +118,15 @@ def download_directly(
             problems.append(f"{one['name']}: {said['problem']}")
     if result.output:
         problems.append(result.output.decode(errors="replace").strip())
-    came = {
-        name: Arrived(report["path"], report["sha256"])
-        for name, report in reports.items()
+    return Direct(problems, result.timed_out)
+
+
+def _arrived(reports: Iterable[Report]) -> dict[str, Arrived]:
+    return {
+        report["name"]: Arrived(report["path"], report["sha256"])
+        for report in reports
         if report["path"] is not None and report["sha256"] is not None
     }
-    return Direct(came, problems, result.timed_out)
 
 
 def _wanted(

@@ -22,7 +22,7 @@ from typing import Final
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from venvship.build.direct import download_directly
+from venvship.build.direct import Arrived, download_directly
 from venvship.build.faults import build_faults
 from venvship.build.pip_diagnosis import Failure, build_output, describe, diagnose, facts
 from venvship.build.pip_environment import pip_environment
@@ -50,6 +50,9 @@ MOST_JOBS: Final = 4
 
 _WORTH_A_PIP: Final = 4
 """Requirements below which another pip costs more (its start, a connection) than it saves."""
+
+_WORTH_TAKING: Final = 16 << 20
+"""Bytes of wheels below which more of them are waited for: taking some costs two syncs of the file system."""
 
 _DEBUG_BYTES: Final = 16 << 20
 _OUTPUT_BYTES: Final = 1 << 20
@@ -119,6 +122,10 @@ class _CancelledError(Exception):
     """Ends what is pointless by now; never leaves this module."""
 
 
+def _wait_for_the_rest(_: Sequence[Fetched]) -> None:
+    pass
+
+
 def fetch(
     requirements: Sequence[Requirement],
     *,
@@ -134,6 +141,7 @@ def fetch(
     signals: Signals,
     clock: Callable[[], float] = time.monotonic,
     advance: Advance = unmeasured,
+    arrived: Callable[[Sequence[Fetched]], None] = _wait_for_the_rest,
 ) -> list[Fetched]:
     """Bring one wheel for each requirement.
 
@@ -154,6 +162,9 @@ def fetch(
         signals: Signals that end the fetch.
         clock: Seconds that only go forward.
         advance: Told how many files have come, some ten times a second.
+        arrived: Gets wheels that have come, some MiB of them at a time, while others are still on their way;
+            not necessarily all. The time that it takes counts. What it raises ends the fetch, and passes
+            through.
 
     Returns:
         In the order of `requirements`.
@@ -195,7 +206,7 @@ def fetch(
         local = [r for r in requirements if r.url is not None and os.path.isabs(r.url)]
         remote = [r for r in requirements if r.url is None or not os.path.isabs(r.url)]
         fetched = {r.name: _take_local(r, session) for r in local}
-        fetched |= _fetch_directly(remote, options, directory, session)
+        fetched |= _fetch_directly(remote, options, directory, session, arrived)
         rest = [r for r in remote if r.name not in fetched]
         session.already = len(fetched)
         shards = _shards(rest, options, sdists, directory, min(max(jobs, 1), MOST_JOBS))
@@ -205,7 +216,11 @@ def fetch(
 
 
 def _fetch_directly(
-    requirements: Sequence[Requirement], options: Sequence[str], directory: str, session: _Session
+    requirements: Sequence[Requirement],
+    options: Sequence[str],
+    directory: str,
+    session: _Session,
+    arrived: Callable[[Sequence[Fetched]], None],
 ) -> dict[str, Fetched]:
     """Fetch what does not take pip; by name."""
     if not requirements:
@@ -215,6 +230,21 @@ def _fetch_directly(
     left = session.until - session.clock()
     if left <= 0:
         raise _too_slow(requirements, session)
+    by_name = {requirement.name: requirement for requirement in requirements}
+    fetched: dict[str, Fetched] = {}
+    waiting: list[Fetched] = []
+
+    def take(new: Mapping[str, Arrived]) -> None:
+        for name, file in new.items():
+            _check_wheel(file.path, by_name[name], session)
+            fetched[name] = Fetched(requirement=by_name[name], path=file.path, sha256=file.sha256)
+            waiting.append(fetched[name])
+        session.advance(len(fetched), session.count)
+        if len(fetched) < len(requirements) and _size(waiting) >= _WORTH_TAKING:
+            some = waiting.copy()
+            waiting.clear()
+            arrived(some)
+
     direct = download_directly(
         requirements,
         options=options,
@@ -224,19 +254,18 @@ def _fetch_directly(
         env=session.env,
         timeout=left,
         signals=session.signals,
-        arrived=lambda count: session.advance(count, session.count),
+        arrived=take,
     )
     if direct.problems:
         lines = ["venvship leaves to pip:", *(f"  {problem}" for problem in direct.problems), ""]
         _keep_output(session.redact("\n".join(lines)), session)
-    fetched = {}
-    for requirement in requirements:
-        if (file := direct.arrived.get(requirement.name)) is not None:
-            _check_wheel(file.path, requirement, session)
-            fetched[requirement.name] = Fetched(requirement=requirement, path=file.path, sha256=file.sha256)
     if direct.timed_out:
         raise _too_slow([r for r in requirements if r.name not in fetched], session)
     return fetched
+
+
+def _size(fetched: Iterable[Fetched]) -> int:
+    return sum(os.path.getsize(one.path) for one in fetched)
 
 
 def _forward_only(advance: Advance) -> Advance:

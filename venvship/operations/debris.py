@@ -36,14 +36,15 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
             workspace.warn("debris-left", f"could not remove {layout.releases / name}: {error.strerror}")
         else:
             removed.append(name)
-    names = os.listdir(layout.state)
-    if any(name.startswith(SCRATCH_PREFIX) for name in names):
-        # First: it is the scratch that says that a build was interrupted.
-        _sweep_store(workspace)
-    for name in names:
-        if name.startswith(SCRATCH_PREFIX):
+    scratches = [name for name in os.listdir(layout.state) if name.startswith(SCRATCH_PREFIX)]
+    # First, and until it is done: it is the scratch that says that a build was interrupted.
+    swept = not scratches or _sweep_store(workspace)
+    for name in scratches:
+        if swept:
             files.remove_tree(layout.state / name)
             removed.append(name)
+        else:
+            files.empty_directory(layout.state / name)
     removed += _sweep_temporary_names(workspace)
     for name in os.listdir(layout.leases):
         if not layout.release(name).exists():
@@ -91,8 +92,12 @@ def _sweep_temporary_names(workspace: Workspace) -> list[str]:
     return []
 
 
-def _sweep_store(workspace: Workspace) -> None:
-    """Remove what an interrupted import left in the store, unless another root's build is using it."""
+def _sweep_store(workspace: Workspace) -> bool:
+    """Remove what an interrupted import left in the store, unless another root's build is using it.
+
+    Returns:
+        Whether there is nothing left to do here; false if something could not be removed.
+    """
     from venvship.build.store import Store
 
     try:
@@ -104,6 +109,8 @@ def _sweep_store(workspace: Workspace) -> None:
         pass  # what is imported at this moment looks the same; the next interrupted build sees to it
     except VenvshipError as error:
         workspace.warn("debris-left", error.message)
+        return False
+    return True
 
 
 def _sweep_logs(workspace: Workspace, history: History) -> None:

@@ -1,0 +1,36 @@
+"""What interrupted commands left behind goes with the next one, or is tried again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.roots import Site
+
+
+def test_what_cannot_be_removed_from_the_store_is_tried_again(site: Site, tmp_path: Path) -> None:
+    """The scratch says that a build was interrupted; without it, nobody would look into the store again."""
+    site.release("1.0")
+    scratch = site.path / "state" / "scratch-20200101T000000Z-0000000"
+    unfinished = tmp_path / "store" / "wheels" / ".new-0123"
+    trace = tmp_path / "trace"
+
+    def recover(plan: str) -> list[str]:
+        done = site.run("recover", "--json", env={"VENVSHIP_FAILPOINTS": plan})
+        return [warning["slug"] for warning in done.json["warnings"]]
+
+    def interrupted() -> None:
+        (scratch / "downloads").mkdir(parents=True)
+        unfinished.mkdir()
+
+    interrupted()
+    assert recover(f"trace:{trace}") == []
+    (number,) = (
+        line.split()[0] for line in trace.read_text().splitlines() if line.endswith(f"rmdir {unfinished}")
+    )
+    interrupted()
+    assert recover(f"EACCES@{number}") == ["debris-left"]
+    assert unfinished.exists()
+    assert list(scratch.iterdir()) == []
+    assert recover("") == []
+    assert not unfinished.exists()
+    assert not scratch.exists()
