@@ -424,28 +424,44 @@ _CHUNKS: Final = 64
 
 
 def _first_problem(base: str, rows: Sequence[Any]) -> str:
-    for row in rows:
-        try:
-            # Nearly all are files, and as they should be.
-            path, kind, mode, size, _ = row
-            if kind == "file":
-                found = os.lstat(f"{base}/{path}")
-                if found.st_mode == stat.S_IFREG | int(mode, 8) and found.st_size == size:
-                    continue
-        except (OSError, TypeError, ValueError):
-            pass
-        try:
-            entry = FileEntry.from_json(row)
-        except (TypeError, ValueError):
-            return f"the list of its files is damaged: {row}"
-        if problem := entry_problem(base, entry):
-            return f"{entry.path}: {problem}"
+    try:
+        fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        return f"it cannot be looked at: {error.strerror}"
+    try:
+        for row in rows:
+            if _is_right(fd, row):
+                continue
+            try:
+                entry = FileEntry.from_json(row)
+            except (TypeError, ValueError):
+                return f"the list of its files is damaged: {row}"
+            if problem := entry_problem(base, entry):
+                return f"{entry.path}: {problem}"
+    finally:
+        os.close(fd)
     return ""
+
+
+def _is_right(fd: int, row: Any) -> bool:  # noqa: ANN401 - whatever is in the list
+    """Whether a file or directory is as a row says, at one glance; what is not so is for `entry_problem`."""
+    try:
+        path, kind, mode, size, _ = row
+        found = os.lstat(path, dir_fd=fd)
+        expected = _MODES.get((kind, mode))
+        if expected is None:
+            expected = _MODES[kind, mode] = _TYPES[kind] | int(mode, 8)
+        return found.st_mode == expected and (kind == "dir" or (kind == "file" and found.st_size == size))
+    except (OSError, TypeError, ValueError, KeyError):
+        return False
 
 
 def _go_on() -> None:
     """A quick look is over before anybody could want to end it."""
 
+
+_MODES: Final[dict[tuple[str, str], int]] = {}
+"""`st_mode` by the kind and mode of a row. There are a handful."""
 
 _TYPES: Final[Mapping[str, int]] = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "link": stat.S_IFLNK}
 
