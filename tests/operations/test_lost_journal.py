@@ -11,6 +11,9 @@ import pytest
 from tests.support.roots import Site
 from venvship.errors import NotWritableError, StateError
 from venvship.model.release import State
+from venvship.operations.workspace import Workspace
+from venvship.root import RootLayout
+from venvship.system.journal_lines import Reading
 
 
 @pytest.fixture
@@ -37,6 +40,30 @@ def test_without_a_journal_nothing_is_decided_and_nothing_removed(
         getattr(site.open(), command)(*([three[0]] if command == "promote" else []))
     assert folders(site) == set(three)
     assert site.current == three[2]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_release_that_goes_live_between_two_looks_is_no_lost_journal(
+    site: Site, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """Who takes no mutex reads the journal, is put to sleep, and looks at the link."""
+    site.release("1.0")
+    workspace = Workspace(RootLayout.at(site.path), site.runtime())
+    read, released = workspace.journal.read, []
+
+    def read_and_sleep() -> Reading:
+        reading = read()
+        if not released:
+            released.append(site.release("1.1"))
+        return reading
+
+    monkeypatch.setattr(workspace.journal, "read", read_and_sleep)
+    if whole:
+        workspace.history()
+    else:
+        workspace.history_for_reading()
+    assert site.current == released[0]
+    assert workspace.warnings == []
 
 
 def test_an_older_journal_is_refused_too(site: Site, journal: Path, tmp_path: Path) -> None:

@@ -192,9 +192,14 @@ class Workspace:
             current = self.layout.current()
         except VenvshipError:
             return ""  # whoever needs the link says what is wrong with it
-        if current is None or self._is_known(current, history):
+        if current is None or self._is_known(current, history) or not self.layout.is_sealed(current):
             return ""
-        return current if self.layout.is_sealed(current) else ""
+        # It may have been released since the journal was read. Before it was live, the journal had it.
+        try:
+            known = self._is_known(current, self.fold(self.journal.read()))
+        except VenvshipError:
+            known = False
+        return "" if known else current
 
     def fold(self, reading: Reading) -> History:
         """Fold, unless the journal is what it was; nobody changes a `History` but the fold.
