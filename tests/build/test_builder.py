@@ -20,6 +20,7 @@ from tests.support.wheels import Distribution, build_wheel
 from venvship.build.builder import BuildRequest, build
 from venvship.build.compile import bytecode_tag
 from venvship.build.faults import build_faults
+from venvship.build.fetch import WORTH_TAKING
 from venvship.build.store import Store
 from venvship.errors import (
     BuildError,
@@ -244,10 +245,10 @@ def test_a_build_that_failed_is_not_fetched_again(builds: Builds, wheelhouse: Pa
 
 
 def test_what_came_first_is_compiled_while_the_rest_is_on_its_way_and_kept_if_that_fails(
-    builds: Builds, wheelhouse: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+    builds: Builds, wheelhouse: Path, index: LocalIndex
 ) -> None:
-    monkeypatch.setattr("venvship.build.fetch._WORTH_TAKING", 0)
-    early, late = build_wheel(wheelhouse, "early"), build_wheel(wheelhouse, "late")
+    large = {"early/__init__.py": "", "early/noise.bin": os.urandom(WORTH_TAKING)}
+    early, late = build_wheel(wheelhouse, "early", files=large), build_wheel(wheelhouse, "late")
     index.tampered = {late.filename}
     index.held = {late.filename: threading.Event()}
     request = builds.request([early, late], requirements=[pinned(early), pinned(late)])

@@ -34,7 +34,6 @@ from tests.support.fetching import (
 )
 from tests.support.index import LocalIndex
 from tests.support.wheels import Distribution, build_sdist, build_wheel, lockfile_text
-from venvship.build.interpreter import resolve_interpreter
 from venvship.errors import (
     BuildError,
     DistributionNotFoundError,
@@ -46,16 +45,6 @@ from venvship.errors import (
 )
 from venvship.model.interpreter import Interpreter
 from venvship.system.signals import Signals
-
-
-@pytest.fixture(scope="module")
-def interpreter() -> Interpreter:
-    return resolve_interpreter(None, environ={"PATH": os.defpath}, signals=Signals())
-
-
-@pytest.fixture
-def fetcher(tmp_path: Path, interpreter: Interpreter, clean_env: dict[str, str]) -> Fetcher:
-    return Fetcher(tmp_path, interpreter, clean_env)
 
 
 @pytest.fixture(params=["html", "json"])

@@ -8,6 +8,7 @@ import signal
 import stat
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,6 @@ from tests.support.fetching import (
 from tests.support.index import LocalIndex
 from tests.support.wheels import build_sdist, build_wheel, lockfile_text
 from venvship.build.fetch import fetch
-from venvship.build.interpreter import resolve_interpreter
 from venvship.errors import (
     BuildError,
     DiskFullError,
@@ -49,15 +49,10 @@ from venvship.model.interpreter import Interpreter
 from venvship.system.signals import Signals
 
 
-@pytest.fixture(scope="session")
-def interpreter() -> Interpreter:
-    return resolve_interpreter(None, environ={"PATH": os.defpath}, signals=Signals())
-
-
 @pytest.fixture
-def fetcher(tmp_path: Path, interpreter: Interpreter, clean_env: dict[str, str]) -> Fetcher:
+def fetcher(fetcher: Fetcher) -> Fetcher:
     # Something about keyrings, whatever it is, is for pip: these are tests of what pip does.
-    return Fetcher(tmp_path, interpreter, {**clean_env, "PIP_KEYRING_PROVIDER": "disabled"})
+    return replace(fetcher, environ={**fetcher.environ, "PIP_KEYRING_PROVIDER": "disabled"})
 
 
 # -- what works -----------------------------------------------------------------------------------------

@@ -697,7 +697,6 @@ def test_the_key_of_a_selection_covers_what_decides_it() -> None:
             marker=None,
             hashes=("sha256:" + "0" * 64,),
             url=None,
-            index_options=(),
             text="",
             file="requirements.txt",
             line=1,

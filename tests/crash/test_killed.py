@@ -23,12 +23,22 @@ def silent() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+def in_the_downloader(site: Site, tmp_path: Path, silent: int) -> str:
+    _from_a_silent_index(site, tmp_path, silent)
+    return "downloader.py"
+
+
 def in_pip(site: Site, tmp_path: Path, silent: int) -> str:
+    _from_a_silent_index(site, tmp_path, silent)
+    site.environment["PIP_TIMEOUT"] = "1"  # the downloader gives up after it, and leaves the rest to pip
+    return "-m pip"
+
+
+def _from_a_silent_index(site: Site, tmp_path: Path, silent: int) -> None:
     site.environment.pop("PIP_NO_INDEX")
     site.environment["PIP_INDEX_URL"] = f"http://127.0.0.1:{silent}/simple/"
     wheel = build_wheel(tmp_path / "elsewhere", "other", "1.0")
     (site.path / "requirements.txt").write_text(lockfile_text(wheel))
-    return "pip"
 
 
 def in_the_compiler(site: Site, tmp_path: Path, silent: int) -> str:
@@ -64,7 +74,15 @@ def _in_a_check(site: Site, when: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "where", [in_pip, in_the_compiler, in_a_candidate_check, in_a_live_check, in_the_restart_hook]
+    "where",
+    [
+        in_the_downloader,
+        in_pip,
+        in_the_compiler,
+        in_a_candidate_check,
+        in_a_live_check,
+        in_the_restart_hook,
+    ],
 )
 def test_nothing_survives_a_release_that_is_killed_and_the_next_one_begins_at_once(
     site: Site, tmp_path: Path, silent: int, where: Callable[[Site, Path, int], str]

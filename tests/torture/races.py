@@ -63,13 +63,23 @@ SWITCHES = {"promoted", "rolled-back", "rollback-failed", "observed"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What one call got: its name, the command, the exit code, the envelope's data, and what was wrong."""
+    """What one call got.
+
+    Attributes:
+        call: Its name.
+        command: The command.
+        code: Its exit code.
+        data: The envelope's.
+        wrong: What is wrong with it, whatever the exit code.
+        said: The message of its error.
+    """
 
     call: str
     command: str
     code: int
     data: dict[str, Any]
     wrong: str = ""
+    said: str = ""
 
 
 Work = Callable[[Site, random.Random, str], Answer]
@@ -87,7 +97,8 @@ def _run(site: Site, call: str, *arguments: str) -> Answer:
     wrong = ""
     if envelope["error"] is not None and envelope["error"]["slug"] == "bug":
         wrong = envelope["error"]["traceback"]
-    return Answer(call, arguments[0], code, envelope["data"], wrong)
+    said = "" if envelope["error"] is None else envelope["error"]["message"]
+    return Answer(call, arguments[0], code, envelope["data"], wrong, said)
 
 
 def _any_release(site: Site, chance: random.Random) -> str:
@@ -109,7 +120,7 @@ def _update(site: Site, chance: random.Random, call: str) -> Answer:
     try:
         result = site.open(actor=call, environ=environment, wait=1).update()
     except VenvshipError as error:
-        return Answer(call, "update", error.exit_code, {})
+        return Answer(call, "update", error.exit_code, {}, said=error.message)
     assert result.release is not None
     return Answer(call, "update", 0, {"outcome": result.outcome, "release": {"id": result.release.id}})
 
@@ -129,7 +140,7 @@ def _prune(site: Site, chance: random.Random, call: str) -> Answer:
     try:
         site.open(clock=site.later(hours=2)).prune(keep=chance.choice([2, 3]))
     except VenvshipError as error:
-        return Answer(call, "prune", error.exit_code, {})
+        return Answer(call, "prune", error.exit_code, {}, said=error.message)
     return Answer(call, "prune", 0, {})
 
 
@@ -241,7 +252,8 @@ def one_round(site: Site, name: str, seconds: float, tally: Tally) -> list[str]:
     for of_one in answers:
         for answer in of_one:
             if answer.wrong or answer.code not in CODES[answer.command]:
-                wrong.append(f"{answer.call}: {answer.command} gave {answer.code} {answer.wrong}")
+                why = answer.wrong or answer.said
+                wrong.append(f"{answer.call}: {answer.command} gave {answer.code} {why}")
     events = journal_events(site)[known:]
     wrong += tells_one_story(events, before.current)
     wrong += keeps_what_was_answered(events, answers)

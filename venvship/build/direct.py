@@ -77,7 +77,13 @@ def download_directly(
 
     Crash: leaves downloads in `folder`, in part or whole.
     """
-    wanted, index, problems = _wanted(requirements, options, interpreter, env)
+    # `pip --python` runs in the interpreter's own prefix, and reads its pip.conf.
+    prefixes = (os.path.dirname(os.path.dirname(interpreter.path)),)
+    try:
+        index = plain_index(options, env, prefixes)
+    except NotPlainError as error:
+        return Direct([str(error)])
+    wanted, problems = _wanted(requirements, index, env)
     if not wanted:
         return Direct(problems)
     task: Task = {
@@ -130,33 +136,16 @@ def _arrived(reports: Iterable[Report]) -> dict[str, Arrived]:
 
 
 def _wanted(
-    requirements: Sequence[Requirement],
-    options: Sequence[str],
-    interpreter: Interpreter,
-    env: Mapping[str, str],
-) -> tuple[list[Wanted], Index, list[str]]:
-    """What can be asked for, by which settings, and why the rest cannot be."""
-    # `pip --python` runs in the interpreter's own prefix, and reads its pip.conf.
-    prefixes = (os.path.dirname(os.path.dirname(interpreter.path)),)
+    requirements: Sequence[Requirement], index: Index, env: Mapping[str, str]
+) -> tuple[list[Wanted], list[str]]:
+    """What can be asked for, and why the rest cannot be."""
     wanted: list[Wanted] = []
     problems: list[str] = []
-    used = Index("")
-    known: dict[tuple[str, ...], Index | str] = {}
     for requirement in requirements:
-        lines = (*options, *requirement.index_options)
-        if lines not in known:
-            try:
-                known[lines] = plain_index(lines, env, prefixes)
-            except NotPlainError as error:
-                known[lines] = str(error)
-        index = known[lines]
         url = None if requirement.url is None else expanded(requirement.url, env)
-        if isinstance(index, str):
-            problems.append(f"{requirement.name}: {index}")
-        elif url is not None and (problem := refusal(url)):
+        if url is not None and (problem := refusal(url)):
             problems.append(f"{requirement.name}: its URL {problem}")
         else:
-            used = index  # but for the URL, all are the same: a lockfile sets nothing else
             wanted.append({
                 "name": requirement.name,
                 "version": requirement.version,
@@ -164,4 +153,4 @@ def _wanted(
                 "url": url,
                 "index": index.url,
             })  # fmt: skip
-    return wanted, used, problems
+    return wanted, problems

@@ -51,7 +51,7 @@ MOST_JOBS: Final = 4
 _WORTH_A_PIP: Final = 4
 """Requirements below which another pip costs more (its start, a connection) than it saves."""
 
-_WORTH_TAKING: Final = 16 << 20
+WORTH_TAKING: Final = 16 << 20
 """Bytes of wheels below which more of them are waited for: taking some costs two syncs of the file system."""
 
 _DEBUG_BYTES: Final = 16 << 20
@@ -78,7 +78,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shard:
-    """What one pip fetches: requirements with the same option lines."""
+    """What one pip fetches, and whether it may bring sources."""
 
     requirements: tuple[Requirement, ...]
     options: tuple[str, ...]
@@ -194,7 +194,7 @@ def fetch(
             seconds=timeout,
             until=clock() + timeout,
             clock=clock,
-            redact=Redactor(environ, [*options, *(line for r in requirements for line in _lines_of(r))]),
+            redact=Redactor(environ, [*options, *(r.text for r in requirements)]),
             log=log,
             signals=signals,
             cancelled=threading.Event(),
@@ -240,7 +240,7 @@ def _fetch_directly(
             fetched[name] = Fetched(requirement=by_name[name], path=file.path, sha256=file.sha256)
             waiting.append(fetched[name])
         session.advance(len(fetched), session.count)
-        if len(fetched) < len(requirements) and _size(waiting) >= _WORTH_TAKING:
+        if len(fetched) < len(requirements) and _size(waiting) >= WORTH_TAKING:
             some = waiting.copy()
             waiting.clear()
             arrived(some)
@@ -291,10 +291,6 @@ def _arrived(temporary: str) -> int:
     return count
 
 
-def _lines_of(requirement: Requirement) -> tuple[str, ...]:
-    return (requirement.text, *requirement.index_options)
-
-
 def _shards(
     requirements: Sequence[Requirement],
     options: Sequence[str],
@@ -307,17 +303,16 @@ def _shards(
     Names that may be built from source go to pips of their own: `--only-binary :all:` and "a wheel, or else
     the source" cannot be said of two names in one run (`--no-binary NAME` would refuse the wheel).
     """
-    groups: dict[tuple[bool, tuple[str, ...]], list[Requirement]] = {}
+    groups: dict[bool, list[Requirement]] = {}
     for requirement in requirements:
-        sources = "*" in sdists or requirement.name in sdists
-        groups.setdefault((sources, requirement.index_options), []).append(requirement)
+        groups.setdefault("*" in sdists or requirement.name in sdists, []).append(requirement)
     shards: list[_Shard] = []
-    for (sources, index_options), group in groups.items():
+    for sources, group in groups.items():
         count = min(jobs, -(-len(group) // _WORTH_A_PIP))
         shards += [
             _Shard(
                 requirements=tuple(group[start::count]),
-                options=(*options, *index_options),
+                options=tuple(options),
                 sources=sources,
                 folder=os.path.join(directory, f"{len(shards) + start}"),
             )

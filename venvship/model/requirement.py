@@ -51,7 +51,6 @@ class Requirement:
         hashes: Allowed files, each `"sha256:<hex>"`; sorted, never empty.
         url: Where the one file is, if the lockfile says so: a URL with its `${VAR}`s unexpanded and without a
             fragment, or an absolute local path. `None`: an index knows.
-        index_options: Further option lines for pip, for this requirement only.
         text: Its own lines as they stand in the lockfile, byte for byte up to the last one that says
             something; line ends are `\n`, and the last line never ends in a backslash. What pip gets, so
             that no hash can be lost on the way. Only a relative local path is rewritten, to an absolute one.
@@ -65,7 +64,6 @@ class Requirement:
     marker: str | None = None
     hashes: tuple[str, ...]
     url: str | None = None
-    index_options: tuple[str, ...] = ()
     text: str
     file: str
     line: int
