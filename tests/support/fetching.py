@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.support.index import LocalIndex
 from tests.support.wheels import Distribution, lockfile_text
-from venvship.build.fetch import Fetched, fetch
+from venvship.build.fetch import fetch
+from venvship.build.fetch_session import Fetched
 from venvship.errors import VenvshipError
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfile import read_lockfile

@@ -22,14 +22,14 @@ from venvship.build.store import Store, selection_key
 from venvship.model.progress import Advance, Progress, Running, unmeasured
 from venvship.model.progress import phase as told
 from venvship.model.release import Manifest
-from venvship.model.requirement import Requirement
+from venvship.model.requirement import may_build
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.root import SCRATCH_PREFIX
 from venvship.system.files import make_directory, remove_tree
 from venvship.system.signals import Signals
 
 if TYPE_CHECKING:
-    from venvship.build.fetch import Fetched
+    from venvship.build.fetch_session import Fetched
 
 __all__ = ["Assembled", "BuildRequest", "assemble", "build", "drop_candidate", "seal"]
 
@@ -239,7 +239,7 @@ def _keys(request: BuildRequest) -> dict[str, str]:
     """By requirement name, what the store files its choice under."""
     return {
         requirement.name: selection_key(
-            requirement, request.interpreter, _may_build(requirement, request.build.sdists)
+            requirement, request.interpreter, may_build(requirement.name, request.build.sdists)
         )
         for requirement in request.selected
     }
@@ -257,7 +257,3 @@ def _selection_facts(one: Fetched) -> dict[str, object]:
         "wheel": os.path.basename(one.path),
         "source_sha256": one.source_sha256,
     }
-
-
-def _may_build(requirement: Requirement, sdists: tuple[str, ...]) -> bool:
-    return "*" in sdists or requirement.name in sdists
