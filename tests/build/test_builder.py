@@ -277,6 +277,33 @@ def test_what_came_first_is_compiled_while_the_rest_is_on_its_way_and_kept_if_th
     assert [package.name for package in manifest.packages] == ["early", "late"]
 
 
+def test_a_download_is_gone_once_it_is_in_the_store_and_a_wheel_named_by_its_path_stays(
+    builds: Builds, wheelhouse: Path
+) -> None:
+    ours, theirs = build_wheel(wheelhouse, "ours"), build_wheel(wheelhouse, "theirs")
+    request = builds.request(
+        [ours, theirs], requirements=[pinned(ours), pinned(theirs, url=str(theirs.path))]
+    )
+    downloads: dict[str, list[str]] = {}
+
+    def look(now: Phase) -> None:
+        found = (builds.root / "state").rglob("*.whl")
+        downloads.setdefault(f"{now.name} {now.state}", [path.name for path in found])
+
+    build(
+        request,
+        builds.store,
+        environ=builds.environ,
+        signals=builds.signals,
+        log_dir=str(builds.root / "log"),
+        progress=look,
+    )
+
+    assert downloads["fetch done"] == [ours.filename]
+    assert downloads["import done"] == []
+    assert theirs.path.exists()
+
+
 @pytest.mark.parametrize("phase", ["fetch", "import", "compile", "assemble", "seal"])
 def test_a_signal_in_any_phase_leaves_nothing_behind(builds: Builds, shop: Distribution, phase: str) -> None:
     request = builds.request([shop])

@@ -46,10 +46,11 @@ def build_release(
         OSError: Something of the root could not be written.
     """
     # The build layer imports virtualenv and installer, which no other command needs.
-    from venvship.build.builder import build, check_room
+    from venvship.build.builder import build
     from venvship.build.request import BuildRequest
     from venvship.build.store import Store
     from venvship.build.store_roots import register_root
+    from venvship.build.supply import check_room
 
     runtime, layout = workspace.runtime, workspace.layout
     release_id = _fresh_id(workspace)
