@@ -32,7 +32,7 @@ from venvship.errors import (
     UnmetDependencyError,
     VenvshipError,
 )
-from venvship.model.progress import Phase, unwatched
+from venvship.model.progress import Phase, Progress, unwatched
 from venvship.model.release import Manifest
 from venvship.model.settings import BuildSettings
 from venvship.system.files import remove_tree, walk
@@ -56,7 +56,7 @@ class Builds:
         changes.setdefault("requirements", [pinned(wheel, url=str(wheel.path)) for wheel in wheels])
         return request_for(self.root, wheels, **changes)  # type: ignore[arg-type]
 
-    def build(self, request: BuildRequest) -> Manifest:
+    def build(self, request: BuildRequest, progress: Progress | None = None) -> Manifest:
         log = self.root / "log" / request.release_id
         log.mkdir(mode=0o700, exist_ok=True)
         return build(
@@ -65,7 +65,7 @@ class Builds:
             environ=self.environ,
             signals=self.signals,
             log_dir=str(log),
-            progress=self.phases.append,
+            progress=progress or self.phases.append,
         )
 
     def facts(self, name: str) -> Mapping[str, object]:
@@ -290,14 +290,7 @@ def test_a_download_is_gone_once_it_is_in_the_store_and_a_wheel_named_by_its_pat
         found = (builds.root / "state").rglob("*.whl")
         downloads.setdefault(f"{now.name} {now.state}", [path.name for path in found])
 
-    build(
-        request,
-        builds.store,
-        environ=builds.environ,
-        signals=builds.signals,
-        log_dir=str(builds.root / "log"),
-        progress=look,
-    )
+    builds.build(request, look)
 
     assert downloads["fetch done"] == [ours.filename]
     assert downloads["import done"] == []
@@ -313,14 +306,7 @@ def test_a_signal_in_any_phase_leaves_nothing_behind(builds: Builds, shop: Distr
             os.kill(os.getpid(), signal.SIGTERM)
 
     with builds.signals.install(), pytest.raises(InterruptedByError):
-        build(
-            request,
-            builds.store,
-            environ=builds.environ,
-            signals=builds.signals,
-            log_dir=str(builds.root / "log"),
-            progress=interrupt,
-        )
+        builds.build(request, interrupt)
 
     assert builds.debris() == []
 
@@ -333,14 +319,7 @@ def test_an_exception_of_any_kind_leaves_nothing_behind(builds: Builds, shop: Di
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(
-            request,
-            builds.store,
-            environ=builds.environ,
-            signals=builds.signals,
-            log_dir=str(builds.root / "log"),
-            progress=give_up,
-        )
+        builds.build(request, give_up)
 
     assert builds.debris() == []
 
