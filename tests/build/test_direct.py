@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ from tests.support.fetching import (
 )
 from tests.support.index import LocalIndex
 from tests.support.wheels import Distribution, build_sdist, build_wheel, lockfile_text
+from venvship.build.downloader import Downloader, Wanted
 from venvship.errors import (
     BuildError,
     DistributionNotFoundError,
@@ -132,6 +134,27 @@ def test_a_wheel_by_url_comes_from_there_and_no_page_is_read(
     assert list(index.requests) == [f"/files/{wheel.filename}"]
 
 
+def test_a_wheel_by_url_on_the_host_of_the_index_comes_with_its_password(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    with_credentials(index)
+    wheel, other = build_wheel(wheelhouse, "app"), build_wheel(wheelhouse, "other")
+    options, environ = by_configuration(fetcher, index)
+    text = f"{options}app @ {index.file_url(wheel.filename)} --hash=sha256:{wheel.sha256}\n{pins(other)}"
+    assert names(fetcher(text, environ=environ)) == [wheel.filename, other.filename]
+    assert without_pip(fetcher)
+
+
+@pytest.mark.parametrize("version", ["3.11.7+", "3.11.7rc1"])
+def test_an_interpreter_that_is_not_released_counts_as_the_version_that_it_becomes(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, version: str
+) -> None:
+    wheel = build_wheel(wheelhouse, "app", requires_python=">=3.11.7")
+    fetcher = replace(fetcher, interpreter=replace(fetcher.interpreter, version=version))
+    assert names(fetcher(pins(wheel))) == [wheel.filename]
+    assert without_pip(fetcher)
+
+
 # -- what is left to pip --------------------------------------------------------------------------------
 
 
@@ -207,9 +230,17 @@ def test_a_wheel_that_says_only_inside_for_which_python_it_is_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["../../../app-1.0-py3-none-any.whl", "app-1.0-1/../../../x-py3-none-any.whl"]
+    "name",
+    [
+        "../../../app-1.0-py3-none-any.whl",
+        "app-1.0-1/../../../x-py3-none-any.whl",
+        "app-1.0-1\0-py3-none-any.whl",
+        f"app-1.0-{'1' * 5000}-py3-none-any.whl",
+        f"app-1.0-{'.'.join(f'a{n}' for n in range(90))}-none-any.whl",
+    ],
+    ids=["parent", "build", "nul", "digits", "tags"],
 )
-def test_a_name_that_leads_elsewhere_is_not_written_there(
+def test_a_name_that_leads_elsewhere_or_nowhere_is_not_written(
     fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, name: str
 ) -> None:
     index.form = "json"
@@ -218,6 +249,41 @@ def test_a_name_that_leads_elsewhere_is_not_written_there(
     (fetched,) = fetcher(pins(wheel))  # pip goes by the URL
     assert sorted(fetcher.root.rglob("*.whl")) == sorted([wheel.path, Path(fetched.path)])
     assert "app: the index shows no wheel of it" in fetcher.log.read_text()
+
+
+def test_what_nobody_thought_of_keeps_one_wheel_from_coming_directly_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Downloader(
+        {
+            "folder": str(tmp_path),
+            "python": "3.11.7",
+            "tags": ["py3-none-any"],
+            "certificates": None,
+            "timeout": 1.0,
+            "user_agent": "",
+            "wanted": [],
+        }
+    )
+    monkeypatch.setattr(one, "_download", lambda _: {}["surprise"])
+    wanted = Wanted(name="app", version="1.0", hashes=[], url=None, index="http://127.0.0.1:1/")
+    assert one.download(wanted)["problem"] == "KeyError: 'surprise'"
+
+
+def test_a_host_that_is_down_is_asked_no_more_and_others_are(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    wheels = [build_wheel(wheelhouse, f"pkg-{number}") for number in range(20)]
+    with LocalIndex(wheelhouse) as down:
+        down.status = 403
+        far = [
+            f"far-{number} @ {down.file_url(f'far_{number}-1.0-py3-none-any.whl')} --hash=sha256:{ZEROS}\n"
+            for number in range(3)
+        ]
+        with pytest.raises(IndexUnreachableError, match="403"):
+            fetcher("".join(far) + pins(*wheels))
+    assert fetcher.log.read_text().count("127.0.0.1 answers 403") >= 3
+    assert all(index.requests[f"/files/{wheel.filename}"] == 1 for wheel in wheels)
 
 
 def test_an_index_that_is_down_is_asked_once_for_all_and_then_by_pip(

@@ -19,7 +19,7 @@ PLACES = ["xdg", "legacy", "user", "named", "section", "environment", "lockfile"
 def host_has_a_say() -> bool:
     """Whether the host's own configuration, which no variable turns off, says where packages come from."""
     try:
-        return plain_index([], {"HOME": "/nonexistent"}, []).url != DEFAULT_INDEX
+        return plain_index([], {"HOME": "/nonexistent"}, [], "/").url != DEFAULT_INDEX
     except NotPlainError:
         return True
 
@@ -72,7 +72,7 @@ def test_each_place_overrides_the_ones_before_it_as_in_pip(
     )
     expected = f"http://127.0.0.1:{index.port}/{PLACES[last]}"
     assert [path.rstrip("/") for path in index.requests] == [f"/{PLACES[last]}/app"]
-    assert plain_index(options, environ, [sys.prefix]).url == expected
+    assert plain_index(options, environ, [sys.prefix], "/").url == expected
 
 
 @plain_host
@@ -82,9 +82,32 @@ def test_a_file_that_is_named_replaces_those_of_the_user(tmp_path: Path) -> None
     named = tmp_path / "named.conf"
     environ = {"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(named), "XDG_CONFIG_DIRS": str(tmp_path)}
     with pytest.raises(NotPlainError, match="extra-index-url"):
-        plain_index([], environ, [])
+        plain_index([], environ, [], "/")
     named.write_text("")
-    assert plain_index([], environ, []).url == DEFAULT_INDEX
+    assert plain_index([], environ, [], "/").url == DEFAULT_INDEX
+
+
+@plain_host
+def test_a_relative_name_of_a_file_is_relative_to_where_pip_runs(tmp_path: Path, index: LocalIndex) -> None:
+    url = f"http://127.0.0.1:{index.port}/there"
+    (tmp_path / "there.conf").write_text(f"[global]\nindex-url = {url}\n")
+    environ = {"HOME": str(tmp_path), "PIP_CONFIG_FILE": "there.conf", "PATH": os.defpath, "PIP_RETRIES": "0"}
+    subprocess.run(
+        [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "app==1.0"],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert "/there/app/" in index.requests
+    assert plain_index([], environ, [], str(tmp_path)).url == url
+
+
+def test_on_macos_only_pip_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(NotPlainError, match="macOS"):
+        plain_index([], {"HOME": "/nonexistent"}, [], "/")
+    assert plain_index([], {"PIP_CONFIG_FILE": os.devnull}, [], "/").url == DEFAULT_INDEX
 
 
 @plain_host
@@ -92,8 +115,9 @@ def test_a_prefix_has_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("[global]\nproxy = http://proxy.example.org:3128\n")
     environ = {"HOME": str(tmp_path / "none"), "XDG_CONFIG_DIRS": str(tmp_path / "none")}
     with pytest.raises(NotPlainError, match="pip is set up with proxy"):
-        plain_index([], environ, [str(tmp_path)])
-    assert plain_index([], {**environ, "PIP_CONFIG_FILE": os.devnull}, [str(tmp_path)]).url == DEFAULT_INDEX
+        plain_index([], environ, [str(tmp_path)], "/")
+    environ["PIP_CONFIG_FILE"] = os.devnull
+    assert plain_index([], environ, [str(tmp_path)], "/").url == DEFAULT_INDEX
 
 
 @pytest.mark.parametrize(
@@ -121,8 +145,9 @@ def test_a_prefix_has_a_file_of_its_own(tmp_path: Path) -> None:
         *(
             ({f"PIP_{name}": "x"}, [], f"pip is set up with {name.lower().replace('_', '-')}")
             for name in (
-                "CLIENT_CERT", "EXTRA_INDEX_URL", "FIND_LINKS", "KEYRING_PROVIDER", "NO_INDEX", "PROXY",
-                "TRUSTED_HOST", "USE_DEPRECATED", "USE_FEATURE", "SOMETHING_OF_NEXT_YEAR",
+                "CLIENT_CERT", "EXTRA_INDEX_URL", "FIND_LINKS", "KEYRING_PROVIDER", "NO_INDEX",
+                "NO_PROXY_ENV", "PROXY", "TRUSTED_HOST", "USE_DEPRECATED", "USE_FEATURE",
+                "SOMETHING_OF_NEXT_YEAR",
             )
         ),
     ],
@@ -132,10 +157,10 @@ def test_one_index_is_plain_and_what_is_not_understood_is_not(
 ) -> None:
     environ = {**environ, "PIP_CONFIG_FILE": os.devnull}
     if isinstance(index, Index):
-        assert plain_index(options, environ, []) == index
+        assert plain_index(options, environ, [], "/") == index
     else:
         with pytest.raises(NotPlainError, match=index):
-            plain_index(options, environ, [])
+            plain_index(options, environ, [], "/")
 
 
 @pytest.mark.parametrize("contents", [b"no section = x\n", b"[global]\nindex-url = \xff\xfe\n", b"[global\n"])
@@ -147,16 +172,18 @@ def test_a_file_that_cannot_be_read_is_for_pip(tmp_path: Path, contents: bytes) 
         "XDG_CONFIG_DIRS": "/none",
     }
     with pytest.raises(NotPlainError, match=r"pip\.conf cannot be read"):
-        plain_index([], environ, [])
+        plain_index([], environ, [], "/")
 
 
 def test_no_message_holds_a_secret() -> None:
     for options in (
         ["--index-url http://me:hidden@index.example.org"],
         ["--index-url https://hidden@x.example.org"],
+        ["--index-url https://me:hid/hidden@index.example.org"],
+        ["--index-url https://me:123/hidden@index.example.org"],
     ):
         with pytest.raises(NotPlainError) as caught:
-            plain_index(options, {"PIP_CONFIG_FILE": os.devnull}, [])
+            plain_index(options, {"PIP_CONFIG_FILE": os.devnull}, [], "/")
         assert "hidden" not in str(caught.value)
 
 

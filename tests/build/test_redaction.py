@@ -29,6 +29,13 @@ def test_secrets_of_other_variables_are_known(environ: dict[str, str], secret: s
     assert secret not in Redactor(environ)(f"something about {secret}.")
 
 
+def test_a_password_that_nobody_escaped_is_known_in_its_pieces() -> None:
+    redact = Redactor({"PIP_INDEX_URL": "https://deploy:s3cr/etpw@host/simple"})
+    assert redact("'deploy:s3cr' is not a valid host, /etpw@host/simple") == (
+        "'deploy:****' is not a valid host, /****@host/simple"
+    )
+
+
 def test_what_a_lockfile_expands_is_known() -> None:
     redact = Redactor({"TOKEN": "abc-def", "OTHER": "visible"}, ["--index-url https://x:${TOKEN}@host/"])
     assert redact("abc-def visible") == "**** visible"
@@ -44,6 +51,8 @@ def test_a_variable_that_holds_a_whole_url_hides_its_password_too() -> None:
     [
         ("get http://u:p@host/x now", "get http://****@host/x now"),
         ("get http://u:p@ss@host/x", "get http://****@host/x"),
+        ("get https://u:p/w@host/x now", "get https://****@host/x now"),
+        ("http://host:8080/x and a@b", "http://host:8080/x and a@b"),
         ("('https://token@host/x')", "('https://****@host/x')"),
         ("https://host/x?token=abc&y=1#sha256=00", "https://host/x?****#sha256=00"),
         (

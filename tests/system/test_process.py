@@ -119,6 +119,37 @@ def test_separate_standard_output_is_kept_from_its_beginning_and_says_when_it_wa
     assert (result.stdout, result.truncated) == (b"1234", True)
 
 
+def test_a_listener_hears_all_of_it_and_what_came_last_when_the_program_is_cleaned_up_after() -> None:
+    heard: list[bytes] = []
+
+    python(
+        "import os; [os.write(1, b'line\\n' * 500) for _ in range(100)]",
+        separate_stderr=True,
+        listener=heard.append,
+    )
+
+    assert b"".join(heard) == b"line\n" * 50_000
+
+
+@pytest.mark.parametrize("script", ["echo one; sleep 0.3; echo two; sleep 60", "echo one; echo two"])
+def test_a_listener_that_raises_ends_the_program_and_hears_nothing_more(script: str) -> None:
+    heard: list[bytes] = []
+    descriptors = len(os.listdir("/proc/self/fd"))
+
+    def give_up(data: bytes) -> None:
+        heard.append(data)
+        # What it is about to say meanwhile must not reach us again.
+        time.sleep(0.5)
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        sh(script, separate_stderr=True, listener=give_up)
+
+    assert len(heard) == 1
+    assert process._GUARD._groups == set()
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
 # -- which program --------------------------------------------------------------------------------------
 
 

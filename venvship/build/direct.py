@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _DOWNLOADER: Final = os.path.join(os.path.dirname(__file__), "downloader.py")
 _OUTPUT_BYTES: Final = 16 << 20
+_VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9]+){0,2}")
 
 
 class Arrived(NamedTuple):
@@ -80,7 +82,7 @@ def download_directly(
     # `pip --python` runs in the interpreter's own prefix, and reads its pip.conf.
     prefixes = (os.path.dirname(os.path.dirname(interpreter.path)),)
     try:
-        index = plain_index(options, env, prefixes)
+        index = plain_index(options, env, prefixes, cwd)
     except NotPlainError as error:
         return Direct([str(error)])
     wanted, problems = _wanted(requirements, index, env)
@@ -88,7 +90,7 @@ def download_directly(
         return Direct(problems)
     task: Task = {
         "folder": folder,
-        "python": interpreter.version,
+        "python": _VERSION.match(interpreter.version)[0],  # type: ignore[index]
         "tags": list(interpreter.tags),
         "certificates": index.certificates and os.path.join(cwd, os.path.expanduser(index.certificates)),
         "timeout": index.timeout,

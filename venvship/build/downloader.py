@@ -47,10 +47,16 @@ _ACCEPT: Final = f"{_JSON}, {_HTML[0]};q=0.2, {_HTML[1]};q=0.1"
 _CHUNK: Final = 256 << 10
 _METADATA: Final = re.compile(r"[^/]+\.dist-info/METADATA")
 _MOST_METADATA: Final = 1 << 20
+_FILENAME_CHARACTERS: Final = 255
+
+_Origin = tuple[str, str]
+"""The scheme of a URL, and its host with the port."""
 
 
 class Wanted(TypedDict):
-    """One wheel to download: `url` says where it is, or `index` where to ask, with credentials in it.
+    """One wheel to download: `url` says where it is, or else `index` where to ask.
+
+    Both may have credentials; those of the index are good for all of its host.
 
     `hashes` are those allowed, `sha256:<hex>`; `name` and `version` are normalised.
     """
@@ -59,7 +65,7 @@ class Wanted(TypedDict):
     version: str
     hashes: list[str]
     url: str | None
-    index: str | None
+    index: str
 
 
 class Task(TypedDict):
@@ -98,11 +104,7 @@ class Link(NamedTuple):
 
 
 class GiveUpError(Exception):
-    """This is for pip; the message says why. `everything`: so is all the rest."""
-
-    def __init__(self, problem: str, *, everything: bool = False) -> None:
-        super().__init__(problem)
-        self.everything = everything
+    """This is for pip; the message says why."""
 
 
 class Downloader:
@@ -112,18 +114,18 @@ class Downloader:
         self._task = task
         self._rank = {tag: rank for rank, tag in enumerate(task["tags"])}
         self._local = threading.local()
-        self._hopeless: str | None = None
+        self._hopeless: dict[_Origin, str] = {}
+        """By origin, why it is not asked again: what is refused for one file may be so for all."""
 
     def download(self, wanted: Wanted) -> Report:
         """Download one wheel, or say why not."""
-        report = Report(name=wanted["name"], path=None, sha256=None, problem=self._hopeless)
-        if self._hopeless is None:
-            try:
-                report["path"], report["sha256"] = self._download(wanted)
-            except GiveUpError as error:
-                report["problem"] = str(error)
-                if error.everything:
-                    self._hopeless = str(error)
+        report = Report(name=wanted["name"], path=None, sha256=None, problem=None)
+        try:
+            report["path"], report["sha256"] = self._download(wanted)
+        except GiveUpError as error:
+            report["problem"] = str(error)
+        except Exception as error:  # noqa: BLE001 - indexes are strange; the other wheels are not
+            report["problem"] = f"{type(error).__name__}: {error}"
         return report
 
     def _download(self, wanted: Wanted) -> tuple[str, str]:
@@ -132,10 +134,9 @@ class Downloader:
             filename = _filename(wanted["url"])
             if _rank_of(filename, wanted, self._rank) is None:
                 raise GiveUpError("it is not a wheel for this interpreter, by its name")
-            return self._save(wanted["url"], wanted["url"], filename, allowed)
-        index = wanted["index"] or ""
-        link = self._best(self._links(index, wanted["name"]), wanted, allowed)
-        return self._save(link.url, index, link.filename, {link.sha256})
+            return self._save(wanted["url"], wanted["index"], filename, allowed)
+        link = self._best(self._links(wanted["index"], wanted["name"]), wanted, allowed)
+        return self._save(link.url, wanted["index"], link.filename, {link.sha256})
 
     def _best(self, links: Iterable[Link], wanted: Wanted, allowed: set[str]) -> Link:
         """Choose as pip does: not yanked; the highest version; the best tag; the highest build number."""
@@ -170,7 +171,7 @@ class Downloader:
                 raise GiveUpError(f"the index: {error}") from error
             except (ValueError, LookupError, TypeError, AttributeError) as error:
                 raise GiveUpError(f"the page of it is not understood: {error}") from error
-        raise GiveUpError(f"the index answers with {kind or 'no content type'}", everything=True)
+        raise self._give_up_on(index, f"the index answers with {kind or 'no content type'}")
 
     def _save(self, url: str, credentials: str, filename: str, allowed: set[str]) -> tuple[str, str]:
         """Write a file, hashing on the way."""
@@ -190,8 +191,12 @@ class Downloader:
         if sha256 not in allowed:
             _discard(path)
             raise GiveUpError(f"what came has the hash {sha256}")
-        if not self._runs_here(_requires_python(path)):
-            raise GiveUpError("it is not for this version of Python")
+        try:
+            if not self._runs_here(_requires_python(path)):
+                raise GiveUpError("it is not for this version of Python")
+        except GiveUpError:
+            _discard(path)
+            raise
         return path, sha256
 
     def _get(self, url: str, credentials: str, headers: Mapping[str, str]) -> requests.Response:
@@ -199,6 +204,8 @@ class Downloader:
         url, own = _without_credentials(url)
         base, given = _without_credentials(credentials)
         auth = own or (given if _origin(url) == _origin(base) else None)
+        if (problem := self._hopeless.get(_origin(url))) is not None:
+            raise GiveUpError(problem)
         try:
             response = self._session().get(
                 url,
@@ -209,19 +216,21 @@ class Downloader:
                 verify=self._task["certificates"] or True,
             )
         except requests.RequestException as error:
-            raise GiveUpError(
-                f"{urlsplit(url).hostname} cannot be reached: {error}", everything=True
-            ) from error
+            raise self._give_up_on(url, f"{urlsplit(url).hostname} cannot be reached: {error}") from error
         except (OSError, ValueError) as error:  # a file of certificates that is not there; a URL that is none
             raise GiveUpError(f"{url}: {error}") from error
         if response.status_code != requests.codes.ok:
             response.close()
-            # What is refused for one file may be so for all; only 404 is about this one.
-            everything = response.status_code not in {requests.codes.not_found, requests.codes.gone}
-            raise GiveUpError(
-                f"{urlsplit(url).hostname} answers {response.status_code}", everything=everything
-            )
+            problem = f"{urlsplit(url).hostname} answers {response.status_code}"
+            if response.status_code in {requests.codes.not_found, requests.codes.gone}:
+                raise GiveUpError(problem)
+            raise self._give_up_on(url, problem)
         return response
+
+    def _give_up_on(self, url: str, problem: str) -> GiveUpError:
+        """Ask this host for nothing more."""
+        self._hopeless[_origin(_without_credentials(url)[0])] = problem
+        return GiveUpError(problem)
 
     def _session(self) -> requests.Session:
         """One for each thread, which keeps its connection."""
@@ -234,7 +243,9 @@ class Downloader:
 
 def _rank_of(filename: str, wanted: Wanted, ranks: Mapping[str, int]) -> tuple[Any, ...] | None:
     """How good a file is, the greater the better; `None` if it is no wheel of this pin, or not for here."""
-    if "/" in filename:  # which a build number may have, for all that packaging says
+    # A build number may have anything in it, for all that packaging says; and the tags are a product of three
+    # compressed sets: a name that is long enough would fill the memory.
+    if "/" in filename or "\0" in filename or len(filename) > _FILENAME_CHARACTERS:
         return None
     try:
         name, version, build, tags = parse_wheel_filename(filename)
@@ -327,7 +338,7 @@ def _without_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password))
 
 
-def _origin(url: str) -> tuple[str, str]:
+def _origin(url: str) -> _Origin:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.lower()
 

@@ -58,7 +58,9 @@ class NotPlainError(Exception):
     """Only pip knows where packages come from; the message says because of what. It holds no secret."""
 
 
-def plain_index(options: Sequence[str], environ: Mapping[str, str], prefixes: Sequence[str]) -> Index:
+def plain_index(
+    options: Sequence[str], environ: Mapping[str, str], prefixes: Sequence[str], cwd: str
+) -> Index:
     """Find the one index that pip would ask.
 
     Proxies and netrc are not looked at: whoever asks the index takes them from the same places as pip.
@@ -67,12 +69,16 @@ def plain_index(options: Sequence[str], environ: Mapping[str, str], prefixes: Se
         options: Option lines of a lockfile, as they are given to pip.
         environ: The environment of that pip.
         prefixes: Installation prefixes that may have a `pip.conf`: `sys.prefix` of whatever runs pip.
+        cwd: Where that pip runs.
 
     Raises:
         NotPlainError: There are further indexes, or settings that are not understood here.
     """
     settings = {
-        name: value for section in _configured(environ, prefixes) for name, value in section.items() if value
+        name: value
+        for section in _configured(environ, prefixes, cwd)
+        for name, value in section.items()
+        if value
     }
     for name, value in environ.items():
         if name.startswith("PIP_") and value:
@@ -102,10 +108,11 @@ def refusal(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         host, user, password = parts.hostname or "", parts.username, parts.password
+        _ = parts.port  # which raises where there is none: of a password with a slash in it, for example
     except ValueError:
         return "is not a URL"
-    if re.search(r"\s", url):
-        return "is not a URL"
+    if re.search(r"\s", url) or "@" in parts.path:
+        return "is not a URL, or one with a password that is not escaped"
     local = host in {"localhost", "::1"} or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host)
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
         return "is not one of https"
@@ -142,10 +149,10 @@ def _line(line: str, environ: Mapping[str, str]) -> dict[str, str]:
             raise NotPlainError(f"the lockfile has the option {line.split(maxsplit=1)[0]}")
 
 
-def _configured(environ: Mapping[str, str], prefixes: Sequence[str]) -> list[dict[str, str]]:
+def _configured(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -> list[dict[str, str]]:
     """What the configuration files say, by section; the later section overrides the earlier one."""
     found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
-    for path in _files(environ, prefixes):
+    for path in _files(environ, prefixes, cwd):
         parser = configparser.RawConfigParser()
         try:
             parser.read(path, encoding="utf-8")
@@ -160,22 +167,20 @@ def _configured(environ: Mapping[str, str], prefixes: Sequence[str]) -> list[dic
     return list(found.values())
 
 
-def _files(environ: Mapping[str, str], prefixes: Sequence[str]) -> Iterator[str]:
+def _files(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -> Iterator[str]:
     """The configuration files that pip reads, in its order: host's, user's, prefix's, and the one named."""
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return
     if sys.platform == "darwin":
-        yield "/Library/Application Support/pip/pip.conf"
-    else:
-        for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
-            yield os.path.join(folder, "pip", "pip.conf")
-        yield "/etc/pip.conf"
+        raise NotPlainError("where its settings are on macOS, with Homebrew and without, is for pip to know")
+    for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
+        yield os.path.join(folder, "pip", "pip.conf")
+    yield "/etc/pip.conf"
+    named = named and os.path.join(cwd, named)
     if not (named and os.path.exists(named)):
         home = environ.get("HOME") or os.path.expanduser("~")
         yield os.path.join(home, ".pip", "pip.conf")
-        if sys.platform == "darwin":
-            yield os.path.join(home, "Library", "Application Support", "pip", "pip.conf")
         yield os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "pip", "pip.conf")
     for prefix in prefixes:
         yield os.path.join(prefix, "pip.conf")

@@ -9,7 +9,10 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 MASK: Final = "****"
 
-_USERINFO = re.compile(r"(?<=://)[^\s/]*@")
+_USERINFO = re.compile(r"(?<=://)(?:[^\s/]*|[^\s/:@]*:[^\s'\"<>@]*)@")
+"""Of a URL. With a colon it may have a slash in it: a password that nobody escaped."""
+
+_UNESCAPED = re.compile(r"://[^\s/:@]*:([^\s/@]*/[^\s@]*)@")
 _QUERY = re.compile(r"((?:://|\burl: )[^\s?#'\"<>]*)\?[^\s#'\"<>)]*")
 _HEADER = re.compile(r"(?im)(\b(?:proxy-)?authorization['\"]?\s*[:=]).+$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -64,4 +67,7 @@ def _secrets_of_urls(value: str) -> Iterator[str]:
         except ValueError:
             continue
         yield parts.password or parts.username or ""
+        for secret in _UNESCAPED.findall(word):
+            yield secret
+            yield from secret.split("/")
         yield from (secret for _, secret in parse_qsl(parts.query))

@@ -103,7 +103,8 @@ def run(
             pipe would break when we end; without a log, or if it cannot be written, that is /dev/null.
         separate_stderr: Keep standard output and error apart. Not with `survivors="leave"`.
         poll: Called ten times a second; what it raises ends the group and passes through.
-        listener: Gets standard output as it comes, where that is kept apart.
+        listener: Gets standard output as it comes, where that is kept apart. What it raises ends the group
+            and passes through. It hears nothing more of a program that has to be ended.
 
     Returns:
         How it ended. A failure of the program is a result, not an exception.
@@ -140,6 +141,8 @@ def run(
             finally:
                 # Whatever the reason, a KeyboardInterrupt in somebody else's program among them.
                 returncode = child.finish(by_itself=ended)
+            if ended and child.listener is not None:
+                child.listener.release()
             return ProcessResult(
                 returncode=returncode if ended else None,
                 timed_out=not ended,
@@ -234,8 +237,30 @@ class _Sink(Protocol):
 
 
 class _Listener:
+    """Passes output on as it comes; what comes once the program is being cleaned up after, only when told.
+
+    Whoever listens may do anything, and raise. A clean-up must go on to its end.
+    """
+
     def __init__(self, call: Callable[[bytes], None]) -> None:
-        self.write = call
+        self._call = call
+        self._held: list[bytes] | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._held is None:
+            self._call(data)
+        else:
+            self._held.append(data)
+
+    def hold(self) -> None:
+        """Pass nothing on from now on, and keep it."""
+        self._held = []
+
+    def release(self) -> None:
+        """Pass on what was kept."""
+        held, self._held = self._held, None
+        if held:
+            self._call(b"".join(held))
 
 
 class _Child:
@@ -266,7 +291,7 @@ class _Child:
         listener: Callable[[bytes], None] | None,
     ) -> None:
         self._log = log
-        self._listener = listener
+        self.listener = None if listener is None else _Listener(listener)
         self._log_start = log.size
         self._keep = keep
         self._tail = Tail(keep)
@@ -347,6 +372,8 @@ class _Child:
             The exit status as `subprocess` gives it; `None` if it could not be killed: another user's
             process, or one that the kernel does not let go.
         """
+        if self.listener is not None:
+            self.listener.hold()
         if not by_itself:
             self._terminate()
         if not by_itself or not self._own_log:
@@ -370,8 +397,8 @@ class _Child:
         output: list[_Sink] = [self._tail, self._log]
         if self._process.stdout is not None:
             sinks: list[_Sink] = [self.stdout] if separate_stderr else output
-            if separate_stderr and self._listener is not None:
-                sinks.append(_Listener(self._listener))
+            if separate_stderr and self.listener is not None:
+                sinks.append(self.listener)
             self._listen(self._process.stdout.fileno(), sinks)
         if self._process.stderr is not None:
             self._listen(self._process.stderr.fileno(), output)
