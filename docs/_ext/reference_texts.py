@@ -49,12 +49,12 @@ EVENTS: Final = {
     "rolled-back": (
         "`current` is back on an earlier release, which passes.",
         "what is current now",
-        ("from", "cause", "manual", "verdict", "health_digest"),
+        ("from", "cause", "manual", "turned_back", "verdict", "health_digest"),
     ),
     "rollback-failed": (
         "`current` is back on an earlier release, which does not pass either.",
         "what is current now",
-        ("from", "cause", "manual", "verdict", "then"),
+        ("from", "cause", "manual", "turned_back", "verdict", "then"),
     ),
     "abandoned": (
         "A switch that had been announced was not made.",
@@ -100,6 +100,7 @@ FACTS: Final = {
     "then": "why the release that was gone back to does not pass",
     "tree_digest": "of all files; equal on every host for the same lockfile and interpreter",
     "tries": "how often restart and live checks were begun, this time included",
+    "turned_back": "`true`: a promotion went back by itself, as a person's rollback asked it to; holds the root",
     "unattended": "whether nobody was there",
     "verdict": "the state that the release which was left gets: `bad` or `inconclusive`",
     "via": "the command",
@@ -116,6 +117,7 @@ WARNINGS: Final = {
     "file-overlap": "two packages bring different contents for one file that is not code",
     "held": "a dry run found that the release would be refused",
     "interpreter-changed": "the interpreter has another patch level than when the root first used it",
+    "interpreter-not-asked": "an interpreter could not be asked at the moment; a rollback goes on without",
     "interrupted": "an operation was interrupted, and waits for `recover`",
     "journal-damaged": "the journal is damaged; what follows the damage is not known",
     "journal-not-written": "something was done and could not be recorded",

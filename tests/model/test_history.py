@@ -407,7 +407,7 @@ def test_a_persons_rollback_holds_the_root(story: Story) -> None:
         reason="orders fail",
         since=story.events[-1].at,
         release="B",
-        left_environment="environment of B",
+        left_environments=("environment of B",),
     )
 
 
@@ -433,6 +433,37 @@ def test_the_hold_of_a_rollback_stays_until_unhold_or_a_promotion_of_something_e
     assert story.now.root_hold is None
 
 
+def test_who_goes_back_twice_wants_neither_back(story: Story) -> None:
+    story.promote("A", "B", "C")
+    story.rollback()
+    story.rollback()
+    assert story.now.expected == "A"
+    hold = story.now.root_hold
+    assert [hold.is_overtaken(f"environment of {name}") for name in "BCD"] == [False, False, True]
+
+    story.write("unheld", "A")
+    story.promote("D")
+    story.rollback()
+    assert story.now.root_hold.left_environments == ("environment of D",), "unhold has ended what was before"
+
+
+def test_a_switch_by_hand_after_a_rollback_is_another_step_away(story: Story) -> None:
+    story.promote("A", "B", "C")
+    story.rollback()
+    story.write("observed", "A", expected="B")
+    assert story.now.root_hold.left_environments == ("environment of B", "environment of C")
+
+
+def test_a_promotion_that_turned_back_for_a_person_holds_already(story: Story) -> None:
+    story.promote("A", "B").seal("C")
+    story.write("promoting", "C", **{"from": "B"})
+    story.write("rolling-back", "B", **{"from": "C"}, cause="turned back by a rollback")
+    story.write("rolled-back", "B", **{"from": "C"}, manual=False, verdict="inconclusive", turned_back=True)
+    assert story.now.root_hold.left_environments == ("environment of C",)
+    story.rollback()
+    assert story.now.root_hold.left_environments == ("environment of B", "environment of C")
+
+
 def test_a_persons_promotion_that_fails_lifts_nothing(story: Story) -> None:
     story.promote("A", "B")
     story.rollback()
@@ -445,7 +476,7 @@ def test_a_rollback_that_a_promotion_did_for_us_holds_like_any_other(story: Stor
     story.promote("A").fail("B", says_no=False)
     story.write("held", "B", reason="too slow", after_rollback=True)
     assert story.now.root_hold.reason == "too slow"
-    assert story.now.root_hold.left_environment == "environment of B"
+    assert story.now.root_hold.left_environments == ("environment of B",)
 
     story.promote("C")
     assert story.now.root_hold is None
@@ -455,7 +486,7 @@ def test_only_unhold_lifts_a_hold_that_was_asked_for(story: Story) -> None:
     story.promote("A", "B")
     story.write("held", "B", reason="frozen until January")
     held = story.now.root_hold
-    assert held.left_environment is None, "a changed lockfile must not lift it"
+    assert held.left_environments == (), "a changed lockfile must not lift it"
 
     story.promote("C")
     assert story.now.root_hold == held
@@ -579,7 +610,7 @@ def test_a_switch_by_hand_is_current_from_then_on_and_holds_the_root(story: Stor
     assert story.now.state("X") is State.SEALED
     assert story.target() == "B"
     assert story.now.root_hold.scope == "root"
-    assert story.now.root_hold.left_environment == "environment of B"
+    assert story.now.root_hold.left_environments == ("environment of B",)
     assert story.now.was_current(1) == "B"
 
 

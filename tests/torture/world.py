@@ -81,7 +81,7 @@ class World:
         lineage: The stack of promoted releases.
         open: The switch that has no outcome.
         hold: Of the root: `""`, `lapsing` or `standing`.
-        left: The version that was left when it began; another one in the lockfile lifts it for an update.
+        left: The versions that were left while it lasted; another one in the lockfile lifts it for an update.
         refused: By version, the mood that refused its environment.
         bad_row: Environments that were bad since the last good promotion.
         tick: Counts what the order matters of.
@@ -95,7 +95,7 @@ class World:
     lineage: list[str] = field(default_factory=list)
     open: Open | None = None
     hold: str = ""
-    left: str | None = None
+    left: frozenset[str] = frozenset()
     refused: dict[str, str] = field(default_factory=dict)
     bad_row: list[str] = field(default_factory=list)
     tick: int = 0
@@ -183,7 +183,7 @@ class Command:
         current = world.releases[world.current].version if world.current else None
         if current == version:
             return 0
-        if world.hold and (world.left is None or world.left == version):
+        if world.hold and (not world.left or version in world.left):
             return 25
         if world.refused.get(version) == self._mood.name:
             return 25
@@ -223,13 +223,13 @@ class Command:
 
     def hold(self) -> int:
         """`hold`."""
-        self._world.hold, self._world.left = "standing", None
+        self._world.hold, self._world.left = "standing", frozenset()
         self._mark()
         return 0
 
     def unhold(self) -> int:
         """`unhold`."""
-        self._world.hold, self._world.left = "", None
+        self._world.hold, self._world.left = "", frozenset()
         self._world.refused.clear()
         self._world.bad_row.clear()
         self._mark()
@@ -292,8 +292,8 @@ class Command:
         version = world.releases[target].version
         if not unattended:
             world.refused.pop(version, None)
-        if world.hold == "lapsing" and (not unattended or world.left not in {None, version}):
-            world.hold, world.left = "", None
+        if world.hold == "lapsing" and (not unattended or (world.left and version not in world.left)):
+            world.hold, world.left = "", frozenset()
         self._done()
 
     def _go_back(self, *, boot: bool) -> int:
@@ -414,13 +414,15 @@ class Command:
         if version not in world.bad_row:
             world.bad_row.append(version)
         if len(world.bad_row) >= BAD_IN_A_ROW and not world.hold:
-            world.hold, world.left = "lapsing", None
+            world.hold, world.left = "lapsing", frozenset()
 
     def _hold(self, left: str | None) -> None:
         """What a switch by hand leaves, unless somebody has set a hold already."""
         world = self._world
         if world.hold != "standing":
-            world.hold, world.left = "lapsing", self._versions.get(left or "")
+            new = {self._versions[left]} if left in self._versions else set()
+            world.left = frozenset(world.left | new) if new else frozenset()
+            world.hold = "lapsing"
 
     def _pop_to(self, name: str) -> None:
         lineage = self._world.lineage

@@ -12,7 +12,7 @@ import click
 from venvship._version import __version__
 from venvship.cli import render
 from venvship.cli.options import Call, global_options, root_from_environment
-from venvship.errors import EXIT_OK, InterruptedByError, UsageError, VenvshipError
+from venvship.errors import EXIT_OK, InterruptedByError, OutputError, UsageError, VenvshipError
 from venvship.system import failpoints
 from venvship.system.signals import Signals
 
@@ -81,27 +81,35 @@ def _run(call: Call, arguments: list[str]) -> int:
     try:
         failpoints.arm(os.environ.get("VENVSHIP_FAILPOINTS", ""))
     except ValueError as error:
-        return render.failure(call, UsageError(str(error), hint="unset VENVSHIP_FAILPOINTS"))
+        return _failed(call, UsageError(str(error), hint="unset VENVSHIP_FAILPOINTS"))
     try:
         result = cli.main(args=arguments, prog_name="venvship", standalone_mode=False, obj=call)
     except click.exceptions.NoArgsIsHelpError as shown:
         if call.json:
-            return render.failure(call, UsageError("no command given", hint="venvship --help"))
+            return _failed(call, UsageError("no command given", hint="venvship --help"))
         print(shown.format_message(), file=sys.stderr)  # noqa: T201
         return UsageError.exit_code
     except click.UsageError as error:
         hint = f"{error.ctx.command_path} --help" if error.ctx else "venvship --help"
-        return render.failure(call, UsageError(error.format_message(), hint=hint))
+        return _failed(call, UsageError(error.format_message(), hint=hint))
     except click.ClickException as error:
-        return render.failure(call, UsageError(error.format_message()))
+        return _failed(call, UsageError(error.format_message()))
     except VenvshipError as error:
-        return render.failure(call, error)
+        return _failed(call, error)
     except (KeyboardInterrupt, click.Abort):
-        return render.failure(call, InterruptedByError(2))
+        return _failed(call, InterruptedByError(2))
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is reported as one
         return render.bug(call, error)
     # In this mode click returns what the command returned, or the code of a ctx.exit() such as --version's.
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _failed(call: Call, error: VenvshipError) -> int:
+    """Print why, and return the exit code, which is right whether or not anybody could be told."""
+    try:
+        return render.failure(call, error)
+    except OutputError:
+        return error.exit_code
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

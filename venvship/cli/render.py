@@ -68,7 +68,8 @@ def failure(call: Call, error: VenvshipError) -> int:
     lines = []
     live = _live(call)
     if live is not None:
-        word = "Live" if call.command in _MAY_HAVE_SWITCHED else "Still live"
+        switched = call.command in _MAY_HAVE_SWITCHED or getattr(error.result, "outcome", "") in _WENT_LIVE
+        word = "Live" if switched else "Still live"
         lines.append(style.strong(f"{word}: {live or 'nothing'}"))
     lines += _said(style.bad("error:"), error.message, terminal)
     if "log" in error.data:
@@ -92,6 +93,7 @@ def _not_now(call: Call, error: HeldError | PausedError) -> int:
 
 _SWITCH: Final = frozenset({"release", "update", "promote", "rollback", "recover"})
 _MAY_HAVE_SWITCHED: Final = frozenset({"rollback", "recover"})
+_WENT_LIVE: Final = frozenset({"released", "reactivated", "promoted"})
 
 
 def _said(mark: str, message: str, terminal: Terminal, *, indent: int = 2) -> list[str]:

@@ -166,8 +166,9 @@ class Hold(NamedTuple):
         since: When.
         release: The release that it is about, if there is one.
         environment_digest: For an environment.
-        left_environment: Of the root's hold after a switch by hand: the digest of what was left. Another one
-            in the lockfile means that somebody has decided anew, which lifts the hold.
+        left_environments: Of the root's hold after a switch by hand: the digests of what was left, since
+            there was none. Another one in the lockfile means that somebody has decided anew, which lifts the
+            hold; without any, nothing does.
         health_digest: Of the checks and hooks that refused; a refusal lapses when they change.
         standing: Set by `hold`: nothing but `unhold` lifts it, and no other hold takes its place.
     """
@@ -178,13 +179,13 @@ class Hold(NamedTuple):
     since: datetime
     release: str | None = None
     environment_digest: str | None = None
-    left_environment: str | None = None
+    left_environments: tuple[str, ...] = ()
     health_digest: str | None = None
     standing: bool = False
 
     def is_overtaken(self, environment_digest: str) -> bool:
-        """Whether an environment is another one than what was left when the hold began."""
-        return self.left_environment not in {None, environment_digest}
+        """Whether an environment is another one than all that was left while the root was held."""
+        return bool(self.left_environments) and environment_digest not in self.left_environments
 
     def to_json(self) -> dict[str, Any]:
         """The form in which `status --json` shows it."""
@@ -427,8 +428,24 @@ def _pop_to(history: History, target: str | None) -> None:
 
 
 def _hold_root(history: History, hold: Hold) -> None:
-    if hold.standing or history.root_hold is None or not history.root_hold.standing:
-        history.root_hold = hold
+    """Hold the root. A standing hold stays; else the new one takes its place, and what that one had left.
+
+    Who rolls back twice has left two releases, and wants neither back.
+    """
+    earlier = history.root_hold
+    if earlier is not None and not hold.standing:
+        if earlier.standing:
+            return
+        if hold.left_environments:
+            left = {*earlier.left_environments, *hold.left_environments}
+            hold = hold._replace(left_environments=tuple(sorted(left)))
+    history.root_hold = hold
+
+
+def _left(history: History, release_id: str | None) -> tuple[str, ...]:
+    """The environment of a release that was left by hand, as far as it is known."""
+    digest = _record(history, release_id).environment_digest if release_id is not None else ""
+    return (digest,) if digest else ()
 
 
 def _sealed(history: History, event: Event) -> None:
@@ -522,6 +539,9 @@ def _settle_rollback(history: History, event: Event, left: str | None) -> None:
     if event.facts.get("manual", False):
         _pop_to(history, event.release)
         _hold_root(history, _hold_after_rollback(history, event, left))
+    elif event.facts.get("turned_back", False):
+        # For a person, who may go on from here, and whose rollback may die before it says so itself.
+        _hold_root(history, _hold_after_rollback(history, event, left))
     verdict = _text(event, "verdict")
     if verdict in {State.BAD, State.INCONCLUSIVE} and left is not None:
         _judge(history, left, State(verdict))
@@ -542,7 +562,7 @@ def _hold_after_rollback(history: History, event: Event, left: str | None) -> Ho
         reason=event.reason or "rolled back by hand",
         since=event.at,
         release=left,
-        left_environment=(_record(history, left).environment_digest or None) if left is not None else None,
+        left_environments=_left(history, left),
     )
 
 
@@ -594,9 +614,7 @@ def _observed(history: History, event: Event) -> None:
             reason="current was switched by somebody else",
             since=event.at,
             release=event.release,
-            left_environment=(_record(history, left).environment_digest or None)
-            if left is not None
-            else None,
+            left_environments=_left(history, left),
         ),
     )
 

@@ -31,7 +31,7 @@ from venvship.model.history import (
 )
 from venvship.model.release import State, parse_time
 
-FOLD: Final = 1
+FOLD: Final = 2
 """The number of the rules by which events are folded. Each change of them raises it, for snapshots of other
 rules are ignored; a test holds the source against it."""
 
@@ -156,4 +156,5 @@ def _record(row: Mapping[str, Any]) -> Record:
 
 
 def _hold(row: Mapping[str, Any]) -> Hold:
-    return Hold(**{**row, "since": parse_time(row["since"])})
+    left = tuple(row["left_environments"])
+    return Hold(**{**row, "since": parse_time(row["since"]), "left_environments": left})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from venvship.errors import BuildError, HeldError, PausedError, RejectedError
+from venvship.errors import BuildError, HeldError, InterruptedByError, PausedError, RejectedError
 from venvship.model.settings import Settings
 from venvship.operations.notify import notify
 from venvship.operations.prune import prune_after
@@ -20,17 +20,25 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
     """Prune, then notify.
 
     Raises:
-        InterruptedByError: A signal came; nothing is half done that matters.
+        InterruptedByError: A signal came, and what was promoted stays live. The clean-up or the hook was cut
+            short, which the next command makes good, or nobody has to.
     """
     signals = workspace.runtime.signals
+    failure = ""
+    interrupt: InterruptedByError | None = None
     # A signal that ended the trial is still there. Nobody waits for a clean-up then, but the hook is to hear.
-    early = signals.pending
-    failure = "" if early else prune_after(workspace, settings)
-    with signals.deferred() if early else contextlib.nullcontext():
+    if not signals.pending:
+        try:
+            failure = prune_after(workspace, settings)
+        except InterruptedByError as error:
+            interrupt = error
+    with signals.deferred() if signals.pending else contextlib.nullcontext():
         _notify(workspace, settings, switched)
         if failure:
             current = workspace.layout.current()
             notify(workspace, settings, "prune-failed", release=current, previous=None, reason=failure)
+    if interrupt is not None and switched.outcome == "promoted":
+        raise interrupt
 
 
 def after_failure(

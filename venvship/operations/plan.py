@@ -54,14 +54,22 @@ def plan(
     if record and record.environment_digest == environment.digest and not rebuild:
         return Plan(action="unchanged", release_id=current)
     hold = history.root_hold if workspace.runtime.unattended else None
-    # A lockfile of another environment, written by somebody else, is a decision that came after the hold.
-    if hold is not None and (upgrade or not hold.is_overtaken(environment.digest)):
+    if hold is not None and hold_applies(hold, environment.digest, upgrade=upgrade):
         return Plan(action="refuse", hold=hold)
     refusal = history.refusal(environment.digest, health_digest(settings))
     if refusal is not None and not force:
         return Plan(action="refuse", hold=refusal)
     intact = None if rebuild else _intact(workspace, history, environment.digest)
     return Plan(action="reactivate", release_id=intact) if intact else Plan(action="build")
+
+
+def hold_applies(hold: Hold, environment_digest: str, *, upgrade: bool) -> bool:
+    """Whether a hold of the root is one of this environment, where nobody is there.
+
+    A lockfile of another environment, written by somebody else, is a decision that came after the hold; one
+    that we made ourselves (`upgrade`) is none.
+    """
+    return upgrade or not hold.is_overtaken(environment_digest)
 
 
 def refused(hold: Hold) -> HeldError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from venvship.errors import InterruptedByError
 from venvship.health.checks import CheckResult
 from venvship.model.release import PackageDiff, State, diff_packages
 from venvship.model.settings import health_digest
@@ -57,7 +58,8 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         SupersededError: Somebody switched while the candidate checks ran.
         SettingsError: The settings, or a hook's program.
         RootError: The root or its journal is unusable.
-        InterruptedByError: A signal came; `current` is as it was.
+        InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,
+            which it stays; then the result has it.
     """
     with world_faults(workspace.layout):
         workspace.open_for_writing()
@@ -96,7 +98,10 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
             diff=diff_packages(old, manifest.packages),
             checks=(*trial.checks, *switched.trial.checks),
         )
-        after_switch(workspace, settings, switched)
+        try:
+            after_switch(workspace, settings, switched)
+        except InterruptedByError as error:
+            raise error.carrying(result) from None
         switched.raise_if_not_promoted(result=result)
         workspace.keep_reserve()
         return result

@@ -221,7 +221,7 @@ def _finish_promotion(workspace: Workspace, history: History, intent: Intent, *,
         workspace.record_if_possible(
             EventName.ROLLING_BACK, release=origin, reason=cause, facts={"from": target, "cause": cause}
         )
-        settings = _no_health(workspace.settings_or_kept()) if boot else workspace.settings_or_kept()
+        settings = _without_health(workspace) if boot else workspace.settings_or_kept()
         switched = switch.go_back(workspace, target, origin, settings=settings, trial=trial, back=back)
         return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
     switch.announce_retry(workspace, intent)
@@ -242,7 +242,7 @@ def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Rec
     """Go on with a way back that was journalled: the link first, then what the service says of it."""
     # Where it goes back to nothing, nobody would be asked anyway, and the verdict is held against these.
     unasked = boot and intent.target is not None
-    settings = _no_health(workspace.settings_or_kept()) if unasked else workspace.settings_or_kept()
+    settings = _without_health(workspace) if unasked else workspace.settings_or_kept()
     if intent.manual:
         return _finish_manual_rollback(workspace, intent, settings)
     assert intent.origin is not None
@@ -274,6 +274,13 @@ def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Sett
     return Recovered(outcome="rollback-failed", current=target)
 
 
-def _no_health(settings: Settings) -> Settings:
-    """The same settings without hooks and checks: what `--boot` works with, before any service runs."""
+def _without_health(workspace: Workspace) -> Settings:
+    """The settings without hooks and checks: what `--boot` works with, before any service runs.
+
+    So it does not matter if they cannot be read: a warning says so.
+    """
+    try:
+        settings = workspace.settings_or_kept()
+    except SettingsError:
+        settings = Settings(name=workspace.layout.path.name)
     return settings._replace(hooks=HookSettings(), checks=())

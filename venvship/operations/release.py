@@ -136,7 +136,8 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
         HeldError: The environment is bad or held, or the root is held and nobody is there.
         BusyError: Another command is building or switching.
         SupersededError: `current` moved meanwhile; built, not promoted.
-        InterruptedByError: A signal came; `current` is as it was.
+        InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,
+            which it stays; then the result has it.
     """
     result = ReleaseResult()
     with explained(result):

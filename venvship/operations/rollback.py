@@ -32,6 +32,9 @@ from venvship.system.journal import lost_journal
 TURN_BACK_WAIT: Final = 900.0
 """Seconds to wait for a promotion that was asked to turn back: its hook and the old release's checks."""
 
+PROBE_WAIT: Final = 2.0
+"""Seconds to wait for turn-back.mutex at least: a promotion takes it for an instant, to see if it is held."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackResult:
@@ -106,7 +109,7 @@ def rollback(
         SupersededError: Something else than `only_from` is current.
         BusyError: Another rollback is under way.
         RootError: `current` is not ours, or the root belongs to somebody else.
-        InterruptedByError: A signal came before the switch.
+        InterruptedByError: A signal came before the switch. One that comes later changes nothing.
     """
     with world_faults(workspace.layout):
         workspace.layout.require_writable()
@@ -114,16 +117,42 @@ def rollback(
             workspace.layout.prepare()
         # While this is held, a promotion in its live-check window turns back; and a second rollback that
         # was started by an impatient finger is refused instead of going back one release more.
-        with workspace.mutex("turn-back").hold(wait=workspace.runtime.wait):
+        leave = None if only_from is None else _require_current(workspace, only_from)
+        wait = max(workspace.runtime.wait, PROBE_WAIT)
+        interrupted = workspace.runtime.signals.raise_if_received
+        with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
             trying = _on_trial(workspace)
             with workspace.holding("switch", "rollback", wait=TURN_BACK_WAIT):
                 outcome = _rollback(
-                    workspace, name, message=message, checks=checks, only_from=only_from, trying=trying
+                    workspace, name, message=message, checks=checks, leave=leave, trying=trying
                 )
-        outcome.tell(workspace)
+        # A signal that came meanwhile changes nothing: it is done, and how it went is the exit code.
+        with workspace.runtime.signals.deferred():
+            outcome.tell(workspace)
     if outcome.error is not None:
         raise outcome.error.carrying(outcome.result)
     return outcome.result
+
+
+def _require_current(workspace: Workspace, only_from: str) -> str:
+    """The id of what `--from` names, before anybody is asked to turn back for it.
+
+    Raises:
+        NoSuchReleaseError: It names nothing.
+        SupersededError: Something else is current.
+    """
+    current = workspace.layout.current()
+    leave = workspace.resolve(only_from, _history(workspace)[0])
+    if current != leave:
+        raise _not_current(current, only_from)
+    return leave
+
+
+def _not_current(current: str | None, leave: str) -> SupersededError:
+    return SupersededError(
+        f"current is {current or 'nothing'}, not {leave}; nothing was changed",
+        hint="look at `venvship status`",
+    )
 
 
 def _on_trial(workspace: Workspace) -> Intent | None:
@@ -156,17 +185,14 @@ def _rollback(
     *,
     message: str,
     checks: bool,
-    only_from: str | None,
+    leave: str | None,
     trying: Intent | None,
 ) -> _Outcome:
     current = workspace.layout.current()
     history, readable = _history(workspace)
-    if only_from is not None and current != workspace.resolve(only_from, history):
-        raise SupersededError(
-            f"current is {current or 'nothing'}, not {only_from}; nothing was changed",
-            hint="look at `venvship status`",
-        )
     outcome = _turned_back(history, trying)
+    if leave is not None and leave != (current if outcome is None else outcome.facts.get("from")):
+        raise _not_current(current, leave)
     if outcome is not None and name is None and current is not None:
         return _already_back(workspace, history, current, outcome, message)
     target = _target(workspace, name, history, current, readable=readable)
@@ -239,7 +265,7 @@ def _target(
             release_id = name  # the journal cannot say whether it is one; its manifest and files can
         else:
             release_id = workspace.resolve(name, history)
-        workspace.require_usable(release_id)
+        workspace.require_usable(release_id, in_doubt="warn")
         if history.state(release_id) is State.BAD:
             workspace.warn("bad-release", f"{release_id} is known to be bad")
         return release_id
@@ -273,7 +299,7 @@ def _origin_of_trial(history: History, current: str | None) -> str | None:
 
 def _usable(workspace: Workspace, release_id: str) -> bool:
     try:
-        workspace.require_usable(release_id)
+        workspace.require_usable(release_id, in_doubt="warn")
     except ReleaseError as error:
         workspace.warn("release-skipped", error.message)
         return False

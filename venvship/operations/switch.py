@@ -35,7 +35,8 @@ from venvship.model.release import State
 from venvship.model.settings import Settings, health_digest, settings_toml
 from venvship.operations import links
 from venvship.operations.lockfile import put_in_place
-from venvship.operations.trial import Trial, try_current
+from venvship.operations.plan import hold_applies, refused
+from venvship.operations.trial import TURNED_BACK, Trial, try_current
 from venvship.operations.workspace import Workspace
 from venvship.system import files
 
@@ -155,6 +156,7 @@ def compare_and_promote(
 
     Raises:
         SupersededError: Somebody switched, or `current` has moved; journalled, nothing was switched.
+        HeldError: Nobody is there, and the root is held by now; nothing was switched.
         ReleaseError: A quick look finds the target damaged.
         BusyError: Somebody is switching at this moment.
         VenvshipError: See `promote`.
@@ -171,6 +173,10 @@ def compare_and_promote(
                 hint=f"if it should be: venvship promote {target}",
                 release=target,
             )
+        hold = history.root_hold if errand.unattended else None
+        digest = history.records[target].environment_digest
+        if hold is not None and hold_applies(hold, digest, upgrade=errand.lockfile is not None):
+            raise refused(hold)  # it came while this was being built and tried
         workspace.require_usable(target, just_sealed=just_sealed)
         return promote(workspace, history, target, settings=settings, errand=errand, reason=reason)
 
@@ -240,7 +246,11 @@ def try_and_settle(
         back: The armed link to the origin, where there is one.
         errand: What it is for.
         reason: The person's message.
+
+    Raises:
+        Exception: Whatever kept the restart or the checks from being run, once `current` is back.
     """
+    failure: Exception | None = None
     try:
         trial = try_current(workspace, target, settings, previous=origin, event="promote")
     except InterruptedByError as interrupt:
@@ -248,6 +258,8 @@ def try_and_settle(
         signum: int | None = interrupt.signum
     except KeyboardInterrupt:  # a library caller, without our signal handlers
         trial, signum = Trial(cause=INTERRUPTED), 2
+    except Exception as error:  # noqa: BLE001 - whatever it is: what nobody has tried does not stay live
+        trial, signum, failure = Trial(cause=f"it could not be tried: {error}"), None, error
     else:
         signum = None
     if trial.passed:
@@ -271,7 +283,10 @@ def try_and_settle(
         reason=trial.cause,
         facts={"from": target, "cause": trial.cause, "says_no": trial.says_no},
     )
-    return go_back(workspace, target, origin, settings=settings, trial=trial, back=back, signum=signum)
+    switched = go_back(workspace, target, origin, settings=settings, trial=trial, back=back, signum=signum)
+    if failure is not None:
+        raise failure
+    return switched
 
 
 def go_back(
@@ -298,6 +313,8 @@ def go_back(
             else Trial(cause="")
         )
         facts: dict[str, Any] = {"from": target, "cause": trial.cause, "manual": False}
+        if trial.cause == TURNED_BACK:
+            facts["turned_back"] = True
         if said.passed:
             verdict = State.BAD if trial.says_no else State.INCONCLUSIVE
             facts |= {"verdict": verdict.value, "health_digest": health_digest(settings)}

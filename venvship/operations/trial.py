@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from venvship.errors import ProgramNotFoundError
+from venvship.errors import ProgramNotFoundError, RootError
 from venvship.health.checks import CheckResult, TurnBack, Watch, run_checks
 from venvship.health.context import Context
 from venvship.health.hooks import HookResult, run_hook
@@ -95,7 +95,13 @@ def _live_checks(
 ) -> tuple[CheckResult, ...]:
     checks = [check for check in settings.checks if check.when == "live"]
     turn_back = workspace.mutex("turn-back")
-    stop = turn_back.is_held if heed_rollback else lambda: False
+
+    def stop() -> bool:
+        try:
+            return heed_rollback and turn_back.is_held()
+        except RootError:  # no more descriptors, perhaps: then nobody can be asked, and the checks go on
+            return False
+
     return run_checks(checks, context, stop=stop, watch=tell_check(workspace))
 
 

@@ -65,9 +65,11 @@ def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = F
         chosen = workspace.releases(history)
     else:
         chosen = [workspace.resolve(name, history) for name in names or ("current",)]
-    result = VerifyResult(
-        tuple(verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen))
-    )
+    found = [verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen)]
+    if every:
+        # A prune may have taken away what was being read, and that is no damage.
+        found = [one for one in found if one.ok or workspace.layout.release(one.id).is_dir()]
+    result = VerifyResult(tuple(found))
     damaged = [release for release in result.releases if not release.ok]
     if damaged:
         first = damaged[0]
@@ -93,9 +95,13 @@ def verify_release(workspace: Workspace, release_id: str) -> Verified:
     expected = {entry.path for entry in entries}
     own = {".venvship/manifest.json", ".venvship/files.json"}
     count = sum(entry.type == "file" for entry in entries)
-    for path, _found in files.walk(base):
-        if path not in expected and path not in own:
-            damaged.append(Damage(path, "not part of the release"))
+    try:
+        for path, _found in files.walk(base):
+            if path not in expected and path not in own:
+                damaged.append(Damage(path, "not part of the release"))
+    except OSError as error:
+        path = os.path.relpath(error.filename or base, base)
+        damaged.append(Damage(path, f"cannot be read: {error.strerror}"))
     return Verified(id=release_id, files=count, damaged=tuple(damaged))
 
 

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from venvship.errors import (
     AmbiguousReleaseError,
     DiskFullError,
     NoSuchReleaseError,
     NotWritableError,
+    ProgramNotFoundError,
     ReleaseError,
     SettingsError,
     VenvshipError,
@@ -50,6 +51,10 @@ SETTLING: Final = frozenset(
 
 LEASE_MODE: Final = 0o444
 """Reading is enough to share a flock, so anybody who may run a release can say so."""
+
+
+class _NotAskedError(Exception):
+    """An interpreter could not be asked what it is, and that says nothing about it; the message says why."""
 
 
 class Runtime(NamedTuple):
@@ -378,12 +383,20 @@ class Workspace:
             return error.message
         return f"its interpreter {path} {what}"
 
-    def require_usable(self, release_id: str, *, just_sealed: bool = False) -> Manifest:
+    def require_usable(
+        self,
+        release_id: str,
+        *,
+        just_sealed: bool = False,
+        in_doubt: Literal["refuse", "warn"] = "refuse",
+    ) -> Manifest:
         """Refuse a release that could not run.
 
         Args:
             release_id: The release.
             just_sealed: Whether its seal has looked at every name of it, and nothing of it has run since.
+            in_doubt: What to do where its interpreter is there and cannot be asked at this moment, on a host
+                that has no process or no time left for that. A rollback goes on.
 
         Raises:
             ReleaseError: A file is missing or changed, or its interpreter is gone or of another kind.
@@ -396,7 +409,13 @@ class Workspace:
                 release=release_id,
             )
         manifest = self.layout.manifest(release_id)
-        problem = self._wrong_kind(manifest)
+        try:
+            problem = self._wrong_kind(manifest)
+        except _NotAskedError as error:
+            problem = str(error)
+            if in_doubt == "warn":
+                self.warn("interpreter-not-asked", f"{release_id}: {problem}; it is taken to be the same")
+                problem = ""
         if problem:
             raise ReleaseError(f"{release_id} cannot be used: {problem}", release=release_id)
         return manifest
@@ -409,7 +428,11 @@ class Workspace:
         return "" if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"
 
     def _ask_kind(self, path: str) -> str:
-        """Ask an interpreter for its `X.Y` and magic number; one that has not changed is asked once."""
+        """Ask an interpreter for its `X.Y` and magic number; one that has not changed is asked once.
+
+        Raises:
+            _NotAskedError: It could not be asked, which says nothing about it.
+        """
         from venvship.system.process import run
 
         try:
@@ -422,13 +445,22 @@ class Workspace:
         # Not from `importlib.util`, which takes longer to import than all the rest.
         code = "import sys, _frozen_importlib_external as e"
         code += "; print('%d.%d' % sys.version_info[:2], e.MAGIC_NUMBER.hex())"
-        result = run(
-            [path, "-I", "-S", "-c", code],
-            env=self.runtime.environ,
-            cwd=str(self.layout.path),
-            timeout=20,
-            signals=self.runtime.signals,
-        )
+        try:
+            result = run(
+                [path, "-I", "-S", "-c", code],
+                env=self.runtime.environ,
+                cwd=str(self.layout.path),
+                timeout=20,
+                signals=self.runtime.signals,
+            )
+        except ProgramNotFoundError:
+            return "not executable"
+        except OSError as error:
+            raise _NotAskedError(f"its interpreter {path} could not be started: {error.strerror}") from error
+        if result.returncode is None:
+            raise _NotAskedError(f"its interpreter {path} did not answer in {result.seconds:.0f} s")
+        if result.returncode < 0:
+            raise _NotAskedError(f"its interpreter {path} was killed by signal {-result.returncode}")
         if result.returncode != 0:
             return "not able to run"
         self._kinds[key] = result.output.decode(errors="replace").strip()

@@ -1,0 +1,223 @@
+"""Switching while the world gives way: no process, no descriptor, no settings, a signal at a bad moment."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.roots import Site, command
+from venvship.errors import InterruptedByError, NotWritableError, ProgramNotFoundError, RootError
+from venvship.operations import afterwards, switch, verify
+from venvship.operations.trial import Trial
+from venvship.system import process
+from venvship.system.mutex import Mutex
+from venvship.system.process import ProcessResult
+from venvship.system.signals import Signals
+
+
+@pytest.fixture
+def two(site: Site) -> tuple[str, str]:
+    return site.release("1.0"), site.release("1.1")
+
+
+def cannot_be_started(*_: Any, **__: Any) -> ProcessResult:
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def takes_too_long(*_: Any, **__: Any) -> ProcessResult:
+    return ProcessResult(returncode=None, timed_out=True, seconds=20.0, output=b"")
+
+
+def was_killed(*_: Any, **__: Any) -> ProcessResult:
+    return ProcessResult(returncode=-9, timed_out=False, seconds=0.1, output=b"")
+
+
+@pytest.mark.parametrize("run", [cannot_be_started, takes_too_long, was_killed])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_rollback_takes_an_interpreter_that_cannot_be_asked_at_the_moment_for_what_it_was(
+    site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch, run: Any, named: bool
+) -> None:
+    monkeypatch.setattr(process, "run", run)
+    root = site.open()
+    assert root.rollback(two[0] if named else None).release.id == two[0]
+    assert [warning.slug for warning in root.warnings] == ["interpreter-not-asked"]
+
+
+def test_a_promotion_does_not(site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "run", cannot_be_started)
+    result = site.run("promote", two[0], env={})
+    assert result.code == 0, "another process is not broken"
+    with pytest.raises(Exception, match="could not be started"):
+        site.open().promote(two[1])
+
+
+def test_a_rollback_passes_over_a_release_whose_interpreter_may_not_be_run(
+    site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = site.release("1.2")
+    assert third
+    asked: list[str] = []
+
+    def run(argv: list[str], **options: Any) -> ProcessResult:
+        asked.append(argv[0])
+        raise ProgramNotFoundError("is not executable")
+
+    monkeypatch.setattr(process, "run", run)
+    with pytest.raises(Exception, match="no earlier proven, intact release"):
+        site.open().rollback()
+    assert asked
+    assert site.current == third
+
+
+def test_what_could_not_be_tried_does_not_stay_live(
+    site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def try_current(_workspace: Any, release_id: str, *_: Any, **__: Any) -> Trial:
+        calls.append(release_id)
+        if len(calls) == 1:
+            raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+        return Trial(cause="")
+
+    monkeypatch.setattr(switch, "try_current", try_current)
+    with pytest.raises(RootError, match="Too many open files"):
+        site.open().promote(two[0])
+    assert calls == [two[0], two[1]]
+    assert site.current == two[1]
+    assert site.events()[-2:] == ["rolling-back", "rolled-back"]
+    assert site.debris() == []
+
+
+def test_checks_go_on_where_nobody_can_tell_whether_a_rollback_waits(
+    site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_held(_: Mutex) -> bool:
+        raise NotWritableError("cannot open it: Too many open files in system")
+
+    monkeypatch.setattr(Mutex, "is_held", is_held)
+    site.settings('[[check]]\nname = "live"\ncommand = ["sleep", "0.3"]\n')
+    assert site.open().promote(two[0]).outcome == "promoted"
+
+
+def test_a_rollback_waits_for_a_promotion_that_just_looks_whether_there_is_one(
+    site: Site, two: tuple[str, str]
+) -> None:
+    mutex = Mutex(str(site.path / "state" / "turn-back.mutex"), "turn-back")
+    held, done = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with mutex.hold():
+            held.set()
+            done.wait(0.5)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    held.wait()
+    try:
+        assert site.run("rollback").code == 0
+    finally:
+        done.set()
+        looking.join()
+    assert site.current == two[0]
+
+
+def hooks(site: Site, tmp_path: Path, check: str = "true") -> Path:
+    """A notify hook that keeps what it is told, and a live check."""
+    told = tmp_path / "told"
+    site.settings(
+        f"""
+        [hooks]
+        notify = ["sh", "-c", 'cat >> "{told}"']
+        [[check]]
+        name = "live"
+        deadline = 0
+        command = ["sh", "-c", '{check}']
+        """
+    )
+    return told
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, "rolled-back"), (23, "rollback-failed")])
+def test_a_signal_while_a_rollback_is_checked_changes_neither_its_exit_code_nor_who_hears_of_it(
+    site: Site, two: tuple[str, str], tmp_path: Path, code: int, said: str
+) -> None:
+    told = hooks(site, tmp_path, f"kill -TERM $PPID; sleep 0.2; exit {code}")
+    done = site.run("rollback")
+    assert done.code == code, done.err
+    assert site.current == two[0]
+    assert json.loads(told.read_text())["event"] == said
+
+
+def test_a_signal_in_the_prune_after_a_release_leaves_it_live_and_the_hook_is_told(
+    site: Site, two: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = hooks(site, tmp_path)
+
+    def prune_after(workspace: Any, _settings: Any) -> str:
+        os.kill(os.getpid(), 15)
+        workspace.runtime.signals.raise_if_received()
+        raise AssertionError
+
+    monkeypatch.setattr(afterwards, "prune_after", prune_after)
+    signals = Signals()
+    root = site.open(signals=signals)
+    with signals.install(), pytest.raises(InterruptedByError) as caught:
+        root.promote(two[0])
+    assert caught.value.result.outcome == "promoted"  # type: ignore[attr-defined]
+    assert site.current == two[0]
+    assert json.loads(told.read_text())["event"] == "released"
+
+
+def test_recovery_at_boot_needs_no_settings(site: Site, two: tuple[str, str], tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    site.settings('[[check]]\nname = "live"\ncommand = ["true"]\n')
+    assert site.run("promote", two[0], env={"VENVSHIP_FAILPOINTS": f"trace:{trace}"}).code == 0
+    assert site.run("promote", two[1]).code == 0
+    (there,) = (
+        int(line.split(" ", 1)[0])
+        for line in trace.read_text().splitlines()
+        if " rename " in line and line.endswith("/current")
+    )
+    assert site.run("promote", two[0], env={"VENVSHIP_FAILPOINTS": f"kill@{there + 1}"}).code == -9
+    assert site.current == two[0]
+
+    (site.path / "venvship.toml").write_text("name = [\n")
+    (site.path / "state" / "settings.toml").write_bytes(b"\0")
+    done = site.run("recover", "--boot")
+
+    assert done.code == 22, done.err
+    assert site.current == two[1]
+
+
+@pytest.mark.parametrize("arguments", ["status 2>/dev/full", "--json status >/dev/full"])
+def test_an_exit_code_stays_what_it_is_where_nothing_can_be_said(
+    site: Site, tmp_path: Path, arguments: str
+) -> None:
+    line = f"exec {command()} -C {tmp_path} {arguments}"
+    done = subprocess.run(["sh", "-c", line], env=site.environment, capture_output=True, check=False)
+    assert done.returncode == 12
+
+
+def test_a_release_that_is_pruned_while_it_is_verified_is_not_damaged(
+    site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, looked = verify.entry_problem, []
+
+    def entry_problem(base: str, entry: Any) -> str:
+        if base.endswith(two[0]) and not looked:
+            looked.append(base)
+            os.rename(base, Path(base).with_name(f".trash-{two[0]}"))
+        return ours(base, entry)
+
+    monkeypatch.setattr(verify, "entry_problem", entry_problem)
+    result = site.open().verify(every=True)
+    assert looked
+    assert [one.id for one in result.releases] == [two[1]]

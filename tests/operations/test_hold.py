@@ -1,0 +1,94 @@
+"""Holds of the root: what a person has left does not come back by itself, and a hold counts at once."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.support.processes import eventually
+from tests.support.roots import Site
+from venvship.errors import HeldError
+
+SLOW = """
+[[check]]
+name = "slow"
+when = "live"
+command = ["sleep", "20"]
+timeout = 30
+"""
+
+
+def test_an_update_brings_back_nothing_that_two_rollbacks_have_left(site: Site) -> None:
+    first, _, _ = site.release("1.0"), site.release("1.1"), site.release("1.2")
+    site.run("rollback")
+    assert site.run("rollback").code == 0
+    assert site.current == first
+
+    for version in ("1.2", "1.1"):
+        site.lock(version)
+        assert site.run("update").code == 25
+    assert site.current == first
+
+    site.lock("1.3")
+    assert site.run("update").code == 0, "a lockfile that nobody has left is a decision of its own"
+
+
+def test_a_hold_that_comes_while_an_update_is_building_stops_its_switch(site: Site) -> None:
+    first = site.release("1.0")
+    site.settings(
+        f"""
+        [[check]]
+        name = "meanwhile"
+        when = "candidate"
+        command = ["{sys.executable}", "-m", "venvship", "-C", "{site.path}", "hold", "-m", "migration"]
+        """
+    )
+    site.lock("1.1")
+
+    with pytest.raises(HeldError, match="migration"):
+        site.open().update()
+
+    assert site.current == first
+    assert site.events()[-1] == "held"
+    assert site.debris() == []
+    site.settings()
+    assert site.open().release().outcome == "reactivated"
+
+
+def on_trial(site: Site) -> tuple[str, str]:
+    """A second release whose live check takes long; returns the first one and that."""
+    first = site.release("1.0")
+    site.settings(SLOW)
+    site.lock("1.1")
+    return first, "1.1"
+
+
+def test_a_rollback_from_what_is_on_trial_turns_it_back_and_holds(site: Site) -> None:
+    first, _ = on_trial(site)
+    release = site.start("release")
+    assert eventually(lambda: site.current not in {None, first}, seconds=30)
+    tried = site.current
+    assert tried is not None
+
+    done = site.run("rollback", "--from", tried, "-m", "it is slow")
+
+    assert done.code == 0, done.err
+    release.communicate(timeout=30)
+    assert release.returncode == 22
+    assert site.current == first
+    assert site.run("update").code == 25
+    assert "it is slow" in site.run("status").out
+
+
+def test_a_rollback_from_something_else_turns_nothing_back(site: Site) -> None:
+    first, _ = on_trial(site)
+    site.settings(SLOW.replace('"20"', '"3"'))
+    release = site.start("release")
+    assert eventually(lambda: site.current not in {None, first}, seconds=30)
+
+    assert site.run("rollback", "--from", first).code == 31
+
+    release.communicate(timeout=30)
+    assert release.returncode == 0
+    assert site.current != first
