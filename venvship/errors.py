@@ -311,7 +311,7 @@ class BusyError(VenvshipError):
 
 
 class SupersededError(VenvshipError):
-    """`current` moved while this release was being built. It was built and sealed, not promoted."""
+    """`current` has moved, or is not what `--from` names; nothing was switched. What was built stays."""
 
     slug = "superseded"
     exit_code = 31

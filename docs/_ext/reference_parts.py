@@ -55,6 +55,7 @@ from venvship.operations import release as release_operation
 from venvship.operations import rollback as rollback_operation
 from venvship.operations import run as run_operation
 from venvship.operations import schedule as schedule_operation
+from venvship.operations import update as update_operation
 from venvship.operations import verify as verify_operation
 from venvship.operations.clean_store import Dropped, StoreResult
 from venvship.operations.underway import Operation
@@ -392,6 +393,7 @@ _OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
     "init": init_operation.init,
     "lock": lock_operation.lock,
     "release": release_operation.release,
+    "update": update_operation.update,
     "promote": promote_operation.promote,
     "rollback": rollback_operation.rollback,
     "recover": recover_operation.recover,
@@ -420,6 +422,7 @@ RESULTS: Final = (
     init_operation.InitResult,
     lock_operation.LockResult,
     release_operation.ReleaseResult,
+    update_operation.UpdateResult,
     promote_operation.PromoteResult,
     rollback_operation.RollbackResult,
     recover_operation.Recovered,

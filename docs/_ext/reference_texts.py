@@ -100,7 +100,7 @@ FACTS: Final = {
     "then": "why the release that was gone back to does not pass",
     "tree_digest": "of all files; equal on every host for the same lockfile and interpreter",
     "tries": "how often restart and live checks were begun, this time included",
-    "turned_back": "`true`: a promotion went back by itself, as a person's rollback asked it to; holds the root",
+    "turned_back": "`true`: a promotion went back as a person's rollback asked it to; holds the root",
     "unattended": "whether nobody was there",
     "verdict": "the state that the release which was left gets: `bad` or `inconclusive`",
     "via": "the command",

@@ -78,7 +78,7 @@ def lock(call: Call, upgrade: bool, packages: tuple[str, ...]) -> int:
 
 
 @command("release")
-@click.option("--lockfile", "lockfiles", metavar="F", multiple=True, help="Another lockfile.")
+@click.option("--lockfile", "lockfiles", metavar="F", multiple=True, help="Another lockfile, or several.")
 @click.option("--no-promote", is_flag=True, help="Build and check it, and leave current as it is.")
 @message_option
 @click.option("--rebuild", is_flag=True, help="Build even if nothing changed.")
@@ -124,8 +124,9 @@ def update(call: Call, upgrade: bool, jitter: float) -> int:
 
     \b
     Example: venvship update --jitter 60
-    Exit:    0 live, or nothing new · 20 build failed, or too early to try again · 21 refused before the
-             switch · 22 rolled back · 23 a person is needed · 25 held · 30 busy
+    Exit:    0 live, or nothing new · 10 settings · 11 lockfile refused · 12 not your root
+             20 build failed, or too early to try again · 21 refused before the switch · 22 rolled back
+             23 a person is needed · 25 held · 30 busy · 31 current moved meanwhile
     """
     call.only_summary = True
     return render.success(call, call.open_root().update(upgrade=upgrade, jitter=jitter))
@@ -166,7 +167,9 @@ def rollback(call: Call, release: str | None, message: str, no_checks: bool, onl
 
     \b
     Example: venvship rollback -m "checkout is broken"
-    Exit:    0 back · 13 no such release · 23 back, and it fails too · 24 nothing to go back to
+    Exit:    0 back · 12 not your root · 13 no such release · 20 the switch could not be made
+             23 back, and it fails too · 24 nothing to go back to · 30 somebody else is rolling back
+             31 current is not what --from names
     """
     root = call.open_root()
     return render.success(
@@ -183,7 +186,7 @@ def check(call: Call, release: str) -> int:
 
     \b
     Example: venvship check
-    Exit:    0 all required ones pass · 13 no such release · 40 one fails
+    Exit:    0 all required ones pass · 10 settings · 13 no such release · 40 one fails
     """
     return render.success(call, call.open_root().check(release))
 
@@ -287,7 +290,7 @@ def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) 
 
     \b
     Example: venvship prune --dry-run
-    Exit:    0 · 30 busy
+    Exit:    0 · 10 settings · 12 not your root · 30 busy
     """
     return render.success(call, call.open_root().prune(keep=keep, keep_days=keep_days, dry_run=dry_run))
 
@@ -376,7 +379,7 @@ def recover(call: Call, boot: bool) -> int:
 
     \b
     Example: venvship recover
-    Exit:    0 finished, or nothing to do · 22 taken back · 23 a person is needed
+    Exit:    0 finished, or nothing to do · 12 not your root · 22 taken back · 23 a person is needed · 30 busy
     """
     return render.success(call, call.open_root().recover(boot=boot))
 

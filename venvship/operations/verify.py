@@ -76,7 +76,8 @@ def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = F
         raise DamagedError(
             f"{first.id} is damaged: {first.damaged[0].path}: {first.damaged[0].problem}"
             + (f", and {len(first.damaged) - 1} more" if len(first.damaged) > 1 else ""),
-            hint="if it is live, `venvship rollback`; then build it anew: venvship release --rebuild",
+            hint="the store may have the damaged file too: go back to a release that `venvship verify --all`"
+            " finds whole, remove the store, then `venvship release --rebuild`",
         ).carrying(result)
     return result
 

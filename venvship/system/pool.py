@@ -5,8 +5,8 @@ between any two calls, and a fresh interpreter would first have to be told what 
 
 Copies die with the process by `PR_SET_PDEATHSIG` where there is that, and elsewhere leave before their next
 task. They do not hold its mutexes: filelock closes what it had open in every child that is forked. So for an
-instant, or on macOS for a task, a copy can be at work after somebody else has the mutex. All that it does is to
-look, or to make names in a directory with a random name, which whoever comes next removes as debris.
+instant, or on macOS for a task, a copy can be at work when somebody else has the mutex. All that it does is
+to look, or to make names in a directory with a random name, which whoever comes next removes as debris.
 
 The tasks wait in a pipe, a number each: whoever is free takes the next.
 """
