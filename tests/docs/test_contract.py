@@ -192,3 +192,9 @@ def test_settings_in_a_page_are_accepted(page: Path) -> None:
             continue
         assert tomllib.loads(body)
         parse_settings(body, path="venvship.toml", folder_name="shop")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_programs_within_scripts_are_python(page: Path) -> None:
+    for program in re.findall(r"python3 -c '([^']*)'", page.read_text()):
+        ast.parse(program)
