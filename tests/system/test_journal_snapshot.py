@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.journals import START
 from venvship.model.history import Event, fold
-from venvship.model.history_snapshot import forget, to_json
+from venvship.model.history_snapshot import FOLD, forget, to_json
 from venvship.model.release import canonical_json
 from venvship.system.journal import CHUNK, Journal
 from venvship.system.journal_lines import Events, Reading, checksum, parse
@@ -212,8 +212,8 @@ def changed(snapshot: Path, **changes: Any) -> bytes:
     [
         {"format": 2},
         {"format": None},
-        {"fold": 0},
-        {"fold": 2},
+        {"fold": FOLD - 1},
+        {"fold": FOLD + 1},
         {"size": 0},
         {"size": "9"},
         {"size": 10**9},
