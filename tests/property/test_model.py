@@ -10,6 +10,6 @@ from tests.torture.tally import Scale
 
 
 def test_commands_and_kills_do_what_the_model_says(tmp_path: Path) -> None:
-    tally = model.walk(Lab(tmp_path / "lab"), Scale(points=300))
+    tally = model.walk(Lab(tmp_path / "lab"), Scale(points=200))
     assert tally.violations == []
     assert tally.points >= 150
