@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pty
 import subprocess
 import threading
 from pathlib import Path
@@ -204,6 +205,33 @@ def test_an_exit_code_stays_what_it_is_where_nothing_can_be_said(
     line = f"exec {command()} -C {tmp_path} {arguments}"
     done = subprocess.run(["sh", "-c", line], env=site.environment, capture_output=True, check=False)
     assert done.returncode == 12
+
+
+@pytest.mark.parametrize("arguments", ["rollback >&-", "rollback 2>&-", "-q rollback >&-"])
+def test_a_rollback_whose_output_nobody_takes_is_done_all_the_same(
+    site: Site, two: tuple[str, str], arguments: str
+) -> None:
+    line = f"exec {command()} -C {site.path} {arguments}"
+    done = subprocess.run(["sh", "-c", line], env=site.environment, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert site.current == two[0]
+    assert site.events()[-1] == "rolled-back"
+
+
+def test_a_rollback_on_a_terminal_that_cannot_show_an_arrow_is_done_all_the_same(
+    site: Site, two: tuple[str, str]
+) -> None:
+    parent, child = pty.openpty()
+    try:
+        environment = {**site.environment, "PYTHONIOENCODING": "latin-1", "TERM": "xterm"}
+        argv = [command(), "-C", str(site.path), "rollback"]
+        code = subprocess.run(argv, env=environment, stdout=child, stderr=child, check=False).returncode
+    finally:
+        os.close(parent)
+        os.close(child)
+    assert code == 0
+    assert site.current == two[0]
+    assert site.events()[-1] == "rolled-back"
 
 
 def test_a_release_that_is_pruned_while_it_is_verified_is_not_damaged(

@@ -50,6 +50,9 @@ def main() -> NoReturn:
     Raises:
         SystemExit: The output could not be written; the interpreter says so.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # whoever started us had closed it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as we live
     code = run(sys.argv[1:])
     try:
         for stream in (sys.stdout, sys.stderr):

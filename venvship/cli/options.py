@@ -14,7 +14,6 @@ import click
 from venvship.api import Root, default_runtime, own_command
 from venvship.cli.progress import PlainProgress
 from venvship.cli.terminal import Terminal
-from venvship.errors import OutputError
 from venvship.model.progress import Phase
 from venvship.operations.workspace import Runtime
 from venvship.root import find_root
@@ -64,9 +63,16 @@ class Call:
         return default_runtime(wait=self.wait, signals=self.signals, progress=self._watch)
 
     def _watch(self, phase: Phase) -> None:
-        """Draw what goes on; nothing is imported for it before something does."""
+        """Draw what goes on, as far as that can be drawn."""
         if self.json or self.quiet:
             return
+        try:
+            self._draw(phase)
+        except Exception:  # noqa: BLE001 - nothing that is only said may stop what is done: it may be a switch
+            self.quiet = True
+
+    def _draw(self, phase: Phase) -> None:
+        """Draw; nothing is imported for it before there is something to draw."""
         if self._progress is None:
             terminal = self.terminal(sys.stdout)
             if self.only_summary and terminal.width is None and not self.verbose:
@@ -78,10 +84,7 @@ class Call:
                 self._progress = LiveProgress(sys.stdout, terminal, verbose=self.verbose)
             else:
                 self._progress = PlainProgress(sys.stdout, terminal, verbose=self.verbose)
-        try:
-            self._progress(phase)
-        except (OSError, OutputError):
-            self.quiet = True  # nothing that is only said may stop what is done
+        self._progress(phase)
 
     def end_progress(self) -> None:
         """Leave the terminal as it was found, also when something failed half-way."""
