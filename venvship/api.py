@@ -150,16 +150,7 @@ class Root:
         force: bool = False,
         dry_run: bool = False,
     ) -> ReleaseResult:
-        """Build what the lockfile says and make it live; see `venvship.operations.release`.
-
-        Args:
-            lockfiles: Absolute paths instead of the settings' lockfile.
-            promote: Whether to go live; otherwise it is only built and checked.
-            message: For the manifest and the journal.
-            rebuild: Build even if an intact release of this environment exists.
-            force: Go on even if the environment is bad or held.
-            dry_run: Only say what would be done.
-        """
+        """Build what the lockfile says and make it live; see `venvship.operations.release`."""
         from venvship.operations.release import ReleaseOptions, release
 
         options = ReleaseOptions(
@@ -173,12 +164,7 @@ class Root:
         return release(self._workspace(), options)
 
     def update(self, *, upgrade: bool = False, jitter: float = 0.0) -> UpdateResult:
-        """Release unattended, if there is something new; see `venvship.operations.update`.
-
-        Args:
-            upgrade: Lock again first. The lockfile on disk is replaced only once the release is proven.
-            jitter: Wait first, for a random time of so many seconds at most.
-        """
+        """Release unattended, if there is something new; see `venvship.operations.update`."""
         from venvship.operations.update import UpdateOptions, unattended, update
 
         options = UpdateOptions(upgrade=upgrade, jitter=jitter)

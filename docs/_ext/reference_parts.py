@@ -418,6 +418,12 @@ _OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
 LINE: Final = 88
 """Columns that a block of code has on a page."""
 
+_OPTIONS: Final[Mapping[str, type]] = {
+    "release": release_operation.ReleaseOptions,
+    "update": update_operation.UpdateOptions,
+}
+"""What the operation behind a method takes its arguments as, where that is one object."""
+
 RESULTS: Final = (
     init_operation.InitResult,
     lock_operation.LockResult,
@@ -473,7 +479,8 @@ def _method(name: str, method: Callable[..., object]) -> str:
     own = read_docstring(method)
     behind = read_docstring(_OPERATIONS[name]) if name in _OPERATIONS else Docstring(summary="")
     summary = re.sub(r"; see `venvship\.[^`]*`( for arguments and errors)?", "", own.summary)
-    arguments = behind.entries.get("Args", {}) | own.entries.get("Args", {})
+    options = read_docstring(_OPTIONS[name]).entries["Attributes"] if name in _OPTIONS else {}
+    arguments = behind.entries.get("Args", {}) | options | own.entries.get("Args", {})
     arguments = {
         key: value
         for key, value in arguments.items()

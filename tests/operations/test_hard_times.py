@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from tests.support.roots import Site, command
-from venvship.errors import InterruptedByError, NotWritableError, ProgramNotFoundError, RootError
+from venvship.errors import (
+    InterruptedByError,
+    NothingToRollBackToError,
+    NotWritableError,
+    ProgramNotFoundError,
+    ReleaseError,
+    RootError,
+)
 from venvship.operations import afterwards, switch, verify
 from venvship.operations.trial import Trial
 from venvship.system import process
@@ -55,7 +62,7 @@ def test_a_promotion_does_not(site: Site, two: tuple[str, str], monkeypatch: pyt
     monkeypatch.setattr(process, "run", cannot_be_started)
     result = site.run("promote", two[0], env={})
     assert result.code == 0, "another process is not broken"
-    with pytest.raises(Exception, match="could not be started"):
+    with pytest.raises(ReleaseError, match="could not be started"):
         site.open().promote(two[1])
 
 
@@ -71,7 +78,7 @@ def test_a_rollback_passes_over_a_release_whose_interpreter_may_not_be_run(
         raise ProgramNotFoundError("is not executable")
 
     monkeypatch.setattr(process, "run", run)
-    with pytest.raises(Exception, match="no earlier proven, intact release"):
+    with pytest.raises(NothingToRollBackToError, match="no earlier proven, intact release"):
         site.open().rollback()
     assert asked
     assert site.current == third

@@ -56,16 +56,16 @@ def test_a_hold_that_comes_while_an_update_is_building_stops_its_switch(site: Si
     assert site.open().release().outcome == "reactivated"
 
 
-def on_trial(site: Site) -> tuple[str, str]:
-    """A second release whose live check takes long; returns the first one and that."""
+def before_a_slow_one(site: Site) -> str:
+    """A release, and a lockfile of another, whose live check takes long; returns the first one."""
     first = site.release("1.0")
     site.settings(SLOW)
     site.lock("1.1")
-    return first, "1.1"
+    return first
 
 
 def test_a_rollback_from_what_is_on_trial_turns_it_back_and_holds(site: Site) -> None:
-    first, _ = on_trial(site)
+    first = before_a_slow_one(site)
     release = site.start("release")
     assert eventually(lambda: site.current not in {None, first}, seconds=30)
     tried = site.current
@@ -82,7 +82,7 @@ def test_a_rollback_from_what_is_on_trial_turns_it_back_and_holds(site: Site) ->
 
 
 def test_a_rollback_from_something_else_turns_nothing_back(site: Site) -> None:
-    first, _ = on_trial(site)
+    first = before_a_slow_one(site)
     site.settings(SLOW.replace('"20"', '"3"'))
     release = site.start("release")
     assert eventually(lambda: site.current not in {None, first}, seconds=30)

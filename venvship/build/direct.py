@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from packaging.version import Version
 
 from venvship._version import __version__
 from venvship.build.pip_settings import Index, NotPlainError, expanded, plain_index, refusal
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _DOWNLOADER: Final = os.path.join(os.path.dirname(__file__), "downloader.py")
 _OUTPUT_BYTES: Final = 16 << 20
-_VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9]+){0,2}")
 
 
 class Arrived(NamedTuple):
@@ -90,7 +90,8 @@ def download_directly(
         return Direct(problems)
     task: Task = {
         "folder": folder,
-        "python": _VERSION.match(interpreter.version)[0],  # type: ignore[index]
+        # As pip compares it: 3.13.0rc1, and 3.13.0+ of a checkout, count as 3.13.0.
+        "python": Version(interpreter.version.rstrip("+")).base_version,
         "tags": list(interpreter.tags),
         "certificates": index.certificates and os.path.join(cwd, os.path.expanduser(index.certificates)),
         "timeout": index.timeout,
