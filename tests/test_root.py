@@ -195,6 +195,11 @@ def test_a_path_that_path_or_a_shebang_cannot_carry_is_refused(tmp_path: Path, n
         refuse_path(f"/srv/{name}")
 
 
+def test_a_path_that_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(RootError, match="UTF-8"):
+        refuse_path(os.fsdecode(b"/srv/caf\xe9"))
+
+
 def test_other_odd_paths_are_fine(tmp_path: Path) -> None:
     for name in ("with space", "é", "a;b"):
         refuse_path(f"/srv/{name}")

@@ -328,7 +328,13 @@ class RootLayout:
 
         Raises:
             NotWritableError: One of them cannot be made.
+            RootError: `releases` is a link: releases know their own path, and are linked to from here.
         """
+        if self.releases.is_symlink():
+            raise RootError(
+                f"{self.releases} is a symbolic link; releases have to stand in the root itself",
+                hint="put the whole root where the room is: a root may be reached through a link",
+            )
         try:
             for folder in (self.releases, self.state, self.leases):
                 if not folder.is_dir():
@@ -360,13 +366,17 @@ def find_root(start: Path) -> Path:
 
 
 def refuse_path(path: str) -> None:
-    """Refuse a path that PATH or a shebang line could not carry.
+    """Refuse a path that PATH, a shebang line or a text file could not carry.
 
     Raises:
-        RootError: It holds a colon or a line break.
+        RootError: It holds a colon or a line break, or is not UTF-8.
     """
     if ":" in path or "\n" in path or "\r" in path:
         raise RootError(f"the path of a root may hold no colon and no line break: {path!r}")
+    try:
+        os.fsencode(path).decode("utf-8")
+    except UnicodeError as error:
+        raise RootError(f"the path of a root has to be UTF-8: {path!r}") from error
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.wheels import EPOCH, Distribution, build_wheel
-from venvship.build import intake
+from venvship.build import archive, intake
 from venvship.build.archive import MAX_UNPACKED
 from venvship.build.intake import Incoming
 from venvship.build.store import Store, selection_key
@@ -494,6 +494,20 @@ def test_a_zip_bomb_is_refused_before_anything_is_written(store: Store, tmp_path
     for info, _ in members:
         sizes(wheel, info.filename, MAX_UNPACKED // 2)
     assert "attack" in refused(store, wheel).message
+
+
+def test_a_large_wheel_is_no_bomb(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of 3 GB that unpacks to 12 is a library for GPUs."""
+    monkeypatch.setattr(archive, "MAX_UNPACKED", 1000)
+    size = 4_000_000
+    for data, is_bomb in ((os.urandom(size // 4) * 4, False), (bytes(size), True)):
+        info = member("pkg/x.bin")
+        info.compress_type = zipfile.ZIP_DEFLATED
+        wheel = build_wheel(tmp_path / str(is_bomb), "some", raw_members=[(info, data)])
+        if is_bomb:
+            assert "attack" in refused(store, wheel).message
+        else:
+            assert imported(store, wheel)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -80,6 +80,13 @@ def test_reports_fit_the_terminal_and_say_the_same_as_in_a_pipe(
         assert word in words
 
 
+@pytest.mark.parametrize("columns", [40, 56, 60, 70, 79])
+def test_a_list_says_what_is_current_however_narrow_the_terminal_is(shop: Site, columns: int) -> None:
+    text = unstyle(on_terminal(shop, "list", columns=columns).text)
+    assert "current" in text
+    assert "previous" in text
+
+
 @pytest.mark.parametrize("arguments", READS[:4], ids=" ".join)
 def test_colour_is_shown_on_a_terminal_and_nowhere_else(shop: Site, arguments: tuple[str, ...]) -> None:
     assert STYLED.search(on_terminal(shop, *arguments).text)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from tests.support.answers import (
     run_as,
     together,
 )
-from tests.support.roots import Site, make_site
+from tests.support.roots import Finished, Site, command, make_site
 from tests.support.wheels import Distribution
 
 NOBODY = 65534
@@ -62,6 +65,39 @@ def test_a_root_whose_path_has_a_colon_is_refused(shop: Site, tmp_path: Path) ->
     folder.mkdir()
     (folder / "venvship.toml").write_text("")
     refusal(shop.run("release", "-C", str(folder), "--json"), 12, "root-unusable")
+
+
+def test_a_root_whose_path_is_not_utf_8_is_refused(shop: Site, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    refusal(shop.run("init", "-C", str(folder), "--json"), 12, "root-unusable")
+    assert not folder.exists()
+
+
+def test_releases_that_are_elsewhere_are_refused(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    shutil.rmtree(site.path / "releases", ignore_errors=True)
+    (site.path / "releases").symlink_to(tmp_path / "elsewhere")
+    site.lock("1.0")
+    refusal(site.run("release", "--json"), 12, "root-unusable")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["init"], ["-C", "shop", "status"], ["release", "--lockfile", "other.txt"]]
+)
+def test_a_working_directory_that_is_gone_gives_12(shop: Site, tmp_path: Path, arguments: list[str]) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f'rmdir {shlex.quote(str(gone))} && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", line, "sh", command(), "--json", *arguments],
+        cwd=gone,
+        env=shop.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    refusal(Finished(done.returncode, done.stdout, done.stderr), 12, "not-a-root")
 
 
 # -- current is not ours ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,21 @@ from tests.support.roots import Site, command
 from tests.support.shapes import fits
 
 Hooked = Callable[..., None]
+
+
+def test_json_is_utf_8_or_ascii_wherever_it_goes(site: Site) -> None:
+    """RFC 8259, section 8.1."""
+    site.release("1.0", message="café")
+    for encoding in ("utf-8", "latin-1", "ascii"):
+        done = subprocess.run(
+            [command(), "list", "--json"],
+            cwd=site.path,
+            env={**site.environment, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            check=True,
+        )
+        assert json.loads(done.stdout.decode())["data"]["releases"][0]["message"] == "café"
+
 
 # -- data, command by command -------------------------------------------------------------------------------
 

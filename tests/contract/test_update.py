@@ -70,7 +70,17 @@ def test_what_cannot_be_built_gives_20_and_then_says_when_it_is_tried_again(desk
     assert shapes.time(error["until"])
 
 
-@pytest.mark.parametrize("arguments", [["--jitter", "-1"], ["--jitter", "soon"], ["a-release"], ["--force"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--jitter", "-1"],
+        ["--jitter", "soon"],
+        ["--jitter", "nan"],
+        ["--wait", "inf"],
+        ["a-release"],
+        ["--force"],
+    ],
+)
 def test_a_wrong_command_line_gives_2(desk: Site, arguments: list[str]) -> None:
     refusal(desk.run("update", *arguments, "--json"), 2, "usage")
 

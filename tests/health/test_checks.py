@@ -463,6 +463,7 @@ def test_an_endless_body_is_read_up_to_a_bound(context: Context) -> None:
         (b"SSH-2.0-OpenSSH_9.6\r\n", "no proper answer from"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "the connection was closed in the middle"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "no proper answer from"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n", "no proper answer from"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000, "no proper answer from"),
     ],
 )
@@ -471,6 +472,17 @@ def test_what_is_not_a_whole_answer_fails(sent: bytes, expected: str, context: C
 
     assert result.outcome == "failed"
     assert expected in result.output
+
+
+@pytest.mark.parametrize("separator", [b"\x0b", b"\x0c", b"\x85", b"\xff"])
+def test_an_answer_with_an_odd_field_is_one(separator: bytes, context: Context) -> None:
+    field = b"X: a" + separator + b"b: c\r\n"
+    sent = b"HTTP/1.1 200 OK\r\n" + field + b"Content-Length: 2\r\n\r\nok"
+
+    result = ask(context, lambda peer: peer.sendall(sent))
+
+    assert result.outcome == "passed"
+    assert "Content-Length: 2\n\nok" in Path(context.log_dir, "it.txt").read_text(errors="replace")
 
 
 def test_nobody_listening_is_said_in_words(context: Context) -> None:

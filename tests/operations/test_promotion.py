@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,19 @@ def test_the_notify_hook_gets_one_event(site: Site, tmp_path: Path) -> None:
         ("rolled-back", a, b),
     ]
     assert events[2]["current"] == a
+
+
+def test_the_notify_hook_hears_of_a_message_that_is_not_utf_8(site: Site, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    site.settings(f"[hooks]\nnotify = ['sh', '-c', 'cat >> {told}']\n")
+    site.release("1.0")
+    done = site.open()
+    done.release(rebuild=True, message=os.fsdecode(b"caf\xe9"))
+    refusal = "prepare = ['sh', '-c', 'printf \"caf\\\\351\"; exit 1']"
+    site.settings(f"[hooks]\nnotify = ['sh', '-c', 'cat > {told}']\n{refusal}\n")
+    with pytest.raises(RejectedError):
+        site.release("1.1")
+    assert json.loads(told.read_bytes())["event"] == "rejected"
 
 
 def test_a_notify_hook_that_fails_is_a_warning(site: Site) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.roots import Site
 from venvship.api import Root
-from venvship.errors import NoSuchReleaseError, ReleaseError
+from venvship.errors import NoSuchReleaseError, RejectedError, ReleaseError
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.signals import Signals
@@ -51,6 +51,18 @@ def running(*argv: str | Path, cwd: Path | None = None, env: dict[str, str] | No
 
 
 WAIT = "import sys; print('ready', flush=True); sys.stdin.read()"
+
+
+def test_refused_releases_do_not_pile_up(site: Site) -> None:
+    """Each of them is a whole environment, and a host whose check says no to all is looked at by nobody."""
+    live = site.release("1.0")
+    check = "[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['false']\n"
+    site.settings(f"keep_failed = 1\n{check}")
+    for version in ("1.1", "1.2", "1.3"):
+        site.lock(version)
+        with pytest.raises(RejectedError) as caught:
+            site.open().release()
+    assert there(site) == {live, caught.value.data["release"]}
 
 
 def test_the_oldest_go_and_the_last_ones_stay(site: Site, four: list[str]) -> None:

@@ -274,6 +274,34 @@ def test_a_daemon_in_a_session_of_its_own_is_killed_too(tmp_path: Path, strays: 
     assert not alive(strays[0])
 
 
+@pytest.mark.parametrize("missing", [(os, "pidfd_open"), (signal, "pidfd_send_signal")], ids=["open", "send"])
+def test_a_python_without_pidfds_kills_what_is_left_all_the_same(
+    tmp_path: Path, strays: list[int], monkeypatch: pytest.MonkeyPatch, missing: tuple[Any, str]
+) -> None:
+    """As built with the headers of an older C library, which is how some distributions do it."""
+    monkeypatch.delattr(*missing, raising=False)
+
+    daemon = f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60' &"
+
+    result = sh(f"{daemon} while ! [ -s {tmp_path}/pid ]; do sleep 0.01; done")
+
+    strays.append(read_pid(tmp_path / "pid"))
+    assert result.returncode == 0
+    assert not alive(strays[0])
+
+
+def test_a_service_that_is_left_running_does_not_carry_the_mark_of_another_child(tmp_path: Path) -> None:
+    """Or who runs us in a check would kill the service that our restart hook has started."""
+    result = sh(
+        f"echo ${{VENVSHIP_CHILD-none}} > {tmp_path}/mark",
+        survivors="leave",
+        env={**ENV, "VENVSHIP_CHILD": "somebody.1"},
+    )
+
+    assert result.returncode == 0
+    assert (tmp_path / "mark").read_text() == "none\n"
+
+
 def test_left_overs_of_one_child_are_not_confused_with_another_child(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         long = pool.submit(sh, "sleep 1; echo still here")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import os
 import stat
 import struct
 import zipfile
@@ -27,7 +28,11 @@ from venvship.build import members
 from venvship.errors import InvalidWheelError
 
 MAX_UNPACKED: Final = 4 << 30
-"""Bytes that all members of one wheel may have together."""
+"""Bytes that all members of one wheel may have together, however small it is."""
+
+MAX_RATIO: Final = 50
+"""And how many times its own size, if that is more: libraries for GPUs unpack to over 10 GB, four times their
+size, and a bomb to a thousand times."""
 
 MAX_MEMBERS: Final = 200_000
 """Members of one wheel. The largest in use have some 30,000."""
@@ -100,7 +105,7 @@ def examine(archive: zipfile.ZipFile, filename: str, *, check_record: bool) -> C
     """
     with reading(filename):
         source = WheelFile(archive)
-        _check_members(filename, archive.infolist())
+        _check_members(filename, archive.infolist(), os.path.getsize(archive.filename or filename))
         facts = _facts(filename, source, archive)
         chosen = _choose(filename, source, archive, check_record=check_record)
     return Contents(facts=facts, members=chosen)
@@ -139,7 +144,7 @@ def reading(filename: str, member: str = "") -> Iterator[None]:
         raise refuse(filename, {member: f"it cannot be read: {error!r}"}) from error
 
 
-def _check_members(filename: str, infos: list[zipfile.ZipInfo]) -> None:
+def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> None:
     """Refuse an archive for what its directory says, before anything is read."""
     problems = {}
     for info in infos:
@@ -162,12 +167,13 @@ def _check_members(filename: str, infos: list[zipfile.ZipInfo]) -> None:
     if problems:
         raise refuse(filename, problems)
     total = sum(info.file_size for info in infos)
-    if len(infos) > MAX_MEMBERS or total > MAX_UNPACKED:
+    limit = max(MAX_UNPACKED, MAX_RATIO * size)
+    if len(infos) > MAX_MEMBERS or total > limit:
         raise refuse(
             filename,
             {
                 "": f"it unpacks to {len(infos)} members and {total} bytes; "
-                f"more than {MAX_MEMBERS} or {MAX_UNPACKED} is held to be an attack"
+                f"more than {MAX_MEMBERS} or {limit} is held to be an attack"
             },
         )
 

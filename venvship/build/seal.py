@@ -13,7 +13,7 @@ from venvship.build.compile import bytecode_tag
 from venvship.build.faults import build_faults
 from venvship.build.layout import SEAL_FOLDER
 from venvship.build.request import Assembled, BuildRequest
-from venvship.model.release import FORMAT, FileEntry, Manifest
+from venvship.model.release import FORMAT, FileEntry, Manifest, readable_json
 from venvship.system.files import create_file, fsync_directory, rename, set_mode, sync_filesystem
 from venvship.system.signals import Signals
 
@@ -77,10 +77,9 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
             message=request.message,
             venvship=__version__,
         )
-        text = json.dumps(manifest.to_json(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
         folder = os.path.join(release, SEAL_FOLDER)
         create_file(_temporary(release, FILES), files)
-        create_file(_temporary(release, MANIFEST), text.encode())
+        create_file(_temporary(release, MANIFEST), readable_json(manifest.to_json()))
         sync_filesystem(sync_fd)
         rename(_temporary(release, FILES), os.path.join(release, FILES))
         rename(_temporary(release, MANIFEST), os.path.join(release, MANIFEST))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ from venvship.api import Root
 from venvship.cli import render
 from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.main import cli
-from venvship.cli.options import Call, global_options, running_command
+from venvship.cli.options import Amount, Call, global_options, here, running_command
 from venvship.errors import UsageError
 
 message_option = click.option("-m", "--message", metavar="MSG", default="", help="Why; kept in the journal.")
@@ -48,8 +47,9 @@ def init(call: Call, name: str | None, python: str | None, lockfile: str) -> int
     Example: venvship -C /srv/shop init --python 3.11
     Exit:    0 made · 10 no such interpreter · 12 there is a root already, or it cannot be made
     """
-    path = Path(call.root_path) if call.root_path else Path.cwd()
-    result = Root.init(path, name=name, python=python, lockfile=lockfile, runtime=call.runtime())
+    result = Root.init(
+        here(call.root_path or ""), name=name, python=python, lockfile=lockfile, runtime=call.runtime()
+    )
     return render.success(call, result)
 
 
@@ -97,7 +97,7 @@ def release(call: Call, lockfiles: tuple[str, ...], message: str, **flags: bool)
     """
     root = call.open_root()
     result = root.release(
-        lockfiles=[os.path.abspath(path) for path in lockfiles],
+        lockfiles=[os.path.abspath(here(path)) for path in lockfiles],
         message=message,
         promote=not flags["no_promote"],
         rebuild=flags["rebuild"],
@@ -112,7 +112,7 @@ def release(call: Call, lockfiles: tuple[str, ...], message: str, **flags: bool)
 @click.option(
     "--jitter",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=Amount(min=0),
     default=0.0,
     help="Wait first, for a random time up to this.",
 )
@@ -280,7 +280,7 @@ def verify(call: Call, releases: tuple[str, ...], every: bool) -> int:
 
 @command("prune")
 @click.option("--keep", metavar="N", type=click.IntRange(min=2), help="Proven releases to keep.")
-@click.option("--keep-days", metavar="D", type=click.FloatRange(min=0), help="And all live within D days.")
+@click.option("--keep-days", metavar="D", type=Amount(min=0), help="And all live within D days.")
 @click.option("--dry-run", is_flag=True, help="Say what would go and why; remove nothing.")
 def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) -> int:
     """Remove old releases, and say why each stays or goes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import click
 from venvship.api import Root, default_runtime, own_command
 from venvship.cli.progress import PlainProgress
 from venvship.cli.terminal import Terminal
+from venvship.errors import NotARootError
 from venvship.model.progress import Phase
 from venvship.operations.workspace import Runtime
 from venvship.root import find_root
@@ -97,7 +99,7 @@ class Call:
         Raises:
             NotARootError: None was named, and there is none here or above.
         """
-        return Path(self.root_path) if self.root_path else find_root(Path.cwd())
+        return here(self.root_path) if self.root_path else find_root(here())
 
     def open_root(self) -> Root:
         """Open the root.
@@ -107,6 +109,37 @@ class Call:
         """
         self.root = Root.open(self.where(), runtime=self.runtime())
         return self.root
+
+
+class Amount(click.FloatRange):
+    """A number of seconds or days. click lets `nan` pass, which no range excludes, and `inf`."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Read it.
+
+        Raises:
+            click.BadParameter: It is no number, or not in the range.
+        """
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number to count with.", param, ctx)
+        return number
+
+
+def here(path: str = "") -> Path:
+    """A path from the command line, absolute; without one the working directory.
+
+    Raises:
+        NotARootError: The working directory is gone, as after the `rm -r` of another shell.
+    """
+    try:
+        return Path(path).absolute()
+    except FileNotFoundError as error:
+        raise NotARootError(
+            "this directory has been removed", hint="cd to one that is there, and name the root with -C /ROOT"
+        ) from error
 
 
 def global_options(command: F) -> F:
@@ -161,7 +194,7 @@ _OPTIONS = (
     click.option(
         "--wait",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=Amount(min=0),
         expose_value=False,
         callback=_store("wait"),
         help="How long to wait for another command to finish. [default: 0]",

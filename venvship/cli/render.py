@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from datetime import UTC, datetime
@@ -185,4 +186,13 @@ def _warnings(call: Call) -> None:
 
 
 def _print_json(body: dict[str, Any]) -> None:
-    write(sys.stdout, [json.dumps(body, ensure_ascii=False, sort_keys=False, default=str)], Terminal())
+    """Print JSON. It is UTF-8 (RFC 8259, section 8.1), or ASCII where the stream or a name is not."""
+    text = json.dumps(body, ensure_ascii=False, sort_keys=False, default=str)
+    try:
+        plain = codecs.lookup(sys.stdout.encoding or "ascii").name != "utf-8"
+        text.encode()
+    except (LookupError, UnicodeError):
+        plain = True
+    if plain:
+        text = json.dumps(body, sort_keys=False, default=str)
+    write(sys.stdout, [text], Terminal())

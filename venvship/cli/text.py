@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from venvship.cli import style
 from venvship.cli.dispatch import ByType
-from venvship.cli.layout import ago, columns, fold, format_bytes, join, labelled, pad, shorten, table, when
+from venvship.cli.layout import (
+    LEAST_LAST_COLUMN,
+    ago,
+    columns,
+    fold,
+    format_bytes,
+    join,
+    labelled,
+    pad,
+    shorten,
+    table,
+    when,
+)
 from venvship.model.release import readable
 
 if TYPE_CHECKING:
@@ -252,7 +264,10 @@ def _list(result: Listing, page: Page) -> list[str]:
     if not result.releases:
         return ["No releases yet.", *debris]
     rows = [(*map(style.faint, ("RELEASE", "STATE", "PKGS", "PYTHON")), "")]
-    room = None if page.width is None else page.width - LIST_COLUMNS
+    room = page.width
+    if room is not None:
+        beside = room - LIST_COLUMNS
+        room = beside if beside >= LEAST_LAST_COLUMN else room  # or it goes below its row
     for view in result.releases:
         marks = ", ".join(name for name, on in _marks(view) if on)
         said = shorten(" · ".join(filter(None, (marks, view.message))), room)

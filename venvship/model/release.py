@@ -83,6 +83,12 @@ def canonical_json(data: object) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
+def readable_json(data: object) -> bytes:
+    """As `canonical_json`, but for people: a line for each key, and a newline at the end."""
+    text = json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")
+
+
 def digest(data: object) -> str:
     """The SHA-256 of `canonical_json(data)`, as hexadecimal digits."""
     return hashlib.sha256(canonical_json(data)).hexdigest()

@@ -44,13 +44,16 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
 def after_failure(
     workspace: Workspace, settings: Settings, failure: BuildError | RejectedError | HeldError
 ) -> None:
-    """Tell the hook of a release that came to nothing before its switch.
+    """Tell the hook of a release that came to nothing before its switch; prune first, if it was built.
 
-    Not of a pause or a refusal that was told before; nor of a refusal that a person is reading just now.
+    It is not told of a pause, of a refusal that was told before, or of one that a person is reading just now.
 
     Raises:
-        InterruptedByError: A signal came while the hook ran.
+        InterruptedByError: A signal came during the clean-up, or while the hook ran.
     """
+    if isinstance(failure, RejectedError):
+        # Each of them is whole. A host whose check refuses every new lockfile would fill up with them.
+        prune_after(workspace, settings)
     if isinstance(failure, HeldError):
         if not workspace.runtime.unattended or failure.told:
             return

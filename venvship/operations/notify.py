@@ -73,7 +73,8 @@ def notify(
         "at": format_time(workspace.runtime.clock()),
     }
     context = workspace.context(release or current, previous=previous, event=event["event"])
-    payload = json.dumps(event, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    # A byte that is no UTF-8, in what a check printed, is a lone surrogate here, and an escape in JSON.
+    payload = json.dumps(event, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
     try:
         result = run_hook(
             "notify", settings.hooks.notify, context, timeout=settings.hooks.timeout, stdin=payload

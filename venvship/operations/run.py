@@ -69,5 +69,5 @@ def _find(program: str, search: str) -> str | None:
 
 
 def _not_run(message: str, code: int) -> int:
-    os.write(2, f"venvship run: {message}\n".encode())
+    os.write(2, f"venvship run: {message}\n".encode(errors="backslashreplace"))
     return code

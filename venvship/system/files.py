@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import stat
 import sys
@@ -24,6 +23,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from venvship.model.release import readable_json
 from venvship.system import failpoints
 
 FICLONE: Final = 0x40049409
@@ -129,11 +129,8 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644, 
 def write_json(
     path: str | os.PathLike[str], data: dict[str, Any], *, mode: int = 0o644, durable: bool = True
 ) -> None:
-    """`write_file` with JSON for people and programs: sorted keys, a newline at the end."""
-    text = json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
-    write_file(
-        path, text.encode(errors="backslashreplace"), mode=mode, durable=durable
-    )  # see `canonical_json`
+    """`write_file` with `readable_json`."""
+    write_file(path, readable_json(data), mode=mode, durable=durable)
 
 
 def create_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o444) -> None:

@@ -186,12 +186,19 @@ def get(endpoint: Endpoint, patience: Patience) -> Answer:
         # The response only ever calls `makefile` of what it is given.
         response = HTTPResponse(cast("socket.socket", channel), method="GET")
         stack.callback(response.close)
-        response.begin()
-        body = response.read(MAX_BODY)
+        try:
+            response.begin()
+            body = response.read(MAX_BODY)
+        except OSError:
+            raise
+        except ValueError as error:
+            # Such as a chunk of negative size, which http.client does not expect.
+            raise HTTPException(f"malformed: {error}") from error
         if response.length and len(body) < MAX_BODY:
             raise HTTPException("the connection was closed in the middle of the answer")
-        head = f"HTTP {response.status} {response.reason}\n{response.headers}"
-        return Answer(response.status, head, body)
+        # Not `str(response.headers)`: it folds them for a mail, and fails on what could not be sent as one.
+        fields = "".join(f"{name}: {value}\n" for name, value in response.getheaders())
+        return Answer(response.status, f"HTTP {response.status} {response.reason}\n{fields}\n", body)
 
 
 def connect(host: str, port: int, patience: Patience) -> socket.socket:

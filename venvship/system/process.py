@@ -86,8 +86,8 @@ def run(
 
     Args:
         argv: Program and arguments. The program is looked up in the PATH of `env`, relative to `cwd`.
-        env: The whole environment of the child. With `survivors="kill"` a variable `VENVSHIP_CHILD` is
-            added, by which what the child leaves running is found again.
+        env: The whole environment of the child, but for `VENVSHIP_CHILD`: with `survivors="kill"` it is set,
+            so that what the child leaves running is found again, and otherwise taken out.
         cwd: The directory it runs in.
         timeout: Seconds until its group is ended: SIGTERM, two seconds of grace, SIGKILL.
         signals: A signal received there ends it in the same way.
@@ -298,7 +298,10 @@ class _Child:
         self.stdout = Head(output_cap)
         self._own_log = survivors == "leave"
         self._tag = None if self._own_log else f"{_GUARD.mark}.{next(self._numbers)}"
-        variables = dict(env) if self._tag is None else {**env, VARIABLE: self._tag}
+        # One of ours may run in a child of ours; what it leaves running belongs to neither.
+        variables = {name: value for name, value in env.items() if name != VARIABLE}
+        if self._tag is not None:
+            variables[VARIABLE] = self._tag
         gated = all(_SHELL_NAME.fullmatch(name) for name in variables)
         if gated:
             gate = _GATE_WITHOUT_INPUT if stdin is None else _GATE

@@ -58,14 +58,30 @@ def kill_stragglers(group: int, tag: str | None) -> None:
     while (found := [pid for pid in _pids() if _belongs(pid, group, mark)]) and time.monotonic() < end:
         for pid in found:
             with contextlib.suppress(OSError):
-                handle = os.pidfd_open(pid)
-                try:
-                    # Looked at again with a handle in hand: the number may be somebody else's by now.
-                    if _belongs(pid, group, mark):
-                        signal.pidfd_send_signal(handle, signal.SIGKILL)
-                finally:
-                    os.close(handle)
+                _kill(pid, group, mark)
         time.sleep(0.005)
+
+
+def _kill(pid: int, group: int, mark: bytes | None) -> None:
+    """Kill a process if it still is what it was: its number may be somebody else's by now.
+
+    With a pidfd in hand a last look settles that. Some builds of Python have none (their C library's headers
+    were older), nor have kernels before 5.3; then the look comes an instant before, which is the risk taken.
+    """
+    handle = None
+    if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(pid)
+    try:
+        if not _belongs(pid, group, mark):
+            return
+        if handle is None:
+            os.kill(pid, signal.SIGKILL)
+        else:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _pids() -> Iterator[int]:
