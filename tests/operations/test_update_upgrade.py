@@ -141,7 +141,8 @@ def test_a_kill_after_the_promotion_does_not_downgrade(shop: Site, wheelhouse: P
     switched = max(number for number, effect in enumerate(every) if effect.endswith("/current"))
     written = max(number for number, effect in enumerate(every) if effect.endswith("/requirements.txt"))
     assert switched < written
-    for number in range(switched + 2, written + 6):
+    # Every second effect; the torture takes all of them.
+    for number in range(switched + 2, written + 6, 2):
         scenario.restore()
         assert run_forked(shop, scenario.command, plan=f"kill@{number}").code == -9
         done = shop.run("update")
