@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -19,6 +20,7 @@ from venvship.errors import (
     NothingToRollBackToError,
     NotWritableError,
     ProgramNotFoundError,
+    RejectedError,
     ReleaseError,
     RootError,
 )
@@ -182,6 +184,27 @@ def test_a_signal_in_the_prune_after_a_release_leaves_it_live_and_the_hook_is_to
     assert caught.value.result.outcome == "promoted"  # type: ignore[attr-defined]
     assert site.current == two[0]
     assert json.loads(told.read_text())["event"] == "released"
+
+
+def test_a_signal_while_old_releases_go_leaves_a_refusal_what_it_is(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.release("1.0")
+    told = tmp_path / "told"
+    check = "[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['false']\n"
+    site.settings(f"[hooks]\nnotify = ['sh', '-c', 'cat > {told}']\n{check}")
+    signals = Signals()
+
+    def prune_after(*_: Any) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        signals.raise_if_received()
+        raise AssertionError
+
+    monkeypatch.setattr(afterwards, "prune_after", prune_after)
+    site.lock("1.1")
+    with signals.install(), pytest.raises(RejectedError):
+        site.open(signals=signals).release()
+    assert json.loads(told.read_text())["event"] == "rejected"
 
 
 def test_recovery_at_boot_needs_no_settings(site: Site, two: tuple[str, str], tmp_path: Path) -> None:

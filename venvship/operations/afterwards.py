@@ -49,11 +49,14 @@ def after_failure(
     It is not told of a pause, of a refusal that was told before, or of one that a person is reading just now.
 
     Raises:
-        InterruptedByError: A signal came during the clean-up, or while the hook ran.
+        InterruptedByError: A signal came while the hook ran.
     """
+    signals = workspace.runtime.signals
     if isinstance(failure, RejectedError):
-        # Each of them is whole. A host whose check refuses every new lockfile would fill up with them.
-        prune_after(workspace, settings)
+        # Each of them is whole. A host whose check refuses every new lockfile would fill up with them. The
+        # next command makes good what a signal cuts short; why it was refused matters more.
+        with contextlib.suppress(InterruptedByError):
+            prune_after(workspace, settings)
     if isinstance(failure, HeldError):
         if not workspace.runtime.unattended or failure.told:
             return
@@ -64,7 +67,8 @@ def after_failure(
         outcome = "rejected" if isinstance(failure, RejectedError) else "build-failed"
     release = failure.data.get("release")
     reason = failure.message.splitlines()[0]
-    notify(workspace, settings, outcome, release=release, previous=None, reason=reason)
+    with signals.deferred() if signals.pending else contextlib.nullcontext():
+        notify(workspace, settings, outcome, release=release, previous=None, reason=reason)
 
 
 def _notify(workspace: Workspace, settings: Settings, switched: Switched) -> None:
