@@ -65,12 +65,21 @@ def test_refused_releases_do_not_pile_up(site: Site) -> None:
     assert there(site) == {live, caught.value.data["release"]}
 
 
+def test_the_log_of_what_was_refused_can_be_read_even_if_no_failed_release_is_kept(site: Site) -> None:
+    live = site.release("1.0")
+    site.settings("keep_failed = 0\n[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['false']\n")
+    site.lock("1.1")
+    with pytest.raises(RejectedError) as caught:
+        site.open().release()
+    assert there(site) == {live}
+    assert Path(caught.value.data["log"]).is_file()
+
+
 def test_the_oldest_go_and_the_last_ones_stay(site: Site, four: list[str]) -> None:
     a, b, c, d = four
     assert prune(site) == {d: "current", c: "previous: where a rollback goes"}
     assert there(site) == {c, d}
     assert not {a, b} & set(os.listdir(site.path / "state" / "leases"))
-    assert not {a, b} & set(os.listdir(site.path / "log"))
     assert [view.id for view in site.open().list().releases] == [d, c]
     with pytest.raises(NoSuchReleaseError):
         site.open().show(a)

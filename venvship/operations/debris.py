@@ -14,7 +14,7 @@ from venvship.system import files
 from venvship.system.mutex import shared
 
 KEPT_LOGS: Final = 20
-"""How many logs of builds that became no release are kept, the last ones."""
+"""How many logs are kept of releases that are gone, and of builds that became none: the last ones."""
 
 
 def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
@@ -114,7 +114,10 @@ def _sweep_store(workspace: Workspace) -> bool:
 
 
 def _sweep_logs(workspace: Workspace, history: History) -> None:
-    """Keep the logs of releases, and of the last builds that became none: a failing cron job makes many."""
+    """Keep the logs of releases, and the last of others: a failing cron job makes many.
+
+    A release that failed may be pruned by the very command that says where its log is.
+    """
     layout = workspace.layout
     known = {*workspace.releases(history), *layout.sealed()}
     # By name, which is by the clock of the time: which diagnostics stay is no truth that matters.

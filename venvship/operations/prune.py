@@ -245,7 +245,6 @@ class _Pruning:
                 # Some file systems refuse to rename a directory (EXDEV on overlayfs). The journal has it.
                 discard(workspace, decision.id)
             files.remove_name(layout.lease(decision.id))
-        files.remove_tree(layout.log(decision.id))
         if not recorded:
             files.empty_directory(trash)
             if not self._record(decision):
