@@ -60,16 +60,19 @@ class RootLayout:
 
         Raises:
             NotARootError: It is no directory, or holds no `venvship.toml` and never was a root.
-            RootError: Its path cannot be used.
+            RootError: Its path cannot be used, or not by this user.
         """
         real = Path(os.path.realpath(path))
-        if not real.is_dir():
-            raise NotARootError(f"{real} is not a directory", hint="make a root with `venvship init`")
-        # A root whose settings are gone is still one: a rollback works without them.
-        if not (real / SETTINGS_NAME).exists() and not (real / "state" / "journal.jsonl").exists():
-            raise NotARootError(
-                f"{real} holds no {SETTINGS_NAME}", hint=f"make a root with `venvship -C {real} init`"
-            )
+        try:
+            if not real.is_dir():
+                raise NotARootError(f"{real} is not a directory", hint="make a root with `venvship init`")
+            # A root whose settings are gone is still one: a rollback works without them.
+            if not (real / SETTINGS_NAME).exists() and not (real / "state" / "journal.jsonl").exists():
+                raise NotARootError(
+                    f"{real} holds no {SETTINGS_NAME}", hint=f"make a root with `venvship -C {real} init`"
+                )
+        except OSError as error:
+            raise RootError(f"cannot look at {real}: {error.strerror}") from error
         refuse_path(str(real))
         return cls(real)
 

@@ -25,6 +25,8 @@ from tests.support.answers import (
 )
 from tests.support.roots import Finished, Site, command, make_site
 from tests.support.wheels import Distribution
+from venvship.errors import RootError
+from venvship.root import RootLayout
 
 NOBODY = 65534
 
@@ -98,6 +100,23 @@ def test_a_working_directory_that_is_gone_gives_12(shop: Site, tmp_path: Path, a
         check=False,
     )
     refusal(Finished(done.returncode, done.stdout, done.stderr), 12, "not-a-root")
+
+
+def test_a_root_that_may_not_be_looked_at_gives_12(shop: Site, tmp_path: Path) -> None:
+    refusal(shop.run("status", "-C", str(tmp_path / ("x" * 300)), "--json"), 12, "root-unusable")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    as_root = os.geteuid() == 0
+    closed.chmod(0o700 if as_root else 0)
+    if as_root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(RootError, match="cannot look at"):
+            RootLayout.at(closed / "root")
+    finally:
+        if as_root:
+            os.seteuid(0)
+        closed.chmod(0o700)
 
 
 # -- current is not ours ------------------------------------------------------------------------------------

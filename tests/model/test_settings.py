@@ -231,6 +231,7 @@ def test_an_unknown_key_names_the_nearest_known_one(text: str, key: str, suggest
         ("keep = 2.0", "keep"),
         ("keep_days = -1", "keep_days"),
         ("keep_days = nan", "keep_days"),
+        pytest.param(f"keep_days = 1{'0' * 400}", "keep_days", id="more than any float"),
         ("keep_days = 1979-05-27", "keep_days"),
         ("keep_failed = -1", "keep_failed"),
         ("link = 1", "link"),

@@ -7,6 +7,25 @@ from pathlib import Path
 from tests.support.roots import Site
 
 
+def test_only_what_is_ours_goes_from_the_state(site: Site) -> None:
+    """Whatever keeps a hidden folder there, a file manager perhaps, stops no update, and loses nothing."""
+    site.release("1.0")
+    site.lock("1.0")
+    state = site.path / "state"
+    theirs = [state / ".snapshot", state / ".DS_Store", state / ".python.json.swp"]
+    theirs[0].mkdir()
+    theirs[1].touch()
+    theirs[2].touch()
+    ours = state / ".operation.json.0123abcd"
+    ours.touch()
+    assert site.run("update").code == 0
+    assert not ours.exists()
+    assert all(path.exists() for path in theirs)
+    before = {path: path.stat().st_mtime_ns for path in state.iterdir()}
+    assert site.run("update").code == 0
+    assert {path: path.stat().st_mtime_ns for path in state.iterdir()} == before
+
+
 def test_what_cannot_be_removed_from_the_store_is_tried_again(site: Site, tmp_path: Path) -> None:
     """The scratch says that a build was interrupted; without it, nobody would look into the store again."""
     site.release("1.0")

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tests.contract.test_start import snapshot
 from tests.support.roots import Site, command, make_site
 from tests.support.wheels import Distribution
 from venvship.api import Root
+from venvship.errors import SettingsError
+from venvship.operations import schedule
 
 ODD = 'a 100%h $HOME\'s "shop"'
 needs_systemd = pytest.mark.skipif(
@@ -161,6 +164,54 @@ def test_nothing_is_written_and_no_mutex_is_taken(site: Site) -> None:
     for kind in ("cron", "systemd"):
         assert site.run("schedule", kind).code == 0
     assert snapshot(site.path) == before
+
+
+def test_the_units_of_another_root_with_the_same_name_are_not_overwritten(
+    site: Site, odd: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "units"
+    folder.mkdir()
+    monkeypatch.setattr(schedule, "FOLDER", str(folder))
+    name = (odd.path / "venvship.toml").read_text().splitlines()[0]
+    (site.path / "venvship.toml").write_text(f"{name}\n")
+    for mine, other in ((site, odd), (odd, site)):
+        for file in Root.open(mine.path, runtime=mine.runtime()).schedule("systemd").files:
+            (folder / os.path.basename(str(file.path))).write_text(file.content)
+        assert Root.open(mine.path, runtime=mine.runtime()).schedule("systemd", every="1d").files
+        with pytest.raises(SettingsError, match="another root"):
+            Root.open(other.path, runtime=other.runtime()).schedule("systemd")
+        assert Root.open(other.path, runtime=other.runtime()).schedule("cron").files
+        for path in folder.iterdir():
+            path.unlink()
+
+
+def test_a_store_that_is_a_link_may_be_written(site: Site, tmp_path: Path) -> None:
+    real = tmp_path / "big disk"
+    real.mkdir()
+    (site.path / "store").symlink_to(real)
+    (site.path / "venvship.toml").write_text("name = 'shop'\n")
+    unit = site.run("schedule", "systemd").out
+    assert f'\nReadWritePaths={site.path} "{real}"\n' in unit
+    assert f'\nRequiresMountsFor={site.path} "{real}"\n' in unit
+
+
+@pytest.mark.parametrize("what", ["nothing", "lockfile", "command", "interpreter"])
+def test_a_home_that_a_link_or_a_relative_path_leads_to_is_not_hidden(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(schedule, "home_directory", lambda _uid: "/nonexistent")
+    monkeypatch.setattr(schedule, "_interpreter", lambda _workspace: ())
+    links = {name: tmp_path / name for name in ("lockfile", "command", "interpreter")}
+    for name, link in links.items():
+        link.symlink_to("/home/ops/it" if name == what else "/usr/bin/it")
+    lockfile = os.path.relpath(links["lockfile"], site.path)
+    (site.path / "venvship.toml").write_text(f"name = 'shop'\nlockfile = '{lockfile}'\n")
+    monkeypatch.setattr(sys, "executable", str(links["interpreter"]))
+
+    found = Root.open(site.path, runtime=site.runtime()).schedule("systemd", command=[str(links["command"])])
+
+    wanted = "yes" if what == "nothing" else "read-only"
+    assert f"\nProtectHome={wanted}\n" in found.files[0].content
 
 
 def test_a_store_elsewhere_may_be_written(site: Site) -> None:

@@ -20,6 +20,7 @@ from venvship.api import Root
 from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
 from venvship.operations.environment import Environment, read_environment
 from venvship.operations.update import UpdateResult
+from venvship.system.mutex import Mutex
 
 BAD_12 = """
 [[check]]
@@ -169,6 +170,44 @@ def test_a_failed_build_is_tried_again_after_pauses_that_double(site: Site, cloc
         clock.tick()
     assert tried == [0, 5, 15, 35, 75, 155]
     assert site.events().count("build-failed") == len(tried)
+
+
+def test_failures_of_weeks_ago_make_no_pause_longer(site: Site, clock: Clock) -> None:
+    """Between two of them, what worked and changed nothing left no trace, such as locking."""
+    site.release("1.0")
+    break_index(site)
+    for _ in range(4):
+        with pytest.raises(BuildError, match=r"^(?!.*attempts failed)"):
+            update(site, clock)
+        clock.tick(7 * 24 * 60)
+    with pytest.raises(BuildError):
+        update(site, clock)
+    clock.tick(4)
+    with pytest.raises(PausedError, match="the last attempt failed"):
+        update(site, clock)
+    clock.tick(2)
+    with pytest.raises(BuildError) as caught:
+        update(site, clock)
+    assert not isinstance(caught.value, PausedError)
+
+
+def test_a_root_that_has_lost_an_interpreter_settles_all_the_same(site: Site) -> None:
+    """There is nothing to go back to then; an update that has nothing to do says and does nothing."""
+    lost = [site.release("1.0"), site.release("1.1")]
+    for release in lost:
+        folder = site.path / "releases" / release / "bin"
+        folder.chmod(0o755)
+        for python in [
+            name for name in folder.iterdir() if name.is_symlink() and os.path.isabs(os.readlink(name))
+        ]:
+            python.unlink()
+            python.symlink_to("/nonexistent/python3")
+    site.release("1.2")
+    assert not (site.path / "previous").is_symlink()
+    before = names(site.path)
+    with Mutex(str(site.path / "state" / "switch.mutex"), "switch").hold():
+        assert site.run("update").code == 0
+    assert names(site.path) == before
 
 
 def test_a_pause_is_one_line_and_code_20_and_nothing_is_attempted(site: Site) -> None:

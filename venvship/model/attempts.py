@@ -19,13 +19,16 @@ FIRST_PAUSE: Final = timedelta(minutes=5)
 
 LONGEST_PAUSE: Final = timedelta(hours=6)
 
+FORGOTTEN: Final = timedelta(days=2)
+"""So long after a pause was over, a failure is the first one again: who tries daily was there meanwhile."""
+
 LOCKING: Final = ""
 """What stands for the environment that a `lock` would have made, and did not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """What was tried with one environment and came to nothing, since it last came to something.
+    """What was tried with one environment and came to nothing, since it last came to something, or in a row.
 
     Attributes:
         count: How often.
@@ -118,5 +121,8 @@ def _failed(attempts: Attempts, environment: str | None, event: Event) -> None:
     if environment is None:
         return
     before = attempts.failures.get(environment)
+    if before is not None and event.at - before.until > FORGOTTEN:
+        # What works and changes nothing, such as locking, leaves no trace that would say so.
+        before = None
     count = before.count + 1 if before else 1
     attempts.failures[environment] = Failures(count, event.at, event.reason)

@@ -50,7 +50,7 @@ class Units:
         user: Who owns the root.
         command: venvship with `-C ROOT`; an argument list, its program an absolute path.
         writable: Directories besides the root that an update writes to.
-        needed: Absolute paths that hooks, checks and the build need to see.
+        needed: Absolute paths that venvship, hooks, checks and the build need to see, and what they lead to.
         restart: The restart hook; empty for none.
         hooks: The programs of all hooks and checks that are commands, with their arguments.
     """
@@ -73,6 +73,11 @@ class Units:
     def boot(self) -> str:
         """The name of the unit that recovers at boot, without its suffix."""
         return f"venvship-boot-{escape_name(self.name)}"
+
+    def is_of_this_root(self, service: str) -> bool:
+        """Whether the text of an installed unit updates the same root, whatever else it says."""
+        start = f"RequiresMountsFor={_quoted(self.root)} "
+        return any(f"{line} ".startswith(start) for line in service.splitlines())
 
     def files(self, every: Every) -> tuple[tuple[str, str], ...]:
         """The units, each with its path.

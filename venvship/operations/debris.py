@@ -59,7 +59,7 @@ def has_debris(workspace: Workspace, history: History) -> bool:
     names = os.listdir(workspace.layout.state)
     return (
         bool(workspace.debris(history))
-        or any(name.startswith((SCRATCH_PREFIX, ".")) for name in names)
+        or any(name.startswith(SCRATCH_PREFIX) or files.left_over_of(name) for name in names)
         or workspace.journal.read().torn
     )
 
@@ -76,16 +76,16 @@ def _mend_journal(workspace: Workspace) -> None:
 
 
 def _sweep_temporary_names(workspace: Workspace) -> list[str]:
-    """Remove what killed writers left in `state/`. Under the mutexes of those who write there now."""
+    """Remove what killed writers left in `state/`, only that, under the mutexes of who writes there now."""
     state = workspace.layout.state
-    if not any(name.startswith(".") for name in os.listdir(state)):
+    if not any(map(files.left_over_of, os.listdir(state))):
         return []
     with (
         contextlib.suppress(BusyError),
         workspace.mutex("switch").hold(),
         workspace.journal_mutex.hold(wait=5),
     ):
-        names = [name for name in os.listdir(state) if name.startswith(".")]
+        names = [name for name in os.listdir(state) if files.left_over_of(name)]
         for name in names:
             files.remove_name(state / name)
         return names

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,8 +27,6 @@ from venvship.system import files
 
 NEW_MODE: Final = 0o644
 """Of a lockfile that was not there before."""
-
-_LEFT_OVER: Final = re.compile(r"[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +242,7 @@ def write_lockfile(path: str, content: bytes) -> None:
     """
     folder, name = os.path.split(path)
     for other in os.listdir(folder):
-        if other.startswith(f".{name}.") and _LEFT_OVER.fullmatch(other.removeprefix(f".{name}.")):
+        if files.left_over_of(other) == name:
             files.remove_name(os.path.join(folder, other))
     try:
         mode = stat.S_IMODE(os.stat(path).st_mode)

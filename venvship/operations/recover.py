@@ -161,8 +161,14 @@ def is_settled(workspace: Workspace, history: History) -> bool:
         and current == history.expected
         and not layout.strays()
         and (current is None or layout.release(current).is_dir())
-        and layout.previous() == history.rollback_target(current, lambda name: layout.release(name).is_dir())
+        and layout.previous()
+        == history.rollback_target(current, lambda name: _may_be_usable(workspace, name))
     )
+
+
+def _may_be_usable(workspace: Workspace, release_id: str) -> bool:
+    """Whether a release is there and has its interpreter, which many lose at once when that one goes."""
+    return workspace.layout.release(release_id).is_dir() and not workspace.interpreter_problem(release_id)
 
 
 def _renew_previous(workspace: Workspace) -> None:

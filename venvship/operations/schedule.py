@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from venvship.errors import VenvshipError
+from venvship.errors import SettingsError, VenvshipError
 from venvship.model.schedule import crontab, parse_every
 from venvship.model.settings import Settings
-from venvship.model.systemd_units import Units
+from venvship.model.systemd_units import FOLDER, Units
 from venvship.operations.workspace import Workspace
 from venvship.root import home_directory, user_name
 
@@ -67,7 +68,8 @@ def schedule(
 
     Raises:
         UsageError: No crontab can say the interval, or a path cannot stand where it has to.
-        SettingsError: The settings cannot be read, or the name is too long for a unit.
+        SettingsError: The settings cannot be read, or the name is too long for a unit, or another root's
+            units have it.
     """
     interval = parse_every(every)
     settings = workspace.settings()
@@ -87,6 +89,7 @@ def schedule(
     else:
         units = _units(workspace, settings, user=user, home=home_directory(owner), command=base)
         files = [ScheduleFile(path, text) for path, text in units.files(interval)]
+        _require_free(units)
         names = " ".join(map(shlex.quote, (f"{units.update}.timer", f"{units.boot}.service")))
         advice = [
             "Each text begins with the name of its file. To write them, and to start the timer:",
@@ -100,7 +103,8 @@ def _units(
     workspace: Workspace, settings: Settings, *, user: str, home: str, command: tuple[str, ...]
 ) -> Units:
     root = workspace.layout.path
-    store = os.path.normpath(root / settings.store)
+    # Where it is, not what leads there: mounts and read-only trees are about that.
+    store = os.path.realpath(root / settings.store)
     hooks = [hook for hook in (settings.hooks.prepare, settings.hooks.restart, settings.hooks.notify) if hook]
     hooks += [check.target for check in settings.checks if check.kind == "command"]
     sockets = [
@@ -109,18 +113,40 @@ def _units(
         for target in check.target
         if target.startswith("unix:")
     ]
-    needed = [home, settings.python or "", *_interpreter(workspace), *settings.lockfile, *sockets]
+    needed = [home, settings.python or "", *_interpreter(workspace), *sockets]
+    needed += [command[0], sys.executable]
     needed += [word for hook in hooks for word in hook]
+    needed += [str(root / name) for name in (*settings.lockfile, *settings.lock.inputs)]
+    absolute = [os.path.normpath(path) for path in needed if path.startswith("/")]
     return Units(
         name=settings.name,
         root=str(root),
         user=user,
         command=command,
         writable=() if f"{store}/".startswith(f"{root}/") else (store,),
-        needed=tuple(os.path.normpath(path) for path in needed if path.startswith("/")),
+        needed=tuple(dict.fromkeys([*absolute, *map(os.path.realpath, absolute)])),
         restart=settings.hooks.restart or (),
         hooks=tuple(hooks),
     )
+
+
+def _require_free(units: Units) -> None:
+    """Refuse to overwrite the units of another root: their names come from the application's.
+
+    Raises:
+        SettingsError: There are such.
+    """
+    path = f"{FOLDER}/{units.update}.service"
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            installed = file.read()
+    except OSError:
+        return
+    if not units.is_of_this_root(installed):
+        raise SettingsError(
+            f"{path} updates another root that is called {units.name!r}, too",
+            hint="set another `name` in venvship.toml; or remove that file if that root is no more",
+        )
 
 
 def _interpreter(workspace: Workspace) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -31,6 +32,8 @@ FICLONE: Final = 0x40049409
 
 FULL_DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The errors that mean "no room"."""
+
+_LEFT_OVER: Final = re.compile(r"\.(.+)\.[0-9a-f]{8}")
 
 
 def fsync_directory(path: str | os.PathLike[str]) -> None:
@@ -220,6 +223,16 @@ def rename(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> No
     """
     failpoints.reach("rename", target)
     os.replace(source, target)
+
+
+def left_over_of(name: str) -> str:
+    """The name of the file that a name in the same directory was to become, had `write_file` not been killed.
+
+    Returns:
+        `""` for a name that `write_file` does not make.
+    """
+    found = _LEFT_OVER.fullmatch(name)
+    return found[1] if found else ""
 
 
 def temporary_name(target: str, prefix: str) -> str:
