@@ -191,17 +191,25 @@ def test_failures_of_weeks_ago_make_no_pause_longer(site: Site, clock: Clock) ->
     assert not isinstance(caught.value, PausedError)
 
 
-def test_a_root_that_has_lost_an_interpreter_settles_all_the_same(site: Site) -> None:
-    """There is nothing to go back to then; an update that has nothing to do says and does nothing."""
-    lost = [site.release("1.0"), site.release("1.1")]
-    for release in lost:
-        folder = site.path / "releases" / release / "bin"
-        folder.chmod(0o755)
-        for python in [
-            name for name in folder.iterdir() if name.is_symlink() and os.path.isabs(os.readlink(name))
-        ]:
-            python.unlink()
-            python.symlink_to("/nonexistent/python3")
+def lose_interpreter(release: Path) -> None:
+    folder = release / "bin"
+    folder.chmod(0o755)
+    for link in [path for path in folder.iterdir() if path.is_symlink() and os.path.isabs(os.readlink(path))]:
+        link.unlink()
+        link.symlink_to("/nonexistent/python3")
+
+
+def lose_file(release: Path) -> None:
+    [path] = release.glob("lib/python*/site-packages/app.py")
+    path.parent.chmod(0o755)
+    path.unlink()
+
+
+@pytest.mark.parametrize("lose", [lose_interpreter, lose_file])
+def test_a_root_settles_where_nothing_can_be_gone_back_to(site: Site, lose: Callable[[Path], None]) -> None:
+    """An update that has nothing to do says and does nothing, whatever happened to older releases."""
+    for release in (site.release("1.0"), site.release("1.1")):
+        lose(site.path / "releases" / release)
     site.release("1.2")
     assert not (site.path / "previous").is_symlink()
     before = names(site.path)

@@ -161,20 +161,34 @@ def is_settled(workspace: Workspace, history: History) -> bool:
         and current == history.expected
         and not layout.strays()
         and (current is None or layout.release(current).is_dir())
-        and layout.previous()
-        == history.rollback_target(current, lambda name: _may_be_usable(workspace, name))
+        and _is_previous_right(workspace, history, current)
     )
 
 
-def _may_be_usable(workspace: Workspace, release_id: str) -> bool:
-    """Whether a release is there and has its interpreter, which many lose at once when that one goes."""
-    return workspace.layout.release(release_id).is_dir() and not workspace.interpreter_problem(release_id)
+def _is_previous_right(workspace: Workspace, history: History, current: str | None) -> bool:
+    """Whether `previous` names what `_renew_previous` would have it name.
+
+    By a few names first. Where those would name another one, that may be damaged, and was passed over.
+    """
+
+    def is_there(release_id: str) -> bool:
+        # Its interpreter, too: many releases lose that at once.
+        return workspace.layout.release(release_id).is_dir() and not workspace.interpreter_problem(release_id)
+
+    previous = workspace.layout.previous()
+    if previous == history.rollback_target(current, is_there):
+        return True
+    return previous == _goal(workspace, history, current)
+
+
+def _goal(workspace: Workspace, history: History, current: str | None) -> str | None:
+    """What `previous` has to name."""
+    return history.rollback_target(current, lambda name: not workspace.problem(name))
 
 
 def _renew_previous(workspace: Workspace) -> None:
     """Make `previous` name what a rollback goes to: a crash may come between the outcome and the link."""
-    current = workspace.layout.current()
-    goal = workspace.history().rollback_target(current, lambda name: not workspace.problem(name))
+    goal = _goal(workspace, workspace.history(), workspace.layout.current())
     links.set_previous(workspace, goal, links.find_armed(workspace, goal))
 
 
