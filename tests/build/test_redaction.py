@@ -52,6 +52,7 @@ def test_a_variable_that_holds_a_whole_url_hides_its_password_too() -> None:
         ("get http://u:p@host/x now", "get http://****@host/x now"),
         ("get http://u:p@ss@host/x", "get http://****@host/x"),
         ("get https://u:p/w@host/x now", "get https://****@host/x now"),
+        ("get https://u:p/w@x@host/y now", "get https://****@host/y now"),
         ("http://host:8080/x and a@b", "http://host:8080/x and a@b"),
         ("('https://token@host/x')", "('https://****@host/x')"),
         ("https://host/x?token=abc&y=1#sha256=00", "https://host/x?****#sha256=00"),

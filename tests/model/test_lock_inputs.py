@@ -11,6 +11,7 @@ from venvship.model.release import Package
 
 LOCKFILE = "/srv/shop/requirements.txt"
 HASH = f"--hash=sha256:{'0' * 64}"
+MARKERS = {"python_version": "3.11", "extra": ""}
 
 
 def read(
@@ -110,15 +111,31 @@ def test_options_stand_below_the_header(end: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (f"a==1 --hash=md5:{'0' * 32}", "a==1"),
+        (f"a[b]==1 {HASH} --config-settings x=y", "a==1"),
+        ("a==1.x --hash=sha256:0", ""),
+        ("a==1 ; 'x' in extras", ""),
+        ("a==1 ; python_version < '3.12'", "a==1 ; python_version < '3.12'"),
+        ("a==2 ; python_version >= '3.12'", ""),
+    ],
+)
+def test_of_a_pin_is_kept_what_pip_takes_for_this_interpreter(line: str, kept: str) -> None:
+    """`lock` is what mends a lockfile that `release` refuses."""
+    assert kept_pins(f"{line}\n".encode(), MARKERS).decode().strip() == kept
+
+
 def test_pins_are_kept_with_their_hashes_and_nothing_else_is() -> None:
     text = (
         "--index-url https://a.example/\n"
         f"Django[bcrypt]==5.2 ; python_version > '3' \\\n    {HASH} \\\n    {HASH}\n    # via -r a.in\n"
         "-r other.txt\n-e ./src\n./w/one-1.0-py3-none-any.whl\nb>=2\nc==1,<2\nd===1\ne @ https://a.example/e.whl\n"
     )
-    assert kept_pins(text.encode()).decode() == (
+    assert kept_pins(text.encode(), MARKERS).decode() == (
         f"Django[bcrypt]==5.2 ; python_version > '3' \\\n    {HASH} \\\n    {HASH}\nd===1\n"
     )
     assert pinned_packages(text.encode()) == [Package("django", "5.2"), Package("d", "1")]
-    assert kept_pins(text.replace("\n", "\r\n").encode()).count(b"\r\n") == 4
-    assert kept_pins(b"\xff\xfe") == b""
+    assert kept_pins(text.replace("\n", "\r\n").encode(), MARKERS).count(b"\r\n") == 4
+    assert kept_pins(b"\xff\xfe", MARKERS) == b""

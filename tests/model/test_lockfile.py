@@ -132,9 +132,10 @@ def test_a_selection_of_nothing_is_refused_and_names_the_interpreter() -> None:
     assert "`python` in venvship.toml" in caught.value.message
 
 
-def test_a_marker_that_cannot_be_evaluated_is_refused() -> None:
+@pytest.mark.parametrize("marker", ["sys_platform ~= 'linux'", "'x' in extras", "'x' in dependency_groups"])
+def test_a_marker_that_cannot_be_evaluated_is_refused(marker: str) -> None:
     with pytest.raises(LockfileError, match="cannot evaluate its marker"):
-        selected(f"a==1 ; sys_platform ~= 'linux' --hash={A}\nb==1 --hash={A}")
+        selected(f"a==1 ; {marker} --hash={A}\nb==1 --hash={A}")
 
 
 def test_extras_and_groups_without_effect_are_refused() -> None:

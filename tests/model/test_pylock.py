@@ -155,6 +155,48 @@ def test_markers_extras_and_groups_choose_packages() -> None:
     assert "`[build] groups` names nope" in problem(text, groups=["nope"])[1]
 
 
+def test_default_groups_can_be_chosen_where_they_are_not_among_the_others() -> None:
+    """PEP 751 has them named apart."""
+    text = f'{HEAD}dependency-groups = ["dev"]\ndefault-groups = ["default"]\n' + "".join(
+        package(name, wheels(f"{name}-1.0-py3-none-any.whl"), marker=f'"{group}" in dependency_groups')
+        for name, group in [("a", "default"), ("b", "dev")]
+    )
+    assert [r.name for r in chosen(text)] == ["a"]
+    assert [r.name for r in chosen(text, groups=["default", "dev"])] == ["a", "b"]
+    assert "the file has dev, default" in problem(text, groups=["nope"])[1]
+
+
+def test_pip_is_not_told_a_marker_that_has_been_decided() -> None:
+    text = f'{HEAD}dependency-groups = ["prod"]\ndefault-groups = ["prod"]\n' + package(
+        "a", wheels("a-1.0-py3-none-any.whl"), marker='"prod" in dependency_groups'
+    )
+    [requirement] = chosen(text)
+    assert requirement.text == f"a @ https://w.example/a-1.0-py3-none-any.whl --hash=sha256:{A}"
+
+
+@pytest.mark.parametrize("where", ['path = "w/blob"', 'url = "file:///w/blob"'])
+def test_a_local_file_under_another_name_than_its_own_is_refused(where: str) -> None:
+    name = "x-1.0-py3-none-any.whl"
+    source = f'wheels = [{{ name = "{name}", {where}, hashes = {{ sha256 = "{A}" }} }}]'
+    assert "has to be called `x-1.0" in problem(HEAD + package("x", source))[1]
+    [requirement] = chosen(HEAD + package("x", source.replace("blob", name)))
+    assert (requirement.url or "").endswith(f"/w/{name}")
+
+
+def test_a_local_source_distribution_is_refused_whatever_sdists_says() -> None:
+    source = f'sdist = {{ path = "x-1.0.tar.gz", hashes = {{ sha256 = "{A}" }} }}'
+    assert "build a wheel" in problem(HEAD + package("x", source), sdists=["x"])[1]
+
+
+def test_an_integer_without_end_is_no_traceback() -> None:
+    assert "not a pylock file" in problem(f"{HEAD}x = 1{'0' * 5000}\n{FLASK}")[1]
+
+
+def test_an_environment_that_asks_for_what_pip_does_not_know_is_refused() -> None:
+    text = f"{HEAD}environments = [\"'x' in extras\"]\n{FLASK}"
+    assert "marker" in problem(text)[1]
+
+
 def test_an_sdist_is_chosen_only_where_no_wheel_fits_and_sdists_allows_it() -> None:
     sdist = f'sdist = {{ url = "https://w.example/x-1.0.tar.gz", hashes = {{ sha256 = "{C}" }} }}'
     text = HEAD + package("x", f"{wheels('x-1.0-cp312-cp312-win_amd64.whl')}\n{sdist}")

@@ -19,6 +19,7 @@ from tests.support.wheels import build_sdist, build_wheel, lockfile_text
 from venvship.build.interpreter import resolve_interpreter
 from venvship.build.pip_compile import LENT, require_cooldown
 from venvship.errors import InterpreterError, LockError, SettingsError
+from venvship.operations import lock as operation
 from venvship.operations.interpreter import settled
 from venvship.operations.lock import Compiled, LockResult, compile_lockfile, read_compiled, write_lockfile
 from venvship.operations.workspace import Workspace
@@ -698,3 +699,39 @@ def test_a_lockfile_line_of_a_group_of_files_is_read_back(shop: Site, wheelhouse
     wheels = [build_wheel(wheelhouse, "app", "1.1", requires=["dep"]), build_wheel(wheelhouse, "dep", "1.1")]
     written = [line for line in text(shop).splitlines() if not line.lstrip().startswith("#")]
     assert "\n".join(written) + "\n" == lockfile_text(*wheels)
+
+
+def test_a_lockfile_that_somebody_writes_meanwhile_stays(shop: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock(shop)
+
+    def meanwhile(*arguments: Any, **options: Any) -> Compiled:
+        found = compile_lockfile(*arguments, **options)
+        (shop.path / "requirements.txt").write_text("# mine\n")
+        return found
+
+    monkeypatch.setattr(operation, "compile_lockfile", meanwhile)
+    requirements(shop, "app==1.0")
+    with pytest.raises(LockError, match="changed by somebody else"):
+        lock(shop, upgrade=True)
+    assert text(shop) == "# mine\n"
+
+
+def test_a_lockfile_that_release_refuses_is_mended(shop: Site) -> None:
+    requirements(shop, "app==1.0")
+    lock(shop)
+    requirements(shop, "app")
+    (shop.path / "requirements.txt").write_text(
+        f"app==1.0 --hash=md5:{'0' * 32}\ndep==1.0.x --hash=sha256:0\n"
+    )
+    assert shop.run("release").code == 11
+    assert shop.run("lock").code == 0
+    assert pins(shop) == ["app==1.0", "dep==1.1"]
+    assert shop.run("release", "--dry-run").code == 0
+
+
+def test_a_source_file_of_this_host_is_refused_when_it_is_locked(shop: Site, wheelhouse: Path) -> None:
+    source = build_sdist(wheelhouse, "shopx", "1.2")
+    shop.settings(f'[build]\nsdists = ["shopx"]\n{SETTINGS}')
+    (shop.path / source.filename).write_bytes(source.path.read_bytes())
+    requirements(shop, f"./{source.filename}")
+    assert "build a wheel" in refused(shop)["message"]

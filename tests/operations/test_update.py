@@ -381,6 +381,22 @@ def test_a_lockfile_that_is_being_written_is_waited_for(site: Site) -> None:
     assert time.monotonic() - began >= 6.5
 
 
+@pytest.mark.parametrize("half", ["a whole line", "in a line"])
+def test_an_included_file_that_is_being_written_is_waited_for(site: Site, half: str) -> None:
+    site.release("1.0")
+    whole = site.lock("1.1").read_text()
+    included, path = site.path / "base.txt", site.path / "requirements.txt"
+    included.write_text(whole[: whole.index("\napp==") + 1 if half == "a whole line" else len(whole) - 30])
+    path.write_text("-r base.txt\n")
+    os.utime(path, (0, 0))
+    writer = threading.Timer(2, included.write_text, [whole])
+    writer.start()
+    done = site.run("update")
+    writer.join()
+    assert done.code == 0, done.err
+    assert "1.0 → 1.1" in done.out
+
+
 def test_a_lockfile_from_the_future_is_waited_for_once(site: Site) -> None:
     path = site.path / "requirements.txt"
     year = time.time() + 365 * 86400

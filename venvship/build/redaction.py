@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 MASK: Final = "****"
 
-_USERINFO = re.compile(r"(?<=://)(?:[^\s/]*|[^\s/:@]*:[^\s'\"<>@]*)@")
-"""Of a URL. With a colon it may have a slash in it: a password that nobody escaped."""
+_USERINFO = re.compile(r"(?<=://)(?:[^\s/:@]*:[^\s'\"<>]*|[^\s/]*)@")
+"""Of a URL. With a colon it may have a slash or an `@` in it: a password that nobody escaped."""
 
 _UNESCAPED = re.compile(r"://[^\s/:@]*:([^\s/@]*/[^\s@]*)@")
 _QUERY = re.compile(r"((?:://|\burl: )[^\s?#'\"<>]*)\?[^\s#'\"<>)]*")

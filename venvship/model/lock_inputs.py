@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from venvship.model.line_options import FLAGS, FORMATS, INCLUDES, WHERE_FROM, option_line, read_options
@@ -29,6 +31,9 @@ PROJECT_FILES: Final = frozenset({"pyproject.toml", "setup.cfg", "setup.py"})
 _INCLUDES: Final = {*INCLUDES, "-c", "--constraint"}
 _UNWANTED: Final = {"--require-hashes"}
 """What every lockfile of ours is read with anyway."""
+
+_HASHES: Final = ("sha256:", "sha384:", "sha512:")
+"""What pip takes in `--hash`."""
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([^\s;,=]+)\s*(?:;.*)?")
 _ARCHIVE = re.compile(r"(?P<path>.+\.(?:whl|tar\.gz|zip))\s*(?:\[[^\]]*\])?\s*(?:;.*)?", re.IGNORECASE)
@@ -143,16 +148,43 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def kept_pins(lockfile: bytes) -> bytes:
+def kept_pins(lockfile: bytes, environment: Mapping[str, str]) -> bytes:
     """What pip-compile is to keep of a lockfile: its pins by version, with their hashes.
 
-    Everything else in it is made anew from the inputs. Line ends stay what they are: pip-compile goes by
-    them.
+    Everything else in it is made anew from the inputs; so are hashes that pip would refuse. Line ends stay
+    what they are: pip-compile goes by them.
+
+    Args:
+        lockfile: Its bytes.
+        environment: Of the interpreter that it is for: pip-compile goes by names, whatever the markers say.
     """
     text = _text(lockfile)
-    sources = [line.source for line, requirement, _ in _lines(text) if _PIN.fullmatch(requirement)]
+    sources = [
+        source
+        for line, requirement, options in _lines(text)
+        if (source := _kept(line, requirement, options, environment))
+    ]
     end = "\r\n" if "\r\n" in text else "\n"
     return "".join(f"{source}\n" for source in sources).replace("\n", end).encode()
+
+
+def _kept(
+    line: LogicalLine,
+    requirement: str,
+    options: Sequence[tuple[str, str | None]],
+    environment: Mapping[str, str],
+) -> str:
+    """What is to be kept of a line; `""` for nothing."""
+    pin = _PIN.fullmatch(requirement)
+    try:
+        parsed = Requirement(requirement)
+        holds = parsed.marker is None or parsed.marker.evaluate(dict(environment))
+    except (InvalidRequirement, UndefinedEnvironmentName, ValueError, RecursionError):
+        return ""
+    if pin is None or not holds:
+        return ""
+    is_plain = all(name == "--hash" and (value or "").startswith(_HASHES) for name, value in options)
+    return line.source if is_plain else f"{pin[1]}=={pin[2]}"
 
 
 def pinned_packages(lockfile: bytes) -> list[Package]:

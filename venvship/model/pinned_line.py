@@ -181,6 +181,8 @@ def _allowed_artifact(location: _Location, name: str, sdists: Collection[str]) -
     artifact = parse_filename(location.filename)
     if name and canonicalize_name(name) != artifact.name:
         refuse(f"{name} is not what {quote(location.filename)} holds, which is {artifact.name}")
+    if not artifact.is_wheel and location.url.startswith("/"):
+        refuse(f"{quote(location.filename)} is source; build a wheel of it, and pin the path of that")
     if not artifact.is_wheel and not may_build(artifact.name, sdists):
         refuse(
             f"{quote(location.filename)} is source, and `[build] sdists` does not allow building"

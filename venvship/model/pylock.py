@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from packaging.markers import UndefinedEnvironmentName
 from packaging.pylock import (
     Package,
     PackageArchive,
@@ -118,6 +119,8 @@ def _load(path: str, text: str, problems: Problems) -> Mapping[str, Any] | None:
         problems.add(path, int(match[1]) if match else None, f"not TOML: {error}; write it anew")
     except RecursionError:
         problems.add(path, None, "not a pylock file: it is nested too deeply")
+    except ValueError as error:  # more digits than Python makes an integer of
+        problems.add(path, None, f"not a pylock file: {error}")
     return None
 
 
@@ -166,8 +169,11 @@ def _check_source(source: _Source, name: str, document: PylockFile) -> None:
     if isinstance(source, PackageArchive) and source.subdirectory:
         raise ValueError("is a part of an archive, which is source; build a wheel of it and lock that")
     check_hashes(_hashes(source.hashes))
-    _, filename = _locate(source, document.path)
-    if not parse_filename(filename).is_wheel and not may_build(name, document.sdists):
+    url, filename = _locate(source, document.path)
+    is_wheel = parse_filename(filename).is_wheel
+    if not is_wheel and url.startswith("/"):
+        raise ValueError(f"is a file of source, {quote(url)}; build a wheel of it and lock that")
+    if not is_wheel and not may_build(name, document.sdists):
         raise ValueError(
             "comes as source for this interpreter, and `[build] sdists` does not allow building it; lock a"
             " wheel, or allow it there"
@@ -181,14 +187,12 @@ def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> 
         ValueError: The URL is refused, or is none.
     """
     if source.path:
-        absolute = os.path.normpath(os.path.join(os.path.dirname(path), source.path))
-        return absolute, _named(source) or os.path.basename(absolute)
+        return _local(os.path.join(os.path.dirname(path), source.path), source)
     assert source.url is not None
     url = source.url
     parts = urlsplit(url)
     if parts.scheme == "file":
-        absolute = os.path.normpath(os.path.join(os.path.dirname(path), local_path(url)))
-        return absolute, _named(source) or os.path.basename(absolute)
+        return _local(os.path.join(os.path.dirname(path), local_path(url)), source)
     if parts.scheme not in {"http", "https"} or any(c.isspace() or not c.isprintable() for c in url):
         raise ValueError(f"has the URL {quote(url)}; it must begin with https://, http:// or file://")
     secret = secret_in_url(url)
@@ -198,6 +202,14 @@ def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> 
             " environment"
         )
     return parts._replace(fragment="").geturl(), _named(source) or unquote(parts.path.rpartition("/")[2])
+
+
+def _local(path: str, source: PackageWheel | PackageSdist | PackageArchive) -> tuple[str, str]:
+    absolute = os.path.normpath(path)
+    name = os.path.basename(absolute)
+    if _named(source) not in {None, name}:
+        raise ValueError(f"is in {quote(absolute)}, which has to be called {quote(_named(source) or '')}")
+    return absolute, name
 
 
 def _named(source: PackageWheel | PackageSdist | PackageArchive) -> str | None:
@@ -223,7 +235,9 @@ def select_from_pylock(
     """
     pylock = document.pylock
     _check_names("extras", extras, pylock.extras, document, problems)
-    _check_names("groups", groups, pylock.dependency_groups, document, problems)
+    # The names of default groups need not be among the others (PEP 751, `default-groups`).
+    known = [*(pylock.dependency_groups or ()), *(pylock.default_groups or ())]
+    _check_names("groups", groups, list(dict.fromkeys(known)), document, problems)
     line_of = {id(package): line for package, line in zip(pylock.packages, document.lines, strict=True)}
     tags = [Tag(*tag.split("-", 2)) for tag in interpreter.tags]
     environment = marker_environment(interpreter)
@@ -245,7 +259,7 @@ def select_from_pylock(
         message = f"nothing can be selected for {describe(interpreter)}: {error};"
         message += " lock it for that, or change `python`"
         problems.add(document.path, _line_of(str(error), document.lines), message)
-    except (ValueError, RecursionError) as error:
+    except (UndefinedEnvironmentName, ValueError, RecursionError) as error:
         problems.add(
             document.path, None, f"a marker cannot be evaluated for {describe(interpreter)}: {error}"
         )
@@ -294,4 +308,5 @@ def _requirement(
         file=document.path,
         line=line,
     )
-    return replace(requirement, text=direct_text(requirement))
+    # The marker holds, which `extras` and groups may have decided; pip knows neither.
+    return replace(requirement, text=direct_text(replace(requirement, marker=None)))

@@ -148,8 +148,9 @@ def _shorter(path: str, folder: str) -> str:
 def quote(text: str) -> str:
     """Show a piece of a lockfile in a message: shortened, and without what may be a secret."""
     cut = text[: 4 * _QUOTED_CHARACTERS]
-    # The cut may have taken the `@` that tells a password; what is left of it must go as well.
-    cut = re.sub(r"://[^\s@]*(?:@|$)" if len(cut) < len(text) else r"://[^\s@]*@", "://…@", cut)
+    # Up to the last `@`: a password may have one in it. The cut may have taken that; then what is left of the
+    # password must go as well.
+    cut = re.sub(r"://\S*$|://\S*@" if len(cut) < len(text) else r"://\S*@", "://…@", cut)
     text = re.sub(r"\?[^\s#]+", "?…", cut)
     if len(text) > _QUOTED_CHARACTERS:
         text = text[:_QUOTED_CHARACTERS] + "…"

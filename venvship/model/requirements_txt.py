@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement
 
 from venvship.model.line_options import (
@@ -258,7 +258,7 @@ def select_by_marker(
     for requirement in requirements:
         try:
             wanted = requirement.marker is None or Marker(requirement.marker).evaluate(environment)
-        except (ValueError, RecursionError) as error:
+        except (UndefinedEnvironmentName, ValueError, RecursionError) as error:
             message = f"{requirement.name}: cannot evaluate its marker for {describe(interpreter)}: {error}"
             problems.add(requirement.file, requirement.line, message)
             continue

@@ -88,7 +88,8 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
         UsageError: One of `packages` is no requirement.
         SettingsError: There are no inputs, one is missing, or the lockfile is of a kind that is not compiled;
             or the interpreter is gone.
-        LockError: pip-compile failed, or made what `release` would refuse.
+        LockError: pip-compile failed, or made what `release` would refuse; or somebody else has changed the
+            lockfile meanwhile.
         BuildError: The index could not be reached, it took too long, or there is no room.
         RootError: The root or the lockfile cannot be written.
         BusyError: Another command is building or locking.
@@ -116,6 +117,11 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
             before = _packages_before(lockfile, settings, interpreter, compiled.before)
             workspace.runtime.signals.raise_if_received()
             if compiled.changed:
+                if _read_if_there(compiled.path) != compiled.before:
+                    raise LockError(
+                        f"{lockfile} was changed by somebody else meanwhile; nothing was written",
+                        hint="look at what it says now, and lock again",
+                    )
                 write_lockfile(compiled.path, compiled.content)
     return LockResult(
         lockfile=lockfile,
@@ -159,6 +165,7 @@ def compile_lockfile(
     # Only who compiles needs it.
     from venvship.build.pip_compile import CompileRequest, pip_compile
     from venvship.model.lock_inputs import completed, kept_pins, read_inputs
+    from venvship.model.requirement import marker_environment
 
     root, runtime = str(workspace.layout.path), workspace.runtime
     lockfile = _lockfile(workspace, settings)
@@ -178,7 +185,7 @@ def compile_lockfile(
     request = CompileRequest(
         inputs=names,
         texts=inputs.texts,
-        kept=kept_pins(before or b""),
+        kept=kept_pins(before or b"", marker_environment(interpreter)),
         upgrade=upgrade,
         packages=tuple(packages),
         interpreter=interpreter,

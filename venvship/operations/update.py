@@ -20,7 +20,7 @@ from venvship.model.release import format_time
 from venvship.model.settings import Settings
 from venvship.operations import interpreter as interpreters
 from venvship.operations.debris import has_debris
-from venvship.operations.environment import Environment, is_of, lockfile_paths, read_environment
+from venvship.operations.environment import Environment, is_of, lockfile_paths, read_environment, read_file
 from venvship.operations.lockfile import lockfile_of
 from venvship.operations.plan import Plan, plan, refused
 from venvship.operations.recover import is_settled
@@ -114,7 +114,7 @@ def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> 
     interpreter = interpreters.settled(workspace, settings, record=False)
     if _is_current(workspace, settings, history, interpreter, result):
         return True
-    environment = read_environment(lockfile_paths(workspace, settings), settings, interpreter)
+    environment = _read_when_quiet(workspace, settings, interpreter, lockfile_paths(workspace, settings))
     describe(result, environment)
     found = plan(workspace, history, settings, environment)
     if found.hold is not None:
@@ -197,9 +197,37 @@ def _read(
     paths = lockfile_paths(workspace, settings)
     current = workspace.layout.current()
     if history.lockfile_due is None or current is None:
-        return read_environment(paths, settings, interpreter)
+        return _read_when_quiet(workspace, settings, interpreter, paths)
     content = lockfile_of(workspace, current)
     return read_environment(paths, settings, interpreter, read=lambda _path: content)
+
+
+def _read_when_quiet(
+    workspace: Workspace, settings: Settings, interpreter: Interpreter, paths: tuple[str, ...]
+) -> Environment:
+    """Read a lockfile, and once more if a file that it includes was written just now.
+
+    That it is included, only reading tells. What the settings name was waited for before.
+    """
+    included: list[str] = []
+
+    def read(path: str) -> bytes:
+        if path not in paths:
+            included.append(path)
+        return read_file(path)
+
+    def waited() -> bool:
+        return sum(_wait_until_quiet(workspace, path) for path in included) > 0  # for all of them
+
+    try:
+        environment = read_environment(paths, settings, interpreter, read=read)
+    except LockfileError:
+        if not waited():
+            raise
+    else:
+        if not waited():
+            return environment
+    return read_environment(paths, settings, interpreter)
 
 
 def _lock(
@@ -273,10 +301,13 @@ def _attempts(workspace: Workspace) -> Attempts:
     return fold_attempts(workspace.journal.read().events)
 
 
-def _wait_until_quiet(workspace: Workspace, path: str) -> None:
+def _wait_until_quiet(workspace: Workspace, path: str) -> bool:
     """Wait until a lockfile has been left alone for five seconds.
 
     By its time, and where that lies in the future, because a clock was set back, by looking twice.
+
+    Returns:
+        Whether that took any time.
 
     Raises:
         LockfileError: It is written again and again.
@@ -288,11 +319,11 @@ def _wait_until_quiet(workspace: Workspace, path: str) -> None:
         try:
             found = os.stat(path)
         except OSError:
-            return  # whoever reads it says what is wrong
+            return waited > 0  # whoever reads it says what is wrong
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
         age = workspace.runtime.clock().timestamp() - found.st_mtime
         if age >= QUIET or stamp == seen:
-            return
+            return waited > 0
         seen = stamp
         left = QUIET - max(age, 0.0)
         workspace.runtime.signals.sleep(left)
