@@ -6,6 +6,9 @@ import pytest
 
 from tests.support.roots import Site
 from venvship.errors import NothingToRollBackToError
+from venvship.model.history import History
+from venvship.model.release import State
+from venvship.operations.workspace import Workspace
 
 
 def test_a_rollback_goes_down_the_lineage_one_release_at_a_time(site: Site) -> None:
@@ -52,3 +55,28 @@ def test_a_rollback_to_a_release_outside_the_lineage_is_pushed(site: Site) -> No
     site.open().rollback()
     site.open().rollback()
     assert site.current == a
+
+
+@pytest.mark.parametrize("command", ["list", "status"])
+def test_a_release_between_the_looks_at_journal_and_link_is_not_taken_for_a_switch_by_hand(
+    site: Site, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    site.release("1.0")
+    root = site.open()
+    look = Workspace.history_for_reading
+    made: list[str] = []
+
+    def slowly(workspace: Workspace) -> History:
+        history = look(workspace)
+        if not made:
+            made.append(site.release("1.1"))
+        return history
+
+    monkeypatch.setattr(Workspace, "history_for_reading", slowly)
+    if command == "list":
+        assert [view.id for view in root.list().releases if view.current] == made
+    else:
+        status = root.status()
+        assert status.current is not None
+        assert (status.current.id, status.current.state) == (made[0], State.PROVEN)
+    assert list(root.warnings) == []

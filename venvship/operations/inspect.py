@@ -83,9 +83,8 @@ def status(workspace: Workspace) -> Status:
     Whatever is wrong becomes a warning: this command is for finding out.
     """
     flocks = proc.Flocks()
-    history = workspace.history_for_reading()
+    history, current = _together(workspace)
     layout = workspace.layout
-    current = _current(workspace)
     previous = layout.previous()
     if current is not None and not layout.release(current).is_dir():
         workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
@@ -125,9 +124,8 @@ def status(workspace: Workspace) -> Status:
 
 def list_releases(workspace: Workspace) -> Listing:
     """All releases, newest first."""
-    history = workspace.history_for_reading()
-    _current(workspace)
-    views = workspace.views(workspace.releases(history), history)
+    history, current = _together(workspace)
+    views = workspace.views(workspace.releases(history), history, current=current)
     debris = left_over(workspace, history)
     return Listing(views, tuple(str(workspace.layout.releases / name) for name in debris))
 
@@ -187,6 +185,18 @@ def diff(workspace: Workspace, before: str, after: str = "current") -> Compariso
     layout = workspace.layout
     changes = diff_packages(layout.manifest(first).packages, layout.manifest(second).packages)
     return Comparison(first, second, changes)
+
+
+def _together(workspace: Workspace) -> tuple[History, str | None]:
+    """The journal, and what is current at that time.
+
+    They are two files. A switch may come between the one look and the other; then a second one finds them to
+    agree, unless a switch is under way, or was made by hand.
+    """
+    history, current = workspace.history_for_reading(), _current(workspace)
+    if current != history.expected:
+        history, current = workspace.history_for_reading(), _current(workspace)
+    return history, current
 
 
 def _current(workspace: Workspace) -> str | None:

@@ -472,10 +472,18 @@ class Workspace:
         """Describe a release, however damaged it is."""
         return self.views([release_id], history)[0]
 
-    def views(self, release_ids: Sequence[str], history: History) -> tuple[ReleaseView, ...]:
-        """Describe releases as they are at one instant: a switch meanwhile could show two as current."""
+    def views(
+        self, release_ids: Sequence[str], history: History, *, current: str | None = None
+    ) -> tuple[ReleaseView, ...]:
+        """Describe releases as they are at one instant: a switch meanwhile could show two as current.
+
+        Args:
+            release_ids: Which.
+            history: The folded journal.
+            current: What is current, if the caller has looked already.
+        """
         try:
-            current = self.layout.current()
+            current = current or self.layout.current()
         except VenvshipError:
             current = None
         previous = self.layout.previous()
