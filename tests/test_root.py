@@ -26,6 +26,7 @@ from venvship.errors import (
     StateError,
     VenvshipError,
 )
+from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, Package
 from venvship.root import (
@@ -77,7 +78,7 @@ def sealed(root: RootLayout, release_id: str = A) -> Path:
             mode = 0o555 if name.startswith("bin") else 0o444
             sha256 = hashlib.sha256(data).hexdigest()
             entries.append(FileEntry(path=name, type="file", mode=mode, size=len(data), sha256=sha256))
-    listing = json.dumps({"format": 1, "files": [entry.to_json() for entry in entries]}).encode()
+    listing = file_list.to_bytes(entries)
     (path / ".venvship" / "files.json").write_bytes(listing)
     manifest = Manifest(
         id=release_id,
@@ -487,6 +488,7 @@ def test_a_list_of_files_of_another_shape_is_damaged(root: RootLayout, content: 
 
     with pytest.raises(ReleaseError, match="is damaged"):
         root.files(A, root.manifest(A))
+    assert "the list of its files is damaged" in quick_problem(root, A)
 
 
 # -- a quick look -------------------------------------------------------------------------------------------

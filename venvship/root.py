@@ -12,7 +12,7 @@ import functools
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from venvship.errors import (
     RootError,
     StateError,
 )
+from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FORMAT, FileEntry, Manifest, is_release_id
 from venvship.system import files
@@ -221,28 +222,26 @@ class RootLayout:
             ReleaseError: It is missing or damaged.
         """
         try:
-            return tuple(map(FileEntry.from_json, self.file_rows(release_id, manifest)))
+            return tuple(map(FileEntry.from_json, file_list.rows(self.file_list(release_id, manifest))))
         except (TypeError, ValueError) as error:
             raise ReleaseError(f"{self._files_json(release_id)} is damaged") from error
 
-    def file_rows(self, release_id: str, manifest: Manifest) -> list[Any]:
-        """`files`, with each row as it was written: what `FileEntry.from_json` reads.
+    def file_list(self, release_id: str, manifest: Manifest) -> bytes:
+        """The bytes of that list, which `model.file_list` reads, held against the same hash.
 
         Raises:
-            ReleaseError: The list is missing or damaged.
+            ReleaseError: It is missing, or another one.
         """
         import hashlib
 
         path = self._files_json(release_id)
         try:
             raw = path.read_bytes()
-            if hashlib.sha256(raw).hexdigest() != manifest.files_sha256:
-                raise ReleaseError(f"{path} is not the one that the manifest names")
-            return list(json.loads(raw)["files"])
         except OSError as error:
             raise ReleaseError(f"cannot read {path}: {error.strerror}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise ReleaseError(f"{path} is damaged") from error
+        if hashlib.sha256(raw).hexdigest() != manifest.files_sha256:
+            raise ReleaseError(f"{path} is not the one that the manifest names")
+        return raw
 
     def _files_json(self, release_id: str) -> Path:
         return self.release(release_id) / ".venvship" / "files.json"
@@ -418,25 +417,35 @@ def quick_problem(root: RootLayout, release_id: str) -> str:
     not read; `verify` does that.
     """
     try:
-        rows = root.file_rows(release_id, root.manifest(release_id))
+        listed = root.file_list(release_id, root.manifest(release_id))
+        parts = file_list.parts(listed, _PARTS)
     except (ReleaseError, FormatError) as error:
         return error.message
-    size = max(1, -(-len(rows) // _CHUNKS))
-    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    except ValueError:
+        return _DAMAGED_LIST
     look = functools.partial(_first_problem, str(root.release(release_id)))
     try:
-        with working(look, chunks, copies=copies_for(len(rows))) as looking:
+        with working(look, parts, copies=copies_for(len(listed) // _ROW)) as looking:
             looking.join_in(_go_on)
             problems = looking.results(_go_on)
     except OSError:  # somebody killed the other process, for memory perhaps; a rollback needs an answer
-        problems = [look(chunk) for chunk in chunks]
+        problems = [look(part) for part in parts]
     return next(filter(None, problems), "")
 
 
-_CHUNKS: Final = 64
+_PARTS: Final = 64
+
+_ROW: Final = 100
+"""Bytes of a row at least, most of them for the hash: the list has about so many for each file."""
+
+_DAMAGED_LIST: Final = "the list of its files is damaged"
 
 
-def _first_problem(base: str, rows: Sequence[Any]) -> str:
+def _first_problem(base: str, part: memoryview) -> str:
+    try:
+        rows = file_list.rows_of(part)
+    except ValueError:
+        return _DAMAGED_LIST
     try:
         fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -448,7 +457,7 @@ def _first_problem(base: str, rows: Sequence[Any]) -> str:
             try:
                 entry = FileEntry.from_json(row)
             except (TypeError, ValueError):
-                return f"the list of its files is damaged: {row}"
+                return f"{_DAMAGED_LIST}: {row}"
             if problem := entry_problem(base, entry):
                 return f"{entry.path}: {problem}"
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from typing import Final
 
@@ -13,7 +12,8 @@ from venvship.build.compile import bytecode_tag
 from venvship.build.faults import build_faults
 from venvship.build.layout import SEAL_FOLDER
 from venvship.build.request import Assembled, BuildRequest
-from venvship.model.release import FORMAT, FileEntry, Manifest, readable_json
+from venvship.model import file_list
+from venvship.model.release import Manifest, readable_json
 from venvship.system.files import create_file, fsync_directory, rename, set_mode, sync_filesystem
 from venvship.system.signals import Signals
 
@@ -54,7 +54,7 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
     release = request.release_path
     with build_faults("seal the release", release):
         with closing(release, assembled) as directories:
-            files = files_json(assembled.entries)
+            files = file_list.to_bytes(assembled.entries)
             directories.join_in(signals.raise_if_received)
             directories.results(signals.raise_if_received)
         manifest = Manifest(
@@ -87,16 +87,6 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
         # Both names and the folder's mode: an fsync of a directory covers its inode.
         fsync_directory(folder)
     return manifest
-
-
-def files_json(entries: tuple[FileEntry, ...]) -> bytes:
-    """The bytes of `files.json`: one row to a line, since it may have 20,000 of them and people use diff."""
-    quoted = json.JSONEncoder(ensure_ascii=False).encode
-    rows = [
-        f'[{quoted(path)},"{kind}","{mode:04o}",{size},{quoted(target or sha256)}]'
-        for path, kind, mode, size, sha256, target in entries
-    ]
-    return ('{"files":[\n' + ",\n".join(rows) + f'\n],"format":{FORMAT}}}\n').encode()
 
 
 def _temporary(release: str, name: str) -> str:

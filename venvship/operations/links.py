@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from venvship.operations.workspace import Workspace
 from venvship.system import files
 
 
-@dataclass(frozen=True, slots=True)
-class Armed:
+class Armed(NamedTuple):
     """The two links that a promotion prepares."""
 
     to: Path

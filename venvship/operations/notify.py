@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from venvship.errors import ProgramNotFoundError
-from venvship.health.hooks import run_hook
 from venvship.model.release import FORMAT, format_time
 from venvship.model.settings import Settings
 from venvship.operations.workspace import Workspace
@@ -59,6 +58,8 @@ def notify(
     """
     if settings.hooks.notify is None:
         return
+    from venvship.health.hooks import run_hook
+
     current = workspace.layout.current()
     event: dict[str, Any] = {
         "format": FORMAT,

@@ -7,9 +7,8 @@ a second time, and is never undone. What it cannot do besides the switch itself,
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.errors import (
     NothingToRollBackToError,
@@ -19,7 +18,6 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
-from venvship.health.checks import CheckResult
 from venvship.model.history import Event, EventName, History, Intent
 from venvship.model.release import State
 from venvship.model.settings import Settings
@@ -29,6 +27,9 @@ from venvship.operations.trial import Trial, try_current
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 from venvship.system.journal import lost_journal
 
+if TYPE_CHECKING:
+    from venvship.health.checks import CheckResult
+
 TURN_BACK_WAIT: Final = 900.0
 """Seconds to wait for a promotion that was asked to turn back: its hook and the old release's checks."""
 
@@ -36,8 +37,7 @@ PROBE_WAIT: Final = 2.0
 """Seconds to wait for turn-back.mutex at least: a promotion takes it for an instant, to see if it is held."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackResult:
+class RollbackResult(NamedTuple):
     """What is live now.
 
     Attributes:
@@ -51,8 +51,7 @@ class RollbackResult:
     checks: tuple[CheckResult, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """What came of a rollback while the mutexes were held.
 
     Attributes:

@@ -19,7 +19,7 @@ finishes or undoes it. The random part of the link names keeps one crash from bl
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -276,7 +276,7 @@ def try_and_settle(
         if not unrecorded:
             return Switched(outcome="promoted", current=target, origin=origin, target=target, trial=trial)
         # Nobody could tell later that it had passed, and the next recovery might take it back: so now.
-        trial = replace(trial, cause=f"the promotion could not be recorded: {unrecorded}")
+        trial = trial._replace(cause=f"the promotion could not be recorded: {unrecorded}")
     workspace.record_if_possible(
         EventName.ROLLING_BACK,
         release=origin,

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.errors import ProgramNotFoundError, RootError
-from venvship.health.checks import CheckResult, TurnBack, Watch, run_checks
-from venvship.health.context import Context
-from venvship.health.hooks import HookResult, run_hook
 from venvship.model.settings import Check, Settings
 from venvship.operations.workspace import Workspace
+
+if TYPE_CHECKING:
+    from venvship.health.checks import CheckResult, Watch
+    from venvship.health.context import Context
+    from venvship.health.hooks import HookResult
 
 TURNED_BACK: Final = "turned back by a rollback"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Trial(NamedTuple):
     """What the restart hook and the live checks said of the release that is current.
 
     Attributes:
@@ -63,6 +63,12 @@ def try_current(
     Raises:
         InterruptedByError: A signal came.
     """
+    live = [check for check in settings.checks if check.when == "live"]
+    if settings.hooks.restart is None and not live:
+        return Trial(cause="")  # before anything is imported that would run them
+    from venvship.health.checks import TurnBack
+    from venvship.health.hooks import run_hook
+
     context = workspace.context(release_id, previous=previous, event=event)
     hook: HookResult | None = None
     try:
@@ -73,7 +79,7 @@ def try_current(
             if not hook.ok:
                 cause = f"the restart hook failed: {hook.output}"
                 return Trial(cause=cause, log="restart", says_no=True, hook=hook)
-        results = _live_checks(workspace, settings, context, heed_rollback=heed_rollback)
+        results = _live_checks(workspace, live, context, heed_rollback=heed_rollback)
     except TurnBack:
         return Trial(cause=TURNED_BACK, hook=hook)
     except ProgramNotFoundError as error:
@@ -91,9 +97,10 @@ def try_current(
 
 
 def _live_checks(
-    workspace: Workspace, settings: Settings, context: Context, *, heed_rollback: bool
+    workspace: Workspace, checks: Sequence[Check], context: Context, *, heed_rollback: bool
 ) -> tuple[CheckResult, ...]:
-    checks = [check for check in settings.checks if check.when == "live"]
+    from venvship.health.checks import run_checks
+
     turn_back = workspace.mutex("turn-back")
 
     def stop() -> bool:

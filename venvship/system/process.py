@@ -17,8 +17,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, NoReturn, Protocol
+from typing import Final, Literal, NamedTuple, NoReturn, Protocol
 
 from venvship.errors import ProgramNotFoundError
 from venvship.system.guard import SCRIPT, Guard
@@ -40,8 +39,7 @@ _WATCH_TICK: Final = 0.02
 _CHUNK: Final = 1 << 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessResult:
+class ProcessResult(NamedTuple):
     """How a program ended.
 
     Attributes:

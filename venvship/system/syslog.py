@@ -32,6 +32,8 @@ def send(path: str, severity: int, line: str, at: datetime) -> None:
         line: Without line breaks.
         at: When; aware.
     """
+    if not os.path.exists(path):
+        return
     import socket  # here: `status` and `list` tell nobody anything, and are not to wait for it
 
     local = at.astimezone()

@@ -1,0 +1,82 @@
+"""`files.json`: every file of a release but this one and the manifest, a row to a line.
+
+    {"files":[
+    [path, type, mode, size, sha256 or target],
+    ...
+    ],"format":1}
+
+It is JSON, and may be read as such. The lines are for people, who use diff, and for several processes that
+look at a release of 20,000 files, and parse a part of the list each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+from venvship.model.release import FORMAT, FileEntry
+
+_HEAD: Final = b'{"files":[\n'
+_BETWEEN: Final = b",\n"
+_TAIL: Final = b'\n],"format":%d}\n' % FORMAT
+
+
+def to_bytes(entries: Iterable[FileEntry]) -> bytes:
+    """Write the list, in the order given."""
+    quoted = json.JSONEncoder(ensure_ascii=False).encode
+    rows = [
+        f'[{quoted(path)},"{kind}","{mode:04o}",{size},{quoted(target or sha256)}]'
+        for path, kind, mode, size, sha256, target in entries
+    ]
+    return _HEAD + _BETWEEN.decode().join(rows).encode() + _TAIL
+
+
+def rows(data: bytes) -> list[Any]:
+    """Read the list: each row as `FileEntry.from_json` takes it.
+
+    Raises:
+        ValueError: It is no such list.
+    """
+    try:
+        return list(json.loads(data)["files"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError("not a list of files") from error
+
+
+def parts(data: bytes, number: int) -> list[memoryview]:
+    """Cut the list into parts, for `rows_of`, without reading it.
+
+    Args:
+        data: The list.
+        number: How many parts; there are fewer of a short list.
+
+    Raises:
+        ValueError: It is no such list.
+    """
+    if not (data.startswith(_HEAD) and data.endswith(_TAIL)):
+        # Somebody wrote it in another layout.
+        return [memoryview(json.dumps(rows(data))[1:-1].encode())]
+    whole = memoryview(data)
+    found = []
+    start, end = len(_HEAD), len(data) - len(_TAIL)
+    size = (end - start) // number + 1
+    while start < end:
+        cut = data.find(_BETWEEN, start + size, end)
+        if cut < 0:
+            cut = end
+        found.append(whole[start:cut])
+        start = cut + len(_BETWEEN)
+    return found
+
+
+def rows_of(part: memoryview) -> list[Any]:
+    """Read a part, as `rows` reads the whole.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    try:
+        return list(json.loads(b"".join((b"[", part, b"]"))))
+    except (ValueError, RecursionError) as error:
+        raise ValueError("not a list of files") from error
