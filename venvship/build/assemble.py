@@ -112,6 +112,14 @@ def assemble(
             places=(Places(release=request.release_path, lease=request.lease_path), CANONICAL),
         )
         canonical_tree = tree_digest(_canonical_entries(linked_entries, canonical, request.interpreter.minor))
+        real[LOCKFILE] = GeneratedFile(data=request.lockfile.content)
+        written_folders = parents(real)
+        _write(request.release_path, written_folders, real)
+        folders = (FileEntry(path, "dir", DIRECTORY_MODE) for path in written_folders.union(layout.folders))
+        # By path: some directories are virtualenv's as well.
+        entries = {e.path: e for e in (*own, *folders, *linked_entries, *_written_entries(real))}
+        in_order = tuple(sorted(entries.values()))
+        # All that needed one process is done, so this one links with the others.
         parts = [link(others)]
 
         def between() -> None:
@@ -120,14 +128,8 @@ def assemble(
 
         linking.join_in(between)
         parts += linking.results(between)
-        real[LOCKFILE] = GeneratedFile(data=request.lockfile.content)
-        folders = {*layout.folders, *parents(real)}
-        _write(request.release_path, folders, real)
-    directories = (FileEntry(folder, "dir", DIRECTORY_MODE) for folder in folders)
-    # By path: some directories are virtualenv's as well.
-    entries = {e.path: e for e in (*own, *directories, *linked_entries, *_written_entries(real))}
     return Assembled(
-        entries=tuple(sorted(entries.values())),
+        entries=in_order,
         tree_digest=canonical_tree,
         packages=packages,
         wheels={name: wheel.sha256 for name, wheel in wheels.items()},

@@ -13,10 +13,10 @@ import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Final
 
 from venvship.build.faults import build_faults
+from venvship.build.intake import BytecodeImport
 from venvship.build.store import Store
 from venvship.errors import BuildError, InterpreterError, ProgramNotFoundError, VenvshipError
 from venvship.model.interpreter import Interpreter
@@ -30,6 +30,7 @@ from venvship.system.signals import Signals
 TIMEOUT: Final = 1800.0
 """Seconds for all of it. Two thousand modules take a few."""
 
+_WORKER: Final = os.path.join(os.path.dirname(__file__), "compile_worker.py")
 _ENDED = re.compile(rb"^job ([0-9]+) (-?[0-9]+)$", re.MULTILINE)
 _ERRNO_BASE = 64
 
@@ -115,14 +116,7 @@ def compile_wheels(
         return done
     with store.adding_bytecode(tag) as batch:
         staged = {sha256: batch.stage(sha256) for sha256 in missing}
-        todo = [
-            job
-            for sha256, wheel in missing.items()
-            for level in sorted(set(optimize))
-            if (job := _job(wheel, level, staged[sha256])).sources
-        ]
-        # The biggest first, so that it is not the one that all others have to wait for.
-        todo.sort(key=lambda job: (-job.size, job.wheel.sha256, job.level))
+        todo = _jobs(missing, staged, optimize)
         if todo:
             with build_faults("store bytecode", store.path):
                 _make_folders(todo)
@@ -134,22 +128,48 @@ def compile_wheels(
                 environ=environ or {},
                 advance=advance,
             )
-        skipped: dict[str, dict[str, str]] = {sha256: {} for sha256 in missing}
-        with build_faults("store bytecode", store.path):
-            for job in todo:
-                skipped[job.wheel.sha256].update(_skipped(job))
-                remove_name(job.report)
+        done |= _finish(store, batch, staged, todo, signals)
+    return done
 
-        def finish(sha256: str) -> tuple[StoredFile, ...]:
-            return batch.finish(staged[sha256], sha256, skipped[sha256])
 
-        copies = copies_for(sum(len(job.sources) for job in todo))
-        hashes = list(missing)
-        for start in range(0, len(hashes), MOST_TASKS):
-            some = hashes[start : start + MOST_TASKS]
-            with working(finish, some, copies=copies) as finishing:
-                finishing.join_in(signals.raise_if_received)
-                done |= zip(some, finishing.results(signals.raise_if_received), strict=True)
+def _jobs(
+    missing: Mapping[str, StoredWheel], staged: Mapping[str, str], optimize: Sequence[int]
+) -> list[_Job]:
+    """What there is to compile; the biggest first, so that it is not what all others have to wait for."""
+    jobs = [
+        job
+        for sha256, wheel in missing.items()
+        for level in sorted(set(optimize))
+        if (job := _job(wheel, level, staged[sha256])).sources
+    ]
+    return sorted(jobs, key=lambda job: (-job.size, job.wheel.sha256, job.level))
+
+
+def _finish(
+    store: Store,
+    batch: BytecodeImport,
+    staged: Mapping[str, str],
+    compiled: Sequence[_Job],
+    signals: Signals,
+) -> dict[str, tuple[StoredFile, ...]]:
+    """Hash and list what was compiled, over several processes; by the wheel's hash."""
+    skipped: dict[str, dict[str, str]] = {sha256: {} for sha256 in staged}
+    with build_faults("store bytecode", store.path):
+        for job in compiled:
+            skipped[job.wheel.sha256].update(_skipped(job))
+            remove_name(job.report)
+
+    def finish(sha256: str) -> tuple[StoredFile, ...]:
+        return batch.finish(staged[sha256], sha256, skipped[sha256])
+
+    copies = copies_for(sum(len(job.sources) for job in compiled))
+    done: dict[str, tuple[StoredFile, ...]] = {}
+    hashes = list(staged)
+    for start in range(0, len(hashes), MOST_TASKS):
+        some = hashes[start : start + MOST_TASKS]
+        with working(finish, some, copies=copies) as finishing:
+            finishing.join_in(signals.raise_if_received)
+            done |= zip(some, finishing.results(signals.raise_if_received), strict=True)
     return done
 
 
@@ -201,11 +221,10 @@ def _run(
     env = {"PYTHONHASHSEED": "0", "LC_ALL": "C", "PATH": os.defpath}
     env |= {name: value for name, value in environ.items() if name == "LD_LIBRARY_PATH"}
     options = ("-s", "-P", "-S", "-B", "-X", "utf8", "-W", "ignore")
-    worker = resources.as_file(resources.files("venvship.build") / "compile_worker.py")
     try:
-        with worker as script, build_faults("start the interpreter", interpreter.path):
+        with build_faults("start the interpreter", interpreter.path):
             result = process.run(
-                [interpreter.path, *options, os.fspath(script), str(jobs)],
+                [interpreter.path, *options, _WORKER, str(jobs)],
                 env=env,
                 cwd="/",
                 timeout=TIMEOUT,

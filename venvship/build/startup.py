@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from importlib import resources
+from pathlib import Path
 from typing import Final
 
 FIRST_NAME: Final = "!venvship.pth"
@@ -111,7 +111,7 @@ def startup_files(release_path: str, *, lease_path: str, site_packages: str) -> 
 
 def startup_source() -> bytes:
     """The module of the start-up files, the same in every release that this version of venvship builds."""
-    return resources.files(__package__).joinpath("startup_module.py").read_bytes()
+    return Path(__file__).with_name("startup_module.py").read_bytes()
 
 
 def sorted_outside(names: Iterable[str]) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from venvship.errors import BuildError, InterruptedByError
 from venvship.model.history import EventName
 from venvship.model.progress import Progress
-from venvship.model.release import new_release_id
+from venvship.model.release import Manifest, new_release_id
 from venvship.model.settings import Settings
 from venvship.operations import interpreter as interpreters
 from venvship.operations.environment import Environment
@@ -45,50 +46,9 @@ def build_release(
         StateError: The journal is damaged.
         OSError: Something of the root could not be written.
     """
-    # The build layer imports virtualenv and installer, which no other command needs.
-    from venvship.build.builder import build
-    from venvship.build.request import BuildRequest
-    from venvship.build.store import Store
-    from venvship.build.store_roots import register_root
-    from venvship.build.supply import check_room
-
-    runtime, layout = workspace.runtime, workspace.layout
     release_id = _fresh_id(workspace)
-    store = Store(str(layout.path / settings.store))
-    request = BuildRequest(
-        release_id=release_id,
-        release_path=str(layout.release(release_id)),
-        root_path=str(layout.path),
-        created_at=runtime.clock(),
-        interpreter=interpreters.checked(workspace, environment.interpreter),
-        lockfile=environment.lockfile,
-        selected=environment.selected,
-        environment_digest=environment.digest,
-        inputs=environment.inputs,
-        build=settings.build,
-        link=settings.link,
-        message=message,
-        lease_path=str(layout.lease(release_id)),
-    )
     try:
-        store.prepare()
-        with shared(
-            store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received
-        ):
-            # Only now: without the mutex, a clean-up might take away what this has just found in the store.
-            check_room(request, store)
-            files.make_directory(layout.log(release_id), 0o700)
-            workspace.make_lease(release_id)
-            # Before there is a release that a clean-up on behalf of another root would have to know.
-            register_root(store, str(layout.path))
-            manifest = build(
-                request,
-                store,
-                environ=runtime.environ,
-                signals=runtime.signals,
-                log_dir=str(layout.log(release_id)),
-                progress=progress,
-            )
+        manifest = _build(workspace, settings, environment, release_id, message=message, progress=progress)
     except BuildError as error:
         _forget(workspace, release_id)
         workspace.record_if_possible(
@@ -118,6 +78,61 @@ def build_release(
     for warning in manifest.warnings:
         workspace.warn(warning["slug"], warning["message"])
     return release_id
+
+
+def _build(
+    workspace: Workspace,
+    settings: Settings,
+    environment: Environment,
+    release_id: str,
+    *,
+    message: str,
+    progress: Progress,
+) -> Manifest:
+    runtime, layout = workspace.runtime, workspace.layout
+    with interpreters.asking_again(workspace, environment.interpreter) as answer:
+        # The build layer imports virtualenv and installer, which no other command needs.
+        from venvship.build.builder import build
+        from venvship.build.request import BuildRequest
+        from venvship.build.store import Store
+        from venvship.build.store_roots import register_root
+        from venvship.build.supply import check_room
+
+        store = Store(str(layout.path / settings.store))
+        request = BuildRequest(
+            release_id=release_id,
+            release_path=str(layout.release(release_id)),
+            root_path=str(layout.path),
+            created_at=runtime.clock(),
+            interpreter=environment.interpreter,
+            lockfile=environment.lockfile,
+            selected=environment.selected,
+            environment_digest=environment.digest,
+            inputs=environment.inputs,
+            build=settings.build,
+            link=settings.link,
+            message=message,
+            lease_path=str(layout.lease(release_id)),
+        )
+        store.prepare()
+        with shared(
+            store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received
+        ):
+            # Only now: without the mutex, a clean-up might take away what this has just found in the store.
+            check_room(request, store)
+            request = replace(request, interpreter=answer())
+            files.make_directory(layout.log(release_id), 0o700)
+            workspace.make_lease(release_id)
+            # Before there is a release that a clean-up on behalf of another root would have to know.
+            register_root(store, str(layout.path))
+            return build(
+                request,
+                store,
+                environ=runtime.environ,
+                signals=runtime.signals,
+                log_dir=str(layout.log(release_id)),
+                progress=progress,
+            )
 
 
 def _forget(workspace: Workspace, release_id: str) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
+from collections.abc import Callable, Iterator
 
 from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FORMAT
 from venvship.model.settings import Settings
+from venvship.operations.interpreter_kind import file_of, kind
 from venvship.operations.workspace import Workspace
 from venvship.system import files
+from venvship.system.pool import working
 
 
 def settled(workspace: Workspace, settings: Settings, *, record: bool = True) -> Interpreter:
@@ -49,18 +54,44 @@ def settled(workspace: Workspace, settings: Settings, *, record: bool = True) ->
     return found
 
 
-def checked(workspace: Workspace, interpreter: Interpreter) -> Interpreter:
+@contextlib.contextmanager
+def asking_again(workspace: Workspace, interpreter: Interpreter) -> Iterator[Callable[[], Interpreter]]:
     """Ask the interpreter again before building for it: an upgrade may have changed it in place.
 
-    A new patch level is recorded and warned about. Another kind under the same path is refused: that would
-    be another environment than the one that was decided on.
+    It takes its time to answer, so a copy of this process asks while the block does something else.
+
+    Args:
+        workspace: The root.
+        interpreter: What is known of it.
+
+    Yields:
+        What waits for the answer, and returns what it is now. A new patch level is recorded and warned about.
+        Another kind under the same path is an `InterpreterError`, as is one that does not run: that would be
+        another environment than the one that was decided on.
 
     Raises:
-        InterpreterError: It does not run, or is of another kind now.
+        InterpreterError: It is not there.
     """
     from venvship.build.interpreter import probe
 
-    now = probe(interpreter.path, environ=workspace.runtime.environ, signals=workspace.runtime.signals)
+    signals = workspace.runtime.signals
+    ask = functools.partial(probe, environ=workspace.runtime.environ, signals=signals)
+    try:
+        file = file_of(interpreter.path)
+    except OSError as error:
+        raise InterpreterError(f"there is no interpreter {interpreter.path}: {error.strerror}") from error
+    with working(ask, (interpreter.path,), copies=1) as answer:
+
+        def wait() -> Interpreter:
+            (now,) = answer.results(signals.raise_if_received)
+            _require_same_kind(workspace, interpreter, now)
+            workspace.kinds.learn(file, kind(now.minor, now.magic))
+            return now
+
+        yield wait
+
+
+def _require_same_kind(workspace: Workspace, interpreter: Interpreter, now: Interpreter) -> None:
     if now.identity() != interpreter.identity():
         raise InterpreterError(
             f"{interpreter.path} is now {now.implementation} {now.version} ({now.soabi}), "
@@ -74,7 +105,6 @@ def checked(workspace: Workspace, interpreter: Interpreter) -> Interpreter:
         )
         known = workspace.layout.interpreter()
         _record(workspace, known[0] if known else None, now)
-    return now
 
 
 def _record(workspace: Workspace, setting: str | None, interpreter: Interpreter) -> None:

@@ -14,7 +14,6 @@ from venvship.errors import (
     DiskFullError,
     NoSuchReleaseError,
     NotWritableError,
-    ProgramNotFoundError,
     ReleaseError,
     SettingsError,
     VenvshipError,
@@ -24,6 +23,7 @@ from venvship.model.progress import DONE, STARTED, Phase
 from venvship.model.release import Manifest, Package, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
 from venvship.operations import announce, reserve, underway
+from venvship.operations.interpreter_kind import InterpreterKinds, NotAskedError, kind
 from venvship.root import RootLayout, quick_problem
 from venvship.system import files
 from venvship.system.journal import Journal, damaged_journal, lost_journal
@@ -51,10 +51,6 @@ SETTLING: Final = frozenset(
 
 LEASE_MODE: Final = 0o444
 """Reading is enough to share a flock, so anybody who may run a release can say so."""
-
-
-class _NotAskedError(Exception):
-    """An interpreter could not be asked what it is, and that says nothing about it; the message says why."""
 
 
 class Runtime(NamedTuple):
@@ -117,12 +113,13 @@ class Workspace:
     runtime: Runtime
     warnings: list[Notice] = field(default_factory=list)
     journal: Journal = field(init=False)
+    kinds: InterpreterKinds = field(init=False)
     _folded: tuple[Sequence[Event], History] | None = field(init=False, default=None)
-    _kinds: dict[tuple[str, int, int, int], str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make the journal's reader; it reads nothing yet."""
+        """Make what reads the journal, and what asks interpreters; neither does it yet."""
         self.journal = Journal(str(self.layout.journal_file), self.journal_mutex, self.runtime.clock)
+        self.kinds = InterpreterKinds(self.runtime.environ, str(self.layout.path), self.runtime.signals)
 
     # -- collaborators ------------------------------------------------------------------------------------
 
@@ -411,7 +408,7 @@ class Workspace:
         manifest = self.layout.manifest(release_id)
         try:
             problem = self._wrong_kind(manifest)
-        except _NotAskedError as error:
+        except NotAskedError as error:
             problem = str(error)
             if in_doubt == "warn":
                 self.warn("interpreter-not-asked", f"{release_id}: {problem}; it is taken to be the same")
@@ -423,48 +420,9 @@ class Workspace:
     def _wrong_kind(self, manifest: Manifest) -> str:
         """Whether the interpreter at the recorded path is still what it was; `""` if so."""
         path = manifest.python.get("path", "")
-        wanted = f"{manifest.python.get('version')} {manifest.python.get('magic')}"
-        found = self._ask_kind(path)
+        wanted = kind(manifest.python.get("version"), manifest.python.get("magic"))
+        found = self.kinds.ask(path)
         return "" if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"
-
-    def _ask_kind(self, path: str) -> str:
-        """Ask an interpreter for its `X.Y` and magic number; one that has not changed is asked once.
-
-        Raises:
-            _NotAskedError: It could not be asked, which says nothing about it.
-        """
-        from venvship.system.process import run
-
-        try:
-            stamp = os.stat(path)
-        except OSError as error:
-            return f"not there ({error.strerror})"
-        key = (path, stamp.st_ino, stamp.st_size, stamp.st_mtime_ns)
-        if key in self._kinds:
-            return self._kinds[key]
-        # Not from `importlib.util`, which takes longer to import than all the rest.
-        code = "import sys, _frozen_importlib_external as e"
-        code += "; print('%d.%d' % sys.version_info[:2], e.MAGIC_NUMBER.hex())"
-        try:
-            result = run(
-                [path, "-I", "-S", "-c", code],
-                env=self.runtime.environ,
-                cwd=str(self.layout.path),
-                timeout=20,
-                signals=self.runtime.signals,
-            )
-        except ProgramNotFoundError:
-            return "not executable"
-        except OSError as error:
-            raise _NotAskedError(f"its interpreter {path} could not be started: {error.strerror}") from error
-        if result.returncode is None:
-            raise _NotAskedError(f"its interpreter {path} did not answer in {result.seconds:.0f} s")
-        if result.returncode < 0:
-            raise _NotAskedError(f"its interpreter {path} was killed by signal {-result.returncode}")
-        if result.returncode != 0:
-            return "not able to run"
-        self._kinds[key] = result.output.decode(errors="replace").strip()
-        return self._kinds[key]
 
     # -- saying it ----------------------------------------------------------------------------------------
 

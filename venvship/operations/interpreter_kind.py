@@ -1,0 +1,99 @@
+"""What kind an interpreter is, as it says itself: files built for one kind do not serve another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from venvship.errors import ProgramNotFoundError
+from venvship.system.signals import Signals
+
+SECONDS: Final = 20.0
+"""How long an interpreter may take to answer."""
+
+# Not from `importlib.util`, which takes longer to import than all the rest.
+_QUESTION: Final = (
+    "import sys, _frozen_importlib_external as e; print('%d.%d' % sys.version_info[:2], e.MAGIC_NUMBER.hex())"
+)
+
+File = tuple[str, int, int, int]
+"""What tells an interpreter from a later one at its path: that, `st_ino`, `st_size` and `st_mtime_ns`."""
+
+
+class NotAskedError(Exception):
+    """An interpreter could not be asked what it is, and that says nothing about it; the message says why."""
+
+
+def file_of(path: str) -> File:
+    """The file at a path.
+
+    Raises:
+        OSError: There is none, or it cannot be reached.
+    """
+    found = os.stat(path)
+    return path, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def kind(minor: str | None, magic: str | None) -> str:
+    """A kind in words: the interpreter's `X.Y` and its magic number, in hexadecimal digits."""
+    return f"{minor} {magic}"
+
+
+class InterpreterKinds:
+    """Asks interpreters for their kind; one whose file has not changed since is asked once.
+
+    Args:
+        environ: The environment to run them in.
+        cwd: Where to run them.
+        signals: Signals that end the wait.
+    """
+
+    def __init__(self, environ: Mapping[str, str], cwd: str, signals: Signals) -> None:
+        self._environ = environ
+        self._cwd = cwd
+        self._signals = signals
+        self._known: dict[File, str] = {}
+
+    def learn(self, file: File, said: str) -> None:
+        """Keep the `kind` of an interpreter that somebody else has asked while this was its file."""
+        self._known[file] = said
+
+    def ask(self, path: str) -> str:
+        """The `kind` of the interpreter at a path, or why it is of none.
+
+        Raises:
+            NotAskedError: It could not be asked.
+            InterruptedByError: A signal came.
+        """
+        try:
+            file = file_of(path)
+        except OSError as error:
+            return f"not there ({error.strerror})"
+        if file not in self._known:
+            try:
+                self._known[file] = self._ask(path)
+            except ProgramNotFoundError:
+                return "not executable"
+        return self._known[file]
+
+    def _ask(self, path: str) -> str:
+        from venvship.system.process import run
+
+        try:
+            result = run(
+                [path, "-I", "-S", "-c", _QUESTION],
+                env=self._environ,
+                cwd=self._cwd,
+                timeout=SECONDS,
+                signals=self._signals,
+            )
+        except OSError as error:
+            raise NotAskedError(f"its interpreter {path} could not be started: {error.strerror}") from error
+        if result.returncode is None:
+            raise NotAskedError(f"its interpreter {path} did not answer in {result.seconds:.0f} s")
+        if result.returncode < 0:
+            raise NotAskedError(f"its interpreter {path} was killed by signal {-result.returncode}")
+        if result.returncode != 0:
+            return "not able to run"
+        return result.output.decode(errors="replace").strip()
