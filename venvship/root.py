@@ -222,12 +222,12 @@ class RootLayout:
             ReleaseError: It is missing or damaged.
         """
         try:
-            return tuple(map(FileEntry.from_json, file_list.rows(self.file_list(release_id, manifest))))
+            return tuple(map(FileEntry.from_json, file_list.rows(self.listing(release_id, manifest))))
         except (TypeError, ValueError) as error:
             raise ReleaseError(f"{self._files_json(release_id)} is damaged") from error
 
-    def file_list(self, release_id: str, manifest: Manifest) -> bytes:
-        """The bytes of that list, which `model.file_list` reads, held against the same hash.
+    def listing(self, release_id: str, manifest: Manifest) -> bytes:
+        """The bytes of a release's list of files, for `model.file_list`; held against the same hash.
 
         Raises:
             ReleaseError: It is missing, or another one.
@@ -417,7 +417,7 @@ def quick_problem(root: RootLayout, release_id: str) -> str:
     not read; `verify` does that.
     """
     try:
-        listed = root.file_list(release_id, root.manifest(release_id))
+        listed = root.listing(release_id, root.manifest(release_id))
         parts = file_list.parts(listed, _PARTS)
     except (ReleaseError, FormatError) as error:
         return error.message
@@ -435,8 +435,8 @@ def quick_problem(root: RootLayout, release_id: str) -> str:
 
 _PARTS: Final = 64
 
-_ROW: Final = 100
-"""Bytes of a row at least, most of them for the hash: the list has about so many for each file."""
+_ROW: Final = 150
+"""Bytes of a usual row, half of them for the hash: tells about how many files are listed."""
 
 _DAMAGED_LIST: Final = "the list of its files is damaged"
 

@@ -63,3 +63,11 @@ def test_a_row_that_is_no_json_is_refused_in_its_part() -> None:
 
     with pytest.raises(ValueError, match="not a list of files"):
         in_parts(data.replace(b'"b"', b"b"), 2)
+
+
+def test_a_list_of_an_older_format_is_still_cut_into_parts() -> None:
+    entries = [FileEntry(f"a{number:04}", "dir", 0o555) for number in range(500)]
+    data = file_list.to_bytes(entries).replace(b'"format":1', b'"format":0')
+
+    assert len(file_list.parts(data, 64)) > 32
+    assert in_parts(data, 64) == entries

@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,33 @@ def test_a_release_that_is_pruned_while_it_is_verified_is_not_damaged(
     result = site.open().verify(every=True)
     assert looked
     assert [one.id for one in result.releases] == [two[1]]
+
+
+def test_a_rollback_has_what_it_needs_before_it_switches(site: Site, two: tuple[str, str]) -> None:
+    """An upgrade of venvship while a rollback waits takes away the modules that it would import."""
+    site.settings("[hooks]\nrestart = ['true']\n")
+    script = """
+import os, sys
+from venvship.cli.main import run
+from venvship.operations import rollback
+switch = rollback._switch_to
+def switch_to(*arguments):
+    switch(*arguments)
+    class Gone:
+        def find_spec(self, name, path=None, target=None):
+            if name.startswith("venvship.health"):
+                raise ImportError(name)
+    sys.meta_path.insert(0, Gone())
+rollback._switch_to = switch_to
+sys.exit(run(["rollback"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=site.path,
+        env=site.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, site.current) == (0, two[0]), done.stderr
+    assert site.events()[-1] == "rolled-back"

@@ -14,8 +14,12 @@ import pytest
 
 from tests.support.processes import alive, eventually
 from tests.support.roots import Site
+from venvship.build import interpreter as build_interpreter
 from venvship.errors import InterpreterError
-from venvship.system import process
+from venvship.model.interpreter import Interpreter
+from venvship.operations import interpreter
+from venvship.operations.interpreter_kind import InterpreterKinds, kind
+from venvship.system.signals import Signals
 
 
 def recorded(site: Site) -> dict[str, Any]:
@@ -97,22 +101,47 @@ def test_a_signal_ends_the_wait_for_one_that_hangs(site: Site, tmp_path: Path, s
     assert (site.current, site.debris()) == (first, [])
 
 
-def test_it_is_asked_once_for_a_build_and_its_switch(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    began: list[list[str]] = []
-    real = process.run
+def test_if_the_copy_that_asks_is_killed_this_process_asks(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, here = build_interpreter.probe, os.getpid()
 
-    def run(argv: list[str], **options: Any) -> process.ProcessResult:
-        began.append(argv)
-        return real(argv, **options)
+    def probe(path: str, **options: Any) -> Interpreter:
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(path, **options)
 
-    monkeypatch.setattr(process, "run", run)
-    site.release("1.0")
-    python = recorded(site)["path"]
-    here = [argv for argv in began if argv[0] == python and "-c" in argv]
-    assert here == [], "a copy of this process has asked already"
+    monkeypatch.setattr(build_interpreter, "probe", probe)
+    assert site.release("1.0") == site.current
 
-    # A new process knows nothing yet.
-    site.release("1.1")
-    began.clear()
-    site.open().rollback()
-    assert [argv[0] for argv in began if "-c" in argv] == [python]
+
+def test_if_the_copy_that_asks_does_not_get_on_this_process_asks(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, here = build_interpreter.probe, os.getpid()
+
+    def probe(path: str, **options: Any) -> Interpreter:
+        if os.getpid() != here:
+            time.sleep(60)
+        return real(path, **options)
+
+    monkeypatch.setattr(build_interpreter, "probe", probe)
+    monkeypatch.setattr(interpreter, "PATIENCE", 0.3)
+    began = time.monotonic()
+    assert site.release("1.0") == site.current
+    assert time.monotonic() - began < 30
+
+
+def test_one_that_could_not_run_is_asked_again(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n[ -e {tmp_path}/library ] || exit 127\necho 3.11 abcd\n")
+    python.chmod(0o755)
+    kinds = InterpreterKinds({"PATH": os.defpath}, "/", Signals())
+
+    assert kinds.ask(str(python)) == "not able to run"
+    (tmp_path / "library").touch()
+    assert kinds.ask(str(python)) == kind("3.11", "abcd")
+    (tmp_path / "library").unlink()
+    assert kinds.ask(str(python)) == kind("3.11", "abcd"), "its file is the same"
+    python.unlink()
+    assert "not there" in kinds.ask(str(python))

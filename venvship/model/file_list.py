@@ -19,7 +19,7 @@ from venvship.model.release import FORMAT, FileEntry
 
 _HEAD: Final = b'{"files":[\n'
 _BETWEEN: Final = b",\n"
-_TAIL: Final = b'\n],"format":%d}\n' % FORMAT
+_END: Final = b"\n],"
 
 
 def to_bytes(entries: Iterable[FileEntry]) -> bytes:
@@ -29,7 +29,7 @@ def to_bytes(entries: Iterable[FileEntry]) -> bytes:
         f'[{quoted(path)},"{kind}","{mode:04o}",{size},{quoted(target or sha256)}]'
         for path, kind, mode, size, sha256, target in entries
     ]
-    return _HEAD + _BETWEEN.decode().join(rows).encode() + _TAIL
+    return _HEAD + _BETWEEN.decode().join(rows).encode() + _END + b'"format":%d}\n' % FORMAT
 
 
 def rows(data: bytes) -> list[Any]:
@@ -54,12 +54,13 @@ def parts(data: bytes, number: int) -> list[memoryview]:
     Raises:
         ValueError: It is no such list.
     """
-    if not (data.startswith(_HEAD) and data.endswith(_TAIL)):
+    start, end = len(_HEAD), data.rfind(_END)
+    # In a list of ours, what is left without its rows is a list of none. No row has a line break in it.
+    if not data.startswith(_HEAD) or end < start or rows(data[:start] + data[end:]) != []:
         # Somebody wrote it in another layout.
         return [memoryview(json.dumps(rows(data))[1:-1].encode())]
     whole = memoryview(data)
     found = []
-    start, end = len(_HEAD), len(data) - len(_TAIL)
     size = (end - start) // number + 1
     while start < end:
         cut = data.find(_BETWEEN, start + size, end)

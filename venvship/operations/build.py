@@ -119,6 +119,7 @@ def _build(
             store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received
         ):
             # Only now: without the mutex, a clean-up might take away what this has just found in the store.
+            # And before the answer is here: an estimate can go by what was known of the interpreter.
             check_room(request, store)
             request = replace(request, interpreter=answer())
             files.make_directory(layout.log(release_id), 0o700)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
+import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FORMAT
 from venvship.model.settings import Settings
-from venvship.operations.interpreter_kind import file_of, kind
 from venvship.operations.workspace import Workspace
 from venvship.system import files
 from venvship.system.pool import working
+
+PATIENCE: Final = 40.0
+"""Seconds to wait for the copy that asks; longer than that one waits for the interpreter."""
 
 
 def settled(workspace: Workspace, settings: Settings, *, record: bool = True) -> Interpreter:
@@ -67,25 +72,27 @@ def asking_again(workspace: Workspace, interpreter: Interpreter) -> Iterator[Cal
     Yields:
         What waits for the answer, and returns what it is now. A new patch level is recorded and warned about.
         Another kind under the same path is an `InterpreterError`, as is one that does not run: that would be
-        another environment than the one that was decided on.
-
-    Raises:
-        InterpreterError: It is not there.
+        another environment than the one that was decided on. `InterruptedByError`: a signal came.
     """
     from venvship.build.interpreter import probe
 
     signals = workspace.runtime.signals
     ask = functools.partial(probe, environ=workspace.runtime.environ, signals=signals)
-    try:
-        file = file_of(interpreter.path)
-    except OSError as error:
-        raise InterpreterError(f"there is no interpreter {interpreter.path}: {error.strerror}") from error
-    with working(ask, (interpreter.path,), copies=1) as answer:
+    with working(ask, (interpreter.path,), copies=1) as asking:
 
         def wait() -> Interpreter:
-            (now,) = answer.results(signals.raise_if_received)
+            until = time.monotonic() + PATIENCE
+
+            def go_on() -> None:
+                signals.raise_if_received()
+                if time.monotonic() > until:
+                    raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+            try:
+                (now,) = asking.results(go_on)
+            except OSError:  # the copy was killed, for memory perhaps, or does not get on
+                now = ask(interpreter.path)
             _require_same_kind(workspace, interpreter, now)
-            workspace.kinds.learn(file, kind(now.minor, now.magic))
             return now
 
         yield wait

@@ -17,22 +17,9 @@ _QUESTION: Final = (
     "import sys, _frozen_importlib_external as e; print('%d.%d' % sys.version_info[:2], e.MAGIC_NUMBER.hex())"
 )
 
-File = tuple[str, int, int, int]
-"""What tells an interpreter from a later one at its path: that, `st_ino`, `st_size` and `st_mtime_ns`."""
-
 
 class NotAskedError(Exception):
     """An interpreter could not be asked what it is, and that says nothing about it; the message says why."""
-
-
-def file_of(path: str) -> File:
-    """The file at a path.
-
-    Raises:
-        OSError: There is none, or it cannot be reached.
-    """
-    found = os.stat(path)
-    return path, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def kind(minor: str | None, magic: str | None) -> str:
@@ -41,7 +28,7 @@ def kind(minor: str | None, magic: str | None) -> str:
 
 
 class InterpreterKinds:
-    """Asks interpreters for their kind; one whose file has not changed since is asked once.
+    """Asks interpreters for their kind; one that has answered, and whose file has not changed since, once.
 
     Args:
         environ: The environment to run them in.
@@ -53,11 +40,7 @@ class InterpreterKinds:
         self._environ = environ
         self._cwd = cwd
         self._signals = signals
-        self._known: dict[File, str] = {}
-
-    def learn(self, file: File, said: str) -> None:
-        """Keep the `kind` of an interpreter that somebody else has asked while this was its file."""
-        self._known[file] = said
+        self._known: dict[tuple[str, int, int, int], str] = {}
 
     def ask(self, path: str) -> str:
         """The `kind` of the interpreter at a path, or why it is of none.
@@ -67,17 +50,22 @@ class InterpreterKinds:
             InterruptedByError: A signal came.
         """
         try:
-            file = file_of(path)
+            found = os.stat(path)
         except OSError as error:
             return f"not there ({error.strerror})"
+        file = (path, found.st_ino, found.st_size, found.st_mtime_ns)
         if file not in self._known:
             try:
-                self._known[file] = self._ask(path)
+                answer = self._ask(path)
             except ProgramNotFoundError:
                 return "not executable"
+            if answer is None:
+                # Not kept: its libraries may be there again, without any change of its file.
+                return "not able to run"
+            self._known[file] = answer
         return self._known[file]
 
-    def _ask(self, path: str) -> str:
+    def _ask(self, path: str) -> str | None:
         from venvship.system.process import run
 
         try:
@@ -95,5 +83,5 @@ class InterpreterKinds:
         if result.returncode < 0:
             raise NotAskedError(f"its interpreter {path} was killed by signal {-result.returncode}")
         if result.returncode != 0:
-            return "not able to run"
+            return None
         return result.output.decode(errors="replace").strip()

@@ -7,6 +7,7 @@ a second time, and is never undone. What it cannot do besides the switch itself,
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,7 +24,7 @@ from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations import links
 from venvship.operations.notify import notify
-from venvship.operations.trial import Trial, try_current
+from venvship.operations.trial import Trial, prepare, try_current
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 from venvship.system.journal import lost_journal
 
@@ -37,7 +38,8 @@ PROBE_WAIT: Final = 2.0
 """Seconds to wait for turn-back.mutex at least: a promotion takes it for an instant, to see if it is held."""
 
 
-class RollbackResult(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackResult:
     """What is live now.
 
     Attributes:
@@ -200,6 +202,8 @@ def _rollback(
             return _already_back(workspace, history, target, outcome, message)
         return _Outcome(result=RollbackResult(release=workspace.view(target, history), previous=None))
     settings = _settings(workspace)
+    if settings is not None:
+        prepare(settings)
     facts = {"from": current, "manual": True}
     if history.is_on_trial(current):
         # Going away from an interrupted promotion says nothing about the release that it tried.

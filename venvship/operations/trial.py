@@ -41,6 +41,17 @@ class Trial(NamedTuple):
         return not self.cause
 
 
+def prepare(settings: Settings) -> None:
+    """Import what the hooks and checks of these settings take, before there is anything to try.
+
+    After a switch it would be too late: modules can be gone by then, on a failing disk, or since venvship
+    itself was upgraded meanwhile. Roots without hooks and checks do without, for these take time.
+    """
+    if settings.checks or any((settings.hooks.prepare, settings.hooks.restart, settings.hooks.notify)):
+        import venvship.health.checks
+        import venvship.health.hooks  # noqa: F401 - to be there
+
+
 def try_current(
     workspace: Workspace,
     release_id: str,
@@ -65,7 +76,7 @@ def try_current(
     """
     live = [check for check in settings.checks if check.when == "live"]
     if settings.hooks.restart is None and not live:
-        return Trial(cause="")  # before anything is imported that would run them
+        return Trial(cause="")  # see `prepare`
     from venvship.health.checks import TurnBack
     from venvship.health.hooks import run_hook
 

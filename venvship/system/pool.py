@@ -1,12 +1,13 @@
 """Work that is shared out among copies of this process (fork(2)), which end with it.
 
-For work that is all system calls: linking 20,000 files, or looking at them. Threads would wait for each other
-between any two calls, and a fresh interpreter would first have to be told what this process knows.
+For work that is mostly system calls, such as linking 20,000 files or looking at them, and for what waits for
+another program. Threads would wait for each other between any two calls, and a fresh interpreter would first
+have to be told what this process knows.
 
 Copies die with the process by `PR_SET_PDEATHSIG` where there is that, and elsewhere leave before their next
 task. They do not hold its mutexes: filelock closes what it had open in every child that is forked. So for an
 instant, or on macOS for a task, a copy can be at work when somebody else has the mutex. All that it does is
-to look, or to make names in a directory with a random name, which whoever comes next removes as debris.
+to look, to ask, or to make names below a random name, which whoever comes next removes as debris.
 
 The tasks wait in a pipe, a number each: whoever is free takes the next.
 """
@@ -111,9 +112,14 @@ class Pool(Generic[T, R]):
         if self._alone:
             self.join_in(between)
             return [self._results[number] for number in range(len(self._tasks))]
-        for _, stream in self._copies:
+        while self._copies:
+            pid, stream = self._copies[0]
             _wait_for(stream, between)
-            done, error = _unpacked(stream.read())
+            told = stream.read()
+            del self._copies[0]
+            stream.close()
+            _reap(pid)
+            done, error = _unpacked(told)
             self._results.update(done)
             if error is not None:
                 raise error
@@ -126,8 +132,7 @@ class Pool(Generic[T, R]):
             stream.close()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+            _reap(pid)
 
     def _take(self) -> int | None:
         number = os.read(self._queue, _NUMBER)
@@ -171,7 +176,8 @@ def working(function: Callable[[T], R], tasks: Sequence[T], *, copies: int) -> I
     """Have copies of this process work on tasks while the block runs, and after it none.
 
     The function must not touch what this process shares with its copies: output, progress, descriptors that
-    are read or written. What it changes in memory is lost; what it returns or raises must pickle.
+    are read or written. What it changes in memory is lost. What it returns or raises must pickle; plain
+    values travel by `marshal`, which makes `bytes` of whatever holds bytes.
 
     Args:
         function: Does one task.
@@ -196,6 +202,11 @@ def _die_with_parent() -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):  # a program that uses this as a library may reap all it has
+        os.waitpid(pid, 0)
 
 
 def _packed(results: dict[int, R], error: Exception | None) -> bytes:
