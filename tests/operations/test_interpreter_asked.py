@@ -19,6 +19,7 @@ from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.operations import interpreter
 from venvship.operations.interpreter_kind import InterpreterKinds, kind
+from venvship.system import process
 from venvship.system.signals import Signals
 
 
@@ -145,3 +146,18 @@ def test_one_that_could_not_run_is_asked_again(tmp_path: Path) -> None:
     assert kinds.ask(str(python)) == kind("3.11", "abcd"), "its file is the same"
     python.unlink()
     assert "not there" in kinds.ask(str(python))
+
+
+def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The build and its checks may have taken an hour."""
+    began: list[list[str]] = []
+    real = process.run
+
+    def run(argv: list[str], **options: Any) -> process.ProcessResult:
+        began.append(argv)
+        return real(argv, **options)
+
+    monkeypatch.setattr(process, "run", run)
+    site.release("1.0")
+    # What a copy of this process has asked before is not seen here.
+    assert [argv[0] for argv in began if "-c" in argv] == [recorded(site)["path"]]
