@@ -24,7 +24,7 @@ from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations import links
 from venvship.operations.notify import notify
-from venvship.operations.trial import Trial, prepare, try_current
+from venvship.operations.trial import Trial, load_modules, try_current
 from venvship.operations.workspace import ReleaseView, Workspace, world_faults
 from venvship.system.journal import lost_journal
 
@@ -203,7 +203,7 @@ def _rollback(
         return _Outcome(result=RollbackResult(release=workspace.view(target, history), previous=None))
     settings = _settings(workspace)
     if settings is not None:
-        prepare(settings)
+        load_modules(settings)
     facts = {"from": current, "manual": True}
     if history.is_on_trial(current):
         # Going away from an interrupted promotion says nothing about the release that it tried.

@@ -36,7 +36,7 @@ from venvship.model.settings import Settings, health_digest, settings_toml
 from venvship.operations import links
 from venvship.operations.lockfile import put_in_place
 from venvship.operations.plan import hold_applies, refused
-from venvship.operations.trial import TURNED_BACK, Trial, prepare, try_current
+from venvship.operations.trial import TURNED_BACK, Trial, load_modules, try_current
 from venvship.operations.workspace import Workspace
 from venvship.system import files
 
@@ -196,7 +196,7 @@ def promote(
         OSError: The switch could not be made; `current` is as it was.
     """
     origin = workspace.layout.current()
-    prepare(settings)
+    load_modules(settings)
     workspace.make_lease(target)
     workspace.runtime.signals.raise_if_received()
     armed = links.arm(workspace, target, origin)

@@ -41,7 +41,7 @@ class Trial(NamedTuple):
         return not self.cause
 
 
-def prepare(settings: Settings) -> None:
+def load_modules(settings: Settings) -> None:
     """Import what the hooks and checks of these settings take, before there is anything to try.
 
     After a switch it would be too late: modules can be gone by then, on a failing disk, or since venvship
@@ -76,7 +76,7 @@ def try_current(
     """
     live = [check for check in settings.checks if check.when == "live"]
     if settings.hooks.restart is None and not live:
-        return Trial(cause="")  # see `prepare`
+        return Trial(cause="")  # see `load_modules`
     from venvship.health.checks import TurnBack
     from venvship.health.hooks import run_hook
 
