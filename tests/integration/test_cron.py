@@ -95,7 +95,8 @@ def cron(site: Site, tmp_path: Path) -> Iterator[Cron]:
     for folder in ("mails", "mounts"):
         (place / folder).mkdir(parents=True)
     sendmail = place / "sendmail"
-    sendmail.write_text(f'#!/bin/sh\ncat >"{place}/mails/$(date +%s.%N)"\n')
+    # A mail is there as a whole or not at all, whoever looks.
+    sendmail.write_text(f'#!/bin/sh\ncat >"{place}/mail.$$"\nmv "{place}/mail.$$" "{place}/mails/$(date +%s.%N)"\n')
     sendmail.chmod(0o755)
     (place / "pam").write_text(PAM)
     line = site.run("schedule", "cron", "--every", "1m", "-q").out.splitlines()[-1]
