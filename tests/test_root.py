@@ -29,11 +29,10 @@ from venvship.errors import (
 from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, Package
+from venvship.operations.quick_look import entry_problem, quick_problem
 from venvship.root import (
     RootLayout,
-    entry_problem,
     find_root,
-    quick_problem,
     read_json,
     refuse_path,
     user_name,

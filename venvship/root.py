@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import json
 import os
-import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from venvship.errors import (
     ForeignLinkError,
@@ -31,7 +27,6 @@ from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FORMAT, FileEntry, Manifest, is_release_id
 from venvship.system import files
-from venvship.system.pool import copies_for, working
 
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
@@ -45,8 +40,7 @@ SCRATCH_PREFIX: Final = "scratch-"
 """Folders in `state/` that a build downloads to; only there while one runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class RootLayout:
+class RootLayout(NamedTuple):
     """The paths of one root, and how to read what is there.
 
     Args:
@@ -408,101 +402,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
             hint="use the newer venvship that wrote it",
         )
     return data
-
-
-def quick_problem(root: RootLayout, release_id: str) -> str:
-    """What a quick look finds wrong with a release; `""` for nothing.
-
-    Every name is held against `files.json` by lstat: there, of the right type, size and mode. Contents are
-    not read; `verify` does that.
-    """
-    try:
-        listed = root.listing(release_id, root.manifest(release_id))
-        parts = file_list.parts(listed, _PARTS)
-    except (ReleaseError, FormatError) as error:
-        return error.message
-    except ValueError:
-        return _DAMAGED_LIST
-    look = functools.partial(_first_problem, str(root.release(release_id)))
-    try:
-        with working(look, parts, copies=copies_for(len(listed) // _ROW)) as looking:
-            looking.join_in(_go_on)
-            problems = looking.results(_go_on)
-    except OSError:  # somebody killed the other process, for memory perhaps; a rollback needs an answer
-        problems = [look(part) for part in parts]
-    return next(filter(None, problems), "")
-
-
-_PARTS: Final = 64
-
-_ROW: Final = 150
-"""Bytes of a usual row, half of them for the hash: tells about how many files are listed."""
-
-_DAMAGED_LIST: Final = "the list of its files is damaged"
-
-
-def _first_problem(base: str, part: memoryview) -> str:
-    try:
-        rows = file_list.rows_of(part)
-    except ValueError:
-        return _DAMAGED_LIST
-    try:
-        fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        return f"it cannot be looked at: {error.strerror}"
-    try:
-        for row in rows:
-            if _is_right(fd, row):
-                continue
-            try:
-                entry = FileEntry.from_json(row)
-            except (TypeError, ValueError):
-                return f"{_DAMAGED_LIST}: {row}"
-            if problem := entry_problem(base, entry):
-                return f"{entry.path}: {problem}"
-    finally:
-        os.close(fd)
-    return ""
-
-
-def _is_right(fd: int, row: Any) -> bool:  # noqa: ANN401 - whatever is in the list
-    """Whether a file or directory is as a row says, at one glance; what is not so is for `entry_problem`."""
-    try:
-        path, kind, mode, size, _ = row
-        found = os.lstat(path, dir_fd=fd)
-        expected = _MODES.get((kind, mode))
-        if expected is None:
-            expected = _MODES[kind, mode] = _TYPES[kind] | int(mode, 8)
-        return found.st_mode == expected and (kind == "dir" or (kind == "file" and found.st_size == size))
-    except (OSError, TypeError, ValueError, KeyError):
-        return False
-
-
-def _go_on() -> None:
-    """A quick look is over before anybody could want to end it."""
-
-
-_MODES: Final[dict[tuple[str, str], int]] = {}
-"""`st_mode` by the kind and mode of a row. There are a handful."""
-
-_TYPES: Final[Mapping[str, int]] = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "link": stat.S_IFLNK}
-
-
-def entry_problem(base: str, entry: FileEntry) -> str:
-    """What lstat says against one entry of a release; `""` for nothing."""
-    try:
-        found = os.lstat(f"{base}/{entry.path}")
-    except OSError as error:
-        return "missing" if isinstance(error, FileNotFoundError | NotADirectoryError) else str(error.strerror)
-    if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
-        return f"not a {entry.type}"
-    if entry.type == "link":
-        return "" if os.readlink(f"{base}/{entry.path}") == entry.target else "points elsewhere"
-    if entry.type == "file" and found.st_size != entry.size:
-        return f"{found.st_size} bytes instead of {entry.size}"
-    if stat.S_IMODE(found.st_mode) != entry.mode:
-        return f"mode {stat.S_IMODE(found.st_mode):04o} instead of {entry.mode:04o}"
-    return ""
 
 
 def user_name(uid: int) -> str:

@@ -96,7 +96,8 @@ def cron(site: Site, tmp_path: Path) -> Iterator[Cron]:
         (place / folder).mkdir(parents=True)
     sendmail = place / "sendmail"
     # A mail is there as a whole or not at all, whoever looks.
-    sendmail.write_text(f'#!/bin/sh\ncat >"{place}/mail.$$"\nmv "{place}/mail.$$" "{place}/mails/$(date +%s.%N)"\n')
+    mail = f"{place}/mail.$$"
+    sendmail.write_text(f'#!/bin/sh\ncat >"{mail}"\nmv "{mail}" "{place}/mails/$(date +%s.%N)"\n')
     sendmail.chmod(0o755)
     (place / "pam").write_text(PAM)
     line = site.run("schedule", "cron", "--every", "1m", "-q").out.splitlines()[-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -38,8 +37,7 @@ LINUX = Interpreter(
         "sys_platform": "linux",
     },
 )
-MAC = replace(
-    LINUX,
+MAC = LINUX._replace(
     soabi="cpython-39-darwin",
     platform="macosx-11.0-arm64",
     version="3.9.1",
@@ -106,7 +104,7 @@ def test_markers_are_evaluated_for_the_given_interpreter_not_the_running_one() -
 
 
 def test_what_the_interpreter_does_not_tell_is_not_taken_from_the_running_one() -> None:
-    silent = replace(LINUX, markers={"python_full_version": "3.12.4"})
+    silent = LINUX._replace(markers={"python_full_version": "3.12.4"})
     text = f"a==1 ; os_name == 'posix' --hash={A}\nb==1 ; os_name == '' --hash={A}"
     assert names(text, silent) == ["b"]
 
@@ -213,13 +211,13 @@ def test_what_is_selected_decides_the_digest(other: str) -> None:
 @pytest.mark.parametrize("fact", ["implementation", "soabi", "platform", "magic"])
 def test_the_identity_of_the_interpreter_enters_the_digest(fact: str) -> None:
     text = f"flask==3.0 --hash={A}"
-    assert digest(text, replace(LINUX, **{fact: "other"})) != digest(text)  # type: ignore[arg-type]
+    assert digest(text, LINUX._replace(**{fact: "other"})) != digest(text)  # type: ignore[arg-type]
 
 
 def test_the_patch_level_and_path_of_the_interpreter_do_not() -> None:
     text = f"flask==3.0 --hash={A}"
-    assert digest(text, replace(LINUX, version="3.12.9", path="/opt/python")) == digest(text)
-    assert digest(text, replace(LINUX, version="3.13.4")) != digest(text)
+    assert digest(text, LINUX._replace(version="3.12.9", path="/opt/python")) == digest(text)
+    assert digest(text, LINUX._replace(version="3.13.4")) != digest(text)
 
 
 def test_build_settings_enter_the_digest() -> None:

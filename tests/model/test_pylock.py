@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,7 +120,7 @@ def test_of_several_wheels_the_one_with_the_best_tag_is_chosen() -> None:
         ),
     )
     assert [r.hashes for r in chosen(text)] == [(f"sha256:{B}",)]
-    assert [r.hashes for r in chosen(text, interpreter=replace(LINUX, tags=("py3-none-any",)))] == [
+    assert [r.hashes for r in chosen(text, interpreter=LINUX._replace(tags=("py3-none-any",)))] == [
         (f"sha256:{A}",)
     ]
 
@@ -149,7 +148,7 @@ def test_markers_extras_and_groups_choose_packages() -> None:
     )
     assert [r.name for r in chosen(text)] == ["a", "e"]
     assert [r.name for r in chosen(text, extras=["Socks"], groups=["dev"])] == ["a", "c", "d"]
-    mac = replace(LINUX, markers={**LINUX.markers, "sys_platform": "darwin"})
+    mac = LINUX._replace(markers={**LINUX.markers, "sys_platform": "darwin"})
     assert [r.name for r in chosen(text, interpreter=mac)] == ["b", "e"]
     assert "names nope; the file has socks" in problem(text, extras=["nope"])[1]
     assert "`[build] groups` names nope" in problem(text, groups=["nope"])[1]
@@ -258,7 +257,7 @@ def test_an_entry_is_refused_when_the_file_is_read_and_its_line_is_named(source:
 def test_source_that_is_not_selected_is_no_reason_to_refuse() -> None:
     directory = package("x", 'directory = { path = "." }', marker='sys_platform == "win32"')
     assert [r.name for r in chosen(HEAD + FLASK + directory)] == ["flask"]
-    windows = replace(LINUX, markers={**LINUX.markers, "sys_platform": "win32"})
+    windows = LINUX._replace(markers={**LINUX.markers, "sys_platform": "win32"})
     assert problem(HEAD + FLASK + directory, interpreter=windows)[0] == 9
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -34,6 +33,8 @@ def fold(text: str, width: int | None) -> list[str]:
     """Break a text without styles into lines; a word that is longer than a line stays whole."""
     if width is None or len(text) <= width:
         return [text]
+    import textwrap
+
     return textwrap.wrap(text, max(width, 8), break_long_words=False, break_on_hyphens=False) or [text]
 
 

@@ -72,10 +72,10 @@ def run(arguments: Sequence[str]) -> int:
     import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 
     signals = Signals()
-    call = Call(signals=signals, root_path=root_from_environment(), json=_wants_json(arguments))
+    call = Call(signals, root_path=root_from_environment(), json=_wants_json(arguments))
     with signals.install():
         try:
-            return _run(call, list(arguments))
+            return _run(call, _spelled_out(arguments))
         finally:
             call.end_progress()
 
@@ -113,6 +113,16 @@ def _failed(call: Call, error: VenvshipError) -> int:
         return render.failure(call, error)
     except OutputError:
         return error.exit_code
+
+
+def _spelled_out(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with `--root` for a `-C` at their beginning.
+
+    At every short option click looks for a long one of a similar name first, and imports difflib for that: a
+    fiftieth of what `status` takes.
+    """
+    first, *rest = arguments or [""]
+    return ["--root", *rest] if first == "-C" else list(arguments)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -6,7 +6,6 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -27,9 +26,13 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(slots=True)
 class Call:
     """One call of the command line.
+
+    Args:
+        signals: What interrupts it.
+        root_path: `VENVSHIP_ROOT`, until `-C` is read.
+        json: Whether `--json` is among its options, which is known before they are read.
 
     Attributes:
         signals: What interrupts it.
@@ -44,17 +47,18 @@ class Call:
         only_summary: Whether the steps are left out where nobody looks on: what is printed is mailed.
     """
 
-    signals: Signals
-    root_path: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    color: bool = True
-    wait: float = 0.0
-    command: str | None = None
-    root: Root | None = None
-    only_summary: bool = False
-    _progress: PlainProgress | LiveProgress | None = None
+    def __init__(self, signals: Signals, *, root_path: str | None = None, json: bool = False) -> None:
+        self.signals = signals
+        self.root_path = root_path
+        self.json = json
+        self.quiet = False
+        self.verbose = False
+        self.color = True
+        self.wait = 0.0
+        self.command: str | None = None
+        self.root: Root | None = None
+        self.only_summary = False
+        self._progress: PlainProgress | LiveProgress | None = None
 
     def terminal(self, stream: TextIO) -> Terminal:
         """What a stream can show, as far as this call wants it to."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """One CPython, asked once and recorded in `state/python.json`.
 
     Attributes:
@@ -28,8 +26,8 @@ class Interpreter:
     soabi: str
     platform: str
     magic: str
-    tags: tuple[str, ...] = field(repr=False)
-    markers: Mapping[str, str] = field(repr=False)
+    tags: tuple[str, ...]
+    markers: Mapping[str, str]
 
     @property
     def minor(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -48,17 +47,17 @@ def unmeasured(done: int, total: int) -> None:
     """The advance of a phase that nobody watches."""
 
 
-@dataclass(slots=True)
 class Running:
     """A phase that goes on.
 
     Attributes:
-        facts: What to tell at its end; to be filled.
         advance: To be called now and then.
+        facts: What to tell at its end; to be filled.
     """
 
-    advance: Advance
-    facts: dict[str, object] = field(default_factory=dict)
+    def __init__(self, advance: Advance) -> None:
+        self.advance = advance
+        self.facts: dict[str, object] = {}
 
 
 @contextlib.contextmanager

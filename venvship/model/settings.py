@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -212,6 +212,8 @@ def parse_settings(text: str, *, path: str, folder_name: str) -> Settings:
         SettingsError: It is not TOML, or says something wrong. `data["problems"]` lists everything, each
             with `key` (dotted path, array elements counted from 0) and `message`.
     """
+    import tomllib  # late: for a rollback it can wait until the way back is known
+
     try:
         values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -230,10 +232,11 @@ def decode_settings(data: bytes, *, path: str) -> str:
     """
     if len(data) > MAX_BYTES:
         raise _refusal(path, [{"key": "", "message": f"longer than {MAX_BYTES} bytes"}])
+    marked = data.removeprefix(BOM_UTF8)
     try:
-        return data.decode("utf-8-sig")
+        return marked.decode()
     except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
+        row = marked.count(b"\n", 0, error.start) + 1
         raise _refusal(path, [{"key": "", "message": f"not UTF-8, in line {row}"}]) from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -32,22 +31,28 @@ class WrongValueError(ValueError):
         self.path = path
 
 
-@dataclass(slots=True)
 class Table:
     """One table of the file, from which each key is taken once.
 
-    Attributes:
+    Args:
         values: The table as parsed.
         path: Its dotted path, empty for the top level.
         problems: What was wrong so far, shared by all tables of a file; each `{"key", "message"}`.
         elsewhere: Dotted paths of the keys of other tables, to say where a misplaced key belongs.
     """
 
-    values: Mapping[str, object]
-    path: str = ""
-    problems: list[dict[str, str]] = field(default_factory=list)
-    elsewhere: Collection[str] = ()
-    _known: list[str] = field(default_factory=list)
+    def __init__(
+        self,
+        values: Mapping[str, object],
+        path: str = "",
+        problems: list[dict[str, str]] | None = None,
+        elsewhere: Collection[str] = (),
+    ) -> None:
+        self.values = values
+        self.path = path
+        self.problems = [] if problems is None else problems
+        self._elsewhere = elsewhere
+        self._known: list[str] = []
 
     def key(self, name: str) -> str:
         """The dotted path of a key of this table."""
@@ -71,13 +76,13 @@ class Table:
     def table(self, name: str) -> Table:
         """Read a key that holds a table; an empty one where it is absent or wrong."""
         values = self.take(name, _mapping, {})
-        return Table(values, self.key(name), self.problems, self.elsewhere)
+        return Table(values, self.key(name), self.problems, self._elsewhere)
 
     def tables(self, name: str) -> list[Table]:
         """Read a key that holds an array of tables."""
         found = self.take(name, _mappings, [])
         return [
-            Table(values, f"{self.key(name)}[{index}]", self.problems, self.elsewhere)
+            Table(values, f"{self.key(name)}[{index}]", self.problems, self._elsewhere)
             for index, values in enumerate(found)
         ]
 
@@ -97,9 +102,7 @@ class Table:
         near = difflib.get_close_matches(name.lower(), self._known, n=1, cutoff=0.6)
         if near:
             return f"; did you mean {self.key(near[0])}?"
-        last_parts = {dotted.rpartition(".")[2]: dotted for dotted in self.elsewhere}
-        import difflib
-
+        last_parts = {dotted.rpartition(".")[2]: dotted for dotted in self._elsewhere}
         near = difflib.get_close_matches(name.lower(), last_parts, n=1, cutoff=0.8)
         if near:
             return f"; did you mean {last_parts[near[0]]}?"

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import os
-import time
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FORMAT
 from venvship.model.settings import Settings
+from venvship.operations.interpreter_kind import PATIENCE
 from venvship.operations.workspace import Workspace
 from venvship.system import files
-from venvship.system.pool import working
-
-PATIENCE: Final = 40.0
-"""Seconds to wait for the copy that asks; longer than that one waits for the interpreter."""
+from venvship.system.pool import begun
 
 
 def settled(workspace: Workspace, settings: Settings, *, record: bool = True) -> Interpreter:
@@ -77,21 +72,11 @@ def asking_again(workspace: Workspace, interpreter: Interpreter) -> Iterator[Cal
     from venvship.build.interpreter import probe
 
     signals = workspace.runtime.signals
-    ask = functools.partial(probe, environ=workspace.runtime.environ, signals=signals)
-    with working(ask, (interpreter.path,), copies=1) as asking:
+    ask = functools.partial(probe, interpreter.path, environ=workspace.runtime.environ, signals=signals)
+    with begun(ask, patience=PATIENCE) as answer:
 
         def wait() -> Interpreter:
-            until = time.monotonic() + PATIENCE
-
-            def go_on() -> None:
-                signals.raise_if_received()
-                if time.monotonic() > until:
-                    raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-
-            try:
-                (now,) = asking.results(go_on)
-            except OSError:  # the copy was killed, for memory perhaps, or does not get on
-                now = ask(interpreter.path)
+            now = answer(signals.raise_if_received)
             _require_same_kind(workspace, interpreter, now)
             return now
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
 
 from venvship.errors import ProgramNotFoundError
+from venvship.operations.ahead import Ahead
 from venvship.system.signals import Signals
 
 SECONDS: Final = 20.0
 """How long an interpreter may take to answer."""
+
+PATIENCE: Final = 2 * SECONDS
+"""Seconds to wait for a copy of this process that asks; longer than that one waits for the interpreter."""
 
 # Not from `importlib.util`, which takes longer to import than all the rest.
 _QUESTION: Final = (
@@ -18,8 +24,17 @@ _QUESTION: Final = (
 )
 
 
+_File: TypeAlias = tuple[str, int, int, int]
+"""Which file is meant, and what would change with its contents."""
+
+
 class NotAskedError(Exception):
     """An interpreter could not be asked what it is, and that says nothing about it; the message says why."""
+
+
+def _file(path: str) -> _File:
+    found = os.stat(path)
+    return path, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def kind(minor: str | None, magic: str | None) -> str:
@@ -40,7 +55,24 @@ class InterpreterKinds:
         self._environ = environ
         self._cwd = cwd
         self._signals = signals
-        self._known: dict[tuple[str, int, int, int], str] = {}
+        self._known: dict[_File, str] = {}
+        self._ahead: Ahead[str | None] = Ahead()
+
+    @contextlib.contextmanager
+    def asking_ahead(self, path: str) -> Iterator[None]:
+        """Have a copy of this process ask while the block gets ready; the first `ask` waits for it."""
+        from venvship.system.pool import begun
+
+        try:
+            file = _file(path)
+        except OSError:  # `ask` says so
+            yield
+            return
+        with (
+            begun(functools.partial(self._ask, path), patience=PATIENCE) as answer,
+            self._ahead.offering(file, functools.partial(answer, self._signals.raise_if_received)),
+        ):
+            yield
 
     def ask(self, path: str) -> str:
         """The `kind` of the interpreter at a path, or why it is of none.
@@ -50,13 +82,13 @@ class InterpreterKinds:
             InterruptedByError: A signal came.
         """
         try:
-            found = os.stat(path)
+            file = _file(path)
         except OSError as error:
             return f"not there ({error.strerror})"
-        file = (path, found.st_ino, found.st_size, found.st_mtime_ns)
         if file not in self._known:
+            ask = self._ahead.take(file) or functools.partial(self._ask, path)
             try:
-                answer = self._ask(path)
+                answer = ask()
             except ProgramNotFoundError:
                 return "not executable"
             if answer is None:

@@ -7,7 +7,6 @@ a second time, and is never undone. What it cannot do besides the switch itself,
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -38,8 +37,7 @@ PROBE_WAIT: Final = 2.0
 """Seconds to wait for turn-back.mutex at least: a promotion takes it for an instant, to see if it is held."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackResult:
+class RollbackResult(NamedTuple):
     """What is live now.
 
     Attributes:
@@ -121,7 +119,10 @@ def rollback(
         leave = None if only_from is None else _require_current(workspace, only_from)
         wait = max(workspace.runtime.wait, PROBE_WAIT)
         interrupted = workspace.runtime.signals.raise_if_received
-        with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
+        with (
+            workspace.looking_ahead(_likely_target(workspace, name)),
+            workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted),
+        ):
             trying = _on_trial(workspace)
             with workspace.holding("switch", "rollback", wait=TURN_BACK_WAIT):
                 outcome = _rollback(
@@ -133,6 +134,12 @@ def rollback(
     if outcome.error is not None:
         raise outcome.error.carrying(outcome.result)
     return outcome.result
+
+
+def _likely_target(workspace: Workspace, name: str | None) -> str | None:
+    """Where it is going to go, as far as that can be known without the mutexes."""
+    likely = workspace.layout.previous() if name is None else name
+    return likely if likely is not None and workspace.layout.is_sealed(likely) else None
 
 
 def _require_current(workspace: Workspace, only_from: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from venvship.errors import DamagedError, FormatError, ReleaseError
 from venvship.model.release import FileEntry
+from venvship.operations.quick_look import entry_problem
 from venvship.operations.workspace import Workspace
-from venvship.root import entry_problem
 from venvship.system import files
 
 

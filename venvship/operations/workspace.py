@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
@@ -23,8 +22,9 @@ from venvship.model.progress import DONE, STARTED, Phase
 from venvship.model.release import Manifest, Package, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
 from venvship.operations import announce, reserve, underway
+from venvship.operations.ahead import Ahead
 from venvship.operations.interpreter_kind import InterpreterKinds, NotAskedError, kind
-from venvship.root import RootLayout, quick_problem
+from venvship.root import RootLayout
 from venvship.system import files
 from venvship.system.journal import Journal, damaged_journal, lost_journal
 from venvship.system.journal_lines import Reading
@@ -105,21 +105,27 @@ class ReleaseView(NamedTuple):
     message: str
 
 
-@dataclass(slots=True)
 class Workspace:
-    """One root, open for work. Opening reads nothing and writes nothing."""
+    """One root, open for work. Opening reads nothing and writes nothing.
 
-    layout: RootLayout
-    runtime: Runtime
-    warnings: list[Notice] = field(default_factory=list)
-    journal: Journal = field(init=False)
-    kinds: InterpreterKinds = field(init=False)
-    _folded: tuple[Sequence[Event], History] | None = field(init=False, default=None)
+    Args:
+        layout: Where things are.
+        runtime: The world.
+        warnings: Where to note what people should know about what is done; by default a list of its own.
 
-    def __post_init__(self) -> None:
-        """Make what reads the journal, and what asks interpreters; neither does it yet."""
-        self.journal = Journal(str(self.layout.journal_file), self.journal_mutex, self.runtime.clock)
-        self.kinds = InterpreterKinds(self.runtime.environ, str(self.layout.path), self.runtime.signals)
+    Attributes:
+        journal: Reads and writes the journal.
+        kinds: Asks interpreters what they are.
+    """
+
+    def __init__(self, layout: RootLayout, runtime: Runtime, warnings: list[Notice] | None = None) -> None:
+        self.layout = layout
+        self.runtime = runtime
+        self.warnings = [] if warnings is None else warnings
+        self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
+        self.kinds = InterpreterKinds(runtime.environ, str(layout.path), runtime.signals)
+        self._folded: tuple[Sequence[Event], History] | None = None
+        self._look_ahead: Ahead[str] = Ahead()
 
     # -- collaborators ------------------------------------------------------------------------------------
 
@@ -362,7 +368,38 @@ class Workspace:
 
     def problem(self, release_id: str) -> str:
         """What a quick look finds wrong with a release; `""` for nothing. Reads no contents."""
-        return quick_problem(self.layout, release_id) or self.interpreter_problem(release_id)
+        return self._look(release_id) or self.interpreter_problem(release_id)
+
+    def _look(self, release_id: str) -> str:
+        from venvship.operations.quick_look import quick_problem
+
+        answer = self._look_ahead.take(release_id)
+        return answer() if answer is not None else quick_problem(self.layout, release_id)
+
+    @contextlib.contextmanager
+    def looking_ahead(self, release_id: str | None) -> Iterator[None]:
+        """Have copies of this process look at a release while the block gets ready for it.
+
+        The first `require_usable` of it goes on from there.
+
+        Args:
+            release_id: The release; `None`: there is none to look at.
+        """
+        python = None
+        if release_id is not None:
+            with contextlib.suppress(VenvshipError):  # whoever asks about it is told
+                python = self.layout.manifest(release_id).python.get("path", "")
+        if release_id is None or python is None:
+            yield
+            return
+        from venvship.operations.quick_look import looking
+
+        with (
+            looking(self.layout, release_id) as answer,
+            self._look_ahead.offering(release_id, answer),
+            self.kinds.asking_ahead(python),
+        ):
+            yield
 
     def interpreter_problem(self, release_id: str) -> str:
         """Whether a release's interpreter is still there; `""` if so."""

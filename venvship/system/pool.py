@@ -20,6 +20,7 @@ import marshal
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, Generic, NoReturn, TypeVar
 
@@ -57,11 +58,12 @@ def copies_for(files: int) -> int:
 class Pool(Generic[T, R]):
     """Tasks of one kind, and the copies that work on them. Made by `working`."""
 
-    def __init__(self, function: Callable[[T], R], tasks: Sequence[T], copies: int) -> None:
+    def __init__(self, function: Callable[[T], R], tasks: Sequence[T], copies: int, brief: bool) -> None:
         if len(tasks) > MOST_TASKS:
             raise ValueError(f"{len(tasks)} tasks are too many")
         self._function = function
         self._tasks = tasks
+        self._brief = brief
         self._results: dict[int, R] = {}
         self._copies: list[tuple[int, BinaryIO]] = []
         self._queue, feed = os.pipe()
@@ -158,7 +160,8 @@ class Pool(Generic[T, R]):
             # Ctrl-C reaches the whole foreground group; what is to end is for this one's parent to say.
             for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(signum, signal.SIG_IGN)
-            _die_with_parent()
+            if not self._brief:
+                _die_with_parent()
             error: Exception | None = None
             try:
                 while os.getppid() == parent and (number := self._take()) is not None:
@@ -172,7 +175,9 @@ class Pool(Generic[T, R]):
 
 
 @contextlib.contextmanager
-def working(function: Callable[[T], R], tasks: Sequence[T], *, copies: int) -> Iterator[Pool[T, R]]:
+def working(
+    function: Callable[[T], R], tasks: Sequence[T], *, copies: int, brief: bool = False
+) -> Iterator[Pool[T, R]]:
     """Have copies of this process work on tasks while the block runs, and after it none.
 
     The function must not touch what this process shares with its copies: output, progress, descriptors that
@@ -184,17 +189,51 @@ def working(function: Callable[[T], R], tasks: Sequence[T], *, copies: int) -> I
         tasks: What to call it with, at most 1,024, in the order in which they are begun.
         copies: How many processes besides this one; 0 is none, and then this one does it all. So it does
             while failpoints are armed.
+        brief: Whether a task takes no more than a few milliseconds and changes nothing. Then the copies need
+            not die at once with this process, which takes them ctypes.
 
     Yields:
         The pool, to wait for. Leaving the block kills what is not done.
 
-    Crash: the copies die with this process, wherever they are.
+    Crash: the copies die with this process, wherever they are; brief ones end with the task that they are at.
     """
-    pool = Pool(function, tasks, copies)
+    pool = Pool(function, tasks, copies, brief)
     try:
         yield pool
     finally:
         pool.end()
+
+
+@contextlib.contextmanager
+def begun(function: Callable[[], R], *, patience: float) -> Iterator[Callable[[Callable[[], None]], R]]:
+    """Have one copy of this process do something that is asked for later.
+
+    Args:
+        function: Does it; as for `working`.
+        patience: Seconds to wait for the copy, from when it is asked for.
+
+    Yields:
+        What waits, and returns or raises what the function does. It takes what is called every now and then;
+        what that raises ends the wait. If the copy is killed, or does not get on, it is done here.
+
+    Crash: the copy dies with this process.
+    """
+
+    def wait(between: Callable[[], None]) -> R:
+        until = time.monotonic() + patience
+
+        def go_on() -> None:
+            between()
+            if time.monotonic() > until:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+        try:
+            return pool.results(go_on)[0]
+        except OSError:
+            return function()
+
+    with working(lambda _: function(), (None,), copies=1) as pool:
+        yield wait
 
 
 def _die_with_parent() -> None:

@@ -111,7 +111,7 @@ class Flocks:
 
 def _flocks() -> Iterator[tuple[int, str]]:
     try:
-        with open(f"{PROC}/locks", encoding="ascii", errors="replace") as file:
+        with open(f"{PROC}/locks", encoding="utf-8", errors="replace") as file:
             lines = file.readlines()
     except OSError:
         return
