@@ -103,7 +103,7 @@ def test_a_signal_ends_the_wait_for_one_that_hangs(site: Site, tmp_path: Path, s
 
 
 def test_if_the_copy_that_asks_is_killed_this_process_asks(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, here = build_interpreter.probe, os.getpid()
 

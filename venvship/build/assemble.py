@@ -115,10 +115,8 @@ def assemble(
         real[LOCKFILE] = GeneratedFile(data=request.lockfile.content)
         written_folders = parents(real)
         _write(request.release_path, written_folders, real)
-        folders = (FileEntry(path, "dir", DIRECTORY_MODE) for path in written_folders.union(layout.folders))
-        # By path: some directories are virtualenv's as well.
-        entries = {e.path: e for e in (*own, *folders, *linked_entries, *_written_entries(real))}
-        in_order = tuple(sorted(entries.values()))
+        folders = written_folders.union(layout.folders)
+        entries = _in_order(own, folders, linked_entries, _written_entries(real))
         # All that needed one process is done, so this one links with the others.
         parts = [link(others)]
 
@@ -129,7 +127,7 @@ def assemble(
         linking.join_in(between)
         parts += linking.results(between)
     return Assembled(
-        entries=in_order,
+        entries=entries,
         tree_digest=canonical_tree,
         packages=packages,
         wheels={name: wheel.sha256 for name, wheel in wheels.items()},
@@ -137,6 +135,17 @@ def assemble(
         stamps={path: stamp for part in parts for path, stamp in part.stamps.items()},
         linked={how: sum(part.counts[how] for part in parts) for how in parts[0].counts},
     )
+
+
+def _in_order(
+    own: Iterable[FileEntry],
+    folders: Iterable[str],
+    linked: Iterable[FileEntry],
+    written: Iterable[FileEntry],
+) -> tuple[FileEntry, ...]:
+    """All that the release consists of, by path. Some of the directories are virtualenv's as well."""
+    made = (FileEntry(path, "dir", DIRECTORY_MODE) for path in folders)
+    return tuple(sorted({entry.path: entry for entry in (*own, *made, *linked, *written)}.values()))
 
 
 def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:

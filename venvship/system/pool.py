@@ -4,10 +4,11 @@ For work that is mostly system calls, such as linking 20,000 files or looking at
 another program. Threads would wait for each other between any two calls, and a fresh interpreter would first
 have to be told what this process knows.
 
-Copies die with the process by `PR_SET_PDEATHSIG` where there is that, and elsewhere leave before their next
-task. They do not hold its mutexes: filelock closes what it had open in every child that is forked. So for an
-instant, or on macOS for a task, a copy can be at work when somebody else has the mutex. All that it does is
-to look, to ask, or to make names below a random name, which whoever comes next removes as debris.
+Copies die with the process by `PR_SET_PDEATHSIG` where there is that; elsewhere, or if their tasks are brief,
+they leave before their next one. They do not hold its mutexes: filelock closes what it had open in every
+child that is forked. So for an instant, or for a task, a copy can be at work when somebody else has the
+mutex. All that it does is to look, to ask, or to make names below a random name, which whoever comes next
+removes as debris.
 
 The tasks wait in a pipe, a number each: whoever is free takes the next.
 """
