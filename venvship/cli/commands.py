@@ -12,7 +12,7 @@ from venvship.api import Root
 from venvship.cli import render
 from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.main import cli
-from venvship.cli.options import Amount, Call, global_options, here, running_command
+from venvship.cli.options import GLOBAL_OPTIONS, Amount, Call, here, running_command
 from venvship.errors import UsageError
 
 message_option = click.option("-m", "--message", metavar="MSG", default="", help="Why; kept in the journal.")
@@ -29,7 +29,7 @@ def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], click.
         invoke.__doc__ = function.__doc__
         for parameter in getattr(function, "__click_params__", []):
             invoke.__dict__.setdefault("__click_params__", []).append(parameter)
-        return cli.command(name, **settings)(global_options(click.pass_obj(invoke)))
+        return cli.command(name, params=list(GLOBAL_OPTIONS), **settings)(click.pass_obj(invoke))
 
     return register
 

@@ -11,7 +11,7 @@ import click
 
 from venvship._version import __version__
 from venvship.cli import render
-from venvship.cli.options import Call, global_options, root_from_environment
+from venvship.cli.options import GLOBAL_OPTIONS, Call, root_from_environment
 from venvship.errors import EXIT_OK, InterruptedByError, OutputError, UsageError, VenvshipError
 from venvship.system import failpoints
 from venvship.system.signals import Signals
@@ -25,9 +25,10 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands, params=list(GLOBAL_OPTIONS), context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, "-V", "--version", message="venvship %(version)s")
-@global_options
 def cli() -> None:
     """Immutable virtual-environment releases for one host.
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
@@ -22,8 +22,6 @@ from venvship.system.signals import Signals
 
 if TYPE_CHECKING:
     from venvship.cli.live import LiveProgress
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Call:
@@ -146,13 +144,6 @@ def here(path: str = "") -> Path:
         ) from error
 
 
-def global_options(command: F) -> F:
-    """Give a command, or the group, the options that every one has."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401
         call = context.find_object(Call)
@@ -169,34 +160,37 @@ def _no_color(context: click.Context, _parameter: click.Parameter, value: bool) 
         call.color = False
 
 
-_OPTIONS = (
-    click.option(
-        "-C",
-        "--root",
+GLOBAL_OPTIONS: Final = (
+    click.Option(
+        ["-C", "--root"],
         metavar="ROOT",
         type=click.Path(),
         expose_value=False,
         callback=_store("root_path"),
         help="The root. [default: $VENVSHIP_ROOT, else the nearest parent directory with venvship.toml]",
     ),
-    click.option(
-        "--json",
+    click.Option(
+        ["--json"],
         is_flag=True,
         expose_value=False,
         callback=_store("json"),
         help="Print one JSON object and nothing else on standard output.",
     ),
-    click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=_store("quiet"), help="Print less."
+    click.Option(
+        ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_store("quiet"), help="Print less."
     ),
-    click.option(
-        "-v", "--verbose", is_flag=True, expose_value=False, callback=_store("verbose"), help="Print more."
+    click.Option(
+        ["-v", "--verbose"],
+        is_flag=True,
+        expose_value=False,
+        callback=_store("verbose"),
+        help="Print more.",
     ),
-    click.option(
-        "--no-color", is_flag=True, expose_value=False, callback=_no_color, help="Print no colours."
+    click.Option(
+        ["--no-color"], is_flag=True, expose_value=False, callback=_no_color, help="Print no colours."
     ),
-    click.option(
-        "--wait",
+    click.Option(
+        ["--wait"],
         metavar="SECONDS",
         type=Amount(min=0),
         expose_value=False,
@@ -204,6 +198,7 @@ _OPTIONS = (
         help="How long to wait for another command to finish. [default: 0]",
     ),
 )
+"""The options that every command and the group have; one of each for all of them, as they keep no state."""
 
 
 def root_from_environment() -> str | None:
