@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +22,7 @@ from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.operations import interpreter
 from venvship.operations.interpreter_kind import InterpreterKinds, kind
-from venvship.system import process
+from venvship.system import proc, process
 from venvship.system.signals import Signals
 
 
@@ -158,6 +161,48 @@ def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
         return real(argv, **options)
 
     monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(proc, "own_program", lambda: None)
     site.release("1.0")
     # What a copy of this process has asked before is not seen here.
     assert [argv[0] for argv in began if "-c" in argv] == [recorded(site)["path"]]
+
+
+def test_the_one_that_runs_this_process_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = os.path.realpath(sys.executable)
+    kinds = InterpreterKinds({"PATH": os.defpath}, "/", Signals())
+    answer = kinds._ask(ours)
+    assert answer is not None
+
+    if sys.platform == "linux":
+        monkeypatch.setattr(InterpreterKinds, "_ask", None)
+    assert kinds.ask(ours) == answer
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells what runs in /proc, which is Linux's")
+def test_one_that_was_replaced_while_it_runs_is_asked(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from venvship.operations.interpreter_kind import InterpreterKinds
+from venvship.system.signals import Signals
+def ask():
+    print(InterpreterKinds({"PATH": os.defpath}, "/", Signals()).ask(sys.argv[1]))
+ask()
+os.rename(sys.argv[2], sys.argv[1])
+ask()
+"""
+    ours, other = tmp_path / "python", tmp_path / "other"
+    shutil.copy(os.path.realpath(sys.executable), ours)
+    other.write_text("#!/bin/sh\necho 3.10 abcd\n")
+    other.chmod(0o755)
+    result = subprocess.run(
+        [ours, "-c", script, ours, other],
+        env={"PYTHONHOME": sys.base_prefix, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    before, after = result.stdout.splitlines()
+    assert before.startswith(f"{sys.version_info.major}.{sys.version_info.minor} ")
+    assert after == "3.10 abcd"

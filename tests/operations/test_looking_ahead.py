@@ -1,10 +1,9 @@
-"""A rollback has its target looked at, and its interpreter asked, before it has the mutexes."""
+"""A rollback has its target looked at before it has the mutexes."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +13,9 @@ from tests.support.processes import eventually
 from tests.support.roots import Site
 from venvship.operations import ahead, quick_look
 from venvship.operations.ahead import Ahead
-from venvship.operations.interpreter_kind import InterpreterKinds, kind
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.mutex import Mutex
-from venvship.system.signals import Signals
 
 
 @pytest.fixture
@@ -154,77 +151,3 @@ def test_where_previous_leads_elsewhere_a_rollback_goes_where_the_journal_says(
 
     assert looked.exists()
     assert site.current == second
-
-
-# -- the interpreter ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def python(tmp_path: Path) -> Path:
-    """What answers as an interpreter does, and notes each question in `asked`."""
-    program = tmp_path / "python"
-    answer(program, "3.11")
-    return program
-
-
-def answer(program: Path, version: str) -> None:
-    program.write_text(f"#!/bin/sh\necho x >>{program.parent}/asked\necho {version} abcd\n")
-    program.chmod(0o755)
-
-
-def asked(program: Path) -> int:
-    notes = program.parent / "asked"
-    return len(notes.read_text().splitlines()) if notes.exists() else 0
-
-
-@pytest.fixture
-def kinds() -> InterpreterKinds:
-    return InterpreterKinds({"PATH": os.defpath}, "/", Signals())
-
-
-def test_an_interpreter_is_asked_ahead_and_once(python: Path, kinds: InterpreterKinds) -> None:
-    with kinds.asking_ahead(str(python)):
-        assert eventually(lambda: asked(python) == 1)
-        assert kinds.ask(str(python)) == kind("3.11", "abcd")
-    assert kinds.ask(str(python)) == kind("3.11", "abcd")
-
-    assert asked(python) == 1
-
-
-def test_one_that_was_changed_meanwhile_is_asked_again(python: Path, kinds: InterpreterKinds) -> None:
-    with kinds.asking_ahead(str(python)):
-        assert eventually(lambda: asked(python) == 1)
-        python.unlink()
-        answer(python, "3.12")
-        assert kinds.ask(str(python)) == kind("3.12", "abcd")
-
-
-def test_one_that_was_asked_long_ago_is_asked_again(
-    python: Path, kinds: InterpreterKinds, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with kinds.asking_ahead(str(python)):
-        assert eventually(lambda: asked(python) == 1)
-        monkeypatch.setattr(ahead, "FRESH", 0.0)
-        assert kinds.ask(str(python)) == kind("3.11", "abcd")
-
-    assert asked(python) == 2
-
-
-def test_if_the_copy_that_asks_ahead_is_killed_this_process_asks(
-    python: Path, kinds: InterpreterKinds, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ask, here = InterpreterKinds._ask, os.getpid()
-
-    def killed(self: InterpreterKinds, path: str) -> str | None:
-        if os.getpid() != here:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return ask(self, path)
-
-    monkeypatch.setattr(InterpreterKinds, "_ask", killed)
-    with kinds.asking_ahead(str(python)):
-        assert kinds.ask(str(python)) == kind("3.11", "abcd")
-
-
-def test_one_that_is_not_there_is_none_of_any_kind(tmp_path: Path, kinds: InterpreterKinds) -> None:
-    with kinds.asking_ahead(str(tmp_path / "none")):
-        assert "not there" in kinds.ask(str(tmp_path / "none"))

@@ -6,15 +6,18 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FORMAT
 from venvship.model.settings import Settings
-from venvship.operations.interpreter_kind import PATIENCE
 from venvship.operations.workspace import Workspace
 from venvship.system import files
 from venvship.system.pool import begun
+
+PATIENCE: Final = 40.0
+"""Seconds to wait for the copy that asks; longer than that one waits for the interpreter."""
 
 
 def settled(workspace: Workspace, settings: Settings, *, record: bool = True) -> Interpreter:

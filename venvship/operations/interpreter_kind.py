@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from venvship.errors import ProgramNotFoundError
-from venvship.operations.ahead import Ahead
+from venvship.system import proc
 from venvship.system.signals import Signals
 
 SECONDS: Final = 20.0
 """How long an interpreter may take to answer."""
-
-PATIENCE: Final = 2 * SECONDS
-"""Seconds to wait for a copy of this process that asks; longer than that one waits for the interpreter."""
 
 # Not from `importlib.util`, which takes longer to import than all the rest.
 _QUESTION: Final = (
@@ -37,6 +33,13 @@ def _file(path: str) -> _File:
     return path, found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def _our_kind() -> str:
+    """Of the interpreter that runs this process: that it is able to run is plain."""
+    from importlib.util import MAGIC_NUMBER
+
+    return kind(f"{sys.version_info.major}.{sys.version_info.minor}", MAGIC_NUMBER.hex())
+
+
 def kind(minor: str | None, magic: str | None) -> str:
     """A kind in words: the interpreter's `X.Y` and its magic number, in hexadecimal digits."""
     return f"{minor} {magic}"
@@ -44,6 +47,8 @@ def kind(minor: str | None, magic: str | None) -> str:
 
 class InterpreterKinds:
     """Asks interpreters for their kind; one that has answered, and whose file has not changed since, once.
+
+    The one that runs this process has answered by that, as long as it is still at its path.
 
     Args:
         environ: The environment to run them in.
@@ -56,23 +61,6 @@ class InterpreterKinds:
         self._cwd = cwd
         self._signals = signals
         self._known: dict[_File, str] = {}
-        self._ahead: Ahead[str | None] = Ahead()
-
-    @contextlib.contextmanager
-    def asking_ahead(self, path: str) -> Iterator[None]:
-        """Have a copy of this process ask while the block gets ready; the first `ask` waits for it."""
-        from venvship.system.pool import begun
-
-        try:
-            file = _file(path)
-        except OSError:  # `ask` says so
-            yield
-            return
-        with (
-            begun(functools.partial(self._ask, path), patience=PATIENCE) as answer,
-            self._ahead.offering(file, functools.partial(answer, self._signals.raise_if_received)),
-        ):
-            yield
 
     def ask(self, path: str) -> str:
         """The `kind` of the interpreter at a path, or why it is of none.
@@ -85,10 +73,11 @@ class InterpreterKinds:
             file = _file(path)
         except OSError as error:
             return f"not there ({error.strerror})"
+        if path == proc.own_program():
+            return _our_kind()
         if file not in self._known:
-            ask = self._ahead.take(file) or functools.partial(self._ask, path)
             try:
-                answer = ask()
+                answer = self._ask(path)
             except ProgramNotFoundError:
                 return "not executable"
             if answer is None:

@@ -125,7 +125,7 @@ class Workspace:
         self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
         self.kinds = InterpreterKinds(runtime.environ, str(layout.path), runtime.signals)
         self._folded: tuple[Sequence[Event], History] | None = None
-        self._look_ahead: Ahead[str] = Ahead()
+        self._ahead: Ahead[str] = Ahead()
 
     # -- collaborators ------------------------------------------------------------------------------------
 
@@ -373,32 +373,24 @@ class Workspace:
     def _look(self, release_id: str) -> str:
         from venvship.operations.quick_look import quick_problem
 
-        answer = self._look_ahead.take(release_id)
+        answer = self._ahead.take(release_id)
         return answer() if answer is not None else quick_problem(self.layout, release_id)
 
     @contextlib.contextmanager
     def looking_ahead(self, release_id: str | None) -> Iterator[None]:
         """Have copies of this process look at a release while the block gets ready for it.
 
-        The first `require_usable` of it goes on from there.
+        The first `problem` of it goes on from there.
 
         Args:
             release_id: The release; `None`: there is none to look at.
         """
-        python = None
-        if release_id is not None:
-            with contextlib.suppress(VenvshipError):  # whoever asks about it is told
-                python = self.layout.manifest(release_id).python.get("path", "")
-        if release_id is None or python is None:
+        if release_id is None:
             yield
             return
         from venvship.operations.quick_look import looking
 
-        with (
-            looking(self.layout, release_id) as answer,
-            self._look_ahead.offering(release_id, answer),
-            self.kinds.asking_ahead(python),
-        ):
+        with looking(self.layout, release_id) as answer, self._ahead.offering(release_id, answer):
             yield
 
     def interpreter_problem(self, release_id: str) -> str:

@@ -66,6 +66,18 @@ def is_running(pid: int, ticks: str) -> bool:
     return not ticks or start_ticks(pid) == ticks
 
 
+def own_program() -> str | None:
+    """The real path of the program that this process runs; `None` where the kernel does not tell.
+
+    Of one that was replaced since, the path ends in ` (deleted)` (proc_pid_exe(5)); and nobody can write to
+    one that runs (ETXTBSY, execve(2)). So what is at the path, if it is one, is what runs.
+    """
+    try:
+        return os.readlink(f"{PROC}/self/exe")
+    except OSError:
+        return None
+
+
 class Flocks:
     """All flocks of this moment, without touching them; none where there is no /proc/locks.
 
