@@ -27,7 +27,7 @@ from venvship.errors import (
 )
 from venvship.operations import afterwards, switch, verify
 from venvship.operations.trial import Trial
-from venvship.system import process
+from venvship.system import proc, process
 from venvship.system.mutex import Mutex
 from venvship.system.process import ProcessResult
 from venvship.system.signals import Signals
@@ -36,6 +36,12 @@ from venvship.system.signals import Signals
 @pytest.fixture
 def two(site: Site) -> tuple[str, str]:
     return site.release("1.0"), site.release("1.1")
+
+
+@pytest.fixture
+def another_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs the releases is not what runs this process, which would not be asked."""
+    monkeypatch.setattr(proc, "own_program", lambda: None)
 
 
 def cannot_be_started(*_: Any, **__: Any) -> ProcessResult:
@@ -50,6 +56,7 @@ def was_killed(*_: Any, **__: Any) -> ProcessResult:
     return ProcessResult(returncode=-9, timed_out=False, seconds=0.1, output=b"")
 
 
+@pytest.mark.usefixtures("another_interpreter")
 @pytest.mark.parametrize("run", [cannot_be_started, takes_too_long, was_killed])
 @pytest.mark.parametrize("named", [True, False])
 def test_a_rollback_takes_an_interpreter_that_cannot_be_asked_at_the_moment_for_what_it_was(
@@ -61,6 +68,7 @@ def test_a_rollback_takes_an_interpreter_that_cannot_be_asked_at_the_moment_for_
     assert [warning.slug for warning in root.warnings] == ["interpreter-not-asked"]
 
 
+@pytest.mark.usefixtures("another_interpreter")
 def test_a_promotion_does_not(site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "run", cannot_be_started)
     result = site.run("promote", two[0], env={})
@@ -69,6 +77,7 @@ def test_a_promotion_does_not(site: Site, two: tuple[str, str], monkeypatch: pyt
         site.open().promote(two[1])
 
 
+@pytest.mark.usefixtures("another_interpreter")
 def test_a_rollback_passes_over_a_release_whose_interpreter_may_not_be_run(
     site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,11 @@
-"""Journals as hypothesis makes them up: any event with any facts, in any order."""
+"""Journals as hypothesis makes them up: any event with any facts, in any order. And other hands on them."""
 
 from __future__ import annotations
 
+import itertools
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -51,3 +54,16 @@ def journals(draw: st.DrawFn) -> list[Event]:
         )
         for seq, (event, release, facts, seconds) in enumerate(rows, start=1)
     ]
+
+
+_SECONDS = itertools.count(1)
+
+
+def put(path: Path, raw: bytes) -> None:
+    """Write a file as somebody else does, at a time of its own.
+
+    Kernels before Linux 6.13 tell no two times apart that are less than a tick of some milliseconds apart.
+    """
+    path.write_bytes(raw)
+    now = path.stat().st_mtime_ns
+    os.utime(path, ns=(now, now + next(_SECONDS) * 1_000_000_000))

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.journals import put
 from venvship.errors import BusyError, FormatError, StateError
 from venvship.model.history import Event, EventName
 from venvship.model.release import canonical_json
@@ -198,7 +199,7 @@ def test_mending_sets_torn_bytes_aside_and_leaves_whole_and_damaged_journals_alo
     assert path.read_bytes() == whole
     assert Path(f"{path}.torn").read_bytes() == b"\0" * 40 + b"\n"
     damaged = b"no line\n" + whole
-    path.write_bytes(damaged)
+    put(path, damaged)
     assert not journal.mend()
     assert path.read_bytes() == damaged
 
@@ -296,7 +297,7 @@ def test_damage_in_the_middle_is_reported_and_nothing_is_appended(
     damage, intact = DAMAGE[name]
     events = [*three(journal), append(journal, "promoted", "D")]
     raw = damage(path.read_bytes())
-    path.write_bytes(raw)
+    put(path, raw)
 
     reading = journal.read()
     assert list(reading.events) == events[:intact], "what stands before it is still known"
@@ -311,9 +312,47 @@ def test_damage_in_the_middle_is_reported_and_nothing_is_appended(
     assert sorted(os.listdir(path.parent)) == ["journal.jsonl", "journal.mutex"]
 
 
+def test_damage_that_came_later_is_found_however_often_one_looks(journal: Journal, path: Path) -> None:
+    three(journal)
+    assert not journal.read().damage
+
+    put(path, flip(path.read_bytes()))
+
+    assert journal.read().damage
+    assert journal.read().damage
+
+
+def test_what_somebody_else_adds_is_held_against_the_rules_however_often_one_looks(
+    journal: Journal, path: Path
+) -> None:
+    three(journal)
+    with open(path, "ab") as file:
+        file.write(b"{}\n" + line_of(seq=5))
+
+    assert journal.read().damage
+    assert journal.read().damage
+
+
+def test_a_journal_that_nobody_has_written_to_is_not_compared_again(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = journal_at(path)
+    three(journal)
+    other.read()
+    monkeypatch.setattr(Journal, "_begins_as_known", lambda _journal, _file: pytest.fail("compared"))
+
+    assert len(journal.read().events) == 3
+    assert len(other.read().events) == 3
+    append(journal, "promoted", "D")
+    assert [event.release for event in journal.read().events][-1] == "D"
+
+    with pytest.raises(pytest.fail.Exception, match="compared"):
+        other.read()
+
+
 def test_the_refusal_says_where_and_what_still_works(journal: Journal, path: Path) -> None:
     three(journal)
-    path.write_bytes(flip(path.read_bytes()))
+    put(path, flip(path.read_bytes()))
 
     error = damaged_journal(journal.read())
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.journals import START
+from tests.support.journals import START, put
 from venvship.model.history import Event, fold
 from venvship.model.history_snapshot import FOLD, forget, to_json
 from venvship.model.release import canonical_json
@@ -388,9 +388,9 @@ def test_one_that_has_read_before_still_looks_at_every_byte(
             whole + whole[place:],
             b"",
         ):
-            path.write_bytes(change)
+            put(path, change)
             says_what_a_new_one_says()
-            path.write_bytes(whole)
+            put(path, whole)
             says_what_a_new_one_says()
             assert journal.read().events is journal.read().events
 

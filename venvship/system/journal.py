@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from io import FileIO
-from typing import Any
+from typing import Any, TypeAlias
 
 from venvship.errors import StateError
 from venvship.model.history import Event
@@ -28,6 +28,10 @@ TORN_SUFFIX = ".torn"
 
 CHUNK = 1 << 18
 """So many bytes are compared at once."""
+
+
+_Version: TypeAlias = tuple[int, int, int, int, int]
+"""What tells a file from what it was before somebody wrote to it, or put another in its place (stat(2))."""
 
 
 def damaged_journal(reading: Reading) -> StateError:
@@ -63,6 +67,7 @@ class Journal:
         self._clock = clock
         self._known: Reading | None = None
         self._pieces: list[bytes] = []  # the bytes of which `_known` was read
+        self._seen: _Version | None = None  # of the file, when it held just these
         self._snapshot_seq = 0  # the last line of the snapshot that was used, or that was tried to be written
 
     def read(self) -> Reading:
@@ -76,12 +81,15 @@ class Journal:
         snapshot = read_snapshot(self._snapshot_path) if self._known is None else None
         try:
             with open(self._path, "rb", buffering=0) as file:
+                seen = _version(file.fileno())  # before its bytes: with more of them it will be another
+                if self._known is not None and seen == self._seen:
+                    return self._known
                 if self._known is not None and self._begins_as_known(file):
-                    return self._go_on(self._known, file.readall())
+                    return self._go_on(self._known, file.readall(), seen)
                 file.seek(0)
                 raw = file.readall()
         except FileNotFoundError:
-            raw = b""
+            raw, seen = b"", None
         except OSError as error:
             raise StateError(f"cannot read {self._path}: {error.strerror}") from error
         self._known, self._pieces = None, []
@@ -93,14 +101,15 @@ class Journal:
         else:
             reading = parse(raw, path=self._path)
         if not reading.damage:
-            self._known, self._pieces = reading, [raw[: reading.size]]
+            self._known, self._pieces, self._seen = reading, [raw[: reading.size]], seen
         return reading
 
     def _begins_as_known(self, file: FileIO) -> bool:
         """Whether the file begins with all that is known, after which it is left standing.
 
         It only grows, so what was parsed once is compared, which is fast, and not parsed again. Piece by
-        piece, as that takes a third of the time of reading it whole.
+        piece, as that takes a third of the time of reading it whole. A file that nobody has written to
+        since is not even compared.
         """
         for piece in self._pieces:
             place = 0
@@ -111,12 +120,13 @@ class Journal:
                 place += len(chunk)
         return True
 
-    def _go_on(self, known: Reading, later: bytes) -> Reading:
+    def _go_on(self, known: Reading, later: bytes, seen: _Version) -> Reading:
         if not later and not known.torn:
+            self._seen = seen
             return known
         reading = parse(later, path=self._path, known=known)
         if not reading.damage:
-            self._known = reading
+            self._known, self._seen = reading, seen
             self._pieces += [later[: reading.size - known.size]] if reading.size > known.size else []
         return reading
 
@@ -158,7 +168,8 @@ class Journal:
             )
             data = written.to_json()
             data["sum"] = checksum(data)
-            self._write(canonical_json(data) + b"\n", reading)
+            line = canonical_json(data) + b"\n"
+            self._go_on(reading, line, self._write(line, reading))
             if written.seq - self._snapshot_seq >= EVERY:
                 self._snapshot_seq = written.seq
                 # The line is on disk, and nothing depends on this: not even a warning if it fails.
@@ -202,7 +213,7 @@ class Journal:
         files.append_file(self._path + TORN_SUFFIX, os.pread(fd, size - reading.size, reading.size) + b"\n")
         files.truncate(fd, reading.size, self._path)
 
-    def _write(self, line: bytes, reading: Reading) -> None:
+    def _write(self, line: bytes, reading: Reading) -> _Version:
         failpoints.reach("open", self._path)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -214,6 +225,7 @@ class Journal:
             try:
                 files.write_at(fd, line, reading.size, self._path)
                 files.fsync_file(fd, self._path)
+                written = _version(fd)
             except OSError:
                 # Half a line would be set aside by the next append anyway; taking it back now keeps the
                 # journal clean when the disk is full. If this fails too, the torn line stays, harmless.
@@ -223,3 +235,9 @@ class Journal:
             os.close(fd)
         if reading.size == 0:
             files.fsync_directory(os.path.dirname(self._path))
+        return written
+
+
+def _version(fd: int) -> _Version:
+    found = os.fstat(fd)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
