@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import os
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -240,13 +241,18 @@ class RootLayout(NamedTuple):
     def _files_json(self, release_id: str) -> Path:
         return self.release(release_id) / ".venvship" / "files.json"
 
-    def sealed(self) -> list[str]:
-        """The ids of directories with a manifest, in no particular order."""
-        return [name for name in self._names() if self.is_sealed(name)]
+    def sealed(self, *, but: Container[str] = ()) -> list[str]:
+        """The ids of directories with a manifest, in no particular order, but for some."""
+        folder = str(self.releases)
+        return [
+            name
+            for name in self._names()
+            if is_release_id(name) and name not in but and _has_manifest(folder, name)
+        ]
 
     def is_sealed(self, name: str) -> bool:
         """Whether there is a release of this id, with a manifest."""
-        return is_release_id(name) and self._has_manifest(name)
+        return is_release_id(name) and _has_manifest(str(self.releases), name)
 
     def may_be_sealed(self, release_id: str) -> bool:
         """Whether a release has a manifest, or nobody can tell, for it cannot be looked at."""
@@ -260,10 +266,11 @@ class RootLayout(NamedTuple):
 
     def debris(self) -> list[str]:
         """What a crash left under `releases/`: candidates without a manifest, and trash."""
+        folder = str(self.releases)
         return sorted(
             name
             for name in self._names()
-            if name.startswith(TRASH_PREFIX) or (is_release_id(name) and not self._has_manifest(name))
+            if name.startswith(TRASH_PREFIX) or (is_release_id(name) and not _has_manifest(folder, name))
         )
 
     def strays(self) -> list[str]:
@@ -277,9 +284,6 @@ class RootLayout(NamedTuple):
             return []
         except OSError as error:
             raise RootError(f"cannot list {self.releases}: {error.strerror}") from error
-
-    def _has_manifest(self, name: str) -> bool:
-        return os.path.lexists(f"{self.releases}/{name}/.venvship/manifest.json")
 
     # -- state --------------------------------------------------------------------------------------------
 
@@ -344,6 +348,10 @@ class RootLayout(NamedTuple):
                         files.create_file(self.mutex(name), b"", mode=0o600)
         except OSError as error:
             raise NotWritableError(f"cannot make {error.filename}: {error.strerror}") from error
+
+
+def _has_manifest(releases: str, name: str) -> bool:
+    return os.path.lexists(f"{releases}/{name}/.venvship/manifest.json")
 
 
 def find_root(start: Path) -> Path:

@@ -245,7 +245,8 @@ def _lockfile_changed(workspace: Workspace, settings: Settings | None, current: 
 def _old_processes(
     layout: RootLayout, current: str | None, flocks: proc.Flocks
 ) -> dict[str, tuple[int, ...]]:
-    leases = {f"{layout.leases}/{name}": name for name in layout.sealed() if name != current}
+    folder = layout.leases
+    leases = {f"{folder}/{name}": name for name in layout.sealed() if name != current}
     return {leases[path]: pids for path, pids in flocks.holders(leases).items()}
 
 

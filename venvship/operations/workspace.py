@@ -225,10 +225,11 @@ class Workspace:
         if history.whole:
             return True
         try:
-            there = [*self.layout.sealed(), self.layout.current(), self.layout.previous()]
+            unknown = self.layout.sealed(but=history.records)
+            named = [self.layout.current(), self.layout.previous()]
         except VenvshipError:
             return False  # whoever needs it says what is wrong with it
-        return history.knows(there)
+        return history.knows([*unknown, *named])
 
     def history_for_reading(self) -> History:
         """Fold what can be read of the journal; damage becomes a warning."""
