@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.answers import accepted, complaint, refusal, refused, released, together
-from tests.support.roots import Site
+from tests.support.roots import Site, command
 
 # -- 0: done, or nothing to do ------------------------------------------------------------------------------
 
@@ -153,6 +154,15 @@ def test_a_wrong_command_line_gives_2_as_text_and_wherever_json_stands(
     assert "--help" in complaint(text, 2)
     for done in objects:
         refusal(done, 2, "usage")
+
+
+def test_a_root_that_is_not_named_gives_2_with_the_option_as_it_was_written(shop: Site) -> None:
+    done = subprocess.run(
+        [command(), "-C"], env=shop.environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 2
+    assert "Option '-C' requires an argument" in done.stderr
 
 
 def test_no_command_at_all_gives_2_and_the_help(shop: Site) -> None:

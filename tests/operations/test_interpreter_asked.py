@@ -179,13 +179,15 @@ def test_the_one_that_runs_this_process_is_not_asked(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells what runs in /proc, which is Linux's")
-def test_one_that_was_replaced_while_it_runs_is_asked(tmp_path: Path) -> None:
+def test_one_that_was_changed_while_it_runs_is_asked(tmp_path: Path) -> None:
     script = """
 import os, sys
 from venvship.operations.interpreter_kind import InterpreterKinds
 from venvship.system.signals import Signals
 def ask():
     print(InterpreterKinds({"PATH": os.defpath}, "/", Signals()).ask(sys.argv[1]))
+ask()
+os.chmod(sys.argv[1], 0o644)
 ask()
 os.rename(sys.argv[2], sys.argv[1])
 ask()
@@ -203,6 +205,7 @@ ask()
     )
 
     assert result.returncode == 0, result.stderr
-    before, after = result.stdout.splitlines()
+    before, forbidden, after = result.stdout.splitlines()
+    assert forbidden == "not executable"
     assert before.startswith(f"{sys.version_info.major}.{sys.version_info.minor} ")
     assert after == "3.10 abcd"

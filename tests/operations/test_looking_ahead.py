@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.processes import eventually
 from tests.support.roots import Site
-from venvship.operations import ahead, quick_look
+from venvship.operations import ahead, quick_look, rollback
 from venvship.operations.ahead import Ahead
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
@@ -136,6 +136,23 @@ def test_a_rollback_has_its_target_looked_at_before_it_has_a_mutex(
 
     assert (site.current, result.release.id) == (first, first)
     assert had[0]
+
+
+def test_once_the_target_is_known_nothing_counts_that_was_begun_before(
+    workspace: Workspace, looked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hooks and checks run after that, and may do anything to a release."""
+    switch, offered = rollback._switch_to, []
+
+    def switch_to(workspace: Workspace, target: str) -> None:
+        offered.append(workspace._ahead._held)
+        switch(workspace, target)
+
+    monkeypatch.setattr(rollback, "_switch_to", switch_to)
+    monkeypatch.setattr(Ahead, "take", lambda _ahead, _question: None)
+    rollback.rollback(workspace)
+
+    assert offered == [None]
 
 
 def test_where_previous_leads_elsewhere_a_rollback_goes_where_the_journal_says(

@@ -24,6 +24,7 @@ from tests.support.journals import put
 from venvship.errors import BusyError, FormatError, StateError
 from venvship.model.history import Event, EventName
 from venvship.model.release import canonical_json
+from venvship.system import journal as module
 from venvship.system.journal import Journal, damaged_journal
 from venvship.system.journal_lines import checksum, parse
 from venvship.system.mutex import Mutex
@@ -348,6 +349,24 @@ def test_a_journal_that_nobody_has_written_to_is_not_compared_again(
 
     with pytest.raises(pytest.fail.Exception, match="compared"):
         other.read()
+
+
+def test_a_torn_end_is_compared_in_any_case(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sets it aside may write as many bytes in its place, at what the clock takes for the same time."""
+    three(journal)
+    line = line_of(seq=4)
+    with open(path, "ab") as file:
+        file.write(b"x" * len(line))
+    assert journal.read().torn
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[: -len(line)] + line)
+    monkeypatch.setattr(module, "_version", lambda _fd: journal._seen)
+    assert path.stat().st_size == before.st_size
+
+    reading = journal.read()
+    assert (len(reading.events), reading.torn) == (4, False)
 
 
 def test_the_refusal_says_where_and_what_still_works(journal: Journal, path: Path) -> None:

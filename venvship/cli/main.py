@@ -123,7 +123,7 @@ def _spelled_out(arguments: Sequence[str]) -> list[str]:
     fiftieth of what `status` takes.
     """
     first, *rest = arguments or [""]
-    return ["--root", *rest] if first == "-C" else list(arguments)
+    return ["--root", *rest] if first == "-C" and rest else list(arguments)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 FRESH: Final = 1.0
-"""Seconds for which an answer counts, from when it was begun: who had to wait that long asks anew."""
+"""Seconds for which an answer that is offered counts: who had to wait that long asks anew."""
 
 
 class Ahead(Generic[T]):
@@ -37,5 +37,5 @@ class Ahead(Generic[T]):
         """What waits for the answer, once; `None` if there is none to this question, or an old one."""
         if self._held is None or self._held[0] != question:
             return None
-        (_, began, answer), self._held = self._held, None
-        return answer if time.monotonic() - began < FRESH else None
+        (_, since, answer), self._held = self._held, None
+        return answer if time.monotonic() - since < FRESH else None

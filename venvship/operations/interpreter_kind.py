@@ -48,7 +48,8 @@ def kind(minor: str | None, magic: str | None) -> str:
 class InterpreterKinds:
     """Asks interpreters for their kind; one that has answered, and whose file has not changed since, once.
 
-    The one that runs this process has answered by that, as long as it is still at its path.
+    The one that runs this process has answered by that, as long as it is still at its path. Of none that has
+    answered it is noticed if its libraries are gone since.
 
     Args:
         environ: The environment to run them in.
@@ -73,7 +74,7 @@ class InterpreterKinds:
             file = _file(path)
         except OSError as error:
             return f"not there ({error.strerror})"
-        if path == proc.own_program():
+        if path == proc.own_program() and os.access(path, os.X_OK):
             return _our_kind()
         if file not in self._known:
             try:

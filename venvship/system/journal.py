@@ -31,7 +31,11 @@ CHUNK = 1 << 18
 
 
 _Version: TypeAlias = tuple[int, int, int, int, int]
-"""What tells a file from what it was before somebody wrote to it, or put another in its place (stat(2))."""
+"""What tells a file from what it was before somebody wrote to it, or put another in its place (stat(2)).
+
+Not if it is as long as before and was written to twice within a tick of the kernel's clock, which is some
+milliseconds. Only a torn end can be replaced by as many bytes, so a file with one is compared in any case.
+"""
 
 
 def damaged_journal(reading: Reading) -> StateError:
@@ -82,10 +86,11 @@ class Journal:
         try:
             with open(self._path, "rb", buffering=0) as file:
                 seen = _version(file.fileno())  # before its bytes: with more of them it will be another
-                if self._known is not None and seen == self._seen:
-                    return self._known
-                if self._known is not None and self._begins_as_known(file):
-                    return self._go_on(self._known, file.readall(), seen)
+                known = self._known
+                if known is not None and seen == self._seen and not known.torn:
+                    return known
+                if known is not None and self._begins_as_known(file):
+                    return self._go_on(known, file.readall(), seen)
                 file.seek(0)
                 raw = file.readall()
         except FileNotFoundError:
@@ -178,7 +183,7 @@ class Journal:
             return written
 
     def _make_snapshot(self) -> None:
-        """Of the journal as it is on disk now."""
+        """Of the journal as it is now."""
         reading = self.read()
         if not reading.damage and not reading.torn:
             write_snapshot(self._snapshot_path, b"".join(self._pieces), forget(reading.history()))
