@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -66,6 +67,14 @@ def test_what_must_answer_at_once_imports_nothing_of_the_build(stocked: Site, ar
     assert "venvship.cli.main" in found, "the imports were seen"
     assert not {name for name in found if name.split(".")[0] in HEAVY}
     assert not {name for name in found if name.startswith("venvship.build")}
+
+
+def test_ctrl_c_while_it_starts_ends_it_without_a_word(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+
+    done = site.run("status", env={"PYTHONPATH": str(tmp_path)})
+
+    assert (done.code, done.out, done.err) == (-signal.SIGINT, "", "")
 
 
 def test_an_update_with_nothing_to_do_does_not_even_read_the_lockfile(stocked: Site) -> None:

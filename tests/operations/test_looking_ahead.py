@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.processes import eventually
 from tests.support.roots import Site
+from venvship.errors import InterruptedByError
 from venvship.operations import ahead, quick_look, rollback
 from venvship.operations.ahead import Ahead
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.mutex import Mutex
+from venvship.system.signals import Signals
 
 
 @pytest.fixture
@@ -136,6 +140,29 @@ def test_a_rollback_has_its_target_looked_at_before_it_has_a_mutex(
 
     assert (site.current, result.release.id) == (first, first)
     assert had[0]
+
+
+def test_a_signal_that_comes_while_it_looks_ends_a_rollback_before_the_switch(
+    site: Site, workspace: Workspace, looked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, signals, events = quick_look._begun, Signals(), site.events()
+
+    def interrupted(*arguments: Any) -> Callable[[], str]:
+        answer = begin(*arguments)
+
+        def answer_late() -> str:
+            os.kill(os.getpid(), signal.SIGINT)
+            return answer()
+
+        return answer_late
+
+    monkeypatch.setattr(quick_look, "_begun", interrupted)
+    live = site.current
+    with signals.install(), pytest.raises(InterruptedByError):
+        site.open(signals=signals).rollback()
+
+    assert site.current == live
+    assert site.events() == events
 
 
 def test_once_the_target_is_known_nothing_counts_that_was_begun_before(

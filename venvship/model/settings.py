@@ -232,11 +232,11 @@ def decode_settings(data: bytes, *, path: str) -> str:
     """
     if len(data) > MAX_BYTES:
         raise _refusal(path, [{"key": "", "message": f"longer than {MAX_BYTES} bytes"}])
-    marked = data.removeprefix(BOM_UTF8)
+    unmarked = data.removeprefix(BOM_UTF8)
     try:
-        return marked.decode()
+        return unmarked.decode()
     except UnicodeDecodeError as error:
-        row = marked.count(b"\n", 0, error.start) + 1
+        row = unmarked.count(b"\n", 0, error.start) + 1
         raise _refusal(path, [{"key": "", "message": f"not UTF-8, in line {row}"}]) from error
 
 

@@ -70,6 +70,7 @@ class InterpreterKinds:
             NotAskedError: It could not be asked.
             InterruptedByError: A signal came.
         """
+        self._signals.raise_if_received()
         try:
             file = _file(path)
         except OSError as error:
