@@ -105,28 +105,17 @@ def test_a_signal_ends_the_wait_for_one_that_hangs(site: Site, tmp_path: Path, s
     assert (site.current, site.debris()) == (first, [])
 
 
-def test_if_the_copy_that_asks_is_killed_this_process_asks(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "trouble", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: time.sleep(60)], ids=["killed", "stuck"]
+)
+def test_if_the_copy_that_asks_cannot_tell_this_process_asks(
+    site: Site, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[], None]
 ) -> None:
     real, here = build_interpreter.probe, os.getpid()
 
     def probe(path: str, **options: Any) -> Interpreter:
         if os.getpid() != here:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(path, **options)
-
-    monkeypatch.setattr(build_interpreter, "probe", probe)
-    assert site.release("1.0") == site.current
-
-
-def test_if_the_copy_that_asks_does_not_get_on_this_process_asks(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, here = build_interpreter.probe, os.getpid()
-
-    def probe(path: str, **options: Any) -> Interpreter:
-        if os.getpid() != here:
-            time.sleep(60)
+            trouble()
         return real(path, **options)
 
     monkeypatch.setattr(build_interpreter, "probe", probe)

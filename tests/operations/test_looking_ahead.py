@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.processes import eventually
 from tests.support.roots import Site
 from venvship.errors import InterruptedByError
-from venvship.operations import ahead, quick_look, rollback
-from venvship.operations.ahead import Ahead
+from venvship.operations import quick_look, rollback
 from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.mutex import Mutex
@@ -95,22 +93,15 @@ def test_who_had_to_wait_looks_again(
     with workspace.looking_ahead(first):
         assert eventually(looked.exists)
         damage(workspace, first)
-        monkeypatch.setattr(ahead, "FRESH", 0.0)
+        monkeypatch.setattr(quick_look, "FRESH", 0.0)
         assert DAMAGED in workspace.problem(first)
 
 
-def test_an_answer_is_there_while_its_block_runs() -> None:
-    """What it would wait for ends with the block."""
-    answers: Ahead[int] = Ahead()
+def test_a_look_ends_with_its_block(workspace: Workspace, looked: Path) -> None:
+    with workspace.looking_ahead(workspace.layout.previous()):
+        assert workspace._ahead is not None
 
-    with answers.offering("question", lambda: 42):
-        answer = answers.take("question")
-        assert answer is not None
-        assert answer() == 42
-    with answers.offering("question", lambda: 42):
-        pass
-
-    assert answers.take("question") is None
+    assert workspace._ahead is None
 
 
 def test_a_release_that_cannot_be_read_is_left_for_whoever_asks(workspace: Workspace) -> None:
@@ -142,24 +133,13 @@ def test_a_rollback_has_its_target_looked_at_before_it_has_a_mutex(
     assert had[0]
 
 
-def test_a_signal_that_comes_while_it_looks_ends_a_rollback_before_the_switch(
-    site: Site, workspace: Workspace, looked: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begin, signals, events = quick_look._begun, Signals(), site.events()
+def test_a_signal_before_the_switch_ends_a_rollback(site: Site, workspace: Workspace) -> None:
+    signals, live, events = Signals(), site.current, site.events()
 
-    def interrupted(*arguments: Any) -> Callable[[], str]:
-        answer = begin(*arguments)
-
-        def answer_late() -> str:
-            os.kill(os.getpid(), signal.SIGINT)
-            return answer()
-
-        return answer_late
-
-    monkeypatch.setattr(quick_look, "_begun", interrupted)
-    live = site.current
-    with signals.install(), pytest.raises(InterruptedByError):
-        site.open(signals=signals).rollback()
+    with signals.install():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(InterruptedByError):
+            site.open(signals=signals).rollback()
 
     assert site.current == live
     assert site.events() == events
@@ -172,11 +152,10 @@ def test_once_the_target_is_known_nothing_counts_that_was_begun_before(
     switch, offered = rollback._switch_to, []
 
     def switch_to(workspace: Workspace, target: str) -> None:
-        offered.append(workspace._ahead._held)
+        offered.append(workspace._ahead)
         switch(workspace, target)
 
     monkeypatch.setattr(rollback, "_switch_to", switch_to)
-    monkeypatch.setattr(Ahead, "take", lambda _ahead, _question: None)
     rollback.rollback(workspace)
 
     assert offered == [None]

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,30 @@ from venvship.model import file_list
 from venvship.model.release import FileEntry
 from venvship.root import RootLayout
 from venvship.system.pool import copies_for, working
+
+FRESH: Final = 1.0
+"""Seconds for which a look that was begun ahead counts: who had to wait that long looks anew."""
+
+
+class Ahead:
+    """A look that was begun before anybody asks: it counts once, for its release, and while it is fresh.
+
+    Args:
+        release_id: The release.
+        answer: Waits for what is found.
+    """
+
+    def __init__(self, release_id: str, answer: Callable[[], str]) -> None:
+        self._release_id = release_id
+        self._answer: Callable[[], str] | None = answer
+        self._since = time.monotonic()
+
+    def take(self, release_id: str) -> Callable[[], str] | None:
+        """What waits for what is found of a release; `None` where that takes a look of its own."""
+        if release_id != self._release_id:
+            return None
+        answer, self._answer = self._answer, None
+        return answer if time.monotonic() - self._since < FRESH else None
 
 
 def quick_problem(root: RootLayout, release_id: str) -> str:

@@ -22,7 +22,6 @@ from venvship.model.progress import DONE, STARTED, Phase
 from venvship.model.release import Manifest, Package, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
 from venvship.operations import announce, reserve, underway
-from venvship.operations.ahead import Ahead
 from venvship.operations.interpreter_kind import InterpreterKinds, NotAskedError, kind
 from venvship.root import RootLayout
 from venvship.system import files
@@ -33,6 +32,7 @@ from venvship.system.signals import Signals
 
 if TYPE_CHECKING:
     from venvship.health.context import Context
+    from venvship.operations.quick_look import Ahead
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class Workspace:
         self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
         self.kinds = InterpreterKinds(runtime.environ, str(layout.path), runtime.signals)
         self._folded: tuple[Sequence[Event], History] | None = None
-        self._ahead: Ahead[str] = Ahead()
+        self._ahead: Ahead | None = None
 
     # -- collaborators ------------------------------------------------------------------------------------
 
@@ -374,7 +374,7 @@ class Workspace:
     def _look(self, release_id: str) -> str:
         from venvship.operations.quick_look import quick_problem
 
-        answer = self._ahead.take(release_id)
+        answer = self._ahead.take(release_id) if self._ahead is not None else None
         return answer() if answer is not None else quick_problem(self.layout, release_id)
 
     @contextlib.contextmanager
@@ -389,10 +389,14 @@ class Workspace:
         if release_id is None:
             yield
             return
-        from venvship.operations.quick_look import looking
+        from venvship.operations.quick_look import Ahead, looking
 
-        with looking(self.layout, release_id) as answer, self._ahead.offering(release_id, answer):
-            yield
+        with looking(self.layout, release_id) as answer:
+            self._ahead = Ahead(release_id, answer)
+            try:
+                yield
+            finally:
+                self._ahead = None
 
     def interpreter_problem(self, release_id: str) -> str:
         """Whether a release's interpreter is still there; `""` if so."""
