@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "venvship"
 
 # -- the rules ------------------------------------------------------------------------------------------
 
-BELOW_BUILD = {"model", "system", "root"}
+BELOW_BUILDING = {"model", "system", "root"}
 LAYERS: dict[str, set[str]] = {
     # module or package directly below venvship/ → what of venvship it may import, besides itself
     "_version": set(),
@@ -28,17 +28,18 @@ LAYERS: dict[str, set[str]] = {
     "model": set(),
     "system": {"model"},
     "root": {"model", "system"},
-    "build": BELOW_BUILD,
-    "health": BELOW_BUILD,
-    "operations": {*BELOW_BUILD, "build", "health"},
-    "api": {*BELOW_BUILD, "build", "health", "operations"},
-    "__init__": {"model", "root", "operations", "api"},
-    "cli": {*BELOW_BUILD, "build", "health", "operations", "api"},
+    "building": BELOW_BUILDING,
+    "health": BELOW_BUILDING,
+    "workspace": {*BELOW_BUILDING, "health"},
+    "operations": {*BELOW_BUILDING, "building", "health", "workspace"},
+    "api": {*BELOW_BUILDING, "building", "health", "workspace", "operations"},
+    "__init__": {"model", "root", "workspace", "operations", "api"},
+    "cli": {*BELOW_BUILDING, "building", "health", "workspace", "operations", "api"},
     "__main__": {"cli"},
 }
 FROM_ANYWHERE = {"errors", "_version"}
 
-STANDALONE = ("build/*_worker.py", "build/*_probe.py")
+STANDALONE = ("building/*_worker.py", "building/*_probe.py")
 """Scripts that run inside another interpreter: they have its standard library, and nothing of ours."""
 
 
@@ -98,14 +99,14 @@ RULES = (
     ),
     Rule("pip and pip-tools are run, never imported: neither has a Python API", "pip piptools", {}),
     Rule(
-        "virtualenv, python-discovery and installer are details of build/",
+        "virtualenv, python-discovery and installer are details of building/",
         "virtualenv python_discovery installer",
-        {"build/*": "what they are for"},
+        {"building/*": "what they are for"},
     ),
     Rule(
         "the network is asked from a process of its own",
         "requests",
-        {"build/downloader.py": "the whole of that process"},
+        {"building/fetching/downloader.py": "the whole of that process"},
     ),
     Rule("mutexes are made in system/", "filelock", {"system/*": "the only caller of its kind"}),
 )
@@ -239,16 +240,16 @@ def test_the_package_is_there_to_be_held_against_the_rules() -> None:
         ("model/x.py", "def f():\n    import venvship.api", ":3: imports venvship.api; imports go downwards"),
         (
             "system/x.py",
-            "from ..build import store",
-            ":2: imports venvship.build.store; imports go downwards",
+            "from ..building import store",
+            ":2: imports venvship.building.store; imports go downwards",
         ),
-        ("health/x.py", "from venvship.build.store import Store", "imports go downwards"),
-        ("build/x.py", "from venvship.health import checks", "imports go downwards"),
+        ("health/x.py", "from venvship.building.store.store import Store", "imports go downwards"),
+        ("building/x.py", "from venvship.health import checks", "imports go downwards"),
         ("errors.py", "from venvship.model import release", "imports go downwards"),
         ("model/x.py", "import importlib\nimportlib.import_module('venvship.cli')", "imports go downwards"),
-        ("build/compile_worker.py", "from venvship import errors", "has nothing of ours"),
+        ("building/store/compile_worker.py", "from venvship import errors", "has nothing of ours"),
         ("operations/x.py", "import httpx", "setup.cfg declares no such dependency"),
-        ("build/x.py", "import requests", "the network is asked from a process of its own"),
+        ("building/x.py", "import requests", "the network is asked from a process of its own"),
         ("operations/x.py", "import click", ":2: uses click; click and rich live in cli/"),
         ("operations/x.py", "from rich.table import Table", "click and rich live in cli/"),
         (
@@ -257,15 +258,19 @@ def test_the_package_is_there_to_be_held_against_the_rules() -> None:
             ":2: uses subprocess; processes are started in system/process.py",
         ),
         ("health/x.py", "import os\nos.execve('a', [], {})", ":3: uses os.execve; processes are started"),
-        ("build/x.py", "import os as o\no.replace('a', 'b')", ":3: uses os.replace; names are changed"),
-        ("build/x.py", "from os import symlink", ":2: uses os.symlink; names are changed"),
-        ("build/x.py", "import shutil\nremove = shutil.rmtree", ":3: uses shutil.rmtree; names are changed"),
-        ("build/x.py", "import os\nos.environ['A']", ":3: uses os.environ; the clock"),
+        ("building/x.py", "import os as o\no.replace('a', 'b')", ":3: uses os.replace; names are changed"),
+        ("building/x.py", "from os import symlink", ":2: uses os.symlink; names are changed"),
+        (
+            "building/x.py",
+            "import shutil\nremove = shutil.rmtree",
+            ":3: uses shutil.rmtree; names are changed",
+        ),
+        ("building/x.py", "import os\nos.environ['A']", ":3: uses os.environ; the clock"),
         ("model/x.py", "from datetime import datetime\ndatetime.now()", ":3: uses datetime.datetime.now;"),
         ("model/x.py", "import datetime as dt\ndt.datetime.now(dt.UTC)", ":3: uses datetime.datetime.now;"),
         ("operations/x.py", "import secrets", "come in as arguments"),
-        ("build/x.py", "from pip._internal import main", "run, never imported"),
-        ("operations/x.py", "import virtualenv", "details of build/"),
+        ("building/x.py", "from pip._internal import main", "run, never imported"),
+        ("operations/x.py", "import virtualenv", "details of building/"),
         ("operations/x.py", "import filelock", "mutexes are made in system/"),
         ("operations/path_utils.py", "", "is called 'utils'"),
         ("toolbox.py", "", "no layer is called 'toolbox'"),
@@ -292,8 +297,11 @@ def test_a_module_without_a_docstring_is_found() -> None:
         ),
         ("system/process.py", "import subprocess\nfrom venvship.errors import ProgramNotFoundError"),
         ("system/files.py", "import os, secrets\nos.replace('a', secrets.token_hex())"),
-        ("build/compile_worker.py", "import os\nos.fork()"),
-        ("operations/release.py", "from venvship.build import builder\nfrom venvship.health import checks"),
+        ("building/store/compile_worker.py", "import os\nos.fork()"),
+        (
+            "operations/release.py",
+            "from venvship.building import builder\nfrom venvship.health import checks",
+        ),
         (
             "model/history.py",
             "from datetime import datetime\ndatetime.fromisoformat('').replace(tzinfo=None)",

@@ -29,7 +29,6 @@ from venvship.errors import (
 from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, Package
-from venvship.operations.quick_look import entry_problem, quick_problem
 from venvship.root import (
     RootLayout,
     find_root,
@@ -38,6 +37,7 @@ from venvship.root import (
     user_name,
 )
 from venvship.system import files
+from venvship.workspace.quick_look import entry_problem, quick_problem
 
 A = "20261122T094143Z-3f9a1c2"
 B = "20261121T020003Z-a01b22c"

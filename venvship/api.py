@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from venvship.model.progress import Progress, unwatched
-from venvship.operations.workspace import Notice, ReleaseView, Runtime, Workspace
 from venvship.root import RootLayout, user_name
 from venvship.system.signals import Signals
 from venvship.system.syslog import SOCKET
+from venvship.workspace.workspace import Notice, ReleaseView, Runtime, Workspace
 
 if TYPE_CHECKING:
     from venvship.model.history import Event
     from venvship.operations.check import CheckReport
     from venvship.operations.init import InitResult
-    from venvship.operations.inspect import Comparison, Details, Listing, Status
     from venvship.operations.lock import LockResult
-    from venvship.operations.measure import Measurement
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
-    from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
+    from venvship.operations.reporting.measure import Measurement
+    from venvship.operations.reporting.report import Comparison, Details, Listing, Status
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.schedule import Schedule
+    from venvship.operations.switching.recovery import Recovered
     from venvship.operations.update import UpdateResult
     from venvship.operations.verify import VerifyResult
 
@@ -190,8 +190,8 @@ class Root:
         return rollback(self._workspace(), release, message=message, checks=checks, only_from=only_from)
 
     def recover(self, *, boot: bool = False) -> Recovered:
-        """Finish or undo what was interrupted; see `venvship.operations.recover`."""
-        from venvship.operations.recover import recover
+        """Finish or undo what was interrupted; see `venvship.operations.switching.recovery`."""
+        from venvship.operations.switching.recovery import recover
 
         return recover(self._workspace(), boot=boot)
 
@@ -240,38 +240,38 @@ class Root:
         unhold(self._workspace())
 
     def status(self) -> Status:
-        """What is live, since when, why, and what is off; see `venvship.operations.inspect`."""
-        from venvship.operations.inspect import status
+        """What is live, since when, why, and what is off; see `venvship.operations.reporting.report`."""
+        from venvship.operations.reporting.report import status
 
         return status(self._workspace())
 
     def measure(self) -> Measurement:
-        """The same in figures, for monitoring; see `venvship.operations.measure`."""
-        from venvship.operations.measure import measure
+        """The same in figures, for monitoring; see `venvship.operations.reporting.measure`."""
+        from venvship.operations.reporting.measure import measure
 
         return measure(self._workspace())
 
     def list(self) -> Listing:
-        """All releases; see `venvship.operations.inspect`."""
-        from venvship.operations.inspect import list_releases
+        """All releases; see `venvship.operations.reporting.report`."""
+        from venvship.operations.reporting.report import list_releases
 
         return list_releases(self._workspace())
 
     def show(self, release: str = "current") -> Details:
-        """One release in full; see `venvship.operations.inspect`."""
-        from venvship.operations.inspect import show
+        """One release in full; see `venvship.operations.reporting.report`."""
+        from venvship.operations.reporting.report import show
 
         return show(self._workspace(), release)
 
     def history(self, last: int | None = None) -> tuple[Event, ...]:
-        """The journal, newest first; see `venvship.operations.inspect`."""
-        from venvship.operations.inspect import events
+        """The journal, newest first; see `venvship.operations.reporting.report`."""
+        from venvship.operations.reporting.report import events
 
         return events(self._workspace(), last)
 
     def diff(self, before: str, after: str = "current") -> Comparison:
-        """How the packages of two releases differ; see `venvship.operations.inspect`."""
-        from venvship.operations.inspect import diff
+        """How the packages of two releases differ; see `venvship.operations.reporting.report`."""
+        from venvship.operations.reporting.report import diff
 
         return diff(self._workspace(), before, after)
 

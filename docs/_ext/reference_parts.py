@@ -45,21 +45,21 @@ from venvship.model.retention import Decision
 from venvship.operations import check as check_operation
 from venvship.operations import hold as hold_operation
 from venvship.operations import init as init_operation
-from venvship.operations import inspect as inspect_operation
 from venvship.operations import lock as lock_operation
-from venvship.operations import measure as measure_operation
 from venvship.operations import promote as promote_operation
 from venvship.operations import prune as prune_operation
-from venvship.operations import recover as recover_operation
 from venvship.operations import release as release_operation
 from venvship.operations import rollback as rollback_operation
 from venvship.operations import run as run_operation
 from venvship.operations import schedule as schedule_operation
 from venvship.operations import update as update_operation
 from venvship.operations import verify as verify_operation
-from venvship.operations.clean_store import Dropped, StoreResult
-from venvship.operations.underway import Operation
-from venvship.operations.workspace import Notice, ReleaseView
+from venvship.operations.reporting import measure as measure_operation
+from venvship.operations.reporting import report as inspect_operation
+from venvship.operations.retention.store_cleaning import Dropped, StoreResult
+from venvship.operations.switching import recovery as recover_operation
+from venvship.workspace.underway import Operation
+from venvship.workspace.workspace import Notice, ReleaseView
 
 # -- commands -----------------------------------------------------------------------------------------------
 

@@ -99,7 +99,7 @@ def broken(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
-        "import venvship.operations.inspect as inspect\n"
+        "import venvship.operations.reporting.report as inspect\n"
         "def status(workspace):\n"
         "    return 1 // 0\n"
         "inspect.status = status\n"

@@ -66,7 +66,7 @@ def test_what_must_answer_at_once_imports_nothing_of_the_build(stocked: Site, ar
     found = imports(stocked, *arguments)
     assert "venvship.cli.main" in found, "the imports were seen"
     assert not {name for name in found if name.split(".")[0] in HEAVY}
-    assert not {name for name in found if name.startswith("venvship.build")}
+    assert not {name for name in found if name.startswith("venvship.building")}
 
 
 def test_ctrl_c_while_it_starts_ends_it_without_a_word(site: Site, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_an_update_with_nothing_to_do_does_not_even_read_the_lockfile(stocked: S
     released(stocked, "1.0")
     found = imports(stocked, "update")
     assert not {name for name in found if name.split(".")[0] in {*HEAVY, "packaging"}}
-    assert not {name for name in found if name.startswith(("venvship.build", "venvship.model.requirement"))}
+    assert not {name for name in found if name.startswith(("venvship.building", "venvship.model.lockfiles"))}
 
 
 def test_the_list_of_heavy_imports_is_what_a_build_imports(site: Site, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.torture import hostile
 from tests.torture.lab import Lab
 from tests.torture.tally import Scale
-from venvship.operations import workspace
+from venvship.workspace import workspace
 
 
 def test_no_command_gives_in_to_a_hostile_file(tmp_path: Path) -> None:

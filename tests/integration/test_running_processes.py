@@ -1,6 +1,7 @@
 """A process that was started through `current` stays on its release, whatever is switched meanwhile.
 
-On real releases, with everything that comes to them from wheels; `tests/build/test_startup.py` has the rest.
+On real releases, with everything that comes to them from wheels.
+`tests/building/tree/test_startup.py` has the rest.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import pytest
 from tests.support.index import LocalIndex
 from tests.support.roots import Site, make_site
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
-from venvship.build.startup import STARTUP_NAMES
+from venvship.building.tree.startup import STARTUP_NAMES
 from venvship.system.files import hash_file, walk
 
 ANSWER = """\

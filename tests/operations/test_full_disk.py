@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.roots import VERSIONS, Finished, Site
 from tests.torture.lab import Scenario
-from venvship.operations.reserve import RESERVE_BYTES
 from venvship.system.space import Space, free
+from venvship.workspace.reserve import RESERVE_BYTES
 
 Fail = Callable[..., Finished]
 

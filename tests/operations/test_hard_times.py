@@ -25,8 +25,9 @@ from venvship.errors import (
     ReleaseError,
     RootError,
 )
-from venvship.operations import afterwards, switch, verify
-from venvship.operations.trial import Trial
+from venvship.operations import verify
+from venvship.operations.switching import afterwards, promotion
+from venvship.operations.switching.trial import Trial
 from venvship.system import proc, process
 from venvship.system.mutex import Mutex
 from venvship.system.process import ProcessResult
@@ -107,7 +108,7 @@ def test_what_could_not_be_tried_does_not_stay_live(
             raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
         return Trial(cause="")
 
-    monkeypatch.setattr(switch, "try_current", try_current)
+    monkeypatch.setattr(promotion, "try_current", try_current)
     with pytest.raises(RootError, match="Too many open files"):
         site.open().promote(two[0])
     assert calls == [two[0], two[1]]

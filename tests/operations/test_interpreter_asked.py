@@ -17,13 +17,13 @@ import pytest
 
 from tests.support.processes import alive, eventually
 from tests.support.roots import Site
-from venvship.build import interpreter as build_interpreter
+from venvship.building import interpreter as build_interpreter
 from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
-from venvship.operations import interpreter
-from venvship.operations.interpreter_kind import InterpreterKinds, kind
+from venvship.operations.planning import recorded_interpreter
 from venvship.system import proc, process
 from venvship.system.signals import Signals
+from venvship.workspace.interpreter_kind import InterpreterKinds, kind
 
 
 def recorded(site: Site) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_if_the_copy_that_asks_cannot_tell_this_process_asks(
         return real(path, **options)
 
     monkeypatch.setattr(build_interpreter, "probe", probe)
-    monkeypatch.setattr(interpreter, "PATIENCE", 0.3)
+    monkeypatch.setattr(recorded_interpreter, "PATIENCE", 0.3)
     began = time.monotonic()
     assert site.release("1.0") == site.current
     assert time.monotonic() - began < 30
@@ -171,7 +171,7 @@ def test_the_one_that_runs_this_process_is_not_asked(monkeypatch: pytest.MonkeyP
 def test_one_that_was_changed_while_it_runs_is_asked(tmp_path: Path) -> None:
     script = """
 import os, sys
-from venvship.operations.interpreter_kind import InterpreterKinds
+from venvship.workspace.interpreter_kind import InterpreterKinds
 from venvship.system.signals import Signals
 def ask():
     print(InterpreterKinds({"PATH": os.defpath}, "/", Signals()).ask(sys.argv[1]))

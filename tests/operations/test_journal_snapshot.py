@@ -12,9 +12,9 @@ from tests.bench.synthetic import YEARS_AGO, age, copy_release
 from tests.support.roots import Site
 from venvship.model.history import Event, fold
 from venvship.model.history_snapshot import KEPT_SWITCHES
-from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.journal_snapshot import NAME, read_snapshot
+from venvship.workspace.workspace import Workspace
 
 PRUNED = 400
 SWITCHES = PRUNED + 2

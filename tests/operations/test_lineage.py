@@ -8,7 +8,7 @@ from tests.support.roots import Site
 from venvship.errors import NothingToRollBackToError
 from venvship.model.history import History
 from venvship.model.release import State
-from venvship.operations.workspace import Workspace
+from venvship.workspace.workspace import Workspace
 
 
 def test_a_rollback_goes_down_the_lineage_one_release_at_a_time(site: Site) -> None:

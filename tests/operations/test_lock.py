@@ -16,15 +16,15 @@ import pytest
 from tests.support.index import LocalIndex
 from tests.support.roots import Finished, Site
 from tests.support.wheels import build_sdist, build_wheel, lockfile_text
-from venvship.build.interpreter import resolve_interpreter
-from venvship.build.pip_compile import LENT, require_cooldown
+from venvship.building.interpreter import resolve_interpreter
+from venvship.building.locking.pip_compile import LENT, require_cooldown
 from venvship.errors import InterpreterError, LockError, SettingsError
 from venvship.operations import lock as operation
-from venvship.operations.interpreter import settled
 from venvship.operations.lock import Compiled, LockResult, compile_lockfile, read_compiled, write_lockfile
-from venvship.operations.workspace import Workspace
+from venvship.operations.planning.recorded_interpreter import settled
 from venvship.root import RootLayout
 from venvship.system.signals import Signals
+from venvship.workspace.workspace import Workspace
 
 SETTINGS = '[lock]\ninputs = ["requirements.in"]\n'
 SECRET = "s3cret-of-shop"

@@ -13,11 +13,12 @@ import pytest
 from tests.support.processes import eventually
 from tests.support.roots import Site
 from venvship.errors import InterruptedByError
-from venvship.operations import quick_look, rollback
-from venvship.operations.workspace import Workspace
+from venvship.operations import rollback
 from venvship.root import RootLayout
 from venvship.system.mutex import Mutex
 from venvship.system.signals import Signals
+from venvship.workspace import quick_look
+from venvship.workspace.workspace import Workspace
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from tests.support.roots import Site
 from venvship.errors import NotWritableError, StateError
 from venvship.model.release import State
-from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.journal_lines import Reading
+from venvship.workspace.workspace import Workspace
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pytest
 from tests.support.roots import Site
 from venvship.api import Root
 from venvship.errors import NoSuchReleaseError, RejectedError, ReleaseError
-from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.signals import Signals
+from venvship.workspace.workspace import Workspace
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from venvship.model.unnamed import GRACE, Notes, decide_unnamed
+from venvship.model.unreferenced import GRACE, Notes, decide_unnamed
 
 START = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 THINGS = ("wheels/a", "wheels/b", "bytecode/a/x")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tests.support.index import LocalIndex
 from tests.support.wheels import Distribution, lockfile_text
-from venvship.build.fetch import fetch
-from venvship.build.fetch_session import Fetched
+from venvship.building.fetching.fetch import fetch
+from venvship.building.fetching.fetch_session import Fetched
 from venvship.errors import VenvshipError
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfile import read_lockfile
+from venvship.model.lockfiles.lockfile import read_lockfile
 from venvship.system.signals import Signals
 
 SECRET = "s3cr3t-pa55word"

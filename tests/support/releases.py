@@ -18,11 +18,11 @@ from packaging.tags import sys_tags
 from packaging.utils import canonicalize_name
 
 from tests.support.wheels import Distribution, lockfile_text
-from venvship.build.request import BuildRequest
-from venvship.build.unpack import unpack
+from venvship.building.request import BuildRequest
+from venvship.building.store.unpack import unpack
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfile import Lockfile
-from venvship.model.requirement import Requirement
+from venvship.model.lockfiles.lockfile import Lockfile
+from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.settings import BuildSettings
 from venvship.model.wheel import StoredFile, StoredWheel
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
 from venvship.api import Root, default_runtime
-from venvship.operations.workspace import Runtime
 from venvship.system.signals import Signals
+from venvship.workspace.workspace import Runtime
 
 VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 

@@ -19,9 +19,9 @@ from tests.torture import filesystems, invariants
 from tests.torture.filesystems import BTRFS, EXT4, XFS, Disk, Kind
 from tests.torture.lab import Lab, Scenario, write_settings
 from tests.torture.tally import Scale, Tally
-from venvship.operations import reserve
-from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
+from venvship.workspace import reserve
+from venvship.workspace.workspace import Workspace
 
 FULL = {
     kind.name: kind

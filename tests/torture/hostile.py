@@ -25,11 +25,11 @@ from tests.torture.tally import Scale, Tally
 from venvship.errors import VenvshipError
 from venvship.model.history_snapshot import forget
 from venvship.model.release import canonical_json
-from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.files import remove_tree
 from venvship.system.journal_lines import checksum, parse
 from venvship.system.journal_snapshot import NAME, write_snapshot
+from venvship.workspace.workspace import Workspace
 
 BOUND = 10.0
 """Seconds that any command may take."""

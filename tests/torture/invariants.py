@@ -24,15 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.roots import Site
-from venvship.build.store import Store
-from venvship.build.store_cleaning import contents
+from venvship.building.store.cleaning import contents
+from venvship.building.store.store import Store
 from venvship.errors import VenvshipError
 from venvship.model.history import History, fold
 from venvship.model.history_snapshot import forget
 from venvship.model.release import State
-from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
 from venvship.system.files import hash_file, walk
+from venvship.workspace.workspace import Workspace
 
 Tree = dict[str, tuple[object, ...]]
 

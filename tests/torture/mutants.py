@@ -12,9 +12,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from venvship.build import seal
+from venvship.building.tree import seal
 from venvship.model.history import EventName
-from venvship.operations import links, prune, recover, rollback, switch
+from venvship.operations import prune, rollback
+from venvship.operations.switching import links, promotion, recovery
 from venvship.system import failpoints, files
 
 
@@ -72,19 +73,19 @@ def no_armed_way_back() -> None:
 
 def outcome_before_check() -> None:
     """The journal says `promoted` before the restart hook and the live checks have been asked."""
-    real = switch.try_current
+    real = promotion.try_current
 
     def early(workspace: Any, release_id: str, *arguments: Any, event: str, **more: Any) -> Any:
         if event == "promote":
             workspace.record(EventName.PROMOTED, release=release_id, facts={"from": more["previous"]})
         return real(workspace, release_id, *arguments, event=event, **more)
 
-    switch.try_current = early
+    promotion.try_current = early
 
 
 def rename_before_intent() -> None:
     """The switch is made before the journal announces it."""
-    real_announce, real_point = switch._announce, links.point_current
+    real_announce, real_point = promotion._announce, links.point_current
 
     def point(workspace: Any, link: Any, *, sync: bool) -> None:
         pass
@@ -95,7 +96,7 @@ def rename_before_intent() -> None:
                 real_point(workspace, workspace.layout.path / name, sync=True)
         real_announce(workspace, target, origin, errand, tries=tries)
 
-    links.point_current, switch._announce = point, announce
+    links.point_current, promotion._announce = point, announce
 
 
 def rollback_recovers_first() -> None:
@@ -103,7 +104,7 @@ def rollback_recovers_first() -> None:
     original = rollback.rollback
 
     def recovering(workspace: Any, name: str | None = None, **options: Any) -> rollback.RollbackResult:
-        recover.recover_switch(workspace)
+        recovery.recover_switch(workspace)
         return original(workspace, name, **options)
 
     rollback.rollback = recovering
@@ -114,13 +115,13 @@ def no_compare_and_swap() -> None:
 
     def compare_and_promote(
         workspace: Any, target: str, *, origin: Any, began_at: int, just_sealed: bool = False, **how: Any
-    ) -> switch.Switched:
+    ) -> promotion.Switched:
         with workspace.holding("switch", how["errand"].via):
             history = workspace.history()
             workspace.require_usable(target, just_sealed=just_sealed)
-            return switch.promote(workspace, history, target, **how)
+            return promotion.promote(workspace, history, target, **how)
 
-    switch.compare_and_promote = compare_and_promote
+    promotion.compare_and_promote = compare_and_promote
 
 
 def lease_without_proc() -> None:

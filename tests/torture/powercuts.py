@@ -23,8 +23,8 @@ from tests.torture.kills import NEXT, recover_and_check
 from tests.torture.lab import Lab, Scenario
 from tests.torture.tally import Scale, Tally
 from venvship.operations.verify import verify_release
-from venvship.operations.workspace import Workspace
 from venvship.root import RootLayout
+from venvship.workspace.workspace import Workspace
 
 COMMANDS = ("release", "import", "promote", "rollback", "prune", "prune-store", "failing")
 """The scenarios whose commands are cut, in turn."""

@@ -36,9 +36,9 @@ def complete_package(context: click.Context, _parameter: click.Parameter, incomp
     call = context.find_object(Call)
     if call is None:
         return []
-    from venvship.model.lock_inputs import pinned_packages
-    from venvship.operations.environment import lockfile_paths, read_file
-    from venvship.operations.workspace import Workspace
+    from venvship.model.lockfiles.lock_inputs import pinned_packages
+    from venvship.operations.planning.environment import lockfile_paths, read_file
+    from venvship.workspace.workspace import Workspace
 
     try:
         workspace = Workspace(RootLayout.at(call.where()), call.runtime())

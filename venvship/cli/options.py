@@ -16,9 +16,9 @@ from venvship.cli.progress import PlainProgress
 from venvship.cli.terminal import Terminal
 from venvship.errors import NotARootError
 from venvship.model.progress import Phase
-from venvship.operations.workspace import Runtime
 from venvship.root import find_root
 from venvship.system.signals import Signals
+from venvship.workspace.workspace import Runtime
 
 if TYPE_CHECKING:
     from venvship.cli.live import LiveProgress

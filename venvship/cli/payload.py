@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from venvship.health.checks import CheckResult
     from venvship.model.history import Event
     from venvship.operations.check import CheckReport
-    from venvship.operations.clean_store import StoreResult
     from venvship.operations.init import InitResult
-    from venvship.operations.inspect import Comparison, Details, Listing, Status
     from venvship.operations.lock import LockResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
-    from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
+    from venvship.operations.reporting.report import Comparison, Details, Listing, Status
+    from venvship.operations.retention.store_cleaning import StoreResult
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.schedule import Schedule
+    from venvship.operations.switching.recovery import Recovered
     from venvship.operations.verify import VerifyResult
-    from venvship.operations.workspace import ReleaseView
+    from venvship.workspace.workspace import ReleaseView
 
 payload: ByType[dict[str, Any]] = ByType()
 """Turns a command's result into `data`."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from venvship._version import __version__
-from venvship.operations.measure import OUTCOMES
+from venvship.operations.reporting.measure import OUTCOMES
 
 if TYPE_CHECKING:
-    from venvship.operations.inspect import Status
-    from venvship.operations.measure import Measurement
+    from venvship.operations.reporting.measure import Measurement
+    from venvship.operations.reporting.report import Status
 
 SCOPES: Final = ("root", "environment")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from venvship._version import __version__
 from venvship.cli import style
-from venvship.cli.layout import fold, length
+from venvship.cli.fitting import fold, length
 from venvship.cli.terminal import Terminal, write
 from venvship.errors import EXIT_BUG, EXIT_OK, FindingsError, HeldError, PausedError, VenvshipError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from venvship.cli.options import Call
-    from venvship.operations.measure import Measurement
+    from venvship.operations.reporting.measure import Measurement
 
 ENVELOPE = 1
 """The envelope's version: the value of its key `venvship`."""

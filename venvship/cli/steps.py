@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from venvship.cli import style
-from venvship.cli.layout import format_bytes, length, pad, shorten
+from venvship.cli.fitting import format_bytes, length, pad, shorten
 from venvship.cli.terminal import WIDEST_STEP
 from venvship.model.progress import Phase
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from venvship.cli import style
 from venvship.cli.dispatch import ByType
-from venvship.cli.layout import (
+from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
     ago,
     columns,
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from venvship.model.release import PackageDiff
     from venvship.operations.check import CheckReport
     from venvship.operations.init import InitResult
-    from venvship.operations.inspect import Comparison, Details, Listing, Status
     from venvship.operations.lock import LockResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
-    from venvship.operations.recover import Recovered
     from venvship.operations.release import ReleaseResult
+    from venvship.operations.reporting.report import Comparison, Details, Listing, Status
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.schedule import Schedule
+    from venvship.operations.switching.recovery import Recovered
     from venvship.operations.update import UpdateResult
     from venvship.operations.verify import VerifyResult
-    from venvship.operations.workspace import ReleaseView
+    from venvship.workspace.workspace import ReleaseView
 
 LIST_COLUMNS = 56
 """Columns of `list` before what is said of a release, with the longest state."""

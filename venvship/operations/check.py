@@ -8,8 +8,8 @@ from venvship.errors import CheckFailedError
 from venvship.health.checks import CheckResult, run_checks
 from venvship.health.hooks import find_programs
 from venvship.model.settings import HookSettings
-from venvship.operations.trial import failed_required
-from venvship.operations.workspace import Workspace
+from venvship.operations.switching.trial import failed_required
+from venvship.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

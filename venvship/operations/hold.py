@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from venvship.model.history import EventName
-from venvship.operations.workspace import Workspace, world_faults
+from venvship.workspace.workspace import Workspace, world_faults
 
 
 def hold(workspace: Workspace, *, message: str = "") -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from venvship.errors import NotWritableError, RootExistsError
 from venvship.model.settings_template import ROOT_README, settings_template
-from venvship.operations.workspace import Runtime
 from venvship.root import SETTINGS_NAME, RootLayout, refuse_path
 from venvship.system import files
+from venvship.workspace.workspace import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def init(
             hint=f"edit it, or look: venvship -C {root} status",
         )
     if python is not None:
-        from venvship.build.interpreter import resolve_interpreter
+        from venvship.building.interpreter import resolve_interpreter
 
         resolve_interpreter(python, environ=runtime.environ, signals=runtime.signals)
     text = settings_template(name or root.name, python, lockfile)

@@ -19,11 +19,11 @@ from venvship.errors import InterruptedByError, LockError, LockfileError, Settin
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
-from venvship.operations import interpreter as interpreters
-from venvship.operations.environment import Environment, lockfile_paths, read_environment, read_file
-from venvship.operations.workspace import Workspace, world_faults
+from venvship.operations.planning import recorded_interpreter
+from venvship.operations.planning.environment import Environment, lockfile_paths, read_environment, read_file
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files
+from venvship.workspace.workspace import Workspace, world_faults
 
 NEW_MODE: Final = 0o644
 """Of a lockfile that was not there before."""
@@ -102,7 +102,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
         with workspace.holding("build", "lock"):
             settings = workspace.settings()
             lockfile = _lockfile(workspace, settings)
-            interpreter = interpreters.settled(workspace, settings)
+            interpreter = recorded_interpreter.settled(workspace, settings)
             workspace.begin("lock")
             try:
                 compiled = compile_lockfile(
@@ -163,9 +163,9 @@ def compile_lockfile(
         OSError: The lockfile cannot be read, or the root not be written.
     """
     # Only who compiles needs it.
-    from venvship.build.pip_compile import CompileRequest, pip_compile
-    from venvship.model.lock_inputs import completed, kept_pins, read_inputs
-    from venvship.model.requirement import marker_environment
+    from venvship.building.locking.pip_compile import CompileRequest, pip_compile
+    from venvship.model.lockfiles.lock_inputs import completed, kept_pins, read_inputs
+    from venvship.model.lockfiles.requirement import marker_environment
 
     root, runtime = str(workspace.layout.path), workspace.runtime
     lockfile = _lockfile(workspace, settings)
@@ -356,7 +356,7 @@ def _packages_before(
     lockfile: str, settings: Settings, interpreter: Interpreter, content: bytes | None
 ) -> list[Package]:
     """What the lockfile selected until now; one that is refused is still good for a comparison."""
-    from venvship.model.lock_inputs import pinned_packages
+    from venvship.model.lockfiles.lock_inputs import pinned_packages
 
     if content is None:
         return []

@@ -8,12 +8,12 @@ from venvship.errors import InterruptedByError
 from venvship.health.checks import CheckResult
 from venvship.model.release import PackageDiff, State, diff_packages
 from venvship.model.settings import health_digest
-from venvship.operations import switch
-from venvship.operations.afterwards import after_switch
-from venvship.operations.candidate import try_candidate
-from venvship.operations.notify import tell_recovered
-from venvship.operations.recover import recover_and_sweep
-from venvship.operations.workspace import ReleaseView, Workspace, world_faults
+from venvship.operations.switching import promotion
+from venvship.operations.switching.afterwards import after_switch
+from venvship.operations.switching.notify import tell_recovered
+from venvship.operations.switching.recovery import recover_and_sweep
+from venvship.operations.switching.rehearsal import try_candidate
+from venvship.workspace.workspace import ReleaseView, Workspace, world_faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         message: For the journal.
         force: Leave out the warning.
 
-    Crash: see `venvship.operations.switch`.
+    Crash: see `venvship.operations.switching.promotion`.
 
     Raises:
         ReleaseError: There is no such release, or it is damaged.
@@ -80,13 +80,13 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
             workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
         with workspace.using(release_id):
             trial = try_candidate(workspace, release_id, settings, event="promote")
-            switched = switch.compare_and_promote(
+            switched = promotion.compare_and_promote(
                 workspace,
                 release_id,
                 origin=origin,
                 began_at=history.switch_seq,
                 settings=settings,
-                errand=switch.Errand(via="promote"),
+                errand=promotion.Errand(via="promote"),
                 reason=message,
             )
         old = workspace.packages(origin) if before is not None and origin else ()

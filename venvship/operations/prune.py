@@ -11,16 +11,16 @@ from venvship.model.history import EventName, History
 from venvship.model.log_line import PRUNE_FAILED
 from venvship.model.retention import Decision, Facts, Policy, decide
 from venvship.model.settings import Settings
-from venvship.operations.announce import tell_syslog
-from venvship.operations.debris import discard
-from venvship.operations.notify import tell_recovered
-from venvship.operations.recover import Recovered, recover_and_sweep
-from venvship.operations.workspace import ReleaseView, Workspace, world_faults
+from venvship.operations.retention.debris import discard
+from venvship.operations.switching.notify import tell_recovered
+from venvship.operations.switching.recovery import Recovered, recover_and_sweep
 from venvship.system import files, proc
 from venvship.system.mutex import lease_withheld
+from venvship.workspace.announce import tell_syslog
+from venvship.workspace.workspace import ReleaseView, Workspace, world_faults
 
 if TYPE_CHECKING:
-    from venvship.operations.clean_store import StoreResult
+    from venvship.operations.retention.store_cleaning import StoreResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ def _clean_store(
     workspace: Workspace, settings: Settings, *, without: Collection[str] = (), dry_run: bool = False
 ) -> StoreResult | None:
     # The store belongs to the build layer, and this module is imported by every promotion.
-    from venvship.operations.clean_store import clean_store
+    from venvship.operations.retention.store_cleaning import clean_store
 
     return clean_store(workspace, settings, without=without, dry_run=dry_run)
 

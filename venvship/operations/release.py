@@ -23,17 +23,17 @@ from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Phase, Progress
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
-from venvship.operations import interpreter as interpreters
-from venvship.operations import switch
-from venvship.operations.afterwards import after_failure, after_switch
-from venvship.operations.build import build_release
-from venvship.operations.candidate import try_candidate
-from venvship.operations.debris import sweep_debris
-from venvship.operations.environment import Environment, lockfile_paths, read_environment
-from venvship.operations.notify import tell_recovered
-from venvship.operations.plan import Plan, plan, refused
-from venvship.operations.recover import recover_switch
-from venvship.operations.workspace import ReleaseView, Workspace, world_faults
+from venvship.operations.planning import recorded_interpreter
+from venvship.operations.planning.build import build_release
+from venvship.operations.planning.environment import Environment, lockfile_paths, read_environment
+from venvship.operations.planning.plan import Plan, plan, refused
+from venvship.operations.retention.debris import sweep_debris
+from venvship.operations.switching import promotion
+from venvship.operations.switching.afterwards import after_failure, after_switch
+from venvship.operations.switching.notify import tell_recovered
+from venvship.operations.switching.recovery import recover_switch
+from venvship.operations.switching.rehearsal import try_candidate
+from venvship.workspace.workspace import ReleaseView, Workspace, world_faults
 
 T = TypeVar("T")
 
@@ -185,7 +185,7 @@ def carry_out(
         VenvshipError: See `release`; and what `propose` raises.
     """
     failure: BuildError | RejectedError | HeldError | None = None
-    switched: switch.Switched | None = None
+    switched: promotion.Switched | None = None
     with world_faults(workspace.layout):
         workspace.open_for_writing()
         with workspace.holding("build", via):
@@ -219,7 +219,7 @@ def _propose(
 ) -> Proposal:
     """What the lockfile on disk asks for."""
     paths = options.lockfiles or lockfile_paths(workspace, settings)
-    interpreter = interpreters.settled(workspace, settings, record=record_interpreter)
+    interpreter = recorded_interpreter.settled(workspace, settings, record=record_interpreter)
     environment = read_environment(paths, settings, interpreter)
     describe(result, environment)
     found = plan(workspace, history, settings, environment, rebuild=options.rebuild, force=options.force)
@@ -260,7 +260,7 @@ def _release(
     propose: Propose,
     *,
     via: str,
-) -> switch.Switched | None:
+) -> promotion.Switched | None:
     """All that build.mutex covers. Returns the switch's outcome, if it came to a switch."""
     history = workspace.history()
     current = require_current(workspace)
@@ -298,13 +298,13 @@ def _release(
         switched = _timed(
             result,
             "switch",
-            lambda: switch.compare_and_promote(
+            lambda: promotion.compare_and_promote(
                 workspace,
                 release_id,
                 origin=current,
                 began_at=history.switch_seq,
                 settings=settings,
-                errand=switch.Errand(
+                errand=promotion.Errand(
                     via=via, unattended=workspace.runtime.unattended, lockfile=proposal.lockfile
                 ),
                 reason=options.message,

@@ -21,11 +21,11 @@ from venvship.errors import (
 from venvship.model.history import Event, EventName, History, Intent
 from venvship.model.release import State
 from venvship.model.settings import Settings
-from venvship.operations import links
-from venvship.operations.notify import notify
-from venvship.operations.trial import Trial, load_modules, try_current
-from venvship.operations.workspace import ReleaseView, Workspace, world_faults
+from venvship.operations.switching import links
+from venvship.operations.switching.notify import notify
+from venvship.operations.switching.trial import Trial, load_modules, try_current
 from venvship.system.journal import lost_journal
+from venvship.workspace.workspace import ReleaseView, Workspace, world_faults
 
 if TYPE_CHECKING:
     from venvship.health.checks import CheckResult

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from venvship.errors import ReleaseError
-from venvship.operations.workspace import Workspace
 from venvship.system.mutex import take_lease
 from venvship.system.process import exec_replace
+from venvship.workspace.workspace import Workspace
 
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127

@@ -13,8 +13,8 @@ from venvship.errors import SettingsError, VenvshipError
 from venvship.model.schedule import crontab, parse_every
 from venvship.model.settings import Settings
 from venvship.model.systemd_units import FOLDER, Units
-from venvship.operations.workspace import Workspace
 from venvship.root import home_directory, user_name
+from venvship.workspace.workspace import Workspace
 
 DEFAULT_EVERY: Final = "5m"
 """An update that has nothing to do costs a fraction of a second, and asks no index."""

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from venvship.errors import BuildError, FormatError, HeldError, LockfileError, PausedError, ReleaseError
-from venvship.model.attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
 from venvship.model.history import EventName, History, Hold, LockfileDue
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import format_time
 from venvship.model.settings import Settings
-from venvship.operations import interpreter as interpreters
-from venvship.operations.debris import has_debris
-from venvship.operations.environment import Environment, is_of, lockfile_paths, read_environment, read_file
-from venvship.operations.lockfile import lockfile_of
-from venvship.operations.plan import Plan, plan, refused
-from venvship.operations.recover import is_settled
+from venvship.model.update_attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
+from venvship.operations.planning import recorded_interpreter
+from venvship.operations.planning.environment import (
+    Environment,
+    is_of,
+    lockfile_paths,
+    read_environment,
+    read_file,
+)
+from venvship.operations.planning.plan import Plan, plan, refused
 from venvship.operations.release import (
     Proposal,
     ReleaseOptions,
@@ -33,7 +36,10 @@ from venvship.operations.release import (
     explained,
     require_current,
 )
-from venvship.operations.workspace import Workspace
+from venvship.operations.retention.debris import has_debris
+from venvship.operations.switching.lockfile_due import lockfile_of
+from venvship.operations.switching.recovery import is_settled
+from venvship.workspace.workspace import Workspace
 
 QUIET: Final = 5.0
 """Seconds for which a lockfile must have been left alone: whoever writes it may not be done."""
@@ -111,7 +117,7 @@ def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> 
         return False  # it has to be found out, and written down
     if not is_settled(workspace, history) or has_debris(workspace, history):
         return False
-    interpreter = interpreters.settled(workspace, settings, record=False)
+    interpreter = recorded_interpreter.settled(workspace, settings, record=False)
     if _is_current(workspace, settings, history, interpreter, result):
         return True
     environment = _read_when_quiet(workspace, settings, interpreter, lockfile_paths(workspace, settings))
@@ -171,7 +177,7 @@ def _propose(
     result: UpdateResult,
 ) -> Proposal:
     """What the lockfile on disk asks for, or the one that it would be if it were locked now."""
-    interpreter = interpreters.settled(workspace, settings)
+    interpreter = recorded_interpreter.settled(workspace, settings)
     lockfile: LockfileDue | None = None
     if options.upgrade:
         if history.root_hold is not None:

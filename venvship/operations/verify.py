@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from venvship.errors import DamagedError, FormatError, ReleaseError
 from venvship.model.release import FileEntry
-from venvship.operations.quick_look import entry_problem
-from venvship.operations.workspace import Workspace
 from venvship.system import files
+from venvship.workspace.quick_look import entry_problem
+from venvship.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

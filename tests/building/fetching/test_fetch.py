@@ -1,0 +1,578 @@
+"""Fetching what a lockfile pins, from an index that is healthy, wrong, silent or hostile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import stat
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.fetching import (
+    SECRET,
+    WAYS,
+    ZEROS,
+    Fetcher,
+    Way,
+    by_configuration,
+    by_lockfile_variable,
+    command_lines,
+    everything_said,
+    names,
+    pin_with_hash,
+    pins,
+    processes_mentioning,
+    with_credentials,
+)
+from tests.support.index import LocalIndex
+from tests.support.wheels import build_sdist, build_wheel, lockfile_text
+from venvship.building.fetching.fetch import fetch
+from venvship.errors import (
+    BuildError,
+    DiskFullError,
+    DistributionNotFoundError,
+    FetchTimeoutError,
+    HashMismatchError,
+    IndexUnreachableError,
+    InterruptedByError,
+    InvalidWheelError,
+    NoCompatibleWheelError,
+    SourceOnlyError,
+    VenvshipError,
+)
+from venvship.model.interpreter import Interpreter
+from venvship.system.signals import Signals
+
+
+@pytest.fixture
+def fetcher(fetcher: Fetcher) -> Fetcher:
+    # Something about keyrings, whatever it is, is for pip: these are tests of what pip does.
+    return replace(fetcher, environ={**fetcher.environ, "PIP_KEYRING_PROVIDER": "disabled"})
+
+
+# -- what works -----------------------------------------------------------------------------------------
+
+
+def test_every_requirement_gets_its_wheel_in_order_with_a_hash_of_ours(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    wheels = [build_wheel(wheelhouse, f"pkg-{letter}") for letter in "cabfedhgi"]
+    fetched = fetcher(pins(*wheels))
+    assert names(fetched) == [wheel.filename for wheel in wheels]
+    assert [one.requirement.name for one in fetched] == [wheel.name for wheel in wheels]
+    assert [one.sha256 for one in fetched] == [wheel.sha256 for wheel in wheels]
+    for one in fetched:
+        assert hashlib.sha256(Path(one.path).read_bytes()).hexdigest() == one.sha256
+        assert one.source_sha256 is None
+    assert index.downloads() == sorted(wheel.filename for wheel in wheels)
+
+
+def test_nothing_to_fetch_starts_no_pip(fetcher: Fetcher, tmp_path: Path, interpreter: Interpreter) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    assert (
+        fetch(
+            [], options=(), interpreter=interpreter, sdists=(), directory=nowhere, cwd=nowhere, environ={},
+            timeout=1, jobs=1, log=nowhere, signals=Signals(),
+        )
+        == []
+    )  # fmt: skip
+    assert not os.path.exists(nowhere)
+
+
+def test_dependencies_are_not_fetched(fetcher: Fetcher, wheelhouse: Path, index: LocalIndex) -> None:
+    build_wheel(wheelhouse, "dependency")
+    wheel = build_wheel(wheelhouse, "app", requires=["dependency"])
+    fetcher(pins(wheel))
+    assert index.downloads() == [wheel.filename]
+
+
+def test_of_several_allowed_wheels_the_one_for_this_interpreter_comes(
+    fetcher: Fetcher, wheelhouse: Path, interpreter: Interpreter
+) -> None:
+    native = build_wheel(wheelhouse, "both", tag=interpreter.tags[0])
+    other = build_wheel(wheelhouse, "both", tag="cp39-cp39-win_amd64")
+    pure = build_wheel(wheelhouse, "both")
+    (one,) = fetcher(lockfile_text([native, other, pure]))
+    assert one.sha256 == native.sha256
+
+
+def test_a_wheel_that_was_added_to_the_index_later_does_not_get_in_the_way(
+    fetcher: Fetcher, wheelhouse: Path, interpreter: Interpreter
+) -> None:
+    locked = build_wheel(wheelhouse, "both")
+    build_wheel(wheelhouse, "both", tag=interpreter.tags[0])
+    (one,) = fetcher(pins(locked))
+    assert one.sha256 == locked.sha256
+
+
+def test_extras_markers_comments_and_continuations_reach_pip_as_they_are(
+    fetcher: Fetcher, wheelhouse: Path
+) -> None:
+    wheel = build_wheel(wheelhouse, "app", extras={"web": ["nowhere"]})
+    text = f'app[web]==1.0 ; python_version >= "3.8" \\\n    --hash=sha256:{wheel.sha256}\n    # via föö\n'
+    assert names(fetcher(text)) == [wheel.filename]
+
+
+def test_a_local_version_satisfies_a_public_pin(fetcher: Fetcher, wheelhouse: Path) -> None:
+    wheel = build_wheel(wheelhouse, "torchy", "2.0+cpu")
+    assert names(fetcher(pin_with_hash("torchy", "2.0", wheel.sha256))) == [wheel.filename]
+
+
+def test_a_wheel_by_url_comes_from_there(fetcher: Fetcher, wheelhouse: Path, index: LocalIndex) -> None:
+    wheel = build_wheel(wheelhouse, "direct")
+    text = f"direct @ {index.file_url(wheel.filename)} --hash=sha256:{wheel.sha256}\n"
+    (one,) = fetcher(text)
+    assert one.sha256 == wheel.sha256
+    assert set(index.requests) == {f"/files/{wheel.filename}"}
+
+
+def test_a_wheel_by_path_needs_no_index_and_stays_where_it_is(
+    fetcher: Fetcher, tmp_path: Path, index: LocalIndex
+) -> None:
+    wheel = build_wheel(tmp_path / "vendor", "vendored")
+    index.stop()
+    (one,) = fetcher(f"vendored @ file://{wheel.path} --hash=sha256:{wheel.sha256}\n")
+    assert one.path == str(wheel.path)
+
+
+def test_find_links_and_no_index_of_the_lockfile_are_honoured(
+    fetcher: Fetcher, tmp_path: Path, index: LocalIndex
+) -> None:
+    wheel = build_wheel(tmp_path / "links", "linked")
+    fetcher(pins(wheel, options=["--no-index", f"--find-links {tmp_path / 'links'}"]))
+    assert not index.requests
+
+
+def test_the_files_of_the_scratch_directory_are_private(fetcher: Fetcher, wheelhouse: Path) -> None:
+    fetcher(pins(build_wheel(wheelhouse, "one")))
+    scratch = fetcher.runs[-1] / "scratch"
+    for entry in scratch.iterdir():
+        assert stat.S_IMODE(entry.stat().st_mode) == 0o700
+    assert stat.S_IMODE(fetcher.log.stat().st_mode) == 0o600
+
+
+# -- hashes ---------------------------------------------------------------------------------------------
+
+
+def test_a_tampered_file_is_refused_and_none_of_its_code_has_run(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, tmp_path: Path
+) -> None:
+    mark = tmp_path / "ran"
+    good = build_wheel(wheelhouse, "good")
+    source = build_sdist(wheelhouse, "evil", mark=mark)
+    index.tampered.add(source.filename)
+    with pytest.raises(HashMismatchError) as caught:
+        fetcher(pins(good, source), sdists=["*"])
+    assert "evil 1.0 (requirements.txt, line 3)" in caught.value.message
+    assert caught.value.data["package"] == "evil"
+    assert not mark.exists()
+
+
+def test_another_file_than_the_locked_one_is_refused_with_both_sides_named(
+    fetcher: Fetcher, wheelhouse: Path
+) -> None:
+    wheel = build_wheel(wheelhouse, "swapped")
+    with pytest.raises(HashMismatchError, match=r"swapped 1\.0 \(requirements.txt, line 1\)") as caught:
+        fetcher(pin_with_hash("swapped", "1.0", ZEROS))
+    assert caught.value.data["got"] == [wheel.sha256]
+
+
+def test_an_unlocked_source_is_refused_before_any_of_its_code_runs(
+    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "ran"
+    build_sdist(wheelhouse, "evil", mark=mark)
+    with pytest.raises(HashMismatchError):
+        fetcher(pin_with_hash("evil", "1.0", ZEROS), sdists=["evil"])
+    assert not mark.exists()
+
+
+def test_a_wheel_by_path_with_another_hash_is_refused(fetcher: Fetcher, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path / "vendor", "vendored")
+    with pytest.raises(HashMismatchError, match=r"vendored .*its sha256 is " + wheel.sha256):
+        fetcher(f"vendored @ file://{wheel.path} --hash=sha256:{ZEROS}\n")
+
+
+def test_a_wheel_by_path_that_is_not_there_is_not_found(fetcher: Fetcher, tmp_path: Path) -> None:
+    with pytest.raises(DistributionNotFoundError, match="there is no file"):
+        fetcher(f"gone @ file://{tmp_path}/gone-1.0-py3-none-any.whl --hash=sha256:{ZEROS}\n")
+
+
+def test_a_pip_that_checks_no_hashes_changes_nothing(
+    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path, interpreter: Interpreter
+) -> None:
+    """Our own check stands alone: here the interpreter that runs pip lies about what it did."""
+    wheel = build_wheel(wheelhouse, "swapped")
+    liar = tmp_path / "python"
+    liar.write_text(f'#!/bin/sh\nwhile [ "$1" != --dest ]; do shift; done; cp "{wheel.path}" "$2"\n')
+    liar.chmod(0o755)
+    fetcher.interpreter = Interpreter.from_json({**interpreter.to_json(), "path": str(liar)})
+    assert names(fetcher(pins(wheel))) == [wheel.filename]
+    with pytest.raises(HashMismatchError, match="its sha256 is " + wheel.sha256):
+        fetcher(pin_with_hash("swapped", "1.0", ZEROS))
+    with pytest.raises(BuildError, match="brought no file for it"):
+        fetcher(pin_with_hash("other", "1.0", ZEROS))
+
+
+# -- what the index does not have -----------------------------------------------------------------------
+
+
+def test_an_unknown_package_is_not_found(fetcher: Fetcher, wheelhouse: Path) -> None:
+    with pytest.raises(DistributionNotFoundError, match=r"mispelt 1\.0 \(requirements.txt, line 1\)"):
+        fetcher(pin_with_hash("mispelt", "1.0", ZEROS))
+
+
+def test_an_unknown_version_names_those_that_are_there(fetcher: Fetcher, wheelhouse: Path) -> None:
+    build_wheel(wheelhouse, "app", "1.0")
+    build_wheel(wheelhouse, "app", "1.1")
+    with pytest.raises(DistributionNotFoundError, match=r"no version 2\.0 of it, only 1\.0, 1\.1"):
+        fetcher(pin_with_hash("app", "2.0", ZEROS))
+
+
+def test_a_wheel_for_another_platform_only_is_named_as_such(fetcher: Fetcher, wheelhouse: Path) -> None:
+    wheel = build_wheel(wheelhouse, "native", tag="cp39-cp39-manylinux_2_17_s390x")
+    with pytest.raises(NoCompatibleWheelError, match="cp39-cp39-manylinux_2_17_s390x") as caught:
+        fetcher(pins(wheel))
+    assert caught.value.data["package"] == "native"
+
+
+def test_a_wheel_by_url_for_another_platform_is_named_as_such(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    wheel = build_wheel(wheelhouse, "native", tag="cp39-cp39-manylinux_2_17_s390x")
+    with pytest.raises(NoCompatibleWheelError, match="native"):
+        fetcher(f"native @ {index.file_url(wheel.filename)} --hash=sha256:{wheel.sha256}\n")
+
+
+def test_a_wheel_by_path_for_another_platform_is_named_as_such(fetcher: Fetcher, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path / "vendor", "native", tag="cp39-cp39-manylinux_2_17_s390x")
+    with pytest.raises(NoCompatibleWheelError, match="native"):
+        fetcher(f"native @ file://{wheel.path} --hash=sha256:{wheel.sha256}\n")
+
+
+def test_a_wheel_for_another_python_version_is_named_as_such(fetcher: Fetcher, wheelhouse: Path) -> None:
+    wheel = build_wheel(wheelhouse, "modern", requires_python=">=3.99")
+    with pytest.raises(NoCompatibleWheelError, match=r"requires Python >=3\.99"):
+        fetcher(pins(wheel))
+
+
+def test_a_file_that_is_named_otherwise_than_its_pin_is_refused(fetcher: Fetcher, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path / "vendor", "something")
+    other = wheel.path.with_name("something_else-1.0-py3-none-any.whl")
+    wheel.path.rename(other)
+    text = f"something @ file://{other} --hash=sha256:{hashlib.sha256(other.read_bytes()).hexdigest()}\n"
+    with pytest.raises((InvalidWheelError, VenvshipError)):
+        fetcher(text)
+
+
+# -- an index that fails --------------------------------------------------------------------------------
+
+
+def test_an_index_that_is_down_is_unreachable_not_without_the_package(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    wheel = build_wheel(wheelhouse, "app")
+    index.stop()
+    with pytest.raises(IndexUnreachableError, match="Connection refused") as caught:
+        fetcher(pins(wheel))
+    assert "app 1.0 (requirements.txt, line 1)" in caught.value.message
+
+
+@pytest.mark.parametrize("status", [500, 403])
+def test_an_index_that_answers_with_an_error_is_unreachable(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, status: int
+) -> None:
+    wheel = build_wheel(wheelhouse, "app")
+    index.status = status
+    with pytest.raises(IndexUnreachableError, match=str(status)):
+        fetcher(pins(wheel))
+
+
+def test_a_dead_second_index_is_named_although_the_first_is_fine(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    text = pin_with_hash("private", "1.0", ZEROS)
+    with pytest.raises(IndexUnreachableError, match=r"127\.0\.0\.1:9/"):
+        fetcher("--extra-index-url http://127.0.0.1:9/simple\n" + text)
+
+
+def test_an_index_that_never_answers_is_given_up_in_time_and_no_pip_stays(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    wheels = [build_wheel(wheelhouse, f"pkg-{letter}") for letter in "abcdefghi"]
+    index.hang = True
+    began = time.monotonic()
+    with pytest.raises(FetchTimeoutError, match=r"longer than 2 s.*pkg-") as caught:
+        fetcher(pins(*wheels), timeout=2)
+    assert time.monotonic() - began < 10
+    assert "[build] timeout" in (caught.value.hint or "")
+    assert not processes_mentioning(str(fetcher.runs[-1]))
+
+
+def test_one_failing_pip_ends_the_others_at_once(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, tmp_path: Path
+) -> None:
+    """The first half of the requirements hangs on another index; the second is not there."""
+    with LocalIndex(tmp_path) as silent:
+        silent.hang = True
+        hanging = f"slow @ {silent.file_url('slow-1.0-py3-none-any.whl')} --hash=sha256:{ZEROS}\n"
+        missing = "".join(pin_with_hash(f"pkg-{letter}", "1.0", ZEROS) for letter in "abcdefgh")
+        began = time.monotonic()
+        with pytest.raises(DistributionNotFoundError):
+            fetcher(hanging + missing, timeout=120, environ={"PIP_DEFAULT_TIMEOUT": "100"})
+        assert time.monotonic() - began < 50
+    assert not processes_mentioning(str(fetcher.runs[-1]))
+
+
+def test_a_signal_ends_the_fetch_and_no_pip_stays(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    wheel = build_wheel(wheelhouse, "app")
+    index.hang = True
+    signals = Signals()
+    with signals.install():
+        timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.start()
+        with pytest.raises(InterruptedByError):
+            fetcher(pins(wheel), signals=signals)
+        timer.join()
+    assert not processes_mentioning(str(fetcher.runs[-1]))
+
+
+# -- building from source -------------------------------------------------------------------------------
+
+
+def test_a_source_is_not_built_unless_its_name_is_allowed_and_the_error_says_how(
+    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "ran"
+    source = build_sdist(wheelhouse, "only-source", mark=mark)
+    with pytest.raises(SourceOnlyError, match=r"only-source 1\.0") as caught:
+        fetcher(pins(source), sdists=["something-else"])
+    assert 'add "only-source" to `[build] sdists`' in (caught.value.hint or "")
+    assert not mark.exists()
+
+
+def test_a_source_beside_foreign_wheels_is_named_with_them(fetcher: Fetcher, wheelhouse: Path) -> None:
+    source = build_sdist(wheelhouse, "app")
+    wheel = build_wheel(wheelhouse, "app", tag="cp39-cp39-win_amd64")
+    with pytest.raises(SourceOnlyError, match=r"wheels for other platforms only \(cp39-cp39-win_amd64"):
+        fetcher(lockfile_text([source, wheel]))
+
+
+def test_a_source_whose_hash_is_not_allowed_is_no_way_out(fetcher: Fetcher, wheelhouse: Path) -> None:
+    build_sdist(wheelhouse, "app")
+    wheel = build_wheel(wheelhouse, "app", tag="cp39-cp39-win_amd64")
+    with pytest.raises(NoCompatibleWheelError):
+        fetcher(pins(wheel))
+
+
+def test_an_allowed_source_is_built_and_both_hashes_are_known(fetcher: Fetcher, wheelhouse: Path) -> None:
+    source = build_sdist(wheelhouse, "only-source")
+    wheel = build_wheel(wheelhouse, "app")
+    built, plain = fetcher(pins(source, wheel), sdists=["*"])
+    assert built.source_sha256 == source.sha256
+    assert built.path.endswith("only_source-1.0-py3-none-any.whl")
+    assert built.sha256 == hashlib.sha256(Path(built.path).read_bytes()).hexdigest()
+    assert plain.sha256 == wheel.sha256
+    assert plain.source_sha256 is None
+
+
+def test_an_allowed_name_still_comes_as_a_wheel_where_there_is_one(
+    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "ran"
+    source = build_sdist(wheelhouse, "app", mark=mark)
+    wheel = build_wheel(wheelhouse, "app")
+    (one,) = fetcher(lockfile_text([source, wheel]), sdists=["app"])
+    assert one.sha256 == wheel.sha256
+    assert not mark.exists()
+
+
+def test_a_source_that_does_not_build_points_to_the_log(fetcher: Fetcher, wheelhouse: Path) -> None:
+    source = build_sdist(wheelhouse, "broken", fails=True)
+    with pytest.raises(BuildError, match=r"broken 1\.0 .*: error: no compiler found") as caught:
+        fetcher(pins(source), sdists=["broken"])
+    assert type(caught.value) is BuildError
+    assert "no compiler found" in fetcher.log.read_text()
+
+
+def test_what_a_build_requires_comes_from_the_same_index(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    tool = build_wheel(wheelhouse, "build-tool")
+    source = build_sdist(wheelhouse, "app", build_requires=["build-tool"])
+    (one,) = fetcher(pins(source), sdists=["app"])
+    assert one.source_sha256 == source.sha256
+    assert tool.filename in index.downloads()
+
+
+# -- the settings of pip --------------------------------------------------------------------------------
+
+
+def test_settings_that_change_what_is_installed_are_without_effect(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, tmp_path: Path, interpreter: Interpreter
+) -> None:
+    unwanted = build_wheel(wheelhouse, "unwanted")
+    wheel = build_wheel(wheelhouse, "app", "1.0", tag=interpreter.tags[0])
+    build_wheel(wheelhouse, "app", "2.0")
+    (tmp_path / "constraint.txt").write_text("app==2.0\n")
+    (tmp_path / "more.txt").write_text(f"unwanted==1.0 --hash=sha256:{unwanted.sha256}\n")
+    (tmp_path / "pip.conf").write_text(
+        f"[global]\nconstraint = {tmp_path}/constraint.txt\nrequire-virtualenv = true\nquiet = 3\n"
+        f"[download]\nrequirement = {tmp_path}/more.txt\nno-binary = :all:\ndest = {tmp_path}/elsewhere\n"
+        f"user = true\n[install]\ntarget = {tmp_path}/elsewhere\n"
+    )
+    fetched = fetcher(
+        pins(wheel),
+        environ={
+            "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+            "PIP_CONSTRAINT": str(tmp_path / "constraint.txt"),
+            "PIP_REQUIREMENT": str(tmp_path / "more.txt"),
+            "PIP_REQUIRE_VIRTUALENV": "1",
+            "PIP_TARGET": str(tmp_path / "elsewhere"),
+            "PIP_USER": "1",
+            "PIP_PREFIX": str(tmp_path / "elsewhere"),
+            "PIP_PLATFORM": "win_amd64",
+            "PIP_ABI": "cp39",
+            "PIP_PYTHON_VERSION": "3.9",
+            "PIP_NO_BINARY": ":all:",
+            "PIP_DEST": str(tmp_path / "elsewhere"),
+            "PIP_PYTHON": "/nonexistent",
+            "PIP_LOG": str(tmp_path / "elsewhere"),
+            "PYTHONPATH": str(tmp_path),
+        },
+    )
+    assert names(fetched) == [wheel.filename]
+    assert index.downloads() == [wheel.filename]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_constraints_in_force_do_not_reach_a_build_from_source(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, tmp_path: Path
+) -> None:
+    build_wheel(wheelhouse, "build-tool", "2.0")
+    source = build_sdist(wheelhouse, "app", build_requires=["build-tool"])
+    (tmp_path / "constraint.txt").write_text("build-tool==1.0\n")
+    (tmp_path / "pip.conf").write_text(
+        f"[global]\nconstraint = {tmp_path}/constraint.txt\nrequire-hashes = true\nuser = true\n"
+    )
+    (one,) = fetcher(
+        pins(source),
+        sdists=["app"],
+        environ={
+            "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+            "PIP_CONSTRAINT": str(tmp_path / "constraint.txt"),
+        },
+    )
+    assert one.source_sha256 == source.sha256
+
+
+def test_index_settings_of_a_configuration_file_stay_in_force(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, tmp_path: Path
+) -> None:
+    wheel = build_wheel(wheelhouse, "app")
+    (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index.url}\n")
+    environ = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "PIP_INDEX_URL": ""}
+    assert names(fetcher(pins(wheel), environ=environ)) == [wheel.filename]
+
+
+def test_a_module_called_pip_where_we_stand_is_not_pip(fetcher: Fetcher, wheelhouse: Path) -> None:
+    wheel = build_wheel(wheelhouse, "app")
+    (fetcher.root / "pip.py").write_text("raise SystemExit('the wrong pip')\n")
+    fetcher.cwd = fetcher.root
+    assert names(fetcher(pins(wheel))) == [wheel.filename]
+
+
+# -- secrets --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_credentials_work_and_show_up_nowhere(
+    fetcher: Fetcher,
+    wheelhouse: Path,
+    index: LocalIndex,
+    way: Way,
+) -> None:
+    with_credentials(index)
+    wheel = build_wheel(wheelhouse, "app")
+    options, environ = way(fetcher, index)
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            seen.update(line for line in command_lines() if SECRET in line)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert names(fetcher(options + pins(wheel), environ=environ)) == [wheel.filename]
+        assert SECRET not in everything_said(fetcher, None)
+        with pytest.raises(DistributionNotFoundError) as caught:
+            fetcher(options + pin_with_hash("missing", "1.0", ZEROS), environ=environ)
+        assert SECRET not in everything_said(fetcher, caught.value)
+    finally:
+        done.set()
+        watcher.join()
+    assert not seen
+
+
+@pytest.mark.parametrize("way", [by_configuration, by_lockfile_variable])
+def test_wrong_credentials_show_up_nowhere_either(
+    fetcher: Fetcher,
+    wheelhouse: Path,
+    index: LocalIndex,
+    way: Way,
+) -> None:
+    index.credentials = ("deploy", "another")
+    options, environ = way(fetcher, index)
+    with pytest.raises(IndexUnreachableError, match="401") as caught:
+        fetcher(options + pins(build_wheel(wheelhouse, "app")), environ=environ)
+    assert SECRET not in everything_said(fetcher, caught.value)
+
+
+def test_what_a_build_prints_is_redacted_too(fetcher: Fetcher, wheelhouse: Path, index: LocalIndex) -> None:
+    with_credentials(index)
+    options, environ = by_lockfile_variable(fetcher, index)
+    source = build_sdist(wheelhouse, "talkative", fails=True)
+    with pytest.raises(BuildError, match="no compiler found") as caught:
+        fetcher(options + pins(source), sdists=["*"], environ=environ)
+    assert "no compiler found" in fetcher.log.read_text()
+    assert SECRET not in everything_said(fetcher, caught.value)
+
+
+# -- the disk -------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_is_called_a_full_disk(
+    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path, interpreter: Interpreter
+) -> None:
+    """The interpreter that runs pip says what pip says when a write fails with ENOSPC."""
+    wheel = build_wheel(wheelhouse, "app")
+    full = tmp_path / "python"
+    full.write_text(
+        "#!/bin/sh\n"
+        "echo 'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device'\n"
+        "exit 1\n"
+    )
+    full.chmod(0o755)
+    fetcher.interpreter = Interpreter.from_json({**interpreter.to_json(), "path": str(full)})
+    with pytest.raises(DiskFullError):
+        fetcher(pins(wheel))
+
+
+def test_what_nobody_foresaw_is_said_in_pips_own_words(
+    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path, interpreter: Interpreter
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'ERROR: the moon is in the way'\nexit 2\n")
+    broken.chmod(0o755)
+    fetcher.interpreter = Interpreter.from_json({**interpreter.to_json(), "path": str(broken)})
+    with pytest.raises(BuildError, match=r"app 1\.0 .*: the moon is in the way"):
+        fetcher(pins(build_wheel(wheelhouse, "app")))

@@ -1,0 +1,75 @@
+"""What is kept of pip's output holds no secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from venvship.building.fetching.redaction import Redactor
+
+SECRET = "s3cr3t/p@ss"
+ENCODED = "s3cr3t%2Fp%40ss"
+
+
+def test_a_password_of_an_index_is_masked_wherever_and_however_it_is_spelt() -> None:
+    redact = Redactor({"PIP_INDEX_URL": f"https://deploy:{ENCODED}@host/simple"})
+    text = redact(f"401 for deploy with {SECRET} ({ENCODED}) at https://deploy:{ENCODED}@host/simple/x/")
+    assert text == "401 for deploy with **** (****) at https://****@host/simple/x/"
+
+
+@pytest.mark.parametrize(
+    ("environ", "secret"),
+    [
+        ({"PIP_EXTRA_INDEX_URL": "https://one/ https://tok3n-tok3n@two/simple"}, "tok3n-tok3n"),
+        ({"https_proxy": "http://me:pr0xyword@proxy:3128"}, "pr0xyword"),
+        ({"HTTP_PROXY": "http://me:pr0xyword@proxy:3128"}, "pr0xyword"),
+        ({"PIP_FIND_LINKS": "https://host/links?sig=abcdef123"}, "abcdef123"),
+    ],
+)
+def test_secrets_of_other_variables_are_known(environ: dict[str, str], secret: str) -> None:
+    assert secret not in Redactor(environ)(f"something about {secret}.")
+
+
+def test_a_password_that_nobody_escaped_is_known_in_its_pieces() -> None:
+    redact = Redactor({"PIP_INDEX_URL": "https://deploy:s3cr/etpw@host/simple"})
+    assert redact("'deploy:s3cr' is not a valid host, /etpw@host/simple") == (
+        "'deploy:****' is not a valid host, /****@host/simple"
+    )
+
+
+def test_what_a_lockfile_expands_is_known() -> None:
+    redact = Redactor({"TOKEN": "abc-def", "OTHER": "visible"}, ["--index-url https://x:${TOKEN}@host/"])
+    assert redact("abc-def visible") == "**** visible"
+
+
+def test_a_variable_that_holds_a_whole_url_hides_its_password_too() -> None:
+    redact = Redactor({"INDEX": "https://u:hidden99@host/simple"}, ["--index-url ${INDEX}"])
+    assert redact("hidden99") == "****"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("get http://u:p@host/x now", "get http://****@host/x now"),
+        ("get http://u:p@ss@host/x", "get http://****@host/x"),
+        ("get https://u:p/w@host/x now", "get https://****@host/x now"),
+        ("get https://u:p/w@x@host/y now", "get https://****@host/y now"),
+        ("http://host:8080/x and a@b", "http://host:8080/x and a@b"),
+        ("('https://token@host/x')", "('https://****@host/x')"),
+        ("https://host/x?token=abc&y=1#sha256=00", "https://host/x?****#sha256=00"),
+        (
+            "Max retries exceeded with url: /x/?sig=1 (Caused by",
+            "Max retries exceeded with url: /x/?**** (Caused by",
+        ),
+        ("Authorization: Basic dTpw", "Authorization: ****"),
+        ("mail@example.org and a@b", "mail@example.org and a@b"),
+        ("http://host/a@b/c", "http://host/a@b/c"),
+        ("django==5.2 --hash=sha256:00", "django==5.2 --hash=sha256:00"),
+    ],
+)
+def test_without_knowing_anything_the_usual_places_are_masked(text: str, expected: str) -> None:
+    assert Redactor({})(text) == expected
+
+
+def test_short_values_do_not_turn_the_text_into_stars() -> None:
+    redact = Redactor({"PIP_INDEX_URL": "https://a:b@host/", "V": ""}, ["${V} ${UNSET}"])
+    assert redact("a banana") == "a banana"

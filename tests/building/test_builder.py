@@ -1,0 +1,387 @@
+"""Building a release from a lockfile, with a real index, real pips and a real store."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.index import LocalIndex
+from tests.support.releases import INTERPRETER, SITE, pinned, request_for
+from tests.support.wheels import Distribution, build_wheel
+from venvship.building.builder import BuildRequest, build
+from venvship.building.fetching.fetch import WORTH_TAKING
+from venvship.building.store.compile import bytecode_tag
+from venvship.building.store.store import Store
+from venvship.errors import (
+    BuildError,
+    DiskFullError,
+    FileConflictError,
+    HashMismatchError,
+    InterruptedByError,
+    NotWritableError,
+    UnmetDependencyError,
+    VenvshipError,
+)
+from venvship.model.progress import Phase, Progress, unwatched
+from venvship.model.release import Manifest
+from venvship.model.settings import BuildSettings
+from venvship.system.faults import build_faults
+from venvship.system.files import remove_tree, walk
+from venvship.system.signals import Signals
+
+
+class Builds:
+    """A root, its store, and the environment that builds run in."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self.environ = environ
+        self.signals = Signals()
+        self.phases: list[Phase] = []
+        root.mkdir(exist_ok=True)
+        self.store = Store(str(root / "store"))
+        self.store.prepare()
+
+    def request(self, wheels: list[Distribution], **changes: object) -> BuildRequest:
+        """Wheels by path, so that only the tests that are about it need pip."""
+        changes.setdefault("requirements", [pinned(wheel, url=str(wheel.path)) for wheel in wheels])
+        return request_for(self.root, wheels, **changes)  # type: ignore[arg-type]
+
+    def build(self, request: BuildRequest, progress: Progress | None = None) -> Manifest:
+        log = self.root / "log" / request.release_id
+        log.mkdir(mode=0o700, exist_ok=True)
+        return build(
+            request,
+            self.store,
+            environ=self.environ,
+            signals=self.signals,
+            log_dir=str(log),
+            progress=progress or self.phases.append,
+        )
+
+    def facts(self, name: str) -> Mapping[str, object]:
+        (phase,) = [p for p in self.phases if p.name == name and p.state == "done"]
+        return phase.facts
+
+    def debris(self) -> list[str]:
+        """What is left below releases/ and state/."""
+        return [*os.listdir(self.root / "releases"), *os.listdir(self.root / "state")]
+
+
+@pytest.fixture
+def builds(tmp_path: Path, clean_env: dict[str, str]) -> Iterator[Builds]:
+    one = Builds(tmp_path / "root", clean_env)
+    yield one
+    remove_tree(one.root)
+
+
+@pytest.fixture
+def shop(wheelhouse: Path) -> Distribution:
+    return build_wheel(
+        wheelhouse,
+        "shop",
+        files={"shop/__init__.py": "def main():\n    print('open')\n", "shop/broken.py": "def (:\n"},
+        scripts={"shop": "shop:main"},
+        requires=["setuptools"],
+    )
+
+
+def snapshot(path: Path) -> dict[str, tuple[int, int, int]]:
+    return {name: (s.st_mode, s.st_ino, s.st_mtime_ns) for name, s in walk(path)}
+
+
+def test_a_lockfile_becomes_a_sealed_release(builds: Builds, shop: Distribution) -> None:
+    request = builds.request([shop], requirements=[pinned(shop)])
+
+    manifest = builds.build(request)
+
+    release = Path(request.release_path)
+    assert json.loads((release / ".venvship/manifest.json").read_bytes()) == manifest.to_json()
+    assert [p.name for p in manifest.packages] == ["shop"]
+    assert manifest.warnings == (
+        {
+            "slug": "unmet-dependency",
+            "message": "shop 1.0 requires setuptools, which is not in the lockfile",
+        },
+    )
+    assert builds.debris() == [request.release_id]
+    assert [(p.name, p.state) for p in builds.phases if p.state != "advance"] == [
+        (name, state)
+        for name in ("fetch", "import", "compile", "assemble", "seal")
+        for state in ("start", "done")
+    ]
+    assert builds.facts("fetch") == {"wheels": 1, "bytes": shop.path.stat().st_size}
+    assert builds.facts("compile")["modules"] == 1
+    assert builds.facts("assemble")["copied"] == 0
+    advanced = [p for p in builds.phases if p.state == "advance"]
+    assert {p.name for p in advanced} == {"fetch", "import", "compile", "assemble"}
+    assert all(p.done <= p.total for p in advanced)
+    compiled = [p for p in advanced if p.name == "compile"]
+    assert compiled[-1].done == compiled[-1].total > 0
+
+
+def run(*argv: str | Path) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True, env={"PATH": os.defpath}).stdout
+
+
+def test_running_a_release_writes_nothing_into_it(builds: Builds, shop: Distribution) -> None:
+    request = builds.request([shop])
+    builds.build(request)
+    release = Path(request.release_path)
+    before = snapshot(release)
+
+    assert run(release / "bin/shop") == "open\n"
+    assert run(release / "bin/python", "-c", "import shop; shop.main()") == "open\n"
+
+    assert f"{SITE}/shop/__pycache__/__init__.cpython-{INTERPRETER.minor.replace('.', '')}.pyc" in before
+    assert snapshot(release) == before
+
+
+def test_a_second_release_fetches_nothing_and_shares_every_stored_file(
+    builds: Builds, shop: Distribution, index: LocalIndex
+) -> None:
+    first = builds.request([shop], requirements=[pinned(shop)], release_id="20261122T094143Z-0000001")
+    second = builds.request([shop], requirements=[pinned(shop)], release_id="20261122T094143Z-0000002")
+    one = builds.build(first)
+    builds.phases.clear()
+    index.stop()
+
+    other = builds.build(second)
+
+    assert builds.facts("fetch") == {"wheels": 0, "bytes": 0}
+    assert one.tree_digest == other.tree_digest
+    shared = [
+        name
+        for name, status in walk(first.release_path)
+        if stat.S_ISREG(status.st_mode)
+        and status.st_ino == os.lstat(os.path.join(second.release_path, name)).st_ino
+    ]
+    assert f"{SITE}/shop/__init__.py" in shared
+    assert any(name.endswith(".pyc") and "/shop/" in name for name in shared)
+    assert "bin/shop" not in shared
+
+
+def test_two_roots_with_a_store_each_give_one_tree_digest(
+    tmp_path: Path, clean_env: dict[str, str], shop: Distribution
+) -> None:
+    digests = set()
+    for name in ("one", "a much longer other one"):
+        builds = Builds(tmp_path / name, clean_env)
+        digests.add(builds.build(builds.request([shop])).tree_digest)
+        remove_tree(builds.root)
+
+    assert len(digests) == 1
+
+
+def test_bytecode_levels_are_those_of_the_settings(builds: Builds, shop: Distribution) -> None:
+    request = builds.request([shop], build=BuildSettings(optimize=(0, 2)))
+
+    builds.build(request)
+
+    names = {name.rpartition("/")[2] for name, _ in walk(f"{request.release_path}/{SITE}/shop/__pycache__")}
+    tag = f"cpython-{INTERPRETER.minor.replace('.', '')}"
+    assert names == {f"__init__.{tag}.pyc", f"__init__.{tag}.opt-2.pyc"}
+
+
+def test_overlapping_code_of_one_package_is_linked_with_its_own_bytecode(
+    builds: Builds, wheelhouse: Path
+) -> None:
+    wheels = [
+        build_wheel(wheelhouse, name, files={"ns/__init__.py": f"WHO = {name!r}\n"})
+        for name in ("aaa", "bbb")
+    ]
+
+    with pytest.raises(FileConflictError):
+        builds.build(builds.request(wheels))
+    request = builds.request(wheels, build=BuildSettings(overlap=("ns/__init__.py",)))
+    manifest = builds.build(request)
+
+    assert run(f"{request.release_path}/bin/python", "-c", "import ns; print(ns.WHO)") == "aaa\n"
+    assert [warning["slug"] for warning in manifest.warnings] == ["file-overlap"]
+
+
+# -- what goes wrong ------------------------------------------------------------------------------------
+
+
+def test_a_failed_build_leaves_nothing_behind(builds: Builds, wheelhouse: Path) -> None:
+    wheels = [build_wheel(wheelhouse, name, files={"same.py": name}) for name in ("aaa", "bbb")]
+    cases: list[tuple[BuildRequest, type[VenvshipError]]] = [
+        (builds.request(wheels), FileConflictError),
+        (
+            builds.request(
+                wheels[:1],
+                requirements=[pinned(wheels[0], url=str(wheels[0].path), hashes=("sha256:" + "0" * 64,))],
+            ),
+            HashMismatchError,
+        ),
+    ]
+    needy = build_wheel(wheelhouse, "needy", requires=["nothing-of-that-name"])
+    cases.append((builds.request([needy], build=BuildSettings(closed=True)), UnmetDependencyError))
+    for request, error in cases:
+        with pytest.raises(error):
+            builds.build(request)
+
+        assert builds.debris() == []
+
+
+def test_a_build_that_failed_is_not_fetched_again(builds: Builds, wheelhouse: Path) -> None:
+    needy = build_wheel(wheelhouse, "needy", requires=["nothing-of-that-name"])
+    with pytest.raises(UnmetDependencyError):
+        builds.build(builds.request([needy], build=BuildSettings(closed=True)))
+    builds.phases.clear()
+
+    builds.build(builds.request([needy]))
+
+    assert builds.facts("fetch")["wheels"] == 0
+
+
+def test_what_came_first_is_compiled_while_the_rest_is_on_its_way_and_kept_if_that_fails(
+    builds: Builds, wheelhouse: Path, index: LocalIndex
+) -> None:
+    large = {"early/__init__.py": "", "early/noise.bin": os.urandom(WORTH_TAKING)}
+    early, late = build_wheel(wheelhouse, "early", files=large), build_wheel(wheelhouse, "late")
+    index.tampered = {late.filename}
+    index.held = {late.filename: threading.Event()}
+    request = builds.request([early, late], requirements=[pinned(early), pinned(late)])
+    tag = bytecode_tag(request.interpreter, request.build.optimize)
+    done = threading.Event()
+
+    def let_it_go() -> None:
+        while not done.wait(0.01):
+            if builds.store.has(early.sha256) and Store(builds.store.path).bytecode(early.sha256, tag):
+                index.held[late.filename].set()
+
+    watcher = threading.Thread(target=let_it_go)
+    watcher.start()
+    try:
+        with pytest.raises(HashMismatchError):
+            builds.build(request)
+        assert index.held[late.filename].is_set(), "the early one was taken only when the late one had come"
+    finally:
+        done.set()
+        watcher.join()
+    assert builds.debris() == []
+    index.tampered = set()
+    builds.phases.clear()
+    manifest = builds.build(request)
+    assert builds.facts("fetch")["wheels"] == 1
+    assert [package.name for package in manifest.packages] == ["early", "late"]
+
+
+def test_a_download_is_gone_once_it_is_in_the_store_and_a_wheel_named_by_its_path_stays(
+    builds: Builds, wheelhouse: Path
+) -> None:
+    ours, theirs = build_wheel(wheelhouse, "ours"), build_wheel(wheelhouse, "theirs")
+    request = builds.request(
+        [ours, theirs], requirements=[pinned(ours), pinned(theirs, url=str(theirs.path))]
+    )
+    downloads: dict[str, list[str]] = {}
+
+    def look(now: Phase) -> None:
+        found = (builds.root / "state").rglob("*.whl")
+        downloads.setdefault(f"{now.name} {now.state}", [path.name for path in found])
+
+    builds.build(request, look)
+
+    assert downloads["fetch done"] == [ours.filename]
+    assert downloads["import done"] == []
+    assert theirs.path.exists()
+
+
+@pytest.mark.parametrize("phase", ["fetch", "import", "compile", "assemble", "seal"])
+def test_a_signal_in_any_phase_leaves_nothing_behind(builds: Builds, shop: Distribution, phase: str) -> None:
+    request = builds.request([shop])
+
+    def interrupt(now: Phase) -> None:
+        if (now.name, now.state) == (phase, "start"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with builds.signals.install(), pytest.raises(InterruptedByError):
+        builds.build(request, interrupt)
+
+    assert builds.debris() == []
+
+
+def test_an_exception_of_any_kind_leaves_nothing_behind(builds: Builds, shop: Distribution) -> None:
+    request = builds.request([shop])
+
+    def give_up(now: Phase) -> None:
+        if (now.name, now.state) == ("seal", "start"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        builds.build(request, give_up)
+
+    assert builds.debris() == []
+
+
+def test_a_directory_that_is_there_already_is_not_ours_to_remove(builds: Builds, shop: Distribution) -> None:
+    request = builds.request([shop])
+    Path(request.release_path).mkdir()
+    (Path(request.release_path) / "precious").touch()
+
+    with pytest.raises(BuildError, match="File exists"):
+        builds.build(request)
+
+    assert os.listdir(request.release_path) == ["precious"]
+
+
+def test_a_release_is_built_at_its_real_path_or_not_at_all(builds: Builds, shop: Distribution) -> None:
+    request = builds.request([shop])
+    link = builds.root.parent / "link"
+    link.symlink_to(builds.root)
+
+    with pytest.raises(ValueError, match="real, absolute path"):
+        builds.build(builds.request([shop], release_path=f"{link}/releases/{request.release_id}"))
+
+    assert builds.debris() == []
+
+
+def test_a_damaged_store_is_not_linked_into_a_release(builds: Builds, shop: Distribution) -> None:
+    builds.build(builds.request([shop], release_id="20261122T094143Z-0000001"))
+    stored = Path(builds.store.wheel(shop.sha256).data) / "site/shop/__init__.py"
+    stored.chmod(0o644)
+    stored.write_text("evil = True\n")
+
+    with pytest.raises(BuildError, match="the store was changed") as caught:
+        builds.build(builds.request([shop], release_id="20261122T094143Z-0000002"))
+
+    assert caught.value.slug == "store-damaged"
+    assert builds.debris() == ["20261122T094143Z-0000001"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_no_room_is_told_from_other_faults_and_names_the_file_system(number: int) -> None:
+    with (
+        pytest.raises(DiskFullError, match="no room left on the file system of /srv/shop"),
+        build_faults("link", "/srv/shop"),
+    ):
+        raise OSError(number, os.strerror(number), "/srv/shop/releases/x")
+
+
+def test_a_read_only_file_system_is_the_roots_fault_not_the_builds() -> None:
+    with pytest.raises(NotWritableError), build_faults("link", "/srv"):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/srv/x")
+
+
+def test_other_faults_name_the_file_and_the_kernels_reason() -> None:
+    with (
+        pytest.raises(BuildError, match="could not link: /srv/x: Input/output error") as caught,
+        build_faults("link", "/srv"),
+    ):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/srv/x")
+
+    assert type(caught.value) is BuildError
+
+
+def test_a_progress_nobody_watches_takes_everything() -> None:
+    unwatched(Phase(name="fetch", state="start"))

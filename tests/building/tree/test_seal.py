@@ -1,0 +1,441 @@
+"""Assembling a release and sealing it, from wheels that are in the store already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.releases import CREATED_AT, INTERPRETER, SITE, pinned, request_for, unpacked
+from tests.support.wheels import Distribution, build_wheel
+from venvship.building.request import Assembled, BuildRequest
+from venvship.building.store.compile import bytecode_tag
+from venvship.building.tree import assemble as assemble_module
+from venvship.building.tree import closing
+from venvship.building.tree.assemble import assemble
+from venvship.building.tree.candidate import drop_candidate
+from venvship.building.tree.foundation import foundation
+from venvship.building.tree.seal import seal
+from venvship.errors import BuildError, InterruptedByError, StoreDamagedError
+from venvship.model.release import FileEntry, Manifest
+from venvship.system.files import open_directory, remove_tree, walk
+from venvship.system.signals import Signals
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Distribution]:
+    directory = tmp_path_factory.mktemp("wheels")
+    return [
+        build_wheel(
+            directory,
+            "Shop",
+            files={"shop/__init__.py": "def main():\n    print('open')\n", "shop/native.so": b"\x7fELF"},
+            scripts={"shop": "shop:main"},
+            data={
+                "scripts/tool": "#!python\nimport shop, sys\nprint(sys.argv[1:])\nshop.main()\n",
+                "scripts/shell": "#!/bin/sh\necho shell\n",
+                "headers/shop.h": "/* shop */\n",
+                "data/share/shop/shop.conf": "key = 1\n",
+            },
+        ),
+        build_wheel(directory, "idna", "3.10"),
+    ]
+
+
+class Candidate:
+    """A release directory and what it takes to assemble and seal it."""
+
+    def __init__(self, root: Path, wheels: list[Distribution], **changes: object) -> None:
+        self.request: BuildRequest = request_for(root, wheels, **changes)  # type: ignore[arg-type]
+        self.path = Path(self.request.release_path)
+        self.path.mkdir(mode=0o700)
+        self.sync_fd = open_directory(self.path)
+        self.store = root / "store"
+        self.wheels = {
+            r.name: unpacked(w, self.store) for r, w in zip(self.request.selected, wheels, strict=True)
+        }
+
+    def assemble(
+        self, signals: Signals | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> Assembled:
+        scratch = Path(self.request.root_path) / "state" / "scratch"
+        scratch.mkdir(exist_ok=True)
+        signals = signals or Signals()
+        environ = environ or {"PATH": os.defpath}
+        with foundation(self.request, scratch=str(scratch), environ=environ, signals=signals) as environment:
+            return assemble(self.request, self.wheels, {}, {}, environment=environment, signals=signals)
+
+    def seal(self, assembled: Assembled) -> Manifest:
+        return seal(self.request, assembled, sync_fd=self.sync_fd, signals=Signals())
+
+    def seal_folder(self) -> set[str]:
+        return {path.name for path in (self.path / ".venvship").iterdir()}
+
+
+Candidates = Callable[..., Candidate]
+
+
+@pytest.fixture
+def candidate(tmp_path: Path, wheels: list[Distribution]) -> Iterator[Candidates]:
+    made: list[Candidate] = []
+
+    def make(root: Path = tmp_path / "root", **changes: object) -> Candidate:
+        made.append(Candidate(root, sorted(wheels, key=lambda w: w.name.lower()), **changes))
+        return made[-1]
+
+    yield make
+    for one in made:
+        os.close(one.sync_fd)
+        remove_tree(one.request.root_path)
+
+
+def everything(path: Path) -> dict[str, tuple[str, int, str]]:
+    """Type, mode and contents of every name."""
+    found = {}
+    for name, status in walk(path):
+        full = path / name
+        if stat.S_ISLNK(status.st_mode):
+            found[name] = ("link", 0, os.readlink(full))
+        elif stat.S_ISDIR(status.st_mode):
+            found[name] = ("dir", stat.S_IMODE(status.st_mode), "")
+        else:
+            found[name] = (
+                "file",
+                stat.S_IMODE(status.st_mode),
+                hashlib.sha256(full.read_bytes()).hexdigest(),
+            )
+    return found
+
+
+def run(*argv: str | Path) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True, env={"PATH": os.defpath}).stdout
+
+
+# -- a sealed release -----------------------------------------------------------------------------------
+
+
+def test_files_json_describes_exactly_what_is_there(candidate: Candidates) -> None:
+    one = candidate()
+
+    one.seal(one.assemble())
+
+    listed = json.loads((one.path / ".venvship/files.json").read_bytes())
+    assert listed["format"] == 1
+    entries = [FileEntry.from_json(row) for row in listed["files"]]
+    assert [entry.path for entry in entries] == sorted(entry.path for entry in entries)
+    there = everything(one.path)
+    del there[".venvship/manifest.json"], there[".venvship/files.json"]
+    assert {
+        e.path: (e.type, 0 if e.type == "link" else e.mode, e.target or e.sha256) for e in entries
+    } == there
+
+
+def test_the_manifest_says_what_the_release_is_made_of(candidate: Candidates) -> None:
+    one = candidate()
+
+    sealed = one.seal(one.assemble())
+
+    manifest = Manifest.from_json(json.loads((one.path / ".venvship/manifest.json").read_bytes()))
+    assert manifest == sealed
+    assert (manifest.id, manifest.created_at) == (one.request.release_id, CREATED_AT)
+    assert [(p.name, p.version) for p in manifest.packages] == [("idna", "3.10"), ("shop", "1.0")]
+    files = (one.path / ".venvship/files.json").read_bytes()
+    assert manifest.files_sha256 == hashlib.sha256(files).hexdigest()
+    lockfile = (one.path / ".venvship/lockfile").read_bytes()
+    assert lockfile == one.request.lockfile.content
+    assert manifest.lockfile_sha256 == hashlib.sha256(lockfile).hexdigest()
+    assert manifest.python["path"] == INTERPRETER.path
+    assert manifest.python["full_version"] == INTERPRETER.version
+    assert manifest.message == "from a test"
+    assert manifest.wheels == {wheel.name: wheel.sha256 for wheel in one.wheels.values()}
+    assert manifest.bytecode == bytecode_tag(INTERPRETER, one.request.build.optimize)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_nothing_of_a_sealed_release_is_writable_whatever_the_umask(
+    candidate: Candidates, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        one = candidate()
+        one.seal(one.assemble())
+    finally:
+        os.umask(before)
+
+    modes = {(kind, mode) for kind, mode, _ in everything(one.path).values()}
+    assert modes == {("dir", 0o555), ("file", 0o444), ("file", 0o555), ("link", 0)}
+    assert stat.S_IMODE(one.path.stat().st_mode) == 0o555
+
+
+def test_stored_files_are_shared_with_the_store(candidate: Candidates) -> None:
+    one = candidate()
+
+    assembled = one.assemble()
+
+    shop = one.wheels["shop"]
+    assert (one.path / SITE / "shop/__init__.py").samefile(f"{shop.data}/site/shop/__init__.py")
+    assert (one.path / "bin/shell").samefile(f"{shop.data}/scripts/shell")
+    assert assembled.linked == {"hardlink": len(assembled.stamps), "reflink": 0, "copy": 0}
+
+
+def test_the_release_works_as_a_virtual_environment(candidate: Candidates) -> None:
+    one = candidate()
+    one.seal(one.assemble())
+
+    assert os.readlink(one.path / "bin/python") == INTERPRETER.path
+    assert run(one.path / "bin/shop") == "open\n"
+    assert run(one.path / "bin/tool", "an argument") == "['an argument']\nopen\n"
+    assert run(one.path / "bin/shell") == "shell\n"
+    assert run(one.path / "bin/python", "-c", "import sys; print(sys.prefix)") == f"{one.path}\n"
+    assert (one.path / "share/shop/shop.conf").read_text() == "key = 1\n"
+    assert (one.path / f"include/site/python{INTERPRETER.minor}/shop/shop.h").exists()
+
+
+def test_the_installed_packages_can_be_asked_about_themselves(candidate: Candidates) -> None:
+    one = candidate()
+    one.seal(one.assemble())
+
+    script = (
+        "import importlib.metadata as m, json\n"
+        "print(json.dumps({d.name: [d.version, d.read_text('INSTALLER'), d.read_text('REQUESTED'),"
+        " all(f.locate().is_file() for f in d.files), len(d.files),"
+        " [e.value for e in d.entry_points]] for d in m.distributions()}))"
+    )
+    assert json.loads(run(one.path / "bin/python", "-I", "-c", script)) == {
+        "Shop": ["1.0", "venvship\n", None, True, 12, ["shop:main"]],
+        "idna": ["3.10", "venvship\n", None, True, 5, []],
+    }
+
+
+def test_a_release_below_a_path_with_blanks_works(candidate: Candidates, tmp_path: Path) -> None:
+    one = candidate(tmp_path / "a root with blanks")
+    one.seal(one.assemble())
+
+    assert run(one.path / "bin/shop") == "open\n"
+    assert run(one.path / "bin/tool", "x") == "['x']\nopen\n"
+
+
+def test_what_virtualenv_leaves_and_a_release_does_not_want_is_gone(candidate: Candidates) -> None:
+    one = candidate()
+    one.seal(one.assemble())
+
+    names = set(everything(one.path))
+    assert not names & {"CACHEDIR.TAG", ".gitignore", f"{SITE}/_virtualenv.py", f"{SITE}/_virtualenv.pth"}
+    assert {"bin/activate", "bin/activate.fish", "bin/activate.csh"} <= names
+    assert not (one.path.parent / ".venv").exists()
+
+
+@pytest.mark.parametrize("variable", ["VIRTUALENV_SYSTEM_SITE_PACKAGES", "VIRTUALENV_CONFIG_FILE"])
+def test_virtualenvs_own_settings_have_no_say(candidate: Candidates, tmp_path: Path, variable: str) -> None:
+    config = tmp_path / "virtualenv.ini"
+    config.write_text("[virtualenv]\nsystem_site_packages = true\nprompt = surprise\n")
+    home = tmp_path / "home"
+    home.mkdir()
+    one = candidate()
+
+    one.assemble(
+        environ={
+            "PATH": os.defpath,
+            "HOME": str(home),
+            "VIRTUALENV_ALWAYS_COPY": "1",
+            variable: "1" if variable != "VIRTUALENV_CONFIG_FILE" else str(config),
+            "PYTHONHOME": "/nowhere",
+        }
+    )
+
+    text = (one.path / "pyvenv.cfg").read_text()
+    assert "include-system-site-packages = false" in text
+    assert "surprise" not in text + (one.path / "bin/activate").read_text()
+    assert (one.path / "bin/python").is_symlink()
+    assert list(home.iterdir()) == []
+
+
+# -- the tree digest ------------------------------------------------------------------------------------
+
+
+def test_two_roots_give_one_tree_digest(candidate: Candidates, tmp_path: Path) -> None:
+    one = candidate(tmp_path / "one")
+    # Another path, another kind of first line, another id, and copies instead of links.
+    other = candidate(
+        tmp_path / ("a longer path " + "x" * 120), release_id="20270101T000000Z-0000000", link="copy"
+    )
+
+    assert one.assemble().tree_digest == other.assemble().tree_digest
+    assert (one.path / "bin/shop").read_bytes() != (other.path / "bin/shop").read_bytes()
+
+
+def test_a_local_wheel_gives_one_tree_digest_wherever_it_is(
+    tmp_path: Path, candidate: Candidates, wheels: list[Distribution]
+) -> None:
+    idna, shop = sorted(wheels, key=lambda w: w.name.lower())
+    digests = set()
+    for name in ("one", "other"):
+        local = pinned(idna, url=str(tmp_path / name / idna.filename))
+        digests.add(candidate(tmp_path / name, requirements=[local, pinned(shop)]).assemble().tree_digest)
+
+    assert len(digests) == 1
+
+
+def test_another_file_gives_another_tree_digest(tmp_path: Path) -> None:
+    digests = set()
+    for text in ("x = 1\n", "x = 2\n"):
+        root = tmp_path / str(len(digests))
+        one = Candidate(root, [build_wheel(root / "wheels", "shop", files={"shop.py": text})])
+        digests.add(one.assemble().tree_digest)
+        os.close(one.sync_fd)
+
+    assert len(digests) == 2
+
+
+# -- what goes wrong ------------------------------------------------------------------------------------
+
+
+def test_a_failed_sync_publishes_nothing(candidate: Candidates) -> None:
+    one = candidate()
+    assembled = one.assemble()
+
+    with pytest.raises(BuildError, match="could not seal the release"):
+        seal(one.request, assembled, sync_fd=-1, signals=Signals())
+
+    assert one.seal_folder() == {"lockfile", ".files.json.new", ".manifest.json.new"}
+
+
+def tampered_file(one: Candidate) -> None:
+    path = one.path / SITE / "shop/__init__.py"
+    status = path.stat()
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"open", b"evil"))
+    path.chmod(0o444)
+    assert path.stat().st_size == status.st_size
+
+
+def replaced_file(one: Candidate) -> None:
+    path = one.path / SITE / "shop/__init__.py"
+    data, status = path.read_bytes(), path.stat()
+    path.unlink()
+    path.write_bytes(data)
+    path.chmod(0o444)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def longer_script(one: Candidate) -> None:
+    path = one.path / "bin/shop"
+    path.chmod(0o755)
+    path.write_bytes(path.read_bytes() + b"#")
+    path.chmod(0o555)
+
+
+def other_interpreter(one: Candidate) -> None:
+    (one.path / "bin/python").unlink()
+    (one.path / "bin/python").symlink_to(sys.executable + "x")
+
+
+def file_for_link(one: Candidate) -> None:
+    (one.path / "bin/python").unlink()
+    (one.path / "bin/python").write_text("")
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "with copies"])
+def shared_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of doing it: in one process, and over several as for a large release."""
+    if request.param:
+        monkeypatch.setattr(assemble_module, "copies_for", lambda _files: 2)
+        monkeypatch.setattr(closing, "copies_for", lambda _files: 2)
+
+
+@pytest.mark.usefixtures("shared_out")
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        tampered_file,
+        replaced_file,
+        longer_script,
+        other_interpreter,
+        file_for_link,
+        lambda one: (one.path / SITE / "shop/__init__.py").unlink(),
+        lambda one: (one.path / SITE / "extra.py").write_text("import evil"),
+        lambda one: (one.path / "bin/shop").chmod(0o755),
+        lambda one: (one.path / "lib64" / "x").mkdir(parents=True),
+    ],
+    ids=["written-to", "replaced", "longer", "link", "type", "missing", "extra", "mode", "directory"],
+)
+def test_what_changed_since_it_was_assembled_is_not_sealed(
+    candidate: Candidates, tamper: Callable[[Candidate], object]
+) -> None:
+    one = candidate()
+    assembled = one.assemble()
+    tamper(one)
+
+    with pytest.raises(BuildError, match="changed while it was built"):
+        one.seal(assembled)
+
+    assert one.seal_folder() == {"lockfile"}
+
+
+@pytest.mark.usefixtures("shared_out")
+def test_a_store_that_was_changed_is_found(candidate: Candidates) -> None:
+    one = candidate()
+    stored = next(one.store.glob("*/site/shop/__init__.py"))
+    stored.chmod(0o644)
+
+    with pytest.raises(StoreDamagedError, match="its mode is 0644 instead of 0444"):
+        one.assemble()
+
+
+@pytest.mark.usefixtures("shared_out")
+def test_the_release_is_the_same_whoever_links_it(candidate: Candidates) -> None:
+    one = candidate()
+    assembled = one.assemble()
+    one.seal(assembled)
+
+    assert assembled.linked == {"hardlink": len(assembled.stamps), "reflink": 0, "copy": 0}
+    assert {path for path, _ in walk(one.path)} - {e.path for e in assembled.entries} == {
+        ".venvship/manifest.json",
+        ".venvship/files.json",
+    }
+
+
+def test_signals_are_looked_at_between_wheels(candidate: Candidates) -> None:
+    one = candidate()
+    seen = set()
+
+    class Watching(Signals):
+        def raise_if_received(self) -> None:
+            seen.add(
+                tuple((one.path / SITE / name).exists() for name in ("idna/__init__.py", "shop/native.so"))
+            )
+
+    one.assemble(Watching())
+
+    assert {(True, False), (False, True)} & seen
+
+
+def test_a_signal_ends_the_assembly(candidate: Candidates) -> None:
+    one = candidate()
+    signals = Signals()
+
+    with signals.install():
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(InterruptedByError):
+            one.assemble(signals)
+
+
+def test_a_candidate_can_be_dropped_in_every_state(candidate: Candidates) -> None:
+    one = candidate()
+    stored = Path(one.wheels["shop"].data) / "site/shop/__init__.py"
+    one.seal(one.assemble())
+
+    drop_candidate(str(one.path))
+    drop_candidate(str(one.path))
+
+    assert not one.path.exists()
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o444
+    assert stored.stat().st_nlink == 1

@@ -1,1 +1,0 @@
-"""From a lockfile to a sealed release: fetch, store, compile, link, seal."""

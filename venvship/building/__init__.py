@@ -1,0 +1,1 @@
+"""Lockfile to sealed release: fetch wheels, file them in the store, assemble and seal a tree."""

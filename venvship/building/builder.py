@@ -1,0 +1,106 @@
+"""Building a release: lockfile → store → release; the steps in their order, and what a failed one leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable, Mapping
+
+from venvship.building.request import Assembled, BuildRequest
+from venvship.building.store.compile import bytecode_tag
+from venvship.building.store.store import Store
+from venvship.building.supply import Supply
+from venvship.building.tree.assemble import assemble
+from venvship.building.tree.candidate import candidate, drop_candidate
+from venvship.building.tree.foundation import foundation
+from venvship.building.tree.seal import seal
+from venvship.model.progress import Progress, Running
+from venvship.model.progress import phase as told
+from venvship.model.release import Manifest
+from venvship.root import SCRATCH_PREFIX
+from venvship.system.faults import build_faults
+from venvship.system.files import make_directory, remove_tree
+from venvship.system.signals import Signals
+
+__all__ = ["Assembled", "BuildRequest", "assemble", "build", "drop_candidate", "seal"]
+
+PhaseContext = Callable[[str], contextlib.AbstractContextManager[Running]]
+
+
+def build(
+    request: BuildRequest,
+    store: Store,
+    *,
+    environ: Mapping[str, str],
+    signals: Signals,
+    log_dir: str,
+    progress: Progress,
+    clock: Callable[[], float] = time.monotonic,
+) -> Manifest:
+    """Build a release and seal it.
+
+    The caller holds `build.mutex`, and the store's mutex shared. When this returns, the release is durable;
+    writing the journal's line `sealed`, without which it is still debris, is left to the caller. When this
+    raises, there is no release directory, and everything that reached the store stays there for the next try:
+    wheels get there, compiled, while others are still on their way.
+
+    Crash: `releases/<id>` without a line `sealed`, and `state/scratch-<id>`; recovery removes both.
+
+    Args:
+        request: What to build.
+        store: Where wheels are, or get to.
+        environ: The process environment.
+        signals: Looked at between wheels.
+        log_dir: An existing directory for the output of the fetch.
+        progress: Hears of the phases `fetch`, `import`, `compile`, `assemble` and `seal`.
+        clock: Seconds from any origin, never backwards.
+
+    Returns:
+        The manifest, as it stands in the release.
+
+    Raises:
+        BuildError: Something went wrong; see its subclasses.
+        InterruptedByError: A signal came.
+    """
+    phase: PhaseContext = functools.partial(told, progress, clock)
+    scratch = os.path.join(request.root_path, "state", f"{SCRATCH_PREFIX}{request.release_id}")
+    try:
+        with build_faults("make a directory for temporary files", scratch):
+            make_directory(scratch, 0o700)
+        with (
+            candidate(request.release_path) as sync_fd,
+            foundation(request, scratch=scratch, environ=environ, signals=signals) as environment,
+        ):
+            supply = Supply(request, store, scratch=scratch, environ=environ, signals=signals)
+            with phase("fetch") as running:
+                fetched = supply.fetch(log_dir, running.advance)
+                running.facts |= {"bytes": fetched.size, "wheels": fetched.wheels}
+            with phase("import") as running:
+                supply.take_what_is_left(running.advance)
+                running.facts["wheels"] = fetched.wheels
+            wheels = supply.wheels()
+            with phase("compile") as running:
+                bytecode = supply.compile(tuple(wheels.values()), running.advance)
+                tag = bytecode_tag(request.interpreter, request.build.optimize)
+                paths = {sha256: store.bytecode_path(sha256, tag) for sha256 in bytecode}
+                running.facts["modules"] = sum(map(len, bytecode.values()))
+            with phase("assemble") as running:
+                assembled = assemble(
+                    request,
+                    wheels,
+                    bytecode,
+                    paths,
+                    environment=environment,
+                    signals=signals,
+                    advance=running.advance,
+                )
+                running.facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
+                running.facts["copied"] = assembled.linked["copy"]
+            with phase("seal"):
+                return seal(request, assembled, sync_fd=sync_fd, signals=signals)
+    finally:
+        # What cannot be removed here is swept by recovery; the error on its way out matters more.
+        with contextlib.suppress(OSError):
+            remove_tree(scratch)

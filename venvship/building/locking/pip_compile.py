@@ -1,0 +1,231 @@
+"""Making a lockfile with pip-compile, for another interpreter than the one that runs venvship.
+
+Markers and wheels are those of the interpreter that runs pip-compile, so the root's runs it. It need not have
+pip-tools: it is lent venvship's own, with pip and what the two import, all of it plain Python. See ADR 0007.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shlex
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from packaging.version import Version
+
+from venvship.building.fetching.pip_environment import pip_environment
+from venvship.building.fetching.redaction import Redactor
+from venvship.building.locking.lock_diagnosis import LockRun, diagnose_lock, index_outage
+from venvship.errors import FetchTimeoutError, LockError, SettingsError
+from venvship.model.interpreter import Interpreter
+from venvship.system.faults import build_faults
+from venvship.system.files import create_file, make_directory, make_link
+from venvship.system.output import CappedLog
+from venvship.system.process import ProcessResult, run
+from venvship.system.signals import Signals
+
+LENT: Final = ("pip", "piptools", "build", "click", "packaging", "pyproject_hooks")
+"""What pip-tools needs on CPython 3.11 and later, as import names."""
+
+COOLDOWN_PIP: Final = "26.0"
+"""The first pip that has `--uploaded-prior-to`."""
+
+_WORKER: Final = Path(__file__).with_name("pip_compile_worker.py")
+_UNABLE: Final = 96
+_OUTPUT_BYTES: Final = 1 << 20
+_DEBUG_BYTES: Final = 16 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileRequest:
+    """What pip-compile is asked for.
+
+    Attributes:
+        inputs: Requirement files, relative to `cwd`; that is how comments of the lockfile name them.
+        texts: What stands in them: the variables there are secrets to be masked.
+        kept: The pins to keep, as lines of a requirements file.
+        upgrade: Keep none of them.
+        packages: Keep all but these; each a name, or a name with versions.
+        interpreter: For which one; it runs pip-compile.
+        sdists: Normalised names that may be built from source; `"*"` allows all.
+        uploaded_before: Ignore what was uploaded later; aware.
+        lockfile: Where the result goes in the end, for messages.
+        cwd: Where pip-compile runs.
+        timeout: Seconds for all of it.
+        log: A file that gets the output, redacted; mode 0600.
+    """
+
+    inputs: tuple[str, ...]
+    texts: tuple[str, ...]
+    kept: bytes
+    upgrade: bool
+    packages: tuple[str, ...]
+    interpreter: Interpreter
+    sdists: Collection[str]
+    uploaded_before: datetime | None
+    lockfile: str
+    cwd: str
+    timeout: float
+    log: str
+
+
+def pip_compile(
+    request: CompileRequest, *, directory: str, environ: Mapping[str, str], signals: Signals
+) -> bytes:
+    """Resolve the inputs and pin what comes of it, with hashes and without any option lines.
+
+    Crash: `directory` holds what there was; the caller owns and sweeps it. Nothing else is written but the
+    cache of pip-tools and the log.
+
+    Args:
+        request: What is wanted.
+        directory: An empty directory of the caller's.
+        environ: The user's environment. What in it says where packages come from stays in force.
+        signals: Signals that end it.
+
+    Returns:
+        The text of a requirements file.
+
+    Raises:
+        LockError: pip-compile failed, or the interpreter cannot run it.
+        IndexUnreachableError: An index refused, failed, or wanted other credentials.
+        FetchTimeoutError: It took longer than `timeout`. No pip is left running.
+        DiskFullError: There is no room in `directory`.
+        SettingsError: A cooldown is asked for, and pip is too old for one.
+        BuildError: Something else of `directory` could not be written.
+        InterruptedByError: A signal came. No pip is left running.
+    """
+    if request.uploaded_before is not None:
+        require_cooldown(importlib.metadata.version("pip"))
+    with build_faults("make a lockfile", directory):
+        library, temporary = os.path.join(directory, "lib"), os.path.join(directory, "tmp")
+        output, debug = os.path.join(directory, "lockfile"), os.path.join(directory, "debug.log")
+        for folder in (library, temporary):
+            make_directory(folder, 0o700)
+        _lend(library)
+        if request.kept:
+            create_file(output, request.kept, mode=0o600)
+        # -B: no bytecode of another interpreter beside venvship's own files.
+        argv = [request.interpreter.path, "-I", "-S", "-B", "-X", "utf8", str(_WORKER), library]
+        result = run(
+            [*argv, *_arguments(request, output, debug)],
+            env=_environment(environ, temporary),
+            cwd=request.cwd,
+            timeout=request.timeout,
+            signals=signals,
+            keep=_OUTPUT_BYTES,
+        )
+        redact = Redactor(environ, request.texts)
+        said = redact(result.output.decode(errors="replace")).replace(output, request.lockfile)
+        log = CappedLog(request.log)
+        log.write(said.encode())
+        log.close()
+        _raise_if_failed(request, result, said, redact(_end_of(debug)))
+        return Path(output).read_bytes()
+
+
+def require_cooldown(pip_version: str) -> None:
+    """Refuse a pip that would not know what a cooldown is.
+
+    Raises:
+        SettingsError: It is too old.
+    """
+    if Version(pip_version) < Version(COOLDOWN_PIP):
+        raise SettingsError(
+            f"`[lock] cooldown_days` needs pip {COOLDOWN_PIP} or later, and venvship has pip {pip_version}; "
+            "nothing was locked",
+            hint=f"{sys.executable} -m pip install 'pip>={COOLDOWN_PIP}', or set cooldown_days = 0",
+            pip=pip_version,
+        )
+
+
+def _lend(library: str) -> None:
+    """Link to venvship's own copies, each by itself: their neighbours are not lent."""
+    for name in LENT:
+        found = importlib.util.find_spec(name)
+        if found is None or not found.submodule_search_locations:
+            raise LockError(
+                f"there is no {name} beside venvship, in {sys.prefix}; nothing was locked",
+                hint=f"{sys.executable} -m pip install pip-tools",
+            )
+        make_link(os.path.abspath(found.submodule_search_locations[0]), os.path.join(library, name))
+
+
+def _arguments(request: CompileRequest, output: str, debug: str) -> list[str]:
+    pip = ["--no-input", "--log", debug, *_formats(request.sdists)]
+    if request.uploaded_before is not None:
+        pip += ["--uploaded-prior-to", request.uploaded_before.isoformat(timespec="seconds")]
+    arguments = ["compile", "--no-config", "--generate-hashes", "--allow-unsafe", "--strip-extras"]
+    arguments += ["--no-emit-options", "--output-file", output, f"--pip-args={shlex.join(pip)}"]
+    arguments += ["--upgrade"] if request.upgrade else []
+    arguments += [f"--upgrade-package={package}" for package in request.packages]
+    return [*arguments, "--", *request.inputs]
+
+
+def _formats(sdists: Collection[str]) -> list[str]:
+    """Say what may be chosen. To look into a source is to run it, so only what may be built may be chosen."""
+    if "*" in sdists:
+        return ["--only-binary", ":none:", "--no-binary", ":none:"]
+    # "A wheel, or else the source" cannot be said of some names only, so these come as source.
+    return ["--only-binary", ":all:", *(word for name in sorted(sdists) for word in ("--no-binary", name))]
+
+
+def _environment(environ: Mapping[str, str], temporary: str) -> dict[str, str]:
+    env = pip_environment(environ, temporary=temporary)
+    env |= {"CUSTOM_COMPILE_COMMAND": "venvship lock", "PYTHONDONTWRITEBYTECODE": "1"}
+    for name in ("PIP_TOOLS_CACHE_DIR", "PIP_UPLOADED_PRIOR_TO"):
+        if name in environ:
+            env[name] = environ[name]
+    # A user of a service may have no home that can be written; pip-tools must have a cache.
+    cache = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", "/nonexistent"), ".cache")
+    while cache != os.path.dirname(cache) and not os.path.exists(cache):
+        cache = os.path.dirname(cache)
+    if not os.access(cache, os.W_OK | os.X_OK):
+        env["XDG_CACHE_HOME"] = temporary
+    return env
+
+
+def _raise_if_failed(request: CompileRequest, result: ProcessResult, said: str, debug: str) -> None:
+    if result.timed_out:
+        raise FetchTimeoutError(
+            f"locking took longer than {request.timeout:g} s and was ended; {request.lockfile} is as it was",
+            hint="see whether the index answers; `[build] timeout` in venvship.toml allows more time",
+            log=request.log,
+            timeout=request.timeout,
+        )
+    if result.returncode == _UNABLE:
+        tools = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("pip-tools", "pip"))
+        last = (said.strip().splitlines() or ["no output"])[-1]
+        raise LockError(
+            f"{request.interpreter.path}, Python {request.interpreter.version}, cannot run {tools}, which "
+            f"venvship lends it: {last}; {request.lockfile} is as it was",
+            hint=f"{sys.executable} -m pip install --upgrade pip-tools pip, or set another `python`",
+            log=request.log,
+        )
+    ended = LockRun(
+        output=said,
+        debug=debug,
+        interpreter=request.interpreter,
+        lockfile=request.lockfile,
+        log=request.log,
+    )
+    if result.returncode != 0:
+        raise diagnose_lock(ended)
+    if outage := index_outage(ended):
+        raise outage
+
+
+def _end_of(path: str) -> str:
+    """The end of pip's debug log; none was written if it failed early."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _DEBUG_BYTES))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""

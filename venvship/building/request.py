@@ -1,0 +1,72 @@
+"""What a build is asked for, and what an assembled release is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from venvship.building.tree.link import Stamp
+from venvship.model.interpreter import Interpreter
+from venvship.model.lockfiles.lockfile import Lockfile
+from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.release import FileEntry, Package
+from venvship.model.settings import BuildSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """One release to build.
+
+    Attributes:
+        release_id: Its id.
+        release_path: Where it will stand: absolute, no link on the way, and nothing there yet.
+        root_path: The root, absolute.
+        created_at: The time, aware.
+        interpreter: What it runs on.
+        lockfile: What the user wrote.
+        selected: What of it applies here, sorted by name.
+        environment_digest: What that means; see `model.lockfile.environment_digest`.
+        inputs: What that follows from, for the manifest.
+        build: `[build]` of the settings.
+        link: How files get from the store into the release: `auto`, `hardlink`, `reflink` or `copy`.
+        message: The person's `-m`, or empty.
+        lease_path: The file that processes of the release hold their lease on; absolute.
+    """
+
+    release_id: str
+    release_path: str
+    root_path: str
+    created_at: datetime
+    interpreter: Interpreter
+    lockfile: Lockfile
+    selected: tuple[Requirement, ...]
+    environment_digest: str
+    inputs: str
+    build: BuildSettings
+    link: str
+    message: str
+    lease_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """A release that is complete but not sealed.
+
+    Attributes:
+        entries: Everything in it, sorted by path, as it will be once sealed.
+        tree_digest: Of the canonical tree.
+        packages: What is installed, sorted by name.
+        wheels: By requirement name, the SHA-256 of the wheel that it came from.
+        warnings: What people should know, each with `slug` and `message`.
+        stamps: By path, how each file from the store looked when it was linked.
+        linked: How many files were linked in which way: `hardlink`, `reflink`, `copy`.
+    """
+
+    entries: tuple[FileEntry, ...]
+    tree_digest: str
+    packages: tuple[Package, ...]
+    wheels: Mapping[str, str]
+    warnings: tuple[Mapping[str, str], ...]
+    stamps: Mapping[str, Stamp]
+    linked: Mapping[str, int]

@@ -1,0 +1,317 @@
+"""What a wheel's archive says of itself, held against the rules before anything of it is written.
+
+`installer` parses and validates RECORD, metadata and entry points; what it leaves to its callers is added
+here: bounds, kinds of members, the file name, and the names that `members` refuses.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from installer.exceptions import InstallerError
+from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
+from installer.sources import WheelFile
+from installer.utils import parse_entrypoints, parse_metadata_file
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from venvship.building.store import members
+from venvship.errors import InvalidWheelError
+
+MAX_UNPACKED: Final = 4 << 30
+"""Bytes that all members of one wheel may have together, however small it is."""
+
+MAX_RATIO: Final = 50
+"""And how many times its own size, if that is more: libraries for GPUs unpack to over 10 GB, four times their
+size, and a bomb to a thousand times."""
+
+MAX_MEMBERS: Final = 200_000
+"""Members of one wheel. The largest in use have some 30,000."""
+
+MAX_TEXT: Final = 64 << 20
+"""Bytes of a file in `.dist-info` that is read into memory: METADATA, WHEEL, RECORD, entry_points.txt."""
+
+RECORD_HASHES: Final = frozenset(
+    {"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"}
+)
+"""Hashes allowed in RECORD: "sha256 or better" (the binary distribution format)."""
+
+# What zipfile, zlib and installer raise for archives that are broken, on purpose or not.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    InstallerError,
+    InvalidRecordEntry,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OverflowError,
+    ValueError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file of the archive that is going to be written.
+
+    Attributes:
+        info: Its entry in the archive's directory.
+        path: Where it goes, scheme first.
+        executable: Whether it gets the executable bits.
+        expected: Its line of RECORD; `None` where RECORD is not held against the contents.
+    """
+
+    info: zipfile.ZipInfo
+    path: str
+    executable: bool
+    expected: RecordEntry | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is in a wheel.
+
+    Attributes:
+        facts: The fields of `StoredWheel` that its metadata gives.
+        members: The files to be written, in the archive's order, each place once.
+    """
+
+    facts: Mapping[str, Any]
+    members: tuple[Member, ...]
+
+
+def examine(archive: zipfile.ZipFile, filename: str, *, check_record: bool) -> Contents:
+    """Validate a wheel, all but the contents of its files.
+
+    Args:
+        archive: The wheel, opened for reading under its own path.
+        filename: Its file name.
+        check_record: Whether RECORD must be right.
+
+    Raises:
+        InvalidWheelError: It breaks a rule of its format, or brings a file that is refused.
+        OSError: It cannot be read.
+    """
+    with reading(filename):
+        source = WheelFile(archive)
+        _check_members(filename, archive.infolist(), os.path.getsize(archive.filename or filename))
+        facts = _facts(filename, source, archive)
+        chosen = _choose(filename, source, archive, check_record=check_record)
+    return Contents(facts=facts, members=chosen)
+
+
+def refuse(filename: str, problems: Mapping[str, str], hint: str | None = None) -> InvalidWheelError:
+    """Make the error for a wheel that is refused.
+
+    Args:
+        filename: Of the wheel.
+        problems: By member, what is wrong with it; by `""`, with the whole.
+        hint: What to do, if there is something better than doing without this wheel.
+    """
+    lines = [f"{member!r}: {problem}" if member else problem for member, problem in problems.items()]
+    shown = lines[:10] + ([f"and {len(lines) - 10} more"] if len(lines) > 10 else [])
+    name = filename.partition("-")[0]
+    return InvalidWheelError(
+        f"{filename} is refused: " + "\n  ".join(shown),
+        hint=hint
+        or f"Pin another version of {name}, or leave it out, and tell its maintainers what is wrong.",
+        wheel=filename,
+        problems=[{"member": member, "message": problem} for member, problem in problems.items()],
+    )
+
+
+@contextlib.contextmanager
+def reading(filename: str, member: str = "") -> Iterator[None]:
+    """Turn what a broken archive makes zipfile raise into our error. Nothing may be written inside.
+
+    Raises:
+        InvalidWheelError: The archive, or this member of it, cannot be read.
+    """
+    try:
+        yield
+    except _BROKEN as error:
+        raise refuse(filename, {member: f"it cannot be read: {error!r}"}) from error
+
+
+def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> None:
+    """Refuse an archive for what its directory says, before anything is read."""
+    problems = {}
+    for info in infos:
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        problem = members.problem_with_name(info.filename.removesuffix("/"))
+        if info.filename != info.orig_filename:
+            problem = "other programs read its name differently"
+        elif not info.filename.isascii() and not info.flag_bits & 0x800:
+            problem = "its name is not marked as UTF-8"
+        elif kind not in {0, stat.S_IFREG, stat.S_IFDIR} or (kind == stat.S_IFDIR and not info.is_dir()):
+            problem = "it is a link or another special file"
+        elif info.flag_bits & 0x1:
+            problem = "it is encrypted"
+        elif info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            problem = "it is neither stored nor deflated"
+        elif info.is_dir() and info.file_size:
+            problem = "it is a directory with contents"
+        if problem:
+            problems[info.filename] = problem
+    if problems:
+        raise refuse(filename, problems)
+    total = sum(info.file_size for info in infos)
+    limit = max(MAX_UNPACKED, MAX_RATIO * size)
+    if len(infos) > MAX_MEMBERS or total > limit:
+        raise refuse(
+            filename,
+            {
+                "": f"it unpacks to {len(infos)} members and {total} bytes; "
+                f"more than {MAX_MEMBERS} or {limit} is held to be an attack"
+            },
+        )
+
+
+def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[str, Any]:
+    """Read WHEEL, METADATA and entry_points.txt, and hold them against the file name."""
+    folder = source.dist_info_dir
+    for info in archive.infolist():
+        if info.filename.startswith(f"{folder}/") and info.file_size > MAX_TEXT:
+            raise refuse(filename, {info.filename: f"it has more than {MAX_TEXT} bytes"})
+    try:
+        name, version, _, _ = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise refuse(
+            filename, {"": str(error)}, "Give the file the name that its builder gave it."
+        ) from error
+    wheel = parse_metadata_file(source.read_dist_info("WHEEL"))
+    major = str(wheel.get("Wheel-Version", "")).strip().partition(".")[0]
+    if major != "1":
+        raise refuse(
+            filename,
+            {f"{folder}/WHEEL": f"Wheel-Version is {wheel.get('Wheel-Version')!r}; only 1.x is known"},
+            "Pin a version with an older kind of wheel, or look for a newer venvship.",
+        )
+    # METADATA of old wheels may be in any encoding; the fields read here are ASCII in all of them.
+    metadata = parse_metadata_file(archive.read(f"{folder}/METADATA").decode(errors="replace"))
+    says = (str(metadata.get("Name", "")).strip(), str(metadata.get("Version", "")).strip())
+    try:
+        equal = canonicalize_name(says[0]) == name and Version(says[1]) == version
+    except InvalidVersion:
+        equal = False
+    if not equal:
+        problem = f"it says {says[0]!r} {says[1]!r}, the file name says '{name}' '{version}'"
+        raise refuse(filename, {f"{folder}/METADATA": problem})
+    return {
+        "name": str(name),
+        "version": says[1],
+        "dist_info": folder,
+        "root_is_purelib": str(wheel.get("Root-Is-Purelib", "")).strip().lower() == "true",
+        "requires": tuple(" ".join(str(line).split()) for line in metadata.get_all("Requires-Dist", ())),
+        "provides_extra": tuple(str(line).strip() for line in metadata.get_all("Provides-Extra", ())),
+        "scripts": _scripts(filename, source),
+    }
+
+
+def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str], ...]:
+    """Read the console and GUI entry points."""
+    where = f"{source.dist_info_dir}/entry_points.txt"
+    if "entry_points.txt" not in source.dist_info_filenames:
+        return ()
+    try:
+        found = list(parse_entrypoints(source.read_dist_info("entry_points.txt")))
+    except (configparser.Error, AssertionError, AttributeError) as error:
+        # installer asserts what is not a "module:attribute".
+        malformed = f"an entry point is not 'name = module:attribute' ({error!r})"
+        raise refuse(filename, {where: malformed}) from error
+    kinds = {}
+    for name, module, attribute, kind in found:
+        problem = members.problem_with_name(name) or members.script_refusal(name)
+        if "/" in name:
+            problem = "it has a path in it"
+        elif not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
+            problem = f"{module}:{attribute} is no name in Python"
+        if problem:
+            raise refuse(filename, {where: f"entry point {name!r}: {problem}"})
+        kinds[name] = (name, module, attribute, "gui" if kind == "gui" else "console")
+    return tuple(kinds[name] for name in sorted(kinds))
+
+
+def _choose(
+    filename: str, source: WheelFile, archive: zipfile.ZipFile, *, check_record: bool
+) -> tuple[Member, ...]:
+    """Decide where each member goes, and what RECORD says that it hashes to."""
+    dist_info = source.dist_info_dir
+    data_dirs = {source.data_dir, dist_info.removesuffix(".dist-info") + ".data"}
+    problems: dict[str, str] = {}
+    chosen: dict[str, zipfile.ZipInfo] = {}
+    folders: set[str] = set()
+    for info in archive.infolist():
+        if info.is_dir():
+            with contextlib.suppress(ValueError):  # the folders of .data themselves go nowhere
+                folders.add(members.destination(info.filename.removesuffix("/"), data_dirs))
+            continue
+        try:
+            path = members.destination(info.filename, data_dirs)
+        except ValueError as error:
+            problems[info.filename] = str(error)
+            continue
+        if path in chosen:
+            problems[info.filename] = "there are two members for this place"
+        elif reason := members.refusal(path, dist_info):
+            problems[info.filename] = reason
+        chosen[path] = info
+        folders.update(members.folders_above(path))
+    for path in folders & chosen.keys():
+        problems[chosen[path].filename] = "it is a file here and a directory elsewhere in the archive"
+    if problems:
+        raise refuse(filename, problems)
+    record = _record(filename, source) if check_record else {}
+    return tuple(
+        Member(info=info, path=path, executable=_executable(path, info), expected=record.get(info.filename))
+        for path, info in chosen.items()
+        if not members.is_left_out(path, dist_info)
+    )
+
+
+def _executable(path: str, info: zipfile.ZipInfo) -> bool:
+    """Whether a file gets the executable bits: all scripts do, whatever the archive says, as pip does it."""
+    mode = info.external_attr >> 16
+    return path.startswith("scripts/") or (stat.S_ISREG(mode) and bool(mode & 0o111))
+
+
+def _record(filename: str, source: WheelFile) -> dict[str, RecordEntry]:
+    """Validate RECORD as installer does, contents excepted: they are compared while they are written."""
+    where = f"{source.dist_info_dir}/RECORD"
+    hint = bad_record_hint(filename)
+    try:
+        source.validate_record(validate_contents=False)
+    except WheelFile.validation_error as error:
+        issues = [str(issue) for issue in getattr(error, "issues", [error])]
+        raise refuse(filename, {where: "\n  ".join(issues[:10])}, hint) from error
+    found: dict[str, RecordEntry] = {}
+    for row in parse_record_file(source.read_dist_info("RECORD").splitlines()):
+        try:
+            entry = RecordEntry.from_elements(*row)
+        except InvalidRecordEntry as error:
+            raise refuse(filename, {where: f"{row[0]!r}: {error}"}, hint) from error
+        if entry.hash_ is not None and entry.hash_.name not in RECORD_HASHES:
+            raise refuse(filename, {where: f"{entry.path!r} has only a {entry.hash_.name} hash"}, hint)
+        if found.setdefault(entry.path, entry) != entry:
+            raise refuse(filename, {where: f"{entry.path!r} is listed twice, differently"}, hint)
+    return found
+
+
+def bad_record_hint(filename: str) -> str:
+    """What to do about a wheel whose RECORD is wrong."""
+    name = canonicalize_name(filename.partition("-")[0])
+    return (
+        "If you trust this wheel all the same (its own hash is the one in your lockfile), "
+        f'add "{name}" to "bad_record" under [build]. Otherwise pin another version.'
+    )

@@ -1,0 +1,298 @@
+"""Compile the wheels of a release ahead of time, with the interpreter that is going to run them.
+
+A sealed release is read-only, so what is not compiled now is compiled again by every process. The bytecode
+is in the store beside the wheels, and its bytes depend on nothing but the wheel and the interpreter: not on
+the order, the number of jobs, or any path. That keeps the tree digest the same on every host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from venvship.building.store.intake import BytecodeImport
+from venvship.building.store.store import Store
+from venvship.errors import BuildError, InterpreterError, ProgramNotFoundError, VenvshipError
+from venvship.model.interpreter import Interpreter
+from venvship.model.progress import Advance, unmeasured
+from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.system import process
+from venvship.system.faults import build_faults
+from venvship.system.files import make_directories, remove_name
+from venvship.system.pool import MOST_TASKS, copies_for, processors, working
+from venvship.system.signals import Signals
+
+TIMEOUT: Final = 1800.0
+"""Seconds for all of it. Two thousand modules take a few."""
+
+_WORKER: Final = os.path.join(os.path.dirname(__file__), "compile_worker.py")
+_ENDED = re.compile(rb"^job ([0-9]+) (-?[0-9]+)$", re.MULTILINE)
+_ERRNO_BASE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One wheel at one optimisation level."""
+
+    wheel: StoredWheel
+    level: int
+    sources: tuple[str, ...]
+    size: int
+    staged: str
+
+    @property
+    def report(self) -> str:
+        return os.path.join(self.staged, f"report-{self.level}")
+
+    def line(self) -> bytes:
+        target = os.path.join(self.staged, "data")
+        return os.fsencode("\0".join((str(self.level), self.wheel.data, target, self.report, *self.sources)))
+
+
+def bytecode_tag(interpreter: Interpreter, optimize: Sequence[int]) -> str:
+    """Name the bytecode of one kind of interpreter, as in `cpython-311-x86_64-linux-gnu-a70d0d0a-o0.o2`.
+
+    Args:
+        interpreter: What compiles it, and runs it.
+        optimize: The levels that are there.
+    """
+    levels = ".".join(f"o{level}" for level in sorted(set(optimize)))
+    return f"{interpreter.soabi}-{interpreter.magic}-{levels}"
+
+
+def compile_wheels(
+    store: Store,
+    wheels: Sequence[StoredWheel],
+    interpreter: Interpreter,
+    *,
+    optimize: Sequence[int],
+    signals: Signals,
+    jobs: int | None = None,
+    environ: Mapping[str, str] | None = None,
+    advance: Advance = unmeasured,
+) -> dict[str, tuple[StoredFile, ...]]:
+    """Compile what is not compiled yet.
+
+    Sources that do not compile are passed over, as pip does: some packages ship templates, or Python 2.
+    `Store.skipped_sources` tells which.
+
+    Args:
+        store: Has the wheels, and gets the bytecode.
+        wheels: What to compile.
+        interpreter: What to compile with.
+        optimize: Optimisation levels, of 0, 1 and 2.
+        signals: One that came ends it.
+        jobs: Processes at once; by default one per processor.
+        environ: What the interpreter may need of the environment to start: LD_LIBRARY_PATH.
+        advance: Told how many modules are compiled, out of those that were not.
+
+    Returns:
+        The bytecode by the wheel's hash, below `store.bytecode_path(sha256, bytecode_tag(…))`.
+
+    Raises:
+        InterpreterError: The interpreter does not run.
+        BuildError: It failed, or was killed by a source; or the store cannot be written.
+        DiskFullError: There is no room.
+        StoreDamagedError: The store has bytecode that it cannot read.
+        InterruptedByError: A signal came.
+
+    Crash: leaves `.new-…` names in the store, or the bytecode of some wheels, each whole.
+    """
+    tag = bytecode_tag(interpreter, optimize)
+    done: dict[str, tuple[StoredFile, ...]] = {}
+    missing: dict[str, StoredWheel] = {}
+    for wheel in wheels:
+        stored = store.bytecode(wheel.sha256, tag)
+        if stored is None:
+            missing[wheel.sha256] = wheel
+        else:
+            done[wheel.sha256] = stored
+    if not missing:
+        return done
+    with store.adding_bytecode(tag) as batch:
+        staged = {sha256: batch.stage(sha256) for sha256 in missing}
+        todo = _jobs(missing, staged, optimize)
+        if todo:
+            with build_faults("store bytecode", store.path):
+                _make_folders(todo)
+            _run(
+                todo,
+                interpreter,
+                signals=signals,
+                jobs=jobs or processors(),
+                environ=environ or {},
+                advance=advance,
+            )
+        done |= _finish(store, batch, staged, todo, signals)
+    return done
+
+
+def _jobs(
+    missing: Mapping[str, StoredWheel], staged: Mapping[str, str], optimize: Sequence[int]
+) -> list[_Job]:
+    """What there is to compile; the biggest first, so that it is not what all others have to wait for."""
+    jobs = [
+        job
+        for sha256, wheel in missing.items()
+        for level in sorted(set(optimize))
+        if (job := _job(wheel, level, staged[sha256])).sources
+    ]
+    return sorted(jobs, key=lambda job: (-job.size, job.wheel.sha256, job.level))
+
+
+def _finish(
+    store: Store,
+    batch: BytecodeImport,
+    staged: Mapping[str, str],
+    compiled: Sequence[_Job],
+    signals: Signals,
+) -> dict[str, tuple[StoredFile, ...]]:
+    """Hash and list what was compiled, over several processes; by the wheel's hash."""
+    skipped: dict[str, dict[str, str]] = {sha256: {} for sha256 in staged}
+    with build_faults("store bytecode", store.path):
+        for job in compiled:
+            skipped[job.wheel.sha256].update(_skipped(job))
+            remove_name(job.report)
+
+    def finish(sha256: str) -> tuple[StoredFile, ...]:
+        return batch.finish(staged[sha256], sha256, skipped[sha256])
+
+    copies = copies_for(sum(len(job.sources) for job in compiled))
+    done: dict[str, tuple[StoredFile, ...]] = {}
+    hashes = list(staged)
+    for start in range(0, len(hashes), MOST_TASKS):
+        some = hashes[start : start + MOST_TASKS]
+        with working(finish, some, copies=copies) as finishing:
+            finishing.join_in(signals.raise_if_received)
+            done |= zip(some, finishing.results(signals.raise_if_received), strict=True)
+    return done
+
+
+def _make_folders(todo: Sequence[_Job]) -> None:
+    folders = {
+        os.path.join(job.staged, "data", source.rpartition("/")[0], "__pycache__")
+        for job in todo
+        for source in job.sources
+    }
+    for folder in sorted(folders):
+        make_directories(folder)
+
+
+def _job(wheel: StoredWheel, level: int, staged: str) -> _Job:
+    # A file that is called just ".py" is no module, and would have the bytecode of "py.py".
+    sources = [
+        f
+        for f in wheel.files
+        if f.path.startswith("site/") and f.path.endswith(".py") and not f.path.endswith("/.py")
+    ]
+    return _Job(
+        wheel=wheel,
+        level=level,
+        sources=tuple(sorted(f.path for f in sources)),
+        size=sum(f.size for f in sources),
+        staged=staged,
+    )
+
+
+def _run(
+    todo: Sequence[_Job],
+    interpreter: Interpreter,
+    *,
+    signals: Signals,
+    jobs: int,
+    environ: Mapping[str, str],
+    advance: Advance,
+) -> None:
+    total = sum(len(job.sources) for job in todo)
+    said = b""
+
+    def count(output: bytes) -> None:
+        nonlocal said
+        said += output
+        advance(sum(len(todo[int(number)].sources) for number, _ in _ENDED.findall(said)), total)
+
+    # Not -I: it would ignore PYTHONHASHSEED too, and then the order of a set could get into the bytes. The
+    # environment has nothing else in it that -I would have to keep out, and -s and -P are the rest of it.
+    env = {"PYTHONHASHSEED": "0", "LC_ALL": "C", "PATH": os.defpath}
+    env |= {name: value for name, value in environ.items() if name == "LD_LIBRARY_PATH"}
+    options = ("-s", "-P", "-S", "-B", "-X", "utf8", "-W", "ignore")
+    try:
+        with build_faults("start the interpreter", interpreter.path):
+            result = process.run(
+                [interpreter.path, *options, _WORKER, str(jobs)],
+                env=env,
+                cwd="/",
+                timeout=TIMEOUT,
+                signals=signals,
+                stdin=b"\n".join(job.line() for job in todo),
+                separate_stderr=True,
+                listener=count,
+            )
+    except ProgramNotFoundError as error:
+        raise _unusable(interpreter, error.message) from error
+    ended = {int(number): int(code) for number, code in _ENDED.findall(result.stdout)}
+    for number, job in enumerate(todo):
+        if (code := ended.get(number, 0)) != 0:
+            raise _failure(job, code, result.output)
+    if result.timed_out:
+        raise BuildError(f"compiling took longer than {TIMEOUT:.0f} seconds", python=interpreter.path)
+    if result.returncode != 0 or len(ended) != len(todo):
+        raise _unusable(
+            interpreter, f"it cannot compile, exit status {result.returncode}{_text(result.output)}"
+        )
+
+
+def _unusable(interpreter: Interpreter, problem: str) -> InterpreterError:
+    return InterpreterError(
+        f"{interpreter.path}: {problem}",
+        hint="See whether it runs. If it was moved or removed, set `python` in venvship.toml.",
+        python=interpreter.path,
+    )
+
+
+def _failure(job: _Job, code: int, output: bytes) -> VenvshipError:
+    """Say what ended a job: the world, or what it compiled."""
+    wheel = job.wheel
+    if code > _ERRNO_BASE:
+        number = code - _ERRNO_BASE
+        try:
+            with build_faults(f"write the bytecode of {wheel.filename}", job.staged):
+                raise OSError(number, os.strerror(number))
+        except VenvshipError as error:
+            return error
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"failed with exit status {code}"
+    return BuildError(
+        f"{wheel.filename}: the interpreter {how} while it compiled {_unfinished(job)}{_text(output)}",
+        hint=f"If there was memory enough, that file breaks it: pin another version of {wheel.name}.",
+        wheel=wheel.filename,
+    )
+
+
+def _unfinished(job: _Job) -> str:
+    """The first source that has neither bytecode nor a reason why not, as far as that can be told."""
+    done: set[str] = set()
+    with contextlib.suppress(OSError):
+        done.update(path for path, _ in _skipped(job))
+    for source in job.sources:
+        folder, _, name = source.rpartition("/")
+        cached = os.path.join(job.staged, "data", folder, "__pycache__")
+        with contextlib.suppress(OSError):
+            # The names of other versions' bytecode are theirs to choose, but for how they start.
+            done.update(source for pyc in os.listdir(cached) if pyc.startswith(name.removesuffix("py")))
+    return next((source for source in job.sources if source not in done), "its sources")
+
+
+def _skipped(job: _Job) -> Iterator[tuple[str, str]]:
+    with open(job.report, "rb") as file:
+        fields = file.read().decode("utf-8", "replace").split("\0")
+    return zip(fields[0:-1:2], fields[1:-1:2], strict=True)
+
+
+def _text(output: bytes) -> str:
+    text = output.decode(errors="replace").strip()
+    return f":\n{text[-2000:]}" if text else ""

@@ -1,0 +1,190 @@
+"""What a batch adds to the store: wheels and the choices of them, or bytecode."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from venvship.building.store.publication import Publication, finish, index_bytes
+from venvship.model.progress import Advance, unmeasured
+from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.system import files
+from venvship.system.faults import build_faults
+from venvship.system.pool import MOST_TASKS, Pool, processors, working
+
+if TYPE_CHECKING:
+    from venvship.building.store.store import Store
+
+
+_WORTH_A_COPY: Final = 1 << 20
+"""Bytes of wheels below which another process costs more than it saves."""
+
+
+class Incoming(NamedTuple):
+    """A wheel that is to come into the store.
+
+    Attributes:
+        path: The wheel file.
+        sha256: What it must hash to; checked again when it is unpacked.
+        check_record: Whether its RECORD must be right.
+    """
+
+    path: str
+    sha256: str
+    check_record: bool = True
+
+
+_Task = tuple[Incoming, str]
+"""A wheel, and the unfinished directory that it goes into."""
+
+
+class Import:
+    """The wheels that one block of `Store.importing` adds."""
+
+    def __init__(self, store: Store, publication: Publication, between: Callable[[], None] | None) -> None:
+        self._store = store
+        self._publication = publication
+        self._between = between or _nothing
+        self._added: dict[str, StoredWheel] = {}
+
+    def add(self, wheels: Sequence[Incoming], advance: Advance = unmeasured) -> list[StoredWheel]:
+        """Unpack wheels over all processors, the largest first, but for those that the store has.
+
+        Args:
+            wheels: What to unpack; one of them may be there twice.
+            advance: Told how many are begun.
+
+        Returns:
+            What the store knows of each. Its `data` exists once the block has ended.
+
+        Raises:
+            InterruptedByError: Or whatever else `between` raises.
+            HashMismatchError: It is another file than the one asked for.
+            InvalidWheelError: It is not a wheel, or brings something that is refused.
+            StoreDamagedError: The store has it, but its index is unreadable.
+            DiskFullError: There is no room.
+            BuildError: The file cannot be read, or the store not written.
+        """
+        new = {
+            one.sha256: one
+            for one in wheels
+            if one.sha256 not in self._added and not self._store.has(one.sha256)
+        }
+        sizes = {one.sha256: _size(one.path) for one in new.values()}
+        largest_first = sorted(new.values(), key=lambda one: (-sizes[one.sha256], one.sha256))
+        tasks = [(one, self._stage(one.sha256)) for one in largest_first]
+        copies = processors() - 1 if sum(sizes.values()) >= _WORTH_A_COPY else 0
+        for start in range(0, len(tasks), MOST_TASKS):
+            with working(self._unpack, tasks[start : start + MOST_TASKS], copies=copies) as unpacking:
+
+                def between(begun: int = start, pool: Pool[_Task, StoredWheel] = unpacking) -> None:
+                    self._between()
+                    advance(begun + pool.begun, len(tasks))
+
+                unpacking.join_in(between)
+                self._added |= {wheel.sha256: wheel for wheel in unpacking.results(between)}
+        return [self._added.get(one.sha256) or self._store.wheel(one.sha256) for one in wheels]
+
+    def _stage(self, sha256: str) -> str:
+        return self._publication.stage(self._store.wheel_path(sha256), lambda: self._store.wheel(sha256))
+
+    def _unpack(self, task: _Task) -> StoredWheel:
+        # Late: a release of which the store has everything unpacks nothing.
+        from venvship.building.store.unpack import unpack
+
+        one, staged = task
+        with build_faults(f"import {os.path.basename(one.path)}", self._store.path):
+            files.make_new_directory(staged)
+            wheel = unpack(
+                one.path,
+                os.path.join(staged, "data"),
+                sha256=one.sha256,
+                check_record=one.check_record,
+                data=os.path.join(self._store.wheel_path(one.sha256), "data"),
+                between=self._between,
+            )
+            finish(staged, "wheel.json", wheel.to_json())
+        return wheel
+
+    def select(self, key: str, sha256: str, facts: Mapping[str, object]) -> None:
+        """`Store.record_selection`, under the sync of this batch.
+
+        Raises:
+            DiskFullError: There is no room.
+            BuildError: The store cannot be written.
+        """
+        target = self._store.selection_path(key)
+        with build_faults("record the choice of a wheel", target):
+            files.make_directory(os.path.dirname(target))
+            staged = self._publication.stage(target, _nothing)
+            files.create_file(staged, selection_bytes(key, sha256, facts), mode=0o644)
+
+
+class BytecodeImport:
+    """The bytecode that one block of `Store.adding_bytecode` adds."""
+
+    def __init__(self, store: Store, publication: Publication, tag: str) -> None:
+        self._store = store
+        self._publication = publication
+        self._tag = tag
+
+    def stage(self, sha256: str) -> str:
+        """Make an unfinished directory for one wheel's bytecode; the files go into its `data`.
+
+        Raises:
+            DiskFullError: There is no room.
+            BuildError: The store cannot be written.
+        """
+        target = os.path.dirname(self._store.bytecode_path(sha256, self._tag))
+        with build_faults("store bytecode", target):
+            files.make_directory(os.path.dirname(target))
+            staged = self._publication.stage(target, lambda: self._store.bytecode(sha256, self._tag))
+            files.make_new_directory(staged)
+            files.make_new_directory(os.path.join(staged, "data"))
+        return staged
+
+    def finish(self, staged: str, sha256: str, skipped: Mapping[str, str]) -> tuple[StoredFile, ...]:
+        """Hash and list what is in a staged directory, and make it read-only.
+
+        Args:
+            staged: As `stage` gave it.
+            sha256: The wheel's.
+            skipped: Sources that did not compile, with the reason.
+
+        Raises:
+            DiskFullError: There is no room.
+            BuildError: The store cannot be written.
+        """
+        data = os.path.join(staged, "data")
+        stored = []
+        with build_faults("store bytecode", staged):
+            for path, status in files.walk(data):
+                full = os.path.join(data, path)
+                if stat.S_ISREG(status.st_mode):
+                    files.set_mode(full, 0o444)
+                    stored.append(StoredFile(path=path, size=status.st_size, sha256=files.hash_file(full)))
+            stored.sort(key=lambda f: f.path)
+            index = {
+                "sha256": sha256,
+                "tag": self._tag,
+                "files": [[f.path, f.size, f.sha256] for f in stored],
+                "skipped": dict(skipped),
+            }
+            finish(staged, "bytecode.json", index)
+        return tuple(stored)
+
+
+def _size(path: str) -> int:
+    with build_faults(f"import {os.path.basename(path)}", path):
+        return os.path.getsize(path)
+
+
+def selection_bytes(key: str, sha256: str, facts: Mapping[str, object]) -> bytes:
+    """Write the record of which wheel was chosen."""
+    return index_bytes({"key": key, "sha256": sha256, "facts": dict(facts)})
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,158 @@
+"""Publishing into the store: written under temporary names, synced once, renamed into place together.
+
+Also the store's index files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from venvship.errors import FormatError, StoreDamagedError
+from venvship.model.release import FORMAT, canonical_json
+from venvship.system import files
+from venvship.system.faults import build_faults
+
+TEMPORARY: Final = ".new-"
+"""How the names of unfinished things start."""
+
+
+@dataclass(slots=True)
+class Publication:
+    """Things that get their names together, after one sync.
+
+    Args:
+        folder: Where they go, or into folders of it.
+        fd: That folder, opened before the first of them is written; see `files.open_directory`.
+    """
+
+    folder: str
+    fd: int
+    _staged: list[tuple[str, str, Callable[[], object]]] = field(default_factory=list)
+
+    def stage(self, target: str, check: Callable[[], object]) -> str:
+        """Choose the temporary name of something that is going to be `target`; the caller makes it.
+
+        It is beside the target, because a read-only directory cannot move to another parent.
+
+        Args:
+            target: Its final path; the parent exists.
+            check: Called if another process has published the same directory by then; raises if that one
+                is no good.
+        """
+        path = files.temporary_name(target, TEMPORARY)
+        self._staged.append((path, target, check))
+        return path
+
+    def publish(self) -> None:
+        """Sync, and rename everything into place, in the order in which it was staged.
+
+        Only names directly in `folder` are durable afterwards. A name in a folder below may be lost
+        in a crash and is made again then; what it names was synced, so it is never there in part.
+
+        Raises:
+            OSError: Something could not be synced or renamed.
+            StoreDamagedError: As `check` raised it.
+        """
+        if not self._staged:
+            return
+        files.sync_filesystem(self.fd)
+        while self._staged:
+            path, target, check = self._staged[0]
+            if not files.rename_unless_taken(path, target):
+                # Another process was faster. Both made it from the same bytes, so theirs is as good as ours.
+                check()
+                files.remove_tree(path)
+            del self._staged[0]
+        files.fsync_directory(self.folder)
+
+    def abandon(self) -> None:
+        """Remove what was staged and not published."""
+        for path, _, _ in self._staged:
+            # What cannot be removed now is left for the sweep: the error that led here is the one to tell.
+            with contextlib.suppress(OSError):
+                files.remove_tree(path)
+
+
+@contextlib.contextmanager
+def publishing(folder: str) -> Iterator[Publication]:
+    """Publish what the block stages when it ends, or remove it if it ends with an exception.
+
+    Raises:
+        DiskFullError: There is no room.
+        BuildError: The folder cannot be opened, or something could not be made durable.
+
+    Crash: leaves temporary names; or some things published, each whole.
+    """
+    with build_faults("open the store", folder):
+        fd = files.open_directory(folder)
+    publication = Publication(folder, fd)
+    try:
+        yield publication
+        with build_faults("make durable what was added to the store", folder):
+            publication.publish()
+    finally:
+        publication.abandon()
+        os.close(fd)
+
+
+def finish(staged: str, index: str, data: Mapping[str, Any]) -> None:
+    """Write the index of a staged directory, and make all of its directories read-only.
+
+    Raises:
+        OSError: As the kernel gave it.
+    """
+    files.create_file(os.path.join(staged, index), index_bytes(data))
+    for path, _, _ in os.walk(staged, topdown=False):
+        files.set_mode(path, 0o555)  # read-only is the point; the store may be shared
+
+
+def index_bytes(data: Mapping[str, Any]) -> bytes:
+    """Write an index file: sorted keys, on one line, for it may have thousands of rows."""
+    return canonical_json({"format": FORMAT, **data}) + b"\n"
+
+
+def read_index(path: str) -> dict[str, Any]:
+    """Read an index file; inside `understanding`.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not a JSON object with a format.
+        FormatError: A newer venvship wrote it.
+    """
+    with open(path, "rb") as file:
+        data = json.loads(file.read())
+    if not isinstance(data, dict) or type(data.get("format")) is not int:
+        raise ValueError("no index")
+    if data["format"] > FORMAT:
+        raise FormatError(
+            f"{path} has format {data['format']}; this venvship knows formats up to {FORMAT}",
+            hint="Use the venvship that wrote it, or a newer one.",
+            path=path,
+        )
+    return data
+
+
+@contextlib.contextmanager
+def understanding(path: str, remove: str) -> Iterator[None]:
+    """Say of what cannot be read or understood that the store is damaged there.
+
+    Args:
+        path: The index file that is read inside.
+        remove: The command line that removes what it is the index of.
+
+    Raises:
+        StoreDamagedError: It is missing, unreadable, or makes no sense.
+    """
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreDamagedError(
+            f"the store is damaged: {path}: {error!r}",
+            hint=f"Remove it, and the next build makes it again; no release needs it: {remove}",
+            path=path,
+        ) from error

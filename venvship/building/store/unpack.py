@@ -1,0 +1,145 @@
+"""Unpacking one wheel, which may be hostile, into a directory that nobody reads yet.
+
+The members are read here and not by `installer`, because an archive can say one thing in its directory and
+hold another: `ZipFile` silently cuts a member off at the size that is declared, so each one is asked for one
+byte more than that, and must end before it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import IO, Final
+
+from venvship.building.store.archive import Member, bad_record_hint, examine, reading, refuse
+from venvship.errors import HashMismatchError
+from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.system import files
+
+_CHUNK: Final = 256 << 10
+
+
+def unpack(
+    path: str,
+    directory: str,
+    *,
+    sha256: str,
+    check_record: bool,
+    data: str,
+    between: Callable[[], None],
+) -> StoredWheel:
+    """Unpack a wheel below a new directory and describe it.
+
+    The archive's own hash is checked first, on the descriptor that it is then read from; every file is hashed
+    while it is written, and compared with RECORD.
+
+    Args:
+        path: The wheel. Its file name counts.
+        directory: Where to write; must not exist. Files get 0444 or 0555; directories are left writable.
+        sha256: What the wheel must hash to, hexadecimal.
+        check_record: Whether RECORD must be right; `[build] bad_record` names the wheels where it is known
+            not to be.
+        data: Where the directory is going to stand: `StoredWheel.data`.
+        between: Called before each member; what it raises ends the unpacking.
+
+    Raises:
+        HashMismatchError: The wheel is another file than the one asked for.
+        InvalidWheelError: It is not a wheel, breaks a rule of its format, or brings a file that is refused.
+        OSError: It cannot be read, or what is in it cannot be written.
+
+    Crash: leaves the directory, in part.
+    """
+    filename = os.path.basename(path)
+    with open(path, "rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+        if actual != sha256:
+            raise HashMismatchError(
+                f"{filename}: its SHA-256 is {actual}, expected {sha256}",
+                hint="It changed after it was fetched, or was damaged on the way: run the command again.",
+                wheel=filename,
+                expected=sha256,
+                actual=actual,
+            )
+        file.seek(0)
+        with reading(filename):
+            archive = zipfile.ZipFile(file)
+        with archive:
+            contents = examine(archive, filename, check_record=check_record)
+            files.make_new_directory(directory)
+            made = {directory}
+            stored = []
+            for member in contents.members:
+                between()
+                stored.append(_write(filename, archive, member, directory, made))
+    return StoredWheel(
+        sha256=sha256,
+        filename=filename,
+        files=tuple(sorted(stored, key=lambda f: f.path)),
+        data=data,
+        **contents.facts,
+    )
+
+
+def _write(
+    filename: str, archive: zipfile.ZipFile, member: Member, directory: str, made: set[str]
+) -> StoredFile:
+    """Write one member, hashing on the way."""
+    digest = hashlib.sha256()
+    expected = member.expected.hash_ if member.expected is not None else None
+    other = hashlib.new(expected.name) if expected is not None and expected.name != "sha256" else None
+
+    def chunks() -> Iterator[bytes]:
+        left = declared = member.info.file_size
+        with reading(filename, member.info.filename), _open_generously(archive, member.info) as stream:
+            while chunk := stream.read(_CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    break
+                digest.update(chunk)
+                if other is not None:
+                    other.update(chunk)
+                yield chunk
+        if left != 0:
+            raise refuse(
+                filename, {member.info.filename: f"it does not have the {declared} bytes that it declares"}
+            )
+
+    target = os.path.join(directory, member.path)
+    _make_folders(os.path.dirname(target), made)
+    try:
+        files.create_from_chunks(target, chunks(), mode=0o555 if member.executable else 0o444)
+    except FileExistsError as error:
+        # Only on a file system that does not tell case or Unicode's normal forms apart.
+        raise refuse(filename, {member.info.filename: "another member has the same name here"}) from error
+    actual = base64.urlsafe_b64encode((other or digest).digest()).decode().rstrip("=")
+    if member.expected is not None and (
+        member.expected.size not in {None, member.info.file_size}
+        or (expected is not None and expected.value != actual)
+    ):
+        problem = "its size or hash is not the one in RECORD: it was changed after the wheel was built"
+        raise refuse(filename, {member.info.filename: problem}, bad_record_hint(filename))
+    return StoredFile(
+        path=member.path, size=member.info.file_size, sha256=digest.hexdigest(), executable=member.executable
+    )
+
+
+def _open_generously(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """Open a member as if it were one byte longer than it declares."""
+    info.file_size += 1
+    try:
+        return archive.open(info)
+    finally:
+        info.file_size -= 1
+
+
+def _make_folders(path: str, made: set[str]) -> None:
+    missing = []
+    while path not in made:
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        files.make_new_directory(folder)
+        made.add(folder)

@@ -1,0 +1,214 @@
+"""Where the wheels of a release come from: the store, after what it lacks was fetched and imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from venvship.building.room import require_room
+from venvship.building.store.compile import compile_wheels
+from venvship.building.store.intake import Incoming
+from venvship.building.store.store import Store, selection_key
+from venvship.model.lockfiles.requirement import may_build
+from venvship.model.progress import Advance, unmeasured
+from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.system.faults import build_faults
+from venvship.system.files import make_directory, remove_name
+from venvship.system.signals import Signals
+
+if TYPE_CHECKING:
+    from venvship.building.fetching.fetch_session import Fetched
+    from venvship.building.request import BuildRequest
+
+FETCH_JOBS: Final = 4
+"""How many pips download at once."""
+
+
+class Total(NamedTuple):
+    """What was fetched: how many wheels, and their size in bytes."""
+
+    wheels: int = 0
+    size: int = 0
+
+
+def check_room(request: BuildRequest, store: Store) -> None:
+    """Refuse a build that there is no room for, as far as that can be told before anything is fetched.
+
+    Raises:
+        DiskFullError: There is not enough room.
+        BuildError: The store is damaged, or a wheel that the lockfile names by its path is not there.
+    """
+    chosen = {name: store.selection(key) for name, key in _keys(request).items()}
+    wheels = [store.wheel(sha256) for sha256 in chosen.values() if sha256 is not None]
+    lacking = [r.url for r in request.selected if chosen[r.name] is None and r.url is not None]
+    require_room(request, store, wheels, [path for path in lacking if os.path.isfile(path)])
+
+
+class Supply:
+    """The wheels of one release, found by what the store chose before, or fetched.
+
+    What has come is in the store, whatever becomes of the rest. A download that was imported is removed: it
+    would only be written to the disk, by the sync that makes the import durable.
+
+    Crash: leaves `downloads` in the scratch directory, which is the caller's to sweep; or some of the wheels
+    in the store, each whole.
+
+    Args:
+        request: What is built.
+        store: Where wheels are, or get to.
+        scratch: A directory of the caller's, for downloads.
+        environ: The process environment.
+        signals: Looked at between wheels.
+
+    Raises:
+        StoreDamagedError: The store cannot say what it has.
+    """
+
+    def __init__(
+        self,
+        request: BuildRequest,
+        store: Store,
+        *,
+        scratch: str,
+        environ: Mapping[str, str],
+        signals: Signals,
+    ) -> None:
+        self._request = request
+        self._store = store
+        self._downloads = os.path.join(scratch, "downloads")
+        self._environ = environ
+        self._signals = signals
+        self._keys = _keys(request)
+        self._chosen = {name: store.selection(key) for name, key in self._keys.items()}
+        self._left: list[Fetched] = []
+
+    def fetch(self, log_dir: str, advance: Advance = unmeasured) -> Total:
+        """Fetch what the store lacks. While something is on its way, what has come is imported and compiled.
+
+        Args:
+            log_dir: An existing directory for what pip says.
+            advance: Told how many files have come.
+
+        Raises:
+            BuildError: See `venvship.building.fetching.fetch.fetch`, `Import.add` and `compile_wheels`.
+            InterruptedByError: A signal came.
+        """
+        missing = [r for r in self._request.selected if self._chosen[r.name] is None]
+        if not missing:
+            return Total()
+        # Late: a release of which the store has everything fetches nothing.
+        from venvship.building.fetching.fetch import fetch
+
+        taken = 0
+
+        def take_and_compile(some: Sequence[Fetched]) -> None:
+            nonlocal taken
+            taken += _size(some)
+            self._take(some)
+            self.compile([self._store.wheel(one.sha256) for one in some])
+
+        with build_faults("make a directory for downloads", self._downloads):
+            make_directory(self._downloads, 0o700)
+        fetched = fetch(
+            missing,
+            options=self._request.lockfile.options,
+            interpreter=self._request.interpreter,
+            sdists=self._request.build.sdists,
+            directory=self._downloads,
+            cwd=os.path.dirname(self._request.lockfile.path),
+            environ=self._environ,
+            timeout=self._request.build.timeout,
+            jobs=FETCH_JOBS,
+            log=os.path.join(log_dir, "fetch.txt"),
+            signals=self._signals,
+            advance=advance,
+            arrived=take_and_compile,
+        )
+        self._left = [one for one in fetched if self._chosen[one.requirement.name] is None]
+        return Total(len(fetched), taken + _size(self._left))
+
+    def take_what_is_left(self, advance: Advance = unmeasured) -> None:
+        """Import what was fetched, as far as that was not done meanwhile.
+
+        Args:
+            advance: Told how many wheels are begun.
+
+        Raises:
+            BuildError: See `Import.add`.
+            DiskFullError: There is no room.
+            InterruptedByError: A signal came.
+        """
+        if self._left:
+            self._take(self._left, advance)
+
+    def wheels(self) -> dict[str, StoredWheel]:
+        """By requirement name, what to install, once everything is in the store.
+
+        Raises:
+            StoreDamagedError: The store cannot say what is in a wheel.
+        """
+        return {
+            name: self._store.wheel(sha256) for name, sha256 in self._chosen.items() if sha256 is not None
+        }
+
+    def compile(
+        self, wheels: Sequence[StoredWheel], advance: Advance = unmeasured
+    ) -> dict[str, tuple[StoredFile, ...]]:
+        """Compile what of these has no bytecode; what it gives and raises is as with `compile_wheels`."""
+        return compile_wheels(
+            self._store,
+            wheels,
+            self._request.interpreter,
+            optimize=self._request.build.optimize,
+            signals=self._signals,
+            environ=self._environ,
+            advance=advance,
+        )
+
+    def _take(self, some: Sequence[Fetched], advance: Advance = unmeasured) -> None:
+        known = [self._store.wheel(sha256) for sha256 in self._chosen.values() if sha256 is not None]
+        new = [one.path for one in some if not self._store.has(one.sha256)]
+        require_room(self._request, self._store, known, new)
+        with self._store.importing(between=self._signals.raise_if_received) as batch:
+            batch.add([self._incoming(one) for one in some], advance)
+            for one in some:
+                batch.select(self._keys[one.requirement.name], one.sha256, _selection_facts(one))
+            self._remove_downloads(some)
+        self._chosen.update((one.requirement.name, one.sha256) for one in some)
+
+    def _incoming(self, one: Fetched) -> Incoming:
+        check = one.requirement.name not in self._request.build.bad_record
+        return Incoming(one.path, one.sha256, check_record=check)
+
+    def _remove_downloads(self, some: Sequence[Fetched]) -> None:
+        # A wheel that the lockfile names by its path is not ours.
+        ours = os.path.join(self._downloads, "")
+        with build_faults("remove what was imported", self._downloads):
+            for one in some:
+                if one.path.startswith(ours):
+                    remove_name(one.path)
+
+
+def _keys(request: BuildRequest) -> dict[str, str]:
+    """By requirement name, what the store files its choice under."""
+    return {
+        requirement.name: selection_key(
+            requirement, request.interpreter, may_build(requirement.name, request.build.sdists)
+        )
+        for requirement in request.selected
+    }
+
+
+def _size(fetched: Sequence[Fetched]) -> int:
+    with build_faults("look at what was fetched", os.path.dirname(fetched[0].path) if fetched else ""):
+        return sum(os.path.getsize(one.path) for one in fetched)
+
+
+def _selection_facts(one: Fetched) -> dict[str, object]:
+    return {
+        "name": one.requirement.name,
+        "version": one.requirement.version,
+        "wheel": os.path.basename(one.path),
+        "source_sha256": one.source_sha256,
+    }

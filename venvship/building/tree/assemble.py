@@ -1,0 +1,233 @@
+"""Store to release: a virtual environment, links to stored files, and what every release has of its own.
+
+What is to stand where is decided before the first file is linked (`layout.py`, `generated.py`, both pure).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from venvship.building.request import Assembled, BuildRequest
+from venvship.building.tree.closing import DIRECTORY_MODE
+from venvship.building.tree.dependencies import installed_packages, unmet_dependencies
+from venvship.building.tree.foundation import Foundation
+from venvship.building.tree.generated import (
+    CANONICAL,
+    GeneratedFile,
+    Places,
+    canonical_python,
+    canonical_pyvenv_cfg,
+    generate,
+    needs_rewriting,
+)
+from venvship.building.tree.placement import (
+    SEAL_FOLDER,
+    Layout,
+    Placed,
+    lay_out,
+    parents,
+    refuse_reserved,
+    site_packages_path,
+    version_folder,
+)
+from venvship.building.tree.shares import deal_out, link_share
+from venvship.model.progress import Advance, unmeasured
+from venvship.model.release import FileEntry, tree_digest
+from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.system.faults import build_faults
+from venvship.system.files import create_file, hash_file, make_directory, set_mode, walk
+from venvship.system.pool import copies_for, working
+from venvship.system.signals import Signals
+
+LOCKFILE: Final = f"{SEAL_FOLDER}/lockfile"
+"""Where a release keeps the bytes of its lockfile."""
+
+
+def assemble(
+    request: BuildRequest,
+    wheels: Mapping[str, StoredWheel],
+    bytecode: Mapping[str, tuple[StoredFile, ...]],
+    bytecode_paths: Mapping[str, str],
+    *,
+    environment: Foundation,
+    signals: Signals,
+    advance: Advance = unmeasured,
+) -> Assembled:
+    """Fill a release's directory. It is complete afterwards, but neither durable nor sealed.
+
+    Crash: the directory is debris, for recovery to remove; nothing outside it is touched.
+
+    Args:
+        request: What to build.
+        wheels: By requirement name, what to install.
+        bytecode: By the wheel's hash, its compiled files.
+        bytecode_paths: By the wheel's hash, the directory that those are relative to.
+        environment: What the release stands on; waited for here.
+        signals: Looked at between wheels.
+        advance: Told how many files are linked, between wheels.
+
+    Raises:
+        InvalidWheelError: A wheel brings a file that it must not bring.
+        FileConflictError: Two wheels bring different code for one path.
+        UnmetDependencyError: The lockfile is not closed, and has to be.
+        StoreDamagedError: The store holds something else than came in.
+        DiskFullError: There is no room.
+        BuildError: Anything else that went wrong, such as a wheel of another version than was asked for.
+        InterruptedByError: A signal came.
+    """
+    version = version_folder(request.interpreter)
+    site = site_packages_path(version)
+    packages = installed_packages(request.selected, wheels)
+    warnings = unmet_dependencies(request.selected, wheels, request.interpreter, closed=request.build.closed)
+    with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
+        layout = lay_out(
+            tuple(wheels.values()), bytecode, bytecode_paths, version=version, overlap=request.build.overlap
+        )
+        scripts = _scripts_to_write(layout)
+        linked = {
+            path: placed
+            for path, placed in layout.files.items()
+            if placed.file is not None and path not in scripts
+        }
+        # virtualenv puts nothing into a folder of site-packages, so those can be filled meanwhile.
+        shares, others = deal_out(linked, layout.folders, site)
+        link = functools.partial(link_share, request.release_path, request.link)
+        linking = stack.enter_context(working(link, shares, copies=copies_for(len(linked))))
+        linked_entries = tuple(_linked_entries(linked))
+        (startup,) = environment.results(signals.raise_if_received)
+        own = _virtualenv_files(request.release_path, site)
+        refuse_reserved(layout, {entry.path: entry.type for entry in own})
+        real, canonical = generate(
+            layout,
+            tuple(wheels.values()),
+            {requirement.name: requirement for requirement in request.selected},
+            scripts,
+            startup,
+            places=(Places(release=request.release_path, lease=request.lease_path), CANONICAL),
+        )
+        canonical_tree = tree_digest(_canonical_entries(linked_entries, canonical, request.interpreter.minor))
+        real[LOCKFILE] = GeneratedFile(data=request.lockfile.content)
+        written_folders = parents(real)
+        _write(request.release_path, written_folders, real)
+        folders = written_folders.union(layout.folders)
+        entries = _in_order(own, folders, linked_entries, _written_entries(real))
+        # All that needed one process is done, so this one links with the others.
+        parts = [link(others)]
+
+        def between() -> None:
+            signals.raise_if_received()
+            advance(len(linked) * linking.begun // max(len(shares), 1), len(linked))
+
+        linking.join_in(between)
+        parts += linking.results(between)
+    return Assembled(
+        entries=entries,
+        tree_digest=canonical_tree,
+        packages=packages,
+        wheels={name: wheel.sha256 for name, wheel in wheels.items()},
+        warnings=(*layout.warnings, *warnings),
+        stamps={path: stamp for part in parts for path, stamp in part.stamps.items()},
+        linked={how: sum(part.counts[how] for part in parts) for how in parts[0].counts},
+    )
+
+
+def _in_order(
+    own: Iterable[FileEntry],
+    folders: Iterable[str],
+    linked: Iterable[FileEntry],
+    written: Iterable[FileEntry],
+) -> tuple[FileEntry, ...]:
+    """All that the release consists of, by path. Some of the directories are virtualenv's as well."""
+    made = (FileEntry(path, "dir", DIRECTORY_MODE) for path in folders)
+    return tuple(sorted({entry.path: entry for entry in (*own, *made, *linked, *written)}.values()))
+
+
+def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:
+    """What virtualenv made, read-only from now on (but for the directories, which are filled first).
+
+    It puts nothing into site-packages that is still there; what is there by now is of the wheels.
+    """
+    entries = []
+    for path, status in walk(release_path, but=(site,)):
+        absolute = f"{release_path}/{path}"
+        if stat.S_ISLNK(status.st_mode):
+            # A link has no permissions of its own on Linux.
+            entries.append(FileEntry(path, "link", 0o777, target=os.readlink(absolute)))
+        elif stat.S_ISDIR(status.st_mode):
+            entries.append(FileEntry(path, "dir", DIRECTORY_MODE))
+        else:
+            mode = _mode(bool(status.st_mode & 0o111))
+            set_mode(absolute, mode)
+            entries.append(FileEntry(path, "file", mode, status.st_size, hash_file(absolute)))
+    return tuple(entries)
+
+
+def _mode(executable: bool) -> int:
+    return 0o555 if executable else 0o444
+
+
+def _scripts_to_write(layout: Layout) -> dict[str, bytes]:
+    """Scripts of wheels that cannot be links: their first line names the interpreter, wherever that is."""
+    scripts = {}
+    for path, placed in layout.files.items():
+        if placed.file is None or not placed.is_script:
+            continue
+        with open(placed.source, "rb") as file:
+            head = file.read(16)
+            if needs_rewriting(head):
+                scripts[path] = head + file.read()
+    return scripts
+
+
+def _write(release_path: str, folders: Iterable[str], files: Mapping[str, GeneratedFile]) -> None:
+    """Make what is not there of these directories, whose mode the seal sets, and write these files."""
+    # A parent sorts before what is below it.
+    for folder in sorted(folders):
+        make_directory(f"{release_path}/{folder}", 0o700)
+    for path, written in files.items():
+        create_file(f"{release_path}/{path}", written.data, mode=_mode(written.executable))
+
+
+def _linked_entries(linked: Mapping[str, Placed]) -> Iterator[FileEntry]:
+    for path, placed in linked.items():
+        if placed.file is not None:
+            _, size, sha256, executable = placed.file
+            yield FileEntry(path, "file", _mode(executable), size, sha256)
+
+
+def _written_entries(written: Mapping[str, GeneratedFile]) -> Iterator[FileEntry]:
+    for path, file in written.items():
+        yield _written_entry(path, file)
+
+
+def _written_entry(path: str, file: GeneratedFile) -> FileEntry:
+    return FileEntry(
+        path=path,
+        type="file",
+        mode=_mode(file.executable),
+        size=len(file.data),
+        sha256=hashlib.sha256(file.data).hexdigest(),
+    )
+
+
+def _canonical_entries(
+    linked: Iterable[FileEntry], written: Mapping[str, GeneratedFile], minor: str
+) -> Iterator[FileEntry]:
+    """The tree that the digest is taken of: what the lockfile decides, at a fixed place.
+
+    Files from wheels, with their bytecode, are in it as they are. Scripts, start-up files and `.dist-info`
+    records are as they would be at `CANONICAL`. Of what virtualenv makes, `bin/python` and `pyvenv.cfg` are
+    in it as fixed texts that say the interpreter's minor version; activation scripts and further names of
+    the interpreter depend on virtualenv's version, and are left out. So is `.venvship/`, which is about the
+    release and not of it; directories are implied by what is in them.
+    """
+    yield from linked
+    yield from _written_entries(written)
+    yield _written_entry("pyvenv.cfg", GeneratedFile(data=canonical_pyvenv_cfg(minor)))
+    yield FileEntry(path="bin/python", type="link", mode=0o777, target=canonical_python(minor))

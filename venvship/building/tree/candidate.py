@@ -1,0 +1,57 @@
+"""A release's directory before it is a release: made, and removed again unless all goes well."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from venvship.system.faults import build_faults
+from venvship.system.files import make_new_directory, open_directory, remove_tree
+
+
+@contextlib.contextmanager
+def candidate(path: str) -> Iterator[int]:
+    """Make the release's directory, and remove it again unless the block ends well.
+
+    Crash: the directory is left, in part or whole; without a line `sealed` in the journal it is debris.
+
+    Args:
+        path: Where the release will stand: absolute, no link on the way, and nothing there yet.
+
+    Yields:
+        A descriptor on it, opened before anything is written into it, for the sync of the seal.
+
+    Raises:
+        ValueError: The path leads through a link: what is written into scripts would not be the real one.
+        BuildError: It cannot be made; it may exist.
+        DiskFullError: There is no room.
+    """
+    if os.path.realpath(path) != path:
+        raise ValueError(f"not a real, absolute path: {path!r}")
+    with build_faults("make the release's directory", path):
+        # Not make_directory: a directory that is there already is somebody else's, and stays.
+        make_new_directory(path)
+    try:
+        with build_faults("open the release's directory", path):
+            sync_fd = open_directory(path)
+        try:
+            yield sync_fd
+        finally:
+            os.close(sync_fd)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            remove_tree(path)
+        raise
+
+
+def drop_candidate(path: str) -> None:
+    """Remove a release directory that did not become a release. Nothing there is fine.
+
+    Crash: part of it is left, as debris.
+
+    Raises:
+        BuildError: Something could not be removed.
+    """
+    with build_faults("remove the unfinished release", path):
+        remove_tree(path)

@@ -1,0 +1,148 @@
+"""Whether what is installed is what was selected, and whether the packages have what they ask for. Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Dependency
+from packaging.specifiers import InvalidSpecifier, Specifier
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from venvship.errors import BuildError, UnmetDependencyError
+from venvship.model.interpreter import Interpreter
+from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.release import Package
+from venvship.model.wheel import StoredWheel
+
+
+def installed_packages(
+    selected: Sequence[Requirement], wheels: Mapping[str, StoredWheel]
+) -> tuple[Package, ...]:
+    """Return what is installed, after making sure that it is what the lockfile selects.
+
+    Args:
+        selected: What the lockfile selects.
+        wheels: By requirement name, what was found for it.
+
+    Raises:
+        BuildError: A wheel is of another project or version than its line of the lockfile says.
+    """
+    packages = []
+    for requirement in selected:
+        wheel = wheels[requirement.name]
+        if wheel.name != requirement.name or not _is_version(requirement.version, wheel.version):
+            raise BuildError(
+                f"{requirement.file}:{requirement.line}: {requirement.name} {requirement.version} was asked "
+                f"for, and {wheel.filename} calls itself {wheel.name} {wheel.version}",
+                hint="Correct that line of the lockfile, or report the wheel to who built it.",
+                package=requirement.name,
+            )
+        packages.append(Package(wheel.name, wheel.version))
+    return tuple(sorted(packages))
+
+
+def _is_version(asked: str, found: str) -> bool:
+    if asked == found:
+        return True
+    try:
+        # `==1.0` also means 1.0+cpu (the version specifiers specification), and 1.0 is 1.0.0.
+        return Specifier(f"=={asked}").contains(Version(found), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
+
+
+def unmet_dependencies(
+    selected: Sequence[Requirement],
+    wheels: Mapping[str, StoredWheel],
+    interpreter: Interpreter,
+    *,
+    closed: bool,
+) -> tuple[Mapping[str, str], ...]:
+    """Find what installed packages ask for and do not get.
+
+    Args:
+        selected: What the lockfile selects; its extras count.
+        wheels: By requirement name, what is installed.
+        interpreter: Whose environment markers are evaluated in.
+        closed: Whether an unmet dependency is an error.
+
+    Returns:
+        Warnings, each with `slug` and `message`, sorted by package.
+
+    Raises:
+        UnmetDependencyError: There are unmet dependencies, and `closed` is set. All are named.
+    """
+    extras = _wanted_extras(selected, wheels, interpreter)
+    warnings: dict[tuple[str, str], Mapping[str, str]] = {}
+    for name, wheel in sorted(wheels.items()):
+        for dependency in _dependencies(wheel, extras[name], interpreter):
+            target = canonicalize_name(dependency.name)
+            found = wheels.get(target)
+            if found is None:
+                slug, problem = "unmet-dependency", "which is not in the lockfile"
+            elif not _satisfies(found.version, dependency):
+                slug, problem = "conflicting-dependency", f"and the lockfile has {found.version}"
+            else:
+                continue
+            asked = f"{dependency.name}{dependency.specifier}"
+            message = f"{name} {wheel.version} requires {asked}, {problem}"
+            warnings[name, message] = {"slug": slug, "message": message}
+    if closed and warnings:
+        problems = [warning["message"] for warning in warnings.values()]
+        raise UnmetDependencyError(
+            "the lockfile is not closed:\n" + "\n".join(f"  {problem}" for problem in problems),
+            hint='Compile the lockfile anew, or set "closed = false" under [build] to be warned only.',
+            problems=problems,
+        )
+    return tuple(warnings.values())
+
+
+def _wanted_extras(
+    selected: Sequence[Requirement], wheels: Mapping[str, StoredWheel], interpreter: Interpreter
+) -> dict[str, set[str]]:
+    """By package name, its extras that the lockfile or another package asks for, however indirectly."""
+    extras = {name: set[str]() for name in wheels}
+    for requirement in selected:
+        extras[requirement.name].update(map(canonicalize_name, requirement.extras))
+    pending = set(wheels)
+    while pending:
+        name = pending.pop()
+        for dependency in _dependencies(wheels[name], extras[name], interpreter):
+            target = canonicalize_name(dependency.name)
+            new = set(map(canonicalize_name, dependency.extras))
+            if target in extras and not new <= extras[target]:
+                extras[target] |= new
+                pending.add(target)
+    return extras
+
+
+def _dependencies(
+    wheel: StoredWheel, extras: Iterable[str], interpreter: Interpreter
+) -> Iterable[Dependency]:
+    for line in wheel.requires:
+        try:
+            dependency = _parsed(line)
+            applies = dependency.marker is None or any(
+                dependency.marker.evaluate({**interpreter.markers, "extra": extra}) for extra in ("", *extras)
+            )
+        except (InvalidRequirement, InvalidVersion, UndefinedComparison, UndefinedEnvironmentName):
+            # Old wheels hold lines that never were valid. pip ignores them after the installation, too.
+            continue
+        if applies:
+            yield dependency
+
+
+@functools.cache
+def _parsed(line: str) -> Dependency:
+    return Dependency(line)
+
+
+def _satisfies(version: str, dependency: Dependency) -> bool:
+    try:
+        return dependency.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return True

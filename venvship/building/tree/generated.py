@@ -1,0 +1,268 @@
+"""Files that are written for one release, since their bytes depend on where it stands.
+
+Scripts hold the path of the release's interpreter in their first line, start-up files the release's path, and
+RECORD the hashes of the scripts. Everything here is a pure function of those places, so the same files can be
+produced once as they are and once as they would be at a fixed place: the tree digest is made of the latter.
+"""
+
+from __future__ import annotations
+
+import binascii
+import csv
+import hashlib
+import io
+import json
+import os
+import posixpath
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from venvship.building.tree.placement import EntryPoint, Layout
+from venvship.building.tree.startup import startup_files
+from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.wheel import StoredWheel
+
+INSTALLER: Final = b"venvship\n"
+"""What `INSTALLER` says (PEP 376): the tool to ask about these files."""
+
+SHEBANG_LIMIT: Final = 127
+"""The longest first line, with its newline, that every kernel reads whole (execve(2), before Linux 5.1)."""
+
+_ENTRY_POINT: Final = """\
+import sys
+from {module} import {name}
+if __name__ == "__main__":
+    sys.exit({attribute}())
+"""
+
+# PEP 263: a comment on the first or second line.
+_CODING = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The absolute paths that generated files mention.
+
+    Attributes:
+        release: The release.
+        lease: The file that a running process holds its lease on.
+        wheels: Stands in for the directory of a wheel that the lockfile names by path; `None`: as it is.
+    """
+
+    release: str
+    lease: str
+    wheels: str | None = None
+
+
+CANONICAL: Final = Places(release="/release", lease="/lease", wheels="/wheels")
+"""Where every release stands for the tree digest."""
+
+
+def canonical_python(minor: str) -> str:
+    """What `bin/python` links to in the canonical tree."""
+    return f"/usr/bin/python{minor}"
+
+
+def canonical_pyvenv_cfg(minor: str) -> bytes:
+    """`pyvenv.cfg` in the canonical tree: the real one names a host's paths and virtualenv's version."""
+    return f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {minor}\n".encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedFile:
+    """One file to write.
+
+    Attributes:
+        data: Its bytes.
+        executable: Whether it is a script.
+    """
+
+    data: bytes
+    executable: bool = False
+
+
+def generate(
+    layout: Layout,
+    wheels: Sequence[StoredWheel],
+    requirements: Mapping[str, Requirement],
+    scripts: Mapping[str, bytes],
+    startup_bytecode: Mapping[str, bytes],
+    *,
+    places: Sequence[Places],
+) -> tuple[dict[str, GeneratedFile], ...]:
+    """Produce every generated file, by its path in the release.
+
+    Args:
+        layout: Where everything goes.
+        wheels: What is installed.
+        requirements: By package name, what the lockfile says.
+        scripts: By path in the release, the original bytes of scripts from wheels that are to be rewritten.
+        startup_bytecode: By path in site-packages, the bytecode of the start-up files.
+        places: Where the release stands; for each place, the files are produced once.
+    """
+    records = {wheel.name: Record.of(wheel, layout, scripts) for wheel in wheels}
+
+    def files_at(place: Places) -> dict[str, GeneratedFile]:
+        python = f"{place.release}/bin/python"
+        files: dict[str, GeneratedFile] = {}
+        for path, placed in layout.files.items():
+            if placed.entry_point is not None:
+                data = entry_point_script(placed.entry_point, python)
+                files[path] = GeneratedFile(data=data, executable=True)
+            elif path in scripts:
+                files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
+        startup = startup_files(place.release, lease_path=place.lease, site_packages=layout.site_packages)
+        for name, data in {**startup, **startup_bytecode}.items():
+            files[f"{layout.site_packages}/{name}"] = GeneratedFile(data=data)
+        for wheel in wheels:
+            folder = f"{layout.site_packages}/{wheel.dist_info}"
+            written = {f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER)}
+            url = requirements[wheel.name].url
+            if url is not None:
+                written[f"{folder}/direct_url.json"] = GeneratedFile(
+                    data=direct_url(url, wheel.sha256, wheels=place.wheels)
+                )
+            files.update(written)
+            files[f"{folder}/RECORD"] = GeneratedFile(data=records[wheel.name].data(written, files))
+        return files
+
+    return tuple(map(files_at, places))
+
+
+def shebang(python: str) -> bytes:
+    """The first line or lines of a script that runs with this interpreter, newline included.
+
+    A kernel splits the line at blanks and reads only so much of it. For other paths the script starts as one
+    of `sh`, whose first command is a string to Python (distlib's and pip's way).
+    """
+    line = b"#!" + os.fsencode(python) + b"\n"
+    if len(line) <= SHEBANG_LIMIT and not re.search(rb"\s", line[:-1]):
+        return line
+    return b"#!/bin/sh\n'''exec' " + os.fsencode(shlex.quote(python)) + b' "$0" "$@"\n' + b"' '''\n"
+
+
+def entry_point_script(entry_point: EntryPoint, python: str) -> bytes:
+    """A script that calls an entry point (the entry points specification, "use for scripts")."""
+    text = _ENTRY_POINT.format(
+        module=entry_point.module,
+        name=entry_point.attribute.partition(".")[0],
+        attribute=entry_point.attribute,
+    )
+    return shebang(python) + text.encode()
+
+
+def needs_rewriting(head: bytes) -> bool:
+    """Whether a file of the scripts scheme starts with the placeholder line (the wheel specification).
+
+    Args:
+        head: Its first 8 bytes or more.
+    """
+    return head.startswith(b"#!python")
+
+
+def rewritten_script(data: bytes, python: str) -> bytes:
+    """A wheel's script with its placeholder line replaced. `#!pythonw` means the same on POSIX."""
+    _, _, rest = data.partition(b"\n")
+    first = shebang(python)
+    head, newline, tail = rest.partition(b"\n")
+    if first.count(b"\n") > 1 and _CODING.match(head):
+        # Python looks for the encoding on two lines only, and `sh` takes it for the comment that it is.
+        sh, _, trampoline = first.partition(b"\n")
+        return sh + b"\n" + head + newline + trampoline + tail
+    return first + rest
+
+
+def direct_url(url: str, sha256: str, *, wheels: str | None) -> bytes:
+    """`direct_url.json` (PEP 610) of a wheel that the lockfile names by URL or path; credentials left out.
+
+    Args:
+        url: The wheel's URL, or an absolute path.
+        sha256: Of the wheel.
+        wheels: See `Places`.
+    """
+    if url.startswith("/"):
+        path = url if wheels is None else posixpath.join(wheels, posixpath.basename(url))
+        shown = "file://" + quote(path)
+    else:
+        parts = urlsplit(url)
+        # `hostname` would lower-case the host and lose the brackets of an IPv6 address.
+        shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+    info = {"archive_info": {"hash": f"sha256={sha256}", "hashes": {"sha256": sha256}}, "url": shown}
+    return json.dumps(info, sort_keys=True).encode() + b"\n"
+
+
+_Row = tuple[str, str, str]
+_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """RECORD of one wheel (PEP 376, PEP 627): every file with hash and size, relative to site-packages.
+
+    RECORD itself and bytecode stand there without a hash, as pip writes them: bytecode may be made anew.
+
+    Attributes:
+        site: The prefix of what is in site-packages, with its `/`.
+        rows: Those that are the same wherever the release stands.
+        generated: Paths in the release of the wheel's files that are not.
+    """
+
+    site: str
+    rows: tuple[_Row, ...]
+    generated: tuple[str, ...]
+    # Most wheels have nothing that depends on where the release stands: the same again.
+    _known: dict[tuple[_Row, ...], bytes] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, wheel: StoredWheel, layout: Layout, scripts: Mapping[str, bytes]) -> Record:
+        """Collect what a wheel owns.
+
+        Args:
+            wheel: The wheel.
+            layout: Where its files are.
+            scripts: As for `generate`.
+        """
+        site = f"{layout.site_packages}/"
+        rows = [(f"{wheel.dist_info}/RECORD", "", "")]
+        generated = []
+        for path in layout.owned[wheel.name]:
+            placed = layout.files[path]
+            if placed.file is None or path in scripts:
+                generated.append(path)
+            elif placed.bytecode:
+                rows.append((_relative(path, site), "", ""))
+            else:
+                rows.append(_row(path, site, bytes.fromhex(placed.file.sha256), placed.file.size))
+        rows.sort()
+        return cls(site=site, rows=tuple(rows), generated=tuple(generated))
+
+    def data(self, written: Iterable[str], files: Mapping[str, GeneratedFile]) -> bytes:
+        """Write it.
+
+        Args:
+            written: Paths in the release of what is written beside it.
+            files: Has these and `generated`.
+        """
+        more = []
+        for path in (*self.generated, *written):
+            data = files[path].data
+            more.append(_row(path, self.site, hashlib.sha256(data).digest(), len(data)))
+        key = tuple(more)
+        if key not in self._known:
+            stream = io.StringIO()
+            csv.writer(stream, lineterminator="\n").writerows(sorted((*self.rows, *more)))
+            self._known[key] = stream.getvalue().encode()
+        return self._known[key]
+
+
+def _row(path: str, site: str, digest: bytes, size: int) -> _Row:
+    text = binascii.b2a_base64(digest, newline=False).translate(_URLSAFE, b"=").decode()
+    return _relative(path, site), f"sha256={text}", str(size)
+
+
+def _relative(path: str, site: str) -> str:
+    return path.removeprefix(site) if path.startswith(site) else posixpath.relpath(path, site)

@@ -1,0 +1,386 @@
+"""Which file of which wheel stands where in a release, and who wins where two want one place.
+
+Pure: it takes what the store says about wheels and returns where every file goes. Everything that can be
+refused about the *combination* of wheels is refused here, before anything is written.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from venvship.building.store import members
+from venvship.building.tree.startup import sorted_outside
+from venvship.errors import FileConflictError, InvalidWheelError
+from venvship.model.interpreter import Interpreter
+from venvship.model.wheel import StoredFile, StoredWheel
+
+SEAL_FOLDER: Final = ".venvship"
+"""The folder of a release that holds what venvship says about it."""
+
+_CODE = re.compile(r".*\.(py|pyc|pth|start|so|dylib|pyd)|.*\.so(\.[0-9]+)+", re.DOTALL)
+_PYCACHE = "__pycache__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPoint:
+    """A console or GUI script that has to be generated.
+
+    Attributes:
+        module: Where its function is.
+        attribute: The function, perhaps with dots.
+    """
+
+    module: str
+    attribute: str
+
+
+class Placed(NamedTuple):
+    """One place of a release and what a wheel puts there. A tuple, since a release has 20,000 of them.
+
+    Attributes:
+        path: Relative to the release, with `/`.
+        wheel: Whose it is.
+        file: The wheel's file, or its bytecode; `None` for an entry point.
+        source: Absolute path of that file in the store; empty for an entry point.
+        entry_point: What to generate instead of a file.
+        bytecode: Whether it is a `.pyc` that was compiled here.
+    """
+
+    path: str
+    wheel: StoredWheel
+    file: StoredFile | None = None
+    source: str = ""
+    entry_point: EntryPoint | None = None
+    bytecode: bool = False
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it belongs to the `scripts` scheme: its first line may have to be written anew."""
+        return self.entry_point is not None or (
+            self.file is not None and self.file.path.startswith("scripts/")
+        )
+
+    def same_content(self, other: Placed) -> bool:
+        """Whether both would put the same bytes there."""
+        if self.file is None or other.file is None:
+            return self.entry_point is not None and self.entry_point == other.entry_point
+        # A script's bytes depend on the release's path, but equally so for equal sources.
+        return self.file.sha256 == other.file.sha256 and self.is_script == other.is_script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where everything goes.
+
+    Attributes:
+        site_packages: Relative path of the one site-packages directory.
+        files: What stands where, by path; winners only.
+        folders: Every directory that these need, relative, sorted: a parent before what is below it.
+        owned: By wheel name, every path that the wheel brings, sorted; where it lost, too: that path exists.
+        warnings: Places that two wheels wanted, each with `slug` and `message`.
+    """
+
+    site_packages: str
+    files: Mapping[str, Placed]
+    folders: tuple[str, ...]
+    owned: Mapping[str, tuple[str, ...]]
+    warnings: tuple[Mapping[str, str], ...] = field(default=())
+
+
+def version_folder(interpreter: Interpreter) -> str:
+    """What an interpreter calls its folder below `lib/` and `include/`, such as `"python3.11"`."""
+    threads = "t" if re.match(r"cpython-\d+t", interpreter.soabi) else ""
+    return f"python{interpreter.minor}{threads}"
+
+
+def site_packages_path(version: str) -> str:
+    """Where packages are in a virtualenv on POSIX, relative to it.
+
+    Args:
+        version: The interpreter's `version_folder`.
+    """
+    return f"lib/{version}/site-packages"
+
+
+def destination(file: StoredFile, wheel: StoredWheel, version: str) -> str:
+    """Translate a path in the store, scheme first, to a path in a release.
+
+    The schemes are those of a virtualenv (sysconfig's `venv`) with pip's place for headers.
+
+    Raises:
+        InvalidWheelError: The path has an unknown scheme, or climbs out of its scheme.
+    """
+    scheme, _, rest = file.path.partition("/")
+    base = {
+        "site": site_packages_path(version),
+        "scripts": "bin",
+        "headers": f"include/site/{version}/{wheel.name}",
+        "data": "",
+    }.get(scheme)
+    inside = (
+        rest == posixpath.normpath(rest)
+        and rest != "."
+        and not rest.startswith(("/", ".."))
+        and "\0" not in rest
+    )
+    if base is None or not inside:
+        raise InvalidWheelError(
+            f"{wheel.filename}: a file with an impossible path: {file.path!r}",
+            hint=f"Pin another version of {wheel.name}.",
+            package=wheel.name,
+        )
+    return f"{base}/{rest}" if base else rest
+
+
+def lay_out(
+    wheels: Sequence[StoredWheel],
+    bytecode: Mapping[str, Sequence[StoredFile]],
+    bytecode_paths: Mapping[str, str],
+    *,
+    version: str,
+    overlap: Collection[str],
+) -> Layout:
+    """Decide what stands where.
+
+    Two wheels may bring one path. The same bytes: once, and both own it. Different bytes: an error where it
+    is code, since the order of installation would decide what runs; otherwise the first by name wins.
+
+    Args:
+        wheels: What to install.
+        bytecode: By the wheel's hash, its compiled files.
+        bytecode_paths: By the wheel's hash, the absolute path that those are relative to.
+        version: The interpreter's `version_folder`.
+        overlap: `[build] overlap`: paths (of a release, or of site-packages) or package names whose code may
+            be brought twice.
+
+    Raises:
+        InvalidWheelError: A wheel brings a file that is venvship's own, or stands in for the interpreter.
+        FileConflictError: Two wheels bring different code for one path, or a file and a directory.
+    """
+    site = site_packages_path(version)
+    files: dict[str, Placed] = {}
+    owned: dict[str, set[str]] = {}
+    shared: dict[str, set[str]] = {}
+    warnings: list[Mapping[str, str]] = []
+    for wheel in sorted(wheels, key=lambda w: w.name):
+        mine = owned.setdefault(wheel.name, set())
+        for placed in _wanted(wheel, version):
+            mine.add(placed.path)
+            first = files.setdefault(placed.path, placed)
+            if first is not placed:
+                shared.setdefault(placed.path, {first.wheel.name}).add(wheel.name)
+                if not first.same_content(placed):
+                    warnings.append(_settle(first, placed, site, overlap))
+    _refuse_out_of_order(files, site)
+    for wheel in wheels:
+        root = bytecode_paths.get(wheel.sha256, "")
+        for placed, source_path in _compiled(bytecode.get(wheel.sha256, ()), wheel, version, root):
+            source = files.get(source_path)
+            # Bytecode is trusted without a look at its source (PEP 552, unchecked), so what was compiled from
+            # a file that lost its place must not stand beside the file that won it.
+            if source is not None and source.wheel is wheel and placed.path not in files:
+                files[placed.path] = placed
+                # Every wheel that owns a module owns its bytecode, as pip records it.
+                for name in shared.get(source_path, (wheel.name,)):
+                    owned[name].add(placed.path)
+    folders = parents(files)
+    _refuse_files_as_directories(files, folders)
+    return Layout(
+        site_packages=site,
+        files=files,
+        folders=tuple(sorted(folders)),
+        owned={name: tuple(sorted(paths)) for name, paths in owned.items()},
+        warnings=tuple(warnings),
+    )
+
+
+class _Folder(NamedTuple):
+    """What the files of one folder of a wheel have in common, so that it is found out once.
+
+    Attributes:
+        target: What their paths in a release begin with.
+        source: What their absolute paths in the store begin with.
+        plain: Whether none of them can be left out or refused for its own name.
+    """
+
+    target: str
+    source: str
+    plain: bool
+
+
+def _folder(wheel: StoredWheel, file: StoredFile, version: str, root: str) -> _Folder:
+    folder, _, name = file.path.rpartition("/")
+    in_package = folder.startswith("site/") and folder != f"site/{wheel.dist_info}"
+    return _Folder(
+        target=destination(file, wheel, version).removesuffix(name),
+        source=f"{root}/{folder}/",
+        plain=in_package
+        and "__pycache__" not in folder.split("/")
+        and members.refusal(file.path, wheel.dist_info) is None,
+    )
+
+
+_UNUSUAL: Final = frozenset({"", ".", "..", "__pycache__"})
+"""File names that no folder vouches for."""
+
+
+def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
+    generated = {}
+    for name, module, attribute, _kind in wheel.scripts:
+        path = f"bin/{name}"
+        if "/" in name or name in {"", ".", ".."} or "\0" in name:
+            raise InvalidWheelError(
+                f"{wheel.filename}: a script with an impossible name: {name!r}", package=wheel.name
+            )
+        generated[path] = Placed(
+            path=path, wheel=wheel, entry_point=EntryPoint(module=module, attribute=attribute)
+        )
+    for placed in generated.values():
+        _refuse_ours(placed.path, members.script_refusal(placed.path.removeprefix("bin/")), wheel)
+        yield placed
+    folders: dict[str, _Folder] = {}
+    for file in wheel.files:
+        parent, _, name = file.path.rpartition("/")
+        folder = folders.get(parent)
+        if folder is None:
+            folder = folders[parent] = _folder(wheel, file, version, wheel.data)
+        if not folder.plain or name in _UNUSUAL:
+            if members.is_left_out(file.path, wheel.dist_info):
+                continue
+            path = destination(file, wheel, version)
+            # A wheel that brings a script and declares an entry point of that name means the entry point, as
+            # pip reads it.
+            if path in generated:
+                continue
+            _refuse_ours(path, members.refusal(file.path, wheel.dist_info), wheel)
+        yield Placed(folder.target + name, wheel, file, folder.source + name)
+
+
+def _compiled(
+    bytecode: Iterable[StoredFile], wheel: StoredWheel, version: str, root: str
+) -> Iterator[tuple[Placed, str]]:
+    """Yield a wheel's bytecode in its place, each with the place of its source."""
+    folders: dict[str, _Folder] = {}
+    for file in bytecode:
+        parent, _, name = file.path.rpartition("/")
+        folder = folders.get(parent)
+        if folder is None or name in _UNUSUAL:
+            folder = folders[parent] = _folder(wheel, file, version, root)
+        path = folder.target + name
+        yield Placed(path, wheel, file, folder.source + name, bytecode=True), _source_of(path)
+
+
+def _refuse_ours(path: str, reason: str | None, wheel: StoredWheel) -> None:
+    """Refuse what the store refuses at import, once more: it may have come in with an older venvship."""
+    if reason is not None:
+        raise InvalidWheelError(
+            f"{wheel.filename} is refused: {path}: {reason}",
+            hint=f"Leave {wheel.name} out of the lockfile, or pin a version without that file.",
+            package=wheel.name,
+            path=path,
+        )
+
+
+def _settle(first: Placed, second: Placed, site: str, overlap: Collection[str]) -> Mapping[str, str]:
+    names = (first.wheel.name, second.wheel.name)
+    if is_code(first) or is_code(second):
+        short = first.path.removeprefix(f"{site}/")
+        allowed = {first.path, short, *names}
+        if allowed.isdisjoint(overlap):
+            raise FileConflictError(
+                f"{names[0]} {first.wheel.version} and {names[1]} {second.wheel.version} both bring "
+                f"{first.path}, with different contents",
+                hint="Drop one of the two from the lockfile; or, if it does not matter which is used, add "
+                f'"{short}" or one of the package names to "overlap" under [build]: then the file of '
+                f"{names[0]} is used.",
+                packages=list(names),
+                path=first.path,
+            )
+    return {
+        "slug": "file-overlap",
+        "message": f"{names[0]} and {names[1]} bring different contents for {first.path}; "
+        f"the one of {names[0]} is installed",
+    }
+
+
+def is_code(placed: Placed) -> bool:
+    """Whether Python or the system would run it: a module, a library, a start-up file, a script."""
+    return placed.is_script or placed.path.startswith("bin/") or _CODE.fullmatch(placed.path) is not None
+
+
+def parents(paths: Iterable[str]) -> set[str]:
+    """Every directory above these relative paths."""
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
+
+
+def _refuse_files_as_directories(files: Mapping[str, Placed], folders: Collection[str]) -> None:
+    for folder in sorted(files.keys() & folders):
+        file = files[folder]
+        below = next(placed for path, placed in files.items() if path.startswith(f"{folder}/"))
+        names = sorted({file.wheel.name, below.wheel.name})
+        raise FileConflictError(
+            f"{file.wheel.name} brings {folder} as a file, and {below.wheel.name} brings {below.path}, "
+            "for which it must be a directory",
+            hint=f"They cannot be installed together: drop {' or '.join(names)} from the lockfile.",
+            packages=names,
+            path=folder,
+        )
+
+
+def refuse_reserved(layout: Layout, reserved: Mapping[str, str]) -> None:
+    """Refuse files in the place of what virtualenv makes, or below what it makes as a file, and in ours.
+
+    Args:
+        layout: What the wheels bring.
+        reserved: What the virtualenv itself has: relative path to `"dir"`, `"file"` or `"link"`.
+
+    Raises:
+        InvalidWheelError: A wheel brings such a file.
+    """
+    taken = {path for path, kind in reserved.items() if kind != "dir"} | {SEAL_FOLDER}
+    for path in sorted({*reserved, *taken} & layout.files.keys()):
+        _refuse_virtualenvs(layout.files[path])
+    for folder in sorted(taken.intersection(layout.folders)):
+        _refuse_virtualenvs(next(p for path, p in layout.files.items() if path.startswith(f"{folder}/")))
+
+
+def _refuse_virtualenvs(placed: Placed) -> None:
+    _refuse_ours(placed.path, "this file belongs to the virtual environment itself", placed.wheel)
+
+
+def _refuse_out_of_order(files: Mapping[str, Placed], site: str) -> None:
+    """What ran before the release's own start-up file could still import from the next release."""
+    top = {path.rpartition("/")[2]: placed for path, placed in files.items() if path.rfind("/") == len(site)}
+    for name in sorted_outside(top):
+        wheel = top[name].wheel
+        raise InvalidWheelError(
+            f"{wheel.filename}: the start-up file {name!r} would run before or after those of the release",
+            hint=f"Leave {wheel.name} out of the lockfile, or pin a version without that file.",
+            package=wheel.name,
+            path=top[name].path,
+        )
+
+
+def _source_of(path: str) -> str:
+    """The `.py` that a `__pycache__/x.cpython-311.opt-2.pyc` was compiled from (PEP 3147, PEP 488).
+
+    `importlib.util.source_from_cache` refuses modules with a dot in the file's name, which exist.
+    """
+    folder, _, name = path.rpartition("/")
+    above, _, last = folder.rpartition("/")
+    if last == _PYCACHE:
+        folder = above
+    stem, _, level = name.removesuffix(".pyc").rpartition(".")
+    if level.startswith("opt-"):
+        stem = stem.rpartition(".")[0]
+    return f"{folder}/{stem}.py" if folder else f"{stem}.py"

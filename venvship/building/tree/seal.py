@@ -1,0 +1,94 @@
+"""The step that makes an assembled directory a release: durable, described, read-only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Final
+
+from venvship._version import __version__
+from venvship.building.request import Assembled, BuildRequest
+from venvship.building.store.compile import bytecode_tag
+from venvship.building.tree.closing import DIRECTORY_MODE, closing
+from venvship.building.tree.placement import SEAL_FOLDER
+from venvship.model import file_list
+from venvship.model.release import Manifest, readable_json
+from venvship.system.faults import build_faults
+from venvship.system.files import create_file, fsync_directory, rename, set_mode, sync_filesystem
+from venvship.system.signals import Signals
+
+MANIFEST: Final = f"{SEAL_FOLDER}/manifest.json"
+"""The file that, durable, makes a directory a release."""
+
+FILES: Final = f"{SEAL_FOLDER}/files.json"
+"""The list of every file of a release but itself and the manifest."""
+
+
+def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: Signals) -> Manifest:
+    """Make an assembled release durable and read-only, and publish its manifest.
+
+    The order is the promise. The manifest gets its name only after everything it vouches for, and it itself,
+    is on the disk: were it renamed first, a power cut in between could leave a release with empty modules.
+    Directories lose their write permission before that one sync, so that the modes a later check compares are
+    as durable as the contents; only `.venvship/` needs to stay open for the rename.
+
+    Hashes are those of the import: hashing what lies here now would bless whatever happened to it since. That
+    nothing happened is checked by `lstat`, file by file.
+
+    Crash: before the rename the directory is debris, and removed by recovery. After it there is a manifest,
+    and still no line `sealed` in the journal, which the caller writes next: debris all the same.
+
+    Args:
+        request: What was asked for.
+        assembled: What stands there now.
+        sync_fd: A descriptor on the release's file system, opened before the first file was written: errors
+            of writeback are reported to descriptors that were open at the time (syncfs(2)).
+        signals: Looked at before the sync.
+
+    Raises:
+        InterruptedByError: A signal came.
+        BuildError: Something else stands there than was assembled, or it could not be made durable. The
+            caller drops the candidate; a failed sync must not be tried again, for the second would succeed.
+        DiskFullError: There is no room.
+    """
+    release = request.release_path
+    with build_faults("seal the release", release):
+        with closing(release, assembled) as directories:
+            files = file_list.to_bytes(assembled.entries)
+            directories.join_in(signals.raise_if_received)
+            directories.results(signals.raise_if_received)
+        manifest = Manifest(
+            id=request.release_id,
+            created_at=request.created_at,
+            lockfile_sha256=request.lockfile.sha256,
+            environment_digest=request.environment_digest,
+            inputs=request.inputs,
+            tree_digest=assembled.tree_digest,
+            files_sha256=hashlib.sha256(files).hexdigest(),
+            python={
+                **request.interpreter.identity(),
+                "path": request.interpreter.path,
+                "full_version": request.interpreter.version,
+            },
+            packages=assembled.packages,
+            wheels=assembled.wheels,
+            bytecode=bytecode_tag(request.interpreter, request.build.optimize),
+            warnings=assembled.warnings,
+            message=request.message,
+            venvship=__version__,
+        )
+        folder = os.path.join(release, SEAL_FOLDER)
+        create_file(_temporary(release, FILES), files)
+        create_file(_temporary(release, MANIFEST), readable_json(manifest.to_json()))
+        sync_filesystem(sync_fd)
+        rename(_temporary(release, FILES), os.path.join(release, FILES))
+        rename(_temporary(release, MANIFEST), os.path.join(release, MANIFEST))
+        set_mode(folder, DIRECTORY_MODE)
+        # Both names and the folder's mode: an fsync of a directory covers its inode.
+        fsync_directory(folder)
+    return manifest
+
+
+def _temporary(release: str, name: str) -> str:
+    folder, _, base = name.rpartition("/")
+    return os.path.join(release, folder, f".{base}.new")

@@ -1,0 +1,1 @@
+"""Parse requirements.txt and pylock.toml into requirements."""

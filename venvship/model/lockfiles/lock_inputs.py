@@ -1,0 +1,227 @@
+"""What pip-compile reads and writes, as far as venvship has a say in it.
+
+pip-compile resolves. Three things are done around it. The pins that it is to keep are taken from the
+lockfile. Options of the inputs that say where packages come from are found, to be written alone: it would
+write them together with all that pip's configuration of this host adds. And its absolute paths of wheels that
+an input names by a relative one are made relative again.
+
+Source: pip's "Requirements File Format", and pip-tools' `writer.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from venvship.model.lockfiles.line_options import (
+    FLAGS,
+    FORMATS,
+    INCLUDES,
+    WHERE_FROM,
+    option_line,
+    read_options,
+)
+from venvship.model.lockfiles.requirement import URL, local_path
+from venvship.model.lockfiles.requirement_lines import LogicalLine, RefusedError, logical_lines, split_options
+from venvship.model.release import Package
+
+PROJECT_FILES: Final = frozenset({"pyproject.toml", "setup.cfg", "setup.py"})
+"""Inputs that pip-compile reads as the metadata of a project, not as requirements."""
+
+_INCLUDES: Final = {*INCLUDES, "-c", "--constraint"}
+_UNWANTED: Final = {"--require-hashes"}
+"""What every lockfile of ours is read with anyway."""
+
+_HASHES: Final = ("sha256:", "sha384:", "sha512:")
+"""What pip takes in `--hash`."""
+
+_PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([^\s;,=]+)\s*(?:;.*)?")
+_ARCHIVE = re.compile(r"(?P<path>.+\.(?:whl|tar\.gz|zip))\s*(?:\[[^\]]*\])?\s*(?:;.*)?", re.IGNORECASE)
+_FILE_PIN = re.compile(rb"(?m)^[A-Za-z0-9][A-Za-z0-9._-]* @ (file://[^\s\\]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What the inputs of a lockfile say that pip-compile does not carry into it.
+
+    Attributes:
+        texts: Of the inputs and of all that they include.
+        options: Lines for the lockfile: where from, and flags of pip.
+        archives: Absolute paths of wheels and archives that are named by relative ones.
+    """
+
+    texts: tuple[str, ...] = field(repr=False)
+    options: tuple[str, ...]
+    archives: frozenset[str]
+
+
+def read_inputs(
+    paths: Sequence[str],
+    *,
+    cwd: str,
+    lockfile: str,
+    read: Callable[[str], bytes],
+    exists: Callable[[str], bool],
+) -> Inputs:
+    """Read the inputs and what they include, leniently: what is wrong with them is pip's to say.
+
+    Args:
+        paths: Absolute.
+        cwd: Where pip-compile runs: relative paths of archives start there.
+        lockfile: Absolute; relative paths in it start beside it.
+        read: Returns a file's bytes; raises `OSError`.
+        exists: Whether there is such a file or folder.
+    """
+    reader = _Reader(cwd=cwd, beside=os.path.dirname(lockfile), read=read, exists=exists)
+    for path in paths:
+        reader.take(path)
+    # The last one stays: a later --index-url overrides an earlier one.
+    options = list(dict.fromkeys(reversed(reader.options)))
+    return Inputs(
+        texts=tuple(reader.texts.values()),
+        options=tuple(reversed(options)),
+        archives=frozenset(reader.archives),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reader:
+    cwd: str
+    beside: str
+    read: Callable[[str], bytes]
+    exists: Callable[[str], bool]
+    texts: dict[str, str] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+    archives: set[str] = field(default_factory=set)
+
+    def take(self, path: str) -> None:
+        path = os.path.normpath(path)
+        if path in self.texts or os.path.basename(path) in PROJECT_FILES:
+            return
+        try:
+            self.texts[path] = _text(self.read(path))
+        except (OSError, ValueError):
+            return
+        for _, requirement, options in _lines(self.texts[path]):
+            if requirement:
+                self._take_archive(requirement)
+            else:
+                for name, value in options:
+                    self._take_option(path, name, value or "")
+
+    def _take_archive(self, requirement: str) -> None:
+        match = _ARCHIVE.fullmatch(requirement)
+        if match and not URL.match(requirement) and "@" not in requirement and not os.path.isabs(requirement):
+            self.archives.add(os.path.normpath(os.path.join(self.cwd, match["path"])))
+
+    def _take_option(self, path: str, name: str, value: str) -> None:
+        if name in _INCLUDES:
+            if not URL.match(value):
+                self.take(os.path.join(os.path.dirname(path), value))
+        elif name in WHERE_FROM:
+            option = WHERE_FROM[name]
+            self.options.append(option_line(option, self._moved(path, option, value)))
+        elif name in FORMATS:
+            self.options.append(option_line(name, value))
+        elif name in FLAGS and name not in _UNWANTED:
+            self.options.append(name)
+
+    def _moved(self, path: str, option: str, value: str) -> str:
+        """Say beside the lockfile what an input says beside itself, or, as pip takes it too, beside `cwd`."""
+        if option != "--find-links" or URL.match(value) or value.startswith(("/", "~", "${")):
+            return value
+        here = os.path.join(os.path.dirname(path), value)
+        return os.path.relpath(here if self.exists(here) else os.path.join(self.cwd, value), self.beside)
+
+
+def _lines(text: str) -> Iterator[tuple[LogicalLine, str, list[tuple[str, str | None]]]]:
+    """Yield each line, its requirement, and its options; lines that nobody can read are left out."""
+    for line in logical_lines(text.replace("\r\n", "\n")):
+        try:
+            requirement, words = split_options(line.text)
+        except RefusedError:
+            continue
+        yield line, requirement.strip(), list(read_options(words))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8-sig", "replace")
+
+
+def kept_pins(lockfile: bytes, environment: Mapping[str, str]) -> bytes:
+    """What pip-compile is to keep of a lockfile: its pins by version, with their hashes.
+
+    Everything else in it is made anew from the inputs; so are hashes that pip would refuse. Line ends stay
+    what they are: pip-compile goes by them.
+
+    Args:
+        lockfile: Its bytes.
+        environment: Of the interpreter that it is for: pip-compile goes by names, whatever the markers say.
+    """
+    text = _text(lockfile)
+    sources = [
+        source
+        for line, requirement, options in _lines(text)
+        if (source := _kept(line, requirement, options, environment))
+    ]
+    end = "\r\n" if "\r\n" in text else "\n"
+    return "".join(f"{source}\n" for source in sources).replace("\n", end).encode()
+
+
+def _kept(
+    line: LogicalLine,
+    requirement: str,
+    options: Sequence[tuple[str, str | None]],
+    environment: Mapping[str, str],
+) -> str:
+    """What is to be kept of a line; `""` for nothing."""
+    pin = _PIN.fullmatch(requirement)
+    try:
+        parsed = Requirement(requirement)
+        holds = parsed.marker is None or parsed.marker.evaluate(dict(environment))
+    except (InvalidRequirement, UndefinedEnvironmentName, ValueError, RecursionError):
+        return ""
+    if pin is None or not holds:
+        return ""
+    is_plain = all(name == "--hash" and (value or "").startswith(_HASHES) for name, value in options)
+    return line.source if is_plain else f"{pin[1]}=={pin[2]}"
+
+
+def pinned_packages(lockfile: bytes) -> list[Package]:
+    """The names and versions that a lockfile pins, however wrong the rest of it is."""
+    found = [_PIN.fullmatch(requirement) for _, requirement, _ in _lines(_text(lockfile))]
+    return [Package(canonicalize_name(match[1]), match[2]) for match in found if match]
+
+
+def completed(compiled: bytes, inputs: Inputs, *, lockfile: str) -> bytes:
+    """Add to what pip-compile wrote what it cannot write.
+
+    Args:
+        compiled: Its output, written without any options.
+        inputs: Of it.
+        lockfile: The absolute path that it is meant for.
+    """
+
+    def relative(match: re.Match[bytes]) -> bytes:
+        try:
+            path = local_path(match[1].decode())
+        except ValueError:
+            return match[0]
+        if path not in inputs.archives:
+            return match[0]
+        return os.path.relpath(path, os.path.dirname(lockfile)).encode()
+
+    content = _FILE_PIN.sub(relative, compiled)
+    if not inputs.options:
+        return content
+    end = b"\r\n" if b"\r\n" in content else b"\n"
+    lines = content.split(end)
+    header = next((number for number, line in enumerate(lines) if not line.startswith(b"#")), len(lines))
+    return end.join([*lines[:header], *(option.encode() for option in inputs.options), b"", *lines[header:]])

@@ -1,0 +1,219 @@
+"""The lockfile: what it says, and what that means for one interpreter.
+
+Reading takes two steps. `read_lockfile` needs no interpreter and refuses what is wrong for all of them;
+`select` chooses for one. The formats are in `requirements_txt` and `pylock`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from venvship.errors import LockfileMissingError
+from venvship.model.lockfiles.requirement import Problems, Requirement, describe
+from venvship.model.release import digest
+
+if TYPE_CHECKING:
+    from venvship.model.interpreter import Interpreter
+    from venvship.model.lockfiles.pylock import PylockFile
+
+_PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
+
+__all__ = ["Lockfile", "Requirement", "environment_digest", "read_lockfile", "select"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockfile:
+    """A lockfile that was read and not refused.
+
+    Attributes:
+        path: Absolute; of several files, the first.
+        sha256: Of `content`.
+        content: Its bytes as they were. Of several files, all of them in reading order, each under a line
+            `# file: <path relative to the first>`.
+        options: Option lines about where from, to put before the requirements that pip gets.
+        requirements: As they stand there, whatever their markers. Of a pylock file none: which wheel a
+            requirement is depends on the interpreter, so ask `select`.
+        kind: `"requirements"` or `"pylock"`.
+        pylock: Of a pylock file, what `select` chooses from.
+    """
+
+    path: str
+    sha256: str
+    content: bytes = field(repr=False)
+    options: tuple[str, ...] = ()
+    requirements: tuple[Requirement, ...] = field(default=(), repr=False)
+    kind: str = "requirements"
+    pylock: PylockFile | None = field(default=None, repr=False, compare=False)
+
+
+def read_lockfile(paths: Sequence[str], *, read: Callable[[str], bytes], sdists: Collection[str]) -> Lockfile:
+    """Read a lockfile, strictly, and report everything that is wrong with it at once.
+
+    Args:
+        paths: Absolute. One requirements file or several, or one pylock file.
+        read: Returns a file's bytes; raises `OSError`. Called once per file.
+        sdists: `[build] sdists`: names that may be built from source, or `"*"`.
+
+    Raises:
+        LockfileMissingError: One of `paths` does not exist or cannot be read.
+        LockfileError: It is refused. `data["problems"]` holds `{"file", "line", "message"}` for each reason.
+    """
+    if not paths or not all(os.path.isabs(path) for path in paths):
+        raise RuntimeError(f"absolute paths of lockfiles are wanted, not {paths!r}")
+    contents = _read_all(paths, read)
+    problems = Problems(paths[0])
+    if len(paths) == 1 and _PYLOCK.fullmatch(os.path.basename(paths[0])):
+        return _read_pylock(paths[0], contents[paths[0]], sdists, problems)
+    return _read_requirements(contents, read, sdists, problems)
+
+
+def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    missing: list[dict[str, object]] = []
+    for path in paths:
+        if path in contents:
+            continue
+        try:
+            contents[path] = read(path)
+        except OSError as error:
+            missing.append(
+                {"file": path, "line": None, "message": f"cannot be read: {error.strerror or error}"}
+            )
+    if missing:
+        raise LockfileMissingError(
+            "\n".join(f"the lockfile {problem['file']} {problem['message']}" for problem in missing),
+            hint="`venvship lock` makes it of `[lock] inputs`; `lockfile` in venvship.toml says where it is",
+            path=missing[0]["file"],
+            problems=missing,
+        )
+    return contents
+
+
+def _read_pylock(path: str, data: bytes, sdists: Collection[str], problems: Problems) -> Lockfile:
+    from venvship.model.lockfiles.pylock import parse_pylock
+
+    document = parse_pylock(path, data, sdists=sdists, problems=problems)
+    problems.raise_if_any()
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Lockfile(path=path, sha256=sha256, content=data, kind="pylock", pylock=document)
+
+
+def _read_requirements(
+    contents: Mapping[str, bytes], read: Callable[[str], bytes], sdists: Collection[str], problems: Problems
+) -> Lockfile:
+    from venvship.model.lockfiles.requirements_txt import RequirementsReader
+
+    reader = RequirementsReader(read=read, sdists=sdists, problems=problems)
+    for path, data in contents.items():
+        if path not in reader.files:
+            reader.take(path, data)
+    reader.finish()
+    problems.raise_if_any()
+    content = _concatenated(reader.files)
+    return Lockfile(
+        path=problems.path,
+        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
+        options=tuple(reader.options),
+        requirements=tuple(reader.requirements),
+    )
+
+
+def _concatenated(files: Mapping[str, bytes]) -> bytes:
+    if len(files) == 1:
+        return next(iter(files.values()))
+    folder = os.path.dirname(next(iter(files)))
+    parts = []
+    for path, data in files.items():
+        end = b"" if data.endswith(b"\n") or not data else b"\n"
+        # Relative, so that the same files give the same hash wherever the root is.
+        parts += [
+            b"# file: ",
+            os.path.relpath(path, folder).encode("utf-8", "surrogateescape"),
+            b"\n",
+            data,
+            end,
+        ]
+    return b"".join(parts)
+
+
+def select(
+    lockfile: Lockfile, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str]
+) -> tuple[Requirement, ...]:
+    """Choose what is to be installed on one interpreter.
+
+    Depends on the arguments only, not on the interpreter that runs this.
+
+    Args:
+        lockfile: From `read_lockfile`.
+        interpreter: The root's.
+        extras: `[build] extras`, for a pylock file.
+        groups: `[build] groups`, for a pylock file; none: its default groups.
+
+    Returns:
+        At least one requirement, each name once, sorted by name.
+
+    Raises:
+        LockfileError: It selects nothing, or two pins of one name, or something that is refused.
+    """
+    problems = Problems(lockfile.path)
+    if lockfile.pylock is not None:
+        from venvship.model.lockfiles.pylock import select_from_pylock
+
+        chosen = select_from_pylock(
+            lockfile.pylock, interpreter, extras=extras, groups=groups, problems=problems
+        )
+    else:
+        from venvship.model.lockfiles.requirements_txt import select_by_marker
+
+        if extras or groups:
+            # A lockfile of lines has its extras resolved. Settings without effect would be believed.
+            message = "`[build] extras` and `groups` mean something for pylock.toml only; remove them"
+            problems.add(lockfile.path, None, message)
+        chosen = select_by_marker(lockfile.requirements, interpreter, problems)
+    if not chosen and not problems.found:
+        problems.add(
+            lockfile.path,
+            None,
+            f"it selects nothing for {describe(interpreter)}: no marker holds; lock it for this"
+            " interpreter, or set `python` in venvship.toml to the one it is for",
+        )
+    problems.raise_if_any()
+    return tuple(sorted(chosen, key=lambda requirement: requirement.name))
+
+
+def environment_digest(
+    selected: Iterable[Requirement], interpreter: Interpreter, build: Mapping[str, object]
+) -> str:
+    """Digest what a lockfile means here. Equal digests make equal releases.
+
+    Comments, the order of lines, the files they are in and markers do not enter; nor does the interpreter's
+    patch level. A local wheel enters by its file name and hash, since moving it changes nothing.
+
+    Args:
+        selected: From `select`.
+        interpreter: The root's.
+        build: The build settings that change what is built, as JSON values.
+    """
+    rows = [
+        [
+            requirement.name,
+            requirement.version,
+            sorted(requirement.extras),
+            sorted(requirement.hashes),
+            _without_folder(requirement.url),
+        ]
+        for requirement in selected
+    ]
+    return digest(
+        {"requirements": sorted(rows, key=repr), "interpreter": interpreter.identity(), "build": dict(build)}
+    )
+
+
+def _without_folder(url: str | None) -> str | None:
+    return os.path.basename(url) if url is not None and url.startswith("/") else url

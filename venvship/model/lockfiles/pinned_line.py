@@ -1,0 +1,212 @@
+"""One line of a requirements file that pins a distribution: by version, by URL, or by path.
+
+Sources: PEP 440, PEP 508, and pip's `constructors.py` for lines without a name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import quote as percent_encode
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement as Specified
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from venvship.model.lockfiles.requirement import (
+    NO_HASH,
+    URL,
+    Requirement,
+    check_hashes,
+    local_path,
+    may_build,
+    parse_filename,
+    quote,
+    secret_in_url,
+)
+from venvship.model.lockfiles.requirement_lines import LogicalLine, UnhashedError, refuse
+
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+_ARCHIVE = re.compile(r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg)(?:[\[#;\s]|$)", re.IGNORECASE)
+_NO_VCS: Final = "a VCS checkout has no hash to go by; build a wheel of it and pin that with --hash"
+_EXTRAS = re.compile(r"(.+?)\s*\[([^\[\]]*)\]")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_FRAGMENT_HASH = re.compile(r"#(?=(?:[a-z0-9]+=[^/]*))")
+_HASH_NAMES: Final = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Location:
+    """The one file that a requirement names.
+
+    Attributes:
+        url: As in `Requirement.url`.
+        filename: Its last component.
+        hashes: From the fragment.
+        rewritten: It was relative, or is not what pip understands, so pip is told in other words.
+    """
+
+    url: str
+    filename: str
+    hashes: tuple[str, ...]
+    rewritten: bool
+
+
+def _fragment_hashes(fragment: str) -> tuple[str, ...]:
+    pairs = parse_qsl(fragment, max_num_fields=100)
+    if any(key == "subdirectory" for key, _ in pairs):
+        refuse("a subdirectory of an archive is source; build a wheel of it and pin that")
+    return tuple(f"{key}:{value}" for key, value in pairs if key in _HASH_NAMES)
+
+
+def _locate(text: str, folder: str) -> _Location:
+    """Resolve a URL or a path that stands in a file in `folder`.
+
+    Raises:
+        RefusedError: It is not allowed.
+        ValueError: It is no URL.
+    """
+    if _VCS.match(text):
+        refuse(f"{quote(text)}: {_NO_VCS}")
+    scheme = text.partition(":")[0].lower() if URL.match(text) else ""
+    if scheme in {"http", "https"}:
+        secret = secret_in_url(text)
+        if secret:
+            refuse(f"{quote(text)} has {secret} in it; write ${{VARIABLE}} and set that in the environment")
+        parts = urlsplit(text)
+        filename = unquote(parts.path.rpartition("/")[2])
+        return _Location(
+            parts._replace(fragment="").geturl(), filename, _fragment_hashes(parts.fragment), False
+        )
+    if scheme not in {"", "file"}:
+        refuse(f"{quote(text)}: a URL must begin with https://, http:// or file://")
+    if "${" in text:
+        refuse(f"{quote(text)}: variables work in http and https URLs only")
+    if scheme:
+        path, fragment = local_path(text), urlsplit(text).fragment
+    else:
+        path, *fragments = _FRAGMENT_HASH.split(text, maxsplit=1)
+        fragment = "".join(fragments)
+    absolute = os.path.normpath(os.path.join(folder, path))
+    # pip knows no fragments on a bare path.
+    rewritten = not path.startswith("/") or bool(fragment and not scheme)
+    return _Location(absolute, os.path.basename(absolute), _fragment_hashes(fragment), rewritten)
+
+
+def _bare_location(text: str) -> tuple[str, tuple[str, ...], str | None] | None:
+    """Read a line that is a URL or path without a name: location, extras, marker. `None`: it is neither."""
+    is_url = bool(URL.match(text) or _VCS.match(text))
+    before_at = text.partition("@")[0].partition("#")[0].partition(";")[0]
+    looks_like_path = text.startswith((".", "~", "/")) or (
+        "==" not in before_at and ("/" in before_at or _ARCHIVE.search(before_at))
+    )
+    if not is_url and not looks_like_path:
+        return None
+    location, separator, marker = text.partition("; " if is_url else ";")
+    location = location.strip()
+    extras = None if is_url else _EXTRAS.fullmatch(location)
+    names: tuple[str, ...] = ()
+    if extras:
+        location, names = extras[1], tuple(name.strip() for name in extras[2].split(","))
+        if not all(_NAME.fullmatch(name) for name in names):
+            refuse(f"{quote(text)}: cannot read the extras")
+    return location, names, str(Marker(marker)) if separator else None
+
+
+def _pinned_version(specified: Specified) -> str:
+    """The version behind the one `==`."""
+    clauses = list(specified.specifier)
+    if not clauses:
+        refuse(f"{specified.name} has no version; pin it with `==`")
+    if len(clauses) > 1 or clauses[0].operator != "==" or clauses[0].version.endswith(".*"):
+        refuse(f"{specified.name}{specified.specifier} is not one version; pin it with a single `==`")
+    return str(Version(clauses[0].version))
+
+
+def parse_requirement(
+    line: LogicalLine, text: str, hashes: Sequence[str], *, file: str, sdists: Collection[str]
+) -> Requirement:
+    """Read the part of a line before its options.
+
+    Raises:
+        UnhashedError: It has no hash, and nothing else is wrong.
+        RefusedError: It is not pinned, or not allowed.
+        ValueError: It cannot be read; `packaging` says why.
+        RecursionError: Parentheses nested beyond all measure.
+    """
+    bare = _bare_location(text)
+    version: str | None
+    if bare is None:
+        specified = Specified(text)
+        name, extras = specified.name, tuple(specified.extras)
+        if specified.url and _VCS.match(specified.url):
+            refuse(f"{name}: {_NO_VCS}")
+        marker = str(specified.marker) if specified.marker else None
+        location = _locate(specified.url.strip(), os.path.dirname(file)) if specified.url else None
+        version = None if location else _pinned_version(specified)
+    else:
+        address, extras, marker = bare
+        name, version, location = "", None, _locate(address, os.path.dirname(file))
+    if location:
+        artifact = _allowed_artifact(location, name, sdists)
+        name, version = artifact
+    assert version is not None
+    allowed = _allowed_hashes(name, [*hashes, *(location.hashes if location else ())])
+    requirement = Requirement(
+        name=canonicalize_name(name),
+        version=version,
+        extras=tuple(sorted({canonicalize_name(extra) for extra in extras})),
+        marker=marker,
+        hashes=allowed,
+        url=location.url if location else None,
+        text=line.source,
+        file=file,
+        line=line.number,
+    )
+    return (
+        replace(requirement, text=direct_text(requirement))
+        if location and location.rewritten
+        else requirement
+    )
+
+
+def _allowed_artifact(location: _Location, name: str, sdists: Collection[str]) -> tuple[str, str]:
+    if not location.filename.lower().endswith((".whl", ".tar.gz", ".zip")):
+        refuse(f"{quote(location.url)} is not a wheel; build one, and pin its URL or path with --hash")
+    artifact = parse_filename(location.filename)
+    if name and canonicalize_name(name) != artifact.name:
+        refuse(f"{name} is not what {quote(location.filename)} holds, which is {artifact.name}")
+    if not artifact.is_wheel and location.url.startswith("/"):
+        refuse(f"{quote(location.filename)} is source; build a wheel of it, and pin the path of that")
+    if not artifact.is_wheel and not may_build(artifact.name, sdists):
+        refuse(
+            f"{quote(location.filename)} is source, and `[build] sdists` does not allow building"
+            f" {artifact.name}; pin a wheel, or allow it there"
+        )
+    return artifact.name, artifact.version
+
+
+def _allowed_hashes(name: str, hashes: Sequence[str]) -> tuple[str, ...]:
+    if not hashes:
+        raise UnhashedError(f"{name} {NO_HASH}")
+    try:
+        return check_hashes(hashes)
+    except ValueError as error:
+        refuse(f"{name} {error}")
+
+
+def direct_text(requirement: Requirement) -> str:
+    """Write a requirement that has a URL, or an absolute path, as a line for pip."""
+    assert requirement.url is not None
+    url = requirement.url
+    if url.startswith("/"):
+        url = "file://" + percent_encode(url)
+    extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
+    marker = f" ; {requirement.marker}" if requirement.marker else ""
+    hashes = "".join(f" --hash={value}" for value in requirement.hashes)
+    return f"{requirement.name}{extras} @ {url}{marker}{hashes}"

@@ -1,0 +1,312 @@
+"""`pylock.toml` (PEP 751), read and selected from through `packaging.pylock`.
+
+Such a file is made for many interpreters, extras and dependency groups at once. So an entry that is
+certain to be installed is refused when the file is read, and any other only if it is selected.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+)
+from packaging.tags import Tag
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from venvship.model.lockfiles.pinned_line import direct_text
+from venvship.model.lockfiles.requirement import (
+    Problems,
+    Requirement,
+    check_hashes,
+    describe,
+    local_path,
+    marker_environment,
+    may_build,
+    parse_filename,
+    quote,
+    secret_in_url,
+)
+from venvship.model.lockfiles.requirement_lines import MAX_BYTES, decode
+
+if TYPE_CHECKING:
+    from venvship.model.interpreter import Interpreter
+
+_PACKAGE_HEADER = re.compile(r"""[ \t]*\[\[[ \t]*(?:packages|"packages"|'packages')[ \t]*\]\]""")
+_PACKAGE_INDEX = re.compile(r"packages\[(\d+)\]")
+
+_Source = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
+
+
+@dataclass(frozen=True, slots=True)
+class PylockFile:
+    """A pylock file that was read, and what it takes to point at its lines.
+
+    Attributes:
+        path: Absolute.
+        pylock: What it says.
+        lines: The line of each entry of `pylock.packages`; all 1 where they could not be told.
+        sdists: `[build] sdists`.
+    """
+
+    path: str
+    pylock: Pylock
+    lines: tuple[int, ...]
+    sdists: frozenset[str]
+
+
+def parse_pylock(path: str, data: bytes, *, sdists: Collection[str], problems: Problems) -> PylockFile | None:
+    """Read a pylock file, and note everything in it that no selection could make right.
+
+    Args:
+        path: Absolute.
+        data: Its bytes.
+        sdists: `[build] sdists`.
+        problems: Where problems go.
+
+    Returns:
+        The file, or `None` if it could not be read at all.
+    """
+    if len(data) > MAX_BYTES:
+        problems.add(
+            path, None, f"{len(data):,} bytes: a lockfile has at most {MAX_BYTES:,}; this is something else"
+        )
+        return None
+    text = decode(path, data, problems)
+    if text is None:
+        return None
+    tables = _load(path, text, problems)
+    if tables is None:
+        return None
+    headers = [n for n, line in enumerate(text.split("\n"), start=1) if _PACKAGE_HEADER.match(line)]
+    try:
+        pylock = Pylock.from_dict(tables)
+    except PylockValidationError as error:
+        problems.add(path, _line_of(error.context, headers), f"not a valid pylock file: {error}")
+        return None
+    lines = headers if len(headers) == len(pylock.packages) else [1] * len(pylock.packages)
+    if not pylock.packages:
+        problems.add(path, None, "it holds no package; nothing would be installed")
+    document = PylockFile(path, pylock, tuple(lines), frozenset(sdists))
+    for line, package in zip(lines, pylock.packages, strict=True):
+        if problems.enough:
+            break
+        for message in _faults(document, package):
+            problems.add(path, line, f"{package.name} {message}")
+    return document
+
+
+def _load(path: str, text: str, problems: Problems) -> Mapping[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.search(r"\(at line (\d+)", str(error))
+        problems.add(path, int(match[1]) if match else None, f"not TOML: {error}; write it anew")
+    except RecursionError:
+        problems.add(path, None, "not a pylock file: it is nested too deeply")
+    except ValueError as error:  # more digits than Python makes an integer of
+        problems.add(path, None, f"not a pylock file: {error}")
+    return None
+
+
+def _line_of(context: str | None, lines: Sequence[int]) -> int | None:
+    """The line of the package that an error of `packaging.pylock` is about."""
+    match = _PACKAGE_INDEX.search(context or "")
+    position = int(match[1]) if match else len(lines)
+    return lines[position] if position < len(lines) else None
+
+
+def _faults(document: PylockFile, package: Package) -> Iterator[str]:
+    """What is wrong with an entry, whoever installs it."""
+    for wheel in package.wheels or ():
+        try:
+            check_hashes(_hashes(wheel.hashes))
+            _locate(wheel, document.path)
+        except ValueError as error:
+            yield str(error)
+            return
+    if package.marker is None and not package.wheels:
+        source = package.vcs or package.directory or package.archive or package.sdist
+        assert source is not None
+        try:
+            _check_source(source, package.name, document)
+        except ValueError as error:
+            yield str(error)
+
+
+def _hashes(hashes: Mapping[str, str]) -> list[str]:
+    return [f"{algorithm.lower()}:{digits.lower()}" for algorithm, digits in hashes.items()]
+
+
+def _check_source(source: _Source, name: str, document: PylockFile) -> None:
+    """Refuse what has no hash, or must be built from source and may not.
+
+    Raises:
+        ValueError: It is refused; the message goes on after the package's name.
+    """
+    if isinstance(source, PackageVcs):
+        raise ValueError("is a VCS checkout, which has no hash to go by; build a wheel of it and lock that")
+    if isinstance(source, PackageDirectory):
+        raise ValueError(
+            "is a directory, which has no hash to go by; build a wheel of it and lock that (`uv export`"
+            " leaves the project out with --no-emit-project)"
+        )
+    if isinstance(source, PackageArchive) and source.subdirectory:
+        raise ValueError("is a part of an archive, which is source; build a wheel of it and lock that")
+    check_hashes(_hashes(source.hashes))
+    url, filename = _locate(source, document.path)
+    is_wheel = parse_filename(filename).is_wheel
+    if not is_wheel and url.startswith("/"):
+        raise ValueError(f"is a file of source, {quote(url)}; build a wheel of it and lock that")
+    if not is_wheel and not may_build(name, document.sdists):
+        raise ValueError(
+            "comes as source for this interpreter, and `[build] sdists` does not allow building it; lock a"
+            " wheel, or allow it there"
+        )
+
+
+def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> tuple[str, str]:
+    """Where a file is, as in `Requirement.url`, and its name.
+
+    Raises:
+        ValueError: The URL is refused, or is none.
+    """
+    if source.path:
+        return _local(os.path.join(os.path.dirname(path), source.path), source)
+    assert source.url is not None
+    url = source.url
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return _local(os.path.join(os.path.dirname(path), local_path(url)), source)
+    if parts.scheme not in {"http", "https"} or any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError(f"has the URL {quote(url)}; it must begin with https://, http:// or file://")
+    secret = secret_in_url(url)
+    if secret:
+        raise ValueError(
+            f"has the URL {quote(url)} with {secret} in it; write ${{VARIABLE}} and set that in the"
+            " environment"
+        )
+    return parts._replace(fragment="").geturl(), _named(source) or unquote(parts.path.rpartition("/")[2])
+
+
+def _local(path: str, source: PackageWheel | PackageSdist | PackageArchive) -> tuple[str, str]:
+    absolute = os.path.normpath(path)
+    name = os.path.basename(absolute)
+    if _named(source) not in {None, name}:
+        raise ValueError(f"is in {quote(absolute)}, which has to be called {quote(_named(source) or '')}")
+    return absolute, name
+
+
+def _named(source: PackageWheel | PackageSdist | PackageArchive) -> str | None:
+    return None if isinstance(source, PackageArchive) else source.name
+
+
+def select_from_pylock(
+    document: PylockFile,
+    interpreter: Interpreter,
+    *,
+    extras: Sequence[str],
+    groups: Sequence[str],
+    problems: Problems,
+) -> list[Requirement]:
+    """Choose one file per package for the interpreter: of the wheels, the one with the best tag.
+
+    Args:
+        document: From `parse_pylock`.
+        interpreter: What it is for; the running one has no say.
+        extras: Extras to install.
+        groups: Dependency groups to install; none: the file's default groups.
+        problems: Where problems go.
+    """
+    pylock = document.pylock
+    _check_names("extras", extras, pylock.extras, document, problems)
+    # The names of default groups need not be among the others (PEP 751, `default-groups`).
+    known = [*(pylock.dependency_groups or ()), *(pylock.default_groups or ())]
+    _check_names("groups", groups, list(dict.fromkeys(known)), document, problems)
+    line_of = {id(package): line for package, line in zip(pylock.packages, document.lines, strict=True)}
+    tags = [Tag(*tag.split("-", 2)) for tag in interpreter.tags]
+    environment = marker_environment(interpreter)
+    selected = []
+    try:
+        for package, source in pylock.select(
+            environment=environment,  # type: ignore[arg-type]  # a TypedDict of the same keys
+            tags=tags,
+            extras=extras,
+            dependency_groups=groups or None,
+        ):
+            line = line_of[id(package)]
+            try:
+                selected.append(_requirement(document, package, source, line, frozenset(tags)))
+            except ValueError as error:
+                problems.add(document.path, line, f"{package.name} {error}")
+    except PylockSelectError as error:
+        # Its message names `packages[3]`; a line says more.
+        message = f"nothing can be selected for {describe(interpreter)}: {error};"
+        message += " lock it for that, or change `python`"
+        problems.add(document.path, _line_of(str(error), document.lines), message)
+    except (UndefinedEnvironmentName, ValueError, RecursionError) as error:
+        problems.add(
+            document.path, None, f"a marker cannot be evaluated for {describe(interpreter)}: {error}"
+        )
+    return selected
+
+
+def _check_names(
+    key: str, wanted: Sequence[str], known: Sequence[str] | None, document: PylockFile, problems: Problems
+) -> None:
+    there = {canonicalize_name(each) for each in known or ()}
+    unknown = sorted(each for each in wanted if canonicalize_name(each) not in there)
+    if unknown:
+        message = (
+            f"`[build] {key}` names {', '.join(unknown)}; the file has {', '.join(known or ()) or 'none'}"
+        )
+        problems.add(document.path, None, message)
+
+
+def _requirement(
+    document: PylockFile, package: Package, source: _Source, line: int, tags: frozenset[Tag]
+) -> Requirement:
+    """Make a selected file a requirement.
+
+    Raises:
+        ValueError: It is refused; the message goes on after the package's name.
+    """
+    _check_source(source, package.name, document)
+    assert not isinstance(source, PackageVcs | PackageDirectory)
+    url, filename = _locate(source, document.path)
+    artifact = parse_filename(filename)
+    if artifact.name != package.name:
+        raise ValueError(f"is not what {quote(filename)} holds, which is {artifact.name}")
+    if (
+        isinstance(source, PackageArchive)
+        and artifact.is_wheel
+        and not parse_wheel_filename(filename)[3] & tags
+    ):
+        raise ValueError(f"has only {quote(filename)}, which is for another interpreter or platform")
+    requirement = Requirement(
+        name=package.name,
+        version=str(package.version) if package.version else artifact.version,
+        marker=str(package.marker) if package.marker else None,
+        hashes=check_hashes(_hashes(source.hashes)),
+        url=url,
+        text="",
+        file=document.path,
+        line=line,
+    )
+    # The marker holds, which `extras` and groups may have decided; pip knows neither.
+    return replace(requirement, text=direct_text(replace(requirement, marker=None)))

@@ -1,0 +1,278 @@
+"""Strict, hash-pinned `requirements.txt`: files, what they include, and their options.
+
+Where pip shrugs (a hash that belongs to no requirement, text after the options, a comment that swallows the
+next line), this refuses.
+
+Source: pip's "Requirements File Format".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from packaging.markers import Marker, UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement
+
+from venvship.model.lockfiles.line_options import (
+    FLAGS,
+    FORMATS,
+    INCLUDES,
+    REFUSED,
+    TAKING_VALUE,
+    WHERE_FROM,
+    check_formats,
+    read_hash,
+    read_options,
+    source_option,
+)
+from venvship.model.lockfiles.pinned_line import parse_requirement
+from venvship.model.lockfiles.requirement import (
+    URL,
+    Problems,
+    Requirement,
+    describe,
+    marker_environment,
+    quote,
+)
+from venvship.model.lockfiles.requirement_lines import (
+    MAX_BYTES,
+    MAX_LINE,
+    LogicalLine,
+    RefusedError,
+    UnhashedError,
+    decode,
+    logical_lines,
+    refuse,
+    refuse_foreign,
+    split_options,
+)
+
+if TYPE_CHECKING:
+    from venvship.model.interpreter import Interpreter
+
+# Characters that make a reviewer see something else than pip: line separators that are not line ends in an
+# editor (pip splits at them), terminal controls, and what reverses the direction of text.
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+@dataclass(slots=True)
+class RequirementsReader:
+    """Reads requirements files and what they include, and collects what is wrong with them.
+
+    Args:
+        read: Returns a file's bytes; raises `OSError`.
+        sdists: `[build] sdists`.
+        problems: Where problems go.
+
+    Attributes:
+        requirements: In the order of the files.
+        options: Lines about where from, for pip; in order, since a later `--index-url` overrides.
+        files: Absolute path and bytes of every file, in reading order, each once.
+    """
+
+    read: Callable[[str], bytes]
+    sdists: Collection[str]
+    problems: Problems
+    requirements: list[Requirement] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    _including: list[str] = field(default_factory=list)
+    _formats: list[tuple[str, int, str, str]] = field(default_factory=list)
+    _unhashed: tuple[int, str] | None = None
+    _orphans: bool = False
+
+    def finish(self) -> None:
+        """Check what only all files together can tell. Call once, after the last `take`."""
+        if not self.requirements and not self.problems.found:
+            self.problems.add(self.problems.path, None, "it holds no requirement; nothing would be installed")
+        check_formats(self._formats, self.sdists, self.problems)
+        self._check_duplicates()
+
+    def take(self, path: str, data: bytes) -> None:
+        """Take a file's requirements and options, and those of the files it includes.
+
+        Args:
+            path: Absolute.
+            data: Its bytes.
+        """
+        self.files[path] = data
+        total = sum(map(len, self.files.values()))
+        if total > MAX_BYTES:
+            self.problems.add(
+                path, None, f"{total:,} bytes: a lockfile has at most {MAX_BYTES:,}; this is something else"
+            )
+            return
+        text = self._decode(path, data)
+        if text is None:
+            return
+        self._including.append(path)
+        for line in logical_lines(text):
+            if self.problems.enough:
+                break
+            try:
+                self._take_line(path, line)
+            except RefusedError as error:
+                self._note_unhashed(path)
+                self.problems.add(path, line.number, str(error))
+        self._note_unhashed(path)
+        self._including.pop()
+
+    def _decode(self, path: str, data: bytes) -> str | None:
+        foreign = refuse_foreign(path)
+        if foreign:
+            self.problems.add(path, None, foreign)
+            return None
+        text = decode(path, data, self.problems)
+        if text is None:
+            return None
+        text = text.replace("\r\n", "\n")
+        hidden = _HIDDEN.search(text)
+        if hidden:
+            number = text.count("\n", 0, hidden.start()) + 1
+            code = f"U+{ord(hidden[0]):04X}"
+            self.problems.add(path, number, f"the control character {code} in it; a lockfile is plain text")
+            return None
+        return text
+
+    def _take_line(self, path: str, line: LogicalLine) -> None:
+        if len(line.text) > MAX_LINE:
+            refuse(f"a line of {len(line.text):,} characters; this is not a lockfile")
+        if line.hides:
+            refuse("a comment hides the lines that this one is continued with; put it on a line of its own")
+        if line.text.endswith("\\"):
+            refuse("a backslash with space after it does not continue a line; remove the space")
+        text, words = split_options(line.text)
+        options = list(read_options(words))
+        is_orphan = not text.strip() and all(name == "--hash" for name, _ in options)
+        if is_orphan:
+            self._take_orphans()
+            return
+        self._orphans = False
+        if text.strip():
+            self._note_unhashed(path)
+            self._take_requirement(path, line, text.strip(), options)
+        else:
+            self._note_unhashed(path)
+            for name, value in options:
+                self._take_option(path, line.number, name, value)
+
+    def _take_orphans(self) -> None:
+        self._unhashed = None
+        if not self._orphans:
+            self._orphans = True
+            refuse(
+                "a --hash that belongs to no requirement, and pip would drop it: the line above must end in a"
+                " backslash, with nothing after that, and no comment may stand between"
+            )
+
+    def _note_unhashed(self, path: str) -> None:
+        """Report a requirement without hashes, once the next line turned out not to be its lost hashes."""
+        if self._unhashed is not None:
+            self.problems.add(path, *self._unhashed)
+            self._unhashed = None
+
+    def _take_requirement(
+        self, path: str, line: LogicalLine, text: str, options: Sequence[tuple[str, str | None]]
+    ) -> None:
+        hashes = [read_hash(name, value) for name, value in options]
+        if "\t" in text:
+            refuse(f"a tab in {quote(text)}, where pip wants spaces")
+        try:
+            requirement = parse_requirement(line, text, hashes, file=path, sdists=self.sdists)
+        except UnhashedError as error:
+            self._unhashed = (line.number, str(error))
+            return
+        except RecursionError:
+            refuse(f"cannot read {quote(text)}: it is nested too deeply")
+        except InvalidRequirement as error:
+            refuse(f"cannot read {quote(text)} as NAME==VERSION: {_reason(error)}")
+        except ValueError as error:
+            refuse(f"cannot read {quote(text)}: {_reason(error)}")
+        self.requirements.append(requirement)
+
+    def _take_option(self, path: str, number: int, name: str, value: str | None) -> None:
+        if name in TAKING_VALUE and not value:
+            refuse(f"{name} needs a value")
+        if name in FLAGS and value is not None:
+            refuse(f"{name} takes no value")
+        if name in FLAGS:
+            self.options.append(name)
+        elif name in WHERE_FROM:
+            self.options.append(source_option(WHERE_FROM[name], value or "", os.path.dirname(path)))
+        elif name in FORMATS:
+            self._formats += [(path, number, name, each.strip()) for each in (value or "").split(",")]
+        elif name in INCLUDES:
+            self._include(path, value or "")
+        elif name in REFUSED:
+            refuse(f"{name}: {REFUSED[name]}")
+        elif name == "--hash":
+            refuse("a --hash among other options belongs to no requirement")
+        elif name:
+            refuse(f"{quote(name)} is not an option that venvship knows in a lockfile; remove it")
+        else:
+            refuse(f"{quote(value or '')} stands after an option; options go on lines of their own")
+
+    def _include(self, path: str, target: str) -> None:
+        if URL.match(target):
+            refuse(f"-r {quote(target)}: only local files can be included")
+        included = os.path.normpath(os.path.join(os.path.dirname(path), target))
+        if included in self._including:
+            chain = " → ".join(os.path.basename(each) for each in [*self._including, included])
+            refuse(f"-r {quote(target)} includes itself: {chain}")
+        if included in self.files:
+            return
+        if len(self._including) > 50:
+            refuse(f"-r {quote(target)}: files included more than 50 deep")
+        try:
+            data = self.read(included)
+        except OSError as error:
+            refuse(f"-r {quote(target)}: {included} cannot be read: {error.strerror or error}")
+        except UnicodeEncodeError:
+            refuse(f"-r {quote(target)}: not a file name in this locale")
+        self.take(included, data)
+
+    def _check_duplicates(self) -> None:
+        """Refuse two pins that no interpreter could tell apart. Others are decided when it is known."""
+        seen: dict[tuple[str, str | None], Requirement] = {}
+        for requirement in self.requirements:
+            first = seen.setdefault((requirement.name, requirement.marker), requirement)
+            if first is not requirement:
+                self.problems.add(requirement.file, requirement.line, _pinned_twice(requirement, first))
+
+
+def _pinned_twice(requirement: Requirement, first: Requirement) -> str:
+    where = "" if first.file == requirement.file else f"{first.file} "
+    return (
+        f"{requirement.name} is pinned twice: {requirement.version} here and {first.version} in"
+        f" {where}line {first.line}; keep one"
+    )
+
+
+def _reason(error: ValueError) -> str:
+    return quote(str(error).partition("\n")[0]).strip("`")
+
+
+def select_by_marker(
+    requirements: Sequence[Requirement], interpreter: Interpreter, problems: Problems
+) -> list[Requirement]:
+    """Choose the requirements whose marker holds for the interpreter, and note two pins of one name."""
+    environment = marker_environment(interpreter)
+    selected: dict[str, Requirement] = {}
+    for requirement in requirements:
+        try:
+            wanted = requirement.marker is None or Marker(requirement.marker).evaluate(environment)
+        except (UndefinedEnvironmentName, ValueError, RecursionError) as error:
+            message = f"{requirement.name}: cannot evaluate its marker for {describe(interpreter)}: {error}"
+            problems.add(requirement.file, requirement.line, message)
+            continue
+        if not wanted:
+            continue
+        first = selected.setdefault(requirement.name, requirement)
+        if first is not requirement:
+            message = f"{_pinned_twice(requirement, first)}; both markers hold for {describe(interpreter)}"
+            problems.add(requirement.file, requirement.line, message)
+    return list(selected.values())

@@ -1,0 +1,149 @@
+"""Build a release of this root: a fresh id, the build itself, and the journal's word that it is sealed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from venvship.errors import BuildError, InterruptedByError
+from venvship.model.history import EventName
+from venvship.model.progress import Progress
+from venvship.model.release import Manifest, new_release_id
+from venvship.model.settings import Settings
+from venvship.operations.planning import recorded_interpreter
+from venvship.operations.planning.environment import Environment
+from venvship.system import files
+from venvship.system.mutex import shared
+from venvship.workspace.workspace import Workspace
+
+STORE_WAIT: Final = 300.0
+"""Seconds to wait for a clean-up of the store, which is short, and which nobody could wait for by hand."""
+
+
+def build_release(
+    workspace: Workspace, settings: Settings, environment: Environment, *, message: str, progress: Progress
+) -> str:
+    """Build and seal a release, and say so in the journal; only then is it one.
+
+    The caller holds build.mutex. What the build warns about becomes a warning of the command.
+
+    Args:
+        workspace: The root.
+        settings: Where the store is, and how to build.
+        environment: What to build.
+        message: The person's, for the manifest and the journal.
+        progress: Hears of the build's phases.
+
+    Returns:
+        The release's id.
+
+    Crash: a directory without a `sealed` line in the journal, which is debris; a lease and a log of it.
+
+    Raises:
+        BuildError: It could not be built; journalled, and nothing of it is left but its log.
+        InterpreterError: The interpreter does not run any more, or is another one.
+        InterruptedByError: A signal came.
+        StateError: The journal is damaged.
+        OSError: Something of the root could not be written.
+    """
+    release_id = _fresh_id(workspace)
+    try:
+        manifest = _build(workspace, settings, environment, release_id, message=message, progress=progress)
+    except BuildError as error:
+        _forget(workspace, release_id)
+        workspace.record_if_possible(
+            EventName.BUILD_FAILED,
+            release=None,
+            reason=error.message.splitlines()[0],
+            facts={"environment_digest": environment.digest, "slug": error.slug},
+        )
+        raise
+    except InterruptedByError as error:
+        _forget(workspace, release_id)
+        said = f"{error.message} while building; nothing of the release is left"
+        raise InterruptedByError(error.signum, said) from error
+    except BaseException:
+        _forget(workspace, release_id)
+        raise
+    workspace.record(
+        EventName.SEALED,
+        release=release_id,
+        reason=message,
+        facts={
+            "environment_digest": manifest.environment_digest,
+            "lockfile_sha256": manifest.lockfile_sha256,
+            "tree_digest": manifest.tree_digest,
+        },
+    )
+    for warning in manifest.warnings:
+        workspace.warn(warning["slug"], warning["message"])
+    return release_id
+
+
+def _build(
+    workspace: Workspace,
+    settings: Settings,
+    environment: Environment,
+    release_id: str,
+    *,
+    message: str,
+    progress: Progress,
+) -> Manifest:
+    runtime, layout = workspace.runtime, workspace.layout
+    with recorded_interpreter.asking_again(workspace, environment.interpreter) as answer:
+        # The build layer imports virtualenv and installer, which no other command needs.
+        from venvship.building.builder import build
+        from venvship.building.request import BuildRequest
+        from venvship.building.store.roots import register_root
+        from venvship.building.store.store import Store
+        from venvship.building.supply import check_room
+
+        store = Store(str(layout.path / settings.store))
+        request = BuildRequest(
+            release_id=release_id,
+            release_path=str(layout.release(release_id)),
+            root_path=str(layout.path),
+            created_at=runtime.clock(),
+            interpreter=environment.interpreter,
+            lockfile=environment.lockfile,
+            selected=environment.selected,
+            environment_digest=environment.digest,
+            inputs=environment.inputs,
+            build=settings.build,
+            link=settings.link,
+            message=message,
+            lease_path=str(layout.lease(release_id)),
+        )
+        store.prepare()
+        with shared(
+            store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received
+        ):
+            # Only now: without the mutex, a clean-up might take away what this has just found in the store.
+            # And before the answer is here: an estimate can go by what was known of the interpreter.
+            check_room(request, store)
+            request = replace(request, interpreter=answer())
+            files.make_directory(layout.log(release_id), 0o700)
+            workspace.make_lease(release_id)
+            # Before there is a release that a clean-up on behalf of another root would have to know.
+            register_root(store, str(layout.path))
+            return build(
+                request,
+                store,
+                environ=runtime.environ,
+                signals=runtime.signals,
+                log_dir=str(layout.log(release_id)),
+                progress=progress,
+            )
+
+
+def _forget(workspace: Workspace, release_id: str) -> None:
+    """Remove what a failed build leaves outside its candidate, which `build` removes itself."""
+    files.remove_name(workspace.layout.lease(release_id))
+
+
+def _fresh_id(workspace: Workspace) -> str:
+    layout = workspace.layout
+    while True:
+        release_id = new_release_id(workspace.runtime.clock(), workspace.runtime.token())
+        if not layout.release(release_id).exists() and not layout.log(release_id).exists():
+            return release_id

@@ -1,0 +1,131 @@
+"""What a lockfile means here: the selected requirements and the interpreter, as one environment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from venvship._version import __version__
+from venvship.model.interpreter import Interpreter
+from venvship.model.release import Manifest, digest
+from venvship.model.settings import Settings
+from venvship.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from venvship.model.lockfiles.lockfile import Lockfile
+    from venvship.model.lockfiles.requirement import Requirement
+
+
+class Environment(NamedTuple):
+    """What is to be installed, and for what.
+
+    Attributes:
+        lockfile: As it was read.
+        selected: What of it applies to the interpreter.
+        interpreter: The root's.
+        digest: Equal digests make equal releases.
+        inputs: What the digest follows from; equal inputs have equal digests, see `is_of`.
+    """
+
+    lockfile: Lockfile
+    selected: tuple[Requirement, ...]
+    interpreter: Interpreter
+    digest: str
+    inputs: str
+
+
+def lockfile_paths(workspace: Workspace, settings: Settings) -> tuple[str, ...]:
+    """Where the settings say that the lockfile is; absolute."""
+    return tuple(str(workspace.layout.path / name) for name in settings.lockfile)
+
+
+def read_file(path: str) -> bytes:
+    """Read a file whole: where a lockfile comes from unless it is somewhere else.
+
+    Raises:
+        OSError: As the kernel gave it.
+    """
+    return Path(path).read_bytes()
+
+
+def read_environment(
+    paths: Sequence[str],
+    settings: Settings,
+    interpreter: Interpreter,
+    *,
+    read: Callable[[str], bytes] = read_file,
+) -> Environment:
+    """Read a lockfile for an interpreter.
+
+    Args:
+        paths: Absolute; several requirements files, or one of either kind.
+        settings: What may be built, and which extras are wanted.
+        interpreter: The root's.
+        read: Returns a file's bytes; raises `OSError`. For a lockfile that is not written yet.
+
+    Raises:
+        LockfileError: It is refused, or missing.
+    """
+    # Late: reading a lockfile takes more imports than finding out that it is the one that is live.
+    from venvship.model.lockfiles.lockfile import environment_digest, read_lockfile, select
+
+    build = settings.build
+    lockfile = read_lockfile(paths, read=read, sdists=build.sdists)
+    selected = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
+    return Environment(
+        lockfile=lockfile,
+        selected=selected,
+        interpreter=interpreter,
+        digest=environment_digest(selected, interpreter, _build_facts(settings)),
+        inputs=_inputs(paths[0], lockfile.sha256, settings, interpreter),
+    )
+
+
+def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpreter: Interpreter) -> bool:
+    """Whether a release was made from these very inputs, so that its environment is the one they ask for.
+
+    Cheaper than `read_environment`, which need not be called then. `False` says nothing: the release may be
+    of an older venvship, the lockfile another one that means the same, or one that includes other files.
+
+    Args:
+        manifest: The release's.
+        paths: As for `read_environment`.
+        settings: As for `read_environment`.
+        interpreter: The root's.
+    """
+    if not manifest.inputs or len(paths) != 1:
+        return False
+    try:
+        sha256 = hashlib.sha256(read_file(paths[0])).hexdigest()
+    except OSError:
+        return False
+    return manifest.inputs == _inputs(paths[0], sha256, settings, interpreter)
+
+
+def _inputs(path: str, sha256: str, settings: Settings, interpreter: Interpreter) -> str:
+    """Digest everything that has a say in what a lockfile means, venvship's own reading of it included."""
+    return digest(
+        {
+            "venvship": __version__,
+            "name": os.path.basename(path),
+            "lockfile": sha256,
+            "interpreter": interpreter.to_json(),
+            "build": dict(_build_facts(settings)),
+        }
+    )
+
+
+def _build_facts(settings: Settings) -> Mapping[str, object]:
+    """The settings that change what is built; how it is linked or how long a fetch may take do not."""
+    build = settings.build
+    return {
+        "sdists": sorted(build.sdists),
+        "optimize": sorted(build.optimize),
+        "overlap": sorted(build.overlap),
+        "bad_record": sorted(build.bad_record),
+        "extras": sorted(build.extras),
+        "groups": sorted(build.groups),
+    }

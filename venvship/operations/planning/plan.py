@@ -1,0 +1,98 @@
+"""What a release does about the environment that the lockfile asks for: the table, as code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from venvship.errors import HeldError
+from venvship.model.history import History, Hold
+from venvship.model.release import State
+from venvship.model.settings import Settings, health_digest
+from venvship.operations.planning.environment import Environment
+from venvship.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do about an environment.
+
+    Attributes:
+        action: `unchanged` (it is current's), `reactivate` an intact release of it, `build`, or `refuse`.
+        release_id: The release that is current, or to be promoted again.
+        hold: What refuses it.
+    """
+
+    action: Literal["unchanged", "reactivate", "build", "refuse"]
+    release_id: str | None = None
+    hold: Hold | None = None
+
+
+def plan(
+    workspace: Workspace,
+    history: History,
+    settings: Settings,
+    environment: Environment,
+    *,
+    rebuild: bool = False,
+    force: bool = False,
+    upgrade: bool = False,
+) -> Plan:
+    """Decide.
+
+    Args:
+        workspace: The root; reads only.
+        history: The folded journal.
+        settings: Whose checks and hooks a refusal is held against.
+        environment: What the lockfile asks for.
+        rebuild: Build even if there is an intact release of this environment.
+        force: Go on even if the environment is bad or held.
+        upgrade: Whether we made the lockfile ourselves: that it is another one lifts no hold then.
+    """
+    current = workspace.layout.current()
+    record = history.records.get(current) if current else None
+    if record and record.environment_digest == environment.digest and not rebuild:
+        return Plan(action="unchanged", release_id=current)
+    hold = history.root_hold if workspace.runtime.unattended else None
+    if hold is not None and hold_applies(hold, environment.digest, upgrade=upgrade):
+        return Plan(action="refuse", hold=hold)
+    refusal = history.refusal(environment.digest, health_digest(settings))
+    if refusal is not None and not force:
+        return Plan(action="refuse", hold=refusal)
+    intact = None if rebuild else _intact(workspace, history, environment.digest)
+    return Plan(action="reactivate", release_id=intact) if intact else Plan(action="build")
+
+
+def hold_applies(hold: Hold, environment_digest: str, *, upgrade: bool) -> bool:
+    """Whether a hold of the root is one of this environment, where nobody is there.
+
+    A lockfile of another environment, written by somebody else, is a decision that came after the hold; one
+    that we made ourselves (`upgrade`) is none.
+    """
+    return upgrade or not hold.is_overtaken(environment_digest)
+
+
+def refused(hold: Hold) -> HeldError:
+    """The error that a hold stands for: since when, why, and how to go on."""
+    since = f"held since {hold.since:%Y-%m-%d %H:%M} UTC"
+    if hold.scope == "root":
+        return HeldError(
+            f"{since} by {hold.by}: {hold.reason}", hint="to allow unattended releases again: venvship unhold"
+        )
+    return HeldError(
+        f"{since}: this lockfile was released as {hold.release} and was bad: {hold.reason}",
+        hint="change the lockfile, or go on anyway: venvship release --force",
+    )
+
+
+def _intact(workspace: Workspace, history: History, environment: str) -> str | None:
+    """The newest release of an environment that could be promoted again."""
+    for release_id in workspace.releases(history):
+        record = history.records[release_id]
+        if (
+            record.environment_digest == environment
+            and record.state in {State.SEALED, State.PROVEN}
+            and not workspace.problem(release_id)
+        ):
+            return release_id
+    return None

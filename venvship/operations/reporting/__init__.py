@@ -1,0 +1,1 @@
+"""Read-only commands: they take no mutex and write nothing."""

@@ -1,0 +1,78 @@
+"""What monitoring asks of a root: `status`, and what can be counted besides. It reads, and takes no mutex."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from venvship.model.history import Event, EventName
+from venvship.model.release import State
+from venvship.operations.reporting.report import Status, left_over, status
+from venvship.system import space
+from venvship.workspace.workspace import Notice, Workspace
+
+OUTCOMES: Final = (
+    EventName.PROMOTED,
+    EventName.ROLLED_BACK,
+    EventName.ROLLBACK_FAILED,
+    EventName.REJECTED,
+    EventName.SUPERSEDED,
+    EventName.BUILD_FAILED,
+)
+"""What may come of a release, an update, a promotion or a rollback. What changes nothing writes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A root in figures.
+
+    Attributes:
+        status: What `status` says.
+        states: How many releases there are in each state.
+        debris: How many left-overs there are below `releases/`.
+        last_outcome: The last event of those in `OUTCOMES`; `None` before the first.
+        journal_damaged: Whether the journal is damaged, or has lost what is live.
+        journal_torn: Whether its last line is torn, as a crash leaves it.
+        used_bytes: What is taken on the root's file system.
+        available_bytes: What the caller may still use there.
+        warnings: What `status` warns of.
+    """
+
+    status: Status
+    states: Mapping[State, int]
+    debris: int
+    last_outcome: Event | None
+    journal_damaged: bool
+    journal_torn: bool
+    used_bytes: int
+    available_bytes: int
+    warnings: tuple[Notice, ...]
+
+
+def measure(workspace: Workspace) -> Measurement:
+    """Look at a root and count.
+
+    Whatever is wrong becomes a figure, as it becomes a warning of `status`.
+
+    Raises:
+        RootError: The root, or a folder in it, cannot be read at all.
+    """
+    found = status(workspace)
+    history = workspace.history_for_reading()
+    events = workspace.read_journal().events
+    counts = Counter(history.state(name) for name in workspace.releases(history))
+    slugs = {notice.slug for notice in workspace.warnings}
+    room = space.usage(workspace.layout.path)
+    return Measurement(
+        status=found,
+        states={state: counts[state] for state in State},
+        debris=len(left_over(workspace, history)),
+        last_outcome=next((event for event in reversed(events) if event.event in OUTCOMES), None),
+        journal_damaged="journal-damaged" in slugs,
+        journal_torn="journal-torn" in slugs,
+        used_bytes=room.used,
+        available_bytes=room.available,
+        warnings=tuple(workspace.warnings),
+    )

@@ -1,0 +1,276 @@
+"""`status`, `list`, `show`, `history`, `diff`: they read. No mutex, no repair, nothing written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import islice
+from types import MappingProxyType
+from typing import NamedTuple
+
+from venvship.errors import VenvshipError
+from venvship.model.history import Event, History, Hold
+from venvship.model.release import Package, PackageDiff, diff_packages
+from venvship.model.settings import Settings, health_digest
+from venvship.root import RootLayout
+from venvship.system import proc
+from venvship.workspace import underway
+from venvship.workspace.workspace import ReleaseView, Workspace
+
+
+class Status(NamedTuple):
+    """What whoever is called at night asks.
+
+    Attributes:
+        name: The application.
+        root: The root's path.
+        current: What is live.
+        live_since: The event that made it live, for since when, by whom and why; `None` if unknown.
+        previous: Where a rollback would go.
+        held: The hold that applies.
+        operation: What is under way.
+        recover: Whether an operation was interrupted and waits for recovery.
+        releases: How many releases there are.
+        way_back: How the packages would change by a rollback; `None` if there is none.
+        lockfile_changed: Whether the lockfile on disk is another one than what is live was built from.
+        old_processes: By release that is not live, the numbers of the processes that hold its lease.
+        fine: Whether there was nothing to warn about.
+    """
+
+    name: str
+    root: str
+    current: ReleaseView | None
+    live_since: Event | None
+    previous: ReleaseView | None
+    held: Hold | None
+    operation: underway.Operation | None
+    recover: bool
+    releases: int
+    way_back: PackageDiff | None = None
+    lockfile_changed: bool = False
+    old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    fine: bool = True
+
+
+class Listing(NamedTuple):
+    """All releases, newest first, and the directories that are none."""
+
+    releases: tuple[ReleaseView, ...]
+    debris: tuple[str, ...]
+
+
+class Details(NamedTuple):
+    """One release in full."""
+
+    release: ReleaseView
+    packages: tuple[Package, ...]
+    python: Mapping[str, str]
+    warnings: tuple[Mapping[str, str], ...]
+    events: tuple[Event, ...]
+
+
+class Comparison(NamedTuple):
+    """Two releases, and how the packages of the second differ from those of the first."""
+
+    before: str
+    after: str
+    diff: PackageDiff
+
+
+def status(workspace: Workspace) -> Status:
+    """Answer: what is live, since when and why; what would a rollback do; is anything off?
+
+    Whatever is wrong becomes a warning: this command is for finding out.
+    """
+    flocks = proc.Flocks()
+    history, current = _together(workspace)
+    layout = workspace.layout
+    previous = layout.previous()
+    if current is not None and not layout.release(current).is_dir():
+        workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
+        current = None
+    operation = underway.under_way(layout)
+    running = operation is not None and operation.running
+    if not running and history.intent is None and current is not None and current != history.expected:
+        workspace.warn(
+            "current-observed", f"current was switched by somebody else; expected {history.expected}"
+        )
+    interrupted = history.intent is not None and not running
+    if interrupted:
+        workspace.warn(
+            "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
+        )
+    view = workspace.view(current, history) if current else None
+    if view is not None and not view.usable[0]:
+        workspace.warn("current-unusable", f"{view.id}: {view.usable[1]}")
+    back = workspace.view(previous, history) if previous and layout.release(previous).is_dir() else None
+    settings = _settings(workspace)
+    return Status(
+        name=settings.name if settings else layout.path.name,
+        root=str(layout.path),
+        current=view,
+        live_since=_since(history, current),
+        previous=back,
+        held=_applying_hold(workspace, history, settings),
+        operation=operation,
+        recover=interrupted,
+        releases=len(workspace.releases(history)),
+        way_back=_way_back(workspace, view, back),
+        lockfile_changed=_lockfile_changed(workspace, settings, view),
+        old_processes=_old_processes(layout, current, flocks),
+        fine=not workspace.warnings,
+    )
+
+
+def list_releases(workspace: Workspace) -> Listing:
+    """All releases, newest first."""
+    history, current = _together(workspace)
+    views = workspace.views(workspace.releases(history), history, current=current)
+    debris = left_over(workspace, history)
+    return Listing(views, tuple(str(workspace.layout.releases / name) for name in debris))
+
+
+def left_over(workspace: Workspace, history: History) -> list[str]:
+    """Names below `releases/` that are no release; none while one is being built.
+
+    What is being built is a candidate, and not left over from anything.
+    """
+    build = underway.under_way(workspace.layout, "build")
+    return [] if build is not None and build.running else workspace.debris(history)
+
+
+def show(workspace: Workspace, name: str = "current") -> Details:
+    """One release in full.
+
+    Raises:
+        ReleaseError: There is no such release, or its manifest is damaged.
+    """
+    reading = workspace.read_journal()
+    history = workspace.history_for_reading()
+    release_id = workspace.resolve(name, history)
+    manifest = workspace.layout.manifest(release_id)
+    about = tuple(e for e in reading.events if release_id in {e.release, e.facts.get("from")})
+    return Details(
+        release=workspace.view(release_id, history),
+        packages=manifest.packages,
+        python=manifest.python,
+        warnings=manifest.warnings,
+        events=about,
+    )
+
+
+def events(workspace: Workspace, last: int | None = None) -> tuple[Event, ...]:
+    """The journal, newest first.
+
+    Args:
+        workspace: The root.
+        last: How many; all by default.
+    """
+    reading = workspace.read_journal()
+    if reading.damage:
+        workspace.warn(
+            "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
+        )
+    return tuple(islice(reversed(reading.events), last))
+
+
+def diff(workspace: Workspace, before: str, after: str = "current") -> Comparison:
+    """How the packages of one release differ from those of another.
+
+    Raises:
+        ReleaseError: There is no such release, or its manifest is damaged.
+    """
+    history = workspace.history_for_reading()
+    first, second = workspace.resolve(before, history), workspace.resolve(after, history)
+    layout = workspace.layout
+    changes = diff_packages(layout.manifest(first).packages, layout.manifest(second).packages)
+    return Comparison(first, second, changes)
+
+
+def _together(workspace: Workspace) -> tuple[History, str | None]:
+    """The journal, and what is current at that time.
+
+    They are two files. A switch may come between the one look and the other; then a second one finds them to
+    agree, unless a switch is under way, or was made by hand.
+    """
+    history, current = workspace.history_for_reading(), _current(workspace)
+    if current != history.expected:
+        history, current = workspace.history_for_reading(), _current(workspace)
+    return history, current
+
+
+def _current(workspace: Workspace) -> str | None:
+    try:
+        return workspace.layout.current()
+    except VenvshipError as error:
+        workspace.warn(error.slug, error.message)
+        return None
+
+
+def _settings(workspace: Workspace) -> Settings | None:
+    try:
+        return workspace.settings()
+    except VenvshipError as error:
+        workspace.warn(error.slug, error.message)
+        return None
+
+
+def _way_back(
+    workspace: Workspace, current: ReleaseView | None, previous: ReleaseView | None
+) -> PackageDiff | None:
+    if current is None or previous is None:
+        return None
+    try:
+        manifests = [workspace.layout.manifest(view.id) for view in (current, previous)]
+    except VenvshipError:
+        return None  # `usable` of the one or the other says it
+    return diff_packages(manifests[0].packages, manifests[1].packages)
+
+
+def _lockfile_changed(workspace: Workspace, settings: Settings | None, current: ReleaseView | None) -> bool:
+    """Compare the lockfile by its bytes: parsing it would take longer than all the rest.
+
+    What is made of several files is not looked at.
+    """
+    if settings is None or current is None or len(settings.lockfile) != 1:
+        return False
+    try:
+        raw = (workspace.layout.path / settings.lockfile[0]).read_bytes()
+    except OSError:
+        return False  # there may be none until the next release
+    includes = b"\n-r" in raw or b"\n--requirement" in raw or raw.startswith((b"-r", b"--requirement"))
+    return not includes and hashlib.sha256(raw).hexdigest() != current.lockfile_sha256
+
+
+def _old_processes(
+    layout: RootLayout, current: str | None, flocks: proc.Flocks
+) -> dict[str, tuple[int, ...]]:
+    folder = layout.leases
+    leases = {f"{folder}/{name}": name for name in layout.sealed() if name != current}
+    return {leases[path]: pids for path, pids in flocks.holders(leases).items()}
+
+
+def _since(history: History, current: str | None) -> Event | None:
+    if current is None or not history.switches:
+        return None
+    last = history.switches[-1]
+    return last if last.release == current else None
+
+
+def _applying_hold(workspace: Workspace, history: History, settings: Settings | None) -> Hold | None:
+    """The root's hold; otherwise that of the environment which the lockfile on disk means here.
+
+    Only where an environment is held is the lockfile read: `status` is asked often and must answer at once.
+    """
+    if history.root_hold is not None or not history.environment_holds or settings is None:
+        return history.root_hold
+    from venvship.operations.planning.environment import lockfile_paths, read_environment
+
+    try:
+        known = workspace.layout.interpreter()
+        if known is None:
+            return None
+        environment = read_environment(lockfile_paths(workspace, settings), settings, known[1]).digest
+    except VenvshipError:
+        return None  # whatever is wrong with the lockfile, `release` says it
+    return history.refusal(environment, health_digest(settings))

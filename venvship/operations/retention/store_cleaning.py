@@ -1,0 +1,256 @@
+"""Cleaning the store after a prune: what no release of any of its roots names goes, after a while.
+
+Nothing breaks if too much goes: a release has names of its own for all of its files. The next build of what
+went has to fetch it again, and `repair` has less to repair from. See ADR 9.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from venvship.building.store.cleaning import (
+    bytecode_thing,
+    contents,
+    describe,
+    drop,
+    read_notes,
+    wheel_thing,
+    write_notes,
+)
+from venvship.building.store.roots import register_root, registered_roots
+from venvship.building.store.store import Store
+from venvship.errors import BusyError, DiskFullError, InterruptedByError, VenvshipError
+from venvship.model.release import is_release_id
+from venvship.model.settings import Settings
+from venvship.model.unreferenced import Notes, decide_unnamed
+from venvship.root import RootLayout
+from venvship.system import files
+from venvship.system.mutex import shared
+from venvship.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """One thing that went from the store, or would go.
+
+    Attributes:
+        path: Where it was; absolute.
+        what: What it was, for people: the name of a wheel's file, or the path of a root that is gone.
+        reason: Why it went.
+    """
+
+    path: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreResult:
+    """What was done to the store.
+
+    Attributes:
+        path: The store.
+        removed: What went, or would go.
+        waiting: How many wheels, or what is left of them, no release names: they go when that has been so for
+            long enough.
+        freed_bytes: Room that the removal gives back: files that no release has.
+    """
+
+    path: str
+    removed: tuple[Dropped, ...] = ()
+    waiting: int = 0
+    freed_bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Named:
+    """What the releases of all roots name, and why that may not be all.
+
+    Attributes:
+        things: What is named, as `build.store_cleaning` calls it.
+        problems: What cannot be read, and may name anything.
+    """
+
+    things: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+
+_UNNAMED: Final = "named by no release"
+_GONE: Final = "a root that is gone"
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    goes: Mapping[str, Dropped]
+    notes: Notes
+
+
+def clean_store(
+    workspace: Workspace, settings: Settings, *, without: Collection[str] = (), dry_run: bool = False
+) -> StoreResult | None:
+    """Remove from the root's store what no release of any of its roots names, after a grace period.
+
+    No mutex of the root may be held. Whatever goes wrong is a warning: the releases are what matters.
+
+    Crash: everything in the store is whole, or has a temporary name, which the next clean-up removes.
+
+    Args:
+        workspace: The root.
+        settings: Where the store is.
+        without: Releases of this root that name nothing, because they are about to go.
+        dry_run: Only say what would go.
+
+    Returns:
+        What was done; `None` where nothing was looked at: there is no store, somebody else owns it, or it is
+        in use.
+
+    Raises:
+        InterruptedByError: A signal came.
+    """
+    store = Store(str(workspace.layout.path / settings.store))
+    if not _is_ours(store.path):
+        return None
+    try:
+        if dry_run:
+            return _look(workspace, store, without)
+        with shared(store.mutex, name="store", exclusive=True):
+            store.sweep()
+            with contextlib.suppress(DiskFullError):  # what goes makes room; this root is looked at anyway
+                register_root(store, str(workspace.layout.path))
+            return _clean(workspace, store)
+    except BusyError:
+        return None  # a build, or a clean-up for another root; there is a next time
+    except InterruptedByError:
+        raise
+    except (OSError, VenvshipError) as error:
+        text = str(error)
+        if isinstance(error, VenvshipError):
+            text = f"{error.message}. {error.hint}" if error.hint else error.message
+        workspace.warn("store-not-cleaned", f"the store {store.path} was not cleaned: {text}")
+        return None
+
+
+def _is_ours(path: str) -> bool:
+    """Whether the store is there, and ours to clean.
+
+    What root left in another user's store would keep that user out of it.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and os.access(path, os.W_OK | os.X_OK)
+
+
+def _look(workspace: Workspace, store: Store, without: Collection[str]) -> StoreResult:
+    """What a clean-up would do, once the releases `without` are gone. Reads only, and takes no mutex."""
+    decided = _decide(workspace, store, without)
+    if decided is None:
+        return StoreResult(path=store.path)
+    return StoreResult(
+        path=store.path,
+        removed=tuple(decided.goes.values()),
+        waiting=_wheels(decided.notes),
+        freed_bytes=files.own_bytes(dropped.path for dropped in decided.goes.values()),
+    )
+
+
+def _clean(workspace: Workspace, store: Store) -> StoreResult:
+    decided = _decide(workspace, store)
+    if decided is None:
+        return StoreResult(path=store.path)
+    sizes = {thing: files.own_bytes([dropped.path]) for thing, dropped in decided.goes.items()}
+    gone = drop(store, decided.goes, between=workspace.runtime.signals.raise_if_received)
+    # Last: on a full disk, what has gone has made room for it. If not, the old notes serve as well.
+    with contextlib.suppress(DiskFullError):
+        write_notes(store, decided.notes)
+    return StoreResult(
+        path=store.path,
+        removed=tuple(decided.goes[thing] for thing in gone),
+        waiting=_wheels(decided.notes),
+        freed_bytes=sum(sizes[thing] for thing in gone),
+    )
+
+
+def _wheels(notes: Notes) -> int:
+    """How many wheels the notes are about, their bytecode not counted apart."""
+    return len({thing.split("/")[1] for thing in notes.unnamed if not thing.startswith("roots/")})
+
+
+def _decide(workspace: Workspace, store: Store, without: Collection[str] = ()) -> _Decided | None:
+    """Decide what goes; `None`, and a warning, where something cannot be read that may name anything."""
+    roots = registered_roots(store)
+    own = str(workspace.layout.path)
+    named = _Named()
+    present = {
+        root: _add_root(named, root, without if root == own else ()) for root in {own, *roots.values()}
+    }
+    if named.problems:
+        more = f" (and {len(named.problems) - 1} more)" if named.problems[1:] else ""
+        workspace.warn(
+            "store-not-cleaned",
+            f"nothing was removed from the store {store.path}, since something may need it that cannot be "
+            f"read: {min(named.problems)}{more}",
+        )
+        return None
+    goes, notes = decide_unnamed(
+        [*contents(store), *roots],
+        named.things | {entry for entry, root in roots.items() if present[root]},
+        read_notes(store),
+        workspace.runtime.clock(),
+    )
+    dropped = {
+        thing: Dropped(
+            path=os.path.join(store.path, thing),
+            what=roots.get(thing) or describe(store, thing),
+            reason=f"{_GONE if thing in roots else _UNNAMED} since {since:%Y-%m-%d}",
+        )
+        for thing, since in goes.items()
+    }
+    return _Decided(dropped, notes)
+
+
+def _add_root(named: _Named, root: str, without: Collection[str]) -> bool:
+    """Add what the releases of a root name: all that have a manifest, whether or not its journal has them.
+
+    A root that is gone names nothing. It may be on a disk that is not there at the moment; then what only it
+    has goes in the end, and its next build fetches that again. A root that is there and cannot be read, or a
+    release, names what nobody knows.
+
+    Returns:
+        Whether the root is there.
+    """
+    layout = RootLayout(Path(root))
+    try:
+        names = os.listdir(layout.releases)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        named.problems.append(f"{layout.releases}: {error.strerror}")
+        return True
+    for release_id in names:
+        if is_release_id(release_id) and release_id not in without:
+            _add_release(named, layout, release_id)
+    return True
+
+
+def _add_release(named: _Named, layout: RootLayout, release_id: str) -> None:
+    try:
+        manifest = layout.manifest(release_id)
+    except VenvshipError as error:
+        # One without a manifest is debris, or is being removed at this moment.
+        if layout.may_be_sealed(release_id):
+            named.problems.append(error.message)
+        return
+    if manifest.wheels is None:
+        named.problems.append(
+            f"the manifest of {layout.release(release_id)} does not say which wheels it is made of"
+        )
+        return
+    for sha256 in manifest.wheels.values():
+        named.things |= {wheel_thing(sha256), bytecode_thing(sha256, manifest.bytecode)}

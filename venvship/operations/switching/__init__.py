@@ -1,0 +1,1 @@
+"""Move `current` to another release and back, and recover what was interrupted."""

@@ -1,0 +1,71 @@
+"""A lockfile that `update --upgrade` made takes its place on disk once its release is proven.
+
+The release has its bytes, and the journal says where they go; so what a crash left undone is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from venvship.errors import VenvshipError
+from venvship.model.history import EventName, LockfileDue
+from venvship.workspace.workspace import Workspace
+
+
+def put_in_place(workspace: Workspace, release_id: str, due: LockfileDue) -> bool:
+    """Write the lockfile of what is current over the one it was made from, and say so in the journal.
+
+    The caller holds switch.mutex. A lockfile that somebody has written meanwhile stays. What fails is a
+    warning: the release is live and proven, and the next command that recovers tries again.
+
+    Crash: the lockfile is the old or the new one, and the journal says that it is due; recovery goes on.
+
+    Args:
+        workspace: The root.
+        release_id: What is current.
+        due: Where its lockfile goes, and what it replaces.
+
+    Returns:
+        Whether it is settled; otherwise it stays due.
+    """
+    from venvship.operations.lock import write_lockfile  # brings the reader of lockfiles, for this case alone
+
+    named = workspace.layout.path / due.path
+    path = os.path.realpath(named)
+    try:
+        content = lockfile_of(workspace, release_id)
+        there = _sha256(path)
+        if there == due.before:
+            write_lockfile(path, content)
+        elif there != hashlib.sha256(content).hexdigest():
+            workspace.warn(
+                "lockfile-not-replaced",
+                f"{named} was changed by somebody else meanwhile and stays; what is live is locked "
+                f"otherwise, see {workspace.layout.release(release_id)}/.venvship/lockfile",
+            )
+        workspace.record(EventName.LOCKFILE_WRITTEN, release=release_id)
+    except (OSError, VenvshipError) as error:
+        text = error.strerror if isinstance(error, OSError) else error.message
+        workspace.warn(
+            "lockfile-not-replaced", f"could not write {named}: {text}; the next update tries again"
+        )
+        return False
+    return True
+
+
+def lockfile_of(workspace: Workspace, release_id: str) -> bytes:
+    """The lockfile that a release was built from.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return (workspace.layout.release(release_id) / ".venvship" / "lockfile").read_bytes()
+
+
+def _sha256(path: str) -> str | None:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,104 @@
+"""Tell the notify hook how it went. Its failure is a warning: what happened has happened."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from venvship.errors import ProgramNotFoundError
+from venvship.model.release import FORMAT, format_time
+from venvship.model.settings import Settings
+from venvship.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from venvship.operations.switching.recovery import Recovered
+
+EVENTS: Final = {
+    "promoted": "released",
+    "rolled-back": "rolled-back",
+    "rollback-failed": "rollback-failed",
+    "build-failed": "build-failed",
+    "rejected": "rejected",
+    "held": "held",
+    "recovered": "recovered",
+    "prune-failed": "prune-failed",
+}
+"""What the hook hears of, and what that is called in the event that it gets."""
+
+_RECOVERED: Final = {
+    "abandoned": "a promotion was interrupted before its switch, and is dropped",
+    "promoted": "an interrupted operation was finished",
+    "rolled-back": "an interrupted promotion was taken back",
+    "rollback-failed": "an interrupted operation was taken back, and what is live does not pass",
+    "observed": "current had been switched by somebody else",
+}
+
+
+def notify(
+    workspace: Workspace,
+    settings: Settings,
+    outcome: str,
+    *,
+    release: str | None,
+    previous: str | None,
+    reason: str = "",
+) -> None:
+    """Run the notify hook with one JSON object on its standard input.
+
+    Args:
+        workspace: The root.
+        settings: Whose hook.
+        outcome: A key of `EVENTS`.
+        release: The release that it is about, if there is one.
+        previous: What was current before.
+        reason: Why, for people.
+
+    Raises:
+        InterruptedByError: A signal came while it ran.
+    """
+    if settings.hooks.notify is None:
+        return
+    from venvship.health.hooks import run_hook
+
+    current = workspace.layout.current()
+    event: dict[str, Any] = {
+        "format": FORMAT,
+        "event": EVENTS[outcome],
+        "name": settings.name,
+        "root": str(workspace.layout.path),
+        "release": release,
+        "current": current,
+        "previous": previous,
+        "reason": reason,
+        "actor": workspace.runtime.actor,
+        "at": format_time(workspace.runtime.clock()),
+    }
+    context = workspace.context(release or current, previous=previous, event=event["event"])
+    # A byte that is no UTF-8, in what a check printed, is a lone surrogate here, and an escape in JSON.
+    payload = json.dumps(event, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    try:
+        result = run_hook(
+            "notify", settings.hooks.notify, context, timeout=settings.hooks.timeout, stdin=payload
+        )
+    except ProgramNotFoundError as error:
+        workspace.warn("notify-failed", f"the notify hook failed: {error.message}")
+        return
+    if not result.ok:
+        workspace.warn("notify-failed", f"the notify hook failed: {result.output}")
+
+
+def tell_recovered(workspace: Workspace, settings: Settings, recovered: Recovered) -> None:
+    """Tell the hook what recovery did, if it did anything.
+
+    Raises:
+        InterruptedByError: A signal came while it ran.
+    """
+    if recovered.outcome != "clean":
+        notify(
+            workspace,
+            settings,
+            "recovered",
+            release=recovered.current,
+            previous=None,
+            reason=_RECOVERED[recovered.outcome],
+        )

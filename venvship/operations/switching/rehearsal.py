@@ -1,0 +1,68 @@
+"""The trial before the switch: candidate checks, then the prepare hook. `current` is never touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from venvship.errors import RejectedError
+from venvship.health.checks import CheckResult, run_checks
+from venvship.health.hooks import HookResult, find_programs, run_hook
+from venvship.model.history import EventName
+from venvship.model.settings import Settings
+from venvship.operations.switching.trial import failed_required, tell_check
+from venvship.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateTrial:
+    """What was found out about a release before it went live."""
+
+    checks: tuple[CheckResult, ...] = ()
+    prepare: HookResult | None = None
+
+
+def try_candidate(workspace: Workspace, release_id: str, settings: Settings, *, event: str) -> CandidateTrial:
+    """Check a release that is not live yet, and let the prepare hook do its work.
+
+    Args:
+        workspace: The root.
+        release_id: A sealed release.
+        settings: Whose checks and hooks count.
+        event: `"release"` or `"promote"`, for `VENVSHIP_EVENT`.
+
+    Raises:
+        ProgramNotFoundError: A check or hook, live ones included, names a program that is not there.
+        RejectedError: A required check or the hook said no; journalled.
+        InterruptedByError: A signal came.
+    """
+    context = workspace.context(release_id, previous=workspace.layout.current(), event=event)
+    find_programs(settings.hooks, settings.checks, context)
+    chosen = [check for check in settings.checks if check.when == "candidate"]
+    results = run_checks(chosen, context, watch=tell_check(workspace))
+    failed = failed_required(results)
+    if failed is not None:
+        _reject(workspace, release_id, f"check {failed.name!r} failed: {failed.output}", log=failed.name)
+    for result in results:
+        if result.outcome == "failed":
+            workspace.warn(
+                "check-failed", f"check {result.name!r} failed, which is not required: {result.output}"
+            )
+    if settings.hooks.prepare is None:
+        return CandidateTrial(checks=results)
+    with workspace.step("prepare"):
+        hook = run_hook("prepare", settings.hooks.prepare, context, timeout=settings.hooks.timeout)
+    workspace.tell("prepare", hook.output, ok=hook.ok, seconds=hook.seconds)
+    if not hook.ok:
+        _reject(workspace, release_id, f"the prepare hook refused: {hook.output}", log="prepare")
+    return CandidateTrial(checks=results, prepare=hook)
+
+
+def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str) -> NoReturn:
+    workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=cause)
+    raise RejectedError(
+        f"{cause}\n{release_id} was refused before the switch; it is built, and never was live",
+        hint="mend the lockfile, the check or the host, and release again: nothing is built twice",
+        release=release_id,
+        log=str(workspace.layout.log(release_id) / f"{log}.txt"),
+    )
