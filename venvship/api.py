@@ -54,7 +54,7 @@ def default_runtime(
         actor: Who asks, for the journal; by default the user, and who became it with sudo.
         wait: Seconds to wait for a mutex.
         signals: What may interrupt; by default nothing but the exceptions that Python raises.
-        progress: Receives the phases of long operations.
+        progress: Receives the steps of long operations.
         clock: The time, aware; the system's by default.
         syslog: The socket of the system's log; by default what `VENVSHIP_SYSLOG` names, or the usual one.
             Empty: none.

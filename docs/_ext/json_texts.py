@@ -229,7 +229,7 @@ _RELEASE: Final[Keys] = {
     "diff": ("diff", "from `previous` to `release`, or to what a dry run would build"),
     "timings": (
         "numbers by name",
-        "seconds by phase: `fetch`, `import`, `compile`, `assemble`, `seal`, `candidate`, `switch`",
+        "seconds by step: `fetch`, `import`, `compile`, `assemble`, `seal`, `candidate`, `switch`",
     ),
     "lockfile": ("string", "the file that was read"),
     "python": ("string", "the interpreter's full version"),

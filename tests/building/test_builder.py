@@ -31,7 +31,7 @@ from venvship.errors import (
     UnmetDependencyError,
     VenvshipError,
 )
-from venvship.model.progress import Phase, Progress, unwatched
+from venvship.model.progress import Progress, Step, unwatched
 from venvship.model.release import Manifest
 from venvship.model.settings import BuildSettings
 from venvship.system.faults import build_faults
@@ -46,7 +46,7 @@ class Builds:
         self.root = root
         self.environ = environ
         self.signals = Signals()
-        self.phases: list[Phase] = []
+        self.steps: list[Step] = []
         root.mkdir(exist_ok=True)
         self.store = Store(str(root / "store"))
         self.store.prepare()
@@ -65,12 +65,12 @@ class Builds:
             environ=self.environ,
             signals=self.signals,
             log_dir=str(log),
-            progress=progress or self.phases.append,
+            progress=progress or self.steps.append,
         )
 
     def facts(self, name: str) -> Mapping[str, object]:
-        (phase,) = [p for p in self.phases if p.name == name and p.state == "done"]
-        return phase.facts
+        (step,) = [p for p in self.steps if p.name == name and p.state == "done"]
+        return step.facts
 
     def debris(self) -> list[str]:
         """What is left below releases/ and state/."""
@@ -114,7 +114,7 @@ def test_a_lockfile_becomes_a_sealed_release(builds: Builds, shop: Distribution)
         },
     )
     assert builds.debris() == [request.release_id]
-    assert [(p.name, p.state) for p in builds.phases if p.state != "advance"] == [
+    assert [(p.name, p.state) for p in builds.steps if p.state != "advance"] == [
         (name, state)
         for name in ("fetch", "import", "compile", "assemble", "seal")
         for state in ("start", "done")
@@ -122,7 +122,7 @@ def test_a_lockfile_becomes_a_sealed_release(builds: Builds, shop: Distribution)
     assert builds.facts("fetch") == {"wheels": 1, "bytes": shop.path.stat().st_size}
     assert builds.facts("compile")["modules"] == 1
     assert builds.facts("assemble")["copied"] == 0
-    advanced = [p for p in builds.phases if p.state == "advance"]
+    advanced = [p for p in builds.steps if p.state == "advance"]
     assert {p.name for p in advanced} == {"fetch", "import", "compile", "assemble"}
     assert all(p.done <= p.total for p in advanced)
     compiled = [p for p in advanced if p.name == "compile"]
@@ -152,7 +152,7 @@ def test_a_second_release_fetches_nothing_and_shares_every_stored_file(
     first = builds.request([shop], requirements=[pinned(shop)], release_id="20261122T094143Z-0000001")
     second = builds.request([shop], requirements=[pinned(shop)], release_id="20261122T094143Z-0000002")
     one = builds.build(first)
-    builds.phases.clear()
+    builds.steps.clear()
     index.stop()
 
     other = builds.build(second)
@@ -237,7 +237,7 @@ def test_a_build_that_failed_is_not_fetched_again(builds: Builds, wheelhouse: Pa
     needy = build_wheel(wheelhouse, "needy", requires=["nothing-of-that-name"])
     with pytest.raises(UnmetDependencyError):
         builds.build(builds.request([needy], build=BuildSettings(closed=True)))
-    builds.phases.clear()
+    builds.steps.clear()
 
     builds.build(builds.request([needy]))
 
@@ -271,7 +271,7 @@ def test_what_came_first_is_compiled_while_the_rest_is_on_its_way_and_kept_if_th
         watcher.join()
     assert builds.debris() == []
     index.tampered = set()
-    builds.phases.clear()
+    builds.steps.clear()
     manifest = builds.build(request)
     assert builds.facts("fetch")["wheels"] == 1
     assert [package.name for package in manifest.packages] == ["early", "late"]
@@ -286,7 +286,7 @@ def test_a_download_is_gone_once_it_is_in_the_store_and_a_wheel_named_by_its_pat
     )
     downloads: dict[str, list[str]] = {}
 
-    def look(now: Phase) -> None:
+    def look(now: Step) -> None:
         found = (builds.root / "state").rglob("*.whl")
         downloads.setdefault(f"{now.name} {now.state}", [path.name for path in found])
 
@@ -297,12 +297,12 @@ def test_a_download_is_gone_once_it_is_in_the_store_and_a_wheel_named_by_its_pat
     assert theirs.path.exists()
 
 
-@pytest.mark.parametrize("phase", ["fetch", "import", "compile", "assemble", "seal"])
-def test_a_signal_in_any_phase_leaves_nothing_behind(builds: Builds, shop: Distribution, phase: str) -> None:
+@pytest.mark.parametrize("step", ["fetch", "import", "compile", "assemble", "seal"])
+def test_a_signal_in_any_step_leaves_nothing_behind(builds: Builds, shop: Distribution, step: str) -> None:
     request = builds.request([shop])
 
-    def interrupt(now: Phase) -> None:
-        if (now.name, now.state) == (phase, "start"):
+    def interrupt(now: Step) -> None:
+        if (now.name, now.state) == (step, "start"):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with builds.signals.install(), pytest.raises(InterruptedByError):
@@ -314,7 +314,7 @@ def test_a_signal_in_any_phase_leaves_nothing_behind(builds: Builds, shop: Distr
 def test_an_exception_of_any_kind_leaves_nothing_behind(builds: Builds, shop: Distribution) -> None:
     request = builds.request([shop])
 
-    def give_up(now: Phase) -> None:
+    def give_up(now: Step) -> None:
         if (now.name, now.state) == ("seal", "start"):
             raise KeyboardInterrupt
 
@@ -384,4 +384,4 @@ def test_other_faults_name_the_file_and_the_kernels_reason() -> None:
 
 
 def test_a_progress_nobody_watches_takes_everything() -> None:
-    unwatched(Phase(name="fetch", state="start"))
+    unwatched(Step(name="fetch", state="start"))

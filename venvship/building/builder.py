@@ -17,7 +17,7 @@ from venvship.building.tree.candidate import candidate, drop_candidate
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal
 from venvship.model.progress import Progress, Running
-from venvship.model.progress import phase as told
+from venvship.model.progress import step as told
 from venvship.model.release import Manifest
 from venvship.root import SCRATCH_PREFIX
 from venvship.system.faults import build_faults
@@ -26,7 +26,7 @@ from venvship.system.signals import Signals
 
 __all__ = ["Assembled", "BuildRequest", "assemble", "build", "drop_candidate", "seal"]
 
-PhaseContext = Callable[[str], contextlib.AbstractContextManager[Running]]
+StepContext = Callable[[str], contextlib.AbstractContextManager[Running]]
 
 
 def build(
@@ -54,7 +54,7 @@ def build(
         environ: The process environment.
         signals: Looked at between wheels.
         log_dir: An existing directory for the output of the fetch.
-        progress: Hears of the phases `fetch`, `import`, `compile`, `assemble` and `seal`.
+        progress: Hears of the steps `fetch`, `import`, `compile`, `assemble` and `seal`.
         clock: Seconds from any origin, never backwards.
 
     Returns:
@@ -64,7 +64,7 @@ def build(
         BuildError: Something went wrong; see its subclasses.
         InterruptedByError: A signal came.
     """
-    phase: PhaseContext = functools.partial(told, progress, clock)
+    step: StepContext = functools.partial(told, progress, clock)
     scratch = os.path.join(request.root_path, "state", f"{SCRATCH_PREFIX}{request.release_id}")
     try:
         with build_faults("make a directory for temporary files", scratch):
@@ -74,19 +74,19 @@ def build(
             foundation(request, scratch=scratch, environ=environ, signals=signals) as environment,
         ):
             supply = Supply(request, store, scratch=scratch, environ=environ, signals=signals)
-            with phase("fetch") as running:
+            with step("fetch") as running:
                 fetched = supply.fetch(log_dir, running.advance)
                 running.facts |= {"bytes": fetched.size, "wheels": fetched.wheels}
-            with phase("import") as running:
+            with step("import") as running:
                 supply.take_what_is_left(running.advance)
                 running.facts["wheels"] = fetched.wheels
             wheels = supply.wheels()
-            with phase("compile") as running:
+            with step("compile") as running:
                 bytecode = supply.compile(tuple(wheels.values()), running.advance)
                 tag = bytecode_tag(request.interpreter, request.build.optimize)
                 paths = {sha256: store.bytecode_path(sha256, tag) for sha256 in bytecode}
                 running.facts["modules"] = sum(map(len, bytecode.values()))
-            with phase("assemble") as running:
+            with step("assemble") as running:
                 assembled = assemble(
                     request,
                     wheels,
@@ -98,7 +98,7 @@ def build(
                 )
                 running.facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
                 running.facts["copied"] = assembled.linked["copy"]
-            with phase("seal"):
+            with step("seal"):
                 return seal(request, assembled, sync_fd=sync_fd, signals=signals)
     finally:
         # What cannot be removed here is swept by recovery; the error on its way out matters more.

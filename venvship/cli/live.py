@@ -1,6 +1,6 @@
 """Progress on a terminal: what goes on is drawn and redrawn, what is over stays as a line above it.
 
-Imported when the first phase begins, since rich takes longer to import than most commands take to run.
+Imported when the first step begins, since rich takes longer to import than most commands take to run.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from rich.text import Text
 
 from venvship.cli.steps import NAME, step_line
 from venvship.cli.terminal import Terminal
-from venvship.model.progress import ADVANCED, DONE, Phase
+from venvship.model.progress import ADVANCED, DONE, Step
 
 
 class LiveProgress:
-    """Draws phases. Safe to be told from several threads.
+    """Draws steps. Safe to be told from several threads.
 
     Args:
         stream: The terminal.
@@ -49,29 +49,29 @@ class LiveProgress:
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __call__(self, phase: Phase) -> None:
-        """Draw a phase that begins or goes on; leave a line of one that is over."""
-        if phase.state == DONE:
-            self._finish(phase)
+    def __call__(self, step: Step) -> None:
+        """Draw a step that begins or goes on; leave a line of one that is over."""
+        if step.state == DONE:
+            self._finish(step)
             return
-        if phase.name not in self._tasks:
+        if step.name not in self._tasks:
             self._progress.start()
-            self._tasks[phase.name] = self._progress.add_task(phase.name, total=None)
-        if phase.state == ADVANCED:
-            self._progress.update(self._tasks[phase.name], completed=phase.done, total=phase.total or None)
+            self._tasks[step.name] = self._progress.add_task(step.name, total=None)
+        if step.state == ADVANCED:
+            self._progress.update(self._tasks[step.name], completed=step.done, total=step.total or None)
 
-    def _finish(self, phase: Phase) -> None:
-        task = self._tasks.pop(phase.name, None)
+    def _finish(self, step: Step) -> None:
+        task = self._tasks.pop(step.name, None)
         if task is not None:
             self._progress.remove_task(task)
-        line = step_line(phase, self._terminal.width, verbose=self._verbose)
+        line = step_line(step, self._terminal.width, verbose=self._verbose)
         if line is not None:
             self._progress.console.print(Text.from_ansi(line), soft_wrap=True)
         if not self._tasks:
             self._progress.stop()
 
     def close(self) -> None:
-        """Take away what is drawn of phases that never ended, and give the cursor back."""
+        """Take away what is drawn of steps that never ended, and give the cursor back."""
         self._progress.stop()
 
 

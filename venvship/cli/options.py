@@ -15,7 +15,7 @@ from venvship.api import Root, default_runtime, own_command
 from venvship.cli.progress import PlainProgress
 from venvship.cli.terminal import Terminal
 from venvship.errors import NotARootError
-from venvship.model.progress import Phase
+from venvship.model.progress import Step
 from venvship.root import find_root
 from venvship.system.signals import Signals
 from venvship.workspace.workspace import Runtime
@@ -66,16 +66,16 @@ class Call:
         """The world, as this call wants it."""
         return default_runtime(wait=self.wait, signals=self.signals, progress=self._watch)
 
-    def _watch(self, phase: Phase) -> None:
+    def _watch(self, step: Step) -> None:
         """Draw what goes on, as far as that can be drawn."""
         if self.json or self.quiet:
             return
         try:
-            self._draw(phase)
+            self._draw(step)
         except Exception:  # noqa: BLE001 - nothing that is only said may stop what is done: it may be a switch
             self.quiet = True
 
-    def _draw(self, phase: Phase) -> None:
+    def _draw(self, step: Step) -> None:
         """Draw; nothing is imported for it before there is something to draw."""
         if self._progress is None:
             terminal = self.terminal(sys.stdout)
@@ -88,7 +88,7 @@ class Call:
                 self._progress = LiveProgress(sys.stdout, terminal, verbose=self.verbose)
             else:
                 self._progress = PlainProgress(sys.stdout, terminal, verbose=self.verbose)
-        self._progress(phase)
+        self._progress(step)
 
     def end_progress(self) -> None:
         """Leave the terminal as it was found, also when something failed half-way."""

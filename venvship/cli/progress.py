@@ -6,7 +6,7 @@ from typing import TextIO
 
 from venvship.cli.steps import step_line
 from venvship.cli.terminal import Terminal, write
-from venvship.model.progress import DONE, Phase
+from venvship.model.progress import DONE, Step
 
 
 class PlainProgress:
@@ -23,10 +23,10 @@ class PlainProgress:
         self._terminal = terminal
         self._verbose = verbose
 
-    def __call__(self, phase: Phase) -> None:
-        """Print a phase that is over."""
-        if phase.state == DONE:
-            line = step_line(phase, self._terminal.width, verbose=self._verbose)
+    def __call__(self, step: Step) -> None:
+        """Print a step that is over."""
+        if step.state == DONE:
+            line = step_line(step, self._terminal.width, verbose=self._verbose)
             if line is not None:
                 write(self._stream, [line], self._terminal)
 

@@ -12,8 +12,8 @@ ADVANCED = "advance"
 DONE = "done"
 
 
-class Phase(NamedTuple):
-    """One phase of an operation began, went on, or is over. A phase that fails says nothing: the error does.
+class Step(NamedTuple):
+    """One step of an operation began, went on, or is over. A step that fails says nothing: the error does.
 
     Attributes:
         name: Such as `"fetch"`, `"import"`, `"compile"`, `"assemble"` or `"seal"`, or the name of a check.
@@ -32,23 +32,23 @@ class Phase(NamedTuple):
     total: int = 0
 
 
-Progress = Callable[[Phase], None]
-"""Receives every phase, in order, and from any thread. It must not raise."""
+Progress = Callable[[Step], None]
+"""Receives every step, in order, and from any thread. It must not raise."""
 
 Advance = Callable[[int, int], None]
-"""Is told how much of a phase is over, and out of how much."""
+"""Is told how much of a step is over, and out of how much."""
 
 
-def unwatched(phase: Phase) -> None:
+def unwatched(step: Step) -> None:
     """The progress of an operation that nobody watches."""
 
 
 def unmeasured(done: int, total: int) -> None:
-    """The advance of a phase that nobody watches."""
+    """The advance of a step that nobody watches."""
 
 
 class Running:
-    """A phase that goes on.
+    """A step that goes on.
 
     Attributes:
         advance: To be called now and then.
@@ -61,20 +61,20 @@ class Running:
 
 
 @contextlib.contextmanager
-def phase(progress: Progress, clock: Callable[[], float], name: str) -> Iterator[Running]:
-    """Tell the beginning and the good end of a phase.
+def step(progress: Progress, clock: Callable[[], float], name: str) -> Iterator[Running]:
+    """Tell the beginning and the good end of a step.
 
     Args:
         progress: Who is told.
         clock: Seconds from any origin, never backwards.
-        name: The phase's.
+        name: The step's.
     """
 
     def advance(done: int, total: int) -> None:
-        progress(Phase(name=name, state=ADVANCED, done=done, total=total))
+        progress(Step(name=name, state=ADVANCED, done=done, total=total))
 
-    progress(Phase(name=name, state=STARTED))
+    progress(Step(name=name, state=STARTED))
     began = clock()
     running = Running(advance)
     yield running
-    progress(Phase(name=name, state=DONE, facts=running.facts, seconds=clock() - began))
+    progress(Step(name=name, state=DONE, facts=running.facts, seconds=clock() - began))

@@ -20,7 +20,7 @@ from venvship.errors import (
     VenvshipError,
 )
 from venvship.model.history import History, LockfileDue
-from venvship.model.progress import DONE, Phase, Progress
+from venvship.model.progress import DONE, Progress, Step
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
@@ -99,7 +99,7 @@ class ReleaseResult:
         release: The release in question.
         previous: What was current when it began.
         diff: From `previous` to `release`.
-        timings: Seconds by phase.
+        timings: Seconds by step.
         lockfile: The path that was read.
         packages: How many packages it selects.
         python: The interpreter's full version.
@@ -338,12 +338,12 @@ def require_current(workspace: Workspace) -> str | None:
 
 
 def _timing(workspace: Workspace, result: ReleaseResult) -> Progress:
-    """Pass a build's phases on, and keep how long they took."""
+    """Pass a build's steps on, and keep how long they took."""
 
-    def timed(phase: Phase) -> None:
-        if phase.state == DONE:
-            result.timings[phase.name] = round(phase.seconds, 3)
-        workspace.runtime.progress(phase)
+    def timed(step: Step) -> None:
+        if step.state == DONE:
+            result.timings[step.name] = round(step.seconds, 3)
+        workspace.runtime.progress(step)
 
     return timed
 
@@ -352,9 +352,9 @@ def _count(packages: int) -> str:
     return f"{packages} package{'' if packages == 1 else 's'}"
 
 
-def _timed(result: ReleaseResult, phase: str, action: Callable[[], T]) -> T:
+def _timed(result: ReleaseResult, step: str, action: Callable[[], T]) -> T:
     began = time.perf_counter()
     try:
         return action()
     finally:
-        result.timings[phase] = round(time.perf_counter() - began, 3)
+        result.timings[step] = round(time.perf_counter() - began, 3)

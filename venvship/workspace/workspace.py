@@ -18,7 +18,7 @@ from venvship.errors import (
     VenvshipError,
 )
 from venvship.model.history import Event, EventName, History, fold
-from venvship.model.progress import DONE, STARTED, Phase
+from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.release import Manifest, Package, State
 from venvship.model.settings import Settings, decode_settings, parse_settings
 from venvship.root import RootLayout
@@ -64,7 +64,7 @@ class Runtime(NamedTuple):
         actor: Who asks, for the journal.
         unattended: Whether nobody is there: `update`, not a person.
         wait: Seconds to wait for a mutex.
-        progress: Told about every phase of a build.
+        progress: Told about every step of a build.
         syslog: The socket of the system's log; empty: nobody is told.
     """
 
@@ -75,7 +75,7 @@ class Runtime(NamedTuple):
     actor: str
     unattended: bool = False
     wait: float = 0.0
-    progress: Callable[[Phase], None] = lambda _phase: None
+    progress: Callable[[Step], None] = lambda _step: None
     syslog: str = ""
 
 
@@ -518,7 +518,7 @@ class Workspace:
 
     def begin(self, step: str) -> None:
         """Tell whoever watches that a step begins, which `tell` will end."""
-        self.runtime.progress(Phase(name=step, state=STARTED))
+        self.runtime.progress(Step(name=step, state=STARTED))
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -531,8 +531,8 @@ class Workspace:
             raise
 
     def tell(self, step: str, text: str, *, ok: bool = True, seconds: float = 0.0) -> None:
-        """Tell whoever watches that a step is over; the phases of a build tell by themselves."""
-        self.runtime.progress(Phase(name=step, state=DONE, facts={"text": text, "ok": ok}, seconds=seconds))
+        """Tell whoever watches that a step is over; the steps of a build tell by themselves."""
+        self.runtime.progress(Step(name=step, state=DONE, facts={"text": text, "ok": ok}, seconds=seconds))
 
     def warn(self, slug: str, message: str) -> None:
         """Remember something for the result's warnings; the same thing once."""

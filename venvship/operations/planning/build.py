@@ -32,7 +32,7 @@ def build_release(
         settings: Where the store is, and how to build.
         environment: What to build.
         message: The person's, for the manifest and the journal.
-        progress: Hears of the build's phases.
+        progress: Hears of the build's steps.
 
     Returns:
         The release's id.
