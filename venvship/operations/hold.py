@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from venvship.model.history import EventName
-from venvship.workspace.workspace import Workspace, world_faults
+from venvship.system.faults import root_faults
+from venvship.workspace.workspace import Workspace
 
 
 def hold(workspace: Workspace, *, message: str = "") -> None:
@@ -12,7 +13,7 @@ def hold(workspace: Workspace, *, message: str = "") -> None:
     Raises:
         RootError: The root or its journal is unusable.
     """
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         workspace.record(EventName.HELD, release=workspace.layout.current(), reason=message or "held by hand")
 
@@ -23,6 +24,6 @@ def unhold(workspace: Workspace) -> None:
     Raises:
         RootError: The root or its journal is unusable.
     """
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         workspace.record(EventName.UNHELD, release=workspace.layout.current())

@@ -23,7 +23,8 @@ from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import Environment, lockfile_paths, read_environment, read_file
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files
-from venvship.workspace.workspace import Workspace, world_faults
+from venvship.system.faults import root_faults
+from venvship.workspace.workspace import Workspace
 
 NEW_MODE: Final = 0o644
 """Of a lockfile that was not there before."""
@@ -97,7 +98,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
     """
     for package in packages:
         _require_package(package)
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         with workspace.holding("build", "lock"):
             settings = workspace.settings()

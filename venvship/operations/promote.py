@@ -13,7 +13,8 @@ from venvship.operations.switching.afterwards import after_switch
 from venvship.operations.switching.notify import tell_recovered
 from venvship.operations.switching.recovery import recover_and_sweep
 from venvship.operations.switching.rehearsal import try_candidate
-from venvship.workspace.workspace import ReleaseView, Workspace, world_faults
+from venvship.system.faults import root_faults
+from venvship.workspace.workspace import ReleaseView, Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,
             which it stays; then the result has it.
     """
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         recovered = recover_and_sweep(workspace)
         settings = workspace.settings()

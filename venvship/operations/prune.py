@@ -15,9 +15,10 @@ from venvship.operations.retention.debris import discard
 from venvship.operations.switching.notify import tell_recovered
 from venvship.operations.switching.recovery import Recovered, recover_and_sweep
 from venvship.system import files, proc
+from venvship.system.faults import root_faults
 from venvship.system.mutex import lease_withheld
 from venvship.workspace.announce import tell_syslog
-from venvship.workspace.workspace import ReleaseView, Workspace, world_faults
+from venvship.workspace.workspace import ReleaseView, Workspace
 
 if TYPE_CHECKING:
     from venvship.operations.retention.store_cleaning import StoreResult
@@ -79,7 +80,7 @@ def prune(
             store=_clean_store(workspace, settings, without=[d.id for d in goes], dry_run=True),
             dry_run=True,
         )
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         result, recovered = _prune_and_recover(workspace, policy)
         tell_recovered(workspace, settings, recovered)
@@ -146,7 +147,7 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
         BusyError: Another command is switching or removing.
         RootError: The root or its journal is unusable.
     """
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         # Under switch.mutex, so that a prune that has already decided cannot remove what was just pinned.
         with workspace.holding("switch", "pin" if pinned else "unpin"):

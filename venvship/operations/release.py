@@ -33,7 +33,8 @@ from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.notify import tell_recovered
 from venvship.operations.switching.recovery import recover_switch
 from venvship.operations.switching.rehearsal import try_candidate
-from venvship.workspace.workspace import ReleaseView, Workspace, world_faults
+from venvship.system.faults import root_faults
+from venvship.workspace.workspace import ReleaseView, Workspace
 
 T = TypeVar("T")
 
@@ -186,7 +187,7 @@ def carry_out(
     """
     failure: BuildError | RejectedError | HeldError | None = None
     switched: promotion.Switched | None = None
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         with workspace.holding("build", via):
             recovered = recover_switch(workspace)

@@ -24,8 +24,9 @@ from venvship.model.settings import Settings
 from venvship.operations.switching import links
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.trial import Trial, load_modules, try_current
+from venvship.system.faults import root_faults
 from venvship.system.journal import lost_journal
-from venvship.workspace.workspace import ReleaseView, Workspace, world_faults
+from venvship.workspace.workspace import ReleaseView, Workspace
 
 if TYPE_CHECKING:
     from venvship.health.checks import CheckResult
@@ -110,7 +111,7 @@ def rollback(
         RootError: `current` is not ours, or the root belongs to somebody else.
         InterruptedByError: A signal came before the switch. One that comes later changes nothing.
     """
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.layout.require_writable()
         with contextlib.suppress(VenvshipError):
             workspace.layout.prepare()

@@ -1,9 +1,10 @@
-"""Faults of the file system during a build, as errors of ours."""
+"""Faults of the file system as errors of ours: during a build, and in a root outside of one."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Iterator
 
 from venvship.errors import BuildError, DiskFullError, NotWritableError
@@ -44,3 +45,26 @@ def build_faults(doing: str, path: str) -> Iterator[None]:
             f"could not {doing}: {where}: {error.strerror or error}. Nothing that is live was touched",
             path=str(where),
         ) from error
+
+
+@contextlib.contextmanager
+def root_faults(root: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an `OSError` inside, outside of a build, into an error about the root.
+
+    Args:
+        root: Named where the kernel's error names no path.
+
+    Raises:
+        DiskFullError: The file system is full, or a quota is used up.
+        NotWritableError: Anything else that the kernel refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename2 or error.filename or root
+        if error.errno in FULL_DISK_ERRNOS:
+            raise DiskFullError(
+                f"no room on the file system of {where}: {error.strerror}",
+                hint="make room, for instance with `venvship prune`, and run the command again",
+            ) from error
+        raise NotWritableError(f"{where}: {error.strerror}") from error

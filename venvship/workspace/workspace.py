@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from venvship.errors import (
     AmbiguousReleaseError,
-    DiskFullError,
     NoSuchReleaseError,
-    NotWritableError,
     ReleaseError,
     SettingsError,
     VenvshipError,
@@ -653,23 +651,3 @@ class Workspace:
             log_dir=str(self.layout.log(release_id or "none")),
             signals=self.runtime.signals,
         )
-
-
-@contextlib.contextmanager
-def world_faults(layout: RootLayout) -> Iterator[None]:
-    """Turn the operating system's refusals, outside of a build, into errors that say what to do.
-
-    Raises:
-        DiskFullError: No room, or a quota is used up.
-        NotWritableError: Anything else that could not be written or read.
-    """
-    try:
-        yield
-    except OSError as error:
-        where = error.filename2 or error.filename or layout.path
-        if error.errno in files.FULL_DISK_ERRNOS:
-            raise DiskFullError(
-                f"no room on the file system of {where}: {error.strerror}",
-                hint="make room, for instance with `venvship prune`, and run the command again",
-            ) from error
-        raise NotWritableError(f"{where}: {error.strerror}") from error

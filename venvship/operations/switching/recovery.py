@@ -21,7 +21,8 @@ from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.notify import tell_recovered
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.operations.verify import verify_release
-from venvship.workspace.workspace import Workspace, world_faults
+from venvship.system.faults import root_faults
+from venvship.workspace.workspace import Workspace
 
 BOOT_CAUSE: Final = "interrupted, and taken back before the services started"
 
@@ -57,7 +58,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
         BusyError: Another command is under way, so nothing was interrupted.
         VenvshipError: The root, its journal or its settings are unusable.
     """
-    with world_faults(workspace.layout):
+    with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         with workspace.holding("build", "recover"):
             _take_up(workspace)
