@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -489,7 +490,7 @@ def test_a_list_of_files_of_another_shape_is_damaged(root: RootLayout, content: 
 
     with pytest.raises(ReleaseError, match="is damaged"):
         root.files(A, root.manifest(A))
-    assert "the list of its files is damaged" in quick_problem(root, A)
+    assert "the list of its files is damaged" in str(quick_problem(root, A))
 
 
 # -- a quick look -------------------------------------------------------------------------------------------
@@ -498,7 +499,7 @@ def test_a_list_of_files_of_another_shape_is_damaged(root: RootLayout, content: 
 def test_a_quick_look_finds_nothing_wrong_with_a_sealed_release(root: RootLayout) -> None:
     sealed(root)
 
-    assert quick_problem(root, A) == ""
+    assert quick_problem(root, A) is None
 
 
 def remove(path: Path) -> None:
@@ -560,7 +561,7 @@ def test_a_quick_look_reads_no_contents(root: RootLayout) -> None:
     path = sealed(root)
     resize(path / "lib" / "module.py", "x = 2\n")
 
-    assert quick_problem(root, A) == ""
+    assert quick_problem(root, A) is None
 
 
 def test_an_entry_below_what_is_no_directory_is_missing(tmp_path: Path) -> None:
@@ -570,7 +571,22 @@ def test_an_entry_below_what_is_no_directory_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_quick_look_at_what_is_no_release_says_so(root: RootLayout) -> None:
-    assert "not a sealed release" in quick_problem(root, A)
+    assert "not a sealed release" in str(quick_problem(root, A))
+
+
+def test_a_quick_look_answers_without_descriptors_for_copies(
+    root: RootLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sealed(root)
+    monkeypatch.setattr(os, "pipe", unavailable)
+
+    assert quick_problem(root, A) is None
+    (path / "lib" / "module.py").chmod(0o644)
+    assert quick_problem(root, A) == "lib/module.py: mode 0644 instead of 0444"
+
+
+def unavailable() -> tuple[int, int]:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 # -- our JSON files -----------------------------------------------------------------------------------------

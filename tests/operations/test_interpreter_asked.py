@@ -17,10 +17,7 @@ import pytest
 
 from tests.support.processes import alive, eventually
 from tests.support.roots import Site
-from venvship.building import interpreter as build_interpreter
 from venvship.errors import InterpreterError
-from venvship.model.interpreter import Interpreter
-from venvship.operations.planning import recorded_interpreter
 from venvship.system import proc, process
 from venvship.system.signals import Signals
 from venvship.workspace.interpreter_kind import InterpreterKinds, kind
@@ -105,26 +102,6 @@ def test_a_signal_ends_the_wait_for_one_that_hangs(site: Site, tmp_path: Path, s
     assert (site.current, site.debris()) == (first, [])
 
 
-@pytest.mark.parametrize(
-    "trouble", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: time.sleep(60)], ids=["killed", "stuck"]
-)
-def test_if_the_copy_that_asks_cannot_tell_this_process_asks(
-    site: Site, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[], None]
-) -> None:
-    real, here = build_interpreter.probe, os.getpid()
-
-    def probe(path: str, **options: Any) -> Interpreter:
-        if os.getpid() != here:
-            trouble()
-        return real(path, **options)
-
-    monkeypatch.setattr(build_interpreter, "probe", probe)
-    monkeypatch.setattr(recorded_interpreter, "PATIENCE", 0.3)
-    began = time.monotonic()
-    assert site.release("1.0") == site.current
-    assert time.monotonic() - began < 30
-
-
 def test_one_that_could_not_run_is_asked_again(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n[ -e {tmp_path}/library ] || exit 127\necho 3.11 abcd\n")
@@ -152,7 +129,6 @@ def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(process, "run", run)
     monkeypatch.setattr(proc, "own_program", lambda: None)
     site.release("1.0")
-    # What a copy of this process has asked before is not seen here.
     assert [argv[0] for argv in began if "-c" in argv] == [recorded(site)["path"]]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from tests.support.roots import Site
-from venvship.errors import NothingToRollBackToError
+from venvship.errors import InterruptedByError, NothingToRollBackToError
 from venvship.model.history import History
 from venvship.model.release import State
+from venvship.system.signals import Signals
 from venvship.workspace.workspace import Workspace
 
 
@@ -55,6 +59,25 @@ def test_a_rollback_to_a_release_outside_the_lineage_is_pushed(site: Site) -> No
     site.open().rollback()
     site.open().rollback()
     assert site.current == a
+
+
+def test_where_previous_leads_elsewhere_a_rollback_goes_where_the_journal_says(site: Site) -> None:
+    _a, b, c = site.release("1.0"), site.release("1.1"), site.release("1.2")
+    (site.path / "previous").unlink()
+    (site.path / "previous").symlink_to(f"releases/{c}")
+    site.open().rollback()
+    assert site.current == b
+
+
+def test_a_signal_before_the_switch_ends_a_rollback(site: Site) -> None:
+    site.release("1.0")
+    site.release("1.1")
+    signals, live, events = Signals(), site.current, site.events()
+    with signals.install():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(InterruptedByError):
+            site.open(signals=signals).rollback()
+    assert (site.current, site.events()) == (live, events)
 
 
 @pytest.mark.parametrize("command", ["list", "status"])

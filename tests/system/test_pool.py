@@ -17,7 +17,7 @@ import pytest
 from tests.support.processes import alive, eventually
 from venvship.errors import StoreDamagedError
 from venvship.system import failpoints, pool
-from venvship.system.pool import begun, working
+from venvship.system.pool import working
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -158,62 +158,11 @@ def test_ctrl_c_does_not_reach_the_copies() -> None:
         assert tasks.results(go_on) == list(every)
 
 
-# -- one thing that is begun ahead --------------------------------------------------------------------------
-
-
-def test_what_is_begun_ahead_is_done_in_a_copy() -> None:
-    with begun(os.getpid, patience=30) as wait:
-        assert wait(go_on) != os.getpid()
-
-
-def test_if_its_copy_is_killed_it_is_done_here() -> None:
-    here = os.getpid()
-
-    def work() -> int:
-        if os.getpid() != here:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return os.getpid()
-
-    with begun(work, patience=30) as wait:
-        assert wait(go_on) == here
-
-
-def test_if_its_copy_does_not_get_on_it_is_done_here() -> None:
-    here, began = os.getpid(), time.monotonic()
-
-    def work() -> int:
-        if os.getpid() != here:
-            time.sleep(60)
-        return os.getpid()
-
-    with begun(work, patience=0.3) as wait:
-        assert wait(go_on) == here
-    assert time.monotonic() - began < 30
-
-
-def test_what_it_raises_is_raised_for_who_waits() -> None:
-    def fail() -> None:
-        raise StoreDamagedError("the store was changed")
-
-    with begun(fail, patience=30) as wait, pytest.raises(StoreDamagedError):
-        wait(go_on)
-
-
-def test_who_waits_for_it_can_be_interrupted() -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), begun(lambda: time.sleep(60), patience=60) as wait:
-        wait(interrupted)
-    assert time.monotonic() - began < 30
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 def test_copies_die_with_this_process() -> None:
     script = """
 import os, sys, time
-from venvship.system.pool import begun, working
+from venvship.system.pool import working
 def hang(_):
     os.write(1, b"%d\\n" % os.getpid())  # at once: with PYTHONUNBUFFERED, print writes twice
     time.sleep(60)

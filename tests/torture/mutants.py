@@ -114,11 +114,11 @@ def no_compare_and_swap() -> None:
     """A promotion does not ask whether somebody has switched since it began."""
 
     def compare_and_promote(
-        workspace: Any, target: str, *, origin: Any, began_at: int, just_sealed: bool = False, **how: Any
+        workspace: Any, target: str, *, origin: Any, began_at: int, **how: Any
     ) -> promotion.Switched:
         with workspace.holding("switch", how["errand"].via):
             history = workspace.history()
-            workspace.require_usable(target, just_sealed=just_sealed)
+            workspace.require_usable(target)
             return promotion.promote(workspace, history, target, **how)
 
     promotion.compare_and_promote = compare_and_promote

@@ -37,7 +37,6 @@ def release_json(view: ReleaseView | None) -> dict[str, Any] | None:
     """A release, or null."""
     if view is None:
         return None
-    ok, problem = view.usable
     return {
         "id": view.id,
         "path": view.path,
@@ -51,7 +50,7 @@ def release_json(view: ReleaseView | None) -> dict[str, Any] | None:
         "current": view.current,
         "previous": view.previous,
         "pinned": view.pinned,
-        "usable": {"ok": ok, "problem": problem or None},
+        "usable": {"ok": view.problem is None, "problem": view.problem},
         "message": view.message,
     }
 

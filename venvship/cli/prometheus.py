@@ -83,14 +83,14 @@ def exposition(measured: Measurement) -> list[str]:
 def _release(status: Status) -> Iterator[Sample]:
     yield Sample("venvship_root_info", 1, (status.name, __version__))
     back = status.previous
-    yield Sample("venvship_rollback_ready", back is not None and back.usable[0])
+    yield Sample("venvship_rollback_ready", back is not None and back.problem is None)
     release = status.current
     if release is None:
         return
     labels = (status.name, release.id, release.state.value, release.python, release.lockfile_sha256)
     yield Sample("venvship_release_info", 1, labels)
     yield Sample("venvship_release_packages", release.packages)
-    yield Sample("venvship_release_usable", release.usable[0])
+    yield Sample("venvship_release_usable", release.problem is None)
     if release.created_at is not None:
         yield Sample("venvship_release_created_timestamp_seconds", release.created_at.timestamp())
     if status.live_since is not None:

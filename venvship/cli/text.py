@@ -229,9 +229,8 @@ def _since(result: Status, page: Page) -> list[str]:
 def _way_back(result: Status, page: Page) -> list[str]:
     if result.previous is None:
         return labelled("Rollback", "there is nothing to go back to", page.width) if result.current else []
-    ok, problem = result.previous.usable
-    if not ok:
-        note = f"would have gone to {result.previous.id}, which is NOT USABLE: {problem}"
+    if result.previous.problem is not None:
+        note = f"would have gone to {result.previous.id}, which is NOT USABLE: {result.previous.problem}"
         return labelled("Rollback", note, page.width, paint=style.bad("Rollback"))
     line = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)}"
     back = changes(result.way_back, page.width) if result.way_back is not None else []
@@ -280,7 +279,7 @@ def _list(result: Listing, page: Page) -> list[str]:
 def _show(result: Details, page: Page) -> list[str]:
     view, width = result.release, page.width
     marks = ", ".join(name for name, on in _marks(view) if on)
-    usable = "" if view.usable[0] else f"; {style.bad('NOT USABLE')}: {view.usable[1]}"
+    usable = f"; {style.bad('NOT USABLE')}: {view.problem}" if view.problem else ""
     sealed = when(view.created_at) if view.created_at else "unknown"
     lines = [
         pad("Release", 10) + style.strong(view.id) + (f" ({marks})" if marks else ""),
@@ -408,5 +407,5 @@ def _marks(view: ReleaseView) -> list[tuple[str, bool]]:
         ("current", view.current),
         ("previous", view.previous),
         ("pinned", view.pinned),
-        ("NOT USABLE", not view.usable[0]),
+        ("NOT USABLE", view.problem is not None),
     ]

@@ -309,7 +309,6 @@ def _release(
                     via=via, unattended=workspace.runtime.unattended, lockfile=proposal.lockfile
                 ),
                 reason=options.message,
-                just_sealed=found.release_id is None and not trial.checks and trial.prepare is None,
             ),
         )
     after = workspace.history()

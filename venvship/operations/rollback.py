@@ -120,32 +120,18 @@ def rollback(
         leave = None if only_from is None else _require_current(workspace, only_from)
         wait = max(workspace.runtime.wait, PROBE_WAIT)
         interrupted = workspace.runtime.signals.raise_if_received
-        with contextlib.ExitStack() as looking:
-            looking.enter_context(workspace.looking_ahead(_likely_target(workspace, name)))
-            with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
-                trying = _on_trial(workspace)
-                with workspace.holding("switch", "rollback", wait=TURN_BACK_WAIT):
-                    outcome = _rollback(
-                        workspace,
-                        name,
-                        message=message,
-                        checks=checks,
-                        leave=leave,
-                        trying=trying,
-                        looking=looking,
-                    )
+        with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
+            trying = _on_trial(workspace)
+            with workspace.holding("switch", "rollback", wait=TURN_BACK_WAIT):
+                outcome = _rollback(
+                    workspace, name, message=message, checks=checks, leave=leave, trying=trying
+                )
         # A signal that came meanwhile changes nothing: it is done, and how it went is the exit code.
         with workspace.runtime.signals.deferred():
             outcome.tell(workspace)
     if outcome.error is not None:
         raise outcome.error.carrying(outcome.result)
     return outcome.result
-
-
-def _likely_target(workspace: Workspace, name: str | None) -> str | None:
-    """Where it is going to go, as far as that can be known without the mutexes."""
-    likely = workspace.layout.previous() if name is None else name
-    return likely if likely is not None and workspace.layout.is_sealed(likely) else None
 
 
 def _require_current(workspace: Workspace, only_from: str) -> str:
@@ -201,7 +187,6 @@ def _rollback(
     checks: bool,
     leave: str | None,
     trying: Intent | None,
-    looking: contextlib.ExitStack,
 ) -> _Outcome:
     current = workspace.layout.current()
     history, readable = _history(workspace)
@@ -211,7 +196,6 @@ def _rollback(
     if outcome is not None and name is None and current is not None:
         return _already_back(workspace, history, current, outcome, message)
     target = _target(workspace, name, history, current, readable=readable)
-    looking.close()  # what a hook or a check does to a release from here on, the copies have not seen
     if target == current:
         if outcome is not None:
             return _already_back(workspace, history, target, outcome, message)

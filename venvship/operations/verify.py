@@ -106,7 +106,7 @@ def verify_release(workspace: Workspace, release_id: str) -> Verified:
     return Verified(id=release_id, files=count, damaged=tuple(damaged))
 
 
-def _problem(workspace: Workspace, base: str, entry: FileEntry) -> str:
+def _problem(workspace: Workspace, base: str, entry: FileEntry) -> str | None:
     workspace.runtime.signals.raise_if_received()
     problem = entry_problem(base, entry)
     if problem or entry.type != "file":
@@ -115,4 +115,4 @@ def _problem(workspace: Workspace, base: str, entry: FileEntry) -> str:
         actual = files.hash_file(os.path.join(base, entry.path))
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return "" if actual == entry.sha256 else "its contents have changed"
+    return None if actual == entry.sha256 else "its contents have changed"

@@ -21,7 +21,6 @@ import marshal
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, Generic, NoReturn, TypeVar
 
@@ -203,38 +202,6 @@ def working(
         yield pool
     finally:
         pool.end()
-
-
-@contextlib.contextmanager
-def begun(function: Callable[[], R], *, patience: float) -> Iterator[Callable[[Callable[[], None]], R]]:
-    """Have one copy of this process do something that is asked for later.
-
-    Args:
-        function: Does it; as for `working`.
-        patience: Seconds to wait for the copy, from when it is asked for.
-
-    Yields:
-        What waits, and returns or raises what the function does. It takes what is called every now and then;
-        what that raises ends the wait. If the copy is killed, or does not get on, it is done here.
-
-    Crash: the copy dies with this process.
-    """
-
-    def wait(between: Callable[[], None]) -> R:
-        until = time.monotonic() + patience
-
-        def go_on() -> None:
-            between()
-            if time.monotonic() > until:
-                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-
-        try:
-            return pool.results(go_on)[0]
-        except OSError:
-            return function()
-
-    with working(lambda _: function(), (None,), copies=1) as pool:
-        yield wait
 
 
 def _die_with_parent() -> None:

@@ -30,7 +30,6 @@ from venvship.workspace.interpreter_kind import InterpreterKinds, NotAskedError,
 
 if TYPE_CHECKING:
     from venvship.health.context import Context
-    from venvship.workspace.quick_look import Ahead
 
 T = TypeVar("T")
 
@@ -85,7 +84,11 @@ class Notice(NamedTuple):
 
 
 class ReleaseView(NamedTuple):
-    """A release as commands report it; its fields are the keys of the JSON form."""
+    """A release as commands report it.
+
+    Attributes:
+        problem: Why it cannot be used; `None` if it can.
+    """
 
     id: str
     path: str
@@ -99,7 +102,7 @@ class ReleaseView(NamedTuple):
     current: bool
     previous: bool
     pinned: bool
-    usable: tuple[bool, str]
+    problem: str | None
     message: str
 
 
@@ -123,7 +126,6 @@ class Workspace:
         self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
         self.kinds = InterpreterKinds(runtime.environ, str(layout.path), runtime.signals)
         self._folded: tuple[Sequence[Event], History] | None = None
-        self._ahead: Ahead | None = None
 
     # -- collaborators ------------------------------------------------------------------------------------
 
@@ -365,39 +367,14 @@ class Workspace:
             return found
         return None
 
-    def problem(self, release_id: str) -> str:
-        """What a quick look finds wrong with a release; `""` for nothing. Reads no contents."""
-        return self._look(release_id) or self.interpreter_problem(release_id)
-
-    def _look(self, release_id: str) -> str:
+    def problem(self, release_id: str) -> str | None:
+        """The first problem that a quick look finds with a release; `None` for none. Reads no contents."""
         from venvship.workspace.quick_look import quick_problem
 
-        answer = self._ahead.take(release_id) if self._ahead is not None else None
-        return answer() if answer is not None else quick_problem(self.layout, release_id)
+        return quick_problem(self.layout, release_id) or self.interpreter_problem(release_id)
 
-    @contextlib.contextmanager
-    def looking_ahead(self, release_id: str | None) -> Iterator[None]:
-        """Have copies of this process look at a release while the block gets ready for it.
-
-        The first `problem` of it goes on from there.
-
-        Args:
-            release_id: The release; `None`: there is none to look at.
-        """
-        if release_id is None:
-            yield
-            return
-        from venvship.workspace.quick_look import Ahead, looking
-
-        with looking(self.layout, release_id) as answer:
-            self._ahead = Ahead(release_id, answer)
-            try:
-                yield
-            finally:
-                self._ahead = None
-
-    def interpreter_problem(self, release_id: str) -> str:
-        """Whether a release's interpreter is still there; `""` if so."""
+    def interpreter_problem(self, release_id: str) -> str | None:
+        """Why the interpreter of a release cannot be reached; `None` if it is there."""
         python = self.layout.release(release_id) / "bin" / "python"
         try:
             os.stat(python)
@@ -405,7 +382,7 @@ class Workspace:
             missing = isinstance(error, FileNotFoundError | NotADirectoryError)
             what = "is gone" if missing else f"cannot be reached: {error.strerror}"
         else:
-            return ""
+            return None
         try:
             path = self.layout.manifest(release_id).python.get("path", "?")
         except VenvshipError as error:
@@ -416,21 +393,19 @@ class Workspace:
         self,
         release_id: str,
         *,
-        just_sealed: bool = False,
         in_doubt: Literal["refuse", "warn"] = "refuse",
     ) -> Manifest:
         """Refuse a release that could not run.
 
         Args:
             release_id: The release.
-            just_sealed: Whether its seal has looked at every name of it, and nothing of it has run since.
             in_doubt: What to do where its interpreter is there and cannot be asked at this moment, on a host
                 that has no process or no time left for that. A rollback goes on.
 
         Raises:
             ReleaseError: A file is missing or changed, or its interpreter is gone or of another kind.
         """
-        problem = self.interpreter_problem(release_id) if just_sealed else self.problem(release_id)
+        problem = self.problem(release_id)
         if problem:
             raise ReleaseError(
                 f"{release_id} cannot be used: {problem}",
@@ -444,17 +419,17 @@ class Workspace:
             problem = str(error)
             if in_doubt == "warn":
                 self.warn("interpreter-not-asked", f"{release_id}: {problem}; it is taken to be the same")
-                problem = ""
+                problem = None
         if problem:
             raise ReleaseError(f"{release_id} cannot be used: {problem}", release=release_id)
         return manifest
 
-    def _wrong_kind(self, manifest: Manifest) -> str:
-        """Whether the interpreter at the recorded path is still what it was; `""` if so."""
+    def _wrong_kind(self, manifest: Manifest) -> str | None:
+        """What the interpreter at the recorded path is now, if it is of another kind than it was."""
         path = manifest.python.get("path", "")
         wanted = kind(manifest.python.get("version"), manifest.python.get("magic"))
         found = self.kinds.ask(path)
-        return "" if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"
+        return None if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"
 
     # -- saying it ----------------------------------------------------------------------------------------
 
@@ -483,7 +458,7 @@ class Workspace:
         self, release_id: str, history: History, *, current: str | None, previous: str | None
     ) -> ReleaseView:
         record = history.records.get(release_id)
-        problem = ""
+        problem: str | None = None
         manifest: Manifest | None = None
         try:
             manifest = self.layout.manifest(release_id)
@@ -503,7 +478,7 @@ class Workspace:
             current=release_id == current,
             previous=release_id == previous,
             pinned=bool(record and record.pinned),
-            usable=(not problem, problem),
+            problem=problem,
             message=manifest.message if manifest else "",
         )
 

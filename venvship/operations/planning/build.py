@@ -90,50 +90,47 @@ def _build(
     progress: Progress,
 ) -> Manifest:
     runtime, layout = workspace.runtime, workspace.layout
-    with recorded_interpreter.asking_again(workspace, environment.interpreter) as answer:
-        # The build layer imports virtualenv and installer, which no other command needs.
-        from venvship.building.builder import build
-        from venvship.building.request import BuildRequest
-        from venvship.building.store.roots import register_root
-        from venvship.building.store.store import Store
-        from venvship.building.supply import check_room
+    # The build layer imports virtualenv and installer, which no other command needs.
+    from venvship.building.builder import build
+    from venvship.building.request import BuildRequest
+    from venvship.building.store.roots import register_root
+    from venvship.building.store.store import Store
+    from venvship.building.supply import check_room
 
-        store = Store(str(layout.path / settings.store))
-        request = BuildRequest(
-            release_id=release_id,
-            release_path=str(layout.release(release_id)),
-            root_path=str(layout.path),
-            created_at=runtime.clock(),
-            interpreter=environment.interpreter,
-            lockfile=environment.lockfile,
-            selected=environment.selected,
-            environment_digest=environment.digest,
-            inputs=environment.inputs,
-            build=settings.build,
-            link=settings.link,
-            message=message,
-            lease_path=str(layout.lease(release_id)),
+    store = Store(str(layout.path / settings.store))
+    request = BuildRequest(
+        release_id=release_id,
+        release_path=str(layout.release(release_id)),
+        root_path=str(layout.path),
+        created_at=runtime.clock(),
+        interpreter=environment.interpreter,
+        lockfile=environment.lockfile,
+        selected=environment.selected,
+        environment_digest=environment.digest,
+        inputs=environment.inputs,
+        build=settings.build,
+        link=settings.link,
+        message=message,
+        lease_path=str(layout.lease(release_id)),
+    )
+    store.prepare()
+    with shared(store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
+        # Only now: without the mutex, a clean-up might take away what this has just found in the store.
+        check_room(request, store)
+        interpreter = recorded_interpreter.asked_again(workspace, environment.interpreter)
+        request = replace(request, interpreter=interpreter)
+        files.make_directory(layout.log(release_id), 0o700)
+        workspace.make_lease(release_id)
+        # Before there is a release that a clean-up on behalf of another root would have to know.
+        register_root(store, str(layout.path))
+        return build(
+            request,
+            store,
+            environ=runtime.environ,
+            signals=runtime.signals,
+            log_dir=str(layout.log(release_id)),
+            progress=progress,
         )
-        store.prepare()
-        with shared(
-            store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received
-        ):
-            # Only now: without the mutex, a clean-up might take away what this has just found in the store.
-            # And before the answer is here: an estimate can go by what was known of the interpreter.
-            check_room(request, store)
-            request = replace(request, interpreter=answer())
-            files.make_directory(layout.log(release_id), 0o700)
-            workspace.make_lease(release_id)
-            # Before there is a release that a clean-up on behalf of another root would have to know.
-            register_root(store, str(layout.path))
-            return build(
-                request,
-                store,
-                environ=runtime.environ,
-                signals=runtime.signals,
-                log_dir=str(layout.log(release_id)),
-                progress=progress,
-            )
 
 
 def _forget(workspace: Workspace, release_id: str) -> None:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-from collections.abc import Callable, Iterator
-from typing import Final
 
 from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FORMAT
 from venvship.model.settings import Settings
 from venvship.system import files
-from venvship.system.pool import begun
 from venvship.workspace.workspace import Workspace
-
-PATIENCE: Final = 40.0
-"""Seconds to wait for the copy that asks; longer than that one waits for the interpreter."""
 
 
 def settled(workspace: Workspace, settings: Settings, *, record: bool = True) -> Interpreter:
@@ -57,36 +49,25 @@ def settled(workspace: Workspace, settings: Settings, *, record: bool = True) ->
     return found
 
 
-@contextlib.contextmanager
-def asking_again(workspace: Workspace, interpreter: Interpreter) -> Iterator[Callable[[], Interpreter]]:
+def asked_again(workspace: Workspace, interpreter: Interpreter) -> Interpreter:
     """Ask the interpreter again before building for it: an upgrade may have changed it in place.
-
-    It takes its time to answer, so a copy of this process asks while the block does something else.
 
     Args:
         workspace: The root.
-        interpreter: What is known of it.
+        interpreter: The recorded one.
 
-    Yields:
-        What waits for the answer, and returns what it is now. A new patch level is recorded and warned about.
-        Another kind under the same path is an `InterpreterError`, as is one that does not run: that would be
-        another environment than the one that was decided on. `InterruptedByError`: a signal came.
+    Returns:
+        The interpreter as it is now. A new patch level is recorded and warned about.
+
+    Raises:
+        InterpreterError: It does not run, or its identity has changed: that would be another environment than
+            the one that was decided on.
+        InterruptedByError: A signal came.
     """
     from venvship.building.interpreter import probe
 
-    signals = workspace.runtime.signals
-    ask = functools.partial(probe, interpreter.path, environ=workspace.runtime.environ, signals=signals)
-    with begun(ask, patience=PATIENCE) as answer:
-
-        def wait() -> Interpreter:
-            now = answer(signals.raise_if_received)
-            _require_same_kind(workspace, interpreter, now)
-            return now
-
-        yield wait
-
-
-def _require_same_kind(workspace: Workspace, interpreter: Interpreter, now: Interpreter) -> None:
+    runtime = workspace.runtime
+    now = probe(interpreter.path, environ=runtime.environ, signals=runtime.signals)
     if now.identity() != interpreter.identity():
         raise InterpreterError(
             f"{interpreter.path} is now {now.implementation} {now.version} ({now.soabi}), "
@@ -100,6 +81,7 @@ def _require_same_kind(workspace: Workspace, interpreter: Interpreter, now: Inte
         )
         known = workspace.layout.interpreter()
         _record(workspace, known[0] if known else None, now)
+    return now
 
 
 def _record(workspace: Workspace, setting: str | None, interpreter: Interpreter) -> None:

@@ -101,8 +101,8 @@ def status(workspace: Workspace) -> Status:
             "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
         )
     view = workspace.view(current, history) if current else None
-    if view is not None and not view.usable[0]:
-        workspace.warn("current-unusable", f"{view.id}: {view.usable[1]}")
+    if view is not None and view.problem is not None:
+        workspace.warn("current-unusable", f"{view.id}: {view.problem}")
     back = workspace.view(previous, history) if previous and layout.release(previous).is_dir() else None
     settings = _settings(workspace)
     return Status(

@@ -137,7 +137,6 @@ def compare_and_promote(
     settings: Settings,
     errand: Errand,
     reason: str,
-    just_sealed: bool = False,
 ) -> Switched:
     """Make a release current, unless somebody has switched since this began.
 
@@ -152,7 +151,6 @@ def compare_and_promote(
         settings: Whose hooks and checks count.
         errand: What it is for.
         reason: The person's message.
-        just_sealed: As for `Workspace.require_usable`.
 
     Raises:
         SupersededError: Somebody switched, or `current` has moved; journalled, nothing was switched.
@@ -177,7 +175,7 @@ def compare_and_promote(
         digest = history.records[target].environment_digest
         if hold is not None and hold_applies(hold, digest, upgrade=errand.lockfile is not None):
             raise refused(hold)  # it came while this was being built and tried
-        workspace.require_usable(target, just_sealed=just_sealed)
+        workspace.require_usable(target)
         return promote(workspace, history, target, settings=settings, errand=errand, reason=reason)
 
 
