@@ -190,8 +190,8 @@ class Root:
         return rollback(self._workspace(), release, message=message, checks=checks, only_from=only_from)
 
     def recover(self, *, boot: bool = False) -> Recovered:
-        """Finish or undo what was interrupted; see `venvship.operations.switching.recovery`."""
-        from venvship.operations.switching.recovery import recover
+        """Finish or undo what was interrupted; see `venvship.operations.recover`."""
+        from venvship.operations.recover import recover
 
         return recover(self._workspace(), boot=boot)
 
@@ -216,26 +216,26 @@ class Root:
         return prune(self._workspace(), keep=keep, keep_days=keep_days, dry_run=dry_run)
 
     def pin(self, release: str) -> ReleaseView:
-        """Protect a release from prune; see `venvship.operations.prune.pin`."""
-        from venvship.operations.prune import pin
+        """Protect a release from prune; see `venvship.operations.marks.pin`."""
+        from venvship.operations.marks import pin
 
         return pin(self._workspace(), release, pinned=True)
 
     def unpin(self, release: str) -> ReleaseView:
-        """Stop to protect a release; see `venvship.operations.prune.pin`."""
-        from venvship.operations.prune import pin
+        """Stop to protect a release; see `venvship.operations.marks.pin`."""
+        from venvship.operations.marks import pin
 
         return pin(self._workspace(), release, pinned=False)
 
     def hold(self, *, message: str = "") -> None:
-        """Stop unattended releases; see `venvship.operations.hold`."""
-        from venvship.operations.hold import hold
+        """Stop unattended releases; see `venvship.operations.marks`."""
+        from venvship.operations.marks import hold
 
         hold(self._workspace(), message=message)
 
     def unhold(self) -> None:
-        """Allow unattended releases again; see `venvship.operations.hold`."""
-        from venvship.operations.hold import unhold
+        """Allow unattended releases again; see `venvship.operations.marks`."""
+        from venvship.operations.marks import unhold
 
         unhold(self._workspace())
 

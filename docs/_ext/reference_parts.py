@@ -43,11 +43,12 @@ from venvship.model.log_line import SEVERITIES
 from venvship.model.release import Package, PackageChange, PackageDiff
 from venvship.model.retention import Decision
 from venvship.operations import check as check_operation
-from venvship.operations import hold as hold_operation
 from venvship.operations import init as init_operation
 from venvship.operations import lock as lock_operation
+from venvship.operations import marks as marks_operation
 from venvship.operations import promote as promote_operation
 from venvship.operations import prune as prune_operation
+from venvship.operations import recover as recover_operation
 from venvship.operations import release as release_operation
 from venvship.operations import rollback as rollback_operation
 from venvship.operations import run as run_operation
@@ -57,7 +58,8 @@ from venvship.operations import verify as verify_operation
 from venvship.operations.reporting import measure as measure_operation
 from venvship.operations.reporting import report as inspect_operation
 from venvship.operations.retention.store_cleaning import Dropped, StoreResult
-from venvship.operations.switching import recovery as recover_operation
+from venvship.operations.retention.verifying import Damage, Verified
+from venvship.operations.switching.recovery import Recovered
 from venvship.workspace.underway import Operation
 from venvship.workspace.workspace import Notice, ReleaseView
 
@@ -400,10 +402,10 @@ _OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
     "check": check_operation.check,
     "verify": verify_operation.verify,
     "prune": prune_operation.prune,
-    "pin": prune_operation.pin,
-    "unpin": prune_operation.pin,
-    "hold": hold_operation.hold,
-    "unhold": hold_operation.unhold,
+    "pin": marks_operation.pin,
+    "unpin": marks_operation.pin,
+    "hold": marks_operation.hold,
+    "unhold": marks_operation.unhold,
     "status": inspect_operation.status,
     "measure": measure_operation.measure,
     "list": inspect_operation.list_releases,
@@ -431,12 +433,12 @@ RESULTS: Final = (
     update_operation.UpdateResult,
     promote_operation.PromoteResult,
     rollback_operation.RollbackResult,
-    recover_operation.Recovered,
+    Recovered,
     check_operation.CheckReport,
     CheckResult,
     verify_operation.VerifyResult,
-    verify_operation.Verified,
-    verify_operation.Damage,
+    Verified,
+    Damage,
     prune_operation.PruneResult,
     StoreResult,
     Dropped,

@@ -25,7 +25,7 @@ from venvship.errors import (
     ReleaseError,
     RootError,
 )
-from venvship.operations import verify
+from venvship.operations.retention import verifying
 from venvship.operations.switching import afterwards, promotion
 from venvship.operations.switching.trial import Trial
 from venvship.system import proc, process
@@ -278,7 +278,7 @@ def test_a_rollback_on_a_terminal_that_cannot_show_an_arrow_is_done_all_the_same
 def test_a_release_that_is_pruned_while_it_is_verified_is_not_damaged(
     site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours, looked = verify.entry_problem, []
+    ours, looked = verifying.entry_problem, []
 
     def entry_problem(base: str, entry: Any) -> str:
         if base.endswith(two[0]) and not looked:
@@ -286,7 +286,7 @@ def test_a_release_that_is_pruned_while_it_is_verified_is_not_damaged(
             os.rename(base, Path(base).with_name(f".trash-{two[0]}"))
         return ours(base, entry)
 
-    monkeypatch.setattr(verify, "entry_problem", entry_problem)
+    monkeypatch.setattr(verifying, "entry_problem", entry_problem)
     result = site.open().verify(every=True)
     assert looked
     assert [one.id for one in result.releases] == [two[1]]

@@ -14,7 +14,8 @@ from typing import Any
 
 from venvship.building.tree import seal
 from venvship.model.history import EventName
-from venvship.operations import prune, rollback
+from venvship.operations import rollback
+from venvship.operations.retention import pruning
 from venvship.operations.switching import links, promotion, recovery
 from venvship.system import failpoints, files
 
@@ -126,7 +127,7 @@ def no_compare_and_swap() -> None:
 
 def lease_without_proc() -> None:
     """Prune believes leases alone, and does not look at what processes have open."""
-    prune._users = lambda _workspace: {}
+    pruning._users = lambda _workspace: {}
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

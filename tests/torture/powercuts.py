@@ -22,7 +22,7 @@ from tests.torture.filesystems import FLUSH_LOG, KINDS, NO_FLUSH, CannotMountErr
 from tests.torture.kills import NEXT, recover_and_check
 from tests.torture.lab import Lab, Scenario
 from tests.torture.tally import Scale, Tally
-from venvship.operations.verify import verify_release
+from venvship.operations.retention.verifying import verify_release
 from venvship.root import RootLayout
 from venvship.workspace.workspace import Workspace
 

@@ -159,14 +159,7 @@ def _rollback(result: RollbackResult, _page: Page) -> list[str]:
 
 @text.of("Recovered")
 def _recovered(result: Recovered, _page: Page) -> list[str]:
-    said = {
-        "clean": "Nothing was interrupted",
-        "abandoned": "A promotion was interrupted before its switch, and is dropped",
-        "promoted": "An interrupted operation was finished",
-        "rolled-back": "An interrupted promotion was taken back",
-        "rollback-failed": "An interrupted operation was taken back, and what is live does not pass",
-        "observed": "Current had been switched by somebody else; unattended releases are held",
-    }[result.outcome]
+    said = result.summary[0].upper() + result.summary[1:]
     count = len(result.debris)
     swept = f"; {count} left-over{'' if count == 1 else 's'} removed" if count else ""
     return [f"{style.good('Live:')} {style.strong(result.current or 'nothing')}", f"  {said}{swept}."]

@@ -10,8 +10,7 @@ from venvship.model.release import PackageDiff, State, diff_packages
 from venvship.model.settings import health_digest
 from venvship.operations.switching import promotion
 from venvship.operations.switching.afterwards import after_switch
-from venvship.operations.switching.notify import tell_recovered
-from venvship.operations.switching.recovery import recover_and_sweep
+from venvship.operations.switching.recovery import recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import try_candidate
 from venvship.system.faults import root_faults
 from venvship.workspace.workspace import ReleaseView, Workspace

@@ -30,8 +30,7 @@ from venvship.operations.planning.plan import Plan, plan, refused
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import promotion
 from venvship.operations.switching.afterwards import after_failure, after_switch
-from venvship.operations.switching.notify import tell_recovered
-from venvship.operations.switching.recovery import recover_switch
+from venvship.operations.switching.recovery import recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import try_candidate
 from venvship.system.faults import root_faults
 from venvship.workspace.workspace import ReleaseView, Workspace

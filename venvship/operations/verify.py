@@ -1,43 +1,12 @@
-"""`verify`: hash every file of a release again and hold it against what was sealed. Changes nothing."""
+"""`verify`: hash every file of releases again and compare them with their manifests. Changes nothing."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-from venvship.errors import DamagedError, FormatError, ReleaseError
-from venvship.model.release import FileEntry
-from venvship.system import files
-from venvship.workspace.quick_look import entry_problem
+from venvship.errors import DamagedError
+from venvship.operations.retention.verifying import Verified, verify_release
 from venvship.workspace.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """One file that is not what was sealed; `path` is relative to the release."""
-
-    path: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """What was found of one release.
-
-    Attributes:
-        id: The release.
-        files: How many files it has.
-        damaged: What is wrong; empty for an intact release.
-    """
-
-    id: str
-    files: int
-    damaged: tuple[Damage, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything is as it was sealed."""
-        return not self.damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,39 +49,3 @@ def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = F
             " finds whole, remove the store, then `venvship release --rebuild`",
         ).carrying(result)
     return result
-
-
-def verify_release(workspace: Workspace, release_id: str) -> Verified:
-    """Verify one release, whether the journal knows it or not."""
-    layout = workspace.layout
-    try:
-        entries = layout.files(release_id, layout.manifest(release_id))
-    except (ReleaseError, FormatError) as error:
-        return Verified(id=release_id, files=0, damaged=(Damage(".venvship", error.message),))
-    base = str(layout.release(release_id))
-    damaged = [
-        Damage(entry.path, problem) for entry in entries if (problem := _problem(workspace, base, entry))
-    ]
-    expected = {entry.path for entry in entries}
-    own = {".venvship/manifest.json", ".venvship/files.json"}
-    count = sum(entry.type == "file" for entry in entries)
-    try:
-        for path, _found in files.walk(base):
-            if path not in expected and path not in own:
-                damaged.append(Damage(path, "not part of the release"))
-    except OSError as error:
-        path = os.path.relpath(error.filename or base, base)
-        damaged.append(Damage(path, f"cannot be read: {error.strerror}"))
-    return Verified(id=release_id, files=count, damaged=tuple(damaged))
-
-
-def _problem(workspace: Workspace, base: str, entry: FileEntry) -> str | None:
-    workspace.runtime.signals.raise_if_received()
-    problem = entry_problem(base, entry)
-    if problem or entry.type != "file":
-        return problem
-    try:
-        actual = files.hash_file(os.path.join(base, entry.path))
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return None if actual == entry.sha256 else "its contents have changed"

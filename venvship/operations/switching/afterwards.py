@@ -10,7 +10,7 @@ import contextlib
 
 from venvship.errors import BuildError, HeldError, InterruptedByError, PausedError, RejectedError
 from venvship.model.settings import Settings
-from venvship.operations.prune import prune_after
+from venvship.operations.retention.pruning import prune_after
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.promotion import Switched
 from venvship.workspace.workspace import Workspace

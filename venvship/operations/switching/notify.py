@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from venvship.errors import ProgramNotFoundError
 from venvship.model.release import FORMAT, format_time
 from venvship.model.settings import Settings
 from venvship.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from venvship.operations.switching.recovery import Recovered
 
 EVENTS: Final = {
     "promoted": "released",
@@ -24,14 +21,6 @@ EVENTS: Final = {
     "prune-failed": "prune-failed",
 }
 """What the hook hears of, and what that is called in the event that it gets."""
-
-_RECOVERED: Final = {
-    "abandoned": "a promotion was interrupted before its switch, and is dropped",
-    "promoted": "an interrupted operation was finished",
-    "rolled-back": "an interrupted promotion was taken back",
-    "rollback-failed": "an interrupted operation was taken back, and what is live does not pass",
-    "observed": "current had been switched by somebody else",
-}
 
 
 def notify(
@@ -85,20 +74,3 @@ def notify(
         return
     if not result.ok:
         workspace.warn("notify-failed", f"the notify hook failed: {result.output}")
-
-
-def tell_recovered(workspace: Workspace, settings: Settings, recovered: Recovered) -> None:
-    """Tell the hook what recovery did, if it did anything.
-
-    Raises:
-        InterruptedByError: A signal came while it ran.
-    """
-    if recovered.outcome != "clean":
-        notify(
-            workspace,
-            settings,
-            "recovered",
-            release=recovered.current,
-            previous=None,
-            reason=_RECOVERED[recovered.outcome],
-        )

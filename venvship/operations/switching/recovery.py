@@ -7,22 +7,29 @@ again: each step looks at the disk, not at what an earlier run meant to do.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, replace
 from typing import Final
 
-from venvship.errors import BusyError, RollbackFailedError, RolledBackError, SettingsError
+from venvship.errors import BusyError, SettingsError
 from venvship.model.history import EventName, History, Intent
 from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links, promotion
 from venvship.operations.switching.lockfile_due import put_in_place
-from venvship.operations.switching.notify import tell_recovered
+from venvship.operations.switching.notify import notify
 from venvship.operations.switching.trial import Trial, try_current
-from venvship.operations.verify import verify_release
-from venvship.system.faults import root_faults
 from venvship.workspace.workspace import Workspace
+
+SUMMARIES: Final = {
+    "clean": "nothing was interrupted",
+    "abandoned": "a promotion was interrupted before its switch, and is dropped",
+    "promoted": "an interrupted operation was finished",
+    "rolled-back": "an interrupted promotion was taken back",
+    "rollback-failed": "an interrupted operation was taken back, and what is live does not pass",
+    "observed": "current had been switched by somebody else; unattended releases are held",
+}
+"""Each outcome of a recovery as a sentence."""
 
 BOOT_CAUSE: Final = "interrupted, and taken back before the services started"
 
@@ -44,75 +51,10 @@ class Recovered:
     debris: tuple[str, ...] = ()
     switched: promotion.Switched | None = None
 
-
-def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
-    """The command: recover, then say how it ended by the error.
-
-    Args:
-        workspace: The root.
-        boot: Run no hooks and no checks: an interrupted promotion is simply taken back.
-
-    Raises:
-        RolledBackError: The interrupted promotion was taken back.
-        RollbackFailedError: It was, and what is live now does not pass.
-        BusyError: Another command is under way, so nothing was interrupted.
-        VenvshipError: The root, its journal or its settings are unusable.
-    """
-    with root_faults(workspace.layout.path):
-        workspace.open_for_writing()
-        with workspace.holding("build", "recover"):
-            _take_up(workspace)
-            recovered = recover_switch(workspace, boot=boot)
-            debris = sweep_debris(workspace)
-            workspace.keep_reserve()
-    recovered = replace(recovered, debris=debris)
-    if not boot:
-        with contextlib.suppress(SettingsError):
-            tell_recovered(workspace, workspace.settings_or_kept(), recovered)
-    if recovered.switched is not None:
-        recovered.switched.raise_if_not_promoted(result=recovered)
-    elif recovered.outcome == "rolled-back":
-        raise RolledBackError(
-            f"an interrupted promotion was taken back; live: {recovered.current or 'nothing'}"
-        ).carrying(recovered)
-    elif recovered.outcome == "rollback-failed":
-        raise RollbackFailedError(
-            f"an interrupted rollback was finished, and {recovered.current} does not pass"
-        ).carrying(recovered)
-    return recovered
-
-
-def _take_up(workspace: Workspace) -> None:
-    """Journal again what a lost journal knew: every release whose files are as they were sealed.
-
-    Only `recover` does this, since only a person knows that there is no backup. What cannot be known again,
-    such as which of them were proven, is not made up; as `current` was not expected, unattended releases are
-    held. Without an intact `current` nothing is taken up: then the journal's loss is not the only one.
-
-    Crash: some are taken up, and current last of all, so that the next `recover` takes up the rest.
-    """
-    history = workspace.history_for_reading()
-    current = workspace.lost(history)
-    if not current:
-        return
-    pruned = {name for name, record in history.records.items() if record.pruned}
-    sealed = set(workspace.layout.sealed())
-    unknown = [name for name in workspace.debris(history) if name in sealed - pruned]
-    intact = [name for name in (current, *unknown) if verify_release(workspace, name).ok]
-    if current not in intact:
-        return
-    manifests = [workspace.layout.manifest(name) for name in intact]
-    for manifest in sorted(manifests, key=lambda found: (found.id == current, found.created_at)):
-        workspace.record(
-            EventName.SEALED,
-            release=manifest.id,
-            reason="taken up from its manifest: the journal had lost it",
-            facts={
-                "environment_digest": manifest.environment_digest,
-                "lockfile_sha256": manifest.lockfile_sha256,
-                "tree_digest": manifest.tree_digest,
-            },
-        )
+    @property
+    def summary(self) -> str:
+        """The outcome as a sentence, in lower case and without its full stop."""
+        return SUMMARIES[self.outcome]
 
 
 def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
@@ -150,6 +92,23 @@ def recover_and_sweep(workspace: Workspace) -> Recovered:
             return replace(recovered, debris=sweep_debris(workspace))
     except BusyError:
         return recovered
+
+
+def tell_recovered(workspace: Workspace, settings: Settings, recovered: Recovered) -> None:
+    """Run the notify hook for a recovery that found something to do.
+
+    Raises:
+        InterruptedByError: A signal came while it ran.
+    """
+    if recovered.outcome != "clean":
+        notify(
+            workspace,
+            settings,
+            "recovered",
+            release=recovered.current,
+            previous=None,
+            reason=recovered.summary,
+        )
 
 
 def is_settled(workspace: Workspace, history: History) -> bool:

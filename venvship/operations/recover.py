@@ -1,0 +1,84 @@
+"""`recover`: finish or undo an interrupted operation, and take up releases that a lost journal knew."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+from venvship.errors import RollbackFailedError, RolledBackError, SettingsError
+from venvship.model.history import EventName
+from venvship.operations.retention.debris import sweep_debris
+from venvship.operations.retention.verifying import verify_release
+from venvship.operations.switching.recovery import Recovered, recover_switch, tell_recovered
+from venvship.system.faults import root_faults
+from venvship.workspace.workspace import Workspace
+
+
+def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
+    """The command: recover, then say how it ended by the error.
+
+    Args:
+        workspace: The root.
+        boot: Run no hooks and no checks: an interrupted promotion is simply taken back.
+
+    Raises:
+        RolledBackError: The interrupted promotion was taken back.
+        RollbackFailedError: It was, and what is live now does not pass.
+        BusyError: Another command is under way, so nothing was interrupted.
+        VenvshipError: The root, its journal or its settings are unusable.
+    """
+    with root_faults(workspace.layout.path):
+        workspace.open_for_writing()
+        with workspace.holding("build", "recover"):
+            _take_up(workspace)
+            recovered = recover_switch(workspace, boot=boot)
+            debris = sweep_debris(workspace)
+            workspace.keep_reserve()
+    recovered = replace(recovered, debris=debris)
+    if not boot:
+        with contextlib.suppress(SettingsError):
+            tell_recovered(workspace, workspace.settings_or_kept(), recovered)
+    if recovered.switched is not None:
+        recovered.switched.raise_if_not_promoted(result=recovered)
+    elif recovered.outcome == "rolled-back":
+        raise RolledBackError(
+            f"an interrupted promotion was taken back; live: {recovered.current or 'nothing'}"
+        ).carrying(recovered)
+    elif recovered.outcome == "rollback-failed":
+        raise RollbackFailedError(
+            f"an interrupted rollback was finished, and {recovered.current} does not pass"
+        ).carrying(recovered)
+    return recovered
+
+
+def _take_up(workspace: Workspace) -> None:
+    """Journal again what a lost journal knew: every release whose files are as they were sealed.
+
+    Only `recover` does this, since only a person knows that there is no backup. What cannot be known again,
+    such as which of them were proven, is not made up; as `current` was not expected, unattended releases are
+    held. Without an intact `current` nothing is taken up: then the journal's loss is not the only one.
+
+    Crash: some are taken up, and current last of all, so that the next `recover` takes up the rest.
+    """
+    history = workspace.history_for_reading()
+    current = workspace.lost(history)
+    if not current:
+        return
+    pruned = {name for name, record in history.records.items() if record.pruned}
+    sealed = set(workspace.layout.sealed())
+    unknown = [name for name in workspace.debris(history) if name in sealed - pruned]
+    intact = [name for name in (current, *unknown) if verify_release(workspace, name).ok]
+    if current not in intact:
+        return
+    manifests = [workspace.layout.manifest(name) for name in intact]
+    for manifest in sorted(manifests, key=lambda found: (found.id == current, found.created_at)):
+        workspace.record(
+            EventName.SEALED,
+            release=manifest.id,
+            reason="taken up from its manifest: the journal had lost it",
+            facts={
+                "environment_digest": manifest.environment_digest,
+                "lockfile_sha256": manifest.lockfile_sha256,
+                "tree_digest": manifest.tree_digest,
+            },
+        )

@@ -1,0 +1,269 @@
+"""Prune: decide which releases stay, and remove the others, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from venvship.errors import InterruptedByError, VenvshipError
+from venvship.model.history import EventName, History
+from venvship.model.log_line import PRUNE_FAILED
+from venvship.model.retention import Decision, Facts, Policy, decide
+from venvship.model.settings import Settings
+from venvship.operations.retention.debris import discard
+from venvship.system import files, proc
+from venvship.system.mutex import lease_withheld
+from venvship.workspace.announce import tell_syslog
+from venvship.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """Releases that went, or would go, those that stay, and the bytes that the removal gives back."""
+
+    removed: tuple[Decision, ...]
+    kept: tuple[Decision, ...]
+    freed_bytes: int
+
+
+def policy_of(settings: Settings) -> Policy:
+    """How many releases the settings keep."""
+    return Policy(keep=settings.keep, keep_days=settings.keep_days, keep_failed=settings.keep_failed)
+
+
+def decide_prune(workspace: Workspace, policy: Policy) -> Pruned:
+    """Decide what a prune would remove; reads only.
+
+    Raises:
+        RootError: The journal is unusable.
+    """
+    decisions = _decide(workspace, workspace.history(), policy)
+    goes = tuple(decision for decision in decisions if not decision.keep)
+    return Pruned(
+        removed=goes,
+        kept=tuple(decision for decision in decisions if decision.keep),
+        freed_bytes=files.own_bytes(workspace.layout.release(decision.id) for decision in goes),
+    )
+
+
+def prune_releases(workspace: Workspace, policy: Policy) -> Pruned:
+    """Remove the releases that the policy does not keep. Takes switch.mutex for each removal, for a moment.
+
+    Crash: a release is whole, or it is `.trash-…`, which the next writing command removes.
+
+    Raises:
+        BusyError: Another command is switching.
+        InterruptedByError: A signal came between two removals.
+        RootError: The journal is unusable.
+        OSError: A release could not be removed.
+    """
+    return _Pruning(workspace, policy).run()
+
+
+def prune_after(workspace: Workspace, settings: Settings) -> str:
+    """Prune after a promotion, and clean the store: nothing that goes wrong is worth more than a warning.
+
+    Returns:
+        What kept releases from being removed; `""` for nothing.
+    """
+    failure = ""
+    try:
+        prune_releases(workspace, policy_of(settings))
+    except InterruptedByError:
+        raise
+    except (OSError, VenvshipError) as error:
+        text = error.message if isinstance(error, VenvshipError) else str(error)
+        failure = f"old releases could not be removed: {text}"
+        workspace.warn("prune-failed", failure)
+        tell_syslog(workspace, PRUNE_FAILED, None, text, {})
+    # Late: the store belongs to the build layer, and every promotion imports this module.
+    from venvship.operations.retention.store_cleaning import clean_store
+
+    clean_store(workspace, settings)
+    return failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What decisions rest on, but for the processes and the time: the journal up to a line, and the links."""
+
+    seq: int
+    current: str | None
+    previous: str | None
+
+    @classmethod
+    def now(cls, workspace: Workspace) -> _Basis | None:
+        """What it is now; `None` where the journal is damaged, so that nothing can rest on it."""
+        reading = workspace.journal.read()
+        if reading.damage:
+            return None
+        seq = reading.events[-1].seq if reading.events else 0
+        return cls(seq, workspace.layout.current(), workspace.layout.previous())
+
+
+class _Pruning:
+    """One prune. What it costs for each release does not depend on how many there are.
+
+    Args:
+        workspace: The root.
+        policy: How much to keep.
+    """
+
+    def __init__(self, workspace: Workspace, policy: Policy) -> None:
+        self._workspace = workspace
+        self._policy = policy
+        self._basis: _Basis | None = None
+        self._decisions: dict[str, Decision] = {}
+
+    def run(self) -> Pruned:
+        """Decide, and remove one release after the other."""
+        workspace = self._workspace
+        removed: list[Decision] = []
+        kept: list[Decision] = []
+        freed = 0
+        # Before the decisions: what changes from here on is seen later, and then they are made again.
+        self._basis = _Basis.now(workspace)
+        decisions = _decide(workspace, workspace.history(), self._policy)
+        self._decisions = {decision.id: decision for decision in decisions}
+        for decision in decisions:
+            workspace.runtime.signals.raise_if_received()
+            if decision.keep:
+                kept.append(decision)
+                continue
+            size = files.own_bytes([workspace.layout.release(decision.id)])
+            final = self._remove(decision)
+            if final.keep:
+                kept.append(final)
+            else:
+                removed.append(final)
+                freed += size
+        return Pruned(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)
+
+    def _remove(self, decision: Decision) -> Decision:
+        """Decide once more with the mutex held, move the release away, and delete it without the mutex.
+
+        The journal has it first. On a disk that is so full that it cannot, the release goes all the same,
+        since that makes room, and the journal has it afterwards.
+
+        Crash: the release is whole, or `.trash-…`. Where there was no room for its line, an empty `.trash-…`
+        stays until recovery has written it.
+        """
+        workspace, layout = self._workspace, self._workspace.layout
+        trash = layout.releases / f".trash-{decision.id}"
+        with (
+            workspace.holding("switch", "prune", wait=10),
+            lease_withheld(str(layout.lease(decision.id))) as free,
+        ):
+            if not free:
+                return Decision(decision.id, keep=True, reason="in use: a process holds its lease")
+            now = self._decide_again(decision)
+            if now is None or now.keep:
+                return now or decision
+            decision = now
+            recorded = self._record(decision)
+            try:
+                files.rename(layout.release(decision.id), trash)
+            except OSError:
+                # Some file systems refuse to rename a directory (EXDEV on overlayfs). The journal has it.
+                discard(workspace, decision.id)
+            files.remove_name(layout.lease(decision.id))
+        if not recorded:
+            files.empty_directory(trash)
+            if not self._record(decision):
+                workspace.warn("journal-not-written", f"no room to record that {decision.id} was removed")
+                return decision
+        files.remove_tree(trash)
+        return decision
+
+    def _decide_again(self, decision: Decision) -> Decision | None:
+        """Decide again on a release whose lease is withheld, with the mutex held; `None`: it is gone.
+
+        As long as the journal has only got our own lines, and the links are what they were, only a process
+        can have made a difference. So only those are looked at, and not all releases for each of them.
+        """
+        workspace = self._workspace
+        basis = _Basis.now(workspace)
+        if basis is None or basis != self._basis:
+            again = _decide(workspace, workspace.history(), self._policy, withheld=decision.id)
+            self._basis, self._decisions = basis, {d.id: d for d in again}
+            return self._decisions.get(decision.id)
+        known = self._decisions.get(decision.id)
+        if known is None or known.keep:
+            return known
+        user = _users(workspace).get(decision.id)
+        return Decision(decision.id, keep=True, reason=f"in use: {user}") if user else known
+
+    def _record(self, decision: Decision) -> bool:
+        try:
+            event = self._workspace.record(EventName.PRUNED, release=decision.id, reason=decision.reason)
+        except OSError as error:
+            if error.errno not in files.FULL_DISK_ERRNOS:
+                raise
+            return False
+        if self._basis is not None and event.seq == self._basis.seq + 1:
+            self._basis = replace(self._basis, seq=event.seq)
+        return True
+
+
+def _decide(
+    workspace: Workspace, history: History, policy: Policy, *, withheld: str | None = None
+) -> list[Decision]:
+    """Gather the facts and decide.
+
+    Who uses a release is only asked where nothing else keeps it: the answer takes a look at every process.
+
+    Args:
+        workspace: The root.
+        history: The folded journal.
+        policy: How much to keep.
+        withheld: A release whose lease we hold ourselves, alone.
+    """
+    facts = _facts(workspace, history)
+    now = workspace.runtime.clock()
+    going = {decision.id for decision in decide(facts, policy, now) if not decision.keep}
+    if going:
+        users = _users(workspace)
+        for release_id in going - users.keys() - {withheld}:
+            with lease_withheld(str(workspace.layout.lease(release_id))) as free:
+                if not free:
+                    users[release_id] = "a process holds its lease"
+        facts = [replace(f, in_use=users.get(f.id, "")) if f.id in going else f for f in facts]
+    return decide(facts, policy, now)
+
+
+def _facts(workspace: Workspace, history: History) -> list[Facts]:
+    current = workspace.layout.current()
+    previous = workspace.layout.previous()
+    intent = history.intent
+    busy = {intent.origin, intent.target} if intent else set()
+    return [
+        Facts(
+            id=release_id,
+            seq=record.seq,
+            last_live_seq=record.last_live_seq,
+            state=record.state,
+            rejected=record.rejected,
+            current=release_id == current,
+            previous=release_id == previous,
+            pinned=record.pinned,
+            in_operation=release_id in busy,
+            live_until=record.live_until,
+        )
+        for release_id in workspace.releases(history)
+        for record in [history.records[release_id]]
+    ]
+
+
+def _users(workspace: Workspace) -> dict[str, str]:
+    """Which releases processes are seen with, and a word about the first of them."""
+    found: dict[str, str] = {}
+    base = str(workspace.layout.path)
+    releases = str(workspace.layout.releases) + "/"
+    every = workspace.layout.sealed()
+    for seen in proc.processes_under(base):
+        used = {p[len(releases) :].split("/", 1)[0] for p in seen.paths if p.startswith(releases)}
+        if seen.opaque and not used:
+            # It names this root and hides the rest: it may run from any of its releases.
+            used = set(every)
+        for release_id in used:
+            found.setdefault(release_id, f"process {seen.pid}")
+    return found
