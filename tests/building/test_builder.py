@@ -252,7 +252,7 @@ def test_what_came_first_is_compiled_while_the_rest_is_on_its_way_and_kept_if_th
     index.tampered = {late.filename}
     index.held = {late.filename: threading.Event()}
     request = builds.request([early, late], requirements=[pinned(early), pinned(late)])
-    tag = bytecode_tag(request.interpreter, request.build.optimize)
+    tag = bytecode_tag(request.environment.interpreter, request.build.optimize)
     done = threading.Event()
 
     def let_it_go() -> None:

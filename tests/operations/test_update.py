@@ -18,7 +18,8 @@ from tests.support.roots import Site
 from tests.torture import kills
 from venvship.api import Root
 from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
-from venvship.operations.planning.environment import Environment, read_environment
+from venvship.model.environment import Environment
+from venvship.operations.planning.environment import read_environment
 from venvship.operations.update import UpdateResult
 from venvship.system.mutex import Mutex
 

@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from tests.support.wheels import Distribution, lockfile_text
 from venvship.building.request import BuildRequest
 from venvship.building.store.unpack import unpack
+from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import Lockfile
 from venvship.model.lockfiles.requirement import Requirement
@@ -125,18 +126,20 @@ def request_for(
         release_path=str(root / "releases" / release_id),
         root_path=str(root),
         created_at=CREATED_AT,
-        interpreter=INTERPRETER,
-        lockfile=Lockfile(
-            path=str(root / "requirements.txt"),
-            sha256=digest_of(content),
-            content=content,
-            options=options,
-            requirements=selected,
-            kind="requirements",
+        environment=Environment(
+            lockfile=Lockfile(
+                path=str(root / "requirements.txt"),
+                sha256=digest_of(content),
+                content=content,
+                options=options,
+                requirements=selected,
+                kind="requirements",
+            ),
+            selected=selected,
+            interpreter=INTERPRETER,
+            digest="e" * 64,
+            inputs="i" * 64,
         ),
-        selected=selected,
-        environment_digest="e" * 64,
-        inputs="i" * 64,
         build=build or BuildSettings(),
         link=link,
         message="from a test",

@@ -71,7 +71,7 @@ def build(
             make_directory(scratch, 0o700)
         with (
             candidate(request.release_path) as sync_fd,
-            foundation(request, scratch=scratch, environ=environ, signals=signals) as environment,
+            foundation(request, scratch=scratch, environ=environ, signals=signals) as base,
         ):
             supply = Supply(request, store, scratch=scratch, environ=environ, signals=signals)
             with step("fetch") as running:
@@ -83,7 +83,7 @@ def build(
             wheels = supply.wheels()
             with step("compile") as running:
                 bytecode = supply.compile(tuple(wheels.values()), running.advance)
-                tag = bytecode_tag(request.interpreter, request.build.optimize)
+                tag = bytecode_tag(request.environment.interpreter, request.build.optimize)
                 paths = {sha256: store.bytecode_path(sha256, tag) for sha256 in bytecode}
                 running.facts["modules"] = sum(map(len, bytecode.values()))
             with step("assemble") as running:
@@ -92,7 +92,7 @@ def build(
                     wheels,
                     bytecode,
                     paths,
-                    environment=environment,
+                    foundation=base,
                     signals=signals,
                     advance=running.advance,
                 )

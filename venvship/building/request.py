@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from venvship.building.tree.link import Stamp
-from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.lockfile import Lockfile
-from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.environment import Environment
 from venvship.model.release import FileEntry, Package
 from venvship.model.settings import BuildSettings
 
@@ -23,11 +21,7 @@ class BuildRequest:
         release_path: Where it will stand: absolute, no link on the way, and nothing there yet.
         root_path: The root, absolute.
         created_at: The time, aware.
-        interpreter: What it runs on.
-        lockfile: What the user wrote.
-        selected: What of it applies here, sorted by name.
-        environment_digest: What that means; see `model.lockfile.environment_digest`.
-        inputs: What that follows from, for the manifest.
+        environment: The requirements to install, and the interpreter to install them for.
         build: `[build]` of the settings.
         link: How files get from the store into the release: `auto`, `hardlink`, `reflink` or `copy`.
         message: The person's `-m`, or empty.
@@ -38,11 +32,7 @@ class BuildRequest:
     release_path: str
     root_path: str
     created_at: datetime
-    interpreter: Interpreter
-    lockfile: Lockfile
-    selected: tuple[Requirement, ...]
-    environment_digest: str
-    inputs: str
+    environment: Environment
     build: BuildSettings
     link: str
     message: str

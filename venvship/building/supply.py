@@ -41,7 +41,7 @@ def check_room(request: BuildRequest, store: Store) -> None:
     """
     chosen = {name: store.selection(key) for name, key in _keys(request).items()}
     wheels = [store.wheel(sha256) for sha256 in chosen.values() if sha256 is not None]
-    lacking = [r.url for r in request.selected if chosen[r.name] is None and r.url is not None]
+    lacking = [r.url for r in request.environment.selected if chosen[r.name] is None and r.url is not None]
     require_room(request, store, wheels, [path for path in lacking if os.path.isfile(path)])
 
 
@@ -94,7 +94,7 @@ class Supply:
             BuildError: See `venvship.building.fetching.fetch.fetch`, `Import.add` and `compile_wheels`.
             InterruptedByError: A signal came.
         """
-        missing = [r for r in self._request.selected if self._chosen[r.name] is None]
+        missing = [r for r in self._request.environment.selected if self._chosen[r.name] is None]
         if not missing:
             return Total()
         # Late: a release of which the store has everything fetches nothing.
@@ -112,11 +112,11 @@ class Supply:
             make_directory(self._downloads, 0o700)
         fetched = fetch(
             missing,
-            options=self._request.lockfile.options,
-            interpreter=self._request.interpreter,
+            options=self._request.environment.lockfile.options,
+            interpreter=self._request.environment.interpreter,
             sdists=self._request.build.sdists,
             directory=self._downloads,
-            cwd=os.path.dirname(self._request.lockfile.path),
+            cwd=os.path.dirname(self._request.environment.lockfile.path),
             environ=self._environ,
             timeout=self._request.build.timeout,
             jobs=FETCH_JOBS,
@@ -159,7 +159,7 @@ class Supply:
         return compile_wheels(
             self._store,
             wheels,
-            self._request.interpreter,
+            self._request.environment.interpreter,
             optimize=self._request.build.optimize,
             signals=self._signals,
             environ=self._environ,
@@ -194,9 +194,9 @@ def _keys(request: BuildRequest) -> dict[str, str]:
     """By requirement name, what the store files its choice under."""
     return {
         requirement.name: selection_key(
-            requirement, request.interpreter, may_build(requirement.name, request.build.sdists)
+            requirement, request.environment.interpreter, may_build(requirement.name, request.build.sdists)
         )
-        for requirement in request.selected
+        for requirement in request.environment.selected
     }
 
 

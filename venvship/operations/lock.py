@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from venvship.errors import InterruptedByError, LockError, LockfileError, SettingsError, UsageError
+from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
-from venvship.operations.planning.environment import Environment, lockfile_paths, read_environment, read_file
+from venvship.operations.planning.environment import lockfile_paths, read_environment, read_file
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files
 from venvship.system.faults import root_faults

@@ -19,13 +19,14 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
+from venvship.model.environment import Environment
 from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Progress, Step
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.build import build_release
-from venvship.operations.planning.environment import Environment, lockfile_paths, read_environment
+from venvship.operations.planning.environment import lockfile_paths, read_environment
 from venvship.operations.planning.plan import Plan, plan, refused
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import promotion

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from venvship.errors import BuildError, FormatError, HeldError, LockfileError, PausedError, ReleaseError
+from venvship.model.environment import Environment
 from venvship.model.history import EventName, History, Hold, LockfileDue
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import format_time
@@ -20,7 +21,6 @@ from venvship.model.settings import Settings
 from venvship.model.update_attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import (
-    Environment,
     is_of,
     lockfile_paths,
     read_environment,

@@ -60,7 +60,8 @@ class Candidate:
         self.sync_fd = open_directory(self.path)
         self.store = root / "store"
         self.wheels = {
-            r.name: unpacked(w, self.store) for r, w in zip(self.request.selected, wheels, strict=True)
+            r.name: unpacked(w, self.store)
+            for r, w in zip(self.request.environment.selected, wheels, strict=True)
         }
 
     def assemble(
@@ -70,8 +71,8 @@ class Candidate:
         scratch.mkdir(exist_ok=True)
         signals = signals or Signals()
         environ = environ or {"PATH": os.defpath}
-        with foundation(self.request, scratch=str(scratch), environ=environ, signals=signals) as environment:
-            return assemble(self.request, self.wheels, {}, {}, environment=environment, signals=signals)
+        with foundation(self.request, scratch=str(scratch), environ=environ, signals=signals) as base:
+            return assemble(self.request, self.wheels, {}, {}, foundation=base, signals=signals)
 
     def seal(self, assembled: Assembled) -> Manifest:
         return seal(self.request, assembled, sync_fd=self.sync_fd, signals=Signals())
@@ -150,7 +151,7 @@ def test_the_manifest_says_what_the_release_is_made_of(candidate: Candidates) ->
     files = (one.path / ".venvship/files.json").read_bytes()
     assert manifest.files_sha256 == hashlib.sha256(files).hexdigest()
     lockfile = (one.path / ".venvship/lockfile").read_bytes()
-    assert lockfile == one.request.lockfile.content
+    assert lockfile == one.request.environment.lockfile.content
     assert manifest.lockfile_sha256 == hashlib.sha256(lockfile).hexdigest()
     assert manifest.python["path"] == INTERPRETER.path
     assert manifest.python["full_version"] == INTERPRETER.version

@@ -55,7 +55,7 @@ def assemble(
     bytecode: Mapping[str, tuple[StoredFile, ...]],
     bytecode_paths: Mapping[str, str],
     *,
-    environment: Foundation,
+    foundation: Foundation,
     signals: Signals,
     advance: Advance = unmeasured,
 ) -> Assembled:
@@ -68,7 +68,7 @@ def assemble(
         wheels: By requirement name, what to install.
         bytecode: By the wheel's hash, its compiled files.
         bytecode_paths: By the wheel's hash, the directory that those are relative to.
-        environment: What the release stands on; waited for here.
+        foundation: The virtualenv under the release; waited for here.
         signals: Looked at between wheels.
         advance: Told how many files are linked, between wheels.
 
@@ -81,10 +81,11 @@ def assemble(
         BuildError: Anything else that went wrong, such as a wheel of another version than was asked for.
         InterruptedByError: A signal came.
     """
-    version = version_folder(request.interpreter)
+    selected, interpreter = request.environment.selected, request.environment.interpreter
+    version = version_folder(interpreter)
     site = site_packages_path(version)
-    packages = installed_packages(request.selected, wheels)
-    warnings = unmet_dependencies(request.selected, wheels, request.interpreter, closed=request.build.closed)
+    packages = installed_packages(selected, wheels)
+    warnings = unmet_dependencies(selected, wheels, interpreter, closed=request.build.closed)
     with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
         layout = lay_out(
             tuple(wheels.values()), bytecode, bytecode_paths, version=version, overlap=request.build.overlap
@@ -100,19 +101,19 @@ def assemble(
         link = functools.partial(link_share, request.release_path, request.link)
         linking = stack.enter_context(working(link, shares, copies=copies_for(len(linked))))
         linked_entries = tuple(_linked_entries(linked))
-        (startup,) = environment.results(signals.raise_if_received)
+        (startup,) = foundation.results(signals.raise_if_received)
         own = _virtualenv_files(request.release_path, site)
         refuse_reserved(layout, {entry.path: entry.type for entry in own})
         real, canonical = generate(
             layout,
             tuple(wheels.values()),
-            {requirement.name: requirement for requirement in request.selected},
+            {requirement.name: requirement for requirement in selected},
             scripts,
             startup,
             places=(Places(release=request.release_path, lease=request.lease_path), CANONICAL),
         )
-        canonical_tree = tree_digest(_canonical_entries(linked_entries, canonical, request.interpreter.minor))
-        real[LOCKFILE] = GeneratedFile(data=request.lockfile.content)
+        canonical_tree = tree_digest(_canonical_entries(linked_entries, canonical, interpreter.minor))
+        real[LOCKFILE] = GeneratedFile(data=request.environment.lockfile.content)
         written_folders = parents(real)
         _write(request.release_path, written_folders, real)
         folders = written_folders.union(layout.folders)

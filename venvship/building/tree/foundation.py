@@ -46,7 +46,7 @@ def foundation(
     """
     with build_faults("assemble the release", request.release_path):
         # virtualenv looks whether a directory is there before it makes it; ours must not come in between.
-        for folder in ("bin", site_packages_path(version_folder(request.interpreter))):
+        for folder in ("bin", site_packages_path(version_folder(request.environment.interpreter))):
             make_directories(f"{request.release_path}/{folder}")
     lay = functools.partial(_lay, scratch=scratch, environ=environ, signals=signals)
     with working(lay, (request,), copies=1) as pool:
@@ -56,7 +56,11 @@ def foundation(
 def _lay(
     request: BuildRequest, *, scratch: str, environ: Mapping[str, str], signals: Signals
 ) -> dict[str, bytes]:
-    make_virtualenv(request.release_path, request.interpreter, scratch=scratch, environ=environ)
+    make_virtualenv(request.release_path, request.environment.interpreter, scratch=scratch, environ=environ)
     return startup_bytecode(
-        request.interpreter, optimize=request.build.optimize, env=environ, cwd=scratch, signals=signals
+        request.environment.interpreter,
+        optimize=request.build.optimize,
+        env=environ,
+        cwd=scratch,
+        signals=signals,
     )

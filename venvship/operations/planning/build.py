@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from venvship.errors import BuildError, InterruptedByError
+from venvship.model.environment import Environment
 from venvship.model.history import EventName
 from venvship.model.progress import Progress
 from venvship.model.release import Manifest, new_release_id
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
-from venvship.operations.planning.environment import Environment
 from venvship.system import files
 from venvship.system.mutex import shared
 from venvship.workspace.workspace import Workspace
@@ -97,17 +96,15 @@ def _build(
     from venvship.building.store.store import Store
     from venvship.building.supply import check_room
 
+    # An upgrade may have changed the interpreter in place since it was recorded.
+    interpreter = recorded_interpreter.asked_again(workspace, environment.interpreter)
     store = Store(str(layout.path / settings.store))
     request = BuildRequest(
         release_id=release_id,
         release_path=str(layout.release(release_id)),
         root_path=str(layout.path),
         created_at=runtime.clock(),
-        interpreter=environment.interpreter,
-        lockfile=environment.lockfile,
-        selected=environment.selected,
-        environment_digest=environment.digest,
-        inputs=environment.inputs,
+        environment=environment._replace(interpreter=interpreter),
         build=settings.build,
         link=settings.link,
         message=message,
@@ -117,8 +114,6 @@ def _build(
     with shared(store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
         # Only now: without the mutex, a clean-up might take away what this has just found in the store.
         check_room(request, store)
-        interpreter = recorded_interpreter.asked_again(workspace, environment.interpreter)
-        request = replace(request, interpreter=interpreter)
         files.make_directory(layout.log(release_id), 0o700)
         workspace.make_lease(release_id)
         # Before there is a release that a clean-up on behalf of another root would have to know.

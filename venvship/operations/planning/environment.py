@@ -6,35 +6,13 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from venvship._version import __version__
+from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest, digest
 from venvship.model.settings import Settings
 from venvship.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from venvship.model.lockfiles.lockfile import Lockfile
-    from venvship.model.lockfiles.requirement import Requirement
-
-
-class Environment(NamedTuple):
-    """What is to be installed, and for what.
-
-    Attributes:
-        lockfile: As it was read.
-        selected: What of it applies to the interpreter.
-        interpreter: The root's.
-        digest: Equal digests make equal releases.
-        inputs: What the digest follows from; equal inputs have equal digests, see `is_of`.
-    """
-
-    lockfile: Lockfile
-    selected: tuple[Requirement, ...]
-    interpreter: Interpreter
-    digest: str
-    inputs: str
 
 
 def lockfile_paths(workspace: Workspace, settings: Settings) -> tuple[str, ...]:

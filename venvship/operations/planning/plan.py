@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from venvship.errors import HeldError
+from venvship.model.environment import Environment
 from venvship.model.history import History, Hold
 from venvship.model.release import State
 from venvship.model.settings import Settings, health_digest
-from venvship.operations.planning.environment import Environment
 from venvship.workspace.workspace import Workspace
 
 
