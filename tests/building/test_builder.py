@@ -20,6 +20,7 @@ from tests.support.wheels import Distribution, build_wheel
 from venvship.building.builder import BuildRequest, build
 from venvship.building.fetching.fetch import WORTH_TAKING
 from venvship.building.store.compile import bytecode_tag
+from venvship.building.store.intake import prepare
 from venvship.building.store.store import Store
 from venvship.errors import (
     BuildError,
@@ -49,7 +50,7 @@ class Builds:
         self.steps: list[Step] = []
         root.mkdir(exist_ok=True)
         self.store = Store(str(root / "store"))
-        self.store.prepare()
+        prepare(self.store)
 
     def request(self, wheels: list[Distribution], **changes: object) -> BuildRequest:
         """Wheels by path, so that only the tests that are about it need pip."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.building.room import require_room
 from venvship.building.store.compile import compile_wheels
-from venvship.building.store.intake import Incoming
+from venvship.building.store.intake import Incoming, importing
 from venvship.building.store.store import Store, selection_key
 from venvship.model.lockfiles.requirement import may_build
 from venvship.model.progress import Advance, unmeasured
@@ -170,7 +170,7 @@ class Supply:
         known = [self._store.wheel(sha256) for sha256 in self._chosen.values() if sha256 is not None]
         new = [one.path for one in some if not self._store.has(one.sha256)]
         require_room(self._request, self._store, known, new)
-        with self._store.importing(between=self._signals.raise_if_received) as batch:
+        with importing(self._store, self._signals.raise_if_received) as batch:
             batch.add([self._incoming(one) for one in some], advance)
             for one in some:
                 batch.select(self._keys[one.requirement.name], one.sha256, _selection_facts(one))

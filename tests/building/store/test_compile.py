@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import marshal
 import os
 import py_compile
@@ -16,8 +17,9 @@ import pytest
 
 from tests.support.wheels import build_wheel
 from venvship.building.interpreter import probe
+from venvship.building.store.cleaning import sweep
 from venvship.building.store.compile import bytecode_tag, compile_wheels
-from venvship.building.store.intake import Incoming
+from venvship.building.store.intake import Incoming, importing, prepare
 from venvship.building.store.store import Store
 from venvship.errors import BuildError, DiskFullError, InterpreterError, InterruptedByError, VenvshipError
 from venvship.model.interpreter import Interpreter
@@ -81,13 +83,13 @@ def store(tmp_path: Path) -> Store:
 
 def new_store(path: Path) -> Store:
     store = Store(os.fspath(path))
-    store.prepare()
+    prepare(store)
     return store
 
 
 def stored(store: Store, folder: Path, **wheels: dict[str, str | bytes]) -> list[StoredWheel]:
     built = [build_wheel(folder, name, files=contents) for name, contents in wheels.items()]
-    with store.importing() as batch:
+    with importing(store) as batch:
         return batch.add([Incoming(os.fspath(one.path), one.sha256) for one in built])
 
 
@@ -236,7 +238,8 @@ def test_what_does_not_compile_is_passed_over_and_recorded(
     tag = bytecode_tag(interpreter, (0, 2))
     names = {file.path.rpartition("/")[2].partition(".")[0] for file in result[wheel.sha256]}
     assert names == {"noisy", "py", "zz"}
-    skipped = store.skipped_sources(wheel.sha256, tag)
+    index = Path(store.bytecode_path(wheel.sha256, tag)).with_name("bytecode.json")
+    skipped = json.loads(index.read_text())["skipped"]
     assert set(skipped) == {f"site/{name}" for name in bad if name != "pkg/.py"}
     assert skipped["site/pkg/python2.py"].startswith("SyntaxError: Missing parentheses")
     assert skipped["site/pkg/large.py"] == "ValueError: larger than 16777216 bytes"
@@ -274,7 +277,7 @@ def test_bytecode_is_read_only_and_nothing_else_is_left(
         assert path.lstat().st_mode & 0o777 == (0o555 if path.is_dir() else 0o444), path
     assert sorted(os.listdir(folder)) == ["bytecode.json", "data"]
     assert os.listdir(folder.parent) == [folder.name]
-    assert store.sweep() == 0
+    assert sweep(store) == 0
 
 
 def failing(tmp_path: Path, interpreter: Interpreter, script: str) -> Interpreter:

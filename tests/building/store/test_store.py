@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.wheels import EPOCH, Distribution, build_wheel
-from venvship.building.store import archive, intake
-from venvship.building.store.archive import MAX_UNPACKED
-from venvship.building.store.intake import Incoming
+from venvship.building.store.archive import MAX_UNPACKED, unpacked_limit
+from venvship.building.store.cleaning import sweep
+from venvship.building.store.intake import Incoming, adding_bytecode, importing, prepare
 from venvship.building.store.store import Store, selection_key
 from venvship.errors import (
     BuildError,
@@ -50,12 +50,18 @@ INTERPRETER = Interpreter(
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(os.fspath(tmp_path / "store"))
-    store.prepare()
+    prepare(store)
     return store
 
 
 def imported(store: Store, wheel: Distribution, *, check_record: bool = True) -> StoredWheel:
-    return store.import_wheel(os.fspath(wheel.path), sha256=wheel.sha256, check_record=check_record)
+    with importing(store) as batch:
+        return batch.add([Incoming(os.fspath(wheel.path), wheel.sha256, check_record)])[0]
+
+
+def record_selection(store: Store, key: str, sha256: str) -> None:
+    with importing(store) as batch:
+        batch.select(key, sha256, {"name": "some"})
 
 
 def refused(store: Store, wheel: Distribution) -> InvalidWheelError:
@@ -185,7 +191,7 @@ def test_importing_a_wheel_twice_gives_the_same(store: Store, tmp_path: Path) ->
 def test_a_batch_appears_when_it_ends(store: Store, tmp_path: Path) -> None:
     wheels = [build_wheel(tmp_path, name) for name in ("one", "two")]
     key = "ab" * 32
-    with store.importing() as batch:
+    with importing(store) as batch:
         for wheel in [*wheels, wheels[0]]:
             batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
         batch.select(key, wheels[0].sha256, {"name": "one"})
@@ -194,22 +200,18 @@ def test_a_batch_appears_when_it_ends(store: Store, tmp_path: Path) -> None:
 
     assert [store.wheel(wheel.sha256).name for wheel in wheels] == ["one", "two"]
     assert store.selection(key) == wheels[0].sha256
-    assert store.sweep() == 0
+    assert sweep(store) == 0
 
 
 @pytest.mark.parametrize("copies", [0, 2])
-def test_whoever_unpacks_the_store_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int
-) -> None:
-    monkeypatch.setattr(intake, "_WORTH_A_COPY", 0)
-    monkeypatch.setattr(intake, "processors", lambda: copies + 1)
+def test_the_store_is_the_same_however_many_processes_unpack(tmp_path: Path, copies: int) -> None:
     wheels = [build_wheel(tmp_path, f"some{n}", files={f"m{n}.py": "x" * n * 1000}) for n in range(9)]
     incoming = [Incoming(os.fspath(wheel.path), wheel.sha256) for wheel in wheels]
     here, there = (Store(os.fspath(tmp_path / name)) for name in ("here", "there"))
     begun: list[int] = []
     for store in (here, there):
-        store.prepare()
-    with here.importing() as batch:
+        prepare(store)
+    with importing(here, copies=copies) as batch:
         found = batch.add(incoming, lambda done, _total: begun.append(done))
     assert [wheel.name for wheel in found] == [wheel.name for wheel in wheels]
     for wheel in wheels:
@@ -219,16 +221,12 @@ def test_whoever_unpacks_the_store_is_the_same(
 
 
 @pytest.mark.parametrize("copies", [0, 2])
-def test_one_bad_wheel_of_many_is_named_and_none_gets_in(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int
-) -> None:
-    monkeypatch.setattr(intake, "_WORTH_A_COPY", 0)
-    monkeypatch.setattr(intake, "processors", lambda: copies + 1)
+def test_one_bad_wheel_of_many_is_named_and_none_gets_in(store: Store, tmp_path: Path, copies: int) -> None:
     wheels = [build_wheel(tmp_path, f"some{n}") for n in range(5)]
     incoming = [Incoming(os.fspath(wheel.path), wheel.sha256) for wheel in wheels]
     incoming[3] = Incoming(os.fspath(wheels[3].path), wheels[4].sha256)
     before = names(Path(store.path))
-    with pytest.raises(HashMismatchError, match="some3"), store.importing() as batch:
+    with pytest.raises(HashMismatchError, match="some3"), importing(store, copies=copies) as batch:
         batch.add(incoming[:4])
     assert names(Path(store.path)) == before
 
@@ -236,7 +234,7 @@ def test_one_bad_wheel_of_many_is_named_and_none_gets_in(
 def test_a_batch_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> None:
     good = build_wheel(tmp_path, "good")
     before = names(Path(store.path))
-    with pytest.raises(KeyboardInterrupt), store.importing() as batch:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), importing(store) as batch:  # noqa: PT012
         batch.add([Incoming(os.fspath(good.path), good.sha256)])
         raise KeyboardInterrupt
     assert names(Path(store.path)) == before
@@ -247,14 +245,14 @@ def test_an_import_can_be_interrupted_between_files(store: Store, tmp_path: Path
         raise KeyboardInterrupt
 
     wheel = build_wheel(tmp_path, "some")
-    with pytest.raises(KeyboardInterrupt), store.importing(between) as batch:
+    with pytest.raises(KeyboardInterrupt), importing(store, between) as batch:
         batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
     assert os.listdir(os.path.join(store.path, "wheels")) == []
 
 
 def test_of_two_imports_at_once_the_second_drops_its_own_copy(store: Store, tmp_path: Path) -> None:
     wheel = build_wheel(tmp_path, "some")
-    with store.importing() as slow:
+    with importing(store) as slow:
         slow.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
         imported(store, wheel)
         inode = os.stat(store.wheel_path(wheel.sha256)).st_ino
@@ -267,7 +265,7 @@ def test_the_second_of_two_imports_at_once_notices_that_the_first_is_damaged(
     store: Store, tmp_path: Path
 ) -> None:
     wheel = build_wheel(tmp_path, "some")
-    with pytest.raises(StoreDamagedError), store.importing() as batch:  # noqa: PT012
+    with pytest.raises(StoreDamagedError), importing(store) as batch:  # noqa: PT012
         batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
         Path(store.wheel_path(wheel.sha256)).mkdir()
         Path(store.wheel_path(wheel.sha256), "wheel.json").write_text("{")
@@ -276,7 +274,7 @@ def test_the_second_of_two_imports_at_once_notices_that_the_first_is_damaged(
 
 KILLED = """
 import os, signal, sys
-from venvship.building.store.intake import Incoming
+from venvship.building.store.intake import Incoming, importing
 from venvship.building.store.store import Store
 store = Store(sys.argv[1])
 count = [0]
@@ -284,7 +282,7 @@ def between():
     count[0] += 1
     if count[0] == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-with store.importing(between) as batch:
+with importing(store, between) as batch:
     batch.add([Incoming(sys.argv[2], sys.argv[3])])
 """
 
@@ -303,7 +301,7 @@ def test_a_killed_import_leaves_temporary_names_only_and_sweep_removes_them(
     assert [name.startswith(".new-") for name in left] == [True]
     assert not store.has(wheel.sha256)
 
-    assert store.sweep() == 1
+    assert sweep(store) == 1
     assert os.listdir(os.path.join(store.path, "wheels")) == []
     imported(store, wheel)
 
@@ -311,8 +309,8 @@ def test_a_killed_import_leaves_temporary_names_only_and_sweep_removes_them(
 def test_sweep_removes_left_overs_everywhere_and_nothing_else(store: Store, tmp_path: Path) -> None:
     wheel = build_wheel(tmp_path, "some")
     imported(store, wheel)
-    store.record_selection("ab" * 32, wheel.sha256, {})
-    with store.adding_bytecode("tag") as batch:
+    record_selection(store, "ab" * 32, wheel.sha256)
+    with adding_bytecode(store, "tag") as batch:
         batch.finish(batch.stage(wheel.sha256), wheel.sha256, {})
     before = names(Path(store.path))
     Path(store.path, "wheels/.new-1/data").mkdir(parents=True)
@@ -320,7 +318,7 @@ def test_sweep_removes_left_overs_everywhere_and_nothing_else(store: Store, tmp_
     Path(store.path, "bytecode/.new-3").mkdir()
     Path(store.path, "selections/ab/.new-4").write_text("{")
 
-    assert store.sweep() == 4
+    assert sweep(store) == 4
     assert names(Path(store.path)) == before
 
 
@@ -330,8 +328,8 @@ def test_sweep_removes_left_overs_everywhere_and_nothing_else(store: Store, tmp_
 def test_a_file_with_another_hash_is_not_opened(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "some-1.0-py3-none-any.whl"
     path.write_bytes(b"not a wheel")
-    with pytest.raises(HashMismatchError, match="expected 0000"):
-        store.import_wheel(os.fspath(path), sha256="0" * 64, check_record=True)
+    with pytest.raises(HashMismatchError, match="expected 0000"), importing(store) as batch:
+        batch.add([Incoming(os.fspath(path), "0" * 64)])
     assert os.listdir(os.path.join(store.path, "wheels")) == []
 
 
@@ -496,18 +494,9 @@ def test_a_zip_bomb_is_refused_before_anything_is_written(store: Store, tmp_path
     assert "attack" in refused(store, wheel).message
 
 
-def test_a_large_wheel_is_no_bomb(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of 3 GB that unpacks to 12 is a library for GPUs."""
-    monkeypatch.setattr(archive, "MAX_UNPACKED", 1000)
-    size = 4_000_000
-    for data, is_bomb in ((os.urandom(size // 4) * 4, False), (bytes(size), True)):
-        info = member("pkg/x.bin")
-        info.compress_type = zipfile.ZIP_DEFLATED
-        wheel = build_wheel(tmp_path / str(is_bomb), "some", raw_members=[(info, data)])
-        if is_bomb:
-            assert "attack" in refused(store, wheel).message
-        else:
-            assert imported(store, wheel)
+def test_a_library_for_gpus_is_no_bomb() -> None:
+    """One of 3 GB unpacks to 12; a bomb of that size, to a thousand times as much."""
+    assert 12 << 30 < unpacked_limit(3 << 30) < 300 << 30
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -634,7 +623,7 @@ def test_a_broken_archive_raises_nothing_but_our_errors(store: Store, tmp_path: 
         wheel.path.write_bytes(data)
         with contextlib.suppress(BuildError):
             imported(store, wheel, check_record=chance.random() < 0.5)
-    assert store.sweep() == 0
+    assert sweep(store) == 0
 
 
 # -- what is read back ------------------------------------------------------------------------------------
@@ -678,7 +667,7 @@ def test_an_index_of_a_newer_format_is_refused(store: Store, tmp_path: Path) -> 
 def test_a_selection_counts_only_while_its_wheel_is_there(store: Store, tmp_path: Path) -> None:
     wheel = build_wheel(tmp_path, "some")
     key = "cd" * 32
-    store.record_selection(key, wheel.sha256, {"name": "some"})
+    record_selection(store, key, wheel.sha256)
     assert store.selection(key) is None
     imported(store, wheel)
     assert store.selection(key) == wheel.sha256
@@ -688,7 +677,7 @@ def test_a_selection_counts_only_while_its_wheel_is_there(store: Store, tmp_path
 @pytest.mark.parametrize("contents", ["", "{}", '{"format": 1, "key": "x", "sha256": "y"}'])
 def test_a_damaged_selection_is_reported(store: Store, contents: str) -> None:
     key = "cd" * 32
-    store.record_selection(key, "0" * 64, {})
+    record_selection(store, key, "0" * 64)
     Path(store.selection_path(key)).write_text(contents)
     with pytest.raises(StoreDamagedError) as caught:
         store.selection(key)
@@ -737,4 +726,4 @@ def test_a_store_whose_path_has_a_newline_is_refused() -> None:
 
 def test_prepare_needs_the_parent_directory(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="missing/store"):
-        Store(os.fspath(tmp_path / "missing/store")).prepare()
+        prepare(Store(os.fspath(tmp_path / "missing/store")))

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.roots import Site, make_site
 from tests.support.wheels import Distribution
+from venvship.building.store.cleaning import sweep
 from venvship.building.store.roots import register_root, registered_roots
 from venvship.building.store.store import Store
 from venvship.operations.prune import PruneResult
@@ -100,7 +101,7 @@ def test_what_no_release_names_goes_with_its_bytecode_and_its_choices(outdated: 
     left = holding_wheels(outdated.store)
     assert left["wheels"] == left["bytecode"] == left["selections"]
     assert result.waiting == 0
-    assert Store(str(outdated.store)).sweep() == 0
+    assert sweep(Store(str(outdated.store))) == 0
 
 
 def test_nothing_goes_that_waited_a_week_only_by_a_clock_that_was_set_forward(outdated: Site) -> None:

@@ -167,7 +167,7 @@ def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> No
     if problems:
         raise refuse(filename, problems)
     total = sum(info.file_size for info in infos)
-    limit = max(MAX_UNPACKED, MAX_RATIO * size)
+    limit = unpacked_limit(size)
     if len(infos) > MAX_MEMBERS or total > limit:
         raise refuse(
             filename,
@@ -176,6 +176,11 @@ def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> No
                 f"more than {MAX_MEMBERS} or {limit} is held to be an attack"
             },
         )
+
+
+def unpacked_limit(size: int) -> int:
+    """Bytes that the members of a wheel file of `size` bytes may have together."""
+    return max(MAX_UNPACKED, MAX_RATIO * size)
 
 
 def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[str, Any]:

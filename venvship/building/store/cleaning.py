@@ -1,10 +1,10 @@
-"""Cleaning a store: what there is in it, what was noted of it, and how it goes.
+"""Cleaning a store: its contents, the notes of the last clean-up, and removal.
 
-What goes is decided elsewhere, by `model.unreferenced`. A thing is named by its path relative to the store:
+`model.unreferenced` decides which entries go. An entry is named by its path relative to the store:
 
     wheels/<sha256> · bytecode/<sha256>/<tag> · roots/<key>.json
 
-Everything here needs the store's mutex, held alone, but for `contents`, `read_notes` and `describe`.
+Every function that writes needs the store's mutex, held alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from venvship.building.store.publication import read_index
+from venvship.building.store.index import read_index
 from venvship.building.store.store import Store
 from venvship.errors import FormatError, VenvshipError
 from venvship.model.unreferenced import Notes
@@ -23,10 +23,10 @@ from venvship.system import files
 from venvship.system.faults import build_faults
 
 NOTES: Final = "unnamed.json"
-"""What no release names, and since when: in the store, for all of its roots."""
+"""The file that lists the entries that no release refers to any more, and since when; for all roots."""
 
 TRASH: Final = ".trash-"
-"""How the names of things start that are being deleted; `Store.sweep` removes what is left of them."""
+"""The prefix of entries that are being deleted; `sweep` removes the rest of an interrupted deletion."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -90,6 +90,46 @@ def write_notes(store: Store, notes: Notes) -> None:
     path = os.path.join(store.path, NOTES)
     with build_faults("note what no release names", path):
         files.write_json(path, notes.to_json())
+
+
+def sweep(store: Store) -> int:
+    """Remove the left-overs of interrupted imports and clean-ups.
+
+    Args:
+        store: Its mutex is held alone.
+
+    Returns:
+        How many names were removed.
+
+    Raises:
+        BuildError: A name cannot be removed.
+
+    Crash: some of them are left, for the next sweep.
+    """
+    found = []
+    folders = [
+        store.wheels_folder,
+        store.bytecode_folder,
+        *_folders(store.bytecode_folder),
+        *_folders(store.selections_folder),
+        os.path.join(store.path, "roots"),
+    ]
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            found += [entry.path for entry in entries if entry.name.startswith(".")]
+    with contextlib.suppress(FileNotFoundError), os.scandir(store.path) as entries:
+        # Only ours: the store may be a folder, or a mount, in which others keep hidden names too.
+        found += [entry.path for entry in entries if entry.name.startswith(f".{NOTES}.")]
+    for path in found:
+        with build_faults("remove what was left in the store", path):
+            files.remove_tree(path)
+    return len(found)
+
+
+def _folders(path: str) -> list[str]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(path) as entries:
+        return sorted(entry.path for entry in entries if not entry.name.startswith("."))
+    return []
 
 
 def drop(store: Store, things: Iterable[str], *, between: Callable[[], None]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from venvship.building.store.intake import BytecodeImport
+from venvship.building.store.intake import BytecodeImport, adding_bytecode
 from venvship.building.store.store import Store
 from venvship.errors import BuildError, InterpreterError, ProgramNotFoundError, VenvshipError
 from venvship.model.interpreter import Interpreter
@@ -78,8 +78,8 @@ def compile_wheels(
 ) -> dict[str, tuple[StoredFile, ...]]:
     """Compile what is not compiled yet.
 
-    Sources that do not compile are passed over, as pip does: some packages ship templates, or Python 2.
-    `Store.skipped_sources` tells which.
+    Sources that do not compile are passed over, as pip does: some packages ship templates, or Python 2. The
+    `skipped` of `bytecode.json` names them.
 
     Args:
         store: Has the wheels, and gets the bytecode.
@@ -114,7 +114,7 @@ def compile_wheels(
             done[wheel.sha256] = stored
     if not missing:
         return done
-    with store.adding_bytecode(tag) as batch:
+    with adding_bytecode(store, tag) as batch:
         staged = {sha256: batch.stage(sha256) for sha256 in missing}
         todo = _jobs(missing, staged, optimize)
         if todo:

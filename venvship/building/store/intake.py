@@ -1,22 +1,21 @@
-"""What a batch adds to the store: wheels and the choices of them, or bytecode."""
+"""Additions to the store: its directories, wheels, choices of wheels, bytecode."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from venvship.building.store.publication import Publication, finish, index_bytes
+from venvship.building.store.index import index_bytes
+from venvship.building.store.publication import Publication, finish, publishing
+from venvship.building.store.store import Store
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import files
 from venvship.system.faults import build_faults
 from venvship.system.pool import MOST_TASKS, Pool, processors, working
-
-if TYPE_CHECKING:
-    from venvship.building.store.store import Store
-
 
 _WORTH_A_COPY: Final = 1 << 20
 """Bytes of wheels below which another process costs more than it saves."""
@@ -40,13 +39,67 @@ _Task = tuple[Incoming, str]
 """A wheel, and the unfinished directory that it goes into."""
 
 
-class Import:
-    """The wheels that one block of `Store.importing` adds."""
+def prepare(store: Store) -> None:
+    """Make the directories of a store that are missing.
 
-    def __init__(self, store: Store, publication: Publication, between: Callable[[], None] | None) -> None:
+    Raises:
+        DiskFullError: There is no room.
+        BuildError: They cannot be made.
+
+    Crash: some of them exist; the next call makes the rest.
+    """
+    folders = (store.wheels_folder, store.bytecode_folder, store.selections_folder)
+    if all(os.path.isdir(folder) for folder in folders):
+        return
+    with build_faults("make the store", store.path):
+        for folder in (store.path, *folders):
+            files.make_directory(folder)
+        files.fsync_directory(store.path)
+        files.fsync_directory(os.path.dirname(store.path))
+
+
+@contextlib.contextmanager
+def importing(
+    store: Store, between: Callable[[], None] | None = None, *, copies: int | None = None
+) -> Iterator[Import]:
+    """Import several wheels with one sync. Several processes may import into one store at once.
+
+    Wheels that the block adds are in the store when it ends without an exception, and only then.
+
+    Args:
+        store: It is prepared, and its mutex is held shared.
+        between: Called between files; an exception from it ends the import. For signals.
+        copies: Processes that unpack beside this one; by default one per processor if the wheels are large.
+
+    Raises:
+        DiskFullError: There is no room.
+        BuildError: The store cannot be written, or a write could not be made durable.
+        StoreDamagedError: Another process imported one of them meanwhile, and its index is unreadable.
+
+    Crash: leaves `.new-…` names, which `cleaning.sweep` removes; or some of the wheels, each whole and
+        durable.
+    """
+    with publishing(store.wheels_folder) as publication:
+        yield Import(store, publication, between or _nothing, copies)
+
+
+@contextlib.contextmanager
+def adding_bytecode(store: Store, tag: str) -> Iterator[BytecodeImport]:
+    """Add the bytecode of several wheels with one sync; promises and errors as with `importing`."""
+    with publishing(store.bytecode_folder) as publication:
+        yield BytecodeImport(store, publication, tag)
+
+
+class Import:
+    """The wheels that one block of `importing` adds."""
+
+    def __init__(
+        self, store: Store, publication: Publication, between: Callable[[], None], copies: int | None
+    ) -> None:
         self._store = store
         self._publication = publication
-        self._between = between or _nothing
+        self._between = between
+        self._copies = copies
         self._added: dict[str, StoredWheel] = {}
 
     def add(self, wheels: Sequence[Incoming], advance: Advance = unmeasured) -> list[StoredWheel]:
@@ -75,7 +128,9 @@ class Import:
         sizes = {one.sha256: _size(one.path) for one in new.values()}
         largest_first = sorted(new.values(), key=lambda one: (-sizes[one.sha256], one.sha256))
         tasks = [(one, self._stage(one.sha256)) for one in largest_first]
-        copies = processors() - 1 if sum(sizes.values()) >= _WORTH_A_COPY else 0
+        copies = self._copies
+        if copies is None:
+            copies = processors() - 1 if sum(sizes.values()) >= _WORTH_A_COPY else 0
         for start in range(0, len(tasks), MOST_TASKS):
             with working(self._unpack, tasks[start : start + MOST_TASKS], copies=copies) as unpacking:
 
@@ -109,7 +164,12 @@ class Import:
         return wheel
 
     def select(self, key: str, sha256: str, facts: Mapping[str, object]) -> None:
-        """`Store.record_selection`, under the sync of this batch.
+        """Record which wheel was chosen for a requirement, under the sync of this batch.
+
+        Args:
+            key: A `selection_key`.
+            sha256: The wheel's.
+            facts: For people who read the file; must be JSON.
 
         Raises:
             DiskFullError: There is no room.
@@ -119,11 +179,12 @@ class Import:
         with build_faults("record the choice of a wheel", target):
             files.make_directory(os.path.dirname(target))
             staged = self._publication.stage(target, _nothing)
-            files.create_file(staged, selection_bytes(key, sha256, facts), mode=0o644)
+            record = {"key": key, "sha256": sha256, "facts": dict(facts)}
+            files.create_file(staged, index_bytes(record), mode=0o644)
 
 
 class BytecodeImport:
-    """The bytecode that one block of `Store.adding_bytecode` adds."""
+    """The bytecode that one block of `adding_bytecode` adds."""
 
     def __init__(self, store: Store, publication: Publication, tag: str) -> None:
         self._store = store
@@ -179,11 +240,6 @@ class BytecodeImport:
 def _size(path: str) -> int:
     with build_faults(f"import {os.path.basename(path)}", path):
         return os.path.getsize(path)
-
-
-def selection_bytes(key: str, sha256: str, facts: Mapping[str, object]) -> bytes:
-    """Write the record of which wheel was chosen."""
-    return index_bytes({"key": key, "sha256": sha256, "facts": dict(facts)})
 
 
 def _nothing() -> None:

@@ -1,19 +1,14 @@
-"""Publishing into the store: written under temporary names, synced once, renamed into place together.
-
-Also the store's index files.
-"""
+"""Publishing into the store: written under temporary names, synced once, renamed into place together."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from venvship.errors import FormatError, StoreDamagedError
-from venvship.model.release import FORMAT, canonical_json
+from venvship.building.store.index import index_bytes
 from venvship.system import files
 from venvship.system.faults import build_faults
 
@@ -109,50 +104,3 @@ def finish(staged: str, index: str, data: Mapping[str, Any]) -> None:
     files.create_file(os.path.join(staged, index), index_bytes(data))
     for path, _, _ in os.walk(staged, topdown=False):
         files.set_mode(path, 0o555)  # read-only is the point; the store may be shared
-
-
-def index_bytes(data: Mapping[str, Any]) -> bytes:
-    """Write an index file: sorted keys, on one line, for it may have thousands of rows."""
-    return canonical_json({"format": FORMAT, **data}) + b"\n"
-
-
-def read_index(path: str) -> dict[str, Any]:
-    """Read an index file; inside `understanding`.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is not a JSON object with a format.
-        FormatError: A newer venvship wrote it.
-    """
-    with open(path, "rb") as file:
-        data = json.loads(file.read())
-    if not isinstance(data, dict) or type(data.get("format")) is not int:
-        raise ValueError("no index")
-    if data["format"] > FORMAT:
-        raise FormatError(
-            f"{path} has format {data['format']}; this venvship knows formats up to {FORMAT}",
-            hint="Use the venvship that wrote it, or a newer one.",
-            path=path,
-        )
-    return data
-
-
-@contextlib.contextmanager
-def understanding(path: str, remove: str) -> Iterator[None]:
-    """Say of what cannot be read or understood that the store is damaged there.
-
-    Args:
-        path: The index file that is read inside.
-        remove: The command line that removes what it is the index of.
-
-    Raises:
-        StoreDamagedError: It is missing, unreadable, or makes no sense.
-    """
-    try:
-        yield
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreDamagedError(
-            f"the store is damaged: {path}: {error!r}",
-            hint=f"Remove it, and the next build makes it again; no release needs it: {remove}",
-            path=path,
-        ) from error

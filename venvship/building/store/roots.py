@@ -11,7 +11,7 @@ import hashlib
 import os
 from typing import Final
 
-from venvship.building.store.publication import read_index, understanding
+from venvship.building.store.index import read_index, understanding
 from venvship.building.store.store import Store
 from venvship.model.release import FORMAT
 from venvship.system import files

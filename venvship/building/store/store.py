@@ -1,30 +1,25 @@
-"""The store: unpacked wheels and their bytecode, named by hash, verified when they came in.
+"""The store: unpacked wheels and their bytecode, named by hash, verified when they came in. Reading only.
 
     wheels/<sha256>/wheel.json, data/…             one wheel, read-only
     bytecode/<sha256>/<tag>/bytecode.json, data/…  its .pyc files for one kind of interpreter, read-only
     selections/<kk>/<key>.json                     which wheel was chosen for a requirement
-    roots/<key>.json                               a root that builds from here; see `store_roots`
-    unnamed.json                                   what no release names; see `store_cleaning`
+    roots/<key>.json                               a root that builds from here; see `roots`
+    unnamed.json                                   what no release refers to any more; see `cleaning`
 
-What has one of these names is whole and durable: everything is written under a `.new-…` name, synced, and
-renamed into place. Releases hold hard links to the files, so removing something here never breaks a release.
+Everything under one of these names is whole and durable: `intake` writes it under a `.new-…` name, syncs, and
+renames it into place. Releases hold hard links to the files, so removing a wheel here never breaks a release.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from venvship.building.store.intake import BytecodeImport, Import, Incoming, selection_bytes
-from venvship.building.store.publication import publishing, read_index, understanding
+from venvship.building.store.index import read_index, understanding
 from venvship.errors import RootError
 from venvship.model.release import digest
 from venvship.model.wheel import StoredFile, StoredWheel
-from venvship.system import files
-from venvship.system.faults import build_faults
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
@@ -61,13 +56,14 @@ def selection_key(requirement: Requirement, interpreter: Interpreter, allow_sdis
 
 
 class Store:
-    """One store. Making the object has no effects.
-
-    Several processes may import at once. `sweep` needs the store's mutex, exclusive.
+    """One store, to read. Making the object has no effects.
 
     Attributes:
         path: As given.
         mutex: The lock file: builds share it, a clean-up has it alone.
+        wheels_folder: The directory of all wheels.
+        bytecode_folder: The directory of all bytecode.
+        selections_folder: The directory of all choices of wheels.
 
     Args:
         path: Absolute path of its directory.
@@ -80,29 +76,11 @@ class Store:
         if "\n" in path or "\0" in path:
             raise RootError(f"the path of the store may not contain a newline: {path!r}", path=path)
         self.path = path
-        self._wheels = os.path.join(path, "wheels")
-        self._bytecode = os.path.join(path, "bytecode")
-        self._selections = os.path.join(path, "selections")
+        self.wheels_folder = os.path.join(path, "wheels")
+        self.bytecode_folder = os.path.join(path, "bytecode")
+        self.selections_folder = os.path.join(path, "selections")
         self.mutex = os.path.join(path, "store.mutex")
         self._read: dict[str, StoredWheel] = {}
-
-    def prepare(self) -> None:
-        """Make the directories that are missing.
-
-        Raises:
-            DiskFullError: There is no room.
-            BuildError: They cannot be made.
-
-        Crash: some of them exist; the next call makes the rest.
-        """
-        folders = (self._wheels, self._bytecode, self._selections)
-        if all(os.path.isdir(folder) for folder in folders):
-            return
-        with build_faults("make the store", self.path):
-            for folder in (self.path, *folders):
-                files.make_directory(folder)
-            files.fsync_directory(self.path)
-            files.fsync_directory(os.path.dirname(self.path))
 
     # -- wheels -----------------------------------------------------------------------------------------
 
@@ -129,30 +107,6 @@ class Store:
         self._read[sha256] = wheel
         return wheel
 
-    def import_wheel(self, path: str, *, sha256: str, check_record: bool) -> StoredWheel:
-        """Import one wheel: `importing` for a batch of one, with the same promises and errors."""
-        with self.importing() as batch:
-            return batch.add([Incoming(path, sha256, check_record)])[0]
-
-    @contextlib.contextmanager
-    def importing(self, between: Callable[[], None] | None = None) -> Iterator[Import]:
-        """Import several wheels with one sync.
-
-        What was added is in the store when the block ends without an exception, and only then.
-
-        Args:
-            between: Called between files; what it raises ends the import. For signals.
-
-        Raises:
-            DiskFullError: There is no room.
-            BuildError: The store cannot be written, or what was written could not be made durable.
-            StoreDamagedError: Another process imported one of them meanwhile, and its index is unreadable.
-
-        Crash: leaves `.new-…` names, which `sweep` removes; or some of the wheels, each whole and durable.
-        """
-        with publishing(self._wheels) as publication:
-            yield Import(self, publication, between)
-
     # -- bytecode ---------------------------------------------------------------------------------------
 
     def bytecode(self, sha256: str, tag: str) -> tuple[StoredFile, ...] | None:
@@ -164,28 +118,21 @@ class Store:
             StoreDamagedError: Its index is missing or unreadable.
             FormatError: A newer venvship wrote it.
         """
-        data = self._bytecode_index(sha256, tag)
-        return None if data is None else data[0]
-
-    def skipped_sources(self, sha256: str, tag: str) -> Mapping[str, str]:
-        """List the sources that did not compile, with the reason; empty if the wheel was not compiled.
-
-        Raises:
-            StoreDamagedError: Its index is missing or unreadable.
-            FormatError: A newer venvship wrote it.
-        """
-        data = self._bytecode_index(sha256, tag)
-        return {} if data is None else data[1]
+        folder = os.path.dirname(self.bytecode_path(sha256, tag))
+        if not os.path.isdir(folder):
+            return None
+        path = os.path.join(folder, "bytecode.json")
+        with understanding(path, f"rm -r {folder}"):
+            data = read_index(path)
+            if (data["sha256"], data["tag"]) != (sha256, tag):
+                raise ValueError("it is the index of something else")
+            return tuple(StoredFile(str(p), int(s), str(h)) for p, s, h in data["files"])
 
     def bytecode_path(self, sha256: str, tag: str) -> str:
         """The directory that the paths of `bytecode` are relative to."""
-        return os.path.join(self._bytecode_folder(sha256, tag), "data")
-
-    @contextlib.contextmanager
-    def adding_bytecode(self, tag: str) -> Iterator[BytecodeImport]:
-        """Add the bytecode of several wheels with one sync; promises and errors as with `importing`."""
-        with publishing(self._bytecode) as publication:
-            yield BytecodeImport(self, publication, tag)
+        if not _TAG.fullmatch(tag):
+            raise ValueError(f"not a tag: {tag!r}")
+        return os.path.join(self.bytecode_folder, _checked(sha256), tag, "data")
 
     # -- selections -------------------------------------------------------------------------------------
 
@@ -206,87 +153,15 @@ class Store:
             sha256 = data["sha256"]
             return sha256 if self.has(sha256) else None
 
-    def record_selection(self, key: str, sha256: str, facts: Mapping[str, object]) -> None:
-        """Record which wheel was chosen; durable on return. In a batch of wheels, `Import.select` is cheaper.
-
-        Args:
-            key: A `selection_key`.
-            sha256: The wheel's.
-            facts: What a person would want to know who reads the file; must be JSON.
-
-        Raises:
-            DiskFullError: There is no room.
-            BuildError: The store cannot be written.
-
-        Crash: the record is the old one, the new one, or missing.
-        """
-        path = self.selection_path(key)
-        with build_faults("record the choice of a wheel", path):
-            files.make_directory(os.path.dirname(path))
-            files.write_file(path, selection_bytes(key, sha256, facts))
-
-    # -- clean-up ---------------------------------------------------------------------------------------
-
-    def sweep(self) -> int:
-        """Remove what interrupted imports and clean-ups left. Only with the store's mutex held exclusively.
-
-        Returns:
-            How many things were removed.
-
-        Raises:
-            BuildError: Something cannot be removed.
-        """
-        found = []
-        folders = [
-            self._wheels,
-            self._bytecode,
-            *self._folders(self._bytecode),
-            *self._folders(self._selections),
-            os.path.join(self.path, "roots"),
-        ]
-        for folder in folders:
-            with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-                found += [entry.path for entry in entries if entry.name.startswith(".")]
-        with contextlib.suppress(FileNotFoundError), os.scandir(self.path) as entries:
-            # Only ours: the store may be a folder, or a mount, in which others keep hidden names too.
-            found += [entry.path for entry in entries if entry.name.startswith(".unnamed.json.")]
-        for path in found:
-            with build_faults("remove what was left in the store", path):
-                files.remove_tree(path)
-        return len(found)
-
-    @staticmethod
-    def _folders(path: str) -> list[str]:
-        with contextlib.suppress(FileNotFoundError), os.scandir(path) as entries:
-            return sorted(entry.path for entry in entries if not entry.name.startswith("."))
-        return []
-
     # -- paths ------------------------------------------------------------------------------------------
 
     def wheel_path(self, sha256: str) -> str:
         """The directory of a wheel, whether it is there or not."""
-        return os.path.join(self._wheels, _checked(sha256))
-
-    def _bytecode_folder(self, sha256: str, tag: str) -> str:
-        if not _TAG.fullmatch(tag):
-            raise ValueError(f"not a tag: {tag!r}")
-        return os.path.join(self._bytecode, _checked(sha256), tag)
+        return os.path.join(self.wheels_folder, _checked(sha256))
 
     def selection_path(self, key: str) -> str:
         """The file that records a choice, whether it is there or not."""
-        return os.path.join(self._selections, _checked(key)[:2], f"{key}.json")
-
-    def _bytecode_index(self, sha256: str, tag: str) -> tuple[tuple[StoredFile, ...], dict[str, str]] | None:
-        folder = self._bytecode_folder(sha256, tag)
-        if not os.path.isdir(folder):
-            return None
-        path = os.path.join(folder, "bytecode.json")
-        with understanding(path, f"rm -r {folder}"):
-            data = read_index(path)
-            if (data["sha256"], data["tag"]) != (sha256, tag):
-                raise ValueError("it is the index of something else")
-            stored = tuple(StoredFile(str(p), int(s), str(h)) for p, s, h in data["files"])
-            return stored, {str(key): str(value) for key, value in data["skipped"].items()}
+        return os.path.join(self.selections_folder, _checked(key)[:2], f"{key}.json")
 
 
 def _checked(sha256: str) -> str:

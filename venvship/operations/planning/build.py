@@ -92,6 +92,7 @@ def _build(
     # The build layer imports virtualenv and installer, which no other command needs.
     from venvship.building.builder import build
     from venvship.building.request import BuildRequest
+    from venvship.building.store.intake import prepare
     from venvship.building.store.roots import register_root
     from venvship.building.store.store import Store
     from venvship.building.supply import check_room
@@ -110,7 +111,7 @@ def _build(
         message=message,
         lease_path=str(layout.lease(release_id)),
     )
-    store.prepare()
+    prepare(store)
     with shared(store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
         # Only now: without the mutex, a clean-up might take away what this has just found in the store.
         check_room(request, store)

@@ -98,13 +98,14 @@ def _sweep_store(workspace: Workspace) -> bool:
     Returns:
         Whether there is nothing left to do here; false if something could not be removed.
     """
+    from venvship.building.store.cleaning import sweep
     from venvship.building.store.store import Store
 
     try:
         store = Store(str(workspace.layout.path / workspace.settings_or_kept().store))
         if os.path.isdir(store.path):
             with shared(store.mutex, name="store", exclusive=True):
-                store.sweep()
+                sweep(store)
     except BusyError:
         pass  # what is imported at this moment looks the same; the next interrupted build sees to it
     except VenvshipError as error:

@@ -19,6 +19,7 @@ from venvship.building.store.cleaning import (
     describe,
     drop,
     read_notes,
+    sweep,
     wheel_thing,
     write_notes,
 )
@@ -119,7 +120,7 @@ def clean_store(
         if dry_run:
             return _look(workspace, store, without)
         with shared(store.mutex, name="store", exclusive=True):
-            store.sweep()
+            sweep(store)
             with contextlib.suppress(DiskFullError):  # what goes makes room; this root is looked at anyway
                 register_root(store, str(workspace.layout.path))
             return _clean(workspace, store)

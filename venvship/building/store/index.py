@@ -1,0 +1,58 @@
+"""The index files of the store: JSON with a format, one for each wheel, bytecode, choice and root."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from venvship.errors import FormatError, StoreDamagedError
+from venvship.model.release import FORMAT, canonical_json
+
+
+def index_bytes(data: Mapping[str, Any]) -> bytes:
+    """The bytes of an index file: sorted keys, on one line, since it may have thousands of rows."""
+    return canonical_json({"format": FORMAT, **data}) + b"\n"
+
+
+def read_index(path: str) -> dict[str, Any]:
+    """Read an index file; inside `understanding`.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not a JSON object with a format.
+        FormatError: A newer venvship wrote it.
+    """
+    with open(path, "rb") as file:
+        data = json.loads(file.read())
+    if not isinstance(data, dict) or type(data.get("format")) is not int:
+        raise ValueError("no index")
+    if data["format"] > FORMAT:
+        raise FormatError(
+            f"{path} has format {data['format']}; this venvship knows formats up to {FORMAT}",
+            hint="Use the venvship that wrote it, or a newer one.",
+            path=path,
+        )
+    return data
+
+
+@contextlib.contextmanager
+def understanding(path: str, remove: str) -> Iterator[None]:
+    """Report an index file that cannot be read or understood as damage of the store.
+
+    Args:
+        path: The index file, read inside the block.
+        remove: The command line that removes the thing that the file describes.
+
+    Raises:
+        StoreDamagedError: It is missing, unreadable, or makes no sense.
+    """
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreDamagedError(
+            f"the store is damaged: {path}: {error!r}",
+            hint=f"Remove it, and the next build makes it again; no release needs it: {remove}",
+            path=path,
+        ) from error
