@@ -196,6 +196,11 @@ def test_an_environment_that_asks_for_what_pip_does_not_know_is_refused() -> Non
     assert "marker" in problem(text)[1]
 
 
+def test_a_marker_that_cannot_be_evaluated_is_refused() -> None:
+    text = HEAD + package("a", wheels("a-1.0-py3-none-any.whl"), marker='extras == "x"')
+    assert "a marker cannot be evaluated" in problem(text)[1]
+
+
 def test_an_sdist_is_chosen_only_where_no_wheel_fits_and_sdists_allows_it() -> None:
     sdist = f'sdist = {{ url = "https://w.example/x-1.0.tar.gz", hashes = {{ sha256 = "{C}" }} }}'
     text = HEAD + package("x", f"{wheels('x-1.0-cp312-cp312-win_amd64.whl')}\n{sdist}")

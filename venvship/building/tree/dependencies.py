@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Dependency
 from packaging.specifiers import InvalidSpecifier, Specifier
 from packaging.utils import canonicalize_name
@@ -14,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from venvship.errors import BuildError, UnmetDependencyError
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.lockfiles.requirement import MARKER_ERRORS, Requirement
 from venvship.model.release import Package
 from venvship.model.wheel import StoredWheel
 
@@ -129,7 +127,7 @@ def _dependencies(
             applies = dependency.marker is None or any(
                 dependency.marker.evaluate({**interpreter.markers, "extra": extra}) for extra in ("", *extras)
             )
-        except (InvalidRequirement, InvalidVersion, UndefinedComparison, UndefinedEnvironmentName):
+        except MARKER_ERRORS:
             # Old wheels hold lines that never were valid. pip ignores them after the installation, too.
             continue
         if applies:

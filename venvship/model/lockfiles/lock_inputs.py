@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from packaging.markers import UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from venvship.model.lockfiles.line_options import (
@@ -28,7 +27,7 @@ from venvship.model.lockfiles.line_options import (
     option_line,
     read_options,
 )
-from venvship.model.lockfiles.requirement import URL, local_path
+from venvship.model.lockfiles.requirement import MARKER_ERRORS, URL, local_path
 from venvship.model.lockfiles.requirement_lines import LogicalLine, RefusedError, logical_lines, split_options
 from venvship.model.release import Package
 
@@ -186,7 +185,7 @@ def _kept(
     try:
         parsed = Requirement(requirement)
         holds = parsed.marker is None or parsed.marker.evaluate(dict(environment))
-    except (InvalidRequirement, UndefinedEnvironmentName, ValueError, RecursionError):
+    except MARKER_ERRORS:
         return ""
     if pin is None or not holds:
         return ""

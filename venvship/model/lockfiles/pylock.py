@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import UndefinedEnvironmentName
 from packaging.pylock import (
     Package,
     PackageArchive,
@@ -31,6 +30,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from venvship.model.lockfiles.pinned_line import direct_text
 from venvship.model.lockfiles.requirement import (
+    MARKER_ERRORS,
     Problems,
     Requirement,
     check_hashes,
@@ -234,10 +234,10 @@ def select_from_pylock(
         problems: Where problems go.
     """
     pylock = document.pylock
-    _check_names("extras", extras, pylock.extras, document, problems)
+    known_extras = _known("extras", extras, pylock.extras or (), document, problems)
     # The names of default groups need not be among the others (PEP 751, `default-groups`).
-    known = [*(pylock.dependency_groups or ()), *(pylock.default_groups or ())]
-    _check_names("groups", groups, list(dict.fromkeys(known)), document, problems)
+    declared_groups = dict.fromkeys([*(pylock.dependency_groups or ()), *(pylock.default_groups or ())])
+    known_groups = _known("groups", groups, list(declared_groups), document, problems)
     line_of = {id(package): line for package, line in zip(pylock.packages, document.lines, strict=True)}
     tags = [Tag(*tag.split("-", 2)) for tag in interpreter.tags]
     environment = marker_environment(interpreter)
@@ -246,8 +246,8 @@ def select_from_pylock(
         for package, source in pylock.select(
             environment=environment,  # type: ignore[arg-type]  # a TypedDict of the same keys
             tags=tags,
-            extras=extras,
-            dependency_groups=groups or None,
+            extras=known_extras,
+            dependency_groups=known_groups if groups else None,
         ):
             line = line_of[id(package)]
             try:
@@ -259,23 +259,26 @@ def select_from_pylock(
         message = f"nothing can be selected for {describe(interpreter)}: {error};"
         message += " lock it for that, or change `python`"
         problems.add(document.path, _line_of(str(error), document.lines), message)
-    except (UndefinedEnvironmentName, ValueError, RecursionError) as error:
+    except MARKER_ERRORS as error:
         problems.add(
             document.path, None, f"a marker cannot be evaluated for {describe(interpreter)}: {error}"
         )
     return selected
 
 
-def _check_names(
-    key: str, wanted: Sequence[str], known: Sequence[str] | None, document: PylockFile, problems: Problems
-) -> None:
-    there = {canonicalize_name(each) for each in known or ()}
+def _known(
+    key: str, wanted: Sequence[str], declared: Sequence[str], document: PylockFile, problems: Problems
+) -> list[str]:
+    """Note the extras or groups that the file does not declare, and return the others.
+
+    From 26.4 on, `Pylock.select` refuses an undeclared name itself and looks no further, so it gets none.
+    """
+    there = {canonicalize_name(each) for each in declared}
     unknown = sorted(each for each in wanted if canonicalize_name(each) not in there)
     if unknown:
-        message = (
-            f"`[build] {key}` names {', '.join(unknown)}; the file has {', '.join(known or ()) or 'none'}"
-        )
+        message = f"`[build] {key}` names {', '.join(unknown)}; the file has {', '.join(declared) or 'none'}"
         problems.add(document.path, None, message)
+    return [each for each in wanted if each not in unknown]
 
 
 def _requirement(

@@ -22,6 +22,9 @@ LISTED_PROBLEMS: Final = 50
 COUNTED_PROBLEMS: Final = 1000
 """After so many the file is something else than a lockfile, and reading on only costs time."""
 
+MARKER_ERRORS: Final = (AssertionError, KeyError, ValueError, RecursionError)
+"""What `packaging` raises for a marker that cannot be evaluated: up to 26.2, bare errors as well."""
+
 _QUOTED_CHARACTERS: Final = 100
 _FILENAME_CHARACTERS: Final = 255
 

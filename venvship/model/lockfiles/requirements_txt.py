@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from packaging.markers import Marker, UndefinedEnvironmentName
+from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement
 
 from venvship.model.lockfiles.line_options import (
@@ -31,6 +31,7 @@ from venvship.model.lockfiles.line_options import (
 )
 from venvship.model.lockfiles.pinned_line import parse_requirement
 from venvship.model.lockfiles.requirement import (
+    MARKER_ERRORS,
     URL,
     Problems,
     Requirement,
@@ -265,7 +266,7 @@ def select_by_marker(
     for requirement in requirements:
         try:
             wanted = requirement.marker is None or Marker(requirement.marker).evaluate(environment)
-        except (UndefinedEnvironmentName, ValueError, RecursionError) as error:
+        except MARKER_ERRORS as error:
             message = f"{requirement.name}: cannot evaluate its marker for {describe(interpreter)}: {error}"
             problems.add(requirement.file, requirement.line, message)
             continue
