@@ -39,7 +39,7 @@ LAYERS: dict[str, set[str]] = {
 }
 FROM_ANYWHERE = {"errors", "_version"}
 
-STANDALONE = ("building/*_worker.py", "building/*_probe.py")
+STANDALONE = ("building/*_worker.py", "building/*_probe.py", "health/*_worker.py")
 """Scripts that run inside another interpreter: they have its standard library, and nothing of ours."""
 
 
@@ -105,8 +105,11 @@ RULES = (
     ),
     Rule(
         "the network is asked from a process of its own",
-        "requests",
-        {"building/fetching/downloader.py": "the whole of that process"},
+        "requests http.client urllib.request ssl",
+        {
+            "building/fetching/downloader.py": "the whole of that process",
+            "health/network_worker.py": "the whole of that process",
+        },
     ),
     Rule("mutexes are made in system/", "filelock", {"system/*": "the only caller of its kind"}),
 )
@@ -250,6 +253,11 @@ def test_the_package_is_there_to_be_held_against_the_rules() -> None:
         ("building/store/compile_worker.py", "from venvship import errors", "has nothing of ours"),
         ("operations/x.py", "import httpx", "setup.cfg declares no such dependency"),
         ("building/x.py", "import requests", "the network is asked from a process of its own"),
+        (
+            "health/x.py",
+            "from http.client import HTTPConnection",
+            "the network is asked from a process of its",
+        ),
         ("operations/x.py", "import click", ":2: uses click; click and rich live in cli/"),
         ("operations/x.py", "from rich.table import Table", "click and rich live in cli/"),
         (

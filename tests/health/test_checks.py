@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -12,16 +13,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from venvship.errors import InterruptedByError
+from venvship.health import network_worker
 from venvship.health.checks import CheckResult, TurnBack, run_checks
 from venvship.health.context import Context
-from venvship.model.settings import Check
-from venvship.system import network
+from venvship.health.kinds import KINDS
+from venvship.model.settings import CHECK_KINDS, Check
 from venvship.system.signals import Signals
 
 RELEASE = "20261122T094143Z-3f9a1c2"
@@ -268,9 +271,7 @@ def test_an_import_is_not_fooled_by_the_folders_of_the_release(context: Context)
 
 def test_a_module_that_ends_the_process_was_not_imported(context: Context, tmp_path: Path) -> None:
     (tmp_path / "quitter.py").write_text("raise SystemExit(0)\n")
-    told = Context(
-        **{**{f: getattr(context, f) for f in context.__slots__}, "environ": {"PYTHONPATH": str(tmp_path)}}
-    )
+    told = replace(context, environ={"PYTHONPATH": str(tmp_path)})
 
     result = run_one(check("import", "quitter", "missing"), told)
 
@@ -282,9 +283,7 @@ def test_a_module_that_ends_the_process_was_not_imported(context: Context, tmp_p
 
 def test_an_import_writes_no_bytecode(context: Context, tmp_path: Path) -> None:
     (tmp_path / "plain.py").write_text("")
-    told = Context(
-        **{**{f: getattr(context, f) for f in context.__slots__}, "environ": {"PYTHONPATH": str(tmp_path)}}
-    )
+    told = replace(context, environ={"PYTHONPATH": str(tmp_path)})
 
     assert run_one(check("import", "plain"), told).outcome == "passed"
     assert not (tmp_path / "__pycache__").exists()
@@ -390,13 +389,13 @@ def test_a_redirect_passes_where_it_is_what_is_wanted(context: Context) -> None:
     assert ask(context, answering("302 Found", "", "Location: /login"), status=302).outcome == "passed"
 
 
-def test_proxies_are_not_asked(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_are_not_asked(context: Context) -> None:
     with serve(answering("200 OK")) as proxy, socket.create_server(("127.0.0.1", 0)) as closed:
-        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy}")
+        url = f"http://127.0.0.1:{proxy}"
+        told = replace(context, environ={"http_proxy": url, "HTTP_PROXY": url, "all_proxy": url})
         port = closed.getsockname()[1]
         closed.close()
-        result = run_one(check("http", f"http://127.0.0.1:{port}/"), context)
+        result = run_one(check("http", f"http://127.0.0.1:{port}/"), told)
 
     assert result.outcome == "failed"
 
@@ -550,15 +549,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_https_is_verified(context: Context, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_is_verified(context: Context, certificate: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     with serve(answering("200 OK", "x" * 100_000 + "end"), tls=tls) as port:
         one = check("http", f"https://localhost:{port}/", body="end")
         unknown = run_one(one, context)
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        known = run_one(one, context)
-        misnamed = run_one(check("http", f"https://127.0.0.1:{port}/"), context)
+        trusting = replace(context, environ={"SSL_CERT_FILE": str(certificate)})
+        known = run_one(one, trusting)
+        misnamed = run_one(check("http", f"https://127.0.0.1:{port}/"), trusting)
 
     assert [r.outcome for r in (unknown, known, misnamed)] == ["failed", "passed", "failed"]
     assert "certificate verify failed" in unknown.output
@@ -585,20 +584,143 @@ def test_all_addresses_of_a_name_are_tried(context: Context) -> None:
     assert result.outcome == "passed"
 
 
-def test_a_connection_to_oneself_is_nobody_listening() -> None:
+def test_a_connection_to_oneself_is_nobody_listening(monkeypatch: pytest.MonkeyPatch) -> None:
     # The kernel's choice of our own port is made certain by asking for it, as a retry loop does by chance.
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    real = socket.socket
 
-    class Bound(real):  # type: ignore[misc, valid-type]
-        def connect_ex(self, address: Any) -> int:
+    class Bound(socket.socket):
+        def connect(self, address: Any) -> None:
             self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.bind(("127.0.0.1", port))
-            return int(super().connect_ex(address))
+            super().connect(address)
 
-    patience = network.Patience.lasting(2.0, lambda: None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "socket", Bound)
-        with pytest.raises(ConnectionRefusedError):
-            network.connect("127.0.0.1", port, patience)
+    monkeypatch.setattr(socket, "socket", Bound)
+    with pytest.raises(ConnectionRefusedError):
+        network_worker.connect({"host": "127.0.0.1", "port": port, "timeout": 2.0})
+
+
+# -- who asks, and with what ----------------------------------------------------------------------------
+
+
+def test_every_kind_of_the_settings_has_a_function_that_asks() -> None:
+    assert set(KINDS) == set(CHECK_KINDS)
+
+
+def test_nothing_of_a_request_stands_in_a_list_of_arguments(context: Context) -> None:
+    seen: list[bytes] = []
+
+    def look(peer: socket.socket) -> None:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                seen.append(path.read_bytes())
+        answering("200 OK", "a-secret-body")(peer)
+
+    with serve(look) as port:
+        url = f"http://a-secret-user:a-secret-word@127.0.0.1:{port}/a-secret-path"
+        result = run_one(check("http", url, body="a-secret-body"), context)
+
+    assert result.outcome == "passed"
+    assert any(b"-I\0-S\0" in cmdline for cmdline in seen), "the child was not among the processes seen"
+    assert not [cmdline for cmdline in seen if b"a-secret" in cmdline or b"YS1zZWNyZXQ" in cmdline]
+
+
+def test_the_interpreter_of_venvship_may_be_gone(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "_base_executable", "/nonexistent/bin/python3")
+
+    assert ask(context, answering("200 OK")).outcome == "passed", "the release's interpreter asks"
+
+    Path(context.release_path, "bin/python").unlink()
+    result = ask(context, answering("200 OK"))
+    assert result.outcome == "failed"
+    assert " could not be asked: there is no program " in result.output
+
+
+def test_an_interpreter_that_breaks_down_is_not_an_answer(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "python3"
+    broken.write_text("#!/bin/sh\necho no encodings >&2; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "_base_executable", str(broken))
+
+    assert ask(context, answering("200 OK")).outcome == "passed", "the release's interpreter asks"
+
+    Path(context.release_path, "bin/python").unlink()
+    Path(context.release_path, "bin/python").symlink_to(broken)
+    assert ask(context, answering("200 OK")).output.endswith("could not be asked: exit 1: no encodings")
+
+
+_ON_TRIAL = """
+import shutil, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+import venvship
+from venvship.model.settings import parse_settings
+from venvship.operations.switching.trial import load_modules
+from venvship.system.signals import Signals
+
+package = Path(venvship.__file__).parent
+assert package.parent == Path(sys.argv[1]), package
+settings = parse_settings(sys.argv[4], path="venvship.toml", folder_name="shop")
+load_modules(settings)
+if sys.argv[3] == "removed":
+    shutil.rmtree(package)
+else:
+    for path in package.rglob("*.py"):
+        path.write_text("raise SystemExit('the package that replaced this one was imported')")
+    for path in package.rglob("*.pyc"):
+        path.unlink()
+
+from venvship.health.checks import run_checks
+from venvship.health.context import Context
+from venvship.health.hooks import run_hook
+context = Context(
+    root=sys.argv[2], release_id="a", release_path=sys.argv[2], previous_id=None, event="release",
+    environ={"PATH": "/usr/bin:/bin"}, log_dir=sys.argv[2] + "/log", signals=Signals(),
+)
+print(run_hook("restart", ("true",), context, timeout=60).output)
+for result in run_checks(settings.checks, context):
+    print(result.outcome, result.output)
+"""
+
+
+@pytest.mark.parametrize("fate", ["removed", "replaced"])
+def test_checks_and_hooks_outlive_the_package_that_runs_them(fate: str, context: Context) -> None:
+    """venvship can be upgraded or uninstalled while a release is on trial."""
+    copy = Path(context.root, "copy")
+    shutil.copytree(Path(network_worker.__file__).parent.parent, copy / "venvship")
+    with serve(answering("200 OK", "fine")) as port:
+        settings = f"""
+            lockfile = "requirements.txt"
+            [hooks]
+            restart = ["true"]
+            [[check]]
+            name = "page"
+            http = "http://127.0.0.1:{port}/"
+            body = "fine"
+            [[check]]
+            name = "port"
+            tcp = "127.0.0.1:{port}"
+            [[check]]
+            name = "program"
+            command = ["true"]
+            [[check]]
+            name = "modules"
+            import = ["json"]
+        """
+        ran = subprocess.run(
+            [sys.executable, "-I", "-c", _ON_TRIAL, str(copy), context.release_path, fate, settings],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [
+        "true",
+        f"passed HTTP 200 from http://127.0.0.1:{port}/",
+        f"passed connected to 127.0.0.1:{port}",
+        "passed true",
+        "passed json",
+    ]

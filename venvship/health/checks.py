@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from venvship.health.attempts import TurnBack, attempt
+from venvship.health.attempt import TurnBack
 from venvship.health.context import Context
+from venvship.health.kinds import KINDS
 from venvship.model.settings import Check
 
 __all__ = ["CheckResult", "TurnBack", "run_checks"]
@@ -116,7 +117,7 @@ def _run(
         turn_back()
         context.signals.raise_if_received()
         heading = f"== {context.event} {context.release_id}, attempt {attempts + 1}, {clock() - began:.1f} s"
-        one = attempt(check, context, heading=heading, poll=turn_back)
+        one = KINDS[check.kind](check, context, heading=heading, poll=turn_back)
         attempts += 1
         row = row + 1 if one.passed else row if one.not_yet else 0
         seconds = clock() - began

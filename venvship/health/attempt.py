@@ -1,0 +1,24 @@
+"""One attempt of a check: its outcome, and the request to give up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The outcome of asking once.
+
+    Attributes:
+        passed: Whether the answer was the one that the check wants.
+        line: One short line for people.
+        not_yet: The command asked to be asked again; neither a pass nor a failure.
+    """
+
+    passed: bool
+    line: str
+    not_yet: bool = False
+
+
+class TurnBack(Exception):  # noqa: N818  # a request, not an error: the operator rolls back meanwhile
+    """The caller of the checks no longer wants their result."""

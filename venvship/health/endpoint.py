@@ -1,0 +1,98 @@
+"""The targets of http and tcp checks, taken apart. No input or output."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where an http check asks, and for which resource.
+
+    Attributes:
+        host: Name or address; empty for a Unix socket.
+        port: TCP port.
+        socket_path: Path of a Unix socket; empty for TCP.
+        resource: Path and query, as they stand in the request line.
+        host_header: The `Host` field.
+        tls: Whether it is https.
+        authorization: The `Authorization` field, from `user:password@` in the URL; or empty.
+        shown: The URL for people, without a password.
+    """
+
+    host: str
+    port: int
+    socket_path: str
+    resource: str
+    host_header: str
+    tls: bool
+    authorization: str
+    shown: str
+
+
+def parse_endpoint(url: str) -> Endpoint:
+    """Read the target of an http check.
+
+    Args:
+        url: `http://host:port/path`, `https://…`, or, for a Unix socket, `unix:/path/to.sock` or
+            `unix:/path/to.sock:/path` (with or without `http://` before it).
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    local = url.removeprefix("http://")
+    if local.startswith("unix:/"):
+        path, _, resource = local.removeprefix("unix:").partition(":/")
+        return Endpoint(
+            host="",
+            port=0,
+            socket_path=path,
+            resource=_resource("/" + resource, ""),
+            host_header="localhost",
+            tls=False,
+            authorization="",
+            shown=local,
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"not a URL for an http check: {url!r}")
+    host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
+    if not all(33 <= ord(letter) < 127 for letter in host):
+        raise ValueError(f"not a host name: {host!r}")
+    place = f"[{host}]" if ":" in host else host
+    place += "" if parts.port is None else f":{parts.port}"
+    authorization = ""
+    if parts.username is not None:
+        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        authorization = "Basic " + base64.b64encode(secret).decode()
+    return Endpoint(
+        host=host,
+        port=parts.port or (443 if parts.scheme == "https" else 80),
+        socket_path="",
+        resource=_resource(parts.path, parts.query),
+        host_header=place,
+        tls=parts.scheme == "https",
+        authorization=authorization,
+        shown=f"{parts.scheme}://{place}{parts.path}" + (f"?{parts.query}" if parts.query else ""),
+    )
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read `host:port` or `[IPv6 address]:port`.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"not host:port: {text!r}")
+    return host, int(port)
+
+
+def _resource(path: str, query: str) -> str:
+    # The letters that may stand in a request line; "%" because the user has escaped what needs it.
+    safe = "/:@!$&'()*+,;=~-._%"
+    return quote(path or "/", safe=safe) + ("?" + quote(query, safe=safe + "?") if query else "")

@@ -1,0 +1,53 @@
+"""The kinds of health check: one table, and for each kind one function that asks once.
+
+To add a kind:
+
+1. Write a function with the signature of `Ask`. `programs.py` has those that run a program, `network.py`
+   those that ask over a network. It turns every failure of the service into an `Attempt`; only a signal and
+   `poll` may raise.
+2. Add it to `KINDS` below.
+3. Add the kind to `CHECK_KINDS` in `model/settings.py`, with the function that reads its target; from there
+   come the errors, the template and the reference.
+
+How often a check is asked, and when its answer counts, is the same for all kinds: `checks.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from venvship.health import network, programs
+from venvship.health.attempt import Attempt
+from venvship.health.context import Context
+from venvship.model.settings import Check
+
+
+class Ask(Protocol):
+    """The signature of a function that asks once."""
+
+    def __call__(self, check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
+        """Ask once.
+
+        Args:
+            check: The check; its `kind` is the function's own.
+            context: The release that it is about.
+            heading: Written above the output in the check's log.
+            poll: Called ten times a second; what it raises ends the attempt, and leaves nothing running.
+
+        Returns:
+            The outcome, after `check.timeout` seconds at the latest.
+
+        Raises:
+            InterruptedByError: A signal came.
+            TurnBack: As `poll` raised it.
+        """
+
+
+KINDS: Final[Mapping[str, Ask]] = {
+    "command": programs.ask_command,
+    "import": programs.ask_import,
+    "http": network.ask_http,
+    "tcp": network.ask_tcp,
+}
+"""Each kind of check, and the function that asks."""

@@ -1,0 +1,184 @@
+"""The check kinds that ask over a network: http and tcp.
+
+A child process asks, with the text of `network_worker.py`, and this module words its answer. The child is the
+interpreter below the virtualenv that venvship runs in, with its standard library alone. venvship and its
+virtualenv can be upgraded or removed while a release is on trial: the text was read when this module was
+imported, before the switch. If that interpreter is gone too, the release's own asks instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from venvship.errors import ProgramNotFoundError
+from venvship.health.attempt import Attempt
+from venvship.health.context import Context
+from venvship.health.endpoint import Endpoint, parse_address, parse_endpoint
+from venvship.health.wording import describe_exit, shorten
+from venvship.model.settings import Check
+from venvship.system import process
+from venvship.system.output import CappedLog
+
+START: Final = 30.0
+"""Seconds that the child may take to start, besides the check's own time-out: the host can be very busy."""
+
+_RELEASE: Final = "{release}"
+
+with open(os.path.join(os.path.dirname(__file__), "network_worker.py"), encoding="utf-8") as _file:
+    _PROGRAM: Final = _file.read()
+
+
+class _Answer(NamedTuple):
+    """The answer of the child.
+
+    Attributes:
+        error: Why there was none, in one of the words of `_describe`; `""` if there was.
+        text: The error in the words of the system or the library.
+        status: The status code, of http.
+        found: Whether the body held the text to look for, of http.
+    """
+
+    error: str = ""
+    text: str = ""
+    status: int = 0
+    found: bool = True
+
+
+def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
+    """Send one request; see `kinds.Ask`."""
+    try:
+        endpoint = parse_endpoint(check.target[0].replace(_RELEASE, context.release_id))
+    except ValueError as error:
+        return Attempt(False, str(error))
+    request = {
+        "kind": "http",
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "socket": endpoint.socket_path,
+        "tls": endpoint.tls,
+        "resource": endpoint.resource,
+        "headers": _headers(endpoint),
+        "look_for": None if check.body is None else check.body.replace(_RELEASE, context.release_id),
+    }
+    shown = endpoint.shown
+    answer = _ask(request, check, context, heading=f"{heading}: GET {shown}", poll=poll)
+    if answer.error:
+        peer = endpoint.socket_path or endpoint.host_header
+        return _logged(Attempt(False, _describe(answer, peer, shown, check.timeout)), check, context)
+    return _logged(_judge(check, context, answer, shown), check, context)
+
+
+def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
+    """Connect once; see `kinds.Ask`."""
+    target = check.target[0]
+    try:
+        host, port = parse_address(target)
+    except ValueError as error:
+        return Attempt(False, str(error))
+    request = {"kind": "tcp", "host": host, "port": port}
+    answer = _ask(request, check, context, heading=f"{heading}: connect to {target}", poll=poll)
+    if answer.error:
+        return _logged(Attempt(False, _describe(answer, target, target, check.timeout)), check, context)
+    return _logged(Attempt(True, f"connected to {target}"), check, context)
+
+
+def _ask(
+    request: dict[str, Any], check: Check, context: Context, *, heading: str, poll: Callable[[], None]
+) -> _Answer:
+    """Have a child process ask.
+
+    Raises:
+        InterruptedByError: A signal came.
+        TurnBack: As `poll` raised it.
+    """
+    failure = ""
+    for interpreter in _interpreters(context):
+        try:
+            result = process.run(
+                (interpreter, "-I", "-S", "-B", "-c", _PROGRAM),
+                env=context.environment(),
+                cwd="/",
+                timeout=START + check.timeout,
+                signals=context.signals,
+                stdin=json.dumps({**request, "timeout": check.timeout}).encode(),
+                log=context.log_path(check.name),
+                heading=f"{heading}\n".encode(errors="replace"),
+                separate_stderr=True,
+                poll=poll,
+            )
+        except ProgramNotFoundError as error:
+            failure = error.message
+            continue
+        except OSError as error:
+            failure = f"could not be started: {error}"
+            continue
+        if result.timed_out or result.returncode == -signal.SIGALRM:
+            return _Answer("timeout")
+        with contextlib.suppress(ValueError):
+            return _Answer(**json.loads(result.stdout))
+        failure = describe_exit(result.returncode, result.output)
+    return _Answer("not-asked", failure)
+
+
+def _interpreters(context: Context) -> Iterator[str]:
+    """The interpreters that can ask, the most independent of what is being changed first."""
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    if base:  # a program that embeds Python has none
+        yield base
+    yield f"{context.release_path}/bin/python"
+
+
+def _headers(endpoint: Endpoint) -> list[tuple[str, str]]:
+    fields = [
+        ("Host", endpoint.host_header),
+        ("User-Agent", "venvship"),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+        ("Connection", "close"),
+    ]
+    return [*fields, ("Authorization", endpoint.authorization)] if endpoint.authorization else fields
+
+
+def _logged(outcome: Attempt, check: Check, context: Context) -> Attempt:
+    """Add the line for people to the check's log, below the child's."""
+    line = f"{outcome.line}\n".encode(errors="replace")
+    CappedLog(context.log_path(check.name), heading=line).close()
+    return outcome
+
+
+def _judge(check: Check, context: Context, answer: _Answer, shown: str) -> Attempt:
+    if answer.status != check.status:
+        wanted = "" if check.status == 200 else f" instead of {check.status}"
+        return Attempt(False, f"HTTP {answer.status}{wanted} from {shown}")
+    if check.body is None:
+        return Attempt(True, f"HTTP {answer.status} from {shown}")
+    if not answer.found:
+        text = shorten(check.body.replace(_RELEASE, context.release_id), 40)
+        return Attempt(False, f"HTTP {answer.status} from {shown}, but without {text!r} in it")
+    # Only the release itself can know its id, so the line names it as the source.
+    source = "this release" if _RELEASE in check.body else shown
+    return Attempt(True, f"HTTP {answer.status} from {source}")
+
+
+def _describe(answer: _Answer, peer: str, shown: str, timeout: float) -> str:
+    match answer.error:
+        case "timeout":
+            return f"no answer from {shown} within {timeout:g} s"
+        case "refused":
+            return f"connection refused by {peer}"
+        case "no-socket":
+            return f"there is no socket {peer}"
+        case "no-host":
+            return f"the host of {shown} was not found: {answer.text}"
+        case "no-answer":
+            return shorten(f"no proper answer from {shown}: {answer.text}", 160)
+        case "not-asked":
+            return shorten(f"{shown} could not be asked: {answer.text}", 160)
+        case _:
+            return shorten(f"no connection to {shown}: {answer.text}", 160)
