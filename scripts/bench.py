@@ -23,7 +23,7 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.bench import commands, growth, inputs, plot, releases, space  # noqa: E402
 from tests.bench.measure import CommandError, Row, labelled  # noqa: E402
 from tests.bench.workshop import Workshop, commit, filesystem  # noqa: E402
-from venvship.system.files import remove_tree  # noqa: E402
+from venvship.system.trees import remove_tree  # noqa: E402
 
 LOCKFILE = REPOSITORY / "scripts" / "bench-requirements.txt"
 BUSY = 0.5

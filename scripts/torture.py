@@ -34,7 +34,7 @@ from tests.torture import (  # noqa: E402
 from tests.torture.hunts import HUNTS  # noqa: E402
 from tests.torture.lab import SCENARIOS, Lab  # noqa: E402
 from tests.torture.tally import Scale, Tally  # noqa: E402
-from venvship.system.files import remove_tree  # noqa: E402
+from venvship.system.trees import remove_tree  # noqa: E402
 
 POWER = tuple(filesystems.KINDS)
 

@@ -7,8 +7,6 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
-import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.users import unprivileged
 from venvship.errors import (
     ForeignLinkError,
     FormatError,
@@ -37,7 +36,7 @@ from venvship.root import (
     refuse_path,
     user_name,
 )
-from venvship.system import files
+from venvship.system import files, trees
 from venvship.workspace.quick_look import entry_problem, quick_problem
 
 A = "20261122T094143Z-3f9a1c2"
@@ -65,7 +64,7 @@ def sealed(root: RootLayout, release_id: str = A) -> Path:
     (path / "bin" / "run").write_text("#!/bin/sh\n")
     (path / "bin" / "python").symlink_to("/usr/bin/python3.11")
     entries = []
-    for name, found in files.walk(path):
+    for name, found in trees.walk(path):
         if name.startswith(".venvship"):
             continue
         if stat.S_ISLNK(found.st_mode):
@@ -101,32 +100,6 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     data = json.loads(path.read_bytes())
     change(data)
     files.write_json(path, data)
-
-
-def unprivileged(act: Callable[[Path], None]) -> None:
-    """Run it as an ordinary user, in a directory of that user's: root passes every permission check."""
-    directory = Path(tempfile.mkdtemp(dir="/tmp"))
-    directory.chmod(0o755)
-    if os.geteuid() == 0:
-        os.chown(directory, 65534, 65534)
-    try:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                if os.geteuid() == 0:
-                    os.setgroups([])
-                    os.setgid(65534)
-                    os.setuid(65534)
-                act(directory)
-                code = 0
-            except BaseException:  # noqa: BLE001 - or the child would go on as a second test run
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the traceback on stderr"
-    finally:
-        files.remove_tree(directory)
 
 
 # -- finding a root -----------------------------------------------------------------------------------------
@@ -511,7 +484,7 @@ def remove(path: Path) -> None:
 def replace(path: Path, make: Callable[[Path], object]) -> None:
     path.parent.chmod(0o755)
     if path.is_dir():
-        files.remove_tree(path)
+        trees.remove_tree(path)
     else:
         path.unlink()
     make(path)
@@ -668,7 +641,7 @@ def test_looking_at_a_root_changes_nothing_in_it(root: RootLayout) -> None:
     root.current_link.symlink_to(f"releases/{A}")
 
     def state() -> list[tuple[str, int, int, int]]:
-        return [(n, s.st_ino, s.st_mode, s.st_mtime_ns) for n, s in files.walk(root.path)]
+        return [(n, s.st_ino, s.st_mode, s.st_mtime_ns) for n, s in trees.walk(root.path)]
 
     before = state()
     layout = RootLayout.at(root.path)

@@ -36,8 +36,8 @@ from venvship.model.progress import Progress, Step, unwatched
 from venvship.model.release import Manifest
 from venvship.model.settings import BuildSettings
 from venvship.system.faults import build_faults
-from venvship.system.files import remove_tree, walk
 from venvship.system.signals import Signals
+from venvship.system.trees import remove_tree, walk
 
 
 class Builds:

@@ -21,7 +21,8 @@ from tests.support.index import LocalIndex
 from tests.support.roots import Site, make_site
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
 from venvship.building.tree.startup import STARTUP_NAMES
-from venvship.system.files import hash_file, walk
+from venvship.system.files import hash_file
+from venvship.system.trees import walk
 
 ANSWER = """\
 import importlib.resources, json, sys

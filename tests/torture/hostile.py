@@ -26,9 +26,9 @@ from venvship.errors import VenvshipError
 from venvship.model.history_snapshot import forget
 from venvship.model.release import canonical_json
 from venvship.root import RootLayout
-from venvship.system.files import remove_tree
 from venvship.system.journal_lines import checksum, parse
 from venvship.system.journal_snapshot import NAME, write_snapshot
+from venvship.system.trees import remove_tree
 from venvship.workspace.workspace import Workspace
 
 BOUND = 10.0

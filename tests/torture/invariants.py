@@ -31,7 +31,8 @@ from venvship.model.history import History, fold
 from venvship.model.history_snapshot import forget
 from venvship.model.release import State
 from venvship.root import RootLayout
-from venvship.system.files import hash_file, walk
+from venvship.system.files import hash_file
+from venvship.system.trees import walk
 from venvship.workspace.workspace import Workspace
 
 Tree = dict[str, tuple[object, ...]]

@@ -21,8 +21,9 @@ from venvship.model.progress import step as told
 from venvship.model.release import Manifest
 from venvship.root import SCRATCH_PREFIX
 from venvship.system.faults import build_faults
-from venvship.system.files import make_directory, remove_tree
+from venvship.system.files import make_directory
 from venvship.system.signals import Signals
+from venvship.system.trees import remove_tree
 
 __all__ = ["Assembled", "BuildRequest", "assemble", "build", "drop_candidate", "seal"]
 

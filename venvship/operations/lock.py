@@ -23,7 +23,7 @@ from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import lockfile_paths, read_environment, read_file
 from venvship.root import SCRATCH_PREFIX
-from venvship.system import files
+from venvship.system import files, trees
 from venvship.system.faults import root_faults
 from venvship.workspace.workspace import Workspace
 
@@ -204,7 +204,7 @@ def compile_lockfile(
     finally:
         # What cannot be removed here is swept by the next build; the error on its way out matters more.
         with contextlib.suppress(OSError):
-            files.remove_tree(scratch)
+            trees.remove_tree(scratch)
     compiled = Compiled(
         path=os.path.realpath(lockfile),
         content=completed(content, inputs, lockfile=lockfile),

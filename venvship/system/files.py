@@ -1,8 +1,8 @@
-"""Effects on the file system, and the promises they make about crashes.
+"""Effects on single names of the file system, and the promises they make about crashes.
 
-The only module that calls `os.replace`, `os.symlink`, `os.link`, `shutil.rmtree` and the sync family.
-Everything here raises `OSError` as the kernel gave it, except where a docstring says otherwise: the caller
-knows which path mattered and to whom, and wraps it once.
+The only module that calls `os.replace`, `os.symlink` and the sync family. Everything here raises `OSError` as
+the kernel gave it, except where a docstring says otherwise: the caller knows which path mattered and to whom,
+and wraps it once.
 
 The rules of the order (open(2), rename(2), fsync(2), syncfs(2)):
 
@@ -18,17 +18,13 @@ import contextlib
 import errno
 import os
 import re
-import stat
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from venvship.model.release import readable_json
 from venvship.system import failpoints
-
-FICLONE: Final = 0x40049409
-"""ioctl_ficlone(2): share the blocks of one file with another (btrfs, xfs)."""
 
 FULL_DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The errors that mean "no room"."""
@@ -42,12 +38,9 @@ def fsync_directory(path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: It cannot be opened, or the sync failed. Do not retry a failed sync.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened_directory(path) as fd:
         failpoints.reach("fsync", path)
         os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def fsync_file(fd: int, path: str | os.PathLike[str]) -> None:
@@ -93,6 +86,32 @@ def sync_filesystem(fd: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+@contextlib.contextmanager
+def opened_directory(path: str | os.PathLike[str]) -> Iterator[int]:
+    """Give the descriptor of a directory to a block.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    fd = open_directory(path)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def open_new(path: str | os.PathLike[str]) -> int:
+    """Open a file that must not exist yet, for writing. Only its owner may read it until its mode is set.
+
+    Crash: the file is empty.
+
+    Raises:
+        OSError: As the kernel gave it, `FileExistsError` among them.
+    """
+    failpoints.reach("create", path)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
 def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Replace a file's contents, whole and durable.
 
@@ -111,15 +130,13 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644, 
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
     try:
-        failpoints.reach("create", temporary)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
+        with open(open_new(temporary), "wb") as file:
             failpoints.reach("write", temporary)
             file.write(data)
             file.flush()
-            os.fchmod(fd, mode)
+            os.fchmod(file.fileno(), mode)
             if durable:
-                fsync_file(fd, temporary)
+                fsync_file(file.fileno(), temporary)
         rename(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -144,12 +161,7 @@ def create_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o444)
     Raises:
         OSError: As the kernel gave it, `FileExistsError` among them.
     """
-    failpoints.reach("create", path)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(fd, "wb") as file:
-        failpoints.reach("write", path)
-        file.write(data)
-        os.fchmod(fd, mode)
+    create_from_chunks(path, (data,), mode=mode)
 
 
 def create_from_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *, mode: int = 0o444) -> None:
@@ -160,12 +172,10 @@ def create_from_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *,
     Raises:
         OSError: As the kernel gave it, `FileExistsError` among them.
     """
-    failpoints.reach("create", path)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(fd, "wb") as file:
+    with open(open_new(path), "wb") as file:
         failpoints.reach("write", path)
         file.writelines(chunks)
-        os.fchmod(fd, mode)
+        os.fchmod(file.fileno(), mode)
 
 
 def allocate_file(path: str | os.PathLike[str], size: int, *, mode: int = 0o600) -> None:
@@ -181,8 +191,7 @@ def allocate_file(path: str | os.PathLike[str], size: int, *, mode: int = 0o600)
     Raises:
         OSError: As the kernel gave it; there is no file then.
     """
-    failpoints.reach("create", path)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = open_new(path)
     try:
         failpoints.reach("write", path)
         _allocate(fd, size)
@@ -279,34 +288,6 @@ def rename_if_possible(source: str | os.PathLike[str], target: str | os.PathLike
     return True
 
 
-def own_bytes(paths: Iterable[str | os.PathLike[str]]) -> int:
-    """Room that the removal of trees gives back: their directories, and files with no name anywhere else.
-
-    A file with several names counts once, and only if all of its names are in these trees. What several
-    copies share as reflinks counts in full, since no file system says so cheaply.
-
-    Args:
-        paths: Directories or files; those that cannot be read count nothing.
-
-    Returns:
-        Bytes, as the file system allocates them.
-    """
-    total = 0
-    names: dict[tuple[int, int], int] = {}
-    for path in paths:
-        with contextlib.suppress(OSError):
-            for found in (os.lstat(path), *(status for _, status in _walk_any(path))):
-                inode = (found.st_dev, found.st_ino)
-                names[inode] = names.get(inode, 0) + 1
-                if stat.S_ISDIR(found.st_mode) or names[inode] == found.st_nlink:
-                    total += found.st_blocks * 512
-    return total
-
-
-def _walk_any(path: str | os.PathLike[str]) -> Iterator[tuple[str, os.stat_result]]:
-    return walk(path) if stat.S_ISDIR(os.lstat(path).st_mode) else iter(())
-
-
 def remove_name(path: str | os.PathLike[str]) -> None:
     """Remove a file or a link; nothing there is fine."""
     failpoints.reach("unlink", path)
@@ -344,203 +325,6 @@ def make_directories(path: str, mode: int = 0o700) -> None:
         return
     make_directories(os.path.dirname(path), mode)
     make_directory(path, mode)
-
-
-def link_file(source: str, target: str, how: str) -> str:
-    """Give a file a second name, or the next best thing.
-
-    Args:
-        source: An existing regular file.
-        target: A name that must not exist.
-        how: `"hardlink"`, `"reflink"` or `"copy"`: exactly that; or `"auto"`: the first that works.
-
-    Returns:
-        What was done: `"hardlink"`, `"reflink"` or `"copy"`.
-
-    Crash: the target may be empty or partial. Only for trees that a later sync and rename publish.
-
-    Raises:
-        OSError: The way asked for does not work here, or there is no room; the target is not there.
-    """
-    if how in {"auto", "hardlink"}:
-        try:
-            failpoints.reach("link", target)
-            os.link(source, target, follow_symlinks=False)
-        except OSError as error:
-            # EXDEV: another file system. EPERM: one without hard links, or protected_hardlinks(5).
-            # EMLINK: ext4 stops at 65,000 names of one file.
-            if how == "hardlink" or error.errno not in {
-                errno.EXDEV,
-                errno.EPERM,
-                errno.EMLINK,
-                errno.ENOTSUP,
-            }:
-                raise
-        else:
-            return "hardlink"
-    return _clone_or_copy(source, target, how)
-
-
-def hard_link_all(
-    source: str, target: str, names: Iterable[str]
-) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Give files of one directory the same names in another (linkat(2): neither path is walked again).
-
-    Args:
-        source: A directory.
-        target: Another one, on the same file system, without these names.
-        names: Of files in it.
-
-    Yields:
-        Each name with its `lstat`, or with `None` where the kernel refused; `link_file` tells why.
-
-    Crash: some of the names are there. Only for trees that a later sync and rename publish.
-
-    Raises:
-        OSError: One of the directories cannot be opened.
-    """
-    with _directory(source) as source_fd, _directory(target) as target_fd:
-        for name in names:
-            failpoints.reach("link", f"{target}/{name}")
-            try:
-                os.link(name, name, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
-            except OSError:
-                yield name, None
-            else:
-                yield name, os.stat(name, dir_fd=target_fd, follow_symlinks=False)
-
-
-@contextlib.contextmanager
-def _directory(path: str) -> Iterator[int]:
-    fd = open_directory(path)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _clone_or_copy(source: str, target: str, how: str) -> str:
-    with open(source, "rb") as reader:
-        mode = stat.S_IMODE(os.fstat(reader.fileno()).st_mode)
-        failpoints.reach("create", target)
-        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with open(fd, "wb") as writer:
-                failpoints.reach("write", target)
-                done = _fill(writer, reader, how)
-                writer.flush()
-                os.fchmod(writer.fileno(), mode)
-        except BaseException:
-            os.unlink(target)
-            raise
-        return done
-
-
-def _fill(writer: BinaryIO, reader: BinaryIO, how: str) -> str:
-    if how in {"auto", "reflink"} and sys.platform == "linux":
-        import fcntl
-
-        try:
-            fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
-        except OSError:
-            if how == "reflink":
-                raise
-        else:
-            return "reflink"
-    elif how == "reflink":
-        raise OSError(errno.ENOTSUP, "no reflinks on this platform")
-    while chunk := reader.read(1 << 20):
-        writer.write(chunk)
-    return "copy"
-
-
-def remove_tree(path: str | os.PathLike[str]) -> None:
-    """Remove a directory tree, read-only directories included. Nothing there is fine.
-
-    So is somebody who removes the same tree: a prune, and a command that takes for debris what it has left
-    so far. Links are removed, never followed, `path` itself included: somebody may have moved a release to
-    another disk and left a link. Hard links elsewhere keep their contents and modes: only directories are
-    made writable on the way.
-
-    Crash: part of the tree is left. Only for trees already out of the way (`.trash-…`), or debris.
-
-    Raises:
-        OSError: Something could not be removed.
-    """
-    try:
-        kind = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(kind):
-        remove_name(path)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        for entry in _entries_to_remove(path):
-            if entry.is_dir(follow_symlinks=False):
-                remove_tree(entry.path)
-            else:
-                remove_name(entry.path)
-        failpoints.reach("rmdir", path)
-        os.rmdir(path)
-
-
-def _entries_to_remove(path: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """What is in a directory, which is made writable if there is anything."""
-    try:
-        names = os.scandir(path)
-    except PermissionError:
-        set_mode(path, 0o700)
-        names = os.scandir(path)
-    with names:
-        entries: list[os.DirEntry[str]] = list(names)
-    if entries and not os.access(path, os.W_OK | os.X_OK):
-        set_mode(path, 0o700)
-    return entries
-
-
-def empty_directory(path: str | os.PathLike[str]) -> None:
-    """Remove everything in a directory, but not the directory. Nothing there is fine.
-
-    Crash: part of it is left.
-
-    Raises:
-        OSError: Something could not be removed.
-    """
-    make_removable(path)
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(path):
-            remove_tree(os.path.join(path, name))
-
-
-def lstat_all(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every name in a directory with its `lstat`, sorted.
-
-    Raises:
-        OSError: It cannot be read, or a name went away meanwhile.
-    """
-    with _directory(path) as fd:
-        for name in sorted(os.listdir(fd)):
-            yield name, os.stat(name, dir_fd=fd, follow_symlinks=False)
-
-
-def walk(path: str | os.PathLike[str], *, but: Container[str] = ()) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every name below a directory with its `lstat`, parents first, links not followed.
-
-    Paths are relative to `path`, with `/`.
-
-    Args:
-        path: The directory.
-        but: Directories below it that are not entered.
-    """
-    base = os.fspath(path)
-    stack = [""]
-    while stack:
-        relative = stack.pop()
-        prefix = f"{relative}/" if relative else ""
-        for name, status in lstat_all(f"{base}/{relative}"):
-            yield prefix + name, status
-            if stat.S_ISDIR(status.st_mode) and prefix + name not in but:
-                stack.append(prefix + name)
 
 
 def hash_file(path: str | os.PathLike[str], new: Callable[[], Any] | None = None) -> str:
@@ -583,9 +367,3 @@ def truncate_quietly(fd: int, size: int, path: str | os.PathLike[str]) -> None:
     """Cut a file back after a failed write; if even that fails, its readers cope with the rest."""
     with contextlib.suppress(OSError):
         truncate(fd, size, path)
-
-
-def make_removable(directory: str | os.PathLike[str]) -> None:
-    """Let names in a sealed directory be removed by its owner; nothing there is fine."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        set_mode(directory, 0o700)

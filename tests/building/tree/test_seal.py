@@ -26,8 +26,9 @@ from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal
 from venvship.errors import BuildError, InterruptedByError, StoreDamagedError
 from venvship.model.release import FileEntry, Manifest
-from venvship.system.files import open_directory, remove_tree, walk
+from venvship.system.files import open_directory
 from venvship.system.signals import Signals
+from venvship.system.trees import remove_tree, walk
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ from venvship.building.store.roots import register_root, registered_roots
 from venvship.building.store.store import Store
 from venvship.operations.prune import PruneResult
 from venvship.operations.retention.store_cleaning import StoreResult
-from venvship.system.files import remove_tree
 from venvship.system.mutex import shared
+from venvship.system.trees import remove_tree
 
 NAMES = {"1.0": "app-1.0-py3-none-any.whl", "1.1": "app-1.1-py3-none-any.whl"}
 

@@ -19,7 +19,7 @@ from venvship.building.store.index import read_index
 from venvship.building.store.store import Store
 from venvship.errors import FormatError, VenvshipError
 from venvship.model.unreferenced import Notes
-from venvship.system import files
+from venvship.system import files, trees
 from venvship.system.faults import build_faults
 
 NOTES: Final = "unnamed.json"
@@ -122,7 +122,7 @@ def sweep(store: Store) -> int:
         found += [entry.path for entry in entries if entry.name.startswith(f".{NOTES}.")]
     for path in found:
         with build_faults("remove what was left in the store", path):
-            files.remove_tree(path)
+            trees.remove_tree(path)
     return len(found)
 
 
@@ -166,10 +166,10 @@ def drop(store: Store, things: Iterable[str], *, between: Callable[[], None]) ->
             files.fsync_directory(folder)
         for path in trash.values():
             between()
-            files.remove_tree(path)
+            trees.remove_tree(path)
         for folder in sorted(folders):
             if os.path.dirname(folder) == os.path.join(store.path, "bytecode") and not os.listdir(folder):
-                files.remove_tree(folder)
+                trees.remove_tree(folder)
         if trash:
             _drop_choices(store)
     return tuple(trash)

@@ -13,7 +13,7 @@ from venvship.building.store.publication import Publication, finish, publishing
 from venvship.building.store.store import Store
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredFile, StoredWheel
-from venvship.system import files
+from venvship.system import files, trees
 from venvship.system.faults import build_faults
 from venvship.system.pool import MOST_TASKS, Pool, processors, working
 
@@ -221,7 +221,7 @@ class BytecodeImport:
         data = os.path.join(staged, "data")
         stored = []
         with build_faults("store bytecode", staged):
-            for path, status in files.walk(data):
+            for path, status in trees.walk(data):
                 full = os.path.join(data, path)
                 if stat.S_ISREG(status.st_mode):
                     files.set_mode(full, 0o444)

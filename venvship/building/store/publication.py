@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from venvship.building.store.index import index_bytes
-from venvship.system import files
+from venvship.system import files, trees
 from venvship.system.faults import build_faults
 
 TEMPORARY: Final = ".new-"
@@ -61,7 +61,7 @@ class Publication:
             if not files.rename_unless_taken(path, target):
                 # Another process was faster. Both made it from the same bytes, so theirs is as good as ours.
                 check()
-                files.remove_tree(path)
+                trees.remove_tree(path)
             del self._staged[0]
         files.fsync_directory(self.folder)
 
@@ -70,7 +70,7 @@ class Publication:
         for path, _, _ in self._staged:
             # What cannot be removed now is left for the sweep: the error that led here is the one to tell.
             with contextlib.suppress(OSError):
-                files.remove_tree(path)
+                trees.remove_tree(path)
 
 
 @contextlib.contextmanager

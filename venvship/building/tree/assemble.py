@@ -41,9 +41,10 @@ from venvship.model.progress import Advance, unmeasured
 from venvship.model.release import FileEntry, tree_digest
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system.faults import build_faults
-from venvship.system.files import create_file, hash_file, make_directory, set_mode, walk
+from venvship.system.files import create_file, hash_file, make_directory, set_mode
 from venvship.system.pool import copies_for, working
 from venvship.system.signals import Signals
+from venvship.system.trees import walk
 
 LOCKFILE: Final = f"{SEAL_FOLDER}/lockfile"
 """Where a release keeps the bytes of its lockfile."""

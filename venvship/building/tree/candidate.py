@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 
 from venvship.system.faults import build_faults
-from venvship.system.files import make_new_directory, open_directory, remove_tree
+from venvship.system.files import make_new_directory, open_directory
+from venvship.system.trees import remove_tree
 
 
 @contextlib.contextmanager

@@ -17,8 +17,9 @@ from venvship.building.tree.link import Stamp, stamp_of
 from venvship.building.tree.placement import SEAL_FOLDER
 from venvship.errors import BuildError
 from venvship.model.release import FileEntry
-from venvship.system.files import lstat_all, set_mode
+from venvship.system.files import set_mode
 from venvship.system.pool import Pool, copies_for, working
+from venvship.system.trees import lstat_all
 
 DIRECTORY_MODE: Final = 0o555
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from venvship.errors import StoreDamagedError
 from venvship.model.wheel import StoredFile
-from venvship.system.files import FULL_DISK_ERRNOS, hard_link_all, link_file, remove_name
+from venvship.system.files import FULL_DISK_ERRNOS, remove_name
+from venvship.system.linking import hard_link_all, link_file
 
 _FEW_NAMES: Final = 1000
 """No file system in use refuses a further name of a file that has fewer (link(2), EMLINK)."""

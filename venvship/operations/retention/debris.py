@@ -9,7 +9,7 @@ from typing import Final
 from venvship.errors import BusyError, VenvshipError
 from venvship.model.history import EventName, History
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
-from venvship.system import files
+from venvship.system import files, trees
 from venvship.system.mutex import shared
 from venvship.workspace.workspace import Workspace
 
@@ -41,10 +41,10 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
     swept = not scratches or _sweep_store(workspace)
     for name in scratches:
         if swept:
-            files.remove_tree(layout.state / name)
+            trees.remove_tree(layout.state / name)
             removed.append(name)
         else:
-            files.empty_directory(layout.state / name)
+            trees.empty_directory(layout.state / name)
     removed += _sweep_temporary_names(workspace)
     for name in os.listdir(layout.leases):
         if not layout.release(name).exists():
@@ -125,7 +125,7 @@ def _sweep_logs(workspace: Workspace, history: History) -> None:
     orphans = sorted(name for name in os.listdir(layout.logs) if name not in known)
     for name in orphans[:-KEPT_LOGS]:
         try:
-            files.remove_tree(layout.logs / name)
+            trees.remove_tree(layout.logs / name)
         except OSError as error:
             workspace.warn("debris-left", f"could not remove {layout.logs / name}: {error.strerror}")
 
@@ -155,14 +155,14 @@ def discard(workspace: Workspace, name: str) -> None:
     path = releases / name
     if not name.startswith(TRASH_PREFIX):
         trash = releases / f"{TRASH_PREFIX}{name}"
-        files.remove_tree(trash)
+        trees.remove_tree(trash)
         try:
             files.rename(path, trash)
         except OSError:
             # EXDEV on overlayfs: a directory of a lower layer cannot be renamed. Without its manifest it is
             # no release any more, so a crash in the middle of the removal leaves debris all the same.
-            files.make_removable(path / ".venvship")
+            trees.make_removable(path / ".venvship")
             files.remove_name(path / ".venvship" / "manifest.json")
             trash = path
         path = trash
-    files.remove_tree(path)
+    trees.remove_tree(path)

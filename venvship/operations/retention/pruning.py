@@ -10,7 +10,7 @@ from venvship.model.log_line import PRUNE_FAILED
 from venvship.model.retention import Decision, Facts, Policy, decide
 from venvship.model.settings import Settings
 from venvship.operations.retention.debris import discard
-from venvship.system import files, proc
+from venvship.system import files, proc, trees
 from venvship.system.mutex import lease_withheld
 from venvship.workspace.announce import tell_syslog
 from venvship.workspace.workspace import Workspace
@@ -41,7 +41,7 @@ def decide_prune(workspace: Workspace, policy: Policy) -> Pruned:
     return Pruned(
         removed=goes,
         kept=tuple(decision for decision in decisions if decision.keep),
-        freed_bytes=files.own_bytes(workspace.layout.release(decision.id) for decision in goes),
+        freed_bytes=trees.own_bytes(workspace.layout.release(decision.id) for decision in goes),
     )
 
 
@@ -129,7 +129,7 @@ class _Pruning:
             if decision.keep:
                 kept.append(decision)
                 continue
-            size = files.own_bytes([workspace.layout.release(decision.id)])
+            size = trees.own_bytes([workspace.layout.release(decision.id)])
             final = self._remove(decision)
             if final.keep:
                 kept.append(final)
@@ -167,11 +167,11 @@ class _Pruning:
                 discard(workspace, decision.id)
             files.remove_name(layout.lease(decision.id))
         if not recorded:
-            files.empty_directory(trash)
+            trees.empty_directory(trash)
             if not self._record(decision):
                 workspace.warn("journal-not-written", f"no room to record that {decision.id} was removed")
                 return decision
-        files.remove_tree(trash)
+        trees.remove_tree(trash)
         return decision
 
     def _decide_again(self, decision: Decision) -> Decision | None:

@@ -30,7 +30,7 @@ from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
 from venvship.model.unreferenced import Notes, decide_unnamed
 from venvship.root import RootLayout
-from venvship.system import files
+from venvship.system import trees
 from venvship.system.mutex import shared
 from venvship.workspace.workspace import Workspace
 
@@ -157,7 +157,7 @@ def _look(workspace: Workspace, store: Store, without: Collection[str]) -> Store
         path=store.path,
         removed=tuple(decided.goes.values()),
         waiting=_wheels(decided.notes),
-        freed_bytes=files.own_bytes(dropped.path for dropped in decided.goes.values()),
+        freed_bytes=trees.own_bytes(dropped.path for dropped in decided.goes.values()),
     )
 
 
@@ -165,7 +165,7 @@ def _clean(workspace: Workspace, store: Store) -> StoreResult:
     decided = _decide(workspace, store)
     if decided is None:
         return StoreResult(path=store.path)
-    sizes = {thing: files.own_bytes([dropped.path]) for thing, dropped in decided.goes.items()}
+    sizes = {thing: trees.own_bytes([dropped.path]) for thing, dropped in decided.goes.items()}
     gone = drop(store, decided.goes, between=workspace.runtime.signals.raise_if_received)
     # Last: on a full disk, what has gone has made room for it. If not, the old notes serve as well.
     with contextlib.suppress(DiskFullError):

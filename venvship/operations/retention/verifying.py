@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from venvship.errors import FormatError, ReleaseError
 from venvship.model.release import FileEntry
-from venvship.system import files
+from venvship.system import files, trees
 from venvship.workspace.quick_look import entry_problem
 from venvship.workspace.workspace import Workspace
 
@@ -55,7 +55,7 @@ def verify_release(workspace: Workspace, release_id: str) -> Verified:
     own = {".venvship/manifest.json", ".venvship/files.json"}
     count = sum(entry.type == "file" for entry in entries)
     try:
-        for path, _found in files.walk(base):
+        for path, _found in trees.walk(base):
             if path not in expected and path not in own:
                 damaged.append(Damage(path, "not part of the release"))
     except OSError as error:

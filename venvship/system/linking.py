@@ -1,0 +1,117 @@
+"""Further names and copies of a file: a hard link, a reflink (a clone of its blocks), or a copy.
+
+The only module that calls `os.link`. Nothing here is durable until a later sync.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Final
+
+from venvship.system import failpoints
+from venvship.system.files import open_new, opened_directory
+
+FICLONE: Final = 0x40049409
+"""ioctl_ficlone(2): share the blocks of one file with another (btrfs, xfs)."""
+
+
+def link_file(source: str, target: str, how: str) -> str:
+    """Give a file a second name, or the next best thing.
+
+    Args:
+        source: An existing regular file.
+        target: A name that must not exist.
+        how: `"hardlink"`, `"reflink"` or `"copy"`: exactly that; or `"auto"`: the first that works.
+
+    Returns:
+        What was done: `"hardlink"`, `"reflink"` or `"copy"`.
+
+    Crash: the target may be empty or partial. Only for trees that a later sync and rename publish.
+
+    Raises:
+        OSError: The way asked for does not work here, or there is no room; the target is not there.
+    """
+    if how in {"auto", "hardlink"}:
+        try:
+            failpoints.reach("link", target)
+            os.link(source, target, follow_symlinks=False)
+        except OSError as error:
+            # EXDEV: another file system. EPERM: one without hard links, or protected_hardlinks(5).
+            # EMLINK: ext4 stops at 65,000 names of one file.
+            if how == "hardlink" or error.errno not in {
+                errno.EXDEV,
+                errno.EPERM,
+                errno.EMLINK,
+                errno.ENOTSUP,
+            }:
+                raise
+        else:
+            return "hardlink"
+    return _clone_or_copy(source, target, how)
+
+
+def hard_link_all(
+    source: str, target: str, names: Iterable[str]
+) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Give files of one directory the same names in another (linkat(2): neither path is walked again).
+
+    Args:
+        source: A directory.
+        target: Another one, on the same file system, without these names.
+        names: Of files in it.
+
+    Yields:
+        Each name with its `lstat`, or with `None` where the kernel refused; `link_file` tells why.
+
+    Crash: some of the names are there. Only for trees that a later sync and rename publish.
+
+    Raises:
+        OSError: One of the directories cannot be opened.
+    """
+    with opened_directory(source) as source_fd, opened_directory(target) as target_fd:
+        for name in names:
+            failpoints.reach("link", f"{target}/{name}")
+            try:
+                os.link(name, name, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
+            except OSError:
+                yield name, None
+            else:
+                yield name, os.stat(name, dir_fd=target_fd, follow_symlinks=False)
+
+
+def _clone_or_copy(source: str, target: str, how: str) -> str:
+    with open(source, "rb") as reader:
+        mode = stat.S_IMODE(os.fstat(reader.fileno()).st_mode)
+        fd = open_new(target)
+        try:
+            with open(fd, "wb") as writer:
+                failpoints.reach("write", target)
+                done = _fill(writer, reader, how)
+                writer.flush()
+                os.fchmod(writer.fileno(), mode)
+        except BaseException:
+            os.unlink(target)
+            raise
+        return done
+
+
+def _fill(writer: BinaryIO, reader: BinaryIO, how: str) -> str:
+    if how in {"auto", "reflink"} and sys.platform == "linux":
+        import fcntl
+
+        try:
+            fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
+        except OSError:
+            if how == "reflink":
+                raise
+        else:
+            return "reflink"
+    elif how == "reflink":
+        raise OSError(errno.ENOTSUP, "no reflinks on this platform")
+    while chunk := reader.read(1 << 20):
+        writer.write(chunk)
+    return "copy"

@@ -1,0 +1,137 @@
+"""Whole trees of files: walked, measured and removed. Nothing here is atomic or durable.
+
+Everything raises `OSError` as the kernel gave it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Container, Iterable, Iterator
+
+from venvship.system import failpoints
+from venvship.system.files import opened_directory, remove_name, set_mode
+
+
+def lstat_all(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every name in a directory with its `lstat`, sorted.
+
+    Raises:
+        OSError: It cannot be read, or a name went away meanwhile.
+    """
+    with opened_directory(path) as fd:
+        for name in sorted(os.listdir(fd)):
+            yield name, os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+
+def walk(path: str | os.PathLike[str], *, but: Container[str] = ()) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every name below a directory with its `lstat`, parents first, links not followed.
+
+    Paths are relative to `path`, with `/`.
+
+    Args:
+        path: The directory.
+        but: Directories below it that are not entered.
+    """
+    base = os.fspath(path)
+    stack = [""]
+    while stack:
+        relative = stack.pop()
+        prefix = f"{relative}/" if relative else ""
+        for name, status in lstat_all(f"{base}/{relative}"):
+            yield prefix + name, status
+            if stat.S_ISDIR(status.st_mode) and prefix + name not in but:
+                stack.append(prefix + name)
+
+
+def own_bytes(paths: Iterable[str | os.PathLike[str]]) -> int:
+    """Measure the room that the removal of trees gives back: directories, and files without another name.
+
+    A file with several names counts once, and only if all of its names are in these trees. Blocks of several
+    reflinks count in full, since no file system tells cheaply that they are shared.
+
+    Args:
+        paths: Directories or files; those that cannot be read count nothing.
+
+    Returns:
+        Bytes, as the file system allocates them.
+    """
+    total = 0
+    names: dict[tuple[int, int], int] = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            for found in (os.lstat(path), *(status for _, status in _walk_any(path))):
+                inode = (found.st_dev, found.st_ino)
+                names[inode] = names.get(inode, 0) + 1
+                if stat.S_ISDIR(found.st_mode) or names[inode] == found.st_nlink:
+                    total += found.st_blocks * 512
+    return total
+
+
+def _walk_any(path: str | os.PathLike[str]) -> Iterator[tuple[str, os.stat_result]]:
+    return walk(path) if stat.S_ISDIR(os.lstat(path).st_mode) else iter(())
+
+
+def remove_tree(path: str | os.PathLike[str]) -> None:
+    """Remove a directory tree, read-only directories included. Nothing there is fine.
+
+    Another process may remove the same tree at the same time: a prune removes a release, and another command
+    takes the rest for debris. Links are removed, never followed, `path` itself included: an operator may have
+    moved a release to another disk and left a link. Hard links elsewhere keep their contents and modes: only
+    directories are made writable on the way.
+
+    Crash: part of the tree is left. Only for trees already out of the way (`.trash-…`), or debris.
+
+    Raises:
+        OSError: Something could not be removed.
+    """
+    try:
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(kind):
+        remove_name(path)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        for entry in _entries_to_remove(path):
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+            else:
+                remove_name(entry.path)
+        failpoints.reach("rmdir", path)
+        os.rmdir(path)
+
+
+def _entries_to_remove(path: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """List a directory, and make it writable unless it is empty."""
+    try:
+        names = os.scandir(path)
+    except PermissionError:
+        set_mode(path, 0o700)
+        names = os.scandir(path)
+    with names:
+        entries: list[os.DirEntry[str]] = list(names)
+    if entries and not os.access(path, os.W_OK | os.X_OK):
+        set_mode(path, 0o700)
+    return entries
+
+
+def empty_directory(path: str | os.PathLike[str]) -> None:
+    """Remove everything in a directory, but not the directory. Nothing there is fine.
+
+    Crash: part of it is left.
+
+    Raises:
+        OSError: Something could not be removed.
+    """
+    make_removable(path)
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(path):
+            remove_tree(os.path.join(path, name))
+
+
+def make_removable(directory: str | os.PathLike[str]) -> None:
+    """Let names in a sealed directory be removed by its owner; nothing there is fine."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        set_mode(directory, 0o700)
