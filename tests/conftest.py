@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.support.index import LocalIndex
 from tests.support.roots import VERSIONS, Site, build_application, copy_store, make_site
 from tests.support.wheels import Distribution
+from venvship.system.files import hash_file
 
 os.environ["VENVSHIP_SYSLOG"] = ""  # what tests do is no news of this host
+
+
+def pytest_configure() -> None:
+    """Take back what a shell has set: `nohup` ignores SIGHUP, a job in the background of a script SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # Programs that are started get the default action. This process still outlives its terminal.
+            signal.signal(number, lambda *_: None)
+    os.umask(0o022)
 
 
 @pytest.fixture
@@ -50,38 +64,53 @@ def clean_env(tmp_path: Path, index: LocalIndex) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def application(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribution]:
-    """The wheels of the small application that `site` releases."""
+    """The wheels of the small application that `site` releases: the same bytes in every session."""
     return build_application(tmp_path_factory.mktemp("application"))
 
 
 @pytest.fixture(scope="session")
-def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that each root of a session begins with, so that each wheel is fetched and compiled once."""
-    return tmp_path_factory.mktemp("shared") / "store"
+def filled(tmp_path_factory: pytest.TempPathFactory, application: dict[str, Distribution]) -> Iterator[Path]:
+    """A folder with a filled store and the `python.json` of a first release; nobody changes it.
+
+    Every worker of pytest-xdist is a session of its own. The first that comes here makes the folder for all.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "filled"
+    with FileLock(f"{folder}.mutex"):
+        if not folder.exists():
+            work = tmp_path_factory.mktemp("filling")
+            site = make_site(work / "root", application, work / "store", work / "home", None)
+            for version in VERSIONS:
+                site.release(version)
+            made = work / "filled"
+            copy_store(work / "store", made / "store")
+            os.rename(site.path / "state" / "python.json", made / "python.json")
+            os.rename(made, folder)
+    before = _contents(folder)
+    yield folder
+    assert _contents(folder) == before, "a test has changed what all share"
+
+
+def _contents(folder: Path) -> dict[Path, tuple[int, str]]:
+    return {
+        path: (path.lstat().st_mode, hash_file(path) if path.is_file() else "") for path in folder.rglob("*")
+    }
 
 
 @pytest.fixture(scope="session")
-def known_python(
-    tmp_path_factory: pytest.TempPathFactory, application: dict[str, Distribution], shared_store: Path
-) -> Path:
-    """A `python.json` that a first release wrote, with the shared store filled on the way."""
-    folder = tmp_path_factory.mktemp("first")
-    site = make_site(folder / "root", application, shared_store, folder / "home", None)
-    for version in VERSIONS:
-        site.release(version)
-    # Before anybody else puts something there.
-    copy_store(shared_store, _first_filled(shared_store))
-    return site.path / "state" / "python.json"
+def known_python(filled: Path) -> Path:
+    """A `python.json` that a first release wrote."""
+    return filled / "python.json"
 
 
-def _first_filled(shared_store: Path) -> Path:
-    return shared_store.with_name("first-filled")
+@pytest.fixture(scope="session")
+def shared_store(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path:
+    """A filled store that the long-lived roots of a session share."""
+    return copy_store(filled / "store", tmp_path_factory.mktemp("shared") / "store")
 
 
 @pytest.fixture
-def site(
-    tmp_path: Path, application: dict[str, Distribution], shared_store: Path, known_python: Path
-) -> Site:
+def site(tmp_path: Path, application: dict[str, Distribution], filled: Path) -> Site:
     """A root with a small application and a filled store of its own, nothing released yet."""
-    store = copy_store(_first_filled(shared_store), tmp_path / "store")
-    return make_site(tmp_path / "root", application, store, tmp_path / "home", known_python)
+    store = copy_store(filled / "store", tmp_path / "store")
+    return make_site(tmp_path / "root", application, store, tmp_path / "home", filled / "python.json")
