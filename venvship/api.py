@@ -18,7 +18,9 @@ from venvship.model.progress import Progress, unwatched
 from venvship.root import RootLayout, user_name
 from venvship.system.signals import Signals
 from venvship.system.syslog import SOCKET
-from venvship.workspace.workspace import Notice, ReleaseView, Runtime, Workspace
+from venvship.workspace.runtime import OperationWarning, Runtime
+from venvship.workspace.views import ReleaseView
+from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from venvship.model.history import Event
@@ -87,7 +89,7 @@ class Root:
 
     def __init__(self, layout: RootLayout, runtime: Runtime) -> None:
         self._held = Workspace(layout, runtime)
-        self.warnings: list[Notice] = []
+        self.warnings: list[OperationWarning] = []
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, runtime: Runtime | None = None) -> Root:

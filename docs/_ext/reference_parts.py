@@ -60,8 +60,9 @@ from venvship.operations.reporting import report as inspect_operation
 from venvship.operations.retention.store_cleaning import Dropped, StoreResult
 from venvship.operations.retention.verifying import Damage, Verified
 from venvship.operations.switching.recovery import Recovered
+from venvship.workspace.runtime import OperationWarning
 from venvship.workspace.underway import Operation
-from venvship.workspace.workspace import Notice, ReleaseView
+from venvship.workspace.views import ReleaseView
 
 # -- commands -----------------------------------------------------------------------------------------------
 
@@ -457,7 +458,7 @@ RESULTS: Final = (
     Event,
     Hold,
     Operation,
-    Notice,
+    OperationWarning,
 )
 """What the methods return, and what that is made of."""
 

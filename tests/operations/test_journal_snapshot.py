@@ -14,6 +14,8 @@ from venvship.model.history import Event, fold
 from venvship.model.history_snapshot import KEPT_SWITCHES
 from venvship.root import RootLayout
 from venvship.system.journal_snapshot import NAME, read_snapshot
+from venvship.workspace.releases import release_ids
+from venvship.workspace.usable import release_problem
 from venvship.workspace.workspace import Workspace
 
 PRUNED = 400
@@ -93,12 +95,16 @@ def test_an_old_root_is_released_rolled_back_and_pruned(old: Site) -> None:
     workspace = workspace_of(old)
     short, whole = workspace.history(), fold(events_of(old))
     assert not short.whole
-    assert workspace.releases(short) == workspace.releases(whole)
-    assert {r: short.records[r] for r in workspace.releases(short)} == {
-        r: whole.records[r] for r in workspace.releases(whole)
+    assert release_ids(workspace.layout, short) == release_ids(workspace.layout, whole)
+    assert {r: short.records[r] for r in release_ids(workspace.layout, short)} == {
+        r: whole.records[r] for r in release_ids(workspace.layout, whole)
     }
-    assert old.previous == short.rollback_target(old.current, lambda name: not workspace.problem(name))
-    assert old.previous == whole.rollback_target(old.current, lambda name: not workspace.problem(name))
+    assert old.previous == short.rollback_target(
+        old.current, lambda name: not release_problem(workspace.layout, name)
+    )
+    assert old.previous == whole.rollback_target(
+        old.current, lambda name: not release_problem(workspace.layout, name)
+    )
     assert old.open().status().fine
 
 

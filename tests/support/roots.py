@@ -20,7 +20,7 @@ from typing import Any
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
 from venvship.api import Root, default_runtime
 from venvship.system.signals import Signals
-from venvship.workspace.workspace import Runtime
+from venvship.workspace.runtime import Runtime
 
 VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 

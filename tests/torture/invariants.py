@@ -33,6 +33,8 @@ from venvship.model.release import State
 from venvship.root import RootLayout
 from venvship.system.files import hash_file
 from venvship.system.trees import walk
+from venvship.workspace.releases import release_ids
+from venvship.workspace.usable import release_problem
 from venvship.workspace.workspace import Workspace
 
 Tree = dict[str, tuple[object, ...]]
@@ -61,7 +63,7 @@ def observe(site: Site) -> Before:
     """Look at a root that is well."""
     workspace = _workspace(site)
     history = workspace.history()
-    releases = frozenset(workspace.releases(history))
+    releases = frozenset(release_ids(workspace.layout, history))
     return Before(
         journal=_journal(site),
         current=site.current,
@@ -216,7 +218,7 @@ def _trees_unchanged(site: Site, before: Before) -> list[str]:
 
 
 def _previous_is_right(site: Site, workspace: Workspace, history: History) -> list[str]:
-    goal = history.rollback_target(site.current, lambda name: not workspace.problem(name))
+    goal = history.rollback_target(site.current, lambda name: not release_problem(workspace.layout, name))
     return [] if goal == site.previous else [f"I5 previous is {site.previous}, a rollback goes to {goal}"]
 
 
@@ -224,7 +226,7 @@ def _nothing_precious_is_gone(
     site: Site, workspace: Workspace, history: History, before: Before
 ) -> list[str]:
     wrong = []
-    there = set(workspace.releases(history))
+    there = set(release_ids(workspace.layout, history))
     for name in before.releases - there:
         record = history.records.get(name)
         if record is None or not record.pruned:

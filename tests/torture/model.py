@@ -32,6 +32,7 @@ from venvship.api import Root
 from venvship.model.history import History, fold
 from venvship.model.settings import health_digest
 from venvship.model.update_attempts import LONGEST_PAUSE
+from venvship.workspace.usable import require_usable
 from venvship.workspace.workspace import Workspace
 
 STEPS = 50
@@ -110,7 +111,7 @@ class Machine(RuleBasedStateMachine):
         self.root = Root.open(self.site.path, runtime=runtime)
         self.workspace: Workspace = self.root._held
         # Asked once here, the interpreter is known to every child.
-        self.workspace.require_usable(next(iter(world.releases)))
+        require_usable(self.workspace, next(iter(world.releases)))
 
     # -- commands -----------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from venvship.operations import rollback
 from venvship.operations.retention import pruning
 from venvship.operations.switching import links, promotion, recovery
 from venvship.system import failpoints, files
+from venvship.workspace.usable import require_usable
 
 
 def no_syncfs() -> None:
@@ -119,7 +120,7 @@ def no_compare_and_swap() -> None:
     ) -> promotion.Switched:
         with workspace.holding("switch", how["errand"].via):
             history = workspace.history()
-            workspace.require_usable(target)
+            require_usable(workspace, target)
             return promotion.promote(workspace, history, target, **how)
 
     promotion.compare_and_promote = compare_and_promote

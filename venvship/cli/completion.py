@@ -38,10 +38,10 @@ def complete_package(context: click.Context, _parameter: click.Parameter, incomp
         return []
     from venvship.model.lockfiles.lock_inputs import pinned_packages
     from venvship.operations.planning.environment import lockfile_paths, read_file
-    from venvship.workspace.workspace import Workspace
+    from venvship.workspace.reading import ReadingWorkspace
 
     try:
-        workspace = Workspace(RootLayout.at(call.where()), call.runtime())
+        workspace = ReadingWorkspace(RootLayout.at(call.where()), call.runtime())
         contents = [read_file(path) for path in lockfile_paths(workspace, workspace.settings())]
     except (VenvshipError, OSError):
         return []

@@ -18,7 +18,7 @@ from venvship.errors import NotARootError
 from venvship.model.progress import Step
 from venvship.root import find_root
 from venvship.system.signals import Signals
-from venvship.workspace.workspace import Runtime
+from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
     from venvship.cli.live import LiveProgress

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from venvship.operations.schedule import Schedule
     from venvship.operations.switching.recovery import Recovered
     from venvship.operations.verify import VerifyResult
-    from venvship.workspace.workspace import ReleaseView
+    from venvship.workspace.views import ReleaseView
 
 payload: ByType[dict[str, Any]] = ByType()
 """Turns a command's result into `data`."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from venvship.operations.switching.recovery import Recovered
     from venvship.operations.update import UpdateResult
     from venvship.operations.verify import VerifyResult
-    from venvship.workspace.workspace import ReleaseView
+    from venvship.workspace.views import ReleaseView
 
 LIST_COLUMNS = 56
 """Columns of `list` before what is said of a release, with the longest state."""

@@ -9,7 +9,8 @@ from venvship.health.checks import CheckResult, run_checks
 from venvship.health.hooks import find_programs
 from venvship.model.settings import HookSettings
 from venvship.operations.switching.trial import failed_required
-from venvship.workspace.workspace import Workspace
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.usable import require_usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class CheckReport:
     checks: tuple[CheckResult, ...]
 
 
-def check(workspace: Workspace, name: str = "current") -> CheckReport:
+def check(workspace: ReadingWorkspace, name: str = "current") -> CheckReport:
     """Run the health checks of a release.
 
     Of what is current, all of them. Of another release only the candidate checks: the live ones would ask
@@ -34,7 +35,7 @@ def check(workspace: Workspace, name: str = "current") -> CheckReport:
     """
     history = workspace.history_for_reading()
     release_id = workspace.resolve(name, history)
-    workspace.require_usable(release_id)
+    require_usable(workspace, release_id)
     live = release_id == workspace.layout.current()
     chosen = [c for c in workspace.settings().checks if live or c.when == "candidate"]
     chosen.sort(key=lambda c: c.when != "candidate")  # as in a release: candidate checks first

@@ -10,7 +10,7 @@ from venvship.errors import NotWritableError, RootExistsError
 from venvship.model.settings_template import ROOT_README, settings_template
 from venvship.root import SETTINGS_NAME, RootLayout, refuse_path
 from venvship.system import files
-from venvship.workspace.workspace import Runtime
+from venvship.workspace.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)

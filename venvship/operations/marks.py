@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from venvship.model.history import EventName
 from venvship.system.faults import root_faults
-from venvship.workspace.workspace import ReleaseView, Workspace
+from venvship.workspace.views import ReleaseView, view_release
+from venvship.workspace.workspace import Workspace
 
 
 def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
@@ -23,7 +24,7 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
             release_id = workspace.resolve(name, history)
             if history.records[release_id].pinned != pinned:
                 workspace.record(EventName.PINNED if pinned else EventName.UNPINNED, release=release_id)
-        return workspace.view(release_id, workspace.history())
+        return view_release(workspace.layout, release_id, workspace.history())
 
 
 def hold(workspace: Workspace, *, message: str = "") -> None:

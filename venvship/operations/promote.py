@@ -13,7 +13,10 @@ from venvship.operations.switching.afterwards import after_switch
 from venvship.operations.switching.recovery import recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import try_candidate
 from venvship.system.faults import root_faults
-from venvship.workspace.workspace import ReleaseView, Workspace
+from venvship.workspace.releases import release_ids
+from venvship.workspace.usable import require_usable
+from venvship.workspace.views import ReleaseView, packages_of, view_release
+from venvship.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +72,15 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         history = workspace.history()
         release_id = workspace.resolve(name, history)
         origin = workspace.layout.current()
-        before = workspace.view(origin, history) if origin and origin in workspace.releases(history) else None
+        before = (
+            view_release(workspace.layout, origin, history)
+            if origin and origin in release_ids(workspace.layout, history)
+            else None
+        )
         if release_id == origin:
-            view = workspace.view(release_id, history)
+            view = view_release(workspace.layout, release_id, history)
             return PromoteResult(outcome="unchanged", release=view, previous=before, diff=PackageDiff())
-        manifest = workspace.require_usable(release_id)
+        manifest = require_usable(workspace, release_id)
         refusal = history.refusal(manifest.environment_digest, health_digest(settings))
         if not force and (refusal is not None or history.state(release_id) is State.BAD):
             said = refusal.reason if refusal else "it did not pass when it was live"
@@ -89,12 +96,12 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
                 errand=promotion.Errand(via="promote"),
                 reason=message,
             )
-        old = workspace.packages(origin) if before is not None and origin else ()
+        old = packages_of(workspace.layout, origin) if before is not None and origin else ()
         after = workspace.history()
         result = PromoteResult(
             outcome=switched.outcome,
-            release=workspace.view(release_id, after),
-            previous=workspace.view(origin, after) if before is not None and origin else None,
+            release=view_release(workspace.layout, release_id, after),
+            previous=view_release(workspace.layout, origin, after) if before is not None and origin else None,
             diff=diff_packages(old, manifest.packages),
             checks=(*trial.checks, *switched.trial.checks),
         )

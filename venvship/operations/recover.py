@@ -11,6 +11,7 @@ from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.retention.verifying import verify_release
 from venvship.operations.switching.recovery import Recovered, recover_switch, tell_recovered
 from venvship.system.faults import root_faults
+from venvship.workspace.releases import debris_names
 from venvship.workspace.workspace import Workspace
 
 
@@ -66,7 +67,7 @@ def _take_up(workspace: Workspace) -> None:
         return
     pruned = {name for name, record in history.records.items() if record.pruned}
     sealed = set(workspace.layout.sealed())
-    unknown = [name for name in workspace.debris(history) if name in sealed - pruned]
+    unknown = [name for name in debris_names(workspace.layout, history) if name in sealed - pruned]
     intact = [name for name in (current, *unknown) if verify_release(workspace, name).ok]
     if current not in intact:
         return

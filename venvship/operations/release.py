@@ -34,7 +34,8 @@ from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.recovery import recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import try_candidate
 from venvship.system.faults import root_faults
-from venvship.workspace.workspace import ReleaseView, Workspace
+from venvship.workspace.views import ReleaseView, packages_of, view_release
+from venvship.workspace.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -244,11 +245,11 @@ def _plan_only(workspace: Workspace, options: ReleaseOptions, result: ReleaseRes
     result.outcome = "planned"
     current = workspace.layout.current()
     if current is not None:
-        result.previous = workspace.view(current, history)
+        result.previous = view_release(workspace.layout, current, history)
         after = [Package(r.name, r.version) for r in proposal.environment.selected]
-        result.diff = diff_packages(workspace.packages(current), after)
+        result.diff = diff_packages(packages_of(workspace.layout, current), after)
     if found.release_id is not None:
-        result.release = workspace.view(found.release_id, history)
+        result.release = view_release(workspace.layout, found.release_id, history)
     if found.hold is not None:
         workspace.warn("held", refused(found.hold).message)
 
@@ -265,7 +266,7 @@ def _release(
     """All that build.mutex covers. Returns the switch's outcome, if it came to a switch."""
     history = workspace.history()
     current = require_current(workspace)
-    result.previous = workspace.view(current, history) if current else None
+    result.previous = view_release(workspace.layout, current, history) if current else None
     proposal = propose(settings, history)
     found = proposal.plan
     result.plan = found.action
@@ -284,9 +285,11 @@ def _release(
         message=options.message,
         progress=_timing(workspace, result),
     )
-    result.release = workspace.view(release_id, workspace.history())
+    result.release = view_release(workspace.layout, release_id, workspace.history())
     if current is not None:
-        result.diff = diff_packages(workspace.packages(current), workspace.packages(release_id))
+        result.diff = diff_packages(
+            packages_of(workspace.layout, current), packages_of(workspace.layout, release_id)
+        )
     with workspace.using(release_id):
         trial = _timed(
             result, "candidate", lambda: try_candidate(workspace, release_id, settings, event="release")
@@ -312,8 +315,8 @@ def _release(
             ),
         )
     after = workspace.history()
-    result.release = workspace.view(release_id, after)
-    result.previous = workspace.view(current, after) if current else None
+    result.release = view_release(workspace.layout, release_id, after)
+    result.previous = view_release(workspace.layout, current, after) if current else None
     result.checks.extend(switched.trial.checks)
     if switched.outcome == "promoted":
         result.outcome = "reactivated" if found.action == "reactivate" else "released"

@@ -26,7 +26,9 @@ from venvship.operations.switching.notify import notify
 from venvship.operations.switching.trial import Trial, load_modules, try_current
 from venvship.system.faults import root_faults
 from venvship.system.journal import lost_journal
-from venvship.workspace.workspace import ReleaseView, Workspace
+from venvship.workspace.usable import release_problem, require_usable
+from venvship.workspace.views import ReleaseView, view_release
+from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from venvship.health.checks import CheckResult
@@ -199,7 +201,9 @@ def _rollback(
     if target == current:
         if outcome is not None:
             return _already_back(workspace, history, target, outcome, message)
-        return _Outcome(result=RollbackResult(release=workspace.view(target, history), previous=None))
+        return _Outcome(
+            result=RollbackResult(release=view_release(workspace.layout, target, history), previous=None)
+        )
     settings = _settings(workspace)
     if settings is not None:
         load_modules(settings)
@@ -238,7 +242,7 @@ def _rollback(
 def _intact(workspace: Workspace, release_id: str, found: dict[str, bool]) -> bool:
     """Whether a release could be switched to; looked at once, while nothing runs that might change it."""
     if release_id not in found:
-        found[release_id] = not workspace.problem(release_id)
+        found[release_id] = not release_problem(workspace.layout, release_id)
     return found[release_id]
 
 
@@ -267,20 +271,20 @@ def _target(
             release_id = name  # the journal cannot say whether it is one; its manifest and files can
         else:
             release_id = workspace.resolve(name, history)
-        workspace.require_usable(release_id, in_doubt="warn")
+        require_usable(workspace, release_id, in_doubt="warn")
         if history.state(release_id) is State.BAD:
             workspace.warn("bad-release", f"{release_id} is known to be bad")
         return release_id
     if not readable:
         previous = workspace.layout.previous()
-        if previous is not None and previous != current and not workspace.problem(previous):
+        if previous is not None and previous != current and not release_problem(workspace.layout, previous):
             return previous
         raise NothingToRollBackToError(
             "the journal is damaged, and previous names no intact release",
             hint="name one: venvship rollback RELEASE; `venvship list` shows them",
         )
     origin = _origin_of_trial(history, current)
-    if origin is not None and not workspace.problem(origin):
+    if origin is not None and not release_problem(workspace.layout, origin):
         return origin
     found = history.rollback_target(current, lambda release_id: _usable(workspace, release_id))
     if found is None:
@@ -301,7 +305,7 @@ def _origin_of_trial(history: History, current: str | None) -> str | None:
 
 def _usable(workspace: Workspace, release_id: str) -> bool:
     try:
-        workspace.require_usable(release_id, in_doubt="warn")
+        require_usable(workspace, release_id, in_doubt="warn")
     except ReleaseError as error:
         workspace.warn("release-skipped", error.message)
         return False
@@ -355,8 +359,8 @@ def _try_and_record(
             links.set_previous(workspace, goal)
         links.sweep_strays(workspace)
     result = RollbackResult(
-        release=workspace.view(target, after),
-        previous=workspace.view(left, after) if left is not None else None,
+        release=view_release(workspace.layout, target, after),
+        previous=view_release(workspace.layout, left, after) if left is not None else None,
         checks=trial.checks,
     )
     error = None
@@ -382,8 +386,8 @@ def _already_back(
         urgent=True,
     )
     result = RollbackResult(
-        release=workspace.view(current, history),
-        previous=workspace.view(left, history) if left is not None else None,
+        release=view_release(workspace.layout, current, history),
+        previous=view_release(workspace.layout, left, history) if left is not None else None,
     )
     error = None
     if outcome.event == EventName.ROLLBACK_FAILED:

@@ -9,14 +9,15 @@ from typing import Final, NoReturn
 from venvship.errors import ReleaseError
 from venvship.system.mutex import take_lease
 from venvship.system.process import exec_replace
-from venvship.workspace.workspace import Workspace
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.usable import interpreter_problem
 
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
 """What a shell exits with; see the POSIX shell's "Exit Status for Commands"."""
 
 
-def run(workspace: Workspace, command: Sequence[str], *, name: str = "current") -> NoReturn:
+def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "current") -> NoReturn:
     """Replace this process by a command that runs from a release's real path.
 
     A switch a moment later does not reach it: nothing it sees goes through `current`. The lease that keeps
@@ -33,7 +34,7 @@ def run(workspace: Workspace, command: Sequence[str], *, name: str = "current") 
     """
     history = workspace.history_for_reading()
     release_id = workspace.resolve(name, history)
-    problem = workspace.interpreter_problem(release_id)
+    problem = interpreter_problem(workspace.layout, release_id)
     if problem:
         raise ReleaseError(f"{release_id} cannot be used: {problem}")
     try:

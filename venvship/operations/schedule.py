@@ -14,7 +14,7 @@ from venvship.model.schedule import crontab, parse_every
 from venvship.model.settings import Settings
 from venvship.model.systemd_units import FOLDER, Units
 from venvship.root import home_directory, user_name
-from venvship.workspace.workspace import Workspace
+from venvship.workspace.reading import ReadingWorkspace
 
 DEFAULT_EVERY: Final = "5m"
 """An update that has nothing to do costs a fraction of a second, and asks no index."""
@@ -56,7 +56,7 @@ class Schedule:
 
 
 def schedule(
-    workspace: Workspace, kind: str, *, every: str = DEFAULT_EVERY, command: Sequence[str]
+    workspace: ReadingWorkspace, kind: str, *, every: str = DEFAULT_EVERY, command: Sequence[str]
 ) -> Schedule:
     """Write what has cron or systemd run `venvship update` on this root.
 
@@ -100,7 +100,7 @@ def schedule(
 
 
 def _units(
-    workspace: Workspace, settings: Settings, *, user: str, home: str, command: tuple[str, ...]
+    workspace: ReadingWorkspace, settings: Settings, *, user: str, home: str, command: tuple[str, ...]
 ) -> Units:
     root = workspace.layout.path
     # Where it is, not what leads there: mounts and read-only trees are about that.
@@ -149,7 +149,7 @@ def _require_free(units: Units) -> None:
         )
 
 
-def _interpreter(workspace: Workspace) -> tuple[str, ...]:
+def _interpreter(workspace: ReadingWorkspace) -> tuple[str, ...]:
     """The interpreter that the root was first used with, if it was."""
     try:
         known = workspace.layout.interpreter()

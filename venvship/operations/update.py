@@ -39,6 +39,7 @@ from venvship.operations.release import (
 from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.lockfile_due import lockfile_of
 from venvship.operations.switching.recovery import is_settled
+from venvship.workspace.views import view_release
 from venvship.workspace.workspace import Workspace
 
 QUIET: Final = 5.0
@@ -166,7 +167,7 @@ def _is_current(
 def _unchanged(workspace: Workspace, history: History, result: UpdateResult) -> None:
     result.plan, result.outcome = "unchanged", "unchanged"
     current = require_current(workspace)
-    result.release = result.previous = workspace.view(current, history) if current else None
+    result.release = result.previous = view_release(workspace.layout, current, history) if current else None
 
 
 def _propose(

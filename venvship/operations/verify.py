@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from venvship.errors import DamagedError
 from venvship.operations.retention.verifying import Verified, verify_release
-from venvship.workspace.workspace import Workspace
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.releases import release_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class VerifyResult:
     releases: tuple[Verified, ...]
 
 
-def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = False) -> VerifyResult:
+def verify(workspace: ReadingWorkspace, names: tuple[str, ...] = (), *, every: bool = False) -> VerifyResult:
     """Verify releases.
 
     Args:
@@ -31,7 +32,7 @@ def verify(workspace: Workspace, names: tuple[str, ...] = (), *, every: bool = F
     """
     history = workspace.history_for_reading()
     if every:
-        chosen = workspace.releases(history)
+        chosen = release_ids(workspace.layout, history)
     else:
         chosen = [workspace.resolve(name, history) for name in names or ("current",)]
     found = [verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen)]

@@ -1,8 +1,8 @@
 """`state/operation.json`: what is under way, who runs it, since when.
 
-It is a sign on the door, not the lock: the mutexes decide, the journal remembers, and this file only lets a
-busy command and `status` say something useful. It is written under the journal's mutex, because a build
-and a rollback may be under way at the same time and both have a line in it.
+It is a sign on the door, not the lock: the mutexes decide and the journal remembers. From this file a busy
+command and `status` report the holder. It is written under the journal's mutex, because a build and a
+rollback may be under way at the same time and both have an entry in it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model.release import FORMAT, format_time, readable
 from venvship.root import RootLayout, read_json
 from venvship.system import files, proc
-
-if TYPE_CHECKING:
-    from venvship.workspace.workspace import Workspace
+from venvship.system.mutex import Mutex
 
 
 class Operation(NamedTuple):
@@ -42,34 +41,44 @@ class Operation(NamedTuple):
 
 
 @contextlib.contextmanager
-def announced(workspace: Workspace, mutex: str, operation: str) -> Iterator[None]:
-    """Hang out the sign while a mutex is held.
+def announced(
+    layout: RootLayout, mutex: str, operation: str, *, actor: str, since: datetime, journal_mutex: Mutex
+) -> Iterator[None]:
+    """Keep an entry in `state/operation.json` while a mutex is held.
+
+    Args:
+        layout: The root.
+        mutex: The name of the mutex that is held.
+        operation: The command.
+        actor: Its user.
+        since: When it began; aware.
+        journal_mutex: Held while the file is written.
 
     Crash: the entry stays, and names a pid and start time that no longer run; the next holder replaces it.
     """
     pid = os.getpid()
     entry = {
         "operation": operation,
-        "actor": workspace.runtime.actor,
+        "actor": actor,
         "pid": pid,
         "started": proc.start_ticks(pid),
-        "since": format_time(workspace.runtime.clock()),
+        "since": format_time(since),
     }
-    _update(workspace, mutex, entry)
+    _update(layout, journal_mutex, mutex, entry)
     try:
         yield
     finally:
-        _update(workspace, mutex, None)
+        _update(layout, journal_mutex, mutex, None)
 
 
-def _update(workspace: Workspace, mutex: str, entry: dict[str, Any] | None) -> None:
-    path = workspace.layout.operation_file
-    # A sign that cannot be hung out, on a full disk say, must not stop a rollback.
-    with contextlib.suppress(OSError, VenvshipError), workspace.journal_mutex.hold(wait=5):
+def _update(layout: RootLayout, journal_mutex: Mutex, mutex: str, entry: dict[str, Any] | None) -> None:
+    path = layout.operation_file
+    # An entry that cannot be written, for example on a full disk, must not stop a rollback.
+    with contextlib.suppress(OSError, VenvshipError), journal_mutex.hold(wait=5):
         try:
             data = read_json(path) or {}
         except VenvshipError:
-            data = {}  # garbage: the sign is made anew
+            data = {}  # garbage: the file is written anew
         data["format"] = FORMAT
         data.pop(mutex, None)
         if entry is not None:
@@ -79,14 +88,15 @@ def _update(workspace: Workspace, mutex: str, entry: dict[str, Any] | None) -> N
 
 
 def under_way(layout: RootLayout, mutex: str | None = None) -> Operation | None:
-    """Read the sign.
+    """Read `state/operation.json`.
 
     Args:
         layout: The root.
         mutex: Only of this mutex's holder; otherwise the switch's before the build's.
 
     Returns:
-        What was announced last and not taken down; `None` for nothing, or a sign that cannot be read.
+        The operation that announced itself last and has not ended; `None` for none, or where the file
+        cannot be read.
     """
     try:
         data = read_json(layout.operation_file) or {}
@@ -112,7 +122,7 @@ def under_way(layout: RootLayout, mutex: str | None = None) -> Operation | None:
 
 
 def describe(layout: RootLayout, mutex: str) -> str:
-    """Say who holds a mutex; `""` where the sign does not tell."""
+    """Name the holder of a mutex; `""` where the file does not."""
     operation = under_way(layout, mutex)
     if operation is None:
         return ""

@@ -12,10 +12,10 @@ from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest, digest
 from venvship.model.settings import Settings
-from venvship.workspace.workspace import Workspace
+from venvship.workspace.reading import ReadingWorkspace
 
 
-def lockfile_paths(workspace: Workspace, settings: Settings) -> tuple[str, ...]:
+def lockfile_paths(workspace: ReadingWorkspace, settings: Settings) -> tuple[str, ...]:
     """Where the settings say that the lockfile is; absolute."""
     return tuple(str(workspace.layout.path / name) for name in settings.lockfile)
 

@@ -10,7 +10,9 @@ from venvship.model.environment import Environment
 from venvship.model.history import History, Hold
 from venvship.model.release import State
 from venvship.model.settings import Settings, health_digest
-from venvship.workspace.workspace import Workspace
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.releases import release_ids
+from venvship.workspace.usable import release_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Plan:
 
 
 def plan(
-    workspace: Workspace,
+    workspace: ReadingWorkspace,
     history: History,
     settings: Settings,
     environment: Environment,
@@ -85,14 +87,14 @@ def refused(hold: Hold) -> HeldError:
     )
 
 
-def _intact(workspace: Workspace, history: History, environment: str) -> str | None:
+def _intact(workspace: ReadingWorkspace, history: History, environment: str) -> str | None:
     """The newest release of an environment that could be promoted again."""
-    for release_id in workspace.releases(history):
+    for release_id in release_ids(workspace.layout, history):
         record = history.records[release_id]
         if (
             record.environment_digest == environment
             and record.state in {State.SEALED, State.PROVEN}
-            and not workspace.problem(release_id)
+            and not release_problem(workspace.layout, release_id)
         ):
             return release_id
     return None

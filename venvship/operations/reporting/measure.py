@@ -11,7 +11,9 @@ from venvship.model.history import Event, EventName
 from venvship.model.release import State
 from venvship.operations.reporting.report import Status, left_over, status
 from venvship.system import space
-from venvship.workspace.workspace import Notice, Workspace
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.releases import release_ids
+from venvship.workspace.runtime import OperationWarning
 
 OUTCOMES: Final = (
     EventName.PROMOTED,
@@ -48,10 +50,10 @@ class Measurement:
     journal_torn: bool
     used_bytes: int
     available_bytes: int
-    warnings: tuple[Notice, ...]
+    warnings: tuple[OperationWarning, ...]
 
 
-def measure(workspace: Workspace) -> Measurement:
+def measure(workspace: ReadingWorkspace) -> Measurement:
     """Look at a root and count.
 
     Whatever is wrong becomes a figure, as it becomes a warning of `status`.
@@ -62,7 +64,7 @@ def measure(workspace: Workspace) -> Measurement:
     found = status(workspace)
     history = workspace.history_for_reading()
     events = workspace.read_journal().events
-    counts = Counter(history.state(name) for name in workspace.releases(history))
+    counts = Counter(history.state(name) for name in release_ids(workspace.layout, history))
     slugs = {notice.slug for notice in workspace.warnings}
     room = space.usage(workspace.layout.path)
     return Measurement(

@@ -15,7 +15,9 @@ from venvship.model.settings import Settings, health_digest
 from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.workspace import underway
-from venvship.workspace.workspace import ReleaseView, Workspace
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.releases import debris_names, release_ids
+from venvship.workspace.views import ReleaseView, view_release, view_releases
 
 
 class Status(NamedTuple):
@@ -77,7 +79,7 @@ class Comparison(NamedTuple):
     diff: PackageDiff
 
 
-def status(workspace: Workspace) -> Status:
+def status(workspace: ReadingWorkspace) -> Status:
     """Answer: what is live, since when and why; what would a rollback do; is anything off?
 
     Whatever is wrong becomes a warning: this command is for finding out.
@@ -100,10 +102,14 @@ def status(workspace: Workspace) -> Status:
         workspace.warn(
             "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
         )
-    view = workspace.view(current, history) if current else None
+    view = view_release(workspace.layout, current, history) if current else None
     if view is not None and view.problem is not None:
         workspace.warn("current-unusable", f"{view.id}: {view.problem}")
-    back = workspace.view(previous, history) if previous and layout.release(previous).is_dir() else None
+    back = (
+        view_release(workspace.layout, previous, history)
+        if previous and layout.release(previous).is_dir()
+        else None
+    )
     settings = _settings(workspace)
     return Status(
         name=settings.name if settings else layout.path.name,
@@ -114,7 +120,7 @@ def status(workspace: Workspace) -> Status:
         held=_applying_hold(workspace, history, settings),
         operation=operation,
         recover=interrupted,
-        releases=len(workspace.releases(history)),
+        releases=len(release_ids(workspace.layout, history)),
         way_back=_way_back(workspace, view, back),
         lockfile_changed=_lockfile_changed(workspace, settings, view),
         old_processes=_old_processes(layout, current, flocks),
@@ -122,24 +128,24 @@ def status(workspace: Workspace) -> Status:
     )
 
 
-def list_releases(workspace: Workspace) -> Listing:
+def list_releases(workspace: ReadingWorkspace) -> Listing:
     """All releases, newest first."""
     history, current = _together(workspace)
-    views = workspace.views(workspace.releases(history), history, current=current)
+    views = view_releases(workspace.layout, release_ids(workspace.layout, history), history, current=current)
     debris = left_over(workspace, history)
     return Listing(views, tuple(str(workspace.layout.releases / name) for name in debris))
 
 
-def left_over(workspace: Workspace, history: History) -> list[str]:
+def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
     """Names below `releases/` that are no release; none while one is being built.
 
     What is being built is a candidate, and not left over from anything.
     """
     build = underway.under_way(workspace.layout, "build")
-    return [] if build is not None and build.running else workspace.debris(history)
+    return [] if build is not None and build.running else debris_names(workspace.layout, history)
 
 
-def show(workspace: Workspace, name: str = "current") -> Details:
+def show(workspace: ReadingWorkspace, name: str = "current") -> Details:
     """One release in full.
 
     Raises:
@@ -151,7 +157,7 @@ def show(workspace: Workspace, name: str = "current") -> Details:
     manifest = workspace.layout.manifest(release_id)
     about = tuple(e for e in reading.events if release_id in {e.release, e.facts.get("from")})
     return Details(
-        release=workspace.view(release_id, history),
+        release=view_release(workspace.layout, release_id, history),
         packages=manifest.packages,
         python=manifest.python,
         warnings=manifest.warnings,
@@ -159,7 +165,7 @@ def show(workspace: Workspace, name: str = "current") -> Details:
     )
 
 
-def events(workspace: Workspace, last: int | None = None) -> tuple[Event, ...]:
+def events(workspace: ReadingWorkspace, last: int | None = None) -> tuple[Event, ...]:
     """The journal, newest first.
 
     Args:
@@ -174,7 +180,7 @@ def events(workspace: Workspace, last: int | None = None) -> tuple[Event, ...]:
     return tuple(islice(reversed(reading.events), last))
 
 
-def diff(workspace: Workspace, before: str, after: str = "current") -> Comparison:
+def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Comparison:
     """How the packages of one release differ from those of another.
 
     Raises:
@@ -187,7 +193,7 @@ def diff(workspace: Workspace, before: str, after: str = "current") -> Compariso
     return Comparison(first, second, changes)
 
 
-def _together(workspace: Workspace) -> tuple[History, str | None]:
+def _together(workspace: ReadingWorkspace) -> tuple[History, str | None]:
     """The journal, and what is current at that time.
 
     They are two files. A switch may come between the one look and the other; then a second one finds them to
@@ -199,7 +205,7 @@ def _together(workspace: Workspace) -> tuple[History, str | None]:
     return history, current
 
 
-def _current(workspace: Workspace) -> str | None:
+def _current(workspace: ReadingWorkspace) -> str | None:
     try:
         return workspace.layout.current()
     except VenvshipError as error:
@@ -207,7 +213,7 @@ def _current(workspace: Workspace) -> str | None:
         return None
 
 
-def _settings(workspace: Workspace) -> Settings | None:
+def _settings(workspace: ReadingWorkspace) -> Settings | None:
     try:
         return workspace.settings()
     except VenvshipError as error:
@@ -216,7 +222,7 @@ def _settings(workspace: Workspace) -> Settings | None:
 
 
 def _way_back(
-    workspace: Workspace, current: ReleaseView | None, previous: ReleaseView | None
+    workspace: ReadingWorkspace, current: ReleaseView | None, previous: ReleaseView | None
 ) -> PackageDiff | None:
     if current is None or previous is None:
         return None
@@ -227,7 +233,9 @@ def _way_back(
     return diff_packages(manifests[0].packages, manifests[1].packages)
 
 
-def _lockfile_changed(workspace: Workspace, settings: Settings | None, current: ReleaseView | None) -> bool:
+def _lockfile_changed(
+    workspace: ReadingWorkspace, settings: Settings | None, current: ReleaseView | None
+) -> bool:
     """Compare the lockfile by its bytes: parsing it would take longer than all the rest.
 
     What is made of several files is not looked at.
@@ -257,7 +265,7 @@ def _since(history: History, current: str | None) -> Event | None:
     return last if last.release == current else None
 
 
-def _applying_hold(workspace: Workspace, history: History, settings: Settings | None) -> Hold | None:
+def _applying_hold(workspace: ReadingWorkspace, history: History, settings: Settings | None) -> Hold | None:
     """The root's hold; otherwise that of the environment which the lockfile on disk means here.
 
     Only where an environment is held is the lockfile read: `status` is asked often and must answer at once.

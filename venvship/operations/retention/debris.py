@@ -11,6 +11,7 @@ from venvship.model.history import EventName, History
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files, trees
 from venvship.system.mutex import shared
+from venvship.workspace.releases import debris_names, release_ids
 from venvship.workspace.workspace import Workspace
 
 KEPT_LOGS: Final = 20
@@ -28,7 +29,7 @@ def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
     layout = workspace.layout
     history = workspace.history()
     _mend_journal(workspace)
-    for name in workspace.debris(history):
+    for name in debris_names(workspace.layout, history):
         try:
             _record_removal(workspace, name, history)
             discard(workspace, name)
@@ -58,7 +59,7 @@ def has_debris(workspace: Workspace, history: History) -> bool:
     """Whether there is something to sweep, as far as a few names tell; what is being built looks the same."""
     names = os.listdir(workspace.layout.state)
     return (
-        bool(workspace.debris(history))
+        bool(debris_names(workspace.layout, history))
         or any(name.startswith(SCRATCH_PREFIX) or files.left_over_of(name) for name in names)
         or workspace.journal.read().torn
     )
@@ -120,7 +121,7 @@ def _sweep_logs(workspace: Workspace, history: History) -> None:
     A release that failed may be pruned by the very command that says where its log is.
     """
     layout = workspace.layout
-    known = {*workspace.releases(history), *layout.sealed()}
+    known = {*release_ids(workspace.layout, history), *layout.sealed()}
     # By name, which is by the clock of the time: which diagnostics stay is no truth that matters.
     orphans = sorted(name for name in os.listdir(layout.logs) if name not in known)
     for name in orphans[:-KEPT_LOGS]:

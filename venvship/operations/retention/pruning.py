@@ -12,7 +12,7 @@ from venvship.model.settings import Settings
 from venvship.operations.retention.debris import discard
 from venvship.system import files, proc, trees
 from venvship.system.mutex import lease_withheld
-from venvship.workspace.announce import tell_syslog
+from venvship.workspace.releases import release_ids
 from venvship.workspace.workspace import Workspace
 
 
@@ -74,7 +74,7 @@ def prune_after(workspace: Workspace, settings: Settings) -> str:
         text = error.message if isinstance(error, VenvshipError) else str(error)
         failure = f"old releases could not be removed: {text}"
         workspace.warn("prune-failed", failure)
-        tell_syslog(workspace, PRUNE_FAILED, None, text, {})
+        workspace.log_to_system(PRUNE_FAILED, None, text)
     # Late: the store belongs to the build layer, and every promotion imports this module.
     from venvship.operations.retention.store_cleaning import clean_store
 
@@ -248,7 +248,7 @@ def _facts(workspace: Workspace, history: History) -> list[Facts]:
             in_operation=release_id in busy,
             live_until=record.live_until,
         )
-        for release_id in workspace.releases(history)
+        for release_id in release_ids(workspace.layout, history)
         for record in [history.records[release_id]]
     ]
 

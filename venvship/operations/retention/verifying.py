@@ -9,7 +9,7 @@ from venvship.errors import FormatError, ReleaseError
 from venvship.model.release import FileEntry
 from venvship.system import files, trees
 from venvship.workspace.quick_look import entry_problem
-from venvship.workspace.workspace import Workspace
+from venvship.workspace.reading import ReadingWorkspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Verified:
         return not self.damaged
 
 
-def verify_release(workspace: Workspace, release_id: str) -> Verified:
+def verify_release(workspace: ReadingWorkspace, release_id: str) -> Verified:
     """Verify one release, whether the journal knows it or not."""
     layout = workspace.layout
     try:
@@ -64,7 +64,7 @@ def verify_release(workspace: Workspace, release_id: str) -> Verified:
     return Verified(id=release_id, files=count, damaged=tuple(damaged))
 
 
-def _problem(workspace: Workspace, base: str, entry: FileEntry) -> str | None:
+def _problem(workspace: ReadingWorkspace, base: str, entry: FileEntry) -> str | None:
     workspace.runtime.signals.raise_if_received()
     problem = entry_problem(base, entry)
     if problem or entry.type != "file":

@@ -38,6 +38,7 @@ from venvship.operations.switching import links
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.trial import TURNED_BACK, Trial, load_modules, try_current
 from venvship.system import files
+from venvship.workspace.usable import release_problem, require_usable
 from venvship.workspace.workspace import Workspace
 
 MAX_TRIES: Final = 2
@@ -175,7 +176,7 @@ def compare_and_promote(
         digest = history.records[target].environment_digest
         if hold is not None and hold_applies(hold, digest, upgrade=errand.lockfile is not None):
             raise refused(hold)  # it came while this was being built and tried
-        workspace.require_usable(target)
+        require_usable(workspace, target)
         return promote(workspace, history, target, settings=settings, errand=errand, reason=reason)
 
 
@@ -387,7 +388,7 @@ def _settle_forward(
         except (OSError, VenvshipError) as error:
             return str(error.strerror if isinstance(error, OSError) else error.message)
         # The lineage as it will be, without reading the journal again: the target on top of what was there.
-        goal = history.rollback_target_after(target, lambda name: not workspace.problem(name))
+        goal = history.rollback_target_after(target, lambda name: not release_problem(workspace.layout, name))
         links.set_previous(workspace, goal, back)
         if errand.lockfile is not None:
             put_in_place(workspace, target, errand.lockfile)

@@ -19,6 +19,7 @@ from venvship.operations.switching import links, promotion
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.trial import Trial, try_current
+from venvship.workspace.usable import interpreter_problem, release_problem
 from venvship.workspace.workspace import Workspace
 
 SUMMARIES: Final = {
@@ -133,7 +134,9 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
 
     def is_there(release_id: str) -> bool:
         # Its interpreter, too: many releases lose that at once.
-        return workspace.layout.release(release_id).is_dir() and not workspace.interpreter_problem(release_id)
+        return workspace.layout.release(release_id).is_dir() and not interpreter_problem(
+            workspace.layout, release_id
+        )
 
     previous = workspace.layout.previous()
     if previous == history.rollback_target(current, is_there):
@@ -143,7 +146,7 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
 
 def _goal(workspace: Workspace, history: History, current: str | None) -> str | None:
     """What `previous` has to name."""
-    return history.rollback_target(current, lambda name: not workspace.problem(name))
+    return history.rollback_target(current, lambda name: not release_problem(workspace.layout, name))
 
 
 def _renew_previous(workspace: Workspace) -> None:

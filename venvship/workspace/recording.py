@@ -1,0 +1,133 @@
+"""A root whose journal is written: events, the reserve that is given up for them, and the system's log."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from venvship.errors import SettingsError, VenvshipError
+from venvship.model.history import Event, EventName
+from venvship.model.log_line import SEVERITIES, log_line
+from venvship.model.settings import Settings
+from venvship.system import files, syslog
+from venvship.workspace import reserve
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.settings_files import read_kept_settings
+
+T = TypeVar("T")
+
+SETTLING: Final = frozenset(
+    {
+        EventName.PROMOTED,
+        EventName.ROLLING_BACK,
+        EventName.ROLLED_BACK,
+        EventName.ROLLBACK_FAILED,
+        EventName.ABANDONED,
+        EventName.OBSERVED,
+        EventName.PRUNED,
+    }
+)
+"""Events that end or undo an operation, or make room: on a full disk, the reserve is given up for them."""
+
+
+class RecordingWorkspace(ReadingWorkspace):
+    """One root, open for reading and for recording."""
+
+    def record(
+        self,
+        event: EventName,
+        *,
+        release: str | None,
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+        urgent: bool | None = None,
+    ) -> Event:
+        """Append to the journal, durably; then tell the system's log.
+
+        Args:
+            event: What happened.
+            release: To which release.
+            reason: Why.
+            facts: What else is to be remembered.
+            urgent: Whether the reserve is given up for it on a full disk; otherwise that is for `SETTLING`.
+
+        Raises:
+            StateError: The journal is damaged.
+            OSError: It could not be written.
+        """
+
+        def append() -> Event:
+            return self.journal.append(
+                event.value, release=release, actor=self.runtime.actor, reason=reason, facts=facts
+            )
+
+        settles = urgent or (urgent is None and event in SETTLING)
+        written = self.with_reserve(append) if settles else append()
+        self.log_to_system(event, release, reason, facts)
+        return written
+
+    def record_if_possible(
+        self,
+        event: EventName,
+        *,
+        release: str | None,
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+        urgent: bool | None = None,
+    ) -> None:
+        """Append to the journal if that works, and warn if not: going back must not depend on it."""
+        try:
+            self.record(event, release=release, reason=reason, facts=facts, urgent=urgent)
+        except (OSError, VenvshipError) as error:
+            text = error.strerror if isinstance(error, OSError) else error.message
+            self.warn("journal-not-written", f"could not record {event.value!r} in the journal: {text}")
+            self.log_to_system(event, release, f"{reason} (not in the journal: {text})".strip(), facts)
+
+    def with_reserve(self, action: Callable[[], T]) -> T:
+        """Do something that needs a little room; if there is none, give up the reserve and do it again.
+
+        Raises:
+            OSError: As the action raised it; no room, if the reserve was gone or was not enough.
+        """
+        try:
+            return action()
+        except OSError as error:
+            if error.errno not in files.FULL_DISK_ERRNOS or not reserve.give_up(self.layout):
+                raise
+            return action()
+
+    def keep_reserve(self) -> None:
+        """Set the reserve aside, if it is missing and there is room. Nothing depends on it now."""
+        if self.layout.reserve_file.exists():
+            return
+        with contextlib.suppress(OSError, VenvshipError), self.journal_mutex.hold(wait=5):
+            reserve.keep(self.layout)
+
+    def log_to_system(
+        self, event: str, release: str | None, reason: str, facts: Mapping[str, Any] | None = None
+    ) -> None:
+        """Send one line about an event to the system's log, if the settings want that. It never waits."""
+        severity = SEVERITIES.get(event)
+        if severity is None or not self.runtime.syslog:
+            return
+        settings = self._known_settings()
+        if settings.syslog:
+            line = log_line(
+                settings.name,
+                event,
+                release=release,
+                actor=self.runtime.actor,
+                reason=reason,
+                facts=facts or {},
+            )
+            syslog.send(self.runtime.syslog, severity, line, self.runtime.clock())
+
+    def _known_settings(self) -> Settings:
+        """The settings that this command has read last; only if it has read none, it reads them now."""
+        if self.settings_read is not None:
+            return self.settings_read
+        try:
+            return self.settings()
+        except SettingsError:  # the command that needs them reports it
+            return read_kept_settings(self.layout) or Settings(name=self.layout.path.name)

@@ -1,0 +1,43 @@
+"""The world that an operation runs in, and the warnings that it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from venvship.model.progress import Step
+from venvship.system.signals import Signals
+
+
+class Runtime(NamedTuple):
+    """The clock, the environment and the user of an operation, passed in so that nothing below asks.
+
+    Attributes:
+        clock: The time; aware.
+        token: Seven random hexadecimal digits at each call.
+        environ: The environment that children start from.
+        signals: Which signals have come.
+        actor: The user, for the journal.
+        unattended: Whether no operator is there: `update`.
+        wait: Seconds to wait for a mutex.
+        progress: Receives every step.
+        syslog: The socket of the system's log; empty: nothing is logged there.
+    """
+
+    clock: Callable[[], datetime]
+    token: Callable[[], str]
+    environ: Mapping[str, str]
+    signals: Signals
+    actor: str
+    unattended: bool = False
+    wait: float = 0.0
+    progress: Callable[[Step], None] = lambda _step: None
+    syslog: str = ""
+
+
+class OperationWarning(NamedTuple):
+    """A problem that the operator should know and that failed nothing."""
+
+    slug: str
+    message: str

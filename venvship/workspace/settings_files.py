@@ -1,0 +1,34 @@
+"""The two files of settings: `venvship.toml`, and the copy in `state/` of those that promoted last."""
+
+from __future__ import annotations
+
+from venvship.errors import SettingsError
+from venvship.model.settings import Settings, decode_settings, parse_settings
+from venvship.root import RootLayout
+
+
+def read_settings(layout: RootLayout) -> Settings:
+    """Read `venvship.toml`.
+
+    Raises:
+        SettingsError: It cannot be read, or has a mistake.
+    """
+    path = layout.settings_file
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    return _parse(layout, raw, str(path))
+
+
+def read_kept_settings(layout: RootLayout) -> Settings | None:
+    """The settings of the last promotion; `None` if there are none, or they cannot be read."""
+    path = layout.kept_settings_file
+    try:
+        return _parse(layout, path.read_bytes(), str(path))
+    except (OSError, SettingsError):
+        return None
+
+
+def _parse(layout: RootLayout, raw: bytes, path: str) -> Settings:
+    return parse_settings(decode_settings(raw, path=path), path=path, folder_name=layout.path.name)

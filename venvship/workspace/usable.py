@@ -1,0 +1,80 @@
+"""Could a release run here? Its files, and its interpreter."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from venvship.errors import ReleaseError, VenvshipError
+from venvship.model.release import Manifest
+from venvship.root import RootLayout
+from venvship.workspace.interpreter_kind import NotAskedError, kind
+from venvship.workspace.reading import ReadingWorkspace
+
+
+def release_problem(layout: RootLayout, release_id: str) -> str | None:
+    """The first problem that a quick look finds with a release; `None` for none. Reads no contents."""
+    # Late: only a switch looks at the files.
+    from venvship.workspace.quick_look import quick_problem
+
+    return quick_problem(layout, release_id) or interpreter_problem(layout, release_id)
+
+
+def interpreter_problem(layout: RootLayout, release_id: str) -> str | None:
+    """Why the interpreter of a release cannot be reached; `None` if it is there."""
+    python = layout.release(release_id) / "bin" / "python"
+    try:
+        os.stat(python)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        what = "is gone" if missing else f"cannot be reached: {error.strerror}"
+    else:
+        return None
+    try:
+        path = layout.manifest(release_id).python.get("path", "?")
+    except VenvshipError as error:
+        return error.message
+    return f"its interpreter {path} {what}"
+
+
+def require_usable(
+    workspace: ReadingWorkspace, release_id: str, *, in_doubt: Literal["refuse", "warn"] = "refuse"
+) -> Manifest:
+    """Refuse a release that could not run.
+
+    Args:
+        workspace: The root.
+        release_id: The release.
+        in_doubt: What to do where its interpreter is there and cannot be asked at this moment, on a host
+            that has no process or no time left for that. A rollback goes on.
+
+    Raises:
+        ReleaseError: A file is missing or changed, or its interpreter is gone or of another kind.
+        InterruptedByError: A signal came while its interpreter was asked.
+    """
+    problem = release_problem(workspace.layout, release_id)
+    if problem:
+        raise ReleaseError(
+            f"{release_id} cannot be used: {problem}",
+            hint=f"venvship verify {release_id} lists what is damaged",
+            release=release_id,
+        )
+    manifest = workspace.layout.manifest(release_id)
+    try:
+        problem = _wrong_kind(workspace, manifest)
+    except NotAskedError as error:
+        problem = str(error)
+        if in_doubt == "warn":
+            workspace.warn("interpreter-not-asked", f"{release_id}: {problem}; it is taken to be the same")
+            problem = None
+    if problem:
+        raise ReleaseError(f"{release_id} cannot be used: {problem}", release=release_id)
+    return manifest
+
+
+def _wrong_kind(workspace: ReadingWorkspace, manifest: Manifest) -> str | None:
+    """What the interpreter at the recorded path is now, if it is of another kind than it was."""
+    path = manifest.python.get("path", "")
+    wanted = kind(manifest.python.get("version"), manifest.python.get("magic"))
+    found = workspace.kinds.ask(path)
+    return None if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"

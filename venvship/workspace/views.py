@@ -1,0 +1,109 @@
+"""A release as commands report it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from venvship.errors import VenvshipError
+from venvship.model.history import History
+from venvship.model.release import Manifest, Package, State
+from venvship.root import RootLayout
+from venvship.workspace.usable import interpreter_problem
+
+
+class ReleaseView(NamedTuple):
+    """A release as commands report it.
+
+    Attributes:
+        id: Its id.
+        path: Its directory, absolute.
+        state: Its state.
+        created_at: When it was built; `None` where its manifest is damaged.
+        lockfile_sha256: The hash of its lockfile.
+        environment_digest: Equal for releases of the same environment.
+        tree_digest: Equal on every host for the same lockfile and interpreter.
+        python: The full version of its interpreter.
+        packages: How many packages it has.
+        current: Whether it is current.
+        previous: Whether `previous` names it.
+        pinned: Whether it is protected from prune.
+        problem: Why it cannot be used; `None` if it can.
+        message: The operator's message of its build.
+    """
+
+    id: str
+    path: str
+    state: State
+    created_at: datetime | None
+    lockfile_sha256: str
+    environment_digest: str
+    tree_digest: str
+    python: str
+    packages: int
+    current: bool
+    previous: bool
+    pinned: bool
+    problem: str | None
+    message: str
+
+
+def view_release(layout: RootLayout, release_id: str, history: History) -> ReleaseView:
+    """Describe a release, however damaged it is."""
+    return view_releases(layout, [release_id], history)[0]
+
+
+def view_releases(
+    layout: RootLayout, release_ids: Sequence[str], history: History, *, current: str | None = None
+) -> tuple[ReleaseView, ...]:
+    """Describe releases as they are at one instant: a switch meanwhile could show two as current.
+
+    Args:
+        layout: The root.
+        release_ids: The releases.
+        history: The folded journal.
+        current: The current release, if the caller has read the link already.
+    """
+    try:
+        current = current or layout.current()
+    except VenvshipError:
+        current = None
+    previous = layout.previous()
+    return tuple(_view(layout, name, history, current=current, previous=previous) for name in release_ids)
+
+
+def _view(
+    layout: RootLayout, release_id: str, history: History, *, current: str | None, previous: str | None
+) -> ReleaseView:
+    record = history.records.get(release_id)
+    manifest: Manifest | None = None
+    try:
+        manifest = layout.manifest(release_id)
+        problem = interpreter_problem(layout, release_id)
+    except VenvshipError as error:
+        problem = error.message
+    return ReleaseView(
+        id=release_id,
+        path=str(layout.release(release_id)),
+        state=history.state(release_id),
+        created_at=manifest.created_at if manifest else None,
+        lockfile_sha256=manifest.lockfile_sha256 if manifest else "",
+        environment_digest=manifest.environment_digest if manifest else "",
+        tree_digest=manifest.tree_digest if manifest else "",
+        python=manifest.python.get("full_version", "") if manifest else "",
+        packages=len(manifest.packages) if manifest else 0,
+        current=release_id == current,
+        previous=release_id == previous,
+        pinned=bool(record and record.pinned),
+        problem=problem,
+        message=manifest.message if manifest else "",
+    )
+
+
+def packages_of(layout: RootLayout, release_id: str) -> tuple[Package, ...]:
+    """The packages of a release, for a report; none where its manifest is damaged."""
+    try:
+        return layout.manifest(release_id).packages
+    except VenvshipError:
+        return ()
