@@ -1,1 +1,1 @@
-"""Health checks and hooks: what the operator's own programs say about a release."""
+"""Health checks and hooks: the operator's own programs, asked about a release or acting on it."""

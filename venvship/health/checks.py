@@ -1,4 +1,4 @@
-"""Running health checks: how often to ask, when to believe, when to give up."""
+"""Run health checks: how often to ask, when an answer counts, when to give up. `kinds.py` says how to ask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CheckResult", "TurnBack", "run_checks"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         name: Of the check.
@@ -26,7 +26,7 @@ class CheckResult:
         outcome: `"skipped"` if an earlier required check had failed.
         attempts: How often it was asked.
         seconds: How long it took, pauses included.
-        output: One short line for people. Everything that was said stands in the check's log.
+        output: One short line for people. The whole output is in the check's log.
     """
 
     name: str
@@ -39,12 +39,12 @@ class CheckResult:
 
     @property
     def counts_as_failure(self) -> bool:
-        """Whether this one says no to the release."""
+        """Whether it counts against the release."""
         return self.required and self.outcome == "failed"
 
 
 Watch = Callable[[Check, CheckResult | None], None]
-"""Is told of each check that is asked: with `None` when it begins, with its result when it ends."""
+"""Called for each check that is asked: with `None` when it begins, with its result when it ends."""
 
 
 def _never() -> bool:
@@ -66,17 +66,17 @@ def run_checks(
     """Run checks one after the other, in order, until a required one fails.
 
     Args:
-        checks: Which; the caller has chosen those of one `when`.
+        checks: The checks to run; the caller has chosen those of one `when`.
         context: The release they are about.
         clock: Seconds from any origin, never going backwards.
-        stop: Asked ten times a second, between and during attempts: whether to give up and turn back.
-        watch: Told when a check begins, and when it ends.
+        stop: Called ten times a second, between and during attempts; true gives up.
+        watch: Called when a check begins, and when it ends.
 
     Returns:
         One result for each check, in order.
 
     Raises:
-        TurnBack: `stop` said so. No check is left running.
+        TurnBack: `stop` returned true. No check is left running.
         InterruptedByError: A signal came. No check is left running.
     """
 
@@ -107,8 +107,8 @@ def _run(
 ) -> CheckResult:
     """Ask until there are enough passes in a row, or until an attempt at or after the deadline fails.
 
-    What is under way at the deadline may finish: the attempt, and a row of passes that has begun. Rolling
-    back a service that has just become healthy would help nobody. With a deadline of 0 a row is asked for
+    An attempt, or a row of passes, that is under way at the deadline may finish: rolling back a service that
+    has just become healthy would only harm. With a deadline of 0 the attempts of a row follow each other
     without pauses.
     """
     began = clock()

@@ -1,4 +1,4 @@
-"""What checks and hooks are told about the release they are run for."""
+"""The release that a check or hook runs for: its paths, its environment, its log."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Context:
         release_id: Id of the release that is asked about or acted on.
         release_path: Its real path, never through `current`: that may be switched at any moment.
         previous_id: Id of the release that was current before, if there was one.
-        event: What is going on, such as `"release"` or `"rollback"`.
-        environ: The environment of venvship itself, which theirs is made from.
-        log_dir: Where their output goes; made when it is needed, mode 0700. Its parent exists.
-        signals: What may end them early.
+        event: The operation, such as `"release"` or `"rollback"`.
+        environ: The environment of venvship itself; `environment` derives theirs from it.
+        log_dir: The directory of their logs; made when it is needed, mode 0700. Its parent exists.
+        signals: Signals that end them early.
     """
 
     root: str
@@ -42,7 +42,7 @@ class Context:
         `VENVSHIP_PREVIOUS` is empty for a first release.
         """
         variables = dict(self.environ)
-        # Set in the shell of who runs venvship, they would take a program of the release elsewhere.
+        # Set in the operator's shell, they would lead a program of the release elsewhere.
         for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__", "OLDPWD"):
             variables.pop(name, None)
         return {

@@ -14,14 +14,14 @@ from venvship.system import process
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookResult:
-    """What came of one hook.
+    """The result of one hook.
 
     Attributes:
         name: `"prepare"`, `"restart"` or `"notify"`.
         ok: Whether it ended with exit status 0.
         returncode: Its exit status, or minus a signal's number; `None` if it never started or was ended.
         seconds: How long it ran.
-        output: One short line for people: what was run, or how it failed. The log has the rest.
+        output: One short line for people: the command, or how it failed. The log has the rest.
         timed_out: Whether it took too long, and was ended.
     """
 
@@ -38,20 +38,20 @@ def run_hook(
 ) -> HookResult:
     """Run one hook to its end.
 
-    What a restart hook leaves running may be the service: it stays, and goes on writing to the hook's log.
-    What the others leave running is killed. A hook that takes too long is ended with everything in its
-    process group, the restart hook too: it was to start the service, not to be it.
+    Processes that a restart hook leaves running may be the service: they stay, and go on writing to its log.
+    Processes that another hook leaves running are killed. A hook that takes too long is ended with its whole
+    process group. That includes the restart hook, which must start the service rather than be it.
 
     Args:
-        name: Which hook it is.
+        name: `"prepare"`, `"restart"` or `"notify"`.
         argv: Its command.
         context: The release it acts on.
         timeout: Seconds.
-        stdin: What it reads; `None` is /dev/null.
+        stdin: Its standard input; `None` is /dev/null.
 
     Returns:
-        How it went. A program that cannot be started is a failed hook, so that a switch that has already
-        been made is still judged; `find_programs` looks before there is anything to judge.
+        The result. A program that cannot be started is a failed hook, so that a switch that has already
+        been made is still judged; `find_programs` looks for the programs before the switch.
 
     Raises:
         InterruptedByError: A signal came, and is not deferred.
@@ -75,8 +75,8 @@ def run_hook(
         failure = f"could not be started: {error}"
         return HookResult(name=name, ok=False, returncode=None, seconds=0.0, output=failure)
     if result.timed_out:
-        said = last_line(result.output)
-        line = f"no end after {timeout:g} s" + (f": {said}" if said else "")
+        last = last_line(result.output)
+        line = f"no end after {timeout:g} s" + (f": {last}" if last else "")
     elif result.returncode == 0:
         line = shown
     else:
@@ -95,8 +95,8 @@ def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context
     """Look up the programs of hooks and checks, before anything is switched or asked.
 
     Args:
-        hooks: All that may be run.
-        checks: All that may be asked.
+        hooks: The hooks that may be run.
+        checks: The checks that may be asked.
         context: The release that they are about; its `bin` is looked into first.
 
     Raises:

@@ -60,11 +60,11 @@ def _run(
         )
     except ProgramNotFoundError as error:
         return Attempt(False, error.message)
-    except OSError as error:  # no more processes, no memory: for this release as bad as an exit status
+    except OSError as error:  # no more processes, no memory: counts like an exit status
         return Attempt(False, f"could not be started: {error}")
     if result.timed_out:
-        said = last_line(result.output)
-        return Attempt(False, f"no end after {check.timeout:g} s" + (f": {said}" if said else ""))
+        last = last_line(result.output)
+        return Attempt(False, f"no end after {check.timeout:g} s" + (f": {last}" if last else ""))
     if result.returncode == 0:
         return Attempt(True, shown)
     not_yet = result.returncode == ASK_AGAIN and check.kind == "command"

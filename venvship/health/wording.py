@@ -1,4 +1,4 @@
-"""Saying in one short line what came of a program, for a terminal or a mail."""
+"""One short line about a program and how it ended, for a terminal or a mail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def shorten(text: str, limit: int = 100) -> str:
 
 
 def last_line(output: bytes) -> str:
-    """The last line of an output that says something; of a traceback, the exception."""
+    """The last line of an output that is not blank; of a traceback, the exception."""
     for line in reversed(output.decode(errors="replace").splitlines()):
         if line.strip():
             return shorten(line)
@@ -27,7 +27,7 @@ def last_line(output: bytes) -> str:
 
 
 def describe_exit(returncode: int | None, output: bytes) -> str:
-    """How a program failed, in one line: its exit status or signal, and what it said last."""
+    """How a program failed, in one line: its exit status or signal, and its last line of output."""
     if returncode is None:
         how = "could not be killed"
     elif returncode >= 0:
@@ -37,5 +37,5 @@ def describe_exit(returncode: int | None, output: bytes) -> str:
             how = f"killed by {signal.Signals(-returncode).name}"
         except ValueError:  # a real-time signal has no name
             how = f"killed by signal {-returncode}"
-    said = last_line(output)
-    return f"{how}: {said}" if said else how
+    last = last_line(output)
+    return f"{how}: {last}" if last else how
