@@ -106,7 +106,7 @@ def test_what_could_not_be_tried_does_not_stay_live(
         calls.append(release_id)
         if len(calls) == 1:
             raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
-        return Trial(cause="")
+        return Trial()
 
     monkeypatch.setattr(promotion, "try_current", try_current)
     with pytest.raises(RootError, match="Too many open files"):

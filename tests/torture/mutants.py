@@ -18,6 +18,7 @@ from venvship.operations import rollback
 from venvship.operations.retention import pruning
 from venvship.operations.switching import links, promotion, recovery
 from venvship.system import failpoints, files
+from venvship.workspace.holding import hold_switch
 from venvship.workspace.usable import require_usable
 
 
@@ -68,8 +69,8 @@ def unlink_then_symlink() -> None:
 
 def no_armed_way_back() -> None:
     """The link back is made when it is needed, and not before."""
-    links.arm = lambda workspace, target, _origin: links.Armed(
-        links.new_link(workspace, ".to.", target), None
+    links.arm = lambda held, release_id, _origin_id: links.Armed(
+        links.new_link(held, ".to.", release_id), None
     )
 
 
@@ -87,18 +88,19 @@ def outcome_before_check() -> None:
 
 def rename_before_intent() -> None:
     """The switch is made before the journal announces it."""
-    real_announce, real_point = promotion._announce, links.point_current
+    real_announce, real_point = promotion.announce, links.point_current
 
-    def point(workspace: Any, link: Any, *, sync: bool) -> None:
+    def point(held: Any, link: Any, *, sync: bool) -> None:
         pass
 
-    def announce(workspace: Any, target: str, origin: str | None, errand: Any, *, tries: int) -> None:
-        for name in workspace.layout.strays():
+    def announce(held: Any, release_id: str, origin_id: str | None, errand: Any, *, tries: int) -> None:
+        layout = held.workspace.layout
+        for name in layout.strays():
             if name.startswith(".to."):
-                real_point(workspace, workspace.layout.path / name, sync=True)
-        real_announce(workspace, target, origin, errand, tries=tries)
+                real_point(held, layout.path / name, sync=True)
+        real_announce(held, release_id, origin_id, errand, tries=tries)
 
-    links.point_current, promotion._announce = point, announce
+    links.point_current, promotion.announce = point, announce
 
 
 def rollback_recovers_first() -> None:
@@ -116,12 +118,12 @@ def no_compare_and_swap() -> None:
     """A promotion does not ask whether somebody has switched since it began."""
 
     def compare_and_promote(
-        workspace: Any, target: str, *, origin: Any, began_at: int, **how: Any
+        workspace: Any, release_id: str, *, origin_id: Any, began_at: int, **how: Any
     ) -> promotion.Switched:
-        with workspace.holding("switch", how["errand"].via):
+        with hold_switch(workspace, how["errand"].via) as held:
             history = workspace.history()
-            require_usable(workspace, target)
-            return promotion.promote(workspace, history, target, **how)
+            require_usable(workspace, release_id)
+            return promotion.Promotion.begin(held, history, release_id, **how).run()
 
     promotion.compare_and_promote = compare_and_promote
 

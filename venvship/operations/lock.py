@@ -25,6 +25,7 @@ from venvship.operations.planning.environment import lockfile_paths, read_enviro
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
 from venvship.system.faults import root_faults
+from venvship.workspace.holding import hold_build
 from venvship.workspace.workspace import Workspace
 
 NEW_MODE: Final = 0o644
@@ -101,7 +102,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
         _require_package(package)
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
-        with workspace.holding("build", "lock"):
+        with hold_build(workspace, "lock"):
             settings = workspace.settings()
             lockfile = _lockfile(workspace, settings)
             interpreter = recorded_interpreter.settled(workspace, settings)

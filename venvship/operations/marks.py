@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from venvship.model.history import EventName
 from venvship.system.faults import root_faults
+from venvship.workspace.holding import hold_switch
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.workspace import Workspace
 
@@ -19,7 +20,7 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         # Under switch.mutex, so that a prune that has already decided cannot remove what was just pinned.
-        with workspace.holding("switch", "pin" if pinned else "unpin"):
+        with hold_switch(workspace, "pin" if pinned else "unpin"):
             history = workspace.history()
             release_id = workspace.resolve(name, history)
             if history.records[release_id].pinned != pinned:

@@ -90,11 +90,10 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
             switched = promotion.compare_and_promote(
                 workspace,
                 release_id,
-                origin=origin,
+                origin_id=origin,
                 began_at=history.switch_seq,
                 settings=settings,
-                errand=promotion.Errand(via="promote"),
-                reason=message,
+                errand=promotion.Errand(via="promote", reason=message),
             )
         old = packages_of(workspace.layout, origin) if before is not None and origin else ()
         after = workspace.history()

@@ -11,6 +11,7 @@ from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.retention.verifying import verify_release
 from venvship.operations.switching.recovery import Recovered, recover_switch, tell_recovered
 from venvship.system.faults import root_faults
+from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.releases import debris_names
 from venvship.workspace.workspace import Workspace
 
@@ -30,10 +31,10 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
-        with workspace.holding("build", "recover"):
-            _take_up(workspace)
+        with hold_build(workspace, "recover") as held:
+            _take_up(held)
             recovered = recover_switch(workspace, boot=boot)
-            debris = sweep_debris(workspace)
+            debris = sweep_debris(held)
             workspace.keep_reserve()
     recovered = replace(recovered, debris=debris)
     if not boot:
@@ -52,7 +53,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
     return recovered
 
 
-def _take_up(workspace: Workspace) -> None:
+def _take_up(held: BuildHeld) -> None:
     """Journal again what a lost journal knew: every release whose files are as they were sealed.
 
     Only `recover` does this, since only a person knows that there is no backup. What cannot be known again,
@@ -61,6 +62,7 @@ def _take_up(workspace: Workspace) -> None:
 
     Crash: some are taken up, and current last of all, so that the next `recover` takes up the rest.
     """
+    workspace = held.workspace
     history = workspace.history_for_reading()
     current = workspace.lost(history)
     if not current:

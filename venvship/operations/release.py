@@ -34,6 +34,7 @@ from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.recovery import recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import try_candidate
 from venvship.system.faults import root_faults
+from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, packages_of, view_release
 from venvship.workspace.workspace import Workspace
 
@@ -190,13 +191,13 @@ def carry_out(
     switched: promotion.Switched | None = None
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
-        with workspace.holding("build", via):
+        with hold_build(workspace, via) as held:
             recovered = recover_switch(workspace)
-            sweep_debris(workspace)
+            sweep_debris(held)
             settings = workspace.settings()
             result.name = settings.name
             try:
-                switched = _release(workspace, settings, options, result, propose, via=via)
+                switched = _release(held, settings, options, result, propose, via=via)
             except (BuildError, RejectedError, HeldError) as error:
                 failure = error
         # Without any mutex: a hook may take its time.
@@ -255,7 +256,7 @@ def _plan_only(workspace: Workspace, options: ReleaseOptions, result: ReleaseRes
 
 
 def _release(
-    workspace: Workspace,
+    held: BuildHeld,
     settings: Settings,
     options: ReleaseOptions,
     result: ReleaseResult,
@@ -264,6 +265,7 @@ def _release(
     via: str,
 ) -> promotion.Switched | None:
     """All that build.mutex covers. Returns the switch's outcome, if it came to a switch."""
+    workspace = held.workspace
     history = workspace.history()
     current = require_current(workspace)
     result.previous = view_release(workspace.layout, current, history) if current else None
@@ -279,7 +281,7 @@ def _release(
     names = ", ".join(os.path.basename(path) for path in options.lockfiles or settings.lockfile)
     workspace.tell("plan", f"{settings.name} · CPython {result.python} · {names}, {_count(result.packages)}")
     release_id = found.release_id or build_release(
-        workspace,
+        held,
         settings,
         proposal.environment,
         message=options.message,
@@ -305,13 +307,15 @@ def _release(
             lambda: promotion.compare_and_promote(
                 workspace,
                 release_id,
-                origin=current,
+                origin_id=current,
                 began_at=history.switch_seq,
                 settings=settings,
                 errand=promotion.Errand(
-                    via=via, unattended=workspace.runtime.unattended, lockfile=proposal.lockfile
+                    via=via,
+                    unattended=workspace.runtime.unattended,
+                    lockfile=proposal.lockfile,
+                    reason=options.message,
                 ),
-                reason=options.message,
             ),
         )
     after = workspace.history()

@@ -26,6 +26,7 @@ from venvship.operations.switching.notify import notify
 from venvship.operations.switching.trial import Trial, load_modules, try_current
 from venvship.system.faults import root_faults
 from venvship.system.journal import lost_journal
+from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.usable import release_problem, require_usable
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.workspace import Workspace
@@ -124,10 +125,8 @@ def rollback(
         interrupted = workspace.runtime.signals.raise_if_received
         with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
             trying = _on_trial(workspace)
-            with workspace.holding("switch", "rollback", wait=TURN_BACK_WAIT):
-                outcome = _rollback(
-                    workspace, name, message=message, checks=checks, leave=leave, trying=trying
-                )
+            with hold_switch(workspace, "rollback", wait=TURN_BACK_WAIT) as held:
+                outcome = _rollback(held, name, message=message, checks=checks, leave=leave, trying=trying)
         # A signal that came meanwhile changes nothing: it is done, and how it went is the exit code.
         with workspace.runtime.signals.deferred():
             outcome.tell(workspace)
@@ -182,7 +181,7 @@ def _turned_back(history: History, trying: Intent | None) -> Event | None:
 
 
 def _rollback(
-    workspace: Workspace,
+    held: SwitchHeld,
     name: str | None,
     *,
     message: str,
@@ -190,6 +189,7 @@ def _rollback(
     leave: str | None,
     trying: Intent | None,
 ) -> _Outcome:
+    workspace = held.workspace
     current = workspace.layout.current()
     history, readable = _history(workspace)
     outcome = _turned_back(history, trying)
@@ -213,7 +213,7 @@ def _rollback(
         facts["verdict"] = State.INCONCLUSIVE.value
     workspace.record_if_possible(EventName.ROLLING_BACK, release=target, reason=message, facts=facts)
     try:
-        _switch_to(workspace, target)
+        _switch_to(held, target)
     except OSError:
         if history.intent is None and workspace.layout.current() == current:
             # Whoever reads that it failed shall not find it done later, by the next command that recovers.
@@ -226,9 +226,9 @@ def _rollback(
     found: dict[str, bool] = {}
     goal = history.rollback_target(target, lambda release_id: _intact(workspace, release_id, found))
     if readable:
-        links.set_previous(workspace, goal)
+        links.set_previous(held, goal)
     return _try_and_record(
-        workspace,
+        held,
         target,
         current,
         settings=settings,
@@ -320,19 +320,19 @@ def _settings(workspace: Workspace) -> Settings | None:
         return None
 
 
-def _switch_to(workspace: Workspace, target: str) -> None:
+def _switch_to(held: SwitchHeld, target: str) -> None:
     """Rename `previous` over `current` where it names the target: that needs no room at all."""
-    layout = workspace.layout
+    workspace, layout = held.workspace, held.workspace.layout
     link: Path = layout.previous_link
     if layout.previous() != target:
-        link = links.find_armed(workspace, target) or links.spare_link(workspace, ".to.", target)
+        link = links.find_armed(workspace, target) or links.spare_link(held, ".to.", target)
     left = layout.current()
-    links.point_current(workspace, link, sync=False)
+    links.point_current(held, link, sync=False)
     workspace.tell("switch", f"{left or 'nothing'} → {target}")
 
 
 def _try_and_record(
-    workspace: Workspace,
+    held: SwitchHeld,
     target: str,
     left: str | None,
     *,
@@ -342,22 +342,23 @@ def _try_and_record(
     facts: dict[str, str | bool | None],
     intact: dict[str, bool],
 ) -> _Outcome:
+    workspace = held.workspace
     with workspace.runtime.signals.deferred():
         if settings is None:
-            trial = Trial(cause="no settings say how to restart the service")
+            trial = Trial(problem="no settings say how to restart the service")
         else:
             used = settings if checks else settings._replace(checks=())
             trial = try_current(workspace, target, used, previous=left, event="rollback", heed_rollback=False)
         event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
-        reason = message or ("rolled back by hand" if trial.passed else trial.cause)
+        reason = message or ("rolled back by hand" if trial.passed else trial.problem or "")
         workspace.record_if_possible(event, release=target, reason=reason, facts=facts)
         after, readable = _history(workspace)
         if readable:
             if trial.checks or (settings is not None and settings.hooks.restart):
                 intact = {}
             goal = after.rollback_target(target, lambda release_id: _intact(workspace, release_id, intact))
-            links.set_previous(workspace, goal)
-        links.sweep_strays(workspace)
+            links.set_previous(held, goal)
+        links.sweep_strays(held)
     result = RollbackResult(
         release=view_release(workspace.layout, target, after),
         previous=view_release(workspace.layout, left, after) if left is not None else None,
@@ -366,7 +367,7 @@ def _try_and_record(
     error = None
     if not trial.passed:
         error = RollbackFailedError(
-            f"switched to {target}, and {trial.cause}. It stays live",
+            f"switched to {target}, and {trial.problem}. It stays live",
             hint="restart the service by hand, then `venvship check`; or go further back: venvship rollback",
             release=target,
         )

@@ -23,29 +23,6 @@ class Workspace(RecordingWorkspace):
         """The mutex `build`, `switch` or `turn-back`; a busy one says who has it."""
         return Mutex(str(self.layout.mutex(name)), name, lambda: underway.describe(self.layout, name))
 
-    @contextlib.contextmanager
-    def holding(self, name: str, operation: str, *, wait: float | None = None) -> Iterator[None]:
-        """Hold a mutex, with an entry in `state/operation.json`.
-
-        Raises:
-            BusyError: Another process has it.
-            InterruptedByError: A signal came while waiting.
-            RootError: The mutex cannot be had at all.
-        """
-        seconds = self.runtime.wait if wait is None else wait
-        with (
-            self.mutex(name).hold(wait=seconds, interrupted=self.runtime.signals.raise_if_received),
-            underway.announced(
-                self.layout,
-                name,
-                operation,
-                actor=self.runtime.actor,
-                since=self.runtime.clock(),
-                journal_mutex=self.journal_mutex,
-            ),
-        ):
-            yield
-
     def open_for_writing(self) -> None:
         """Refuse a user who must not write here, then make the folders that are missing.
 

@@ -13,6 +13,7 @@ from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.system import files
 from venvship.system.mutex import shared
+from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
 STORE_WAIT: Final = 300.0
@@ -20,14 +21,14 @@ STORE_WAIT: Final = 300.0
 
 
 def build_release(
-    workspace: Workspace, settings: Settings, environment: Environment, *, message: str, progress: Progress
+    held: BuildHeld, settings: Settings, environment: Environment, *, message: str, progress: Progress
 ) -> str:
     """Build and seal a release, and say so in the journal; only then is it one.
 
-    The caller holds build.mutex. What the build warns about becomes a warning of the command.
+    The build's warnings become warnings of the command.
 
     Args:
-        workspace: The root.
+        held: The root.
         settings: Where the store is, and how to build.
         environment: What to build.
         message: The person's, for the manifest and the journal.
@@ -45,6 +46,7 @@ def build_release(
         StateError: The journal is damaged.
         OSError: Something of the root could not be written.
     """
+    workspace = held.workspace
     release_id = _fresh_id(workspace)
     try:
         manifest = _build(workspace, settings, environment, release_id, message=message, progress=progress)

@@ -11,6 +11,7 @@ from venvship.model.history import EventName, History
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files, trees
 from venvship.system.mutex import shared
+from venvship.workspace.holding import BuildHeld, hold_switch
 from venvship.workspace.releases import debris_names, release_ids
 from venvship.workspace.workspace import Workspace
 
@@ -18,14 +19,13 @@ KEPT_LOGS: Final = 20
 """How many logs are kept of releases that are gone, and of builds that became none: the last ones."""
 
 
-def sweep_debris(workspace: Workspace) -> tuple[str, ...]:
-    """Remove candidates without a manifest, trash, scratch, and a torn end of the journal.
+def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
+    """Remove candidates, trash, scratch, and a torn end of the journal.
 
-    The caller holds build.mutex.
-
-    What cannot be removed is a warning, and is tried again next time.
+    Debris that cannot be removed is a warning, and is tried again next time.
     """
     removed: list[str] = []
+    workspace = held.workspace
     layout = workspace.layout
     history = workspace.history()
     _mend_journal(workspace)
@@ -83,7 +83,7 @@ def _sweep_temporary_names(workspace: Workspace) -> list[str]:
         return []
     with (
         contextlib.suppress(BusyError),
-        workspace.mutex("switch").hold(),
+        hold_switch(workspace, None, wait=0),
         workspace.journal_mutex.hold(wait=5),
     ):
         names = [name for name in os.listdir(state) if files.left_over_of(name)]

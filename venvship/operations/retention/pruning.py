@@ -12,6 +12,7 @@ from venvship.model.settings import Settings
 from venvship.operations.retention.debris import discard
 from venvship.system import files, proc, trees
 from venvship.system.mutex import lease_withheld
+from venvship.workspace.holding import hold_switch
 from venvship.workspace.releases import release_ids
 from venvship.workspace.workspace import Workspace
 
@@ -150,7 +151,7 @@ class _Pruning:
         workspace, layout = self._workspace, self._workspace.layout
         trash = layout.releases / f".trash-{decision.id}"
         with (
-            workspace.holding("switch", "prune", wait=10),
+            hold_switch(workspace, "prune", wait=10),
             lease_withheld(str(layout.lease(decision.id))) as free,
         ):
             if not free:

@@ -76,7 +76,7 @@ def _notify(workspace: Workspace, settings: Settings, switched: Switched) -> Non
         workspace,
         settings,
         switched.outcome,
-        release=switched.target,
-        previous=switched.origin,
-        reason=switched.trial.cause,
+        release=switched.release_id,
+        previous=switched.origin_id,
+        reason=switched.trial.problem or "",
     )

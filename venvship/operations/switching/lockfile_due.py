@@ -11,20 +11,21 @@ from pathlib import Path
 
 from venvship.errors import VenvshipError
 from venvship.model.history import EventName, LockfileDue
+from venvship.workspace.holding import SwitchHeld
 from venvship.workspace.workspace import Workspace
 
 
-def put_in_place(workspace: Workspace, release_id: str, due: LockfileDue) -> bool:
-    """Write the lockfile of what is current over the one it was made from, and say so in the journal.
+def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
+    """Write the lockfile of the current release over the one it was made from, and journal that.
 
-    The caller holds switch.mutex. A lockfile that somebody has written meanwhile stays. What fails is a
-    warning: the release is live and proven, and the next command that recovers tries again.
+    A lockfile that another program has written meanwhile stays. A failure is a warning: the release is live
+    and proven, and the next command that recovers tries again.
 
     Crash: the lockfile is the old or the new one, and the journal says that it is due; recovery goes on.
 
     Args:
-        workspace: The root.
-        release_id: What is current.
+        held: The root.
+        release_id: The current release.
         due: Where its lockfile goes, and what it replaces.
 
     Returns:
@@ -32,6 +33,7 @@ def put_in_place(workspace: Workspace, release_id: str, due: LockfileDue) -> boo
     """
     from venvship.operations.lock import write_lockfile  # brings the reader of lockfiles, for this case alone
 
+    workspace = held.workspace
     named = workspace.layout.path / due.path
     path = os.path.realpath(named)
     try:

@@ -1,7 +1,6 @@
 """The switch of `current`, forward and back, and the order that makes it safe.
 
-Every function here but `compare_and_promote`, which takes it, is called with switch.mutex held. The protocol,
-in which each step is durable before the next begins where that matters:
+Each step is durable before the next begins where that matters:
 
     links .to.<random> and .back.<random>      the way back exists before it is needed
     journal: promoting, fsync                  armed before the switch
@@ -12,8 +11,8 @@ in which each step is durable before the next begins where that matters:
       fail: journal rolling-back, rename .back over current, fsync(root), restart hook, live checks,
             journal rolled-back or rollback-failed
 
-Crash: whatever the point, the journal has an intent without an outcome, or nothing happened; `recover`
-finishes or undoes it. The random part of the link names keeps one crash from blocking every later switch.
+Crash: at any point the journal has an intent without an outcome, or nothing happened. `recover` finishes or
+undoes the promotion. The random part of the link names keeps one crash from blocking every later switch.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, Self
 
 from venvship.errors import (
     InterruptedByError,
@@ -38,6 +37,7 @@ from venvship.operations.switching import links
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.trial import TURNED_BACK, Trial, load_modules, try_current
 from venvship.system import files
+from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.usable import release_problem, require_usable
 from venvship.workspace.workspace import Workspace
 
@@ -49,20 +49,22 @@ INTERRUPTED: Final = "interrupted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """What a promotion was begun for; the journal has it from the first line on, so recovery goes on with it.
+    """The purpose of a promotion. The journal has it from the first line on, so recovery continues with it.
 
     Attributes:
         via: The command.
-        unattended: Whether nobody was there.
+        unattended: Whether the command ran unattended.
         lockfile: The release's lockfile, if that takes its place on disk once the release is proven.
+        reason: The person's message, recorded once the release is promoted.
     """
 
     via: str
     unattended: bool = False
     lockfile: LockfileDue | None = None
+    reason: str = ""
 
     def to_facts(self) -> dict[str, Any]:
-        """The facts by which the journal remembers it."""
+        """The facts of the journal's lines `promoting` and `promoted`."""
         lockfile = self.lockfile.to_facts() if self.lockfile else {}
         return {"via": self.via, "unattended": self.unattended, **lockfile}
 
@@ -73,22 +75,22 @@ class Switched:
 
     Attributes:
         outcome: `"promoted"`, `"rolled-back"` or `"rollback-failed"`.
-        current: What is live now.
-        origin: What was live before.
-        target: What was promoted.
-        trial: What was said of the target.
-        back: What was said of the origin, after going back.
-        verdict: Of the target, when it was rolled back.
+        release_id: The release that was promoted.
+        origin_id: The release that was current before.
+        current: The release that is current now.
+        trial: The trial of the promoted release.
+        trial_back: The trial of the release before, after going back to it.
+        verdict: The state of the promoted release, when it was rolled back.
         signal: The signal that ended the trial, if one did.
         log: The path of the log that tells more of the trial; `""` for none.
     """
 
-    outcome: str
+    outcome: Literal["promoted", "rolled-back", "rollback-failed"]
+    release_id: str
+    origin_id: str | None
     current: str | None
-    origin: str | None
-    target: str
     trial: Trial
-    back: Trial | None = None
+    trial_back: Trial | None = None
     verdict: State | None = None
     signal: int | None = None
     log: str = ""
@@ -105,256 +107,310 @@ class Switched:
             return
         log = {"log": self.log} if self.log else {}
         if self.outcome == "rollback-failed":
-            assert self.back is not None
+            assert self.trial_back is not None
             raise RollbackFailedError(
-                f"{self.target} did not pass ({self.trial.cause}), and after going back "
-                f"{self.current or 'nothing'} fails too: {self.back.cause}",
+                f"{self.release_id} did not pass ({self.trial.problem}), and after going back "
+                f"{self.current or 'nothing'} fails too: {self.trial_back.problem}",
                 hint="look at the service, then `venvship check`; or go further back: venvship rollback",
-                release=self.target,
+                release=self.release_id,
                 **log,
             ).carrying(result)
         if self.signal is not None:
             error = InterruptedByError(self.signal)
-            error.message += f" while {self.target} was on trial; it is not live, and may be again"
+            error.message += f" while {self.release_id} was on trial; it is not live, and may be again"
             raise error.carrying(result)
         if self.verdict is State.BAD:
             verdict = "bad, and is not released again until the lockfile, a check or a hook changes"
         else:
             verdict = "inconclusive: that says nothing about it"
         raise RolledBackError(
-            f"{self.trial.cause}\n{self.target} is {verdict}",
+            f"{self.trial.problem}\n{self.release_id} is {verdict}",
             hint="mend what is wrong and release again; anyway: venvship release --force",
-            release=self.target,
+            release=self.release_id,
             **log,
         ).carrying(result)
 
 
 def compare_and_promote(
     workspace: Workspace,
-    target: str,
+    release_id: str,
     *,
-    origin: str | None,
+    origin_id: str | None,
     began_at: int,
     settings: Settings,
     errand: Errand,
-    reason: str,
 ) -> Switched:
-    """Make a release current, unless somebody has switched since this began.
+    """Make a release current, unless another command has switched since this one began.
 
-    Takes switch.mutex, and only now: what came before (a build, candidate checks, the prepare hook) may take
-    long, and a rollback must not wait for it.
+    Takes switch.mutex, and only now: the steps before (a build, candidate checks, the prepare hook) may take
+    long, and a rollback must not wait for them.
 
     Args:
-        workspace: The root; what was interrupted is recovered.
-        target: The release to make current.
-        origin: What was current when this began.
+        workspace: The root, recovered.
+        release_id: The release to make current.
+        origin_id: The release that was current when this began.
         began_at: `History.switch_seq` of that moment.
         settings: Whose hooks and checks count.
-        errand: What it is for.
-        reason: The person's message.
+        errand: The purpose.
 
     Raises:
-        SupersededError: Somebody switched, or `current` has moved; journalled, nothing was switched.
-        HeldError: Nobody is there, and the root is held by now; nothing was switched.
-        ReleaseError: A quick look finds the target damaged.
-        BusyError: Somebody is switching at this moment.
-        VenvshipError: See `promote`.
-        OSError: See `promote`.
+        SupersededError: `current` has moved. That is journalled, and nothing was switched.
+        HeldError: The command is unattended, and the root is held by now. Nothing was switched.
+        ReleaseError: A quick look finds the release damaged.
+        BusyError: Another command is switching at this moment.
+        VenvshipError: See `Promotion.run`.
+        OSError: See `Promotion.run`.
     """
-    with workspace.holding("switch", errand.via):
+    with hold_switch(workspace, errand.via) as held:
         history = workspace.history()
         current = workspace.layout.current()
-        if history.switch_seq != began_at or current != origin:
+        if history.switch_seq != began_at or current != origin_id:
             now = current or "nothing"
-            workspace.record(EventName.SUPERSEDED, release=target, reason=f"current moved to {now}")
+            workspace.record(EventName.SUPERSEDED, release=release_id, reason=f"current moved to {now}")
             raise SupersededError(
-                f"somebody switched meanwhile: live is {now}. {target} is sealed, and was not made live",
-                hint=f"if it should be: venvship promote {target}",
-                release=target,
+                f"another command has switched meanwhile: live is {now}. {release_id} is sealed, and was not "
+                "made live",
+                hint=f"if it should be: venvship promote {release_id}",
+                release=release_id,
             )
         hold = history.root_hold if errand.unattended else None
-        digest = history.records[target].environment_digest
+        digest = history.records[release_id].environment_digest
         if hold is not None and hold_applies(hold, digest, upgrade=errand.lockfile is not None):
             raise refused(hold)  # it came while this was being built and tried
-        require_usable(workspace, target)
-        return promote(workspace, history, target, settings=settings, errand=errand, reason=reason)
+        require_usable(workspace, release_id)
+        return Promotion.begin(held, history, release_id, settings=settings, errand=errand).run()
 
 
-def promote(
-    workspace: Workspace, history: History, target: str, *, settings: Settings, errand: Errand, reason: str
-) -> Switched:
-    """Make a release current, try it, and go back if it does not pass.
+@dataclass(slots=True, kw_only=True)
+class Promotion:
+    """One promotion, from its armed links to its outcome.
 
-    The caller holds switch.mutex, has recovered what was interrupted, and has found the target usable.
+    `begin` makes a new one, `resume` one that was interrupted, with everything recovered or found usable
+    before.
 
-    Raises:
-        ProgramNotFoundError: The restart hook or a live check has no program; nothing was switched.
-        ForeignLinkError: `current` is not ours.
-        StateError: The journal is damaged; nothing was switched.
-        InterruptedByError: A signal came before the switch; nothing was switched.
-        OSError: The switch could not be made; `current` is as it was.
-    """
-    origin = workspace.layout.current()
-    load_modules(settings)
-    workspace.make_lease(target)
-    workspace.runtime.signals.raise_if_received()
-    armed = links.arm(workspace, target, origin)
-    try:
-        _announce(workspace, target, origin, errand, tries=1)
-        links.point_current(workspace, armed.to, sync=True)
-        workspace.tell("switch", f"{origin or 'nothing'} → {target}")
-    except BaseException:
-        # Nothing was restarted yet, so putting the link back undoes it all. Recovery would do the same later.
-        with contextlib.suppress(OSError), workspace.runtime.signals.deferred():
-            links.point_back(workspace, origin, armed.back)
-            links.sweep_strays(workspace)
-            workspace.record_if_possible(
-                EventName.ABANDONED, release=target, reason="the switch was not made"
-            )
-        raise
-    return try_and_settle(
-        workspace,
-        history,
-        target,
-        origin,
-        settings=settings,
-        back=armed.back,
-        errand=errand,
-        reason=reason,
-    )
-
-
-def try_and_settle(
-    workspace: Workspace,
-    history: History,
-    target: str,
-    origin: str | None,
-    *,
-    settings: Settings,
-    back: Path | None,
-    errand: Errand,
-    reason: str = "",
-) -> Switched:
-    """Restart and check what is current now, then settle: keep it, or go back. Also recovery's second half.
-
-    Args:
-        workspace: The root; `current` is the target.
+    Attributes:
+        held: The root, which nobody else switches meanwhile.
         history: As it was before the promotion.
-        target: The release on trial.
-        origin: Where to go back to.
+        release_id: The release to make current.
+        origin_id: The release to go back to; `None` for nothing.
         settings: Whose hooks and checks count.
+        errand: The purpose.
         back: The armed link to the origin, where there is one.
-        errand: What it is for.
-        reason: The person's message.
-
-    Raises:
-        Exception: Whatever kept the restart or the checks from being run, once `current` is back.
     """
-    failure: Exception | None = None
-    try:
-        trial = try_current(workspace, target, settings, previous=origin, event="promote")
-    except InterruptedByError as interrupt:
-        trial = Trial(cause=f"{INTERRUPTED}: {interrupt.message}")
-        signum: int | None = interrupt.signum
-    except KeyboardInterrupt:  # a library caller, without our signal handlers
-        trial, signum = Trial(cause=INTERRUPTED), 2
-    except Exception as error:  # noqa: BLE001 - whatever it is: what nobody has tried does not stay live
-        trial, signum, failure = Trial(cause=f"it could not be tried: {error}"), None, error
-    else:
-        signum = None
-    if trial.passed:
-        unrecorded = _settle_forward(
-            workspace,
-            history,
-            target,
-            origin,
-            back=back,
+
+    held: SwitchHeld
+    history: History
+    release_id: str
+    origin_id: str | None
+    settings: Settings
+    errand: Errand
+    back: Path | None = None
+
+    @classmethod
+    def begin(
+        cls, held: SwitchHeld, history: History, release_id: str, *, settings: Settings, errand: Errand
+    ) -> Self:
+        """A new promotion, which goes back to the release that is current now.
+
+        Raises:
+            ForeignLinkError: `current` is not ours.
+        """
+        return cls(
+            held=held,
+            history=history,
+            release_id=release_id,
+            origin_id=held.workspace.layout.current(),
             settings=settings,
             errand=errand,
-            reason=reason,
         )
-        if not unrecorded:
-            return Switched(outcome="promoted", current=target, origin=origin, target=target, trial=trial)
-        # Nobody could tell later that it had passed, and the next recovery might take it back: so now.
-        trial = trial._replace(cause=f"the promotion could not be recorded: {unrecorded}")
-    workspace.record_if_possible(
-        EventName.ROLLING_BACK,
-        release=origin,
-        reason=trial.cause,
-        facts={"from": target, "cause": trial.cause, "says_no": trial.says_no},
-    )
-    switched = go_back(workspace, target, origin, settings=settings, trial=trial, back=back, signum=signum)
-    if failure is not None:
-        raise failure
-    return switched
+
+    @classmethod
+    def resume(cls, held: SwitchHeld, history: History, intent: Intent, *, settings: Settings) -> Self:
+        """An interrupted promotion that has switched, or that was on its way back already."""
+        forward = intent.kind == "promote"
+        release_id, origin_id = (intent.target, intent.origin) if forward else (intent.origin, intent.target)
+        assert release_id is not None
+        return cls(
+            held=held,
+            history=history,
+            release_id=release_id,
+            origin_id=origin_id,
+            settings=settings,
+            errand=errand_of(intent),
+            back=links.find_armed(held.workspace, origin_id),
+        )
+
+    def run(self) -> Switched:
+        """Make the release current, try it, and go back if it does not pass.
+
+        Crash: see the protocol above.
+
+        Raises:
+            ProgramNotFoundError: The restart hook or a live check has no program; nothing was switched.
+            StateError: The journal is damaged; nothing was switched.
+            InterruptedByError: A signal came before the switch; nothing was switched.
+            OSError: The switch could not be made; `current` is as it was.
+        """
+        workspace = self.held.workspace
+        load_modules(self.settings)
+        workspace.make_lease(self.release_id)
+        workspace.runtime.signals.raise_if_received()
+        armed = links.arm(self.held, self.release_id, self.origin_id)
+        self.back = armed.back
+        try:
+            announce(self.held, self.release_id, self.origin_id, self.errand, tries=1)
+            links.point_current(self.held, armed.to, sync=True)
+            workspace.tell("switch", f"{self.origin_id or 'nothing'} → {self.release_id}")
+        except BaseException:
+            # Nothing was restarted yet, so putting the link back undoes it all, as recovery would later.
+            with contextlib.suppress(OSError), workspace.runtime.signals.deferred():
+                links.point_back(self.held, self.origin_id, self.back)
+                links.sweep_strays(self.held)
+                workspace.record_if_possible(
+                    EventName.ABANDONED, release=self.release_id, reason="the switch was not made"
+                )
+            raise
+        return self.try_and_settle()
+
+    def try_and_settle(self) -> Switched:
+        """Restart and check the release, which is current now, then keep it or go back.
+
+        Raises:
+            Exception: Any fault that kept the restart or the checks from being run, once `current` is back.
+        """
+        workspace = self.held.workspace
+        failure: Exception | None = None
+        signum: int | None = None
+        try:
+            trial = try_current(
+                workspace, self.release_id, self.settings, previous=self.origin_id, event="promote"
+            )
+        except InterruptedByError as interrupt:
+            trial, signum = Trial(problem=f"{INTERRUPTED}: {interrupt.message}"), interrupt.signum
+        except KeyboardInterrupt:  # a library caller, without our signal handlers
+            trial, signum = Trial(problem=INTERRUPTED), 2
+        except Exception as error:  # noqa: BLE001 - whatever it is: a release that was not tried does not stay
+            trial, failure = Trial(problem=f"it could not be tried: {error}"), error
+        if trial.passed:
+            problem = self._keep()
+            if problem is None:
+                return Switched(
+                    outcome="promoted",
+                    release_id=self.release_id,
+                    origin_id=self.origin_id,
+                    current=self.release_id,
+                    trial=trial,
+                )
+            # No later command could know that it had passed, and recovery might take it back: so now.
+            trial = trial._replace(problem=f"the promotion could not be recorded: {problem}")
+        workspace.record_if_possible(
+            EventName.ROLLING_BACK,
+            release=self.origin_id,
+            reason=trial.problem or "",
+            facts={"from": self.release_id, "cause": trial.problem, "says_no": trial.says_no},
+        )
+        switched = self.go_back(trial, signum=signum)
+        if failure is not None:
+            raise failure
+        return switched
+
+    def _keep(self) -> str | None:
+        """Settle forward. Returns why the promotion could not be recorded; then nothing is settled."""
+        workspace = self.held.workspace
+        with workspace.runtime.signals.deferred():
+            facts = {"from": self.origin_id, **self.errand.to_facts()}
+            try:
+                workspace.record(
+                    EventName.PROMOTED, release=self.release_id, reason=self.errand.reason, facts=facts
+                )
+            except (OSError, VenvshipError) as error:
+                return str(error.strerror if isinstance(error, OSError) else error.message)
+            # The lineage as it will be, without reading the journal again: the release on top of the rest.
+            goal = self.history.rollback_target_after(
+                self.release_id, lambda release_id: not release_problem(workspace.layout, release_id)
+            )
+            links.set_previous(self.held, goal, self.back)
+            if self.errand.lockfile is not None:
+                put_in_place(self.held, self.release_id, self.errand.lockfile)
+            _keep_settings(workspace, self.settings)
+            links.sweep_strays(self.held)
+        return None
+
+    def go_back(self, trial: Trial, *, signum: int | None = None) -> Switched:
+        """Point `current` back to the origin, restart, check, and record the verdict.
+
+        Signals wait until this is done: half of a way back helps nobody. The caller has journalled
+        `rolling-back`. Recording is best effort, since a full disk must not keep a bad release live.
+
+        Args:
+            trial: The trial that the release did not pass.
+            signum: The signal that ended it, if one did.
+        """
+        workspace = self.held.workspace
+        with workspace.runtime.signals.deferred():
+            links.point_back(self.held, self.origin_id, self.back)
+            workspace.tell("rollback", f"{self.release_id} → {self.origin_id or 'nothing'}")
+            trial_back = self._try_origin()
+            facts: dict[str, Any] = {"from": self.release_id, "cause": trial.problem, "manual": False}
+            if trial.problem == TURNED_BACK:
+                facts["turned_back"] = True
+            verdict = State.BAD if trial_back.passed and trial.says_no else State.INCONCLUSIVE
+            facts["verdict"] = verdict.value
+            if trial_back.passed:
+                event, reason = EventName.ROLLED_BACK, trial.problem
+                facts["health_digest"] = health_digest(self.settings)
+            else:
+                event, reason = EventName.ROLLBACK_FAILED, trial_back.problem
+                facts["then"] = trial_back.problem
+            workspace.record_if_possible(event, release=self.origin_id, reason=reason or "", facts=facts)
+            links.sweep_strays(self.held)
+        return Switched(
+            outcome="rolled-back" if trial_back.passed else "rollback-failed",
+            release_id=self.release_id,
+            origin_id=self.origin_id,
+            current=self.origin_id,
+            trial=trial,
+            trial_back=trial_back,
+            verdict=verdict,
+            signal=signum,
+            log=str(workspace.layout.log(self.release_id) / f"{trial.log}.txt") if trial.log else "",
+        )
+
+    def _try_origin(self) -> Trial:
+        if self.origin_id is None:
+            return Trial()
+        return try_current(
+            self.held.workspace,
+            self.origin_id,
+            self.settings,
+            previous=self.release_id,
+            event="rollback",
+            heed_rollback=False,
+        )
 
 
-def go_back(
-    workspace: Workspace,
-    target: str,
-    origin: str | None,
-    *,
-    settings: Settings,
-    trial: Trial,
-    back: Path | None,
-    signum: int | None = None,
-) -> Switched:
-    """Point `current` back to where it was, restart, check, and record the verdict.
+def announce(held: SwitchHeld, release_id: str, origin_id: str | None, errand: Errand, *, tries: int) -> None:
+    """Journal that a promotion is about to be made, or tried for the `tries`-th time.
 
-    Signals wait until this is done: half of a way back helps nobody. The caller has journalled
-    `rolling-back`. The journal is best effort here, since a full disk must not keep a bad release live.
+    Raises:
+        StateError: The journal is damaged.
+        OSError: It could not be written.
     """
-    with workspace.runtime.signals.deferred():
-        links.point_back(workspace, origin, back)
-        workspace.tell("rollback", f"{target} → {origin or 'nothing'}")
-        said = (
-            try_current(workspace, origin, settings, previous=target, event="rollback", heed_rollback=False)
-            if origin is not None
-            else Trial(cause="")
-        )
-        facts: dict[str, Any] = {"from": target, "cause": trial.cause, "manual": False}
-        if trial.cause == TURNED_BACK:
-            facts["turned_back"] = True
-        if said.passed:
-            verdict = State.BAD if trial.says_no else State.INCONCLUSIVE
-            facts |= {"verdict": verdict.value, "health_digest": health_digest(settings)}
-            workspace.record_if_possible(
-                EventName.ROLLED_BACK, release=origin, reason=trial.cause, facts=facts
-            )
-            outcome = "rolled-back"
-        else:
-            verdict = State.INCONCLUSIVE
-            facts |= {"verdict": verdict.value, "then": said.cause}
-            workspace.record_if_possible(
-                EventName.ROLLBACK_FAILED, release=origin, reason=said.cause, facts=facts
-            )
-            outcome = "rollback-failed"
-        links.sweep_strays(workspace)
-    return Switched(
-        outcome=outcome,
-        current=origin,
-        origin=origin,
-        target=target,
-        trial=trial,
-        back=said,
-        verdict=verdict,
-        signal=signum,
-        log=str(workspace.layout.log(target) / f"{trial.log}.txt") if trial.log else "",
-    )
-
-
-def announce_retry(workspace: Workspace, intent: Intent) -> None:
-    """Journal that recovery tries an interrupted promotion once more, before it does."""
-    assert intent.target is not None
-    _announce(workspace, intent.target, intent.origin, errand_of(intent), tries=intent.tries + 1)
+    facts = {"from": origin_id, "tries": tries, **errand.to_facts()}
+    held.workspace.record(EventName.PROMOTING, release=release_id, facts=facts)
 
 
 def errand_of(intent: Intent) -> Errand:
-    """What an interrupted promotion was begun for."""
-    return Errand(via=intent.via, unattended=intent.unattended, lockfile=intent.lockfile)
+    """The purpose of an interrupted promotion."""
+    return Errand(
+        via=intent.via,
+        unattended=intent.unattended,
+        lockfile=intent.lockfile,
+        reason="recovered after an interruption",
+    )
 
 
-def keep_settings(workspace: Workspace, settings: Settings) -> None:
+def _keep_settings(workspace: Workspace, settings: Settings) -> None:
     """Keep the settings that promoted, for a rollback when `venvship.toml` is broken."""
     path, text = workspace.layout.kept_settings_file, settings_toml(settings).encode()
     try:
@@ -362,36 +418,3 @@ def keep_settings(workspace: Workspace, settings: Settings) -> None:
             files.write_file(path, text, mode=0o600)
     except OSError as error:
         workspace.warn("settings-not-kept", f"could not keep the settings in state/: {error.strerror}")
-
-
-def _announce(workspace: Workspace, target: str, origin: str | None, errand: Errand, *, tries: int) -> None:
-    facts = {"from": origin, "tries": tries, **errand.to_facts()}
-    workspace.record(EventName.PROMOTING, release=target, facts=facts)
-
-
-def _settle_forward(
-    workspace: Workspace,
-    history: History,
-    target: str,
-    origin: str | None,
-    *,
-    back: Path | None,
-    settings: Settings,
-    errand: Errand,
-    reason: str,
-) -> str:
-    """Keep the target. Returns why that could not be recorded; `""` if it was, and all is settled."""
-    with workspace.runtime.signals.deferred():
-        facts = {"from": origin, **errand.to_facts()}
-        try:
-            workspace.record(EventName.PROMOTED, release=target, reason=reason, facts=facts)
-        except (OSError, VenvshipError) as error:
-            return str(error.strerror if isinstance(error, OSError) else error.message)
-        # The lineage as it will be, without reading the journal again: the target on top of what was there.
-        goal = history.rollback_target_after(target, lambda name: not release_problem(workspace.layout, name))
-        links.set_previous(workspace, goal, back)
-        if errand.lockfile is not None:
-            put_in_place(workspace, target, errand.lockfile)
-        keep_settings(workspace, settings)
-        links.sweep_strays(workspace)
-    return ""

@@ -18,7 +18,9 @@ from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links, promotion
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.notify import notify
+from venvship.operations.switching.promotion import Promotion, Switched
 from venvship.operations.switching.trial import Trial, try_current
+from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
 from venvship.workspace.usable import interpreter_problem, release_problem
 from venvship.workspace.workspace import Workspace
 
@@ -50,7 +52,7 @@ class Recovered:
     outcome: str
     current: str | None
     debris: tuple[str, ...] = ()
-    switched: promotion.Switched | None = None
+    switched: Switched | None = None
 
     @property
     def summary(self) -> str:
@@ -61,6 +63,10 @@ class Recovered:
 def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
     """Settle an open intent and notice a switch by hand. Takes switch.mutex only if there is something to do.
 
+    Args:
+        workspace: The root.
+        boot: Run no hooks and no checks: an interrupted promotion is simply taken back.
+
     Raises:
         BusyError: A promotion or rollback is under way: then the intent is not an interrupted one.
         VenvshipError: The journal is damaged, or `current` is not ours.
@@ -68,18 +74,18 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
     history = workspace.history()
     if is_settled(workspace, history):
         return Recovered(outcome="clean", current=workspace.layout.current())
-    with workspace.holding("switch", "recover"):
+    with hold_switch(workspace, "recover") as held:
         history = workspace.history()
         if is_settled(workspace, history):
             return Recovered(outcome="clean", current=workspace.layout.current())
-        recovered = _settle(workspace, history, boot=boot)
-        _renew_previous(workspace)
-        links.sweep_strays(workspace)
+        recovered = _settle_intent(held, history, boot=boot)
+        _renew_previous(held)
+        links.sweep_strays(held)
         return recovered
 
 
 def recover_and_sweep(workspace: Workspace) -> Recovered:
-    """`recover_switch`, then `sweep_debris` unless somebody is building: what is being built is not debris.
+    """`recover_switch`, then `sweep_debris` unless a build is under way: a candidate is no debris then.
 
     For commands that do not hold build.mutex themselves.
 
@@ -89,8 +95,8 @@ def recover_and_sweep(workspace: Workspace) -> Recovered:
     """
     recovered = recover_switch(workspace)
     try:
-        with workspace.mutex("build").hold():
-            return replace(recovered, debris=sweep_debris(workspace))
+        with hold_build(workspace, None, wait=0) as held:
+            return replace(recovered, debris=sweep_debris(held))
     except BusyError:
         return recovered
 
@@ -145,39 +151,43 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
 
 
 def _goal(workspace: Workspace, history: History, current: str | None) -> str | None:
-    """What `previous` has to name."""
-    return history.rollback_target(current, lambda name: not release_problem(workspace.layout, name))
+    """The release that `previous` has to name."""
+    return history.rollback_target(
+        current, lambda release_id: not release_problem(workspace.layout, release_id)
+    )
 
 
-def _renew_previous(workspace: Workspace) -> None:
+def _renew_previous(held: SwitchHeld) -> None:
     """Make `previous` name what a rollback goes to: a crash may come between the outcome and the link."""
+    workspace = held.workspace
     goal = _goal(workspace, workspace.history(), workspace.layout.current())
-    links.set_previous(workspace, goal, links.find_armed(workspace, goal))
+    links.set_previous(held, goal, links.find_armed(workspace, goal))
 
 
-def _settle(workspace: Workspace, history: History, *, boot: bool) -> Recovered:
+def _settle_intent(held: SwitchHeld, history: History, *, boot: bool) -> Recovered:
+    workspace = held.workspace
     current = workspace.layout.current()
     intent = history.intent
     if intent is None:
         if history.lockfile_due is not None and current is not None and current == history.expected:
-            done = put_in_place(workspace, current, history.lockfile_due)
+            done = put_in_place(held, current, history.lockfile_due)
             return Recovered(outcome="promoted" if done else "clean", current=current)
         return _observe(workspace, history, current)
     if intent.kind == "promote":
         if current == intent.target:
-            return _finish_promotion(workspace, history, intent, boot=boot)
+            return _finish_promotion(held, history, intent, boot=boot)
         if current == intent.origin:
             workspace.record(
                 EventName.ABANDONED, release=intent.target, reason="interrupted before the switch"
             )
             return Recovered(outcome="abandoned", current=current)
     elif current in {intent.origin, intent.target}:
-        return _finish_rollback(workspace, intent, boot=boot)
+        return _finish_rollback(held, history, intent, boot=boot)
     return _observe(workspace, history, current)
 
 
 def _observe(workspace: Workspace, history: History, current: str | None) -> Recovered:
-    """Note that `current` is not what the journal says: somebody switched by hand, or could not record."""
+    """Journal that `current` is not what the journal says: a person switched it, or nothing was recorded."""
     if current == history.expected and history.intent is None:
         return Recovered(outcome="clean", current=current)
     workspace.record(
@@ -194,73 +204,58 @@ def _observe(workspace: Workspace, history: History, current: str | None) -> Rec
     return Recovered(outcome="observed", current=current)
 
 
-def _finish_promotion(workspace: Workspace, history: History, intent: Intent, *, boot: bool) -> Recovered:
+def _finish_promotion(held: SwitchHeld, history: History, intent: Intent, *, boot: bool) -> Recovered:
+    workspace = held.workspace
     assert intent.target is not None
-    target, origin = intent.target, intent.origin
-    back = links.find_armed(workspace, origin)
     if boot or intent.tries >= promotion.MAX_TRIES:
         cause = BOOT_CAUSE if boot else f"interrupted {intent.tries} times"
-        trial = Trial(cause=cause)
-        workspace.record_if_possible(
-            EventName.ROLLING_BACK, release=origin, reason=cause, facts={"from": target, "cause": cause}
-        )
+        facts = {"from": intent.target, "cause": cause}
+        workspace.record_if_possible(EventName.ROLLING_BACK, release=intent.origin, reason=cause, facts=facts)
         settings = _without_health(workspace) if boot else workspace.settings_or_kept()
-        switched = promotion.go_back(workspace, target, origin, settings=settings, trial=trial, back=back)
-        return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
-    promotion.announce_retry(workspace, intent)
-    switched = promotion.try_and_settle(
-        workspace,
-        history,
-        target,
-        origin,
-        settings=workspace.settings_or_kept(),
-        back=back,
-        errand=promotion.errand_of(intent),
-        reason="recovered after an interruption",
-    )
-    return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
+        resumed = Promotion.resume(held, history, intent, settings=settings)
+        return _recovered(resumed.go_back(Trial(problem=cause)))
+    errand = promotion.errand_of(intent)
+    promotion.announce(held, intent.target, intent.origin, errand, tries=intent.tries + 1)
+    resumed = Promotion.resume(held, history, intent, settings=workspace.settings_or_kept())
+    return _recovered(resumed.try_and_settle())
 
 
-def _finish_rollback(workspace: Workspace, intent: Intent, *, boot: bool) -> Recovered:
-    """Go on with a way back that was journalled: the link first, then what the service says of it."""
-    # Where it goes back to nothing, nobody would be asked anyway, and the verdict is held against these.
+def _finish_rollback(held: SwitchHeld, history: History, intent: Intent, *, boot: bool) -> Recovered:
+    """Complete a rollback that was journalled: the link first, then the trial of the release it goes to."""
+    workspace = held.workspace
+    # A rollback to nothing asks no service in any case, and the verdict refers to these settings.
     unasked = boot and intent.target is not None
     settings = _without_health(workspace) if unasked else workspace.settings_or_kept()
     if intent.manual:
-        return _finish_manual_rollback(workspace, intent, settings)
-    assert intent.origin is not None
-    switched = promotion.go_back(
-        workspace,
-        intent.origin,
-        intent.target,
-        settings=settings,
-        # Bad needs a trial that said no, which the journal knows from before the crash, and an old release
-        # that said yes again, which at boot nobody asks.
-        trial=Trial(cause=intent.cause or "interrupted", says_no=intent.says_no and not unasked),
-        back=links.find_armed(workspace, intent.target),
-    )
+        return _finish_manual_rollback(held, intent, settings)
+    resumed = Promotion.resume(held, history, intent, settings=settings)
+    # Bad needs a trial that failed, which the journal knows from before the crash, and an old release that
+    # passes again, which at boot is not asked.
+    trial = Trial(problem=intent.cause or promotion.INTERRUPTED, says_no=intent.says_no and not unasked)
+    return _recovered(resumed.go_back(trial))
+
+
+def _recovered(switched: Switched) -> Recovered:
     return Recovered(outcome=switched.outcome, current=switched.current, switched=switched)
 
 
-def _finish_manual_rollback(workspace: Workspace, intent: Intent, settings: Settings) -> Recovered:
-    target = intent.target
-    assert target is not None
-    links.point_back(workspace, target, links.find_armed(workspace, target))
-    trial = try_current(workspace, target, settings, previous=intent.origin, event="rollback")
+def _finish_manual_rollback(held: SwitchHeld, intent: Intent, settings: Settings) -> Recovered:
+    workspace, release_id = held.workspace, intent.target
+    assert release_id is not None
+    links.point_back(held, release_id, links.find_armed(workspace, release_id))
+    trial = try_current(workspace, release_id, settings, previous=intent.origin, event="rollback")
     event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
     facts: dict[str, str | bool | None] = {"from": intent.origin, "manual": True}
     if intent.tried is not None:
         facts["verdict"] = State.INCONCLUSIVE.value
-    workspace.record(event, release=target, reason="recovered after an interruption", facts=facts)
-    if trial.passed:
-        return Recovered(outcome="promoted", current=target)
-    return Recovered(outcome="rollback-failed", current=target)
+    workspace.record(event, release=release_id, reason="recovered after an interruption", facts=facts)
+    return Recovered(outcome="promoted" if trial.passed else "rollback-failed", current=release_id)
 
 
 def _without_health(workspace: Workspace) -> Settings:
-    """The settings without hooks and checks: what `--boot` works with, before any service runs.
+    """The settings without hooks and checks, for `--boot`, which runs before any service.
 
-    So it does not matter if they cannot be read: a warning says so.
+    Settings that cannot be read do no harm then: a warning reports them.
     """
     try:
         settings = workspace.settings_or_kept()

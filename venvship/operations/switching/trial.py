@@ -21,7 +21,7 @@ class Trial(NamedTuple):
     """What the restart hook and the live checks said of the release that is current.
 
     Attributes:
-        cause: Why it did not pass; `""` if it did.
+        problem: Why it did not pass; `None` if it did.
         log: The name of the log that tells more: the hook's or the check's; `""` for none.
         says_no: Whether the release itself was found wanting: its hook or a check failed, and nothing else,
             such as a signal, ended the trial.
@@ -29,7 +29,7 @@ class Trial(NamedTuple):
         checks: The live checks' results.
     """
 
-    cause: str
+    problem: str | None = None
     log: str = ""
     says_no: bool = False
     hook: HookResult | None = None
@@ -38,7 +38,7 @@ class Trial(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether it passed."""
-        return not self.cause
+        return self.problem is None
 
 
 def load_modules(settings: Settings) -> None:
@@ -76,7 +76,7 @@ def try_current(
     """
     live = [check for check in settings.checks if check.when == "live"]
     if settings.hooks.restart is None and not live:
-        return Trial(cause="")  # see `load_modules`
+        return Trial()  # see `load_modules`
     from venvship.health.checks import TurnBack
     from venvship.health.hooks import run_hook
 
@@ -88,23 +88,23 @@ def try_current(
                 hook = run_hook("restart", settings.hooks.restart, context, timeout=settings.hooks.timeout)
             workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
             if not hook.ok:
-                cause = f"the restart hook failed: {hook.output}"
-                return Trial(cause=cause, log="restart", says_no=True, hook=hook)
+                problem = f"the restart hook failed: {hook.output}"
+                return Trial(problem=problem, log="restart", says_no=True, hook=hook)
         results = _live_checks(workspace, live, context, heed_rollback=heed_rollback)
     except TurnBack:
-        return Trial(cause=TURNED_BACK, hook=hook)
+        return Trial(problem=TURNED_BACK, hook=hook)
     except ProgramNotFoundError as error:
-        return Trial(cause=error.message, hook=hook)
+        return Trial(problem=error.message, hook=hook)
     failed = failed_required(results)
     if failed is not None:
-        cause = f"check {failed.name!r} failed: {failed.output}"
-        return Trial(cause=cause, log=failed.name, says_no=True, hook=hook, checks=results)
+        problem = f"check {failed.name!r} failed: {failed.output}"
+        return Trial(problem=problem, log=failed.name, says_no=True, hook=hook, checks=results)
     for result in results:
         if result.outcome == "failed":
             workspace.warn(
                 "check-failed", f"check {result.name!r} failed, which is not required: {result.output}"
             )
-    return Trial(cause="", hook=hook, checks=results)
+    return Trial(hook=hook, checks=results)
 
 
 def _live_checks(
