@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.index import LocalIndex
+from tests.support.releases import request_for
 from tests.support.wheels import Distribution, lockfile_text
 from venvship.building.fetching.fetch import fetch
-from venvship.building.fetching.fetch_session import Fetched
+from venvship.building.fetching.fetch_session import Session
 from venvship.errors import VenvshipError
+from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import read_lockfile
+from venvship.model.settings import BuildSettings
+from venvship.model.wheel import WheelFile
 from venvship.system.signals import Signals
 
 SECRET = "s3cr3t-pa55word"
@@ -37,31 +41,28 @@ class Fetcher:
         *,
         sdists: Collection[str] = (),
         timeout: float = 60,
-        jobs: int = 4,
         signals: Signals | None = None,
         environ: Mapping[str, str] | None = None,
-    ) -> list[Fetched]:
+    ) -> list[WheelFile]:
         folder = self.root / f"run{len(self.runs)}"
         folder.mkdir()
         self.runs.append(folder)
-        (folder / "requirements.txt").write_text(text)
-        lockfile = read_lockfile(
-            [str(folder / "requirements.txt")], read=lambda path: Path(path).read_bytes(), sdists=sdists
-        )
+        path = (self.cwd or folder) / "requirements.txt"
+        path.write_text(text)
+        lockfile = read_lockfile([str(path)], read=lambda name: Path(name).read_bytes(), sdists=sdists)
         (folder / "scratch").mkdir()
-        return fetch(
-            lockfile.requirements,
-            options=lockfile.options,
-            interpreter=self.interpreter,
-            sdists=sdists,
+        environment = Environment(lockfile, lockfile.requirements, self.interpreter, digest="", inputs="")
+        build = BuildSettings(sdists=tuple(sdists), timeout=timeout)
+        session = Session.begin(
+            replace(request_for(folder, []), environment=environment, build=build),
             directory=str(folder / "scratch"),
-            cwd=str(self.cwd or folder),
             environ={**self.environ, **(environ or {})},
-            timeout=timeout,
-            jobs=jobs,
             log=str(folder / "fetch.txt"),
             signals=signals or Signals(),
         )
+        fetched = fetch(lockfile.requirements, session)
+        assert list(fetched) == [requirement.name for requirement in lockfile.requirements]
+        return list(fetched.values())
 
     @property
     def log(self) -> Path:
@@ -72,7 +73,7 @@ def pins(*distributions: Distribution, options: Iterable[str] = ()) -> str:
     return lockfile_text(*distributions, options=options)
 
 
-def names(fetched: Iterable[Fetched]) -> list[str]:
+def names(fetched: Iterable[WheelFile]) -> list[str]:
     return [os.path.basename(one.path) for one in fetched]
 
 

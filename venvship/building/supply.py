@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from venvship.building.room import require_room
 from venvship.building.store.compile import compile_wheels
-from venvship.building.store.intake import Incoming, importing
+from venvship.building.store.intake import importing
 from venvship.building.store.store import Store, selection_key
 from venvship.model.lockfiles.requirement import may_build
 from venvship.model.progress import Advance, unmeasured
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.model.wheel import StoredFile, StoredWheel, WheelFile
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directory, remove_name
 from venvship.system.signals import Signals
 
 if TYPE_CHECKING:
-    from venvship.building.fetching.fetch_session import Fetched
     from venvship.building.request import BuildRequest
-
-FETCH_JOBS: Final = 4
-"""How many pips download at once."""
 
 
 class Total(NamedTuple):
@@ -81,7 +77,7 @@ class Supply:
         self._signals = signals
         self._keys = _keys(request)
         self._chosen = {name: store.selection(key) for name, key in self._keys.items()}
-        self._left: list[Fetched] = []
+        self._left: dict[str, WheelFile] = {}
 
     def fetch(self, log_dir: str, advance: Advance = unmeasured) -> Total:
         """Fetch what the store lacks. While something is on its way, what has come is imported and compiled.
@@ -99,34 +95,28 @@ class Supply:
             return Total()
         # Late: a release of which the store has everything fetches nothing.
         from venvship.building.fetching.fetch import fetch
+        from venvship.building.fetching.fetch_session import Session
 
         taken = 0
 
-        def take_and_compile(some: Sequence[Fetched]) -> None:
+        def take_and_compile(some: Mapping[str, WheelFile]) -> None:
             nonlocal taken
-            taken += _size(some)
+            taken += _size(some.values())
             self._take(some)
-            self.compile([self._store.wheel(one.sha256) for one in some])
+            self.compile([self._store.wheel(file.sha256) for file in some.values()])
 
         with build_faults("make a directory for downloads", self._downloads):
             make_directory(self._downloads, 0o700)
-        fetched = fetch(
-            missing,
-            options=self._request.environment.lockfile.options,
-            interpreter=self._request.environment.interpreter,
-            sdists=self._request.build.sdists,
+        session = Session.begin(
+            self._request,
             directory=self._downloads,
-            cwd=os.path.dirname(self._request.environment.lockfile.path),
             environ=self._environ,
-            timeout=self._request.build.timeout,
-            jobs=FETCH_JOBS,
             log=os.path.join(log_dir, "fetch.txt"),
             signals=self._signals,
-            advance=advance,
-            arrived=take_and_compile,
         )
-        self._left = [one for one in fetched if self._chosen[one.requirement.name] is None]
-        return Total(len(fetched), taken + _size(self._left))
+        fetched = fetch(missing, session, advance=advance, arrived=take_and_compile)
+        self._left = {name: file for name, file in fetched.items() if self._chosen[name] is None}
+        return Total(len(fetched), taken + _size(self._left.values()))
 
     def take_what_is_left(self, advance: Advance = unmeasured) -> None:
         """Import what was fetched, as far as that was not done meanwhile.
@@ -166,28 +156,34 @@ class Supply:
             advance=advance,
         )
 
-    def _take(self, some: Sequence[Fetched], advance: Advance = unmeasured) -> None:
+    def _take(self, some: Mapping[str, WheelFile], advance: Advance = unmeasured) -> None:
         known = [self._store.wheel(sha256) for sha256 in self._chosen.values() if sha256 is not None]
-        new = [one.path for one in some if not self._store.has(one.sha256)]
+        new = [file.path for file in some.values() if not self._store.has(file.sha256)]
         require_room(self._request, self._store, known, new)
+        versions = {r.name: r.version for r in self._request.environment.selected}
+        bad_record = self._request.build.bad_record
         with importing(self._store, self._signals.raise_if_received) as batch:
-            batch.add([self._incoming(one) for one in some], advance)
-            for one in some:
-                batch.select(self._keys[one.requirement.name], one.sha256, _selection_facts(one))
-            self._remove_downloads(some)
-        self._chosen.update((one.requirement.name, one.sha256) for one in some)
+            batch.add(
+                [file._replace(check_record=name not in bad_record) for name, file in some.items()], advance
+            )
+            for name, file in some.items():
+                facts = {
+                    "name": name,
+                    "version": versions[name],
+                    "wheel": os.path.basename(file.path),
+                    "source_sha256": file.source_sha256,
+                }
+                batch.select(self._keys[name], file.sha256, facts)
+            self._remove_downloads(some.values())
+        self._chosen |= {name: file.sha256 for name, file in some.items()}
 
-    def _incoming(self, one: Fetched) -> Incoming:
-        check = one.requirement.name not in self._request.build.bad_record
-        return Incoming(one.path, one.sha256, check_record=check)
-
-    def _remove_downloads(self, some: Sequence[Fetched]) -> None:
-        # A wheel that the lockfile names by its path is not ours.
+    def _remove_downloads(self, some: Iterable[WheelFile]) -> None:
+        # A wheel that the lockfile names by its path is the user's.
         ours = os.path.join(self._downloads, "")
-        with build_faults("remove what was imported", self._downloads):
-            for one in some:
-                if one.path.startswith(ours):
-                    remove_name(one.path)
+        with build_faults("remove downloads that were imported", self._downloads):
+            for file in some:
+                if file.path.startswith(ours):
+                    remove_name(file.path)
 
 
 def _keys(request: BuildRequest) -> dict[str, str]:
@@ -200,15 +196,7 @@ def _keys(request: BuildRequest) -> dict[str, str]:
     }
 
 
-def _size(fetched: Sequence[Fetched]) -> int:
-    with build_faults("look at what was fetched", os.path.dirname(fetched[0].path) if fetched else ""):
-        return sum(os.path.getsize(one.path) for one in fetched)
-
-
-def _selection_facts(one: Fetched) -> dict[str, object]:
-    return {
-        "name": one.requirement.name,
-        "version": one.requirement.version,
-        "wheel": os.path.basename(one.path),
-        "source_sha256": one.source_sha256,
-    }
+def _size(fetched: Collection[WheelFile]) -> int:
+    folder = os.path.dirname(next(iter(fetched)).path) if fetched else ""
+    with build_faults("look at what was fetched", folder):
+        return sum(os.path.getsize(file.path) for file in fetched)

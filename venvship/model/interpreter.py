@@ -34,6 +34,11 @@ class Interpreter(NamedTuple):
         """The `X.Y` of its version."""
         return ".".join(self.version.split(".")[:2])
 
+    @property
+    def label(self) -> str:
+        """The interpreter in a message, as in `CPython 3.11.7 on linux-x86_64`."""
+        return f"CPython {self.version} on {self.platform}"
+
     def identity(self) -> dict[str, str]:
         """The part that decides whether files built for one interpreter serve another.
 

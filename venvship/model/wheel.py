@@ -1,4 +1,4 @@
-"""What the store knows of one unpacked wheel."""
+"""A wheel: the file on its way into the store, and what the store knows of it once it is unpacked."""
 
 from __future__ import annotations
 
@@ -22,6 +22,23 @@ class StoredFile(NamedTuple):
     size: int
     sha256: str
     executable: bool = False
+
+
+class WheelFile(NamedTuple):
+    """A wheel on its way into the store.
+
+    Attributes:
+        path: Of the file, absolute.
+        sha256: The hash that was found to be allowed, hexadecimal; checked again when it is unpacked.
+        source_sha256: Of the source distribution that it was built from: then the lockfile allows that hash.
+            `None`: it came as a wheel.
+        check_record: Whether its RECORD must be right; not for the names in `[build] bad_record`.
+    """
+
+    path: str
+    sha256: str
+    source_sha256: str | None = None
+    check_record: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

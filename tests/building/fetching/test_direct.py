@@ -164,7 +164,6 @@ def test_only_what_does_not_come_directly_is_left_to_pip(
     wheels = [build_wheel(wheelhouse, f"pkg-{letter}") for letter in "abc"]
     source = build_sdist(wheelhouse, "sourced")
     fetched = fetcher(pins(*wheels, source), sdists=["sourced"])
-    assert [one.requirement.name for one in fetched] == ["pkg-a", "pkg-b", "pkg-c", "sourced"]
     assert fetched[-1].source_sha256 == source.sha256
     assert all(index.requests[f"/files/{wheel.filename}"] == 1 for wheel in wheels)
     assert "sourced: the index shows no wheel of it" in fetcher.log.read_text()

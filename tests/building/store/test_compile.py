@@ -19,11 +19,11 @@ from tests.support.wheels import build_wheel
 from venvship.building.interpreter import probe
 from venvship.building.store.cleaning import sweep
 from venvship.building.store.compile import bytecode_tag, compile_wheels
-from venvship.building.store.intake import Incoming, importing, prepare
+from venvship.building.store.intake import importing, prepare
 from venvship.building.store.store import Store
 from venvship.errors import BuildError, DiskFullError, InterpreterError, InterruptedByError, VenvshipError
 from venvship.model.interpreter import Interpreter
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.model.wheel import StoredFile, StoredWheel, WheelFile
 from venvship.system.signals import Signals
 
 SOURCES: dict[str, str | bytes] = {
@@ -90,7 +90,7 @@ def new_store(path: Path) -> Store:
 def stored(store: Store, folder: Path, **wheels: dict[str, str | bytes]) -> list[StoredWheel]:
     built = [build_wheel(folder, name, files=contents) for name, contents in wheels.items()]
     with importing(store) as batch:
-        return batch.add([Incoming(os.fspath(one.path), one.sha256) for one in built])
+        return batch.add([WheelFile(os.fspath(one.path), one.sha256) for one in built])
 
 
 def compiled(

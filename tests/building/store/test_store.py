@@ -21,7 +21,7 @@ import pytest
 from tests.support.wheels import EPOCH, Distribution, build_wheel
 from venvship.building.store.archive import MAX_UNPACKED, unpacked_limit
 from venvship.building.store.cleaning import sweep
-from venvship.building.store.intake import Incoming, adding_bytecode, importing, prepare
+from venvship.building.store.intake import adding_bytecode, importing, prepare
 from venvship.building.store.store import Store, selection_key
 from venvship.errors import (
     BuildError,
@@ -33,7 +33,7 @@ from venvship.errors import (
 )
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import Requirement
-from venvship.model.wheel import StoredWheel
+from venvship.model.wheel import StoredWheel, WheelFile
 
 INTERPRETER = Interpreter(
     path="/usr/bin/python3.11",
@@ -56,7 +56,7 @@ def store(tmp_path: Path) -> Store:
 
 def imported(store: Store, wheel: Distribution, *, check_record: bool = True) -> StoredWheel:
     with importing(store) as batch:
-        return batch.add([Incoming(os.fspath(wheel.path), wheel.sha256, check_record)])[0]
+        return batch.add([WheelFile(os.fspath(wheel.path), wheel.sha256, check_record=check_record)])[0]
 
 
 def record_selection(store: Store, key: str, sha256: str) -> None:
@@ -193,7 +193,7 @@ def test_a_batch_appears_when_it_ends(store: Store, tmp_path: Path) -> None:
     key = "ab" * 32
     with importing(store) as batch:
         for wheel in [*wheels, wheels[0]]:
-            batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
+            batch.add([WheelFile(os.fspath(wheel.path), wheel.sha256)])
         batch.select(key, wheels[0].sha256, {"name": "one"})
         assert not any(store.has(wheel.sha256) for wheel in wheels)
         assert store.selection(key) is None
@@ -206,7 +206,7 @@ def test_a_batch_appears_when_it_ends(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize("copies", [0, 2])
 def test_the_store_is_the_same_however_many_processes_unpack(tmp_path: Path, copies: int) -> None:
     wheels = [build_wheel(tmp_path, f"some{n}", files={f"m{n}.py": "x" * n * 1000}) for n in range(9)]
-    incoming = [Incoming(os.fspath(wheel.path), wheel.sha256) for wheel in wheels]
+    incoming = [WheelFile(os.fspath(wheel.path), wheel.sha256) for wheel in wheels]
     here, there = (Store(os.fspath(tmp_path / name)) for name in ("here", "there"))
     begun: list[int] = []
     for store in (here, there):
@@ -223,8 +223,8 @@ def test_the_store_is_the_same_however_many_processes_unpack(tmp_path: Path, cop
 @pytest.mark.parametrize("copies", [0, 2])
 def test_one_bad_wheel_of_many_is_named_and_none_gets_in(store: Store, tmp_path: Path, copies: int) -> None:
     wheels = [build_wheel(tmp_path, f"some{n}") for n in range(5)]
-    incoming = [Incoming(os.fspath(wheel.path), wheel.sha256) for wheel in wheels]
-    incoming[3] = Incoming(os.fspath(wheels[3].path), wheels[4].sha256)
+    incoming = [WheelFile(os.fspath(wheel.path), wheel.sha256) for wheel in wheels]
+    incoming[3] = WheelFile(os.fspath(wheels[3].path), wheels[4].sha256)
     before = names(Path(store.path))
     with pytest.raises(HashMismatchError, match="some3"), importing(store, copies=copies) as batch:
         batch.add(incoming[:4])
@@ -235,7 +235,7 @@ def test_a_batch_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> None
     good = build_wheel(tmp_path, "good")
     before = names(Path(store.path))
     with pytest.raises(KeyboardInterrupt), importing(store) as batch:  # noqa: PT012
-        batch.add([Incoming(os.fspath(good.path), good.sha256)])
+        batch.add([WheelFile(os.fspath(good.path), good.sha256)])
         raise KeyboardInterrupt
     assert names(Path(store.path)) == before
 
@@ -246,14 +246,14 @@ def test_an_import_can_be_interrupted_between_files(store: Store, tmp_path: Path
 
     wheel = build_wheel(tmp_path, "some")
     with pytest.raises(KeyboardInterrupt), importing(store, between) as batch:
-        batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
+        batch.add([WheelFile(os.fspath(wheel.path), wheel.sha256)])
     assert os.listdir(os.path.join(store.path, "wheels")) == []
 
 
 def test_of_two_imports_at_once_the_second_drops_its_own_copy(store: Store, tmp_path: Path) -> None:
     wheel = build_wheel(tmp_path, "some")
     with importing(store) as slow:
-        slow.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
+        slow.add([WheelFile(os.fspath(wheel.path), wheel.sha256)])
         imported(store, wheel)
         inode = os.stat(store.wheel_path(wheel.sha256)).st_ino
 
@@ -266,7 +266,7 @@ def test_the_second_of_two_imports_at_once_notices_that_the_first_is_damaged(
 ) -> None:
     wheel = build_wheel(tmp_path, "some")
     with pytest.raises(StoreDamagedError), importing(store) as batch:  # noqa: PT012
-        batch.add([Incoming(os.fspath(wheel.path), wheel.sha256)])
+        batch.add([WheelFile(os.fspath(wheel.path), wheel.sha256)])
         Path(store.wheel_path(wheel.sha256)).mkdir()
         Path(store.wheel_path(wheel.sha256), "wheel.json").write_text("{")
     assert os.listdir(os.path.join(store.path, "wheels")) == [wheel.sha256]
@@ -274,8 +274,9 @@ def test_the_second_of_two_imports_at_once_notices_that_the_first_is_damaged(
 
 KILLED = """
 import os, signal, sys
-from venvship.building.store.intake import Incoming, importing
+from venvship.building.store.intake import importing
 from venvship.building.store.store import Store
+from venvship.model.wheel import WheelFile
 store = Store(sys.argv[1])
 count = [0]
 def between():
@@ -283,7 +284,7 @@ def between():
     if count[0] == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 with importing(store, between) as batch:
-    batch.add([Incoming(sys.argv[2], sys.argv[3])])
+    batch.add([WheelFile(sys.argv[2], sys.argv[3])])
 """
 
 
@@ -329,7 +330,7 @@ def test_a_file_with_another_hash_is_not_opened(store: Store, tmp_path: Path) ->
     path = tmp_path / "some-1.0-py3-none-any.whl"
     path.write_bytes(b"not a wheel")
     with pytest.raises(HashMismatchError, match="expected 0000"), importing(store) as batch:
-        batch.add([Incoming(os.fspath(path), "0" * 64)])
+        batch.add([WheelFile(os.fspath(path), "0" * 64)])
     assert os.listdir(os.path.join(store.path, "wheels")) == []
 
 

@@ -1,8 +1,7 @@
-"""The fast way to a wheel: past pip, which asks and downloads one after the other and takes long to start.
+"""Direct downloads, past pip, which asks and downloads one file after the other and takes long to start.
 
-It is taken where one index is all that pip would know of. Where it leads nowhere, nothing is lost but a
-little time: pip does the rest, and says what there is to say. `downloader.py`
-is the other half.
+They are tried where pip would know of one index only. A file that does not come costs a little time: pip
+fetches it, and reports why it cannot be had. `downloader.py` is the process that downloads.
 """
 
 from __future__ import annotations
@@ -11,142 +10,162 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
 from venvship._version import __version__
+from venvship.building.fetching.fetch_session import Session, check_wheel
 from venvship.building.fetching.pip_settings import Index, NotPlainError, expanded, plain_index, refusal
-from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.wheel import WheelFile
+from venvship.system.files import make_directory
 from venvship.system.process import run
-from venvship.system.signals import Signals
 
 if TYPE_CHECKING:
     from venvship.building.fetching.downloader import Report, Task, Wanted
+
+WORTH_TAKING: Final = 16 << 20
+"""Bytes of wheels below which more of them are waited for: taking some costs two syncs of the file system."""
 
 _DOWNLOADER: Final = os.path.join(os.path.dirname(__file__), "downloader.py")
 _OUTPUT_BYTES: Final = 16 << 20
 
 
-class Arrived(NamedTuple):
-    """A wheel that was downloaded: its path, and its SHA-256, which is one of those that are allowed."""
-
-    path: str
-    sha256: str
-
-
-class Direct(NamedTuple):
-    """What did not come by the fast way.
-
-    Attributes:
-        problems: Why not, a line each. A URL may have a password in it.
-        timed_out: Whether it took too long, and was ended.
-    """
-
-    problems: Sequence[str]
-    timed_out: bool = False
-
-
-def download_directly(
+def fetch_directly(
     requirements: Sequence[Requirement],
+    session: Session,
     *,
-    options: Sequence[str],
-    interpreter: Interpreter,
-    folder: str,
-    cwd: str,
-    env: Mapping[str, str],
-    timeout: float,
-    signals: Signals,
-    arrived: Callable[[Mapping[str, Arrived]], None],
-) -> Direct:
-    """Download what can be had without pip.
+    came: Callable[[int], None],
+    arrived: Callable[[Mapping[str, WheelFile]], None],
+) -> dict[str, WheelFile]:
+    """Fetch the wheels that can be had without pip.
+
+    Crash: `direct` in the session's directory holds downloads, in part or whole.
 
     Args:
-        requirements: What to download; no name twice, no local paths.
-        options: Option lines of the lockfile.
-        interpreter: For which interpreter.
-        folder: An existing, empty directory.
-        cwd: Where relative paths of pip's settings begin.
-        env: The environment that pip would have.
-        timeout: Seconds for all of it.
-        signals: A signal ends it.
-        arrived: Gets those that have come since the last call, by the requirement's name, while the others
-            are still on their way. What it raises ends that, and passes through.
+        requirements: The requirements to fetch; no name twice, no local paths.
+        session: The fetch that this is a part of.
+        came: Told how many have come.
+        arrived: As for `fetch`.
+
+    Returns:
+        The wheels that came, by the name of the requirement.
 
     Raises:
+        NoCompatibleWheelError: A wheel by URL does not run on the interpreter.
+        InvalidWheelError: A wheel is another one, by its file name.
+        FetchTimeoutError: The time was over. Nothing is left running.
         InterruptedByError: A signal came. Nothing is left running.
-        OSError: It could not be started.
-
-    Crash: leaves downloads in `folder`, in part or whole.
+        OSError: The downloader could not be started.
     """
+    if not requirements:
+        return {}
+    folder = os.path.join(session.directory, "direct")
+    make_directory(folder, 0o700)
     # `pip --python` runs in the interpreter's own prefix, and reads its pip.conf.
-    prefixes = (os.path.dirname(os.path.dirname(interpreter.path)),)
+    prefixes = (os.path.dirname(os.path.dirname(session.interpreter.path)),)
     try:
-        index = plain_index(options, env, prefixes, cwd)
+        index = plain_index(session.options, session.environ, prefixes, session.cwd)
     except NotPlainError as error:
-        return Direct([str(error)])
-    wanted, problems = _wanted(requirements, index, env)
-    if not wanted:
-        return Direct(problems)
-    task: Task = {
+        _leave_to_pip([str(error)], session)
+        return {}
+    wanted, problems = _wanted(requirements, index, session)
+    arrivals = _Arrivals(requirements, session, came, arrived)
+    timed_out = bool(wanted) and _download(_task(wanted, folder, index, session), arrivals)
+    _leave_to_pip([*problems, *arrivals.problems], session)
+    if timed_out:
+        raise session.too_slow([r for r in requirements if r.name not in arrivals.fetched])
+    return arrivals.fetched
+
+
+class _Arrivals:
+    """The reports of the downloader, as they come.
+
+    Attributes:
+        requirements: Those that are asked for, by name.
+        session: The fetch that they are a part of.
+        fetched: The wheels that came, by the name of the requirement.
+        problems: Why others did not, a line each. A URL in it may have a password.
+    """
+
+    def __init__(
+        self,
+        requirements: Sequence[Requirement],
+        session: Session,
+        came: Callable[[int], None],
+        arrived: Callable[[Mapping[str, WheelFile]], None],
+    ) -> None:
+        self.fetched: dict[str, WheelFile] = {}
+        self.problems: list[str] = []
+        self.requirements = {requirement.name: requirement for requirement in requirements}
+        self.session = session
+        self._came = came
+        self._arrived = arrived
+        self._waiting: dict[str, WheelFile] = {}
+        self._rest = b""
+
+    def listen(self, data: bytes) -> None:
+        """Take the next bytes of the downloader's output."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+        self._came(len(self.fetched))
+        if len(self.fetched) < len(self.requirements) and _size(self._waiting.values()) >= WORTH_TAKING:
+            some, self._waiting = self._waiting, {}
+            self._arrived(some)
+
+    def _take(self, report: Report) -> None:
+        name, path, sha256 = report["name"], report["path"], report["sha256"]
+        if path is None or sha256 is None:
+            self.problems.append(f"{name}: {report['problem']}")
+            return
+        check_wheel(path, self.requirements[name], self.session)
+        self.fetched[name] = self._waiting[name] = WheelFile(path, sha256)
+
+
+def _download(task: Task, arrivals: _Arrivals) -> bool:
+    """Run the downloader to its end; returns whether it took too long."""
+    session = arrivals.session
+    result = run(
+        # -P: no module from beside the script, or from the current directory.
+        [sys.executable, "-P", _DOWNLOADER],
+        env=session.environ,
+        cwd=session.cwd,
+        timeout=session.time_left(list(arrivals.requirements.values())),
+        signals=session.signals,
+        stdin=json.dumps(task).encode(),
+        output_cap=_OUTPUT_BYTES,
+        separate_stderr=True,
+        listener=arrivals.listen,
+    )
+    if result.output:
+        arrivals.problems.append(result.output.decode(errors="replace").strip())
+    return result.timed_out
+
+
+def _task(wanted: list[Wanted], folder: str, index: Index, session: Session) -> Task:
+    certificates = index.certificates and os.path.join(session.cwd, os.path.expanduser(index.certificates))
+    return {
         "folder": folder,
         # As pip compares it: 3.13.0rc1, and 3.13.0+ of a checkout, count as 3.13.0.
-        "python": Version(interpreter.version.rstrip("+")).base_version,
-        "tags": list(interpreter.tags),
-        "certificates": index.certificates and os.path.join(cwd, os.path.expanduser(index.certificates)),
+        "python": Version(session.interpreter.version.rstrip("+")).base_version,
+        "tags": list(session.interpreter.tags),
+        "certificates": certificates,
         "timeout": index.timeout,
         "user_agent": f"venvship/{__version__}",
         "wanted": wanted,
     }
-    reports: dict[str, Report] = {}
-    rest = b""
-
-    def listen(data: bytes) -> None:
-        nonlocal rest
-        *lines, rest = (rest + data).split(b"\n")
-        new: list[Report] = [json.loads(line) for line in lines]
-        reports.update((report["name"], report) for report in new)
-        arrived(_arrived(new))
-
-    result = run(
-        # -P: no module from beside the script, or from where we happen to stand.
-        [sys.executable, "-P", _DOWNLOADER],
-        env=env,
-        cwd=cwd,
-        timeout=timeout,
-        signals=signals,
-        stdin=json.dumps(task).encode(),
-        output_cap=_OUTPUT_BYTES,
-        separate_stderr=True,
-        listener=listen,
-    )
-    for one in wanted:
-        if (said := reports.get(one["name"])) is None:
-            problems.append(f"{one['name']}: not downloaded")
-        elif said["problem"] is not None:
-            problems.append(f"{one['name']}: {said['problem']}")
-    if result.output:
-        problems.append(result.output.decode(errors="replace").strip())
-    return Direct(problems, result.timed_out)
-
-
-def _arrived(reports: Iterable[Report]) -> dict[str, Arrived]:
-    return {
-        report["name"]: Arrived(report["path"], report["sha256"])
-        for report in reports
-        if report["path"] is not None and report["sha256"] is not None
-    }
 
 
 def _wanted(
-    requirements: Sequence[Requirement], index: Index, env: Mapping[str, str]
+    requirements: Sequence[Requirement], index: Index, session: Session
 ) -> tuple[list[Wanted], list[str]]:
-    """What can be asked for, and why the rest cannot be."""
+    """What the downloader can ask for, and why the rest is left to pip."""
     wanted: list[Wanted] = []
     problems: list[str] = []
     for requirement in requirements:
-        url = None if requirement.url is None else expanded(requirement.url, env)
+        url = None if requirement.url is None else expanded(requirement.url, session.environ)
         if url is not None and (problem := refusal(url)):
             problems.append(f"{requirement.name}: its URL {problem}")
         else:
@@ -158,3 +177,13 @@ def _wanted(
                 "index": index.url,
             })  # fmt: skip
     return wanted, problems
+
+
+def _leave_to_pip(problems: Sequence[str], session: Session) -> None:
+    if problems:
+        lines = ["venvship leaves to pip:", *(f"  {problem}" for problem in problems), ""]
+        session.keep_output(session.redact("\n".join(lines)))
+
+
+def _size(some: Iterable[WheelFile]) -> int:
+    return sum(os.path.getsize(file.path) for file in some)

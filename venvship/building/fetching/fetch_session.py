@@ -1,21 +1,25 @@
-"""What all ways of fetching share: the settings, the time that is left, the log, and what is accepted.
+"""One fetch: what direct downloads and pip share, and the errors about a file that came.
 
-Every file is held against the lockfile by its hash, whoever brought it; this is about what its name says.
+Each file is compared with the lockfile by its hash, whichever way it came. `check_wheel` compares its name.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from venvship.building.fetching.pip_diagnosis import describe, facts
+from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.fetching.redaction import Redactor
+from venvship.building.request import BuildRequest
 from venvship.errors import (
+    BuildError,
     FetchTimeoutError,
     HashMismatchError,
     InvalidWheelError,
@@ -23,74 +27,81 @@ from venvship.errors import (
     SourceOnlyError,
 )
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.lockfile import Requirement
-from venvship.model.progress import Advance
+from venvship.model.lockfiles.requirement import Requirement, labels
 from venvship.system.output import CappedLog
 from venvship.system.signals import Signals
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A wheel that was fetched or built, with a hash that the lockfile allows.
-
-    Attributes:
-        requirement: What it is for.
-        path: The wheel file, absolute. A wheel that the lockfile names by a local path is left there.
-        sha256: Of the wheel, hexadecimal.
-        source_sha256: Of the source distribution that it was built from; that is the hash the lockfile
-            allows then. `None`: it was fetched as a wheel.
-    """
-
-    requirement: Requirement
-    path: str
-    sha256: str
-    source_sha256: str | None = None
+Kind = TypeVar("Kind", bound=BuildError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One fetch.
+    """One fetch, of some of the requirements of a build.
 
     Attributes:
-        interpreter: For which interpreter.
-        tags: The wheel tags that it takes.
-        cwd: Where pip runs, and relative paths of its settings begin.
-        env: The environment of everything that is started.
-        temporary: The directory for temporary files in it.
-        seconds: How long all of it may take.
-        until: When it has to be over, by `clock`.
-        clock: Seconds that only go forward.
-        redact: Takes secrets out of what is shown or kept.
-        log: A file for what pip and others say.
-        signals: Signals that end it.
-        count: How many files there are to fetch.
-        advance: Told how many have come.
+        request: The build: its lockfile and interpreter, and what may be built from source.
+        directory: A directory of the caller's for downloads, on a file system with room.
+        environ: The environment variables of every process that the fetch starts.
+        redact: Masks the secrets in a text that is shown or kept.
+        log: Path of the log that gets pip's output, redacted; mode 0600.
+        signals: Signals that end the fetch.
+        until: When the fetch must be over, by `time.monotonic`.
     """
 
-    interpreter: Interpreter
-    tags: frozenset[str]
-    cwd: str
-    env: Mapping[str, str]
-    temporary: str
-    seconds: float
-    until: float
-    clock: Callable[[], float]
+    request: BuildRequest
+    directory: str
+    environ: Mapping[str, str]
     redact: Redactor
     log: str
     signals: Signals
-    count: int
-    advance: Advance
+    until: float
     _log_mutex: threading.Lock = field(default_factory=threading.Lock)
 
+    @classmethod
+    def begin(
+        cls, request: BuildRequest, *, directory: str, environ: Mapping[str, str], log: str, signals: Signals
+    ) -> Session:
+        """Begin a fetch now: it has `[build] timeout` seconds. `environ` is the user's."""
+        lockfile, selected, *_ = request.environment
+        return cls(
+            request=request,
+            directory=directory,
+            environ=pip_environ(environ, temporary=os.path.join(directory, "tmp")),
+            redact=Redactor(environ, [*lockfile.options, *(r.text for r in selected)]),
+            log=log,
+            signals=signals,
+            until=time.monotonic() + request.build.timeout,
+        )
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The interpreter to fetch for; it also runs the second half of pip, and builds."""
+        return self.request.environment.interpreter
+
+    @property
+    def options(self) -> Sequence[str]:
+        """The option lines of the lockfile: indexes, links, trusted hosts."""
+        return self.request.environment.lockfile.options
+
+    @property
+    def temporary(self) -> str:
+        """The directory for temporary files of the processes that the fetch starts."""
+        return self.environ["TMPDIR"]
+
+    @property
+    def cwd(self) -> str:
+        """Where pip runs, and where relative paths in its settings begin: beside the lockfile."""
+        return os.path.dirname(self.request.environment.lockfile.path)
+
     def time_left(self, requirements: Sequence[Requirement]) -> float:
-        """Seconds that are left for these.
+        """Seconds that are left to fetch these requirements.
 
         Raises:
             FetchTimeoutError: None.
         """
-        left = self.until - self.clock()
+        left = self.until - time.monotonic()
         if left <= 0:
-            raise too_slow(requirements, self)
+            raise self.too_slow(requirements)
         return left
 
     def keep_output(self, output: str) -> None:
@@ -102,74 +113,78 @@ class Session:
             finally:
                 log.close()
 
+    def error(
+        self, kind: type[Kind], requirement: Requirement, message: str, *, hint: str, **data: object
+    ) -> Kind:
+        """Make an error about one requirement, with its place in the lockfile and the log."""
+        text = f"{requirement.label}: {message}"
+        return kind(text, hint=hint, log=self.log, **requirement.facts(), **data)
+
+    def too_slow(self, requirements: Sequence[Requirement]) -> FetchTimeoutError:
+        """The error for a fetch that timed out with these requirements left."""
+        seconds = self.request.build.timeout
+        return FetchTimeoutError(
+            f"the fetch took longer than {seconds:g} s and was ended, while at {labels(requirements)}",
+            hint="see whether the index answers; `[build] timeout` in venvship.toml allows more time",
+            log=self.log,
+            timeout=seconds,
+            packages=[requirement.facts() for requirement in requirements],
+        )
+
+    def incompatible(self, requirement: Requirement, why: str) -> NoCompatibleWheelError:
+        """The error for a requirement that has no file for the interpreter; `why` goes on after it."""
+        return self.error(
+            NoCompatibleWheelError,
+            requirement,
+            f"no file of it runs on {self.interpreter.label}: {why}",
+            hint=f"lock again for Python {self.interpreter.minor} on this platform "
+            f"(`venvship lock -P {requirement.name}`), or set another `python`",
+        )
+
+    def mismatch(self, requirement: Requirement, path: str, sha256: str) -> HashMismatchError:
+        """The error for a file that has none of the allowed hashes."""
+        return self.error(
+            HashMismatchError,
+            requirement,
+            f"{path} has none of the hashes in the lockfile; its sha256 is {sha256}. "
+            "Nothing of it was imported or run.",
+            hint="if the file was replaced on purpose, lock again; otherwise find out who changed it",
+            path=path,
+            got=[sha256],
+        )
+
+    def source_only(self, requirement: Requirement, but: str = "") -> SourceOnlyError:
+        """The error for a source distribution that may not be built; `but` adds to it."""
+        return self.error(
+            SourceOnlyError,
+            requirement,
+            f"there is only a source distribution{but}, and building from source is not allowed for it",
+            hint=f'add "{requirement.name}" to `[build] sdists` in venvship.toml to build it here',
+        )
+
 
 def check_wheel(path: str, requirement: Requirement, session: Session) -> None:
-    """See that a wheel is what was asked for, by its file name, and runs on the interpreter.
+    """Check that a wheel is the one that was asked for, by its file name, and runs on the interpreter.
 
     Raises:
-        InvalidWheelError: It is something else.
-        NoCompatibleWheelError: It does not run on the interpreter.
+        InvalidWheelError: The wheel is another one.
+        NoCompatibleWheelError: The wheel does not run on the interpreter.
     """
     filename = os.path.basename(path)
     try:
         name, version, _, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
-        raise InvalidWheelError(
-            f"{describe(requirement)}: {error}", path=path, **facts(requirement)
-        ) from error
-    # By PEP 440 a pin 1.0 is met by 1.0+cpu.
-    if name != requirement.name or not SpecifierSet(f"=={requirement.version}").contains(
-        version, prereleases=True
-    ):
-        raise InvalidWheelError(
-            f"{describe(requirement)}: the file is {filename}, which is something else",
+        hint = "rename the wheel as its builder named it"
+        raise session.error(InvalidWheelError, requirement, str(error), hint=hint, path=path) from error
+    # By PEP 440, 1.0+cpu satisfies a pin 1.0.
+    pinned = SpecifierSet(f"=={requirement.version}")
+    if name != requirement.name or not pinned.contains(version, prereleases=True):
+        raise session.error(
+            InvalidWheelError,
+            requirement,
+            f"the file is {filename}, which is something else",
             hint="the name and version of the pin and of the file must agree",
             path=path,
-            **facts(requirement),
         )
-    if session.tags.isdisjoint(str(tag) for tag in tags):
-        interpreter = session.interpreter
-        raise NoCompatibleWheelError(
-            f"{describe(requirement)}: {filename} does not run on CPython {interpreter.version}, "
-            f"{interpreter.platform}",
-            hint=f"lock again for Python {interpreter.minor} on this platform "
-            f"(`venvship lock -P {requirement.name}`)",
-            path=path,
-            **facts(requirement),
-        )
-
-
-def mismatch(requirement: Requirement, path: str, sha256: str, session: Session) -> HashMismatchError:
-    """A file has none of the allowed hashes."""
-    return HashMismatchError(
-        f"{describe(requirement)}: {path} has none of the hashes in the lockfile; its sha256 is {sha256}. "
-        "Nothing of it was imported or run.",
-        hint="if the file was replaced on purpose, lock again; otherwise find out who changed it",
-        path=path,
-        got=[sha256],
-        log=session.log,
-        **facts(requirement),
-    )
-
-
-def source_only(requirement: Requirement, session: Session) -> SourceOnlyError:
-    """What there is may not be built."""
-    return SourceOnlyError(
-        f"{describe(requirement)} is a source distribution, and building from source is not allowed for it",
-        hint=f'add "{requirement.name}" to `[build] sdists` in venvship.toml to build it here',
-        log=session.log,
-        **facts(requirement),
-    )
-
-
-def too_slow(requirements: Sequence[Requirement], session: Session) -> FetchTimeoutError:
-    """The time is over; this was still to come."""
-    shown = ", ".join(describe(requirement) for requirement in requirements[:3])
-    more = f" and {len(requirements) - 3} more" if len(requirements) > 3 else ""
-    return FetchTimeoutError(
-        f"the fetch took longer than {session.seconds:g} s and was ended, while at {shown}{more}",
-        hint="see whether the index answers; `[build] timeout` in venvship.toml allows more time",
-        log=session.log,
-        timeout=session.seconds,
-        packages=[facts(requirement) for requirement in requirements],
-    )
+    if set(session.interpreter.tags).isdisjoint(map(str, tags)):
+        raise session.incompatible(requirement, f"the file is {filename}")

@@ -8,11 +8,10 @@ none of them is found, the error says what pip said.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -33,7 +32,7 @@ from venvship.errors import (
     SourceOnlyError,
 )
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.lockfile import Requirement
+from venvship.model.lockfiles.requirement import Requirement, labels
 
 _TIMESTAMP = re.compile(r"(?m)^\d{4}-\d\d-\d\dT[\d:,]+ ?")
 _NAME = r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
@@ -115,27 +114,11 @@ class Failure:
     log: str
 
 
-def describe(requirement: Requirement) -> str:
-    """Name a requirement and where it stands, as in `django 5.2 (requirements.txt, line 7)`."""
-    where = f"{os.path.basename(requirement.file)}, line {requirement.line}"
-    return f"{requirement.name} {requirement.version}".strip() + f" ({where})"
-
-
-def facts(requirement: Requirement) -> dict[str, Any]:
-    """What an error about a requirement tells scripts."""
-    return {
-        "package": requirement.name,
-        "version": requirement.version,
-        "file": requirement.file,
-        "line": requirement.line,
-    }
-
-
 def diagnose(failure: Failure) -> BuildError:
     """Find out why pip failed; return the error to raise."""
     if FULL.search(failure.output) or FULL.search(failure.debug):
         return DiskFullError(
-            f"the disk is full, or a quota used up: nothing was fetched for {_several(failure.requirements)}",
+            f"the disk is full, or a quota used up: nothing was fetched for {labels(failure.requirements)}",
             hint="free some space (`venvship prune --dry-run` shows what could go), then try again",
             log=failure.log,
         )
@@ -177,17 +160,17 @@ def _hash_mismatch(failure: Failure) -> HashMismatchError:
     names, got = mismatched_in(failure.output)
     concerned = [r for r in failure.requirements if r.name in names] or list(failure.requirements)
     error = HashMismatchError(
-        f"{_several(concerned)}: the file that the index serves has none of the hashes in the lockfile"
+        f"{labels(concerned)}: the file that the index serves has none of the hashes in the lockfile"
         + (f"; its sha256 is {', '.join(got)}" if got else "")
         + ". Nothing of it was imported or run.",
         hint="if the index replaced or added a file on purpose, lock again"
         f" (`venvship lock -P {concerned[0].name}`); else find out who changed it",
         log=failure.log,
-        packages=[facts(requirement) for requirement in concerned],
+        packages=[requirement.facts() for requirement in concerned],
         got=got,
     )
     if len(concerned) == 1:
-        error.data |= facts(concerned[0])
+        error.data |= concerned[0].facts()
     return error
 
 
@@ -204,11 +187,11 @@ def _nothing_matches(failure: Failure, requirement: Requirement) -> BuildError:
             else ""
         )
         return SourceOnlyError(
-            f"{describe(requirement)}: the index has only a source distribution{others}, and building from "
+            f"{requirement.label}: the index has only a source distribution{others}, and building from "
             "source is not allowed for it",
             hint=f'add "{requirement.name}" to `[build] sdists` in venvship.toml to build it here',
             log=failure.log,
-            **facts(requirement),
+            **requirement.facts(),
         )
     if search.other_tags or search.other_python:
         return _incompatible(failure, requirement, search.other_tags, search.other_python)
@@ -220,10 +203,10 @@ def _nothing_matches(failure: Failure, requirement: Requirement) -> BuildError:
     else:
         message = "the index has no such package, or no file of this version"
     return DistributionNotFoundError(
-        f"{describe(requirement)}: {message}",
+        f"{requirement.label}: {message}",
         hint="it may be misspelt, withdrawn, or on another index than the lockfile and pip's settings name",
         log=failure.log,
-        **facts(requirement),
+        **requirement.facts(),
     )
 
 
@@ -293,25 +276,25 @@ def _incompatible(
     interpreter = failure.interpreter
     message = f"its wheels are for {tags_of(wheels)}" if wheels else f"it requires Python {pythons[0]}"
     return NoCompatibleWheelError(
-        f"{describe(requirement)}: nothing that the index has runs on CPython {interpreter.version}, "
+        f"{requirement.label}: nothing that the index has runs on CPython {interpreter.version}, "
         f"{interpreter.platform}: {message}",
         hint=f"lock again for Python {interpreter.minor} on this platform "
         f"(`venvship lock -P {requirement.name}`), or set another `python`",
         log=failure.log,
-        **facts(requirement),
+        **requirement.facts(),
     )
 
 
 def _unreachable(
     failure: Failure, requirement: Requirement | None, url: str, reason: str
 ) -> IndexUnreachableError:
-    who = f"{describe(requirement)}: " if requirement else ""
+    who = f"{requirement.label}: " if requirement else ""
     return IndexUnreachableError(
         f"{who}the package index did not serve {url or 'a file'}: {reason}",
         hint="see whether the index is up and pip's settings (index-url, proxy, cert, credentials) are right",
         log=failure.log,
         url=url,
-        **(facts(requirement) if requirement else {}),
+        **(requirement.facts() if requirement else {}),
     )
 
 
@@ -327,12 +310,12 @@ def _not_downloaded(failure: Failure) -> BuildError:
         named = [r for r in failure.requirements if requirement is None or r is requirement]
         said = build_output(failure.debug).strip().splitlines()[1:]
         return BuildError(
-            f"{_several(named)} could not be built from source"
+            f"{labels(named)} could not be built from source"
             + (f": {said[-1][:200]}" if said else "")
             + f"; all that its build said is in {failure.log}",
             hint="it may need a compiler or headers here; a wheel in the lockfile needs neither",
             log=failure.log,
-            **(facts(requirement) if requirement else {}),
+            **(requirement.facts() if requirement else {}),
         )
     status = HTTP_ERROR.search(failure.output)
     if status or CONNECTION.search(failure.output):
@@ -340,29 +323,24 @@ def _not_downloaded(failure: Failure) -> BuildError:
         urls = re.findall(r"https?://[^\s'\",)]+", failure.output)
         if code in {404, 410} and requirement is not None:
             return DistributionNotFoundError(
-                f"{describe(requirement)}: its file is not there any more: {last}",
+                f"{requirement.label}: its file is not there any more: {last}",
                 hint="lock again, or ask whoever runs the index",
                 log=failure.log,
-                **facts(requirement),
+                **requirement.facts(),
             )
         text = next((line for line in failure.output.splitlines() if CONNECTION.search(line)), last)
         return _unreachable(failure, requirement, urls[-1] if urls else "", reason_of(text))
     return BuildError(
-        f"pip could not fetch {_several(failure.requirements)}: {last}",
+        f"pip could not fetch {labels(failure.requirements)}: {last}",
         hint=f"pip's output is in {failure.log}",
         log=failure.log,
-        **(facts(requirement) if requirement else {}),
+        **(requirement.facts() if requirement else {}),
     )
 
 
 def _named(failure: Failure, name: str) -> Requirement | None:
     normalised = canonicalize_name(name)
     return next((r for r in failure.requirements if r.name == normalised), None)
-
-
-def _several(requirements: Sequence[Requirement]) -> str:
-    shown = ", ".join(describe(requirement) for requirement in requirements[:3])
-    return shown + (f" and {len(requirements) - 3} more" if len(requirements) > 3 else "")
 
 
 def reason_of(text: str) -> str:

@@ -33,7 +33,7 @@ _WITHOUT_A_SAY: Final = frozenset({
     "pre", "prefer-binary", "require-hashes", "requirement", "upgrade", "upgrade-strategy", "use-pep517",
     "user",
 })  # fmt: skip
-"""Settings that cannot change where a pinned wheel comes from, or that `pip_environment` overrides."""
+"""Settings that cannot change where a pinned wheel comes from, or that `pip_environ` overrides."""
 
 _FLAGS_WITHOUT_A_SAY: Final = frozenset({"--pre", "--prefer-binary", "--require-hashes"})
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")

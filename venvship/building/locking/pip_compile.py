@@ -19,7 +19,7 @@ from typing import Final
 
 from packaging.version import Version
 
-from venvship.building.fetching.pip_environment import pip_environment
+from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.fetching.redaction import Redactor
 from venvship.building.locking.lock_diagnosis import LockRun, diagnose_lock, index_outage
 from venvship.errors import FetchTimeoutError, LockError, SettingsError
@@ -177,7 +177,7 @@ def _formats(sdists: Collection[str]) -> list[str]:
 
 
 def _environment(environ: Mapping[str, str], temporary: str) -> dict[str, str]:
-    env = pip_environment(environ, temporary=temporary)
+    env = pip_environ(environ, temporary=temporary)
     env |= {"CUSTOM_COMPILE_COMMAND": "venvship lock", "PYTHONDONTWRITEBYTECODE": "1"}
     for name in ("PIP_TOOLS_CACHE_DIR", "PIP_UPLOADED_PRIOR_TO"):
         if name in environ:

@@ -6,13 +6,13 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from venvship.building.store.index import index_bytes
 from venvship.building.store.publication import Publication, finish, publishing
 from venvship.building.store.store import Store
 from venvship.model.progress import Advance, unmeasured
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.model.wheel import StoredFile, StoredWheel, WheelFile
 from venvship.system import files, trees
 from venvship.system.faults import build_faults
 from venvship.system.pool import MOST_TASKS, Pool, processors, working
@@ -20,23 +20,8 @@ from venvship.system.pool import MOST_TASKS, Pool, processors, working
 _WORTH_A_COPY: Final = 1 << 20
 """Bytes of wheels below which another process costs more than it saves."""
 
-
-class Incoming(NamedTuple):
-    """A wheel that is to come into the store.
-
-    Attributes:
-        path: The wheel file.
-        sha256: What it must hash to; checked again when it is unpacked.
-        check_record: Whether its RECORD must be right.
-    """
-
-    path: str
-    sha256: str
-    check_record: bool = True
-
-
-_Task = tuple[Incoming, str]
-"""A wheel, and the unfinished directory that it goes into."""
+_Unpacking = Pool[tuple[WheelFile, str], StoredWheel]
+"""Unpacks wheels, each into its unfinished directory."""
 
 
 def prepare(store: Store) -> None:
@@ -102,7 +87,7 @@ class Import:
         self._copies = copies
         self._added: dict[str, StoredWheel] = {}
 
-    def add(self, wheels: Sequence[Incoming], advance: Advance = unmeasured) -> list[StoredWheel]:
+    def add(self, wheels: Sequence[WheelFile], advance: Advance = unmeasured) -> list[StoredWheel]:
         """Unpack wheels over all processors, the largest first, but for those that the store has.
 
         Args:
@@ -134,7 +119,7 @@ class Import:
         for start in range(0, len(tasks), MOST_TASKS):
             with working(self._unpack, tasks[start : start + MOST_TASKS], copies=copies) as unpacking:
 
-                def between(begun: int = start, pool: Pool[_Task, StoredWheel] = unpacking) -> None:
+                def between(begun: int = start, pool: _Unpacking = unpacking) -> None:
                     self._between()
                     advance(begun + pool.begun, len(tasks))
 
@@ -145,7 +130,7 @@ class Import:
     def _stage(self, sha256: str) -> str:
         return self._publication.stage(self._store.wheel_path(sha256), lambda: self._store.wheel(sha256))
 
-    def _unpack(self, task: _Task) -> StoredWheel:
+    def _unpack(self, task: tuple[WheelFile, str]) -> StoredWheel:
         # Late: a release of which the store has everything unpacks nothing.
         from venvship.building.store.unpack import unpack
 

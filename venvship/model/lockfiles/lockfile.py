@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from venvship.errors import LockfileMissingError
-from venvship.model.lockfiles.requirement import Problems, Requirement, describe
+from venvship.model.lockfiles.requirement import Problems, Requirement
 from venvship.model.release import digest
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def select(
         problems.add(
             lockfile.path,
             None,
-            f"it selects nothing for {describe(interpreter)}: no marker holds; lock it for this"
+            f"it selects nothing for {interpreter.label}: no marker holds; lock it for this"
             " interpreter, or set `python` in venvship.toml to the one it is for",
         )
     problems.raise_if_any()

@@ -34,7 +34,6 @@ from venvship.model.lockfiles.requirement import (
     Problems,
     Requirement,
     check_hashes,
-    describe,
     local_path,
     marker_environment,
     may_build,
@@ -256,13 +255,11 @@ def select_from_pylock(
                 problems.add(document.path, line, f"{package.name} {error}")
     except PylockSelectError as error:
         # Its message names `packages[3]`; a line says more.
-        message = f"nothing can be selected for {describe(interpreter)}: {error};"
+        message = f"nothing can be selected for {interpreter.label}: {error};"
         message += " lock it for that, or change `python`"
         problems.add(document.path, _line_of(str(error), document.lines), message)
     except MARKER_ERRORS as error:
-        problems.add(
-            document.path, None, f"a marker cannot be evaluated for {describe(interpreter)}: {error}"
-        )
+        problems.add(document.path, None, f"a marker cannot be evaluated for {interpreter.label}: {error}")
     return selected
 
 

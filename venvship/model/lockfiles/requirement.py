@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
@@ -27,6 +27,7 @@ MARKER_ERRORS: Final = (AssertionError, KeyError, ValueError, RecursionError)
 
 _QUOTED_CHARACTERS: Final = 100
 _FILENAME_CHARACTERS: Final = 255
+_LABELS: Final = 3
 
 NO_HASH: Final = "has no hash; write the lockfile with hashes (`pip hash FILE` prints that of one file)"
 
@@ -70,6 +71,27 @@ class Requirement:
     text: str
     file: str
     line: int
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the lockfile names a file of this host."""
+        return self.url is not None and self.url.startswith("/")
+
+    @property
+    def label(self) -> str:
+        """The pin and its place, as in `django 5.2 (requirements.txt, line 7)`."""
+        return f"{self.name} {self.version} ({os.path.basename(self.file)}, line {self.line})"
+
+    def facts(self) -> dict[str, Any]:
+        """The facts that an error about it has for scripts."""
+        return {"package": self.name, "version": self.version, "file": self.file, "line": self.line}
+
+
+def labels(requirements: Sequence[Requirement]) -> str:
+    """The labels of some requirements, cut short after three."""
+    shown = ", ".join(requirement.label for requirement in requirements[:_LABELS])
+    more = len(requirements) - _LABELS
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +283,3 @@ def marker_environment(interpreter: Interpreter) -> dict[str, str]:
     from packaging.markers import default_environment
 
     return {**dict.fromkeys(default_environment(), ""), **interpreter.markers, "extra": ""}
-
-
-def describe(interpreter: Interpreter) -> str:
-    """Name the interpreter in a message."""
-    return f"CPython {interpreter.version} on {interpreter.platform}"

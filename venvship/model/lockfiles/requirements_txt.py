@@ -35,7 +35,6 @@ from venvship.model.lockfiles.requirement import (
     URL,
     Problems,
     Requirement,
-    describe,
     marker_environment,
     quote,
 )
@@ -267,13 +266,13 @@ def select_by_marker(
         try:
             wanted = requirement.marker is None or Marker(requirement.marker).evaluate(environment)
         except MARKER_ERRORS as error:
-            message = f"{requirement.name}: cannot evaluate its marker for {describe(interpreter)}: {error}"
+            message = f"{requirement.name}: cannot evaluate its marker for {interpreter.label}: {error}"
             problems.add(requirement.file, requirement.line, message)
             continue
         if not wanted:
             continue
         first = selected.setdefault(requirement.name, requirement)
         if first is not requirement:
-            message = f"{_pinned_twice(requirement, first)}; both markers hold for {describe(interpreter)}"
+            message = f"{_pinned_twice(requirement, first)}; both markers hold for {interpreter.label}"
             problems.add(requirement.file, requirement.line, message)
     return list(selected.values())

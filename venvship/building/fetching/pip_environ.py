@@ -1,10 +1,9 @@
-"""How pip is run: the environment that leaves people's index settings in force, and nothing else.
+"""The environment variables that pip gets: those that say where packages come from, and no others.
 
-pip reads options from its command line, then from `PIP_*` variables, then from configuration files. Where
-packages come from (index, proxy, certificates, keyring, time-outs, cache) is the user's and stays. What would
-change *which* files come, or where they go, is not: those variables are dropped, and where a configuration
-file may say the same, a variable that means nothing overrides it. An empty variable would not do: pip takes
-it for absent.
+pip reads options from its command line, then from `PIP_*` variables, then from configuration files. The
+user's settings of where packages come from (index, proxy, certificates, keyring, time-outs, cache) stay.
+Those of *which* files come, or where they go, are dropped. Where a configuration file may hold one of them,
+a variable without effect overrides it. An empty variable would not do: pip takes it for absent.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ _OVERRIDES: Final = {
 }
 
 
-def pip_environment(environ: Mapping[str, str], *, temporary: str) -> dict[str, str]:
-    """Make the environment for a pip that is to do exactly what its command line says.
+def pip_environ(environ: Mapping[str, str], *, temporary: str) -> dict[str, str]:
+    """Make the environment variables for a pip that follows its command line exactly.
 
     Args:
-        environ: The user's.
+        environ: The user's environment variables.
         temporary: An existing directory for pip's own temporary files, so that a killed pip leaves nothing
             in a place that nobody sweeps.
     """
