@@ -1,0 +1,103 @@
+"""Decide to which release a rollback goes, and refuse one that it must not go to. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from venvship.errors import NothingToRollBackToError, ReleaseError, VenvshipError
+from venvship.model.history import History
+from venvship.model.release import State
+from venvship.system.journal import lost_journal
+from venvship.workspace.usable import release_problem, require_usable
+from venvship.workspace.workspace import Workspace
+
+
+class KnownHistory(NamedTuple):
+    """The part of the history that can be read, and whether that is all of it."""
+
+    history: History
+    whole: bool
+
+
+def known_history(workspace: Workspace) -> KnownHistory:
+    """Read the part of the journal that can be read; damage becomes a warning, never an error."""
+    try:
+        reading = workspace.read_journal()
+    except VenvshipError as error:
+        workspace.warn("journal-damaged", error.message)
+        return KnownHistory(History(), whole=False)
+    history = workspace.fold(reading)
+    if reading.damage:
+        workspace.warn("journal-damaged", f"the journal is damaged: {reading.damage}")
+        return KnownHistory(history, whole=False)
+    lost = workspace.lost(history)
+    if lost:
+        workspace.warn("journal-damaged", lost_journal(lost).message)
+    return KnownHistory(history, whole=not lost)
+
+
+def choose_target(workspace: Workspace, known: KnownHistory, current: str | None, name: str | None) -> str:
+    """The id of the release that a rollback goes to.
+
+    A named release must be usable, and may be bad. Without a name it is the origin of an interrupted
+    promotion, or the nearest proven, usable release down the lineage. Without the whole journal, which has
+    the lineage, it is the release that `previous` names.
+
+    Args:
+        workspace: The root; reads only.
+        known: The history.
+        current: The release that is current.
+        name: The release, if one was named.
+
+    Raises:
+        NothingToRollBackToError: There is none.
+        ReleaseError: The named release does not exist, or is damaged.
+    """
+    if name is not None:
+        return _named(workspace, known, name)
+    if not known.whole:
+        previous = workspace.layout.previous()
+        if previous is not None and previous != current and not release_problem(workspace.layout, previous):
+            return previous
+        raise NothingToRollBackToError(
+            "the journal is damaged, and previous names no intact release",
+            hint="name one: venvship rollback RELEASE; `venvship list` shows them",
+        )
+    origin_id = _origin_of_trial(known.history, current)
+    if origin_id is not None and not release_problem(workspace.layout, origin_id):
+        return origin_id
+    found = known.history.rollback_target(current, lambda release_id: _is_usable(workspace, release_id))
+    if found is None:
+        raise NothingToRollBackToError(
+            f"there is no earlier proven, intact release than {current or 'nothing'}",
+            hint="`venvship list` shows all releases; name one: venvship rollback RELEASE",
+        )
+    return found
+
+
+def _named(workspace: Workspace, known: KnownHistory, name: str) -> str:
+    if not known.whole and workspace.layout.is_sealed(name):
+        release_id = name  # the journal cannot tell whether it is a release; its manifest and files can
+    else:
+        release_id = workspace.resolve(name, known.history)
+    require_usable(workspace, release_id, in_doubt="warn")
+    if known.history.state(release_id) is State.BAD:
+        workspace.warn("bad-release", f"{release_id} is known to be bad")
+    return release_id
+
+
+def _origin_of_trial(history: History, current: str | None) -> str | None:
+    """The origin of an interrupted promotion whose release is still current, on its way back or not."""
+    intent = history.intent
+    if intent is None or intent.manual or not history.is_on_trial(current):
+        return None
+    return intent.origin if intent.kind == "promote" else intent.target
+
+
+def _is_usable(workspace: Workspace, release_id: str) -> bool:
+    try:
+        require_usable(workspace, release_id, in_doubt="warn")
+    except ReleaseError as error:
+        workspace.warn("release-skipped", error.message)
+        return False
+    return True
