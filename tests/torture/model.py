@@ -32,6 +32,7 @@ from venvship.api import Root
 from venvship.model.history import History, fold
 from venvship.model.settings import health_digest
 from venvship.model.update_attempts import LONGEST_PAUSE
+from venvship.workspace.releases import is_known
 from venvship.workspace.usable import require_usable
 from venvship.workspace.workspace import Workspace
 
@@ -330,7 +331,7 @@ class Machine(RuleBasedStateMachine):
         layout = self.workspace.layout
         now = health_digest(self.workspace.settings())
         version = {record.environment_digest: self.versions[name] for name, record in history.records.items()}
-        there = {name for name in history.records if self.workspace._is_known(name, history)}
+        there = {name for name in history.records if is_known(name, history)}
         intent = history.intent
         hold = history.root_hold
         return {
