@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Container
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -241,14 +240,10 @@ class RootLayout(NamedTuple):
     def _files_json(self, release_id: str) -> Path:
         return self.release(release_id) / ".venvship" / "files.json"
 
-    def sealed(self, *, but: Container[str] = ()) -> list[str]:
-        """The ids of directories with a manifest, in no particular order, but for some."""
+    def sealed(self) -> list[str]:
+        """The ids of directories with a manifest, in no particular order."""
         folder = str(self.releases)
-        return [
-            name
-            for name in self._names()
-            if is_release_id(name) and name not in but and _has_manifest(folder, name)
-        ]
+        return [name for name in self._names() if is_release_id(name) and _has_manifest(folder, name)]
 
     def is_sealed(self, name: str) -> bool:
         """Whether there is a release of this id, with a manifest."""

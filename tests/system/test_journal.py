@@ -24,9 +24,8 @@ from tests.support.journals import put
 from venvship.errors import BusyError, FormatError, StateError
 from venvship.model.history import Event, EventName
 from venvship.model.release import canonical_json
-from venvship.system import journal as module
 from venvship.system.journal import Journal, damaged_journal
-from venvship.system.journal_lines import checksum, parse
+from venvship.system.journal_lines import CHUNK, checksum, parse
 from venvship.system.mutex import Mutex
 
 REPOSITORY = Path(__file__).parents[2]
@@ -73,6 +72,11 @@ def line_of(**changes: Any) -> bytes:
         **changes,
     }
     return canonical_json({**data, "sum": checksum(data)}) + b"\n"
+
+
+def long(size: int, *, start: int = 1) -> bytes:
+    """Lines that take at least so many bytes."""
+    return b"".join(line_of(seq=seq) for seq in range(start, start + size // len(line_of()) + 1))
 
 
 @contextmanager
@@ -334,39 +338,119 @@ def test_what_somebody_else_adds_is_held_against_the_rules_however_often_one_loo
     assert journal.read().damage
 
 
-def test_a_journal_that_nobody_has_written_to_is_not_compared_again(
-    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_bytes_are_read_as_the_same_object(journal: Journal, path: Path) -> None:
     other = journal_at(path)
     three(journal)
-    other.read()
-    monkeypatch.setattr(Journal, "_begins_as_known", lambda _journal, _file: pytest.fail("compared"))
-
-    assert len(journal.read().events) == 3
-    assert len(other.read().events) == 3
+    assert journal.read() is journal.read()
+    before = other.read()
     append(journal, "promoted", "D")
-    assert [event.release for event in journal.read().events][-1] == "D"
-
-    with pytest.raises(pytest.fail.Exception, match="compared"):
-        other.read()
+    assert other.read() is not before
+    assert other.read() == journal.read()
 
 
-def test_a_torn_end_is_compared_in_any_case(
-    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who sets it aside may write as many bytes in its place, at what the clock takes for the same time."""
+def test_a_torn_end_that_as_many_bytes_replace_is_read_anew(journal: Journal, path: Path) -> None:
     three(journal)
     line = line_of(seq=4)
-    with open(path, "ab") as file:
-        file.write(b"x" * len(line))
+    good = path.read_bytes()
+    path.write_bytes(good + b"x" * len(line))
     assert journal.read().torn
-    before = path.stat()
-    path.write_bytes(path.read_bytes()[: -len(line)] + line)
-    monkeypatch.setattr(module, "_version", lambda _fd: journal._seen)
-    assert path.stat().st_size == before.st_size
+    path.write_bytes(good + line)
 
     reading = journal.read()
     assert (len(reading.events), reading.torn) == (4, False)
+
+
+def test_one_that_has_read_before_still_looks_at_every_byte(journal: Journal, path: Path) -> None:
+    """Other hands write whatever they like between two readings; each is that of a journal read anew."""
+    path.write_bytes(first := long(CHUNK + 500))
+    journal.read()
+    append(journal, "held", None)
+    whole = path.read_bytes()
+
+    for place in (30, CHUNK - 1, CHUNK, len(first) - 30, len(first) + 30, len(whole) - 1):
+        for change in (
+            whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :],
+            whole[:place],
+            whole[: place // 2] + whole[place:],
+            whole + whole[place:],
+            b"",
+        ):
+            for raw in (change, whole):
+                path.write_bytes(raw)
+                assert journal.read() == parse(raw, path=str(path))
+                assert journal.read() is journal.read()
+
+
+def test_every_byte_counts() -> None:
+    whole = b"".join(
+        line_of(seq=seq, reason="é", environment_digest="0" * 8, verdict="bad") for seq in range(1, 5)
+    )
+    expected = parse(whole).events
+    for place in range(len(whole)):
+        for bit in (1, 4, 32):
+            reading = parse(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+            assert reading.damage or reading.torn, (place, bit)
+            assert reading.events == expected[: len(reading.events)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b'{"a":1', b'"b":2}'],
+        [b"{},{}", b'{"a":1', b'"b":2}'],
+        [b"1],[2"],
+        [line_of(seq=2)[:-1] + b"," + line_of(seq=3)[:-1], b'{"a":[1', b"2]}"],
+    ],
+)
+def test_lines_that_are_json_only_together_are_damage(lines: list[bytes]) -> None:
+    raw = b"\n".join([line_of()[:-1], *lines, line_of(seq=len(lines) + 2)])
+
+    reading = parse(raw)
+
+    assert (len(reading.events), reading.damage) == (1, "journal.jsonl, line 2")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 163])
+@pytest.mark.parametrize("tail", [b"", b"{", b"{}\n", b"\n" * 3, b"{}\n" + line_of()])
+def test_lines_are_the_same_wherever_a_chunk_ends(cut: int, tail: bytes) -> None:
+    """A journal of two chunks and more, of which the first line is longer or shorter."""
+    rest = long(2 * CHUNK, start=2)
+    whole = line_of(reason="x" * cut) + rest
+    count = whole.count(b"\n")
+
+    reading = parse(whole + tail)
+
+    assert [event.seq for event in reading.events] == list(range(1, count + 1))
+    assert reading.size == len(whole)
+    if b"seq" in tail:
+        assert reading.damage == f"journal.jsonl, line {count + 1}"
+    else:
+        assert (reading.torn, reading.damage) == (bool(tail), "")
+
+
+def test_a_line_may_be_longer_than_a_chunk() -> None:
+    raw = line_of() + line_of(seq=2, reason="x" * 3 * CHUNK) + line_of(seq=3)
+    assert [len(event.reason) for event in parse(raw).events] == [0, 3 * CHUNK, 0]
+    assert parse(raw[:-1]).torn
+
+
+def test_damage_has_the_number_of_its_line_however_many_there_are() -> None:
+    lines = long(2 * CHUNK).splitlines(keepends=True)
+    for number in (1, 2, len(lines) // 2, len(lines) - 1):
+        reading = parse(b"".join([*lines[: number - 1], b"{}\n", *lines[number:]]))
+        assert reading.damage == f"journal.jsonl, line {number}"
+        assert len(reading.events) == number - 1
+
+
+def test_a_line_may_be_spelled_by_another_writer_and_have_a_fact_called_sum_in_a_fact() -> None:
+    data = {**json.loads(line_of(tool={"sum": "0123456789abcdef"}, z={"a": 1, "sum": "x"}))}
+    data["sum"] = checksum(data)
+    other = json.dumps(dict(reversed(data.items())), indent=None).encode() + b"\n"
+    assert other != canonical_json(data) + b"\n"
+
+    for line in (other, canonical_json(data) + b"\n"):
+        (event,) = parse(line).events
+        assert event.facts["z"] == {"a": 1, "sum": "x"}
 
 
 def test_the_refusal_says_where_and_what_still_works(journal: Journal, path: Path) -> None:

@@ -23,11 +23,9 @@ from tests.torture import children, invariants
 from tests.torture.lab import Lab, Scenario, lock_by_path, release, write_settings
 from tests.torture.tally import Scale, Tally
 from venvship.errors import VenvshipError
-from venvship.model.history_snapshot import forget
 from venvship.model.release import canonical_json
 from venvship.root import RootLayout
-from venvship.system.journal_lines import checksum, parse
-from venvship.system.journal_snapshot import NAME, write_snapshot
+from venvship.system.journal_lines import checksum
 from venvship.system.trees import remove_tree
 from venvship.workspace.workspace import Workspace
 
@@ -44,13 +42,11 @@ ROLLBACKS = (("rollback",), ("rollback", "{other}"))
 COMMANDS = (*READERS, *ROLLBACKS, *WRITERS)
 
 JOURNAL = "state/journal.jsonl"
-SNAPSHOT = f"state/{NAME}"
 FILES = (
     JOURNAL,
     "state/operation.json",
     "state/python.json",
     "state/settings.toml",
-    SNAPSHOT,
     "state/build.mutex",
     "state/switch.mutex",
     "state/turn-back.mutex",
@@ -149,8 +145,6 @@ def prepare(lab: Lab) -> Bench:
     site.open().rollback()
     site.open().promote(names[-1])
     lock_by_path(site, "1.3")
-    lines = (site.path / JOURNAL).read_bytes()
-    write_snapshot(str(site.path / SNAPSHOT), lines, forget(parse(lines).history()))
     snapshot = lab.path / "snapshot-hostile"
     subprocess.run(["cp", "-a", site.path, snapshot], check=True)
     return Bench(

@@ -8,7 +8,7 @@ truth about what is live.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -86,17 +86,21 @@ class Event(NamedTuple):
             TypeError: A value has the wrong type.
             ValueError: The time has the wrong form.
         """
-        known = {"format", "seq", "at", "event", "release", "actor", "reason", "sum"}
-        if not isinstance(data["release"], str | None):
-            raise TypeError(f"not a release: {data['release']!r}")
+        facts = dict(data)
+        take = facts.pop
+        release = take("release")
+        if release is not None and not isinstance(release, str):
+            raise TypeError(f"not a release: {release!r}")
+        take("format", None)
+        take("sum", None)
         return cls(
-            seq=int(data["seq"]),
-            at=parse_time(data["at"]),
-            event=str(data["event"]),
-            release=data["release"],
-            actor=str(data["actor"]),
-            reason=str(data.get("reason", "")),
-            facts={key: value for key, value in data.items() if key not in known},
+            int(take("seq")),
+            parse_time(take("at")),
+            str(take("event")),
+            release,
+            str(take("actor")),
+            str(take("reason", "")),
+            facts,
         )
 
 
@@ -236,7 +240,6 @@ class History:
     Attributes:
         seq: Of the last event.
         at: When that was written.
-        whole: Whether this is all; a snapshot forgets (see `history_snapshot`).
         switch_seq: Of the last event that switched `current`, whoever did it.
         records: By release id.
         lineage: Promoted releases, the oldest first; its last one should be current.
@@ -252,7 +255,6 @@ class History:
 
     seq: int = 0
     at: datetime | None = None
-    whole: bool = True
     switch_seq: int = 0
     records: dict[str, Record] = field(default_factory=dict)
     lineage: list[str] = field(default_factory=list)
@@ -264,25 +266,6 @@ class History:
     environment_holds: dict[str, Hold] = field(default_factory=dict)
     bad_in_a_row: list[str] = field(default_factory=list)
     lockfile_due: LockfileDue | None = None
-
-    def copy(self) -> History:
-        """One to fold on from; nothing that is folded into it changes this one."""
-        return replace(
-            self,
-            records={key: replace(record) for key, record in self.records.items()},
-            lineage=list(self.lineage),
-            switches=list(self.switches),
-            environment_holds=dict(self.environment_holds),
-            bad_in_a_row=list(self.bad_in_a_row),
-        )
-
-    def knows(self, release_ids: Iterable[str | None]) -> bool:
-        """Whether what this says of these releases is all that the journal has of them."""
-        return self.whole or all(name is None or name in self.records for name in release_ids)
-
-    def knows_switch(self, switches_ago: int) -> bool:
-        """Whether what `was_current` says is all that the journal has."""
-        return self.whole or switches_ago < len(self.switches)
 
     def state(self, release_id: str) -> State:
         """The state of a release; of one that the journal does not know, `sealed`."""
@@ -339,16 +322,12 @@ class History:
         return self.switches[index].release if index >= 0 else None
 
 
-def fold(events: Iterable[Event], *, onto: History | None = None) -> History:
+def fold(events: Iterable[Event]) -> History:
     """Fold events, in the order of their `seq`, into what is true after the last one.
 
     Never fails: a fact of another type than this version writes counts as missing.
-
-    Args:
-        events: The events.
-        onto: What those before them fold to, which is changed; by default there are none before them.
     """
-    history = History() if onto is None else onto
+    history = History()
     for event in events:
         if history.at is not None and event.at < history.at:
             _clock_went_back(history, event.at)
@@ -358,13 +337,6 @@ def fold(events: Iterable[Event], *, onto: History | None = None) -> History:
         if apply is not None:
             apply(history, event)
     return history
-
-
-def releases_of(event: Event) -> set[str]:
-    """The releases of which the fold has to know what was before, to fold this event."""
-    if event.event not in _APPLY:
-        return set()
-    return {name for name in (event.release, _text(event, "from")) if name is not None}
 
 
 def _clock_went_back(history: History, now: datetime) -> None:
@@ -390,7 +362,10 @@ def _tries(event: Event) -> int:
 
 
 def _record(history: History, release_id: str) -> Record:
-    return history.records.setdefault(release_id, Record(id=release_id))
+    record = history.records.get(release_id)
+    if record is None:
+        record = history.records[release_id] = Record(id=release_id)
+    return record
 
 
 def _make_current(history: History, event: Event) -> None:

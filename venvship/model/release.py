@@ -63,6 +63,8 @@ def parse_time(text: str) -> datetime:
         ValueError: Not an RFC 3339 time with an offset.
     """
     moment = datetime.fromisoformat(text)
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise ValueError(f"a time without an offset: {text!r}")
     return moment.astimezone(UTC)

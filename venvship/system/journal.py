@@ -1,41 +1,25 @@
 """The journal: `state/journal.jsonl`, append-only, one checksummed JSON object a line.
 
-The only writer of that file, and of the snapshot beside it. A torn last line was never acknowledged, so
-readers pass over it, and recovery or the next append moves it aside. On a journal that is damaged anywhere
-else nobody should build.
+The only writer of that file. A torn last line was never acknowledged, so readers pass over it, and recovery
+or the next append sets it aside. A journal that is damaged anywhere else is never appended to.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from io import FileIO
-from typing import Any, TypeAlias
+from typing import Any
 
 from venvship.errors import StateError
 from venvship.model.history import Event
-from venvship.model.history_snapshot import forget
 from venvship.model.release import canonical_json
 from venvship.system import failpoints, files
-from venvship.system.journal_lines import Events, Reading, checksum, parse
-from venvship.system.journal_snapshot import EVERY, NAME, read_snapshot, write_snapshot
+from venvship.system.journal_lines import NOTHING, Reading, checksum, parse
 from venvship.system.mutex import Mutex
 
 TORN_SUFFIX = ".torn"
 """Bytes set aside from the end of a journal are appended to `journal.jsonl.torn`."""
-
-CHUNK = 1 << 18
-"""So many bytes are compared at once."""
-
-
-_Version: TypeAlias = tuple[int, int, int, int, int]
-"""What tells a file from what it was before somebody wrote to it, or put another in its place (stat(2)).
-
-Not if it is as long as before and was written to twice within a tick of the kernel's clock, which is some
-milliseconds. Only a torn end can be replaced by as many bytes, so a file with one is compared in any case.
-"""
 
 
 def damaged_journal(reading: Reading) -> StateError:
@@ -66,74 +50,33 @@ class Journal:
 
     def __init__(self, path: str, mutex: Mutex, clock: Callable[[], datetime]) -> None:
         self._path = path
-        self._snapshot_path = os.path.join(os.path.dirname(path), NAME)
         self._mutex = mutex
         self._clock = clock
-        self._known: Reading | None = None
-        self._pieces: list[bytes] = []  # the bytes of which `_known` was read
-        self._seen: _Version | None = None  # of the file, when it held just these
-        self._snapshot_seq = 0  # the last line of the snapshot that was used, or that was tried to be written
+        self._raw = b""  # the file's bytes when it was read last
+        self._reading = NOTHING  # what they say
 
     def read(self) -> Reading:
         """Read it all. Never writes; a torn end is passed over.
+
+        A command reads it several times. Bytes that it has read before are compared, and not parsed again;
+        of the same bytes the same object is returned.
 
         Raises:
             FormatError: It was written by a newer venvship.
             StateError: It exists and cannot be read.
         """
-        # Before the journal: then it is not ahead of what is read of that, whoever appends meanwhile.
-        snapshot = read_snapshot(self._snapshot_path) if self._known is None else None
         try:
             with open(self._path, "rb", buffering=0) as file:
-                seen = _version(file.fileno())  # before its bytes: with more of them it will be another
-                known = self._known
-                if known is not None and seen == self._seen and not known.torn:
-                    return known
-                if known is not None and self._begins_as_known(file):
-                    return self._go_on(known, file.readall(), seen)
-                file.seek(0)
                 raw = file.readall()
         except FileNotFoundError:
-            raw, seen = b"", None
+            raw = b""
         except OSError as error:
             raise StateError(f"cannot read {self._path}: {error.strerror}") from error
-        self._known, self._pieces = None, []
-        if snapshot is not None and snapshot.covers(raw):
-            seq = self._snapshot_seq = snapshot.history.seq
-            events = Events(raw, snapshot.size, seq)
-            known = Reading(events, torn=False, damage="", size=snapshot.size, snapshot=snapshot.history)
-            reading = parse(raw[snapshot.size :], path=self._path, known=known)
-        else:
-            reading = parse(raw, path=self._path)
-        if not reading.damage:
-            self._known, self._pieces, self._seen = reading, [raw[: reading.size]], seen
-        return reading
-
-    def _begins_as_known(self, file: FileIO) -> bool:
-        """Whether the file begins with all that is known, after which it is left standing.
-
-        It only grows, so what was parsed once is compared, which is fast, and not parsed again. Piece by
-        piece, as that takes a third of the time of reading it whole. A file that nobody has written to
-        since is not even compared.
-        """
-        for piece in self._pieces:
-            place = 0
-            while place < len(piece):
-                chunk = file.read(min(CHUNK, len(piece) - place))
-                if not chunk or not piece.startswith(chunk, place):
-                    return False
-                place += len(chunk)
-        return True
-
-    def _go_on(self, known: Reading, later: bytes, seen: _Version) -> Reading:
-        if not later and not known.torn:
-            self._seen = seen
-            return known
-        reading = parse(later, path=self._path, known=known)
-        if not reading.damage:
-            self._known, self._seen = reading, seen
-            self._pieces += [later[: reading.size - known.size]] if reading.size > known.size else []
-        return reading
+        if raw != self._raw:
+            grown = raw.startswith(self._raw[: self._reading.size])
+            known = self._reading if grown else NOTHING
+            self._reading, self._raw = parse(raw, path=self._path, known=known), raw
+        return self._reading
 
     def append(
         self,
@@ -146,8 +89,7 @@ class Journal:
     ) -> Event:
         """Append one event, durably. When this returns, a power cut does not take it back.
 
-        Crash: the line is whole, missing, or a torn end that the next append sets aside. Every `EVERY` lines
-        the snapshot is made anew; see `write_snapshot`.
+        Crash: the line is whole, missing, or a torn end that the next append sets aside.
 
         Returns:
             The event as written, with its `seq`.
@@ -174,19 +116,8 @@ class Journal:
             data = written.to_json()
             data["sum"] = checksum(data)
             line = canonical_json(data) + b"\n"
-            self._go_on(reading, line, self._write(line, reading))
-            if written.seq - self._snapshot_seq >= EVERY:
-                self._snapshot_seq = written.seq
-                # The line is on disk, and nothing depends on this: not even a warning if it fails.
-                with contextlib.suppress(OSError, StateError):
-                    self._make_snapshot()
+            self._write(line, reading)
             return written
-
-    def _make_snapshot(self) -> None:
-        """Of the journal as it is now."""
-        reading = self.read()
-        if not reading.damage and not reading.torn:
-            write_snapshot(self._snapshot_path, b"".join(self._pieces), forget(reading.history()))
 
     def mend(self) -> bool:
         """Set a torn end aside, as the next append would. Damage in the middle is left as it is.
@@ -218,7 +149,7 @@ class Journal:
         files.append_file(self._path + TORN_SUFFIX, os.pread(fd, size - reading.size, reading.size) + b"\n")
         files.truncate(fd, reading.size, self._path)
 
-    def _write(self, line: bytes, reading: Reading) -> _Version:
+    def _write(self, line: bytes, reading: Reading) -> None:
         failpoints.reach("open", self._path)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -230,7 +161,6 @@ class Journal:
             try:
                 files.write_at(fd, line, reading.size, self._path)
                 files.fsync_file(fd, self._path)
-                written = _version(fd)
             except OSError:
                 # Half a line would be set aside by the next append anyway; taking it back now keeps the
                 # journal clean when the disk is full. If this fails too, the torn line stays, harmless.
@@ -240,9 +170,3 @@ class Journal:
             os.close(fd)
         if reading.size == 0:
             files.fsync_directory(os.path.dirname(self._path))
-        return written
-
-
-def _version(fd: int) -> _Version:
-    found = os.fstat(fd)
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

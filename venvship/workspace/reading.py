@@ -6,11 +6,11 @@ All that a read takes. Nothing here takes a mutex or writes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from venvship.errors import SettingsError, VenvshipError
-from venvship.model.history import Event, History, fold
+from venvship.model.history import History, fold
 from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.settings import Settings
 from venvship.root import RootLayout
@@ -18,7 +18,7 @@ from venvship.system.journal import Journal, damaged_journal, lost_journal
 from venvship.system.journal_lines import Reading
 from venvship.system.mutex import Mutex
 from venvship.workspace.interpreter_kind import InterpreterKinds
-from venvship.workspace.releases import is_known, resolve_release, switches_ago
+from venvship.workspace.releases import is_known, resolve_release
 from venvship.workspace.runtime import OperationWarning, Runtime
 from venvship.workspace.settings_files import read_kept_settings, read_settings
 
@@ -48,7 +48,7 @@ class ReadingWorkspace:
         self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
         self.kinds = InterpreterKinds(runtime.environ, str(layout.path), runtime.signals)
         self.settings_read: Settings | None = None
-        self._folded: tuple[Sequence[Event], History] | None = None
+        self._folded: tuple[Reading, History] | None = None
 
     @property
     def journal_mutex(self) -> Mutex:
@@ -102,26 +102,10 @@ class ReadingWorkspace:
         return "" if known else current
 
     def fold(self, reading: Reading) -> History:
-        """Fold, unless the journal is what it was; nobody changes a `History` but the fold.
-
-        It knows all releases that are there or that a link names, and may have forgotten others.
-        """
-        if self._folded is None or self._folded[0] is not reading.events:
-            self._folded = (reading.events, reading.history())
-        if not self._knows_what_is_there(self._folded[1]):
-            self._folded = (reading.events, fold(reading.events))
+        """Fold, unless the journal is what it was; nobody changes a `History` but the fold."""
+        if self._folded is None or self._folded[0] is not reading:
+            self._folded = (reading, fold(reading.events))
         return self._folded[1]
-
-    def _knows_what_is_there(self, history: History) -> bool:
-        """Whether a history is whole enough: a person may have put back what was pruned long ago."""
-        if history.whole:
-            return True
-        try:
-            unknown = self.layout.sealed(but=history.records)
-            named = [self.layout.current(), self.layout.previous()]
-        except VenvshipError:
-            return False  # whoever needs it says what is wrong with it
-        return history.knows([*unknown, *named])
 
     def history_for_reading(self) -> History:
         """Fold what can be read of the journal; damage becomes a warning."""
@@ -137,15 +121,12 @@ class ReadingWorkspace:
         return history
 
     def resolve(self, name: str, history: History) -> str:
-        """See `resolve_release`. A history that has forgotten old switches is folded anew for them.
+        """See `resolve_release`.
 
         Raises:
             ReleaseError: See `resolve_release`.
             ForeignLinkError: `current` is not ours.
         """
-        ago = switches_ago(name)
-        if ago is not None and not history.knows_switch(ago):
-            history = fold(self.journal.read().events)
         return resolve_release(self.layout, name, history)
 
     # -- settings -----------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from itertools import islice
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -177,7 +176,7 @@ def events(workspace: ReadingWorkspace, last: int | None = None) -> tuple[Event,
         workspace.warn(
             "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
         )
-    return tuple(islice(reversed(reading.events), last))
+    return reading.events[::-1][:last]
 
 
 def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Comparison:

@@ -1,0 +1,98 @@
+"""Old roots: hundreds of releases that are gone, and a file that an older venvship has left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.bench.synthetic import YEARS_AGO, age, copy_release
+from tests.support.roots import Site
+from venvship.model.history import Event
+from venvship.root import RootLayout
+from venvship.workspace.usable import release_problem
+from venvship.workspace.workspace import Workspace
+
+PRUNED = 400
+SWITCHES = PRUNED + 2
+
+SNAPSHOT = "journal.snapshot.json"
+"""An older venvship kept a cache of the journal under this name."""
+
+
+@pytest.fixture
+def old(site: Site) -> Site:
+    """Two releases, and hundreds before them that are gone."""
+    site.release("1.0")
+    site.release("1.1")
+    age(site.path, pruned=PRUNED)
+    return site
+
+
+def workspace_of(site: Site) -> Workspace:
+    return Workspace(RootLayout.at(site.path), site.runtime())
+
+
+def events_of(site: Site) -> tuple[Event, ...]:
+    return workspace_of(site).journal.read().events
+
+
+def test_an_old_root_is_released_rolled_back_and_pruned(old: Site) -> None:
+    first, second = old.previous, old.current
+    third = old.release("1.2")
+    old.open().rollback()
+    assert old.current == second
+    old.open().rollback()
+    assert old.current == first
+    old.open().promote(third)
+    old.open(clock=old.later(days=30)).prune(keep=2)
+    old.open().recover()
+
+    workspace = workspace_of(old)
+    history = workspace.history()
+    assert old.previous == history.rollback_target(
+        old.current, lambda name: not release_problem(workspace.layout, name)
+    )
+    assert old.open().status().fine
+
+
+def test_a_switch_of_years_ago_has_a_name(old: Site) -> None:
+    first = next(event.release for event in events_of(old) if event.event == "promoted")
+    history = workspace_of(old).history()
+    assert history.was_current(SWITCHES - 1) == first
+    assert history.was_current(SWITCHES) is None
+    assert f"{first} is gone" in old.run("show", f"@{{{SWITCHES - 1}}}").err
+
+
+def test_a_release_that_was_pruned_and_put_back_is_debris(old: Site) -> None:
+    gone = next(event.release for event in events_of(old) if event.event == "pruned")
+    assert gone is not None
+    assert old.current is not None
+
+    copy_release(RootLayout.at(old.path), old.current, gone, YEARS_AGO)
+
+    assert str(old.path / "releases" / gone) in old.run("list", "--json").data["debris"]
+
+
+@pytest.mark.parametrize("text", [b"", b"\0\xff garbage", b'{"fold":2,"format":1,"history":{},"size":9}\n'])
+def test_the_snapshot_that_an_older_version_left_is_neither_read_nor_touched(old: Site, text: bytes) -> None:
+    def told(*command: str) -> tuple[int, str, str]:
+        done = old.run(*command)
+        return done.code, done.out, done.err
+
+    commands = (("status", "--json"), ("list", "--json"), ("update", "--json"))
+    before = [told(*command) for command in commands]
+    left = old.path / "state" / SNAPSHOT
+    left.write_bytes(text)
+
+    assert [told(*command) for command in commands] == before
+    assert old.run("rollback").code == 0
+    assert left.read_bytes() == text
+
+
+def test_a_killed_writer_of_that_snapshot_is_swept_after(old: Site) -> None:
+    left: Path = old.path / "state" / f".{SNAPSHOT}.0123abcd"
+    left.write_bytes(b"{")
+    assert old.run("update").code == 0
+    assert not os.path.lexists(left)
