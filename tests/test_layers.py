@@ -39,7 +39,7 @@ LAYERS: dict[str, set[str]] = {
 }
 FROM_ANYWHERE = {"errors", "_version"}
 
-STANDALONE = ("building/*_worker.py", "building/*_probe.py", "health/*_worker.py")
+STANDALONE = ("building/*_worker.py", "system/interpreter_probe.py", "health/*_worker.py")
 """Scripts that run inside another interpreter: they have its standard library, and nothing of ours."""
 
 

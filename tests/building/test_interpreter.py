@@ -181,7 +181,7 @@ def test_another_version_has_its_own_tags_and_magic_number(
     assert found.tags[0].startswith(f"cp{version.replace('.', '')}-")
     assert found.markers["python_version"] == version
     assert found.magic != own.magic
-    assert found.identity() != own.identity()
+    assert found.identity != own.identity
 
 
 def test_pyenv_versions_that_its_shims_do_not_lead_to_are_found_newest_first(tmp_path: Path) -> None:

@@ -300,9 +300,9 @@ def test_an_interpreter_survives_its_json_and_a_security_update() -> None:
     assert Interpreter.from_json(json.loads(json.dumps(interpreter.to_json()))) == interpreter
     assert interpreter.minor == "3.11"
     updated = interpreter._replace(version="3.11.8", path="/opt/python3.11")
-    assert updated.identity() == interpreter.identity()
+    assert updated.identity == interpreter.identity
     for change in ({"version": "3.12.1"}, {"soabi": "x"}, {"magic": "x"}, {"platform": "x"}):
-        assert interpreter._replace(**change).identity() != interpreter.identity()  # type: ignore[arg-type]
+        assert interpreter._replace(**change).identity != interpreter.identity  # type: ignore[arg-type]
 
 
 def test_a_stored_wheel_survives_its_json() -> None:

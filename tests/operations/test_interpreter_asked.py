@@ -1,4 +1,4 @@
-"""A build asks its interpreter again, while it does something else: it may have been changed in place."""
+"""A build asks its interpreter again, and so does a switch: it may have been changed in place."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ import pytest
 from tests.support.processes import alive, eventually
 from tests.support.roots import Site
 from venvship.errors import InterpreterError
-from venvship.system import proc, process
+from venvship.model.interpreter import Identity
+from venvship.system import interpreters, proc, process
 from venvship.system.signals import Signals
-from venvship.workspace.interpreter_kind import InterpreterKinds, kind
+from venvship.workspace.interpreter_identity import InterpreterIdentities
+
+OTHER = Identity("cpython", "3.10", "cpython-310", "linux", "abcd")
+ANSWER = json.dumps(OTHER.to_json())
 
 
 def recorded(site: Site) -> dict[str, Any]:
@@ -104,17 +108,17 @@ def test_a_signal_ends_the_wait_for_one_that_hangs(site: Site, tmp_path: Path, s
 
 def test_one_that_could_not_run_is_asked_again(tmp_path: Path) -> None:
     python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\n[ -e {tmp_path}/library ] || exit 127\necho 3.11 abcd\n")
+    python.write_text(f"#!/bin/sh\n[ -e {tmp_path}/library ] || exit 127\necho '{ANSWER}'\n")
     python.chmod(0o755)
-    kinds = InterpreterKinds({"PATH": os.defpath}, "/", Signals())
+    identities = InterpreterIdentities({"PATH": os.defpath}, Signals())
 
-    assert kinds.ask(str(python)) == "not able to run"
+    assert identities.ask(str(python)) == "not able to run"
     (tmp_path / "library").touch()
-    assert kinds.ask(str(python)) == kind("3.11", "abcd")
+    assert identities.ask(str(python)) == OTHER
     (tmp_path / "library").unlink()
-    assert kinds.ask(str(python)) == kind("3.11", "abcd"), "its file is the same"
+    assert identities.ask(str(python)) == OTHER, "its file is the same"
     python.unlink()
-    assert "not there" in kinds.ask(str(python))
+    assert "not there" in str(identities.ask(str(python)))
 
 
 def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,31 +130,32 @@ def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
         began.append(argv)
         return real(argv, **options)
 
-    monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(interpreters, "run", run)
     monkeypatch.setattr(proc, "own_program", lambda: None)
     site.release("1.0")
-    assert [argv[0] for argv in began if "-c" in argv] == [recorded(site)["path"]]
+    probed = [argv[:1] for argv in began if argv[-1].endswith("interpreter_probe.py")]
+    assert probed == [[recorded(site)["path"]]]
 
 
 def test_the_one_that_runs_this_process_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = os.path.realpath(sys.executable)
-    kinds = InterpreterKinds({"PATH": os.defpath}, "/", Signals())
-    answer = kinds._ask(ours)
+    identities = InterpreterIdentities({"PATH": os.defpath}, Signals())
+    answer = identities._ask(ours)
     assert answer is not None
 
     if sys.platform == "linux":
-        monkeypatch.setattr(InterpreterKinds, "_ask", None)
-    assert kinds.ask(ours) == answer
+        monkeypatch.setattr(InterpreterIdentities, "_ask", None)
+    assert identities.ask(ours) == answer
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells what runs in /proc, which is Linux's")
 def test_one_that_was_changed_while_it_runs_is_asked(tmp_path: Path) -> None:
     script = """
 import os, sys
-from venvship.workspace.interpreter_kind import InterpreterKinds
+from venvship.workspace.interpreter_identity import InterpreterIdentities
 from venvship.system.signals import Signals
 def ask():
-    print(InterpreterKinds({"PATH": os.defpath}, "/", Signals()).ask(sys.argv[1]))
+    print(InterpreterIdentities({"PATH": os.defpath}, Signals()).ask(sys.argv[1]))
 ask()
 os.chmod(sys.argv[1], 0o644)
 ask()
@@ -159,7 +164,7 @@ ask()
 """
     ours, other = tmp_path / "python", tmp_path / "other"
     shutil.copy(os.path.realpath(sys.executable), ours)
-    other.write_text("#!/bin/sh\necho 3.10 abcd\n")
+    other.write_text(f"#!/bin/sh\necho '{ANSWER}'\n")
     other.chmod(0o755)
     result = subprocess.run(
         [ours, "-c", script, ours, other],
@@ -172,5 +177,5 @@ ask()
     assert result.returncode == 0, result.stderr
     before, forbidden, after = result.stdout.splitlines()
     assert forbidden == "not executable"
-    assert before.startswith(f"{sys.version_info.major}.{sys.version_info.minor} ")
-    assert after == "3.10 abcd"
+    assert before.startswith(f"cpython {sys.version_info.major}.{sys.version_info.minor} ")
+    assert after == str(OTHER)

@@ -11,18 +11,16 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from venvship.errors import InterpreterError, ProgramNotFoundError
 from venvship.model.interpreter import Interpreter
-from venvship.system.process import run
+from venvship.system.interpreters import run_probe
 from venvship.system.signals import Signals
 
 OLDEST: Final = (3, 11)
 """The oldest CPython that releases can run on."""
 
-_PROBE: Final = Path(__file__).with_name("interpreter_probe.py")
 _PROBE_SECONDS: Final = 30.0
 
 
@@ -77,9 +75,9 @@ def probe(
         path=path,
         version=facts["version"],
         implementation=facts["implementation"],
-        soabi=facts["soabi"],
-        platform=facts["platform"],
-        magic=facts["magic"],
+        soabi=facts["identity"]["soabi"],
+        platform=facts["identity"]["platform"],
+        magic=facts["identity"]["magic"],
         tags=tuple(facts["tags"]),
         markers=facts["markers"],
     )
@@ -143,15 +141,7 @@ def _ask(path: str, *, environ: Mapping[str, str], signals: Signals) -> dict[str
     assert packaging.__file__ is not None
     library = os.path.dirname(os.path.dirname(os.path.abspath(packaging.__file__)))
     try:
-        result = run(
-            [path, "-I", "-S", str(_PROBE), library],
-            env={key: value for key, value in environ.items() if not key.startswith("PYTHON")},
-            # Not where we happen to stand: a version file of pyenv there would choose another interpreter.
-            cwd="/",
-            timeout=_PROBE_SECONDS,
-            signals=signals,
-            separate_stderr=True,
-        )
+        result = run_probe(path, environ=environ, signals=signals, timeout=_PROBE_SECONDS, library=library)
     except (ProgramNotFoundError, OSError) as error:
         raise InterpreterError(f"{path} cannot be run: {error}", hint=_HINT, path=path) from error
     if result.timed_out:

@@ -6,6 +6,45 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
+class Identity(NamedTuple):
+    """The facts of an interpreter that decide whether files built for one interpreter serve another.
+
+    The patch level and the path are left out on purpose: an operating system's security update of 3.11.6 to
+    3.11.7 must not make every release look different. The fields are the keys of the JSON form.
+
+    Attributes:
+        implementation: `sys.implementation.name`: `"cpython"`.
+        version: `"X.Y"`.
+        soabi: `sysconfig` variable `SOABI`, such as `"cpython-311-x86_64-linux-gnu"`.
+        platform: `sysconfig.get_platform()`, such as `"linux-x86_64"`.
+        magic: `importlib.util.MAGIC_NUMBER` as hexadecimal digits.
+    """
+
+    implementation: str
+    version: str
+    soabi: str
+    platform: str
+    magic: str
+
+    @classmethod
+    def of(cls, python: Mapping[str, str]) -> Identity:
+        """The identity that a manifest records under `python`; empty for a key that it lacks."""
+        return cls(*(python.get(name, "") for name in cls._fields))
+
+    @property
+    def bytecode(self) -> str:
+        """The part that decides whether bytecode serves, as the store's folders spell it."""
+        return f"{self.soabi}-{self.magic}"
+
+    def to_json(self) -> dict[str, str]:
+        """The form that digests and manifests have."""
+        return self._asdict()
+
+    def __str__(self) -> str:
+        """In words, for messages."""
+        return f"{self.implementation} {self.version} ({self.soabi}, {self.platform}, {self.magic})"
+
+
 class Interpreter(NamedTuple):
     """One CPython, asked once and recorded in `state/python.json`.
 
@@ -39,19 +78,10 @@ class Interpreter(NamedTuple):
         """The interpreter in a message, as in `CPython 3.11.7 on linux-x86_64`."""
         return f"CPython {self.version} on {self.platform}"
 
-    def identity(self) -> dict[str, str]:
-        """The part that decides whether files built for one interpreter serve another.
-
-        The patch level and the path are left out on purpose: an operating system's security update of
-        3.11.6 to 3.11.7 must not make every release look different.
-        """
-        return {
-            "implementation": self.implementation,
-            "version": self.minor,
-            "soabi": self.soabi,
-            "platform": self.platform,
-            "magic": self.magic,
-        }
+    @property
+    def identity(self) -> Identity:
+        """The part that decides whether files built for it serve another interpreter."""
+        return Identity(self.implementation, self.minor, self.soabi, self.platform, self.magic)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form that `from_json` reads."""

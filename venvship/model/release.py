@@ -195,7 +195,7 @@ class Manifest(NamedTuple):
         environment_digest: What the lockfile means here; see `model.lockfile.environment_digest`.
         tree_digest: Of all files, as they would be at a fixed path; equal on every host.
         files_sha256: Of the bytes of `files.json`, so that one hash in the manifest covers every file.
-        python: The interpreter's `identity()` plus `path` and full `version` under `"full_version"`.
+        python: The interpreter's `identity` plus `path` and full `version` under `"full_version"`.
         packages: Installed distributions, sorted by name.
         wheels: By package name, the SHA-256 of the wheel that it came from; `None` where a release was built
             before this was written down, and nobody knows.

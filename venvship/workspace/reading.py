@@ -17,7 +17,7 @@ from venvship.root import RootLayout
 from venvship.system.journal import Journal, damaged_journal, lost_journal
 from venvship.system.journal_lines import Reading
 from venvship.system.mutex import Mutex
-from venvship.workspace.interpreter_kind import InterpreterKinds
+from venvship.workspace.interpreter_identity import InterpreterIdentities
 from venvship.workspace.releases import is_known, resolve_release
 from venvship.workspace.runtime import OperationWarning, Runtime
 from venvship.workspace.settings_files import read_kept_settings, read_settings
@@ -35,7 +35,7 @@ class ReadingWorkspace:
         warnings: The list that warnings are added to; by default a list of its own.
 
     Attributes:
-        kinds: Asks interpreters for their kind.
+        identities: Asks interpreters for their identity.
         settings_read: The settings that were read last; `None` before.
     """
 
@@ -46,7 +46,7 @@ class ReadingWorkspace:
         self.runtime = runtime
         self.warnings = [] if warnings is None else warnings
         self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
-        self.kinds = InterpreterKinds(runtime.environ, str(layout.path), runtime.signals)
+        self.identities = InterpreterIdentities(runtime.environ, runtime.signals)
         self.settings_read: Settings | None = None
         self._folded: tuple[Reading, History] | None = None
 

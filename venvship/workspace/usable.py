@@ -6,9 +6,10 @@ import os
 from typing import Literal
 
 from venvship.errors import ReleaseError, VenvshipError
+from venvship.model.interpreter import Identity
 from venvship.model.release import Manifest
 from venvship.root import RootLayout
-from venvship.workspace.interpreter_kind import NotAskedError, kind
+from venvship.workspace.interpreter_identity import NotAskedError
 from venvship.workspace.reading import ReadingWorkspace
 
 
@@ -49,7 +50,7 @@ def require_usable(
             that has no process or no time left for that. A rollback goes on.
 
     Raises:
-        ReleaseError: A file is missing or changed, or its interpreter is gone or of another kind.
+        ReleaseError: A file is missing or changed, or its interpreter is gone or has another identity.
         InterruptedByError: A signal came while its interpreter was asked.
     """
     problem = release_problem(workspace.layout, release_id)
@@ -61,7 +62,7 @@ def require_usable(
         )
     manifest = workspace.layout.manifest(release_id)
     try:
-        problem = _wrong_kind(workspace, manifest)
+        problem = _other_identity(workspace, manifest)
     except NotAskedError as error:
         problem = str(error)
         if in_doubt == "warn":
@@ -72,9 +73,9 @@ def require_usable(
     return manifest
 
 
-def _wrong_kind(workspace: ReadingWorkspace, manifest: Manifest) -> str | None:
-    """What the interpreter at the recorded path is now, if it is of another kind than it was."""
+def _other_identity(workspace: ReadingWorkspace, manifest: Manifest) -> str | None:
+    """The identity of the interpreter at the recorded path, in words, if it is another one than it was."""
     path = manifest.python.get("path", "")
-    wanted = kind(manifest.python.get("version"), manifest.python.get("magic"))
-    found = workspace.kinds.ask(path)
+    wanted = Identity.of(manifest.python)
+    found = workspace.identities.ask(path)
     return None if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"

@@ -62,7 +62,7 @@ def bytecode_tag(interpreter: Interpreter, optimize: Sequence[int]) -> str:
         optimize: The levels that are there.
     """
     levels = ".".join(f"o{level}" for level in sorted(set(optimize)))
-    return f"{interpreter.soabi}-{interpreter.magic}-{levels}"
+    return f"{interpreter.identity.bytecode}-{levels}"
 
 
 def compile_wheels(

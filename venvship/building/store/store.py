@@ -49,7 +49,7 @@ def selection_key(requirement: Requirement, interpreter: Interpreter, allow_sdis
             "url": requirement.url,
             "hashes": sorted(requirement.hashes),
             "tags": list(interpreter.tags),
-            "interpreter": interpreter.identity(),
+            "interpreter": interpreter.identity.to_json(),
             "sdist": allow_sdist,
         }
     )

@@ -68,7 +68,7 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
             tree_digest=assembled.tree_digest,
             files_sha256=hashlib.sha256(files).hexdigest(),
             python={
-                **interpreter.identity(),
+                **interpreter.identity.to_json(),
                 "path": interpreter.path,
                 "full_version": interpreter.version,
             },

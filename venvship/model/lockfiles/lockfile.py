@@ -211,7 +211,11 @@ def environment_digest(
         for requirement in selected
     ]
     return digest(
-        {"requirements": sorted(rows, key=repr), "interpreter": interpreter.identity(), "build": dict(build)}
+        {
+            "requirements": sorted(rows, key=repr),
+            "interpreter": interpreter.identity.to_json(),
+            "build": dict(build),
+        }
     )
 
 

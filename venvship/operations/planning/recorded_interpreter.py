@@ -68,10 +68,9 @@ def asked_again(workspace: Workspace, interpreter: Interpreter) -> Interpreter:
 
     runtime = workspace.runtime
     now = probe(interpreter.path, environ=runtime.environ, signals=runtime.signals)
-    if now.identity() != interpreter.identity():
+    if now.identity != interpreter.identity:
         raise InterpreterError(
-            f"{interpreter.path} is now {now.implementation} {now.version} ({now.soabi}), "
-            f"and was {interpreter.version} ({interpreter.soabi})",
+            f"{interpreter.path} is now {now.identity}, and was {interpreter.identity}",
             hint=f"if that is what you want: rm {workspace.layout.python_file}",
         )
     if now.version != interpreter.version:
