@@ -65,6 +65,9 @@ CODES = {
     "FindingsError": 40,
     "DamagedError": 40,
     "CheckFailedError": 40,
+    # 126, 127: `run`, as a shell
+    "CommandNotExecutableError": 126,
+    "CommandNotFoundError": 127,
 }
 
 

@@ -11,7 +11,7 @@ import click
 import pytest
 
 import venvship.cli.commands  # noqa: F401 - the commands register themselves
-from venvship.cli.main import cli
+from venvship.cli.group import SECTIONS, Command, cli
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ADVICE = re.compile(r"(?:`|: |\$ |&& )venvship(?: -C \S+)? ([a-z]+)((?: --?[a-z][a-z-]*)*)")
@@ -65,9 +65,35 @@ def test_a_command_that_does_not_exist_is_found() -> None:
     assert "Doc." not in found
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+COMMANDS = {name: command for name, command in cli.commands.items() if isinstance(command, Command)}
+
+
+def help_of(name: str) -> str:
+    context = click.Context(COMMANDS[name], info_name=f"venvship {name}", terminal_width=80)
+    return COMMANDS[name].get_help(context)
+
+
+def test_every_command_is_in_a_section() -> None:
+    assert COMMANDS.keys() == cli.commands.keys()
+    assert {command.section for command in COMMANDS.values()} == set(SECTIONS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_a_command_fits_a_screen_and_has_an_example(name: str) -> None:
-    context = click.Context(cli.commands[name], info_name=f"venvship {name}", terminal_width=80)
-    text = cli.commands[name].get_help(context)
+    text = help_of(name)
     assert f"Example: venvship {'' if name == 'init' else name}" in text
-    assert len(text.splitlines()) <= 35
+    assert len(text.splitlines()) <= 40
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_lists_its_exit_codes_one_a_line(name: str) -> None:
+    table = help_of(name).partition("Exit codes:\n")[2].splitlines()
+    assert [int(line.split()[0]) for line in table] == list(COMMANDS[name].exits)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_venvship_has_the_whole_summary_of_a_command_on_one_line(name: str) -> None:
+    text = cli.get_help(click.Context(cli, info_name="venvship", terminal_width=80))
+    summary = COMMANDS[name].summary.removesuffix(".")
+    assert re.search(rf"^  {name} +{re.escape(summary)}$", text, re.MULTILINE), summary

@@ -9,34 +9,64 @@ next. Nothing here does any I/O.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
 
 
+class OperationWarning(NamedTuple):
+    """A warning on a result: the operation succeeded, and the operator should know this.
+
+    Attributes:
+        slug: The kind of warning, for scripts. See the reference for all of them.
+        message: The warning, for people.
+    """
+
+    slug: str
+    message: str
+
+
+class Result(Protocol):
+    """A result of a method of `venvship.Root`."""
+
+    @property
+    def warnings(self) -> tuple[OperationWarning, ...]:
+        """The warnings of the operation."""
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of the JSON envelope that the command prints."""
+
+
 class VenvshipError(Exception):
     """Base of all errors that venvship raises for the world's faults.
 
     Args:
-        message: What failed, on which path, and what the state is now. One or more lines.
-        hint: What to do next, as a sentence or a command line to type. `None` where nothing helps.
+        message: The failure, the path, and the state now. One or more lines.
+        hint: The next step, as a sentence or a command line to type. `None` if nothing helps.
         data: Further facts for scripts; they become keys of the JSON envelope's `error` object.
+
+    Attributes:
+        slug: The kind of failure, for scripts.
+        exit_code: The exit code of the command.
+        result: The result as far as it is known; `None` if nothing is.
+        warnings: The warnings of the operation that failed.
     """
 
     slug: ClassVar[str] = "error"
     exit_code: ClassVar[int] = EXIT_BUG
 
-    def __init__(self, message: str, *, hint: str | None = None, **data: Any) -> None:  # noqa: ANN401
+    def __init__(self, message: str, *, hint: str | None = None, **data: object) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.data: dict[str, Any] = data
-        self.result: object = None
+        self.data = data
+        self.result: Result | None = None
+        self.warnings: tuple[OperationWarning, ...] = ()
 
-    def carrying(self, result: object) -> Self:
-        """Attach what the operation had found out by then; the JSON envelope fills `data` with it."""
+    def carrying(self, result: Result | None) -> Self:
+        """Attach the result as far as it is known; it becomes `data` of the JSON envelope."""
         self.result = result
         return self
 
@@ -336,6 +366,26 @@ class CheckFailedError(FindingsError):
     slug = "check-failed"
 
 
+# -- 126, 127: as a shell, see "Exit Status for Commands" in POSIX ------------------------------------------
+
+
+class CommandNotExecutableError(VenvshipError):
+    """The command of `run` cannot be executed."""
+
+    slug = "command-not-executable"
+    exit_code = 126
+
+
+class CommandNotFoundError(VenvshipError):
+    """There is no such command for `run`."""
+
+    slug = "command-not-found"
+    exit_code = 127
+
+
+# -- signals --------------------------------------------------------------------------------------------
+
+
 class InterruptedByError(VenvshipError):
     """A signal ended the command. The exit code is 128 plus its number, as a shell gives it.
 
@@ -355,6 +405,6 @@ class InterruptedByError(VenvshipError):
         self.signum = signum
         self.exit_code = 128 + signum  # type: ignore[misc]  # the one error whose code depends on the instance
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[Self], tuple[int, str], dict[str, object]]:
         """As it was made: it may come from another process."""
         return type(self), (self.signum, self.message), self.__dict__

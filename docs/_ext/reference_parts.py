@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 import json_parts
-from docstrings import Docstring, is_remark, read_docstring
+from docstrings import is_remark, read_docstring
 from markdown_tables import table
 from reference_texts import (
     CHECK_KINDS,
@@ -33,9 +32,9 @@ from reference_texts import (
 import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 from venvship import errors
 from venvship.api import Root, default_runtime
-from venvship.cli.main import cli
+from venvship.cli.group import Command, cli
 from venvship.cli.prometheus import METRICS
-from venvship.errors import InterruptedByError, VenvshipError
+from venvship.errors import InterruptedByError, OperationWarning, VenvshipError
 from venvship.health.checks import CheckResult
 from venvship.model import settings as model
 from venvship.model.history import Event, EventName, Hold
@@ -45,13 +44,11 @@ from venvship.model.retention import Decision
 from venvship.operations import check as check_operation
 from venvship.operations import init as init_operation
 from venvship.operations import lock as lock_operation
-from venvship.operations import marks as marks_operation
 from venvship.operations import promote as promote_operation
 from venvship.operations import prune as prune_operation
 from venvship.operations import recover as recover_operation
 from venvship.operations import release as release_operation
 from venvship.operations import rollback as rollback_operation
-from venvship.operations import run as run_operation
 from venvship.operations import schedule as schedule_operation
 from venvship.operations import update as update_operation
 from venvship.operations import verify as verify_operation
@@ -59,8 +56,6 @@ from venvship.operations.reporting import measure as measure_operation
 from venvship.operations.reporting import report as inspect_operation
 from venvship.operations.retention.store_cleaning import Dropped, StoreResult
 from venvship.operations.retention.verifying import Damage, Verified
-from venvship.operations.switching.recovery import Recovered
-from venvship.workspace.runtime import OperationWarning
 from venvship.workspace.underway import Operation
 from venvship.workspace.views import ReleaseView
 
@@ -98,9 +93,9 @@ def manual_description() -> str:
     return "\n\n".join(_help_paragraphs(cli.help or ""))
 
 
-def command_tree() -> dict[str, click.Command]:
-    """The commands by name, in the order in which people meet them."""
-    return dict(cli.commands)
+def command_tree() -> dict[str, Command]:
+    """The commands by name, in the order of `venvship --help`."""
+    return {name: command for name, command in cli.commands.items() if isinstance(command, Command)}
 
 
 def global_options() -> str:
@@ -120,19 +115,16 @@ def _options_of(command: click.Command) -> list[click.Option]:
     return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
 
 
-def own_options(command: click.Command) -> list[click.Option]:
-    """The options of a command that not every command has."""
-    everywhere = global_option_names()
-    return [option for option in _options_of(command) if not everywhere & {*option.opts}]
-
-
-def _command(name: str, command: click.Command) -> list[str]:
+def _command(name: str, command: Command) -> list[str]:
     context = click.Context(command, info_name=f"venvship {name}")
     usage = " ".join([f"venvship {name}", *command.collect_usage_pieces(context)])
-    paragraphs = _help_paragraphs(command.help or "")
-    options = own_options(command)
-    # The options come before the example and the exit codes, which stand last in the help too.
-    return [_code_block(usage), *paragraphs[:-1], *([_options(options)] if options else []), paragraphs[-1]]
+    return [
+        _code_block(usage),
+        *_help_paragraphs(command.help or ""),
+        *([_options(command.own_options)] if command.own_options else []),
+        _code_block(command.example),
+        table(("exit code", "means"), [(str(code), text) for code, text in command.exits.items()]),
+    ]
 
 
 def _help_paragraphs(text: str) -> list[str]:
@@ -141,13 +133,7 @@ def _help_paragraphs(text: str) -> list[str]:
         # click's mark for lines that must not be joined.
         verbatim = paragraph.startswith("\b")
         body = paragraph.removeprefix("\b").strip("\n")
-        if not verbatim:
-            found.append(" ".join(body.split()))
-        elif example := re.fullmatch(r"Example: (.*?)\nExit: +(.*)", body, re.DOTALL):
-            codes = " ".join(re.sub(r"\n\s+", " · ", example[2]).split())
-            found.append(f"{_code_block(example[1])}\n\nExit codes: {codes}.")
-        else:
-            found.append(_code_block(body))
+        found.append(_code_block(body) if verbatim else " ".join(body.split()))
     return found
 
 
@@ -392,40 +378,8 @@ def _compare(what: str, found: Iterable[str], described: Iterable[str]) -> None:
 
 # -- the Python API -----------------------------------------------------------------------------------------
 
-_OPERATIONS: Final[Mapping[str, Callable[..., object]]] = {
-    "init": init_operation.init,
-    "lock": lock_operation.lock,
-    "release": release_operation.release,
-    "update": update_operation.update,
-    "promote": promote_operation.promote,
-    "rollback": rollback_operation.rollback,
-    "recover": recover_operation.recover,
-    "check": check_operation.check,
-    "verify": verify_operation.verify,
-    "prune": prune_operation.prune,
-    "pin": marks_operation.pin,
-    "unpin": marks_operation.pin,
-    "hold": marks_operation.hold,
-    "unhold": marks_operation.unhold,
-    "status": inspect_operation.status,
-    "measure": measure_operation.measure,
-    "list": inspect_operation.list_releases,
-    "show": inspect_operation.show,
-    "history": inspect_operation.events,
-    "diff": inspect_operation.diff,
-    "run": run_operation.run,
-    "schedule": schedule_operation.schedule,
-}
-"""What stands behind a method of `Root`, and says which errors escape."""
-
 LINE: Final = 88
 """Columns that a block of code has on a page."""
-
-_OPTIONS: Final[Mapping[str, type]] = {
-    "release": release_operation.ReleaseOptions,
-    "update": update_operation.UpdateOptions,
-}
-"""What the operation behind a method takes its arguments as, where that is one object."""
 
 RESULTS: Final = (
     init_operation.InitResult,
@@ -434,8 +388,8 @@ RESULTS: Final = (
     update_operation.UpdateResult,
     promote_operation.PromoteResult,
     rollback_operation.RollbackResult,
-    Recovered,
-    check_operation.CheckReport,
+    recover_operation.RecoverResult,
+    check_operation.ChecksResult,
     CheckResult,
     verify_operation.VerifyResult,
     Verified,
@@ -444,12 +398,13 @@ RESULTS: Final = (
     StoreResult,
     Dropped,
     Decision,
-    inspect_operation.Status,
+    inspect_operation.StatusResult,
     measure_operation.Measurement,
-    inspect_operation.Listing,
-    inspect_operation.Details,
-    inspect_operation.Comparison,
-    schedule_operation.Schedule,
+    inspect_operation.ListResult,
+    inspect_operation.ShowResult,
+    inspect_operation.HistoryResult,
+    inspect_operation.DiffResult,
+    schedule_operation.ScheduleResult,
     schedule_operation.ScheduleFile,
     ReleaseView,
     PackageDiff,
@@ -478,20 +433,10 @@ def python_methods() -> str:
 
 
 def _method(name: str, method: Callable[..., object]) -> str:
-    signature = inspect.signature(method)
-    own = read_docstring(method)
-    behind = read_docstring(_OPERATIONS[name]) if name in _OPERATIONS else Docstring(summary="")
-    summary = re.sub(r"; see `venvship\.[^`]*`( for arguments and errors)?", "", own.summary)
-    options = read_docstring(_OPTIONS[name]).entries["Attributes"] if name in _OPTIONS else {}
-    arguments = behind.entries.get("Args", {}) | options | own.entries.get("Args", {})
-    arguments = {
-        key: value
-        for key, value in arguments.items()
-        if (key in signature.parameters and key != "runtime") or key in own.entries.get("Args", {})
-    }
-    raises = behind.entries.get("Raises", {}) | own.entries.get("Raises", {})
-    parts = [f"(python-{name})=", f"### `Root.{name}`", signature_block(f"Root.{name}", method), summary]
-    parts += [paragraph for paragraph in own.text if not is_remark(paragraph, "Crash")]
+    said = read_docstring(method)
+    arguments, raises = said.entries.get("Args", {}), said.entries.get("Raises", {})
+    parts = [f"(python-{name})=", f"### `Root.{name}`", signature_block(f"Root.{name}", method), said.summary]
+    parts += said.text
     if arguments:
         parts.append(table(("argument", "means"), [(f"`{k}`", v) for k, v in arguments.items()]))
     if raises:

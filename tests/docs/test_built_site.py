@@ -26,7 +26,7 @@ def test_every_command_has_a_section_with_its_options(built_docs: Site) -> None:
 
     for name, command in reference_parts.command_tree().items():
         assert f'id="command-{name}"' in built_docs.html("reference/commands"), name
-        for option in reference_parts.own_options(command):
+        for option in command.own_options:
             assert option.help, f"{name} {option.opts} says nothing"
             for spelling in option.opts:
                 assert re.search(rf"(?<![\w-]){re.escape(spelling)}(?![\w-])", text), f"{name} {spelling}"

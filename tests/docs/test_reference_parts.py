@@ -91,7 +91,7 @@ def test_an_event_without_a_text_stops_the_build(monkeypatch: pytest.MonkeyPatch
 def test_options_of_every_command_are_not_repeated_for_each() -> None:
     release = reference_parts.command_tree()["release"]
 
-    names = {name for option in reference_parts.own_options(release) for name in option.opts}
+    names = {name for option in release.own_options for name in option.opts}
 
     assert {"--no-promote", "--rebuild", "-m"} <= names
     assert not names & {"--json", "-C", "--help"}

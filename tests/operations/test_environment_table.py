@@ -56,7 +56,7 @@ def test_the_environment_of_an_intact_proven_release_is_promoted_again(site: Sit
 def test_the_environment_of_a_sealed_release_is_promoted(site: Site, unattended: bool) -> None:
     site.release("1.0")
     site.lock("1.1")
-    built = site.open().release(promote=False)
+    built = site.open().release(no_promote=True)
     assert built.outcome == "built"
     assert built.release is not None
     assert site.current != built.release.id

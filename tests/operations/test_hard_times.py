@@ -64,9 +64,9 @@ def test_a_rollback_takes_an_interpreter_that_cannot_be_asked_at_the_moment_for_
     site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch, run: Any, named: bool
 ) -> None:
     monkeypatch.setattr(process, "run", run)
-    root = site.open()
-    assert root.rollback(two[0] if named else None).release.id == two[0]
-    assert [warning.slug for warning in root.warnings] == ["interpreter-not-asked"]
+    result = site.open().rollback(two[0] if named else None)
+    assert result.release.id == two[0]
+    assert [warning.slug for warning in result.warnings] == ["interpreter-not-asked"]
 
 
 @pytest.mark.usefixtures("another_interpreter")
@@ -287,7 +287,7 @@ def test_a_release_that_is_pruned_while_it_is_verified_is_not_damaged(
         return ours(base, entry)
 
     monkeypatch.setattr(verifying, "entry_problem", entry_problem)
-    result = site.open().verify(every=True)
+    result = site.open().verify(all=True)
     assert looked
     assert [one.id for one in result.releases] == [two[1]]
 

@@ -145,12 +145,12 @@ def test_pins_stay_until_they_are_upgraded_all_or_by_name(shop: Site, wheelhouse
     build_wheel(wheelhouse, "dep", "1.2")
 
     assert not lock(shop).changed
-    diff = lock(shop, packages=["dep"]).diff
+    diff = lock(shop, upgrade_package=["dep"]).diff
     assert [(c.name, c.before, c.after) for c in diff.changed] == [("dep", "1.1", "1.2")]
     assert pins(shop) == ["app==1.1", "dep==1.2"]
     assert lock(shop, upgrade=True).changed
     assert pins(shop) == ["app==1.2", "dep==1.2"]
-    assert lock(shop, packages=["app<1.2", "dep==1.0"]).changed
+    assert lock(shop, upgrade_package=["app<1.2", "dep==1.0"]).changed
     assert pins(shop) == ["app==1.1", "dep==1.0"]
 
 
@@ -160,7 +160,7 @@ def test_a_pin_keeps_its_hashes_until_it_is_upgraded(shop: Site, wheelhouse: Pat
 
     assert not lock(shop).changed
     assert added.sha256 not in text(shop)
-    assert lock(shop, packages=["dep"]).changed
+    assert lock(shop, upgrade_package=["dep"]).changed
     assert added.sha256 in text(shop)
 
 
@@ -517,7 +517,7 @@ def test_a_file_that_was_replaced_under_a_pin_is_a_hash_mismatch(shop: Site, whe
 
     assert error["message"].startswith("dep: the file that the index serves has none of the hashes")
     assert error["hint"].endswith("venvship lock -P dep")
-    lock(shop, packages=["dep"])
+    lock(shop, upgrade_package=["dep"])
 
 
 def test_an_index_that_is_down_is_said(shop: Site) -> None:

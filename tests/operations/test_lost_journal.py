@@ -91,9 +91,9 @@ def test_readers_say_that_the_journal_does_not_know_what_is_live(
     site: Site, journal: Path, three: tuple[str, str, str]
 ) -> None:
     journal.unlink()
-    root = site.open()
-    assert root.status().current is not None
-    assert "journal-damaged" in {notice.slug for notice in root.warnings}
+    status = site.open().status()
+    assert status.current is not None
+    assert "journal-damaged" in {warning.slug for warning in status.warnings}
 
 
 def test_recover_takes_up_what_is_intact_and_holds(

@@ -146,9 +146,9 @@ def test_a_refusal_before_the_switch_touches_nothing(site: Site, how: str) -> No
 
 def test_a_check_that_is_not_required_is_only_reported(site: Site) -> None:
     site.settings("[[check]]\nname = 'nice'\ncommand = ['false']\ndeadline = 0\nrequired = false\n")
-    root = site.open()
-    assert root.release().outcome == "released"
-    assert [notice.slug for notice in root.warnings] == ["check-failed"]
+    result = site.open().release()
+    assert result.outcome == "released"
+    assert [warning.slug for warning in result.warnings] == ["check-failed"]
 
 
 def test_the_notify_hook_gets_one_event(site: Site, tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_the_notify_hook_hears_of_a_message_that_is_not_utf_8(site: Site, tmp_pa
 
 def test_a_notify_hook_that_fails_is_a_warning(site: Site) -> None:
     site.settings("[hooks]\nnotify = ['false']\n")
-    root = site.open()
-    assert root.release().outcome == "released"
-    assert [notice.slug for notice in root.warnings] == ["notify-failed"]
+    result = site.open().release()
+    assert result.outcome == "released"
+    assert [warning.slug for warning in result.warnings] == ["notify-failed"]
 
 
 def test_a_rollback_by_a_person_stays_even_if_its_checks_fail(site: Site) -> None:
@@ -203,7 +203,7 @@ def test_a_rollback_without_checks_still_restarts(site: Site, tmp_path: Path) ->
         f"[hooks]\nrestart = ['sh', '-c', 'echo $VENVSHIP_EVENT >> {log}']\n"
         "[[check]]\nname = 'no'\ncommand = ['false']\ndeadline = 0\n"
     )
-    site.open().rollback(checks=False)
+    site.open().rollback(no_checks=True)
     assert trace(log) == ["rollback"]
 
 
@@ -218,8 +218,7 @@ def test_a_person_may_promote_a_bad_release_with_a_warning(site: Site) -> None:
     bad = caught.value.data["release"]
     site.settings()
     root = site.open()
-    root.promote(bad)
-    assert [notice.slug for notice in root.warnings] == ["bad-release"]
+    assert [warning.slug for warning in root.promote(bad).warnings] == ["bad-release"]
     assert root.show(bad).release.state is State.PROVEN
     assert root.status().held is None
 
@@ -230,7 +229,7 @@ def test_a_switch_by_hand_is_observed_and_holds_the_root(site: Site) -> None:
     link.unlink()
     link.symlink_to(f"releases/{a}")
     root = site.open()
-    assert [notice.slug for notice in (root.status() and root.warnings)] == ["current-observed"]
+    assert [warning.slug for warning in root.status().warnings] == ["current-observed"]
     assert root.recover().outcome == "observed"
     status = root.status()
     assert status.held is not None

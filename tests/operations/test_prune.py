@@ -92,9 +92,9 @@ def test_what_was_live_within_the_hour_stays(site: Site, four: list[str]) -> Non
 
 
 def test_a_pinned_release_stays_until_it_is_unpinned(site: Site, four: list[str]) -> None:
-    assert site.open().pin(four[0]).pinned
+    assert site.open().pin(four[0]).release.pinned
     assert prune(site)[four[0]] == "pinned"
-    assert not site.open().unpin(four[0]).pinned
+    assert not site.open().unpin(four[0]).release.pinned
     prune(site)
     assert there(site) == set(four[2:])
 

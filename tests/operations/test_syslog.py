@@ -96,7 +96,7 @@ def test_every_line_has_its_event_in_the_journal(log: SystemLog, site: Site) -> 
 def test_a_removal_is_told_and_one_that_failed_too(log: SystemLog, site: Site) -> None:
     release(log, site, "1.0")
     site.settings("keep_failed = 0\n")
-    tried = release(log, site, "1.1", promote=False)
+    tried = release(log, site, "1.1", no_promote=True)
     lease = site.path / "state" / "leases" / tried
     lease.unlink()
     lease.mkdir()

@@ -77,7 +77,7 @@ def prepare(lab: Lab) -> tuple[Scenario, World]:
     world = World()
     for number, version in enumerate(VERSIONS, start=1):
         lock_by_path(site, version)
-        result = site.open(clock=lambda: START - timedelta(days=9)).release(promote=False)
+        result = site.open(clock=lambda: START - timedelta(days=9)).release(no_promote=True)
         assert result.release is not None
         world.releases[result.release.id] = Known(version=version, sealed=number)
         world.tick = number

@@ -22,6 +22,7 @@ from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
     from venvship.cli.live import LiveProgress
+    from venvship.cli.text import Text
 
 
 class Call:
@@ -41,6 +42,7 @@ class Call:
         color: Whether colour is allowed.
         wait: Seconds to wait for a mutex.
         command: The command's name, once known.
+        text: Turns the command's result into lines, once known.
         root: The root, once opened.
         only_summary: Whether the steps are left out where nobody looks on: what is printed is mailed.
     """
@@ -54,6 +56,7 @@ class Call:
         self.color = True
         self.wait = 0.0
         self.command: str | None = None
+        self.text: Text[Any] | None = None
         self.root: Root | None = None
         self.only_summary = False
         self._progress: PlainProgress | LiveProgress | None = None

@@ -15,7 +15,7 @@ from venvship.operations.reporting.measure import OUTCOMES
 
 if TYPE_CHECKING:
     from venvship.operations.reporting.measure import Measurement
-    from venvship.operations.reporting.report import Status
+    from venvship.operations.reporting.report import StatusResult
 
 SCOPES: Final = ("root", "environment")
 
@@ -80,24 +80,24 @@ def exposition(measured: Measurement) -> list[str]:
     return lines
 
 
-def _release(status: Status) -> Iterator[Sample]:
+def _release(status: StatusResult) -> Iterator[Sample]:
     yield Sample("venvship_root_info", 1, (status.name, __version__))
     back = status.previous
-    yield Sample("venvship_rollback_ready", back is not None and back.problem is None)
+    yield Sample("venvship_rollback_ready", back is not None and back.usable)
     release = status.current
     if release is None:
         return
     labels = (status.name, release.id, release.state.value, release.python, release.lockfile_sha256)
     yield Sample("venvship_release_info", 1, labels)
     yield Sample("venvship_release_packages", release.packages)
-    yield Sample("venvship_release_usable", release.problem is None)
+    yield Sample("venvship_release_usable", release.usable)
     if release.created_at is not None:
         yield Sample("venvship_release_created_timestamp_seconds", release.created_at.timestamp())
     if status.live_since is not None:
         yield Sample("venvship_release_live_timestamp_seconds", status.live_since.at.timestamp())
 
 
-def _state(status: Status) -> Iterator[Sample]:
+def _state(status: StatusResult) -> Iterator[Sample]:
     for scope in SCOPES:
         held = status.held is not None and status.held.scope == scope
         yield Sample("venvship_held", held, (scope,))
@@ -105,7 +105,7 @@ def _state(status: Status) -> Iterator[Sample]:
         since = status.held.since.timestamp()
         yield Sample("venvship_held_since_timestamp_seconds", since, (status.held.scope,))
     yield Sample("venvship_operation_running", status.operation is not None and status.operation.running)
-    yield Sample("venvship_interrupted", status.recover)
+    yield Sample("venvship_interrupted", status.interrupted)
     yield Sample("venvship_lockfile_changed", status.lockfile_changed)
     yield Sample("venvship_old_processes", sum(map(len, status.old_processes.values())))
 
@@ -122,7 +122,7 @@ def _counts(measured: Measurement) -> Iterator[Sample]:
     yield Sample("venvship_debris", measured.debris)
     yield Sample("venvship_journal_damaged", measured.journal_damaged)
     yield Sample("venvship_journal_torn", measured.journal_torn)
-    slugs = [notice.slug for notice in measured.warnings]
+    slugs = [warning.slug for warning in measured.warnings]
     for slug in sorted(set(slugs)):
         yield Sample("venvship_warnings", slugs.count(slug), (slug,))
     yield Sample("venvship_filesystem_used_bytes", measured.used_bytes)

@@ -12,7 +12,17 @@ from venvship._version import __version__
 from venvship.cli import style
 from venvship.cli.fitting import fold, length
 from venvship.cli.terminal import Terminal, write
-from venvship.errors import EXIT_BUG, EXIT_OK, FindingsError, HeldError, PausedError, VenvshipError
+from venvship.cli.text import Page
+from venvship.errors import (
+    EXIT_BUG,
+    EXIT_OK,
+    FindingsError,
+    HeldError,
+    OperationWarning,
+    PausedError,
+    Result,
+    VenvshipError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,45 +36,43 @@ ENVELOPE = 1
 ISSUES = "please report it, with this text, where you got venvship from"
 
 
-def success(call: Call, result: object) -> int:
-    """Print what a command returned."""
+def success(call: Call, result: Result) -> None:
+    """Print the result of a command."""
     call.end_progress()
     if call.json:
-        _print_json(envelope(call, result=result))
-        return EXIT_OK
-    _warnings(call)
+        _print_json(envelope(call, result=result, warnings=result.warnings))
+        return
+    _warnings(call, result.warnings)
     _print_result(call, result)
-    return EXIT_OK
 
 
-def figures(measured: Measurement) -> int:
-    """Print a root for monitoring. Warnings are figures among the others, so nothing is said besides."""
+def figures(measured: Measurement) -> None:
+    """Print a root for monitoring. Warnings are metrics among the others, and not printed besides."""
     from venvship.cli.prometheus import exposition
 
     write(sys.stdout, exposition(measured), Terminal())
-    return EXIT_OK
 
 
 def advise(call: Call, lines: Sequence[str]) -> None:
-    """Say what to do with a result that was printed, to people only."""
+    """Print advice on a result that was printed, to people only."""
     if not (call.json or call.quiet):
         write(sys.stderr, list(lines), call.terminal(sys.stderr))
 
 
 def failure(call: Call, error: VenvshipError) -> int:
-    """Print why a command failed, and return its exit code.
+    """Print the error of a command, and return its exit code.
 
-    What is live comes first, then why, then where to read more, then what to do.
+    The live release comes first, then the reason, then the log, then the advice.
     """
     call.end_progress()
     if call.json:
-        _print_json(envelope(call, result=error.result, error=error))
+        _print_json(envelope(call, result=error.result, error=error, warnings=error.warnings))
         return error.exit_code
     if call.only_summary and isinstance(error, HeldError | PausedError):
         return _not_now(call, error)
     if error.result is not None and isinstance(error, FindingsError):
         _print_result(call, error.result)
-    _warnings(call)
+    _warnings(call, error.warnings)
     terminal = call.terminal(sys.stderr)
     lines = []
     live = _live(call)
@@ -120,15 +128,14 @@ def _live(call: Call) -> str | None:
         return None
 
 
-def _print_result(call: Call, result: object) -> None:
-    from venvship.cli.text import Page, text
-
+def _print_result(call: Call, result: Result) -> None:
+    assert call.text is not None
     terminal = call.terminal(sys.stdout)
-    write(sys.stdout, text(result, Page(width=terminal.width, now=datetime.now(UTC))), terminal)
+    write(sys.stdout, call.text(result, Page(width=terminal.width, now=datetime.now(UTC))), terminal)
 
 
 def bug(call: Call, error: Exception) -> int:
-    """Report an error of ours: with a traceback, since nobody else can mend it."""
+    """Report a bug in venvship, with a traceback."""
     import traceback
 
     call.end_progress()
@@ -153,21 +160,21 @@ def bug(call: Call, error: Exception) -> int:
     return EXIT_BUG
 
 
-def envelope(call: Call, *, result: object = None, error: VenvshipError | None = None) -> dict[str, Any]:
+def envelope(
+    call: Call,
+    *,
+    result: Result | None = None,
+    error: VenvshipError | None = None,
+    warnings: Sequence[OperationWarning] = (),
+) -> dict[str, Any]:
     """The JSON object that `--json` prints, whatever happened."""
-    data: dict[str, Any] = {}
-    if result is not None:
-        from venvship.cli.payload import payload
-
-        data = payload(result)
-    warnings = call.root.warnings if call.root else ()
     return {
         "venvship": ENVELOPE,
         "command": call.command,
         "ok": error is None,
         "exit_code": error.exit_code if error else EXIT_OK,
-        "data": data,
-        "warnings": [{"slug": notice.slug, "message": notice.message} for notice in warnings],
+        "data": result.to_json() if result is not None else {},
+        "warnings": [{"slug": warning.slug, "message": warning.message} for warning in warnings],
         "error": _error_json(call, error) if error else None,
     }
 
@@ -178,11 +185,10 @@ def _error_json(call: Call, error: VenvshipError) -> dict[str, Any]:
     return body if live is None else {**body, "live": live or None}
 
 
-def _warnings(call: Call) -> None:
-    if call.root is not None:
-        terminal = call.terminal(sys.stderr)
-        for notice in call.root.warnings:
-            write(sys.stderr, _said(style.attention("warning:"), notice.message, terminal), terminal)
+def _warnings(call: Call, warnings: Sequence[OperationWarning]) -> None:
+    terminal = call.terminal(sys.stderr)
+    for warning in warnings:
+        write(sys.stderr, _said(style.attention("warning:"), warning.message, terminal), terminal)
 
 
 def _print_json(body: dict[str, Any]) -> None:

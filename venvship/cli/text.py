@@ -1,11 +1,11 @@
-"""Results as text for people. What is live comes first, then why, then what to do."""
+"""Results as lines for people: first the live release, then the reason, then the advice."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from venvship.cli import style
-from venvship.cli.dispatch import ByType
 from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
     ago,
@@ -27,17 +27,23 @@ if TYPE_CHECKING:
 
     from venvship.model.history import Event
     from venvship.model.release import PackageDiff
-    from venvship.operations.check import CheckReport
+    from venvship.operations.check import ChecksResult
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
+    from venvship.operations.marks import PinResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
+    from venvship.operations.recover import RecoverResult
     from venvship.operations.release import ReleaseResult
-    from venvship.operations.reporting.report import Comparison, Details, Listing, Status
+    from venvship.operations.reporting.report import (
+        DiffResult,
+        HistoryResult,
+        ListResult,
+        ShowResult,
+        StatusResult,
+    )
     from venvship.operations.rollback import RollbackResult
-    from venvship.operations.schedule import Schedule
-    from venvship.operations.switching.recovery import Recovered
-    from venvship.operations.update import UpdateResult
+    from venvship.operations.schedule import ScheduleResult
     from venvship.operations.verify import VerifyResult
     from venvship.workspace.views import ReleaseView
 
@@ -49,7 +55,7 @@ MOST_CHANGES = 12
 
 
 class Page(NamedTuple):
-    """Where and when a result is going to be read.
+    """The place and time at which a result is read.
 
     Attributes:
         width: Columns; `None` off a terminal.
@@ -60,12 +66,13 @@ class Page(NamedTuple):
     now: datetime
 
 
-text: ByType[list[str]] = ByType()
-"""Turns a result, for a page, into lines, which carry their styles."""
+R = TypeVar("R")
+Text = Callable[[R, Page], list[str]]
+"""Turns a result into lines for a page."""
 
 
-@text.of("InitResult")
-def _init(result: InitResult, _page: Page) -> list[str]:
+def init_lines(result: InitResult, _page: Page) -> list[str]:
+    """The lines of `init`."""
     return [
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
@@ -73,8 +80,8 @@ def _init(result: InitResult, _page: Page) -> list[str]:
     ]
 
 
-@text.of("LockResult")
-def _lock(result: LockResult, page: Page) -> list[str]:
+def lock_lines(result: LockResult, page: Page) -> list[str]:
+    """The lines of `lock`."""
     what = f"{result.packages} package{'' if result.packages == 1 else 's'} for CPython {result.python}"
     if not result.changed:
         return [f"Nothing changed: {result.lockfile} pins {what}."]
@@ -85,8 +92,8 @@ def _lock(result: LockResult, page: Page) -> list[str]:
     ]
 
 
-@text.of("ReleaseResult")
-def _release(result: ReleaseResult, page: Page) -> list[str]:
+def release_lines(result: ReleaseResult, page: Page) -> list[str]:
+    """The lines of `release`."""
     release, previous = result.release, result.previous
     if result.outcome == "planned":
         return [_plan(result), *changes(result.diff, page.width)]
@@ -110,14 +117,13 @@ def _release(result: ReleaseResult, page: Page) -> list[str]:
     ]
 
 
-@text.of("UpdateResult")
-def _update(result: UpdateResult, page: Page) -> list[str]:
+def update_lines(result: ReleaseResult, page: Page) -> list[str]:
     """On a terminal as for a release; else what cron mails, which is nothing when nothing changed."""
     release, previous = result.release, result.previous
     if result.outcome == "unchanged" and page.width is None:
         return []
     if page.width is not None or release is None:
-        return _release(result, page)
+        return release_lines(result, page)
     seconds = sum(result.timings.values())
     was = f" (was {previous.id})" if previous else ""
     return [
@@ -136,8 +142,8 @@ def _plan(result: ReleaseResult) -> str:
     }[result.plan]
 
 
-@text.of("PromoteResult")
-def _promote(result: PromoteResult, page: Page) -> list[str]:
+def promote_lines(result: PromoteResult, page: Page) -> list[str]:
+    """The lines of `promote`."""
     if result.outcome == "unchanged":
         return [f"Nothing to do: {style.strong(result.release.id)} is live."]
     return [
@@ -147,8 +153,8 @@ def _promote(result: PromoteResult, page: Page) -> list[str]:
     ]
 
 
-@text.of("RollbackResult")
-def _rollback(result: RollbackResult, _page: Page) -> list[str]:
+def rollback_lines(result: RollbackResult, _page: Page) -> list[str]:
+    """The lines of `rollback`."""
     if result.previous is None:
         return [f"Nothing to do: {style.strong(result.release.id)} is live."]
     return [
@@ -157,16 +163,16 @@ def _rollback(result: RollbackResult, _page: Page) -> list[str]:
     ]
 
 
-@text.of("Recovered")
-def _recovered(result: Recovered, _page: Page) -> list[str]:
+def recover_lines(result: RecoverResult, _page: Page) -> list[str]:
+    """The lines of `recover`."""
     said = result.summary[0].upper() + result.summary[1:]
     count = len(result.debris)
     swept = f"; {count} left-over{'' if count == 1 else 's'} removed" if count else ""
     return [f"{style.good('Live:')} {style.strong(result.current or 'nothing')}", f"  {said}{swept}."]
 
 
-@text.of("CheckReport")
-def _check(result: CheckReport, page: Page) -> list[str]:
+def check_lines(result: ChecksResult, page: Page) -> list[str]:
+    """The lines of `check`."""
     if not result.checks:
         return [f"{result.release}: no checks apply"]
     paint = {"passed": style.good, "failed": style.bad, "skipped": style.faint}
@@ -186,8 +192,8 @@ def _check(result: CheckReport, page: Page) -> list[str]:
     ]
 
 
-@text.of("Status")
-def _status(result: Status, page: Page) -> list[str]:
+def status_lines(result: StatusResult, page: Page) -> list[str]:
+    """The lines of `status`."""
     width = page.width
     lines = [style.strong(result.name) + f" · {result.root}"]
     if result.held is not None:
@@ -210,7 +216,7 @@ def _status(result: Status, page: Page) -> list[str]:
     return lines
 
 
-def _since(result: Status, page: Page) -> list[str]:
+def _since(result: StatusResult, page: Page) -> list[str]:
     event = result.live_since
     if event is None:
         return []
@@ -219,10 +225,10 @@ def _since(result: Status, page: Page) -> list[str]:
     return labelled("Since", said, page.width)
 
 
-def _way_back(result: Status, page: Page) -> list[str]:
+def _way_back(result: StatusResult, page: Page) -> list[str]:
     if result.previous is None:
         return labelled("Rollback", "there is nothing to go back to", page.width) if result.current else []
-    if result.previous.problem is not None:
+    if not result.previous.usable:
         note = f"would have gone to {result.previous.id}, which is NOT USABLE: {result.previous.problem}"
         return labelled("Rollback", note, page.width, paint=style.bad("Rollback"))
     line = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)}"
@@ -230,7 +236,7 @@ def _way_back(result: Status, page: Page) -> list[str]:
     return [line, *(" " * 8 + change for change in back)]
 
 
-def _oddities(result: Status, page: Page) -> list[str]:
+def _oddities(result: StatusResult, page: Page) -> list[str]:
     """What is off, or that nothing is."""
     lines: list[str] = []
     width = page.width
@@ -245,13 +251,13 @@ def _oddities(result: Status, page: Page) -> list[str]:
         shown = ", ".join(map(str, pids[:5])) + (f" and {len(pids) - 5} more" if len(pids) > 5 else "")
         said = f"{release_id} still runs, in process {shown}"
         lines += labelled("Old", said, width, paint=style.attention("Old"))
-    if not lines and result.current is not None and result.held is None and result.fine:
+    if not lines and result.current is not None and result.held is None and not result.warnings:
         lines += labelled("Fine", "nothing is held, interrupted, outdated or damaged", width)
     return lines
 
 
-@text.of("Listing")
-def _list(result: Listing, page: Page) -> list[str]:
+def list_lines(result: ListResult, page: Page) -> list[str]:
+    """The lines of `list`."""
     debris = [f"debris: {path}" for path in result.debris]
     if not result.releases:
         return ["No releases yet.", *debris]
@@ -268,36 +274,36 @@ def _list(result: Listing, page: Page) -> list[str]:
     return [*table(rows, page.width), *debris]
 
 
-@text.of("Details")
-def _show(result: Details, page: Page) -> list[str]:
+def show_lines(result: ShowResult, page: Page) -> list[str]:
+    """The lines of `show`."""
     view, width = result.release, page.width
     marks = ", ".join(name for name, on in _marks(view) if on)
-    usable = f"; {style.bad('NOT USABLE')}: {view.problem}" if view.problem else ""
+    usable = "" if view.usable else f"; {style.bad('NOT USABLE')}: {view.problem}"
     sealed = when(view.created_at) if view.created_at else "unknown"
     lines = [
         pad("Release", 10) + style.strong(view.id) + (f" ({marks})" if marks else ""),
         pad("State", 10) + style.state(view.state) + usable,
         *labelled("Sealed", sealed + (f": {view.message}" if view.message else ""), width),
-        *labelled("Python", f"{view.python}, {result.python.get('path', '?')}", width),
+        *labelled("Python", f"{view.python}, {result.interpreter.get('path', '?')}", width),
         *labelled("Lockfile", f"sha256:{view.lockfile_sha256}", width),
         *labelled("Tree", view.tree_digest, width),
         *labelled("Path", view.path, width),
         *labelled("Packages", str(view.packages), width),
         *columns([f"{package.name} {package.version}" for package in result.packages], width),
     ]
-    for warning in result.warnings:
+    for warning in result.build_warnings:
         lines += labelled("Warning", warning.get("message", ""), width, paint=style.attention("Warning"))
     return lines + ([pad("Events", 10).rstrip(), *_events(result.events, width)] if result.events else [])
 
 
-@text.of("tuple")
-def _history(result: tuple[Event, ...], page: Page) -> list[str]:
-    return _events(result, page.width) if result else ["Nothing has happened here yet."]
+def history_lines(result: HistoryResult, page: Page) -> list[str]:
+    """The lines of `history`."""
+    return _events(result.events, page.width) if result.events else ["Nothing has happened here yet."]
 
 
-@text.of("Comparison")
-def _diff(result: Comparison, page: Page) -> list[str]:
-    lines = [f"{result.before} → {style.strong(result.after)}"]
+def diff_lines(result: DiffResult, page: Page) -> list[str]:
+    """The lines of `diff`."""
+    lines = [f"{result.a} → {style.strong(result.b)}"]
     every = [*result.diff.added, *result.diff.removed, *result.diff.changed]
     if not every:
         return [*lines, "  the same packages"]
@@ -308,8 +314,8 @@ def _diff(result: Comparison, page: Page) -> list[str]:
     return [*lines, *table(rows, page.width)]
 
 
-@text.of("VerifyResult")
-def _verify(result: VerifyResult, page: Page) -> list[str]:
+def verify_lines(result: VerifyResult, page: Page) -> list[str]:
+    """The lines of `verify`."""
     lines = []
     for release in result.releases:
         if release.ok:
@@ -322,8 +328,8 @@ def _verify(result: VerifyResult, page: Page) -> list[str]:
     return lines or ["No releases yet."]
 
 
-@text.of("PruneResult")
-def _prune(result: PruneResult, page: Page) -> list[str]:
+def prune_lines(result: PruneResult, page: Page) -> list[str]:
+    """The lines of `prune`."""
     verb = "would remove" if result.dry_run else "removed"
     rows = [(style.attention(verb), decision.id, decision.reason) for decision in result.removed]
     rows += [("kept", decision.id, decision.reason) for decision in result.kept]
@@ -352,13 +358,13 @@ def _store(result: PruneResult, page: Page) -> list[str]:
     return [*table(rows, page.width), f"Store: {', '.join(filter(None, (count, waits)))}"]
 
 
-@text.of("ReleaseView")
-def _view(result: ReleaseView, _page: Page) -> list[str]:
-    return [f"{result.id} is {'pinned' if result.pinned else 'not pinned'}"]
+def pin_lines(result: PinResult, _page: Page) -> list[str]:
+    """The lines of `pin`."""
+    return [f"{result.release.id} is {'pinned' if result.release.pinned else 'not pinned'}"]
 
 
-@text.of("Schedule")
-def _schedule(result: Schedule, _page: Page) -> list[str]:
+def schedule_lines(result: ScheduleResult, _page: Page) -> list[str]:
+    """The lines of `schedule`."""
     return "\n".join(file.content for file in result.files).splitlines()
 
 
@@ -400,5 +406,5 @@ def _marks(view: ReleaseView) -> list[tuple[str, bool]]:
         ("current", view.current),
         ("previous", view.previous),
         ("pinned", view.pinned),
-        ("NOT USABLE", view.problem is not None),
+        ("NOT USABLE", not view.usable),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from venvship.health.attempt import TurnBack
 from venvship.health.context import Context
@@ -30,7 +30,7 @@ class CheckResult:
     """
 
     name: str
-    when: str
+    when: Literal["candidate", "live"]
     required: bool
     outcome: Literal["passed", "failed", "skipped"]
     attempts: int
@@ -41,6 +41,18 @@ class CheckResult:
     def counts_as_failure(self) -> bool:
         """Whether it counts against the release."""
         return self.required and self.outcome == "failed"
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {
+            "name": self.name,
+            "when": self.when,
+            "required": self.required,
+            "outcome": self.outcome,
+            "attempts": self.attempts,
+            "seconds": round(self.seconds, 3),
+            "output": self.output,
+        }
 
 
 Watch = Callable[[Check, CheckResult | None], None]
@@ -142,7 +154,7 @@ def _result(
 ) -> CheckResult:
     return CheckResult(
         name=check.name,
-        when=check.when,
+        when=cast(Literal["candidate", "live"], check.when),
         required=check.required,
         outcome=outcome,
         attempts=attempts,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from venvship.model.release import FORMAT, State, format_time, parse_time
 
@@ -177,7 +177,7 @@ class Hold(NamedTuple):
         standing: Set by `hold`: nothing but `unhold` lifts it, and no other hold takes its place.
     """
 
-    scope: str
+    scope: Literal["root", "environment"]
     by: str
     reason: str
     since: datetime
@@ -191,7 +191,7 @@ class Hold(NamedTuple):
         """Whether an environment is another one than all that was left while the root was held."""
         return bool(self.left_environments) and environment_digest not in self.left_environments
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The form in which `status --json` shows it."""
         return {
             "scope": self.scope,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from venvship.errors import CheckFailedError
+from venvship.errors import CheckFailedError, OperationWarning
 from venvship.health.checks import CheckResult, run_checks
 from venvship.health.hooks import find_programs
 from venvship.model.settings import HookSettings
@@ -14,14 +14,25 @@ from venvship.workspace.usable import require_usable
 
 
 @dataclass(frozen=True, slots=True)
-class CheckReport:
-    """Which release was checked, and what each check said."""
+class ChecksResult:
+    """The result of `Root.check`.
+
+    Attributes:
+        release: The id of the release that was checked.
+        checks: The result of each check, in the order in which they ran.
+        warnings: The warnings of the operation.
+    """
 
     release: str
     checks: tuple[CheckResult, ...]
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `check --json`."""
+        return {"release": self.release, "checks": [check.to_json() for check in self.checks]}
 
 
-def check(workspace: ReadingWorkspace, name: str = "current") -> CheckReport:
+def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
     """Run the health checks of a release.
 
     Of what is current, all of them. Of another release only the candidate checks: the live ones would ask
@@ -41,7 +52,7 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> CheckReport:
     chosen.sort(key=lambda c: c.when != "candidate")  # as in a release: candidate checks first
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="check")
     find_programs(HookSettings(), chosen, context)
-    report = CheckReport(release_id, run_checks(chosen, context))
+    report = ChecksResult(release_id, run_checks(chosen, context))
     failed = failed_required(report.checks)
     if failed is not None:
         raise CheckFailedError(

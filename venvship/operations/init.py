@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from venvship.errors import NotWritableError, RootExistsError
+from venvship.errors import NotWritableError, OperationWarning, RootExistsError
 from venvship.model.settings_template import ROOT_README, settings_template
 from venvship.root import SETTINGS_NAME, RootLayout, refuse_path
 from venvship.system import files
@@ -15,10 +15,21 @@ from venvship.workspace.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """Where the root is, and the files that were made there."""
+    """The result of `Root.init`.
+
+    Attributes:
+        root: The root; absolute.
+        created: The files that were made there; relative to the root.
+        warnings: The warnings of the operation.
+    """
 
     root: str
     created: tuple[str, ...]
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `init --json`."""
+        return {"root": self.root, "created": list(self.created)}
 
 
 def init(

@@ -13,9 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-from venvship.errors import InterruptedByError, LockError, LockfileError, SettingsError, UsageError
+from venvship.errors import (
+    InterruptedByError,
+    LockError,
+    LockfileError,
+    OperationWarning,
+    SettingsError,
+    UsageError,
+)
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Package, PackageDiff, diff_packages
@@ -54,15 +61,16 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockResult:
-    """What came of it.
+    """The result of `Root.lock`.
 
     Attributes:
         lockfile: The lockfile's path, as the settings name it; absolute.
         changed: Whether it was written.
         first: Whether there was none before.
         diff: How the packages differ, for the root's interpreter.
-        packages: How many it selects.
+        packages: The number of packages that it selects.
         python: The interpreter's full version.
+        warnings: The warnings of the operation.
     """
 
     lockfile: str
@@ -71,6 +79,17 @@ class LockResult:
     diff: PackageDiff
     packages: int
     python: str
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `lock --json`."""
+        return {
+            "lockfile": self.lockfile,
+            "changed": self.changed,
+            "diff": self.diff.to_json(),
+            "packages": self.packages,
+            "python": self.python,
+        }
 
 
 def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str] = ()) -> LockResult:
@@ -227,7 +246,7 @@ def read_compiled(
     try:
         return _environment(lockfile, compiled.content, settings, interpreter)
     except LockfileError as error:
-        problems = error.data.get("problems", [])
+        problems = cast(list[dict[str, object]], error.data.get("problems", []))
         said = [f"  {problem['message']}" for problem in problems] or [f"  {error.message}"]
         names = ", ".join(settings.lock.inputs)
         raise LockError(

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from venvship.errors import OperationWarning
 from venvship.model.history import EventName
+from venvship.operations.reporting.report import StatusResult, status
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_switch
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.workspace import Workspace
 
 
-def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
+@dataclass(frozen=True, slots=True)
+class PinResult:
+    """The result of `Root.pin` and `Root.unpin`.
+
+    Attributes:
+        release: The release.
+        warnings: The warnings of the operation.
+    """
+
+    release: ReleaseView
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `pin --json` and `unpin --json`."""
+        return {"release": self.release.to_json()}
+
+
+def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
     """Protect a release from prune, or stop to.
 
     Raises:
@@ -25,10 +46,10 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> ReleaseView:
             release_id = workspace.resolve(name, history)
             if history.records[release_id].pinned != pinned:
                 workspace.record(EventName.PINNED if pinned else EventName.UNPINNED, release=release_id)
-        return view_release(workspace.layout, release_id, workspace.history())
+        return PinResult(view_release(workspace.layout, release_id, workspace.history()))
 
 
-def hold(workspace: Workspace, *, message: str = "") -> None:
+def hold(workspace: Workspace, *, message: str = "") -> StatusResult:
     """Stop unattended releases of this root until `unhold`.
 
     Raises:
@@ -37,9 +58,10 @@ def hold(workspace: Workspace, *, message: str = "") -> None:
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         workspace.record(EventName.HELD, release=workspace.layout.current(), reason=message or "held by hand")
+    return status(workspace)
 
 
-def unhold(workspace: Workspace) -> None:
+def unhold(workspace: Workspace) -> StatusResult:
     """Allow unattended releases again, of every environment.
 
     Raises:
@@ -48,3 +70,4 @@ def unhold(workspace: Workspace) -> None:
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         workspace.record(EventName.UNHELD, release=workspace.layout.current())
+    return status(workspace)

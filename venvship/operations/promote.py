@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from venvship.errors import InterruptedByError
+from venvship.errors import InterruptedByError, OperationWarning
 from venvship.health.checks import CheckResult
 from venvship.model.release import PackageDiff, State, diff_packages
 from venvship.model.settings import health_digest
@@ -21,21 +22,33 @@ from venvship.workspace.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoteResult:
-    """What is live now.
+    """The result of `Root.promote`.
 
     Attributes:
         outcome: `promoted`, `unchanged`, `rolled-back` or `rollback-failed`.
         release: The release that was asked for.
         previous: What was current before.
         diff: From `previous` to `release`.
-        checks: Results of checks, candidate and live.
+        checks: The results of checks, candidate and live.
+        warnings: The warnings of the operation.
     """
 
-    outcome: str
+    outcome: Literal["promoted", "unchanged", "rolled-back", "rollback-failed"]
     release: ReleaseView
     previous: ReleaseView | None
     diff: PackageDiff
     checks: tuple[CheckResult, ...] = ()
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `promote --json`."""
+        return {
+            "outcome": self.outcome,
+            "release": self.release.to_json(),
+            "previous": self.previous.to_json() if self.previous else None,
+            "diff": self.diff.to_json(),
+            "checks": [check.to_json() for check in self.checks],
+        }
 
 
 def promote(workspace: Workspace, name: str, *, message: str = "", force: bool = False) -> PromoteResult:

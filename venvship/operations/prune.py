@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from venvship.errors import OperationWarning
 from venvship.model.retention import Decision, Policy
 from venvship.operations.retention.pruning import Pruned, decide_prune, policy_of, prune_releases
 from venvship.operations.retention.store_cleaning import StoreResult, clean_store
@@ -15,7 +16,7 @@ from venvship.workspace.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneResult:
-    """What was decided and done.
+    """The result of `Root.prune`.
 
     Attributes:
         removed: Releases that went, or would go, and why.
@@ -24,6 +25,7 @@ class PruneResult:
         freed_bytes: Room that the removal of releases gives back: files that nothing else links to.
         store: What was done to the store; `None` if nothing was looked at there.
         dry_run: Whether nothing was touched.
+        warnings: The warnings of the operation.
     """
 
     removed: tuple[Decision, ...]
@@ -32,6 +34,18 @@ class PruneResult:
     freed_bytes: int = 0
     store: StoreResult | None = None
     dry_run: bool = False
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `prune --json`."""
+        return {
+            "removed": [{"id": decision.id, "reason": decision.reason} for decision in self.removed],
+            "kept": [{"id": decision.id, "reason": decision.reason} for decision in self.kept],
+            "debris": list(self.debris),
+            "freed_bytes": self.freed_bytes,
+            "store": self.store.to_json() if self.store else None,
+            "dry_run": self.dry_run,
+        }
 
 
 def prune(

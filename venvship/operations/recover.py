@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from venvship.errors import RollbackFailedError, RolledBackError, SettingsError
+from venvship.errors import OperationWarning, RollbackFailedError, RolledBackError, SettingsError
 from venvship.model.history import EventName
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.retention.verifying import verify_release
-from venvship.operations.switching.recovery import Recovered, recover_switch, tell_recovered
+from venvship.operations.switching.recovery import SUMMARIES, RecoverOutcome, recover_switch, tell_recovered
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.releases import debris_names
 from venvship.workspace.workspace import Workspace
 
 
-def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverResult:
+    """The result of `Root.recover`.
+
+    Attributes:
+        outcome: `"clean"` (nothing to do), `"abandoned"` (never switched), `"promoted"`, `"rolled-back"`,
+            `"rollback-failed"`, or `"observed"` (`current` had been switched by hand).
+        current: The id of the release that is live now; `None` for nothing.
+        debris: The left-overs that were removed.
+        warnings: The warnings of the operation.
+    """
+
+    outcome: RecoverOutcome
+    current: str | None
+    debris: tuple[str, ...]
+    warnings: tuple[OperationWarning, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The outcome as a sentence, in lower case and without its full stop."""
+        return SUMMARIES[self.outcome]
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `recover --json`."""
+        return {"outcome": self.outcome, "current": self.current, "debris": list(self.debris)}
+
+
+def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
     """The command: recover, then say how it ended by the error.
 
     Args:
@@ -40,17 +67,18 @@ def recover(workspace: Workspace, *, boot: bool = False) -> Recovered:
     if not boot:
         with contextlib.suppress(SettingsError):
             tell_recovered(workspace, workspace.settings_or_kept(), recovered)
+    result = RecoverResult(outcome=recovered.outcome, current=recovered.current, debris=debris)
     if recovered.switched is not None:
-        recovered.switched.raise_if_not_promoted(result=recovered)
+        recovered.switched.raise_if_not_promoted(result=result)
     elif recovered.outcome == "rolled-back":
         raise RolledBackError(
             f"an interrupted promotion was taken back; live: {recovered.current or 'nothing'}"
-        ).carrying(recovered)
+        ).carrying(result)
     elif recovered.outcome == "rollback-failed":
         raise RollbackFailedError(
             f"an interrupted rollback was finished, and {recovered.current} does not pass"
-        ).carrying(recovered)
-    return recovered
+        ).carrying(result)
+    return result
 
 
 def _take_up(held: BuildHeld) -> None:

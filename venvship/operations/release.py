@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from venvship.errors import (
     BuildError,
     ForeignLinkError,
     HeldError,
+    OperationWarning,
     RejectedError,
     RollbackFailedError,
     RolledBackError,
     SupersededError,
     VenvshipError,
 )
+from venvship.health.checks import CheckResult
 from venvship.model.environment import Environment
 from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Progress, Step
@@ -40,7 +42,19 @@ from venvship.workspace.workspace import Workspace
 
 T = TypeVar("T")
 
-OUTCOMES: Final = {
+Outcome = Literal[
+    "released",
+    "unchanged",
+    "reactivated",
+    "built",
+    "planned",
+    "rejected",
+    "rolled-back",
+    "superseded",
+    "held",
+]
+
+OUTCOMES: Final[Mapping[str, Outcome]] = {
     RejectedError.slug: "rejected",
     HeldError.slug: "held",
     SupersededError.slug: "superseded",
@@ -92,7 +106,7 @@ Propose = Callable[[Settings, History], Proposal]
 
 @dataclass(slots=True, kw_only=True)
 class ReleaseResult:
-    """What came of it; filled as far as known when an error carries it.
+    """The result of `Root.release` and `Root.update`; filled as far as known when an error carries it.
 
     Attributes:
         name: The application's.
@@ -106,12 +120,13 @@ class ReleaseResult:
         lockfile: The path that was read.
         packages: How many packages it selects.
         python: The interpreter's full version.
-        checks: Results of checks, candidate and live.
+        checks: The results of checks, candidate and live.
+        warnings: The warnings of the operation.
     """
 
     name: str = ""
-    outcome: str | None = None
-    plan: str = ""
+    outcome: Outcome | None = None
+    plan: Literal["", "unchanged", "reactivate", "build", "refuse"] = ""
     release: ReleaseView | None = None
     previous: ReleaseView | None = None
     diff: PackageDiff = field(default_factory=PackageDiff)
@@ -119,7 +134,24 @@ class ReleaseResult:
     lockfile: str = ""
     packages: int = 0
     python: str = ""
-    checks: list[Any] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `release --json` and `update --json`."""
+        return {
+            "name": self.name,
+            "outcome": self.outcome,
+            "plan": self.plan,
+            "release": self.release.to_json() if self.release else None,
+            "previous": self.previous.to_json() if self.previous else None,
+            "diff": self.diff.to_json(),
+            "timings": self.timings,
+            "lockfile": self.lockfile,
+            "python": self.python,
+            "packages": self.packages,
+            "checks": [check.to_json() for check in self.checks],
+        }
 
 
 def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:

@@ -10,7 +10,13 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from venvship.errors import RollbackFailedError, SettingsError, SupersededError, VenvshipError
+from venvship.errors import (
+    OperationWarning,
+    RollbackFailedError,
+    SettingsError,
+    SupersededError,
+    VenvshipError,
+)
 from venvship.model.history import Event, EventName, History, Intent
 from venvship.model.release import State
 from venvship.model.settings import Settings
@@ -35,17 +41,27 @@ PROBE_WAIT: Final = 2.0
 
 
 class RollbackResult(NamedTuple):
-    """What is live now.
+    """The result of `Root.rollback`.
 
     Attributes:
         release: The release that is live now.
         previous: The one that was left.
-        checks: Results of the live checks.
+        checks: The results of the live checks.
+        warnings: The warnings of the operation.
     """
 
     release: ReleaseView
     previous: ReleaseView | None
     checks: tuple[CheckResult, ...] = ()
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `rollback --json`."""
+        return {
+            "release": self.release.to_json(),
+            "previous": self.previous.to_json() if self.previous else None,
+            "checks": [check.to_json() for check in self.checks],
+        }
 
 
 class _Outcome(NamedTuple):

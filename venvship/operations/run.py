@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import NoReturn
 
-from venvship.errors import ReleaseError
+from venvship.errors import CommandNotExecutableError, CommandNotFoundError, ReleaseError
 from venvship.system.mutex import take_lease
 from venvship.system.process import exec_replace
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.usable import interpreter_problem
-
-NOT_EXECUTABLE: Final = 126
-NOT_FOUND: Final = 127
-"""What a shell exits with; see the POSIX shell's "Exit Status for Commands"."""
 
 
 def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "current") -> NoReturn:
@@ -30,7 +26,8 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
 
     Raises:
         ReleaseError: There is no such release, it is unusable, or it is being removed.
-        SystemExit: 126 or 127, as a shell does it.
+        CommandNotFoundError: There is no such program.
+        CommandNotExecutableError: The program cannot be executed.
     """
     history = workspace.history_for_reading()
     release_id = workspace.resolve(name, history)
@@ -54,11 +51,11 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
         environment["PWD"] = workspace.runtime.environ["PWD"]
     path = _find(command[0], environment["PATH"])
     if path is None:
-        raise SystemExit(_not_run(f"{command[0]}: not found", NOT_FOUND))
+        raise CommandNotFoundError(f"{command[0]}: not found")
     try:
         exec_replace(path, command, environment)
     except OSError as error:
-        raise SystemExit(_not_run(f"{path}: {error.strerror}", NOT_EXECUTABLE)) from error
+        raise CommandNotExecutableError(f"{path}: {error.strerror}") from error
 
 
 def _find(program: str, search: str) -> str | None:
@@ -67,8 +64,3 @@ def _find(program: str, search: str) -> str | None:
     if os.sep in program:
         return program if os.path.exists(program) else None
     return shutil.which(program, path=search)
-
-
-def _not_run(message: str, code: int) -> int:
-    os.write(2, f"venvship run: {message}\n".encode(errors="backslashreplace"))
-    return code

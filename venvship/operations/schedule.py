@@ -7,9 +7,9 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from venvship.errors import SettingsError, VenvshipError
+from venvship.errors import OperationWarning, SettingsError, VenvshipError
 from venvship.model.schedule import crontab, parse_every
 from venvship.model.settings import Settings
 from venvship.model.systemd_units import FOLDER, Units
@@ -37,27 +37,42 @@ class ScheduleFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """What is to be installed so that updates run by themselves.
+class ScheduleResult:
+    """The result of `Root.schedule`: the files to install, so that updates run automatically.
 
     Attributes:
         kind: `"cron"` or `"systemd"`.
         every: The interval, as it was asked for.
         user: Who owns the root, and so has to run it.
         files: What to install.
-        advice: How to, in lines for people.
+        advice: How to install them, in lines for people.
+        warnings: The warnings of the operation.
     """
 
-    kind: str
+    kind: Literal["cron", "systemd"]
     every: str
     user: str
     files: tuple[ScheduleFile, ...]
     advice: tuple[str, ...]
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `schedule --json`."""
+        return {
+            "kind": self.kind,
+            "every": self.every,
+            "user": self.user,
+            "files": [{"path": file.path, "content": file.content} for file in self.files],
+        }
 
 
 def schedule(
-    workspace: ReadingWorkspace, kind: str, *, every: str = DEFAULT_EVERY, command: Sequence[str]
-) -> Schedule:
+    workspace: ReadingWorkspace,
+    kind: Literal["cron", "systemd"],
+    *,
+    every: str = DEFAULT_EVERY,
+    command: Sequence[str],
+) -> ScheduleResult:
     """Write what has cron or systemd run `venvship update` on this root.
 
     Args:
@@ -96,7 +111,7 @@ def schedule(
             f"  {show} -q | sudo awk '{SPLIT}'",
             f"  sudo systemctl daemon-reload && sudo systemctl enable --now {names}",
         ]
-    return Schedule(kind=kind, every=every, user=user, files=tuple(files), advice=tuple(advice))
+    return ScheduleResult(kind=kind, every=every, user=user, files=tuple(files), advice=tuple(advice))
 
 
 def _units(

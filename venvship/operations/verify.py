@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from venvship.errors import DamagedError
+from venvship.errors import DamagedError, OperationWarning
 from venvship.operations.retention.verifying import Verified, verify_release
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
@@ -12,9 +12,19 @@ from venvship.workspace.releases import release_ids
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """One entry for each release that was looked at."""
+    """The result of `Root.verify`.
+
+    Attributes:
+        releases: One entry for each release that was verified.
+        warnings: The warnings of the operation.
+    """
 
     releases: tuple[Verified, ...]
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `verify --json`."""
+        return {"releases": [release.to_json() for release in self.releases]}
 
 
 def verify(workspace: ReadingWorkspace, names: tuple[str, ...] = (), *, every: bool = False) -> VerifyResult:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from venvship.errors import SettingsError, VenvshipError
+from venvship.errors import OperationWarning, SettingsError, VenvshipError
 from venvship.model.history import History, fold
 from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.settings import Settings
@@ -19,7 +19,7 @@ from venvship.system.journal_lines import Reading
 from venvship.system.mutex import Mutex
 from venvship.workspace.interpreter_identity import InterpreterIdentities
 from venvship.workspace.releases import is_known, resolve_release
-from venvship.workspace.runtime import OperationWarning, Runtime
+from venvship.workspace.runtime import Runtime
 from venvship.workspace.settings_files import read_kept_settings, read_settings
 
 if TYPE_CHECKING:

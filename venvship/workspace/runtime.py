@@ -1,4 +1,4 @@
-"""The world that an operation runs in, and the warnings that it hands back."""
+"""The world that an operation runs in."""
 
 from __future__ import annotations
 
@@ -34,10 +34,3 @@ class Runtime(NamedTuple):
     wait: float = 0.0
     progress: Callable[[Step], None] = lambda _step: None
     syslog: str = ""
-
-
-class OperationWarning(NamedTuple):
-    """A problem that the operator should know and that failed nothing."""
-
-    slug: str
-    message: str

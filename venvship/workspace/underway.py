@@ -29,7 +29,7 @@ class Operation(NamedTuple):
     since: str
     running: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The form in which `status --json` shows it."""
         return {
             "operation": self.operation,

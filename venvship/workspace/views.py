@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model.history import History
-from venvship.model.release import Manifest, Package, State
+from venvship.model.release import Manifest, Package, State, format_time
 from venvship.root import RootLayout
 from venvship.workspace.usable import interpreter_problem
 
@@ -47,6 +47,30 @@ class ReleaseView(NamedTuple):
     pinned: bool
     problem: str | None
     message: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether it could run here now."""
+        return self.problem is None
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {
+            "id": self.id,
+            "path": self.path,
+            "state": self.state.value,
+            "created_at": format_time(self.created_at) if self.created_at else None,
+            "lockfile_sha256": self.lockfile_sha256,
+            "environment_digest": self.environment_digest,
+            "tree_digest": self.tree_digest,
+            "python": self.python,
+            "packages": self.packages,
+            "current": self.current,
+            "previous": self.previous,
+            "pinned": self.pinned,
+            "usable": {"ok": self.usable, "problem": self.problem},
+            "message": self.message,
+        }
 
 
 def view_release(layout: RootLayout, release_id: str, history: History) -> ReleaseView:

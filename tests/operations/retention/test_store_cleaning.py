@@ -129,8 +129,7 @@ def test_a_promotion_cleans_the_store_too(outdated: Site) -> None:
     prune(outdated, days=8)
     outdated.lock("1.2")
     root = outdated.open(clock=outdated.later(days=15))
-    root.release()
-    assert root.warnings == []
+    assert root.release().warnings == ()
     assert stored(outdated) == {"dep 1.0", "app 1.2", "app 1.3"}
 
 
@@ -267,8 +266,9 @@ def test_a_root_that_cannot_be_read_may_name_anything(
     there = stored(outdated)
     for days in (8, 15, 40):
         root = outdated.open(clock=outdated.later(days=days))
-        assert root.prune().store == StoreResult(path=str(outdated.store))
-        (warning,) = root.warnings
+        found = root.prune()
+        assert found.store == StoreResult(path=str(outdated.store))
+        (warning,) = found.warnings
         assert warning.slug == "store-not-cleaned"
         assert str(other.path) in warning.message
     assert stored(outdated) == there
@@ -278,8 +278,9 @@ def test_debris_of_another_root_names_nothing_and_is_no_problem(outdated: Site, 
     (other.path / "releases" / "20200101T000000Z-0000000").mkdir()
     (other.path / "releases" / ".trash-20200101T000000Z-0000001").mkdir()
     root = outdated.open(clock=outdated.later(days=8))
-    assert root.prune().store is not None
-    assert root.warnings == []
+    found = root.prune()
+    assert found.store is not None
+    assert found.warnings == ()
 
 
 # -- when nothing is looked at ------------------------------------------------------------------------------
@@ -289,8 +290,9 @@ def test_a_store_in_use_is_left_for_the_next_time(outdated: Site) -> None:
     prune(outdated, days=8)
     with shared(str(outdated.store / "store.mutex"), name="store"):
         root = outdated.open(clock=outdated.later(days=15))
-        assert root.prune().store is None
-        assert root.warnings == []
+        found = root.prune()
+        assert found.store is None
+        assert found.warnings == ()
     assert len(prune(outdated, days=15).removed) == 4
 
 
@@ -299,16 +301,18 @@ def test_a_store_of_another_user_is_left_to_that_user(outdated: Site) -> None:
     prune(outdated, days=8)
     os.chown(outdated.store, 65534, 65534)
     root = outdated.open(clock=outdated.later(days=15))
-    assert root.prune().store is None
-    assert root.warnings == []
+    found = root.prune()
+    assert found.store is None
+    assert found.warnings == ()
 
 
 def test_a_failure_is_a_warning(outdated: Site) -> None:
     prune(outdated, days=8)
     (outdated.store / "roots" / "strange.json").write_text("{}")
     root = outdated.open(clock=outdated.later(days=15))
-    assert root.prune().store is None
-    (warning,) = root.warnings
+    found = root.prune()
+    assert found.store is None
+    (warning,) = found.warnings
     assert warning.slug == "store-not-cleaned"
     assert "strange.json" in warning.message
 
@@ -323,8 +327,9 @@ def test_notes_that_cannot_be_read_make_all_things_wait_once_more(outdated: Site
 def test_notes_of_a_newer_venvship_are_refused(outdated: Site) -> None:
     (outdated.store / "unnamed.json").write_text('{"format": 2}')
     root = outdated.open(clock=outdated.later(days=15))
-    assert root.prune().store is None
-    assert "format 2" in root.warnings[0].message
+    found = root.prune()
+    assert found.store is None
+    assert "format 2" in found.warnings[0].message
 
 
 def test_what_a_clean_up_left_is_swept_by_the_next(outdated: Site) -> None:
@@ -359,7 +364,7 @@ def test_a_build_waits_for_a_clean_up_and_does_not_fail(outdated: Site) -> None:
 
 
 def test_a_build_puts_its_root_on_the_list_also_if_it_is_not_promoted(site: Site) -> None:
-    site.open().release(promote=False)
+    site.open().release(no_promote=True)
     assert list(registered_roots(Store(str(site.store))).values()) == [str(site.path)]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from venvship.errors import OperationWarning
 from venvship.model.history import Event, EventName
 from venvship.model.release import State
-from venvship.operations.reporting.report import Status, left_over, status
+from venvship.operations.reporting.report import StatusResult, left_over, status
 from venvship.system import space
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
-from venvship.workspace.runtime import OperationWarning
 
 OUTCOMES: Final = (
     EventName.PROMOTED,
@@ -28,7 +28,7 @@ OUTCOMES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A root in figures.
+    """The result of `Root.measure`: a root in figures.
 
     Attributes:
         status: What `status` says.
@@ -42,7 +42,7 @@ class Measurement:
         warnings: What `status` warns of.
     """
 
-    status: Status
+    status: StatusResult
     states: Mapping[State, int]
     debris: int
     last_outcome: Event | None
@@ -51,6 +51,19 @@ class Measurement:
     used_bytes: int
     available_bytes: int
     warnings: tuple[OperationWarning, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {
+            "status": self.status.to_json(),
+            "states": {state.value: count for state, count in self.states.items()},
+            "debris": self.debris,
+            "last_outcome": self.last_outcome.to_json() if self.last_outcome else None,
+            "journal_damaged": self.journal_damaged,
+            "journal_torn": self.journal_torn,
+            "used_bytes": self.used_bytes,
+            "available_bytes": self.available_bytes,
+        }
 
 
 def measure(workspace: ReadingWorkspace) -> Measurement:
@@ -65,7 +78,7 @@ def measure(workspace: ReadingWorkspace) -> Measurement:
     history = workspace.history_for_reading()
     events = workspace.read_journal().events
     counts = Counter(history.state(name) for name in release_ids(workspace.layout, history))
-    slugs = {notice.slug for notice in workspace.warnings}
+    slugs = {warning.slug for warning in workspace.warnings}
     room = space.usage(workspace.layout.path)
     return Measurement(
         status=found,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from venvship.errors import VenvshipError
+from venvship.errors import OperationWarning, VenvshipError
 from venvship.model.history import Event, History, Hold
-from venvship.model.release import Package, PackageDiff, diff_packages
+from venvship.model.release import Package, PackageDiff, diff_packages, format_time
 from venvship.model.settings import Settings, health_digest
 from venvship.root import RootLayout
 from venvship.system import proc
@@ -19,23 +19,23 @@ from venvship.workspace.releases import debris_names, release_ids
 from venvship.workspace.views import ReleaseView, view_release, view_releases
 
 
-class Status(NamedTuple):
-    """What whoever is called at night asks.
+class StatusResult(NamedTuple):
+    """The result of `Root.status`, `Root.hold` and `Root.unhold`.
 
     Attributes:
-        name: The application.
-        root: The root's path.
-        current: What is live.
-        live_since: The event that made it live, for since when, by whom and why; `None` if unknown.
-        previous: Where a rollback would go.
-        held: The hold that applies.
-        operation: What is under way.
-        recover: Whether an operation was interrupted and waits for recovery.
-        releases: How many releases there are.
-        way_back: How the packages would change by a rollback; `None` if there is none.
-        lockfile_changed: Whether the lockfile on disk is another one than what is live was built from.
-        old_processes: By release that is not live, the numbers of the processes that hold its lease.
-        fine: Whether there was nothing to warn about.
+        name: The application's name.
+        root: The root; absolute.
+        current: The release that is live; `None` for nothing.
+        live_since: The event that made it live, with its time, actor and reason; `None` if unknown.
+        previous: The release that a rollback would switch to.
+        held: The hold that applies; `None` without one.
+        operation: The operation that is under way, or was interrupted.
+        interrupted: Whether an operation was interrupted and waits for recovery.
+        releases: The number of releases.
+        way_back: How a rollback would change the packages; `None` if there is none.
+        lockfile_changed: Whether the lockfile on disk differs from that of the live release.
+        old_processes: By id of a release that is not live, the ids of the processes that hold its lease.
+        warnings: The warnings of the operation.
     """
 
     name: str
@@ -45,40 +45,123 @@ class Status(NamedTuple):
     previous: ReleaseView | None
     held: Hold | None
     operation: underway.Operation | None
-    recover: bool
+    interrupted: bool
     releases: int
     way_back: PackageDiff | None = None
     lockfile_changed: bool = False
     old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
-    fine: bool = True
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `status --json`."""
+        return {
+            "name": self.name,
+            "root": self.root,
+            "current": self.current.to_json() if self.current else None,
+            "live_since": format_time(self.live_since.at) if self.live_since else None,
+            "previous": self.previous.to_json() if self.previous else None,
+            "held": self.held.to_json() if self.held else None,
+            "operation": self.operation.to_json() if self.operation else None,
+            "interrupted": self.interrupted,
+            "releases": self.releases,
+            "lockfile_changed": self.lockfile_changed,
+            "old_processes": [
+                {"pid": pid, "release": release_id}
+                for release_id, pids in self.old_processes.items()
+                for pid in pids
+            ],
+        }
 
 
-class Listing(NamedTuple):
-    """All releases, newest first, and the directories that are none."""
+class ListResult(NamedTuple):
+    """The result of `Root.list`.
+
+    Attributes:
+        releases: All releases, newest first.
+        debris: The directories below `releases/` that are no release; absolute.
+        warnings: The warnings of the operation.
+    """
 
     releases: tuple[ReleaseView, ...]
     debris: tuple[str, ...]
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `list --json`."""
+        return {"releases": [view.to_json() for view in self.releases], "debris": list(self.debris)}
 
 
-class Details(NamedTuple):
-    """One release in full."""
+class ShowResult(NamedTuple):
+    """The result of `Root.show`.
+
+    Attributes:
+        release: The release.
+        packages: Its packages, sorted by name.
+        interpreter: Facts about the interpreter that it was built for, such as `version` and `path`.
+        build_warnings: The warnings of its build, from its manifest.
+        events: The events about it, oldest first.
+        warnings: The warnings of the operation.
+    """
 
     release: ReleaseView
     packages: tuple[Package, ...]
-    python: Mapping[str, str]
-    warnings: tuple[Mapping[str, str], ...]
+    interpreter: Mapping[str, str]
+    build_warnings: tuple[Mapping[str, str], ...]
     events: tuple[Event, ...]
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `show --json`."""
+        packages = [{"name": package.name, "version": package.version} for package in self.packages]
+        return {
+            "release": {**self.release.to_json(), "packages": packages},
+            "interpreter": dict(self.interpreter),
+            "warnings": [dict(warning) for warning in self.build_warnings],
+            "events": [_event_json(event) for event in self.events],
+        }
 
 
-class Comparison(NamedTuple):
-    """Two releases, and how the packages of the second differ from those of the first."""
+class HistoryResult(NamedTuple):
+    """The result of `Root.history`.
 
-    before: str
-    after: str
+    Attributes:
+        events: The events of the journal, newest first.
+        warnings: The warnings of the operation.
+    """
+
+    events: tuple[Event, ...]
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `history --json`."""
+        return {"events": [_event_json(event) for event in self.events]}
+
+
+class DiffResult(NamedTuple):
+    """The result of `Root.diff`.
+
+    Attributes:
+        a: The id of the first release.
+        b: The id of the second release.
+        diff: How the packages of the second differ from those of the first.
+        warnings: The warnings of the operation.
+    """
+
+    a: str
+    b: str
     diff: PackageDiff
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `diff --json`."""
+        return {"a": self.a, "b": self.b, **self.diff.to_json()}
 
 
-def status(workspace: ReadingWorkspace) -> Status:
+def _event_json(event: Event) -> dict[str, object]:
+    return {key: value for key, value in event.to_json().items() if key != "format"}
+
+
+def status(workspace: ReadingWorkspace) -> StatusResult:
     """Answer: what is live, since when and why; what would a rollback do; is anything off?
 
     Whatever is wrong becomes a warning: this command is for finding out.
@@ -110,7 +193,7 @@ def status(workspace: ReadingWorkspace) -> Status:
         else None
     )
     settings = _settings(workspace)
-    return Status(
+    return StatusResult(
         name=settings.name if settings else layout.path.name,
         root=str(layout.path),
         current=view,
@@ -118,21 +201,21 @@ def status(workspace: ReadingWorkspace) -> Status:
         previous=back,
         held=_applying_hold(workspace, history, settings),
         operation=operation,
-        recover=interrupted,
+        interrupted=interrupted,
         releases=len(release_ids(workspace.layout, history)),
         way_back=_way_back(workspace, view, back),
         lockfile_changed=_lockfile_changed(workspace, settings, view),
         old_processes=_old_processes(layout, current, flocks),
-        fine=not workspace.warnings,
+        warnings=tuple(workspace.warnings),
     )
 
 
-def list_releases(workspace: ReadingWorkspace) -> Listing:
+def list_releases(workspace: ReadingWorkspace) -> ListResult:
     """All releases, newest first."""
     history, current = _together(workspace)
     views = view_releases(workspace.layout, release_ids(workspace.layout, history), history, current=current)
     debris = left_over(workspace, history)
-    return Listing(views, tuple(str(workspace.layout.releases / name) for name in debris))
+    return ListResult(views, tuple(str(workspace.layout.releases / name) for name in debris))
 
 
 def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
@@ -144,7 +227,7 @@ def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
     return [] if build is not None and build.running else debris_names(workspace.layout, history)
 
 
-def show(workspace: ReadingWorkspace, name: str = "current") -> Details:
+def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
     """One release in full.
 
     Raises:
@@ -155,31 +238,31 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> Details:
     release_id = workspace.resolve(name, history)
     manifest = workspace.layout.manifest(release_id)
     about = tuple(e for e in reading.events if release_id in {e.release, e.facts.get("from")})
-    return Details(
+    return ShowResult(
         release=view_release(workspace.layout, release_id, history),
         packages=manifest.packages,
-        python=manifest.python,
-        warnings=manifest.warnings,
+        interpreter=manifest.python,
+        build_warnings=manifest.warnings,
         events=about,
     )
 
 
-def events(workspace: ReadingWorkspace, last: int | None = None) -> tuple[Event, ...]:
+def history(workspace: ReadingWorkspace, last: int | None = None) -> HistoryResult:
     """The journal, newest first.
 
     Args:
         workspace: The root.
-        last: How many; all by default.
+        last: The number of events; all by default.
     """
     reading = workspace.read_journal()
     if reading.damage:
         workspace.warn(
             "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
         )
-    return reading.events[::-1][:last]
+    return HistoryResult(tuple(reading.events[::-1][:last]))
 
 
-def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Comparison:
+def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> DiffResult:
     """How the packages of one release differ from those of another.
 
     Raises:
@@ -189,7 +272,7 @@ def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Co
     first, second = workspace.resolve(before, history), workspace.resolve(after, history)
     layout = workspace.layout
     changes = diff_packages(layout.manifest(first).packages, layout.manifest(second).packages)
-    return Comparison(first, second, changes)
+    return DiffResult(first, second, changes)
 
 
 def _together(workspace: ReadingWorkspace) -> tuple[History, str | None]:

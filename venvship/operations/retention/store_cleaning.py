@@ -67,6 +67,15 @@ class StoreResult:
     waiting: int = 0
     freed_bytes: int = 0
 
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {
+            "path": self.path,
+            "removed": [{"path": one.path, "what": one.what, "reason": one.reason} for one in self.removed],
+            "waiting": self.waiting,
+            "freed_bytes": self.freed_bytes,
+        }
+
 
 @dataclass(slots=True)
 class _Named:

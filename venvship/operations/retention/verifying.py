@@ -39,6 +39,15 @@ class Verified:
         """Whether everything is as it was sealed."""
         return not self.damaged
 
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {
+            "id": self.id,
+            "ok": self.ok,
+            "files": self.files,
+            "damaged": [{"path": damage.path, "problem": damage.problem} for damage in self.damaged],
+        }
+
 
 def verify_release(workspace: ReadingWorkspace, release_id: str) -> Verified:
     """Verify one release, whether the journal knows it or not."""

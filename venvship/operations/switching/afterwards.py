@@ -7,6 +7,7 @@ goes wrong is a warning: what happened has happened.
 from __future__ import annotations
 
 import contextlib
+from typing import cast
 
 from venvship.errors import BuildError, HeldError, InterruptedByError, PausedError, RejectedError
 from venvship.model.settings import Settings
@@ -65,7 +66,7 @@ def after_failure(
         return
     else:
         outcome = "rejected" if isinstance(failure, RejectedError) else "build-failed"
-    release = failure.data.get("release")
+    release = cast(str | None, failure.data.get("release"))
     reason = failure.message.splitlines()[0]
     with signals.deferred() if signals.pending else contextlib.nullcontext():
         notify(workspace, settings, outcome, release=release, previous=None, reason=reason)

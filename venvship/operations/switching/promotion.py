@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, Self
 
 from venvship.errors import (
     InterruptedByError,
+    Result,
     RollbackFailedError,
     RolledBackError,
     SupersededError,
@@ -95,7 +96,7 @@ class Switched:
     signal: int | None = None
     log: str = ""
 
-    def raise_if_not_promoted(self, *, result: object = None) -> None:
+    def raise_if_not_promoted(self, *, result: Result | None = None) -> None:
         """Turn an outcome other than `promoted` into the error of its exit code.
 
         Raises:

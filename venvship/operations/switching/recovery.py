@@ -8,7 +8,7 @@ again: each step looks at the disk, not at what an earlier run meant to do.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from venvship.errors import BusyError, SettingsError
 from venvship.model.history import EventName, History, Intent
@@ -24,7 +24,9 @@ from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
 from venvship.workspace.usable import interpreter_problem, release_problem
 from venvship.workspace.workspace import Workspace
 
-SUMMARIES: Final = {
+RecoverOutcome = Literal["clean", "abandoned", "promoted", "rolled-back", "rollback-failed", "observed"]
+
+SUMMARIES: Final[dict[RecoverOutcome, str]] = {
     "clean": "nothing was interrupted",
     "abandoned": "a promotion was interrupted before its switch, and is dropped",
     "promoted": "an interrupted operation was finished",
@@ -39,17 +41,16 @@ BOOT_CAUSE: Final = "interrupted, and taken back before the services started"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """What recovery did.
+    """What recovery did, for the command that recovers first.
 
     Attributes:
-        outcome: `"clean"` (nothing to do), `"abandoned"` (never switched), `"promoted"`, `"rolled-back"`,
-            `"rollback-failed"`, or `"observed"` (somebody had switched by hand).
-        current: What is live now.
-        debris: Left-overs that were removed.
-        switched: The promotion that was finished or undone, where there was one.
+        outcome: See `RecoverResult`.
+        current: The id of the release that is live now; `None` for nothing.
+        debris: The left-overs that were removed.
+        switched: The promotion that was finished or undone; `None` without one.
     """
 
-    outcome: str
+    outcome: RecoverOutcome
     current: str | None
     debris: tuple[str, ...] = ()
     switched: Switched | None = None
