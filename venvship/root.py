@@ -25,7 +25,8 @@ from venvship.errors import (
 )
 from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
-from venvship.model.release import FORMAT, FileEntry, Manifest, is_release_id
+from venvship.model.release import FileEntry, Manifest, is_release_id
+from venvship.model.spelling import FORMAT
 from venvship.system import files
 
 SETTINGS_NAME: Final = "venvship.toml"

@@ -37,7 +37,8 @@ from venvship.cli.prometheus import METRICS
 from venvship.errors import InterruptedByError, OperationWarning, VenvshipError
 from venvship.health.checks import CheckResult
 from venvship.model import settings as model
-from venvship.model.history import Event, EventName, Hold
+from venvship.model.event import Event, EventName
+from venvship.model.history import Hold
 from venvship.model.log_line import SEVERITIES
 from venvship.model.release import Package, PackageChange, PackageDiff
 from venvship.model.retention import Decision

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.wheels import build_wheel
-from venvship.model.history import Event
-from venvship.model.release import canonical_json, format_time, new_release_id
+from venvship.model.event import Event
+from venvship.model.release import new_release_id
+from venvship.model.spelling import canonical_json, format_time
 from venvship.root import RootLayout
 from venvship.system.journal_lines import checksum
 

@@ -12,7 +12,7 @@ import reference_parts
 from reference_texts import EVENTS, WARNINGS
 
 from venvship.cli.prometheus import METRICS
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 from venvship.model.release import State
 
 if TYPE_CHECKING:

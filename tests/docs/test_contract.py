@@ -18,7 +18,7 @@ from reference_texts import EVENTS, FACTS, WARNINGS
 from tests.docs.conftest import DOCS, REPOSITORY
 from tests.docs.test_examples import STORED
 from venvship import errors
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 from venvship.model.settings import parse_settings
 from venvship.operations.release import ReleaseResult
 

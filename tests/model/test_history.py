@@ -12,7 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.journals import START, journals
-from venvship.model.history import BAD_IN_A_ROW, Event, Hold, fold
+from venvship.model.event import Event
+from venvship.model.history import Hold
+from venvship.model.history_fold import BAD_IN_A_ROW, fold
 from venvship.model.release import State
 from venvship.model.retention import Facts, Policy, decide
 

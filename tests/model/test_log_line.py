@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 from venvship.model.log_line import LONGEST, SEVERITIES, Severity, log_line
 
 A, B = "20261122T094143Z-3f9a1c2", "20261121T020003Z-a01b22c"

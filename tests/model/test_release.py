@@ -15,15 +15,12 @@ from venvship.model.release import (
     FileEntry,
     Manifest,
     Package,
-    canonical_json,
     diff_packages,
-    digest,
-    format_time,
     is_release_id,
     new_release_id,
-    parse_time,
     tree_digest,
 )
+from venvship.model.spelling import canonical_json, digest, format_time, parse_time
 from venvship.model.wheel import StoredFile, StoredWheel
 
 MOMENT = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.bench.synthetic import YEARS_AGO, age, copy_release
 from tests.support.roots import Site
-from venvship.model.history import Event
+from venvship.model.event import Event
 from venvship.root import RootLayout
 from venvship.workspace.usable import release_problem
 from venvship.workspace.workspace import Workspace

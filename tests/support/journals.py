@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from venvship.model.history import Event, EventName
+from venvship.model.event import Event, EventName
 
 START = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
 

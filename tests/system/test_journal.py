@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from tests.support.journals import put
 from venvship.errors import BusyError, FormatError, StateError
-from venvship.model.history import Event, EventName
-from venvship.model.release import canonical_json
+from venvship.model.event import Event, EventName
+from venvship.model.spelling import canonical_json
 from venvship.system.journal import Journal, damaged_journal
 from venvship.system.journal_lines import CHUNK, checksum, parse
 from venvship.system.mutex import Mutex

@@ -23,7 +23,7 @@ from tests.torture import children, invariants
 from tests.torture.lab import Lab, Scenario, lock_by_path, release, write_settings
 from tests.torture.tally import Scale, Tally
 from venvship.errors import VenvshipError
-from venvship.model.release import canonical_json
+from venvship.model.spelling import canonical_json
 from venvship.root import RootLayout
 from venvship.system.journal_lines import checksum
 from venvship.system.trees import remove_tree

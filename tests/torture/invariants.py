@@ -27,7 +27,8 @@ from tests.support.roots import Site
 from venvship.building.store.cleaning import contents
 from venvship.building.store.store import Store
 from venvship.errors import VenvshipError
-from venvship.model.history import History, fold
+from venvship.model.history import History
+from venvship.model.history_fold import fold
 from venvship.model.release import State
 from venvship.root import RootLayout
 from venvship.system.files import hash_file

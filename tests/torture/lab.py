@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.roots import VERSIONS, Site, build_application, make_site, plain_environment
 from tests.support.wheels import Distribution
-from venvship.model.release import format_time
+from venvship.model.spelling import format_time
 from venvship.system.trees import remove_tree
 
 

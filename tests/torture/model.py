@@ -29,7 +29,8 @@ from tests.torture.lab import Lab, Scenario, lock_by_path, write_settings
 from tests.torture.tally import Scale, Tally
 from tests.torture.world import KEEP_FAILED, SETTINGS_KEEP, Command, Known, Mood, World, moods
 from venvship.api import Root
-from venvship.model.history import History, fold
+from venvship.model.history import History
+from venvship.model.history_fold import fold
 from venvship.model.settings import health_digest
 from venvship.model.update_attempts import LONGEST_PAUSE
 from venvship.workspace.releases import is_known

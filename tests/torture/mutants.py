@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from venvship.building.tree import seal
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 from venvship.operations import rollback
 from venvship.operations.retention import pruning
 from venvship.operations.switching import links, promotion, recovery

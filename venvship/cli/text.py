@@ -19,13 +19,13 @@ from venvship.cli.fitting import (
     table,
     when,
 )
-from venvship.model.release import readable
+from venvship.model.spelling import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from venvship.model.history import Event
+    from venvship.model.event import Event
     from venvship.model.release import PackageDiff
     from venvship.operations.check import ChecksResult
     from venvship.operations.init import InitResult

@@ -15,7 +15,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from venvship.model.release import FORMAT, FileEntry
+from venvship.model.release import FileEntry
+from venvship.model.spelling import FORMAT
 
 _HEAD: Final = b'{"files":[\n'
 _BETWEEN: Final = b",\n"

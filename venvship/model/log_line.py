@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final
 
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 
 LONGEST: Final = 800
 """Characters of a line. RFC 3164 allows 1,024 bytes in all; what is cut is in the journal."""

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from venvship.errors import SettingsError
-from venvship.model.release import digest
+from venvship.model.spelling import digest
 from venvship.model.toml_table import (
     Table,
     WrongValueError,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from venvship.model.release import FORMAT, format_time, parse_time
+from venvship.model.spelling import FORMAT, format_time, parse_time
 
 GRACE: Final = timedelta(days=7)
 """So long a thing has to be without a name, the longest stretch between two clean-ups left out."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from venvship.model.history import Event, EventName, Hold
-from venvship.model.release import State, format_time
+from venvship.model.event import Event, EventName
+from venvship.model.history import Hold
+from venvship.model.release import State
+from venvship.model.spelling import format_time
 
 FIRST_PAUSE: Final = timedelta(minutes=5)
 """After a first failure; twice as long after every further one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from venvship.errors import OperationWarning
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 from venvship.operations.reporting.report import StatusResult, status
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_switch

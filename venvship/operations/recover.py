@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from venvship.errors import OperationWarning, RollbackFailedError, RolledBackError, SettingsError
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.retention.verifying import verify_release
 from venvship.operations.switching.recovery import SUMMARIES, RecoverOutcome, recover_switch, tell_recovered

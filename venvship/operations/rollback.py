@@ -17,7 +17,8 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
-from venvship.model.history import Event, EventName, History, Intent
+from venvship.model.event import Event, EventName
+from venvship.model.history import History, Intent
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations.switching import links

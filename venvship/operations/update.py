@@ -14,10 +14,11 @@ from typing import Final
 
 from venvship.errors import BuildError, FormatError, HeldError, LockfileError, PausedError, ReleaseError
 from venvship.model.environment import Environment
-from venvship.model.history import EventName, History, Hold, LockfileDue
+from venvship.model.event import EventName
+from venvship.model.history import History, Hold, LockfileDue
 from venvship.model.interpreter import Interpreter
-from venvship.model.release import format_time
 from venvship.model.settings import Settings
+from venvship.model.spelling import format_time
 from venvship.model.update_attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import (

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from venvship.errors import StateError
-from venvship.model.history import Event
-from venvship.model.release import canonical_json
+from venvship.model.event import Event
+from venvship.model.spelling import canonical_json
 from venvship.system import failpoints, files
 from venvship.system.journal_lines import NOTHING, Reading, checksum, parse
 from venvship.system.mutex import Mutex

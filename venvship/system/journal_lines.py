@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from venvship.errors import FormatError
-from venvship.model.history import Event
-from venvship.model.release import FORMAT, canonical_json
+from venvship.model.event import Event
+from venvship.model.spelling import FORMAT, canonical_json
 
 CHUNK: Final = 1 << 16
 """Bytes of whole lines that are decoded at once, as one array: its objects share their keys, which takes less

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from venvship.errors import OperationWarning, SettingsError, VenvshipError
-from venvship.model.history import History, fold
+from venvship.model.history import History
+from venvship.model.history_fold import fold
 from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.settings import Settings
 from venvship.root import RootLayout

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from venvship.errors import SettingsError, VenvshipError
-from venvship.model.history import Event, EventName
+from venvship.model.event import Event, EventName
 from venvship.model.log_line import SEVERITIES, log_line
 from venvship.model.settings import Settings
 from venvship.system import files, syslog

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from venvship.errors import VenvshipError
-from venvship.model.release import FORMAT, format_time, readable
+from venvship.model.spelling import FORMAT, format_time, readable
 from venvship.root import RootLayout, read_json
 from venvship.system import files, proc
 from venvship.system.mutex import Mutex

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model.history import History
-from venvship.model.release import Manifest, Package, State, format_time
+from venvship.model.release import Manifest, Package, State
+from venvship.model.spelling import format_time
 from venvship.root import RootLayout
 from venvship.workspace.usable import interpreter_problem
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from venvship.errors import FormatError, StoreDamagedError
-from venvship.model.release import FORMAT, canonical_json
+from venvship.model.spelling import FORMAT, canonical_json
 
 
 def index_bytes(data: Mapping[str, Any]) -> bytes:

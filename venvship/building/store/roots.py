@@ -13,7 +13,7 @@ from typing import Final
 
 from venvship.building.store.index import read_index, understanding
 from venvship.building.store.store import Store
-from venvship.model.release import FORMAT
+from venvship.model.spelling import FORMAT
 from venvship.system import files
 from venvship.system.faults import build_faults
 

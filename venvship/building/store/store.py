@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from venvship.building.store.index import read_index, understanding
 from venvship.errors import RootError
-from venvship.model.release import digest
+from venvship.model.spelling import digest
 from venvship.model.wheel import StoredFile, StoredWheel
 
 if TYPE_CHECKING:

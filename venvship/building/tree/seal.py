@@ -12,7 +12,8 @@ from venvship.building.store.compile import bytecode_tag
 from venvship.building.tree.closing import DIRECTORY_MODE, closing
 from venvship.building.tree.placement import SEAL_FOLDER
 from venvship.model import file_list
-from venvship.model.release import Manifest, readable_json
+from venvship.model.release import Manifest
+from venvship.model.spelling import readable_json
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, fsync_directory, rename, set_mode, sync_filesystem
 from venvship.system.signals import Signals

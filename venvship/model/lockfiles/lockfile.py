@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from venvship.errors import LockfileMissingError
 from venvship.model.lockfiles.requirement import Problems, Requirement
-from venvship.model.release import digest
+from venvship.model.spelling import digest
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter

@@ -6,7 +6,7 @@ from typing import Final
 
 from venvship.errors import BuildError, InterruptedByError
 from venvship.model.environment import Environment
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 from venvship.model.progress import Progress
 from venvship.model.release import Manifest, new_release_id
 from venvship.model.settings import Settings

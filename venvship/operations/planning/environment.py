@@ -10,8 +10,9 @@ from pathlib import Path
 from venvship._version import __version__
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
-from venvship.model.release import Manifest, digest
+from venvship.model.release import Manifest
 from venvship.model.settings import Settings
+from venvship.model.spelling import digest
 from venvship.workspace.reading import ReadingWorkspace
 
 

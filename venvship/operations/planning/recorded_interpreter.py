@@ -6,8 +6,8 @@ import os
 
 from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
-from venvship.model.release import FORMAT
 from venvship.model.settings import Settings
+from venvship.model.spelling import FORMAT
 from venvship.system import files
 from venvship.workspace.workspace import Workspace
 

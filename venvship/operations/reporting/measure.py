@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from venvship.errors import OperationWarning
-from venvship.model.history import Event, EventName
+from venvship.model.event import Event, EventName
 from venvship.model.release import State
 from venvship.operations.reporting.report import StatusResult, left_over, status
 from venvship.system import space

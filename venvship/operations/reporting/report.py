@@ -8,9 +8,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from venvship.errors import OperationWarning, VenvshipError
-from venvship.model.history import Event, History, Hold
-from venvship.model.release import Package, PackageDiff, diff_packages, format_time
+from venvship.model.event import Event
+from venvship.model.history import History, Hold
+from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings, health_digest
+from venvship.model.spelling import format_time
 from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.workspace import underway

@@ -7,7 +7,8 @@ import os
 from typing import Final
 
 from venvship.errors import BusyError, VenvshipError
-from venvship.model.history import EventName, History
+from venvship.model.event import EventName
+from venvship.model.history import History
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files, trees
 from venvship.system.mutex import shared

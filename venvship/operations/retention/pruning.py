@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from venvship.errors import InterruptedByError, VenvshipError
-from venvship.model.history import EventName, History
+from venvship.model.event import EventName
+from venvship.model.history import History
 from venvship.model.log_line import PRUNE_FAILED
 from venvship.model.retention import Decision, Facts, Policy, decide
 from venvship.model.settings import Settings

@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 
 from venvship.errors import VenvshipError
-from venvship.model.history import EventName, LockfileDue
+from venvship.model.event import EventName
+from venvship.model.history import LockfileDue
 from venvship.workspace.holding import SwitchHeld
 from venvship.workspace.workspace import Workspace
 

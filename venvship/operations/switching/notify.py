@@ -6,8 +6,8 @@ import json
 from typing import Any, Final
 
 from venvship.errors import ProgramNotFoundError
-from venvship.model.release import FORMAT, format_time
 from venvship.model.settings import Settings
+from venvship.model.spelling import FORMAT, format_time
 from venvship.workspace.workspace import Workspace
 
 EVENTS: Final = {

@@ -30,7 +30,8 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
-from venvship.model.history import EventName, History, Intent, LockfileDue
+from venvship.model.event import EventName
+from venvship.model.history import History, Intent, LockfileDue
 from venvship.model.release import State
 from venvship.model.settings import Settings, health_digest, settings_toml
 from venvship.operations.planning.plan import hold_applies, refused

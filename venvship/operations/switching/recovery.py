@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from venvship.errors import BusyError, SettingsError
-from venvship.model.history import EventName, History, Intent
+from venvship.model.event import EventName
+from venvship.model.history import History, Intent
 from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations.retention.debris import sweep_debris

@@ -8,7 +8,7 @@ from typing import NoReturn
 from venvship.errors import RejectedError
 from venvship.health.checks import CheckResult, run_checks
 from venvship.health.hooks import HookResult, find_programs, run_hook
-from venvship.model.history import EventName
+from venvship.model.event import EventName
 from venvship.model.settings import Settings
 from venvship.operations.switching.trial import failed_required, tell_check
 from venvship.workspace.workspace import Workspace

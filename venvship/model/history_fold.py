@@ -1,0 +1,330 @@
+"""The fold of the journal: a pure state machine. Events go in, in order, and a `History` comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from venvship.model.event import Event, EventName
+from venvship.model.history import History, Hold, Intent, LockfileDue, Record
+from venvship.model.release import State
+
+BAD_IN_A_ROW: Final = 3
+"""This number of bad environments, with no good one between them, holds the whole root."""
+
+
+def fold(events: Iterable[Event]) -> History:
+    """Fold events, in the order of their `seq`, into what is true after the last one.
+
+    Never fails: a fact of another type than this version writes counts as missing.
+    """
+    history = History()
+    for event in events:
+        if history.at is not None and event.at < history.at:
+            _clock_went_back(history, event.at)
+        history.at = event.at
+        history.seq = event.seq
+        apply = _APPLY.get(event.event)
+        if apply is not None:
+            apply(history, event)
+    return history
+
+
+def _clock_went_back(history: History, now: datetime) -> None:
+    """Forget times that are still to come by a clock that was set back.
+
+    What stopped being live before this event did so no later than now, whatever the clock said then. Else one
+    week with a clock that is ten years ahead would have prune keep that week's releases for ten years.
+    """
+    for record in history.records.values():
+        if record.live_until is not None and record.live_until > now:
+            record.live_until = now
+
+
+def _tries(event: Event) -> int:
+    value = event.facts.get("tries")
+    return value if isinstance(value, int) else 1
+
+
+def _record(history: History, release_id: str) -> Record:
+    record = history.records.get(release_id)
+    if record is None:
+        record = history.records[release_id] = Record(id=release_id)
+    return record
+
+
+def _make_current(history: History, event: Event) -> None:
+    """Note that `event.release` is current, which `None` may be: nothing is."""
+    if event.release != history.expected:
+        if history.expected is not None:
+            _record(history, history.expected).live_until = event.at
+        if event.release is not None:
+            record = _record(history, event.release)
+            record.live_since = event.at
+            record.live_until = None
+            record.last_live_seq = event.seq
+        history.switches.append(event)
+        history.expected = event.release
+    history.switch_seq = event.seq
+    history.intent = None
+    history.lockfile_due = None
+
+
+def _push(history: History, release_id: str) -> None:
+    if not history.lineage or history.lineage[-1] != release_id:
+        history.lineage.append(release_id)
+
+
+def _pop_to(history: History, target: str | None) -> None:
+    """Take the lineage down to a release that a person switched to; one that is not in it is pushed."""
+    lineage = history.lineage
+    if target is None:
+        lineage.clear()
+    elif target in lineage:
+        while lineage[-1] != target:
+            lineage.pop()
+    else:
+        lineage.append(target)
+
+
+def _hold_root(history: History, hold: Hold) -> None:
+    """Hold the root. A standing hold stays; else the new one takes its place, and what that one had left.
+
+    Who rolls back twice has left two releases, and wants neither back.
+    """
+    earlier = history.root_hold
+    if earlier is not None and not hold.standing:
+        if earlier.standing:
+            return
+        if hold.left_environments:
+            left = {*earlier.left_environments, *hold.left_environments}
+            hold = hold._replace(left_environments=tuple(sorted(left)))
+    history.root_hold = hold
+
+
+def _left(history: History, release_id: str | None) -> tuple[str, ...]:
+    """The environment of a release that was left by hand, as far as it is known."""
+    digest = _record(history, release_id).environment_digest if release_id is not None else ""
+    return (digest,) if digest else ()
+
+
+def _sealed(history: History, event: Event) -> None:
+    if event.release is None:
+        return
+    record = _record(history, event.release)
+    record.seq = event.seq
+    record.pruned = False
+    record.environment_digest = event.text("environment_digest") or ""
+
+
+def _rejected(history: History, event: Event) -> None:
+    if event.release is not None:
+        _record(history, event.release).rejected = True
+
+
+def _promoting(history: History, event: Event) -> None:
+    history.switch_seq = event.seq
+    history.intent = Intent(
+        seq=event.seq,
+        kind="promote",
+        origin=event.text("from"),
+        target=event.release,
+        tries=_tries(event),
+        tried=event.release,
+        via=event.text("via") or "",
+        unattended=bool(event.facts.get("unattended", False)),
+        lockfile=LockfileDue.of(event),
+    )
+
+
+def _promoted(history: History, event: Event) -> None:
+    if event.release is None:
+        return
+    history.last_outcome = event
+    _make_current(history, event)
+    _push(history, event.release)
+    record = _record(history, event.release)
+    record.state = State.PROVEN
+    record.rejected = False
+    history.bad_in_a_row.clear()
+    history.lockfile_due = LockfileDue.of(event)
+    attended = not event.facts.get("unattended", False)
+    hold = history.root_hold
+    if hold is not None and not hold.standing and (attended or hold.is_overtaken(record.environment_digest)):
+        history.root_hold = None
+    if attended:
+        history.environment_holds.pop(record.environment_digest, None)
+
+
+def _lockfile_written(history: History, _event: Event) -> None:
+    history.lockfile_due = None
+
+
+def _rolling_back(history: History, event: Event) -> None:
+    history.switch_seq = event.seq
+    earlier = history.intent
+    left = event.text("from")
+    tried = earlier.tried if earlier else None
+    if earlier is not None and earlier.kind == "rollback" and tried is not None and tried != left:
+        # A person goes on from a way back that was interrupted after the switch: nobody will judge it now.
+        _judge(history, tried, State.INCONCLUSIVE)
+    history.intent = Intent(
+        seq=event.seq,
+        kind="rollback",
+        origin=left,
+        target=event.release,
+        tries=_tries(event),
+        tried=tried if tried == left else None,
+        manual=bool(event.facts.get("manual", False)),
+        cause=event.text("cause") or "",
+        says_no=bool(event.facts.get("says_no", False)),
+        via=earlier.via if earlier else event.text("via") or "",
+        unattended=earlier.unattended if earlier else False,
+    )
+
+
+def _rolled_back(history: History, event: Event) -> None:
+    left = event.text("from")
+    _settle_rollback(history, event, left)
+    if event.text("verdict") == State.BAD and left is not None:
+        _refuse(history, event, left)
+
+
+def _settle_rollback(history: History, event: Event, left: str | None) -> None:
+    """What `rolled-back` and `rollback-failed` share: where we are now, and what is said of the one left."""
+    history.last_outcome = event
+    _make_current(history, event)
+    if left is not None and left != event.release:
+        _record(history, left).live_until = event.at
+    if event.facts.get("manual", False):
+        _pop_to(history, event.release)
+        _hold_root(history, _hold_after_rollback(history, event, left))
+    elif event.facts.get("turned_back", False):
+        # For a person, who may go on from here, and whose rollback may die before it says so itself.
+        _hold_root(history, _hold_after_rollback(history, event, left))
+    verdict = event.text("verdict")
+    if verdict in {State.BAD, State.INCONCLUSIVE} and left is not None:
+        _judge(history, left, State(verdict))
+
+
+def _judge(history: History, release_id: str, verdict: State) -> None:
+    """Note a verdict: proven is never taken back, and bad is not softened by a later crash."""
+    record = _record(history, release_id)
+    if record.state is not State.PROVEN and record.state is not State.BAD:
+        record.state = verdict
+
+
+def _hold_after_rollback(history: History, event: Event, left: str | None) -> Hold:
+    """What keeps the next `update` from releasing again what a person has just left."""
+    return Hold(
+        scope="root",
+        by=event.actor,
+        reason=event.reason or "rolled back by hand",
+        since=event.at,
+        release=left,
+        left_environments=_left(history, left),
+    )
+
+
+def _refuse(history: History, event: Event, release_id: str) -> None:
+    environment = _record(history, release_id).environment_digest
+    history.environment_holds[environment] = Hold(
+        scope="environment",
+        by="venvship",
+        reason=event.reason,
+        since=event.at,
+        release=release_id,
+        environment_digest=environment,
+        health_digest=event.text("health_digest"),
+    )
+    if environment not in history.bad_in_a_row:
+        history.bad_in_a_row.append(environment)
+    if len(history.bad_in_a_row) >= BAD_IN_A_ROW and history.root_hold is None:
+        history.root_hold = Hold(
+            scope="root",
+            by="venvship",
+            reason=f"{len(history.bad_in_a_row)} bad environments in a row",
+            since=event.at,
+            release=release_id,
+        )
+
+
+def _rollback_failed(history: History, event: Event) -> None:
+    _settle_rollback(history, event, event.text("from"))
+
+
+def _abandoned(history: History, _event: Event) -> None:
+    history.intent = None
+
+
+def _observed(history: History, event: Event) -> None:
+    left = history.expected
+    tried = history.intent.tried if history.intent else None
+    _make_current(history, event)
+    if tried is not None and tried != event.release:
+        _record(history, tried).live_until = event.at  # it may have been live until somebody moved the link
+    if event.release is not None:
+        # As after a rollback, which it may have been, on a full disk: what was left must not lie below.
+        _pop_to(history, event.release)
+    _hold_root(
+        history,
+        Hold(
+            scope="root",
+            by="venvship",
+            reason="current was switched by somebody else",
+            since=event.at,
+            release=event.release,
+            left_environments=_left(history, left),
+        ),
+    )
+
+
+def _held(history: History, event: Event) -> None:
+    if event.facts.get("after_rollback", False):
+        _hold_root(history, _hold_after_rollback(history, event, event.release))
+        return
+    hold = Hold(
+        scope="root",
+        by=event.actor,
+        reason=event.reason,
+        since=event.at,
+        release=event.release,
+        standing=True,
+    )
+    _hold_root(history, hold)
+
+
+def _unheld(history: History, _event: Event) -> None:
+    history.root_hold = None
+    history.environment_holds.clear()
+    history.bad_in_a_row.clear()
+
+
+def _pin(history: History, event: Event) -> None:
+    if event.release is not None:
+        _record(history, event.release).pinned = event.event == EventName.PINNED
+
+
+def _pruned(history: History, event: Event) -> None:
+    if event.release is not None:
+        _record(history, event.release).pruned = True
+
+
+_APPLY: dict[str, Callable[[History, Event], None]] = {
+    EventName.SEALED: _sealed,
+    EventName.REJECTED: _rejected,
+    EventName.PROMOTING: _promoting,
+    EventName.PROMOTED: _promoted,
+    EventName.LOCKFILE_WRITTEN: _lockfile_written,
+    EventName.ROLLING_BACK: _rolling_back,
+    EventName.ROLLED_BACK: _rolled_back,
+    EventName.ROLLBACK_FAILED: _rollback_failed,
+    EventName.ABANDONED: _abandoned,
+    EventName.OBSERVED: _observed,
+    EventName.HELD: _held,
+    EventName.UNHELD: _unheld,
+    EventName.PINNED: _pin,
+    EventName.UNPINNED: _pin,
+    EventName.PRUNED: _pruned,
+}

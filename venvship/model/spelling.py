@@ -1,0 +1,55 @@
+"""One spelling for one value: times, JSON, and the digests of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+FORMAT = 1
+"""The format number of every JSON file and journal line that this version writes."""
+
+
+def format_time(moment: datetime) -> str:
+    """Write an aware time as RFC 3339 in UTC, to the second, as in `2026-11-22T09:41:43Z`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def parse_time(text: str) -> datetime:
+    """Read what `format_time` wrote.
+
+    Raises:
+        ValueError: Not an RFC 3339 time with an offset.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is UTC:
+        return moment
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without an offset: {text!r}")
+    return moment.astimezone(UTC)
+
+
+def readable(text: str) -> str:
+    """A time as `format_time` wrote it, for people: `2026-11-22 09:41:43 UTC`. All else stays as it is."""
+    return text[:-1].replace("T", " ") + " UTC" if text.endswith("Z") else text
+
+
+def canonical_json(data: object) -> bytes:
+    """One spelling for one value: sorted keys, no spaces, UTF-8. What digests are taken of.
+
+    Bytes of the command line that are no UTF-8 come as lone surrogates (PEP 383), which UTF-8 cannot spell;
+    they become JSON escapes, so that `-m` with such a byte in it neither fails nor is lost.
+    """
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="backslashreplace")
+
+
+def readable_json(data: object) -> bytes:
+    """As `canonical_json`, but for people: a line for each key, and a newline at the end."""
+    text = json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")
+
+
+def digest(data: object) -> str:
+    """The SHA-256 of `canonical_json(data)`, as hexadecimal digits."""
+    return hashlib.sha256(canonical_json(data)).hexdigest()
