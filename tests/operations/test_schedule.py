@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -86,7 +85,7 @@ def test_systemd_reads_odd_paths_as_they_are(odd: Site, tmp_path: Path) -> None:
     dump = verify([update], level="debug")
 
     root, store = str(odd.path), f"{tmp_path}/the store"
-    assert f"\tReadWritePaths: {root} {store}\n" in dump
+    assert f"\tReadWritePaths: {root} {store} -/tmp -/var/tmp\n" in dump
     assert f"\tRequiresMountsFor: {root} " in dump
     # Shown quoted, and before `$$` becomes `$` when it is run.
     shown = root.replace("$", "\\$\\$").replace('"', '\\"')
@@ -195,23 +194,21 @@ def test_a_store_that_is_a_link_may_be_written(site: Site, tmp_path: Path) -> No
     assert f'\nRequiresMountsFor={site.path} "{real}"\n' in unit
 
 
-@pytest.mark.parametrize("what", ["nothing", "lockfile", "command", "interpreter"])
-def test_a_home_that_a_link_or_a_relative_path_leads_to_is_not_hidden(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    monkeypatch.setattr(schedule, "home_directory", lambda _uid: "/nonexistent")
-    monkeypatch.setattr(schedule, "_interpreter", lambda _workspace: ())
-    links = {name: tmp_path / name for name in ("lockfile", "command", "interpreter")}
-    for name, link in links.items():
-        link.symlink_to("/home/ops/it" if name == what else "/usr/bin/it")
-    lockfile = os.path.relpath(links["lockfile"], site.path)
-    (site.path / "venvship.toml").write_text(f"name = 'shop'\nlockfile = '{lockfile}'\n")
-    monkeypatch.setattr(sys, "executable", str(links["interpreter"]))
+def test_the_units_are_the_same_for_all_hooks_and_checks(site: Site) -> None:
+    site.settings()
+    plain = site.run("schedule", "systemd").out
+    site.settings(
+        "[hooks]\nprepare = ['/home/ops/prepare']\nrestart = ['sudo', '-n', 'systemctl', 'restart', 'shop']\n"
+        "[[check]]\nname = 'socket'\nhttp = 'unix:/tmp/shop.sock:/healthz'\n"
+    )
+    assert site.run("schedule", "systemd").out == plain
 
-    found = Root.open(site.path, runtime=site.runtime()).schedule("systemd", command=[str(links["command"])])
 
-    wanted = "yes" if what == "nothing" else "read-only"
-    assert f"\nProtectHome={wanted}\n" in found.files[0].content
+def test_the_recovery_at_boot_is_enabled_once_it_knows_what_it_comes_before(site: Site) -> None:
+    advice = site.run("schedule", "systemd").err
+    assert "enable --now venvship-update-shop.timer\n" in advice
+    assert "edit venvship-boot-shop.service\n" in advice
+    assert "enable venvship-boot-shop.service\n" in advice
 
 
 def test_a_store_elsewhere_may_be_written(site: Site) -> None:

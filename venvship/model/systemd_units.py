@@ -1,4 +1,7 @@
-"""The units that have systemd run an unattended update, and a recovery at boot.
+"""The units with which systemd runs an unattended update, and a recovery at boot.
+
+Hooks and checks do not change them. A guess from a hook's words is wrong as soon as the hook calls a script,
+so every hook can live with these lines, and `docs/how-to/schedule.md` has those that an operator adds.
 
 Every value is escaped for where it stands: specifiers (`%`) everywhere, variables (`$`) and quotes in command
 lines; see systemd.syntax(7), systemd.unit(5) and systemd.service(5).
@@ -6,9 +9,7 @@ lines; see systemd.syntax(7), systemd.unit(5) and systemd.service(5).
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,22 +23,23 @@ MOST_BYTES: Final = 180
 """Bytes of an escaped name: with what stands before and after it, a unit's may have 255."""
 
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.-")
-_UNIT: Final = re.compile(r"[A-Za-z0-9:_.\\@-]+", re.ASCII)
-_SUFFIXES: Final = (".service", ".socket", ".target", ".timer", ".path", ".mount", ".slice", ".scope")
-_RESTARTING: Final = frozenset(
-    {"restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart", "start"}
-)
-_CHANGE_USER: Final = frozenset({"sudo", "doas", "su", "runuser", "pkexec"})
 _ODD_IN_A_PROGRAM: Final = frozenset("\"'\\$")
 
 _SANDBOX: Final = (
-    "NoNewPrivileges=yes",
-    "ProtectKernelTunables=yes",
-    "ProtectKernelModules=yes",
-    "RestrictSUIDSGID=yes",
-    "LockPersonality=yes",
+    "ProtectSystem=strict",
+    "ProtectHome=read-only",
+    "ProtectControlGroups=yes",
+    "# If no hook or check becomes another user (sudo, su), these hold as well:",
+    "#NoNewPrivileges=yes",
+    "#ProtectKernelTunables=yes",
+    "#ProtectKernelModules=yes",
+    "#RestrictSUIDSGID=yes",
+    "#LockPersonality=yes",
 )
-"""Lines without which sudo works: each of them implies the first, for a user who is not root."""
+"""For a user who is not root, each comment implies the first of them, and with that sudo fails."""
+
+_TEMPORARY: Final = "ReadWritePaths=-/tmp -/var/tmp"
+"""The host's own, since a hook or check may use a socket there. `-`: a host may lack one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,6 @@ class Units:
         user: Who owns the root.
         command: venvship with `-C ROOT`; an argument list, its program an absolute path.
         writable: Directories besides the root that an update writes to.
-        needed: Absolute paths that venvship, hooks, checks and the build need to see, and what they lead to.
-        restart: The restart hook; empty for none.
-        hooks: The programs of all hooks and checks that are commands, with their arguments.
     """
 
     name: str
@@ -60,9 +59,6 @@ class Units:
     user: str
     command: tuple[str, ...]
     writable: tuple[str, ...] = ()
-    needed: tuple[str, ...] = ()
-    restart: tuple[str, ...] = ()
-    hooks: tuple[tuple[str, ...], ...] = ()
 
     @property
     def update(self) -> str:
@@ -109,9 +105,10 @@ class Units:
             f"ExecStart={_command([*self.command, 'update'])}",
             "# Held, busy, overtaken: nothing to fail of at every run. `venvship status` shows a hold.",
             "SuccessExitStatus=25 30 31",
-            *self._kill_mode(),
+            "# The restart hook may leave the service running. venvship ends its other children itself.",
+            "KillMode=process",
             "",
-            *self._hardening(),
+            *self._sandbox(),
         )
 
     def _timer(self, every: Every) -> str:
@@ -130,17 +127,12 @@ class Units:
         )
 
     def _boot_service(self) -> str:
-        services = restarted_units(self.restart)
-        before = (
-            [f"Before={' '.join(services)}"]
-            if services
-            else ["# Name what runs the application, so that this comes first:", "#Before=NAME.service"]
-        )
         return _text(
             "[Unit]",
             f"Description={_specifiers(f'Take back an interrupted release of {self.name}')} (venvship)",
             f"RequiresMountsFor={_paths([self.root, *self.writable])}",
-            *before,
+            "# Name the units that run the application, so that this comes first:",
+            "#Before=NAME.service",
             "",
             "[Service]",
             "Type=oneshot",
@@ -150,44 +142,19 @@ class Units:
             "# Taken back: what this unit is for.",
             "SuccessExitStatus=22",
             "",
-            *self._hardening(),
+            *self._sandbox(),
             "",
             "[Install]",
             "WantedBy=multi-user.target",
         )
 
-    def _kill_mode(self) -> list[str]:
-        """Which processes systemd kills when the unit is stopped, or has ended.
-
-        A restart hook may itself start the service, and leave it running. Where systemd starts it, it is in
-        a unit of its own.
-        """
-        if not self.restart or _calls(self.restart, {"systemctl"}):
-            return [
-                "# A stop is for venvship alone at first: it finishes, or takes back, what it is doing.",
-                "KillMode=mixed",
-            ]
+    def _sandbox(self) -> list[str]:
         return [
-            "# The restart hook may leave the service running, so only venvship is killed.",
-            "KillMode=process",
-        ]
-
-    def _hardening(self) -> list[str]:
-        seen = [self.root, self.command[0], *self.writable, *self.needed]
-        home = _below(seen, ("/home", "/root", "/run/user"))
-        temporary = _below(seen, ("/tmp", "/var/tmp"))  # noqa: S108 - not a file of ours
-        other_user = any(_calls(hook, _CHANGE_USER) for hook in self.hooks)
-        lines = [
-            "# Whatever a hook or check writes to, outside of the root, has to be named here.",
-            "ProtectSystem=strict",
+            "# Every other directory that a hook or check writes to has to be named here.",
             f"ReadWritePaths={_paths([self.root, *self.writable])}",
-            f"ProtectHome={'read-only' if home else 'yes'}",
-            "ProtectControlGroups=yes",
+            _TEMPORARY,
+            *_SANDBOX,
         ]
-        lines += [f"# PrivateTmp=yes would hide {_comment(temporary)}."] if temporary else ["PrivateTmp=yes"]
-        if other_user:
-            return [*lines, "# A hook becomes another user, so NoNewPrivileges= and what implies it are off."]
-        return [*lines, *_SANDBOX]
 
 
 def escape_name(name: str) -> str:
@@ -205,33 +172,6 @@ def escape_name(name: str) -> str:
             f"name: {name!r} is too long for the name of a systemd unit", hint="set a shorter name"
         )
     return escaped
-
-
-def restarted_units(hook: Sequence[str]) -> list[str]:
-    """The units that a hook restarts with `systemctl restart X`; none if it does something else."""
-    names = [os.path.basename(word) for word in hook]
-    if "systemctl" not in names:
-        return []
-    rest = list(hook[names.index("systemctl") + 1 :])
-    if "--user" in rest:
-        return []  # they belong to a user's manager, which the system's cannot order
-    words = [word for word in rest if not word.startswith("-")]
-    if not words or words[0] not in _RESTARTING:
-        return []
-    units = [word if word.endswith(_SUFFIXES) else f"{word}.service" for word in words[1:]]
-    return [unit for unit in units if _UNIT.fullmatch(unit)]
-
-
-def _calls(hook: Sequence[str], programs: Iterable[str]) -> bool:
-    return any(os.path.basename(word) in programs for word in hook)
-
-
-def _below(paths: Iterable[str], folders: tuple[str, ...]) -> str:
-    """The first path that is in one of the folders, or is one; `""` for none."""
-    for path in paths:
-        if any(path == folder or path.startswith(f"{folder}/") for folder in folders):
-            return path
-    return ""
 
 
 def _command(argv: Sequence[str]) -> str:
@@ -259,11 +199,6 @@ def _quoted(word: str) -> str:
 
 def _specifiers(text: str) -> str:
     return text.replace("%", "%%")
-
-
-def _comment(path: str) -> str:
-    """A path in a comment, which must end with its line."""
-    return path if path.isprintable() else repr(path)
 
 
 def _text(*lines: str) -> str:

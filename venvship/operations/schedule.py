@@ -1,19 +1,18 @@
-"""`schedule`: what has cron or systemd run `update`, ready to install. Reads the settings, writes nothing."""
+"""`schedule`: the crontab line or systemd units that run `update`. Reads the settings, writes nothing."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from venvship.errors import OperationWarning, SettingsError, VenvshipError
+from venvship.errors import OperationWarning, SettingsError
 from venvship.model.schedule import crontab, parse_every
 from venvship.model.settings import Settings
 from venvship.model.systemd_units import FOLDER, Units
-from venvship.root import home_directory, user_name
+from venvship.root import user_name
 from venvship.workspace.reading import ReadingWorkspace
 
 DEFAULT_EVERY: Final = "5m"
@@ -44,7 +43,7 @@ class ScheduleResult:
         kind: `"cron"` or `"systemd"`.
         every: The interval, as it was asked for.
         user: Who owns the root, and so has to run it.
-        files: What to install.
+        files: The files to install.
         advice: How to install them, in lines for people.
         warnings: The warnings of the operation.
     """
@@ -73,13 +72,13 @@ def schedule(
     every: str = DEFAULT_EVERY,
     command: Sequence[str],
 ) -> ScheduleResult:
-    """Write what has cron or systemd run `venvship update` on this root.
+    """Write the crontab line or the systemd units that run `venvship update` on this root.
 
     Args:
         workspace: The root.
         kind: `"cron"` or `"systemd"`.
         every: `"5m"`, `"6h"`, `"1d"`, or a time of day such as `"02:30"`.
-        command: What runs venvship; an absolute path, and arguments if need be.
+        command: The program that runs venvship, as an absolute path, and its arguments if it needs any.
 
     Raises:
         UsageError: No crontab can say the interval, or a path cannot stand where it has to.
@@ -102,46 +101,32 @@ def schedule(
             f"  (crontab{mine} -l; {show} -q) | crontab{mine} -",
         ]
     else:
-        units = _units(workspace, settings, user=user, home=home_directory(owner), command=base)
+        units = _units(workspace, settings, user=user, command=base)
         files = [ScheduleFile(path, text) for path, text in units.files(interval)]
         _require_free(units)
-        names = " ".join(map(shlex.quote, (f"{units.update}.timer", f"{units.boot}.service")))
+        timer, boot = shlex.quote(f"{units.update}.timer"), shlex.quote(f"{units.boot}.service")
         advice = [
             "Each text begins with the name of its file. To write them, and to start the timer:",
             f"  {show} -q | sudo awk '{SPLIT}'",
-            f"  sudo systemctl daemon-reload && sudo systemctl enable --now {names}",
+            f"  sudo systemctl daemon-reload && sudo systemctl enable --now {timer}",
+            "A recovery at boot has to come before the application. Name the application's units in",
+            f"  sudo systemctl edit {boot}",
+            "as `Before=NAME.service` below `[Unit]`, and then:",
+            f"  sudo systemctl enable {boot}",
         ]
     return ScheduleResult(kind=kind, every=every, user=user, files=tuple(files), advice=tuple(advice))
 
 
-def _units(
-    workspace: ReadingWorkspace, settings: Settings, *, user: str, home: str, command: tuple[str, ...]
-) -> Units:
+def _units(workspace: ReadingWorkspace, settings: Settings, *, user: str, command: tuple[str, ...]) -> Units:
     root = workspace.layout.path
-    # Where it is, not what leads there: mounts and read-only trees are about that.
+    # Where it is, not the link that leads there: mounts and read-only trees are about that.
     store = os.path.realpath(root / settings.store)
-    hooks = [hook for hook in (settings.hooks.prepare, settings.hooks.restart, settings.hooks.notify) if hook]
-    hooks += [check.target for check in settings.checks if check.kind == "command"]
-    sockets = [
-        target.removeprefix("unix:")
-        for check in settings.checks
-        for target in check.target
-        if target.startswith("unix:")
-    ]
-    needed = [home, settings.python or "", *_interpreter(workspace), *sockets]
-    needed += [command[0], sys.executable]
-    needed += [word for hook in hooks for word in hook]
-    needed += [str(root / name) for name in (*settings.lockfile, *settings.lock.inputs)]
-    absolute = [os.path.normpath(path) for path in needed if path.startswith("/")]
     return Units(
         name=settings.name,
         root=str(root),
         user=user,
         command=command,
         writable=() if f"{store}/".startswith(f"{root}/") else (store,),
-        needed=tuple(dict.fromkeys([*absolute, *map(os.path.realpath, absolute)])),
-        restart=settings.hooks.restart or (),
-        hooks=tuple(hooks),
     )
 
 
@@ -162,12 +147,3 @@ def _require_free(units: Units) -> None:
             f"{path} updates another root that is called {units.name!r}, too",
             hint="set another `name` in venvship.toml; or remove that file if that root is no more",
         )
-
-
-def _interpreter(workspace: ReadingWorkspace) -> tuple[str, ...]:
-    """The interpreter that the root was first used with, if it was."""
-    try:
-        known = workspace.layout.interpreter()
-    except VenvshipError:
-        return ()  # the next release says so
-    return () if known is None else (known[1].path,)
