@@ -139,6 +139,8 @@ PARTS = (
     Part("acknowledged", over_filesystems(powercuts.acknowledged, "acknowledged", powercuts, POWER, 50), 2),
     Part("disks", over_filesystems(disks.full_disks, "full disk", disks, tuple(disks.FULL)), 2),
     Part("races", alone(races.run, 200), 1),
+    Part("watched", lambda lab, scale: iter([races.watched(lab, scale)]), 1),
+    Part("overtaken", lambda lab, scale: iter([races.overtaken(lab, scale)]), 1),
     Part("model", alone(model.walk, 14_000), 100),
     Part("hostile", alone(hostile.run, 2_000), 40),
     Part("misbehaving", alone(misbehaving.run, 100), 6),

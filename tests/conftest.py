@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from tests.support.index import LocalIndex
-from tests.support.roots import VERSIONS, Site, build_application, copy_store, make_site
+from tests.support.roots import Site, build_application, copy_store, fill, make_site
 from tests.support.wheels import Distribution
 from venvship.system.files import hash_file
 
@@ -70,7 +70,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribut
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory, application: dict[str, Distribution]) -> Iterator[Path]:
-    """A folder with a filled store and the `python.json` of a first release; nobody changes it.
+    """The folder that `fill` makes; nobody changes it.
 
     Every worker of pytest-xdist is a session of its own. The first that comes here makes the folder for all.
     """
@@ -78,14 +78,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, application: dict[str, Dist
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "filled"
     with FileLock(f"{folder}.mutex"):
         if not folder.exists():
-            work = tmp_path_factory.mktemp("filling")
-            site = make_site(work / "root", application, work / "store", work / "home", None)
-            for version in VERSIONS:
-                site.release(version)
-            made = work / "filled"
-            copy_store(work / "store", made / "store")
-            os.rename(site.path / "state" / "python.json", made / "python.json")
-            os.rename(made, folder)
+            fill(folder, application, tmp_path_factory.mktemp("filling"))
     before = _contents(folder)
     yield folder
     assert _contents(folder) == before, "a test has changed what all share"

@@ -9,7 +9,7 @@ from tests.torture.lab import Lab
 from tests.torture.tally import Scale
 
 
-def test_what_a_process_runs_from_is_not_pruned(tmp_path: Path, known_python: Path) -> None:
-    tally = bystanders.prune(Lab(tmp_path / "lab", known_python), Scale())
+def test_what_a_process_runs_from_is_not_pruned(tmp_path: Path, filled: Path) -> None:
+    tally = bystanders.prune(Lab(tmp_path / "lab", filled), Scale())
     assert tally.points >= len(bystanders.WAYS)
     assert tally.violations == []

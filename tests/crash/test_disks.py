@@ -12,8 +12,8 @@ from tests.torture.tally import Scale
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, known_python: Path) -> Lab:
-    return Lab(tmp_path_factory.mktemp("disks"), known_python)
+def lab(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Lab:
+    return Lab(tmp_path_factory.mktemp("disks"), filled)
 
 
 @pytest.mark.parametrize("filesystem", disks.FULL)

@@ -16,8 +16,8 @@ from tests.torture.tally import Scale, Tally
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, known_python: Path) -> Lab:
-    return Lab(tmp_path_factory.mktemp("torture") / "lab", known_python)
+def lab(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Lab:
+    return Lab(tmp_path_factory.mktemp("torture") / "lab", filled)
 
 
 def slice_of(name: str, points: int) -> Scale:

@@ -10,11 +10,11 @@ import pytest
 from tests.torture import hostile
 from tests.torture.lab import Lab
 from tests.torture.tally import Scale
-from venvship.workspace import workspace
+from venvship.workspace import reading
 
 
-def test_no_command_gives_in_to_a_hostile_file(tmp_path: Path) -> None:
-    tally = hostile.run(Lab(tmp_path / "lab"), Scale(points=24))
+def test_no_command_gives_in_to_a_hostile_file(tmp_path: Path, filled: Path) -> None:
+    tally = hostile.run(Lab(tmp_path / "lab", filled), Scale(points=24))
     assert tally.violations == []
     assert tally.points == 24
 
@@ -22,22 +22,28 @@ def test_no_command_gives_in_to_a_hostile_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "command", "change"),
     [
-        ("missing", ["release"], lambda patch: patch.setattr(workspace.Workspace, "lost", lambda *_: "")),
+        (
+            "missing",
+            ["release"],
+            lambda patch: patch.setattr(reading.ReadingWorkspace, "lost", lambda *_: ""),
+        ),
         (
             "flipped",
             ["release"],
-            lambda patch: patch.setattr(workspace, "damaged_journal", lambda _: KeyError()),
+            lambda patch: patch.setattr(reading, "damaged_journal", lambda _: KeyError()),
         ),
     ],
 )
 def test_a_command_that_gives_in_is_seen(
     tmp_path: Path,
+    filled: Path,
+    *,
     monkeypatch: pytest.MonkeyPatch,
     damage: str,
     command: list[str],
     change: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
-    bench = hostile.prepare(Lab(tmp_path / "lab"))
+    bench = hostile.prepare(Lab(tmp_path / "lab", filled))
     case = hostile.Case(hostile.JOURNAL, damage)
     assert hostile.one(bench, case, command) == []
     change(monkeypatch)

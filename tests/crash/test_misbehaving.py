@@ -10,8 +10,8 @@ from tests.torture.tally import Scale
 
 
 def test_a_misbehaving_check_or_hook_is_ended_in_time_with_all_that_it_started(
-    tmp_path: Path, known_python: Path
+    tmp_path: Path, filled: Path
 ) -> None:
-    tally = misbehaving.run(Lab(tmp_path / "lab", known_python), Scale(points=7, seed=5))
+    tally = misbehaving.run(Lab(tmp_path / "lab", filled), Scale(points=7, seed=5))
     assert tally.points == 7
     assert tally.violations == []

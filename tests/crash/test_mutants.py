@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.torture import model
 from tests.torture.hunts import HUNTS, Hunt
 from tests.torture.lab import Lab
 from tests.torture.mutants import MUTANTS
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, known_python: Path) -> Lab:
-    return Lab(tmp_path_factory.mktemp("mutants") / "lab", known_python)
+def lab(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Lab:
+    return Lab(tmp_path_factory.mktemp("mutants") / "lab", filled)
 
 
 @pytest.mark.parametrize("hunt", HUNTS, ids=lambda hunt: hunt.name)
@@ -21,6 +22,11 @@ def test_a_mutant_is_found(lab: Lab, hunt: Hunt) -> None:
     if hunt.skipped:
         pytest.skip(hunt.skipped)
     assert hunt.run(lab).violations == []
+
+
+@pytest.mark.parametrize("story", model.STORIES)
+def test_a_story_finds_nothing_where_nothing_is_broken(lab: Lab, story: str) -> None:
+    assert model.tell(Lab(lab.path / f"story-{story}", lab.filled), story).violations == []
 
 
 def test_every_mutant_is_hunted() -> None:

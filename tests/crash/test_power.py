@@ -15,8 +15,8 @@ from tests.torture.tally import Scale
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, known_python: Path) -> Lab:
-    return Lab(tmp_path_factory.mktemp("power"), known_python)
+def lab(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Lab:
+    return Lab(tmp_path_factory.mktemp("power"), filled)
 
 
 @pytest.fixture(scope="module", params=KINDS)

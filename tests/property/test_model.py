@@ -9,7 +9,7 @@ from tests.torture.lab import Lab
 from tests.torture.tally import Scale
 
 
-def test_commands_and_kills_do_what_the_model_says(tmp_path: Path) -> None:
-    tally = model.walk(Lab(tmp_path / "lab"), Scale(points=200))
+def test_commands_and_kills_do_what_the_model_says(tmp_path: Path, filled: Path) -> None:
+    tally = model.walk(Lab(tmp_path / "lab", filled), Scale(points=200))
     assert tally.violations == []
     assert tally.points >= 150

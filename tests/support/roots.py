@@ -218,6 +218,25 @@ def copy_store(store: Path, copy: Path) -> Path:
     return copy
 
 
+def fill(folder: Path, wheels: Mapping[str, Distribution], work: Path) -> None:
+    """Make the folder that roots begin with: their stores and their interpreter, from real releases.
+
+    Args:
+        folder: Made whole or not at all. It gets `store` with all versions, `two`, a store with the first
+            two, and `python.json`, as a first release writes it: to find the interpreter again takes time.
+        wheels: From `build_application`.
+        work: An empty directory on the same file system.
+    """
+    site = make_site(work / "root", wheels, work / "store", work / "home", None)
+    for number, version in enumerate(VERSIONS, start=1):
+        site.release(version)
+        if number == 2:
+            copy_store(site.store, work / "filled" / "two")
+    copy_store(site.store, work / "filled" / "store")
+    os.rename(site.path / "state" / "python.json", work / "filled" / "python.json")
+    os.rename(work / "filled", folder)
+
+
 def make_site(
     path: Path, wheels: Mapping[str, Distribution], store: Path, home: Path, python: Path | None
 ) -> Site:

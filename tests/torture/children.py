@@ -91,6 +91,46 @@ def run_forked(
     Returns:
         How it ended; both its outputs are in `err`.
     """
+    ended = fork(_command_in(site, arguments, plan, mutant))
+    return Finished(ended.code, "", ended.said)
+
+
+def run_stopping(
+    site: Site,
+    arguments: Sequence[str],
+    effects: int,
+    look: Callable[[], None],
+    *,
+    mutant: Callable[[], None] | None = None,
+) -> Finished:
+    """Run the command line as `run_forked` does; it stops before each effect until `look` has returned.
+
+    Args:
+        site: The root.
+        arguments: As typed, without the program's name.
+        effects: How many effects to stop at; the command may have fewer.
+        look: Called each time that the command has stopped.
+        mutant: Breaks venvship in the child, before the command runs.
+    """
+    plan = ",".join(f"pause@{number}" for number in range(1, effects + 1))
+    with tempfile.TemporaryFile() as output:
+        pid = start(_command_in(site, arguments, plan, mutant), output.fileno())
+        _, status = os.waitpid(pid, os.WUNTRACED)
+        while os.WIFSTOPPED(status):
+            try:
+                look()
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            _, status = os.waitpid(pid, os.WUNTRACED)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    return Finished(os.waitstatus_to_exitcode(status), "", said)
+
+
+def _command_in(
+    site: Site, arguments: Sequence[str], plan: str, mutant: Callable[[], None] | None
+) -> Callable[[], int]:
+    """What a child does that runs the command line in a root."""
     from venvship.cli.main import run as run_command
 
     def run() -> int:
@@ -107,8 +147,7 @@ def run_forked(
             mutant()
         return run_command(arguments)
 
-    ended = fork(run)
-    return Finished(ended.code, "", ended.said)
+    return run
 
 
 def effects(site: Site, arguments: Sequence[str], trace: Path) -> list[str]:

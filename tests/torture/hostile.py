@@ -27,7 +27,7 @@ from venvship.model.spelling import canonical_json
 from venvship.root import RootLayout
 from venvship.system.journal_lines import checksum
 from venvship.system.trees import remove_tree
-from venvship.workspace.workspace import Workspace
+from venvship.workspace.usable import release_problem
 
 BOUND = 10.0
 """Seconds that any command may take."""
@@ -257,7 +257,7 @@ def _problem(site: Site, name: str | None) -> str:
     if name is None:
         return "nothing is live"
     try:
-        return Workspace(RootLayout.at(site.path), site.runtime()).problem(name)
+        return release_problem(RootLayout.at(site.path), name) or ""
     except VenvshipError as error:
         return error.message
 

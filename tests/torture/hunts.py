@@ -1,25 +1,20 @@
 """Which part of the torture has to find which mutant of venvship: a check that nothing can fail is none.
 
-Most parts take the mutant along into the children that they fork. The model and the races work in the
-process that they run in, so those get an interpreter of their own:
-`python -m tests.torture.hunts NAME DIRECTORY`.
+Each hunt goes to the situation in which its mutant is wrong, by steps: through every effect of a command, or
+along a story of the model. None depends on what happens to run at the same time.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from tests.torture import bystanders, faults, mutants, powercuts
+from tests.torture import bystanders, children, faults, model, mutants, powercuts, races
 from tests.torture.lab import Lab
 from tests.torture.powercuts import Bench, Point
 from tests.torture.tally import Scale, Tally
 
-REPOSITORY = Path(__file__).parents[2]
 POWER = ("ext4-writeback", "xfs")
 """Where what was not synced is gone. Not btrfs: what a cut leaves of these there can stop the kernel."""
 
@@ -59,34 +54,27 @@ class Hunt:
         )
 
 
-def _forked(mutant: str, part: Callable[..., Tally], scenario: str, title: str) -> Hunt:
+def _forked(mutant: str, part: Callable[..., Tally], title: str, *scenario: str) -> Hunt:
     def find(lab: Lab) -> Tally:
-        return part(lab, scenario, Scale(until_wrong=True), mutants.MUTANTS[mutant])
+        return part(lab, *scenario, Scale(until_wrong=True), mutants.MUTANTS[mutant])
 
     return Hunt(mutant, title, find)
 
 
-def _model(lab: Lab) -> Tally:
-    from tests.torture import model
+def _told(mutant: str, story: str) -> Hunt:
+    """The model runs commands in children of the process that it is in, so that one has to be the mutant."""
 
-    return model.walk(lab, Scale(points=600, seed=2, until_wrong=True))
-
-
-def _races(lab: Lab) -> Tally:
-    from tests.torture import races
-
-    return races.run(lab, Scale(points=15, until_wrong=True))
-
-
-def _apart(mutant: str, part: str) -> Hunt:
     def find(lab: Lab) -> Tally:
-        argv = [sys.executable, "-m", "tests.torture.hunts", mutant, str(lab.path / f"apart-{mutant}")]
-        done = subprocess.run(
-            argv, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, timeout=300, check=True
-        )
-        return Tally(**json.loads(done.stdout.splitlines()[-1]))
+        def tell() -> int:
+            mutants.MUTANTS[mutant]()
+            print(json.dumps(asdict(model.tell(Lab(lab.path / mutant, lab.filled), story))))
+            return 0
 
-    return Hunt(mutant, part, find)
+        ended = children.fork(tell, timeout=600)
+        assert ended.code == 0, ended.said
+        return Tally(**json.loads(ended.said.splitlines()[-1]))
+
+    return Hunt(mutant, f"model, {story}", find)
 
 
 def _power(
@@ -112,29 +100,12 @@ HUNTS = (
     *(_power("no_syncfs", kind, _afterwards) for kind in POWER),
     *(_power("directory_fsync_only", kind, _afterwards) for kind in POWER),
     *(_power("manifest_before_sync", kind, _before_syncs) for kind in POWER),
-    _forked("fixed_temporary_names", faults.kills, "promote", "kills of promote"),
-    _apart("unlink_then_symlink", "races"),
-    _forked("no_armed_way_back", faults.filling, "failing", "a filling disk"),
-    _apart("outcome_before_check", "model"),
-    _forked("rename_before_intent", faults.kills, "promote", "kills of promote"),
-    _apart("rollback_recovers_first", "model"),
-    _apart("no_compare_and_swap", "races"),
-    Hunt(
-        "lease_without_proc",
-        "bystanders",
-        lambda lab: bystanders.prune(lab, Scale(until_wrong=True), mutants.lease_without_proc),
-    ),
+    _forked("fixed_temporary_names", faults.kills, "kills of promote", "promote"),
+    _forked("unlink_then_symlink", races.watched, "a reader at every effect"),
+    _forked("no_armed_way_back", faults.filling, "a filling disk", "failing"),
+    _told("outcome_before_check", "refused"),
+    _forked("rename_before_intent", faults.kills, "kills of promote", "promote"),
+    _told("rollback_recovers_first", "interrupted"),
+    _forked("no_compare_and_swap", races.overtaken, "a switch during the checks"),
+    _forked("lease_without_proc", bystanders.prune, "bystanders"),
 )
-
-
-def main(mutant: str, directory: str) -> None:
-    """Run a part under a mutant in this process, and print what it found as JSON."""
-    part = {"model": _model, "races": _races}[
-        next(hunt.part for hunt in HUNTS if hunt.mutant == mutant and hunt.part in {"model", "races"})
-    ]
-    mutants.MUTANTS[mutant]()
-    print(json.dumps(asdict(part(Lab(Path(directory))))))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

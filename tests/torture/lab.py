@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.support.roots import VERSIONS, Site, build_application, make_site, plain_environment
+from tests.support.roots import (
+    VERSIONS,
+    Site,
+    build_application,
+    copy_store,
+    fill,
+    make_site,
+    plain_environment,
+)
 from tests.support.wheels import Distribution
 from venvship.model.spelling import format_time
 from venvship.system.trees import remove_tree
@@ -50,11 +57,11 @@ class Lab:
 
     Args:
         path: The directory; made. Everything is below it.
-        python: A `python.json` to begin with; found out if there is none.
+        filled: What roots begin with, from `fill`; made if there is none.
     """
 
     path: Path
-    python: Path | None = None
+    filled: Path | None = None
     wheels: Mapping[str, Distribution] = field(default_factory=dict)
     _prepared: dict[tuple[str, Path | None], Scenario] = field(default_factory=dict)
 
@@ -62,22 +69,24 @@ class Lab:
         """Build the wheels."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.wheels = build_application(self.path / "wheels")
-        if self.python is None:
-            first = self.root("first")
-            first.release("1.0")
-            self.python = self.path / "python.json"
-            shutil.copy(first.path / "state" / "python.json", self.python)
-            remove_tree(first.path)
+        if self.filled is None:
+            self.filled, work = self.path / "filled", self.path / "filling"
+            work.mkdir()
+            fill(self.filled, self.wheels, work)
+            remove_tree(work)
 
     def root(self, name: str, *, on: Path | None = None) -> Site:
-        """Make a root with a store of its own.
+        """Make a root with a store of its own, which has the first two versions.
 
         Args:
             name: Its name.
             on: A directory to make it in, such as a mounted file system.
         """
+        assert self.filled is not None
         path = (on or self.path) / name
-        site = make_site(path, self.wheels, path / "store", self.path / "home", self.python)
+        python = self.filled / "python.json"
+        site = make_site(path, self.wheels, path / "store", self.path / "home", python)
+        copy_store(self.filled / "two", site.store)
         site.environment = plain_environment(self.path / "home")
         write_settings(site)
         return site

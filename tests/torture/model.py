@@ -8,6 +8,7 @@ commands, and where they are killed, hypothesis chooses.
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -250,9 +251,9 @@ class Machine(RuleBasedStateMachine):
             wanted = {"yes": "fine", "no": "nothing passes"}.get(answer, f"{answer} refuses {version}")
             self._set_mood(next(mood for mood in MOODS if mood.name == wanted))
 
-    def _promote(self, name: str, kill: int | None, answer: str = "") -> None:
+    def _promote(self, name: str, kill: int | None, answer: str = "") -> children.Ended:
         self._ask(answer, self.versions[name])
-        self._do(f"promote {name}", lambda c: c.promote(name), lambda: self.root.promote(name), kill)
+        return self._do(f"promote {name}", lambda c: c.promote(name), lambda: self.root.promote(name), kill)
 
     def _rollback(self, name: str | None, kill: int | None) -> None:
         label = f"rollback {name or ''}"
@@ -280,7 +281,7 @@ class Machine(RuleBasedStateMachine):
         model: Callable[[Command], int],
         act: Callable[[], object],
         kill: int | None,
-    ) -> None:
+    ) -> children.Ended:
         """Run a command, and hold what came of it against the model."""
         self.steps += 1
         self.now += STEP
@@ -304,6 +305,7 @@ class Machine(RuleBasedStateMachine):
             self.world = copy.deepcopy(command.last)
             assert self.site.previous == self.world.previous, f"{where}previous is {self.site.previous}"
         self._look_after(where)
+        return ended
 
     def _look_after(self, where: str) -> None:
         """The invariants: what a few names tell after each command, all of them now and then."""
@@ -385,6 +387,47 @@ class Machine(RuleBasedStateMachine):
         }
 
 
+def refused(machine: Machine) -> None:
+    """A promotion that its check refuses, and one that the hook does."""
+    first, second, third, _ = machine.world.releases
+    codes = [
+        machine._promote(name, None, answer).code
+        for name, answer in ((first, "yes"), (second, "check"), (third, "hook"))
+    ]
+    assert codes == [0, 22, 22]
+
+
+def interrupted(machine: Machine) -> None:
+    """A promotion that is killed before each of its effects in turn, and a rollback each time."""
+    first, second, third, _ = machine.world.releases  # the oldest first: those are pruned that are older
+    assert machine._promote(first, None, "yes").code == 0
+    for number in itertools.count(1):
+        assert machine._promote(second, None, "yes").code == 0
+        ended = machine._promote(third, number, "yes")
+        machine._rollback(None, None)
+        if not ended.killed:
+            break
+    assert number > 10, "a promotion has more effects"
+
+
+STORIES = {"refused": refused, "interrupted": interrupted}
+"""Steps that lead to a situation for certain, which a walk may never get into."""
+
+
+def tell(lab: Lab, story: str) -> Tally:
+    """Go through the steps of one of `STORIES`."""
+    tally = Tally(f"model, {story}")
+    scenario, world = prepare(lab)
+    with tally.timed():
+        try:
+            machine = Machine(scenario, world, tally)
+            STORIES[story](machine)
+            machine.teardown()
+        except AssertionError as error:
+            tally.violations.append(str(error))
+    return tally
+
+
 def walk(lab: Lab, scale: Scale) -> Tally:
     """Run as many commands as the scale says, in sequences of `STEPS`.
 
@@ -404,14 +447,14 @@ def walk(lab: Lab, scale: Scale) -> Tally:
         stateful_step_count=STEPS,
         deadline=None,
         database=None,
-        phases=[Phase.generate] if scale.until_wrong else [Phase.generate, Phase.shrink],
+        phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
         print_blob=False,
         report_multiple_bugs=False,
     )
     with tally.timed():
         try:
-            run_state_machine_as_test(seed(scale.seed)(machine), settings=chosen)  # type: ignore[no-untyped-call]
+            run_state_machine_as_test(seed(scale.seed)(machine), settings=chosen)  # type: ignore[arg-type]
         except AssertionError as error:
             how = "\n".join(getattr(error, "__notes__", []))
             tally.violations.append(f"{error}\n{how}")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.roots import VERSIONS, Site
+from tests.support.roots import VERSIONS, Site, command
 from tests.torture import children, invariants
 from tests.torture.lab import Lab, journal_events, lock_by_path, release, write_settings
 from tests.torture.tally import Scale, Tally
@@ -29,6 +29,9 @@ from venvship.model.release import is_release_id
 
 SECONDS = 2.0
 """How long a round goes on."""
+
+MORE = 9
+"""So many more effects than it has a command is stopped at, since a mutant may have more."""
 
 BOUND = 60.0
 """And so long after its end nobody may still be at it."""
@@ -162,20 +165,25 @@ def _look(site: Site, chance: random.Random, call: str) -> Answer:
 def _read(site: Site, _chance: random.Random, call: str) -> Answer:
     """Read for a tenth of a second."""
     link, wrong, reads = str(site.path / "current"), "", 0
-    manifest, end = f"{link}/.venvship/manifest.json", time.monotonic() + 0.1
+    end = time.monotonic() + 0.1
     while time.monotonic() < end and not wrong:
         for _ in range(50):
             reads += 1
-            try:
-                folder, _, name = os.readlink(link).rpartition("/")
-                with open(manifest, "rb") as file:
-                    first = file.read(1)
-            except OSError as error:
-                wrong = f"I2 a reader got {error}"
-                break
-            if folder != "releases" or not is_release_id(name) or first != b"{":
-                wrong = f"I2 a reader saw {folder}/{name}"
+            wrong = wrong or read_once(link)
     return Answer(call, "read", 0, {"reads": reads}, wrong)
+
+
+def read_once(link: str) -> str:
+    """Read what is live, and return what is wrong with that; `""` if nothing is."""
+    try:
+        folder, _, name = os.readlink(link).rpartition("/")
+        with open(f"{link}/.venvship/manifest.json", "rb") as file:
+            first = file.read(1)
+    except OSError as error:
+        return f"I2 a reader got {error}"
+    if folder != "releases" or not is_release_id(name) or first != b"{":
+        return f"I2 a reader saw {folder}/{name}"
+    return ""
 
 
 WORKERS: dict[str, Work] = {
@@ -222,6 +230,47 @@ def run(lab: Lab, scale: Scale, *, seconds: float = SECONDS) -> Tally:
             tally.point(f"round {number}", one_round(site, f"{scale.seed}-{number}", seconds, tally))
             if scale.is_done(tally):
                 break
+    return tally
+
+
+def watched(lab: Lab, scale: Scale, mutant: Callable[[], None] | None = None) -> Tally:
+    """Read before every effect of a switch, which has stopped there: no reader has to be there by chance."""
+    tally = Tally("a reader at every effect of a switch")
+    with tally.timed():
+        for name in filter(scale.wants, ("promote", "rollback", "recover-back")):
+            scenario = lab.scenario(name)
+            count = len(children.effects(scenario.restore(), scenario.command, lab.path / "effects"))
+            site = scenario.restore()
+            before = invariants.observe(site)
+            seen: list[str] = []
+
+            def look(link: str = str(site.path / "current"), seen: list[str] = seen) -> None:
+                seen.append(read_once(link))
+
+            done = children.run_stopping(site, scenario.command, count + MORE, look, mutant=mutant)
+            wrong = [] if done.code == scenario.code else [f"it ended with {done.code}: {done.err}"]
+            for number, problem in enumerate(seen, start=1):
+                tally.point(f"{name}, before effect {number}", [problem] if problem else [])
+            tally.point(name, wrong + invariants.settled(site, before))
+    return tally
+
+
+def overtaken(lab: Lab, scale: Scale, mutant: Callable[[], None] | None = None) -> Tally:
+    """Switch during the candidate checks of a promotion, by such a check: it has to be superseded."""
+    tally = Tally("a switch during the checks of another")
+    with tally.timed():
+        for name in filter(scale.wants, ("promote", "import", "update")):
+            scenario = lab.scenario(name)
+            site = scenario.restore()
+            before = invariants.observe(site)
+            goal = min(before.releases - {site.current, site.previous} or before.releases - {site.current})
+            argv = json.dumps([command(), "-C", str(site.path), "rollback", goal])
+            write_settings(site, f'[[check]]\nname = "c"\nwhen = "candidate"\ncommand = {argv}\n', keep=9)
+            done = children.run_forked(site, scenario.command, mutant=mutant)
+            wrong = [] if done.code == 31 else [f"it ended with {done.code}: {done.err}"]
+            if site.current != goal:
+                wrong.append(f"{site.current} is live, and somebody had switched to {goal}")
+            tally.point(name, wrong + invariants.settled(site, before))
     return tally
 
 

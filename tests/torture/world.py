@@ -420,7 +420,7 @@ class Command:
         """What a switch by hand leaves, unless somebody has set a hold already."""
         world = self._world
         if world.hold != "standing":
-            new = {self._versions[left]} if left in self._versions else set()
+            new = {self._versions[left]} if left is not None and left in self._versions else set()
             world.left = frozenset(world.left | new) if new else frozenset()
             world.hold = "lapsing"
 
