@@ -112,7 +112,7 @@ class Machine(RuleBasedStateMachine):
         self._set_mood(self.mood)
         runtime = self.site.runtime(clock=lambda: self.now)._replace(token=lambda: f"{self.steps:07x}")
         self.root = Root.open(self.site.path, runtime=runtime)
-        self.workspace: Workspace = self.root._held
+        self.workspace: Workspace = self.root._workspace
         # Asked once here, the interpreter is known to every child.
         require_usable(self.workspace, next(iter(world.releases)))
 
