@@ -9,10 +9,10 @@ import pytest
 
 from tests.support.roots import Site
 from venvship.errors import InterruptedByError, NothingToRollBackToError
-from venvship.model.history import History
 from venvship.model.release import State
+from venvship.system.journal import Journal
+from venvship.system.journal_lines import Reading
 from venvship.system.signals import Signals
-from venvship.workspace.workspace import Workspace
 
 
 def test_a_rollback_goes_down_the_lineage_one_release_at_a_time(site: Site) -> None:
@@ -86,16 +86,16 @@ def test_a_release_between_the_looks_at_journal_and_link_is_not_taken_for_a_swit
 ) -> None:
     site.release("1.0")
     root = site.open()
-    look = Workspace.history_for_reading
-    made: list[str] = []
+    read, calls, made = Journal.read, [], []
 
-    def slowly(workspace: Workspace) -> History:
-        history = look(workspace)
-        if not made:
+    def slowly(journal: Journal) -> Reading:
+        reading = read(journal)
+        calls.append(journal)
+        if len(calls) == 1:
             made.append(site.release("1.1"))
-        return history
+        return reading
 
-    monkeypatch.setattr(Workspace, "history_for_reading", slowly)
+    monkeypatch.setattr(Journal, "read", slowly)
     if command == "list":
         found = root.list()
         assert [view.id for view in found.releases if view.current] == made

@@ -61,7 +61,7 @@ def test_a_release_that_goes_live_between_two_looks_is_no_lost_journal(
     if whole:
         workspace.history()
     else:
-        workspace.history_for_reading()
+        workspace.known_history()
     assert site.current == released[0]
     assert workspace.warnings == []
 

@@ -88,7 +88,7 @@ def settled(site: Site, before: Before, *, current: Collection[str | None] | Non
     """
     wrong = at_once(site, before)
     workspace = _workspace(site)
-    reading = workspace.read_journal()
+    reading = workspace.journal.read()
     if reading.damage or reading.torn:
         return [*wrong, f"I4 the journal is damaged: {reading.damage or 'torn'}"]
     history = fold(reading.events)

@@ -31,7 +31,6 @@ from tests.torture.tally import Scale, Tally
 from tests.torture.world import KEEP_FAILED, SETTINGS_KEEP, Command, Known, Mood, World, moods
 from venvship.api import Root
 from venvship.model.history import History
-from venvship.model.history_fold import fold
 from venvship.model.settings import health_digest
 from venvship.model.update_attempts import LONGEST_PAUSE
 from venvship.workspace.releases import is_known
@@ -325,9 +324,7 @@ class Machine(RuleBasedStateMachine):
         assert not wrong, str(wrong)
 
     def _history(self) -> History:
-        reading = self.workspace.read_journal()
-        assert not reading.damage
-        return fold(reading.events)
+        return self.workspace.history()
 
     def _seen(self, history: History) -> dict[str, Any]:
         """What the root shows, in words that the model has too."""

@@ -159,7 +159,7 @@ def manifests_are_true(site: Site) -> list[str]:
     Also one that has no line in the journal yet, and is debris as long as the journal can be read.
     """
     workspace = Workspace(RootLayout.at(site.path), site.runtime())
-    records = workspace.history_for_reading().records
+    records = workspace.known_history().history.records
     wrong = []
     for name in workspace.layout.sealed():
         record = records.get(name)

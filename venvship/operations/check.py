@@ -10,6 +10,7 @@ from venvship.health.hooks import find_programs
 from venvship.model.settings import HookSettings
 from venvship.operations.switching.trial import failed_required
 from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import require_usable
 
 
@@ -44,8 +45,8 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
         SettingsError: The settings cannot be read, or a check's program is not there.
         InterruptedByError: A signal came.
     """
-    history = workspace.history_for_reading()
-    release_id = workspace.resolve(name, history)
+    history = workspace.known_history().history
+    release_id = resolve_release(workspace.layout, name, history)
     require_usable(workspace, release_id)
     live = release_id == workspace.layout.current()
     chosen = [c for c in workspace.settings().checks if live or c.when == "candidate"]

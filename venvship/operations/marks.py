@@ -9,6 +9,7 @@ from venvship.model.event import EventName
 from venvship.operations.reporting.report import StatusResult, status
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_switch
+from venvship.workspace.releases import resolve_release
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.workspace import Workspace
 
@@ -43,7 +44,7 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
         # Under switch.mutex, so that a prune that has already decided cannot remove what was just pinned.
         with hold_switch(workspace, "pin" if pinned else "unpin"):
             history = workspace.history()
-            release_id = workspace.resolve(name, history)
+            release_id = resolve_release(workspace.layout, name, history)
             if history.records[release_id].pinned != pinned:
                 workspace.record(EventName.PINNED if pinned else EventName.UNPINNED, release=release_id)
         return PinResult(view_release(workspace.layout, release_id, workspace.history()))

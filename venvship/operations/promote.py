@@ -14,7 +14,7 @@ from venvship.operations.switching.afterwards import after_switch
 from venvship.operations.switching.recovery import recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import try_candidate
 from venvship.system.faults import root_faults
-from venvship.workspace.releases import release_ids
+from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import require_usable
 from venvship.workspace.views import ReleaseView, packages_of, view_release
 from venvship.workspace.workspace import Workspace
@@ -83,7 +83,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         settings = workspace.settings()
         tell_recovered(workspace, settings, recovered)
         history = workspace.history()
-        release_id = workspace.resolve(name, history)
+        release_id = resolve_release(workspace.layout, name, history)
         origin = workspace.layout.current()
         before = (
             view_release(workspace.layout, origin, history)

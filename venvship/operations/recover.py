@@ -91,9 +91,9 @@ def _take_up(held: BuildHeld) -> None:
     Crash: some are taken up, and current last of all, so that the next `recover` takes up the rest.
     """
     workspace = held.workspace
-    history = workspace.history_for_reading()
-    current = workspace.lost(history)
-    if not current:
+    known = workspace.known_history()
+    history, current = known.history, known.lost
+    if current is None:
         return
     pruned = {name for name, record in history.records.items() if record.pruned}
     sealed = set(workspace.layout.sealed())

@@ -270,7 +270,7 @@ def describe(result: ReleaseResult, environment: Environment) -> None:
 
 def _plan_only(workspace: Workspace, options: ReleaseOptions, result: ReleaseResult) -> None:
     settings = workspace.settings()
-    history = workspace.history_for_reading()
+    history = workspace.known_history().history
     proposal = _propose(workspace, settings, history, options, result, record_interpreter=False)
     found = proposal.plan
     result.name = settings.name

@@ -23,10 +23,11 @@ from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations.switching import links
 from venvship.operations.switching.notify import notify
-from venvship.operations.switching.rollback_target import choose_target, known_history
+from venvship.operations.switching.rollback_target import choose_target
 from venvship.operations.switching.trial import Trial, load_modules, try_current
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import SwitchHeld, hold_switch
+from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import release_problem
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.workspace import Workspace
@@ -153,7 +154,7 @@ def _require_current(workspace: Workspace, only_from: str) -> str:
         SupersededError: Another release is current.
     """
     current = workspace.layout.current()
-    leave = workspace.resolve(only_from, known_history(workspace).history)
+    leave = resolve_release(workspace.layout, only_from, workspace.known_history(unreadable="warn").history)
     if current != leave:
         raise _not_current(current, only_from)
     return leave
@@ -168,10 +169,7 @@ def _not_current(current: str | None, leave: str) -> SupersededError:
 
 def _on_trial(workspace: Workspace) -> Intent | None:
     """The promotion that has no outcome yet."""
-    try:
-        intent = workspace.fold(workspace.journal.read()).intent
-    except VenvshipError:
-        return None
+    intent = workspace.known_history(unreadable="warn").history.intent
     return intent if intent is not None and intent.kind == "promote" else None
 
 
@@ -205,7 +203,7 @@ class _Rollback:
         self._message = message
         self._checks = checks
         self._left_id = held.workspace.layout.current()
-        self._known = known_history(held.workspace)
+        self._known = held.workspace.known_history(unreadable="warn")
         self._intact: dict[str, bool] = {}
 
     def run(self, name: str | None, leave: str | None, trying: Intent | None) -> _Outcome:
@@ -272,7 +270,7 @@ class _Rollback:
         event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
         reason = self._message or trial.problem or "rolled back by hand"
         workspace.record_if_possible(event, release=release_id, reason=reason, facts=facts)
-        after = known_history(workspace)
+        after = workspace.known_history(unreadable="warn")
         if after.whole:
             if trial.checks or (settings is not None and settings.hooks.restart):
                 self._intact = {}  # a hook or a check may have changed a release

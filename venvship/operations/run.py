@@ -10,6 +10,7 @@ from venvship.errors import CommandNotExecutableError, CommandNotFoundError, Rel
 from venvship.system.mutex import take_lease
 from venvship.system.process import exec_replace
 from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import interpreter_problem
 
 
@@ -29,8 +30,8 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
         CommandNotFoundError: There is no such program.
         CommandNotExecutableError: The program cannot be executed.
     """
-    history = workspace.history_for_reading()
-    release_id = workspace.resolve(name, history)
+    history = workspace.known_history().history
+    release_id = resolve_release(workspace.layout, name, history)
     problem = interpreter_problem(workspace.layout, release_id)
     if problem:
         raise ReleaseError(f"{release_id} cannot be used: {problem}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from venvship.errors import DamagedError, OperationWarning
 from venvship.operations.retention.verifying import Verified, verify_release
 from venvship.workspace.reading import ReadingWorkspace
-from venvship.workspace.releases import release_ids
+from venvship.workspace.releases import release_ids, resolve_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ def verify(workspace: ReadingWorkspace, names: tuple[str, ...] = (), *, every: b
         NoSuchReleaseError: A name names nothing.
         RootError: The root is unusable.
     """
-    history = workspace.history_for_reading()
+    history = workspace.known_history().history
     if every:
         chosen = release_ids(workspace.layout, history)
     else:
-        chosen = [workspace.resolve(name, history) for name in names or ("current",)]
+        chosen = [resolve_release(workspace.layout, name, history) for name in names or ("current",)]
     found = [verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen)]
     if every:
         # A prune may have taken away what was being read, and that is no damage.

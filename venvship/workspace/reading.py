@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from venvship.errors import OperationWarning, SettingsError, VenvshipError
-from venvship.model.history import History
+from venvship.model.history import Event, History
 from venvship.model.history_fold import fold
 from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.settings import Settings
@@ -19,12 +19,35 @@ from venvship.system.journal import Journal, damaged_journal, lost_journal
 from venvship.system.journal_lines import Reading
 from venvship.system.mutex import Mutex
 from venvship.workspace.interpreter_identity import InterpreterIdentities
-from venvship.workspace.releases import is_known, resolve_release
+from venvship.workspace.releases import is_known
 from venvship.workspace.runtime import Runtime
 from venvship.workspace.settings_files import read_kept_settings, read_settings
 
 if TYPE_CHECKING:
     from venvship.health.context import Context
+
+
+class KnownHistory(NamedTuple):
+    """The part of the history that can be read.
+
+    Attributes:
+        history: Folded from `events`.
+        events: The journal's events, oldest first; after damage only those before it.
+        current: The release that was current at that time; `None` for none, or where the link cannot be read.
+        error: Why it is not the whole history; `None` if it is.
+        lost: The release that was current and that the journal does not know; `None` if it does.
+    """
+
+    history: History
+    events: tuple[Event, ...]
+    current: str | None
+    error: VenvshipError | None = None
+    lost: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing."""
+        return self.error is None
 
 
 class ReadingWorkspace:
@@ -58,77 +81,74 @@ class ReadingWorkspace:
 
     # -- history ------------------------------------------------------------------------------------------
 
-    def read_journal(self) -> Reading:
-        """Read the journal; a torn end becomes a warning."""
-        reading = self.journal.read()
+    def history(self) -> History:
+        """Read the whole history, for a command that decides on it.
+
+        Raises:
+            StateError: The journal is damaged, or does not know the release that is current.
+            FormatError: A newer venvship wrote it.
+        """
+        known = self._read_history()
+        if known.error is not None:
+            raise known.error
+        return known.history
+
+    def known_history(self, *, unreadable: Literal["refuse", "warn"] = "refuse") -> KnownHistory:
+        """Read as much of the history as is there; damage becomes a warning.
+
+        Args:
+            unreadable: How to treat a journal of which nothing can be read. A rollback goes on.
+
+        Raises:
+            StateError: The journal cannot be read.
+            FormatError: A newer venvship wrote it.
+        """
+        try:
+            known = self._read_history()
+        except VenvshipError as error:
+            if unreadable == "refuse":
+                raise
+            known = KnownHistory(History(), (), self._current(), error)
+        if known.error is not None:
+            self.warn("journal-damaged", known.error.message)
+        return known
+
+    def _read_history(self) -> KnownHistory:
+        """Read the journal and `current`, so that the one fits the other.
+
+        They are two files, and a switch may come between the two reads. Then they agree at the second try,
+        unless a switch is under way, or was made by hand.
+        """
+        for _ in range(2):
+            reading = self.journal.read()
+            history = self._fold(reading)
+            current = self._current()
+            if current == history.expected:
+                break
         if reading.torn:
             self.warn(
                 "journal-torn", "the last line of the journal is torn; it is set aside by the next write"
             )
-        return reading
-
-    def history(self) -> History:
-        """Fold the journal.
-
-        Raises:
-            StateError: It is damaged in the middle, or has lost so much that it does not know what is live:
-                nothing should be decided on what is left of it.
-        """
-        reading = self.read_journal()
+        known = KnownHistory(history, reading.events, current)
         if reading.damage:
-            raise damaged_journal(reading)
-        history = self.fold(reading)
-        lost = self.lost(history)
-        if lost:
-            raise lost_journal(lost)
-        return history
+            return known._replace(error=damaged_journal(reading))
+        if current is not None and not is_known(current, history) and self.layout.is_sealed(current):
+            # No crash leaves that: a release is journalled as sealed before it can be current. The file was
+            # lost, or an older copy of it was put back, and with it went holds, pins and every release since.
+            return known._replace(error=lost_journal(current), lost=current)
+        return known
 
-    def lost(self, history: History) -> str:
-        """The release that is live and that a journal never heard of; `""` if there is none.
-
-        No crash leaves that: a release is journalled as sealed before it can be live. The file was lost, or
-        an older copy of it was put back, and with it went holds, pins and every release since.
-        """
+    def _current(self) -> str | None:
         try:
-            current = self.layout.current()
+            return self.layout.current()
         except VenvshipError:
-            return ""  # whoever needs the link says what is wrong with it
-        if current is None or is_known(current, history) or not self.layout.is_sealed(current):
-            return ""
-        # It may have been released since the journal was read. Before it was live, the journal had it.
-        try:
-            known = is_known(current, self.fold(self.journal.read()))
-        except VenvshipError:
-            known = False
-        return "" if known else current
+            return None  # a command that needs the link reports the error
 
-    def fold(self, reading: Reading) -> History:
-        """Fold, unless the journal is what it was; nobody changes a `History` but the fold."""
+    def _fold(self, reading: Reading) -> History:
+        """Fold, unless the journal is unchanged; no function changes a `History` but the fold."""
         if self._folded is None or self._folded[0] is not reading:
             self._folded = (reading, fold(reading.events))
         return self._folded[1]
-
-    def history_for_reading(self) -> History:
-        """Fold what can be read of the journal; damage becomes a warning."""
-        reading = self.read_journal()
-        if reading.damage:
-            self.warn(
-                "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
-            )
-        history = self.fold(reading)
-        lost = "" if reading.damage else self.lost(history)
-        if lost:
-            self.warn("journal-damaged", lost_journal(lost).message)
-        return history
-
-    def resolve(self, name: str, history: History) -> str:
-        """See `resolve_release`.
-
-        Raises:
-            ReleaseError: See `resolve_release`.
-            ForeignLinkError: `current` is not ours.
-        """
-        return resolve_release(self.layout, name, history)
 
     # -- settings -----------------------------------------------------------------------------------------
 

@@ -75,8 +75,8 @@ def measure(workspace: ReadingWorkspace) -> Measurement:
         RootError: The root, or a folder in it, cannot be read at all.
     """
     found = status(workspace)
-    history = workspace.history_for_reading()
-    events = workspace.read_journal().events
+    known = workspace.known_history()
+    history, events = known.history, known.events
     counts = Counter(history.state(name) for name in release_ids(workspace.layout, history))
     slugs = {warning.slug for warning in workspace.warnings}
     room = space.usage(workspace.layout.path)

@@ -17,7 +17,7 @@ from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.workspace import underway
 from venvship.workspace.reading import ReadingWorkspace
-from venvship.workspace.releases import debris_names, release_ids
+from venvship.workspace.releases import debris_names, release_ids, resolve_release
 from venvship.workspace.views import ReleaseView, view_release, view_releases
 
 
@@ -169,8 +169,10 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     Whatever is wrong becomes a warning: this command is for finding out.
     """
     flocks = proc.Flocks()
-    history, current = _together(workspace)
+    known = workspace.known_history()
+    history, current = known.history, known.current
     layout = workspace.layout
+    _warn_of_a_foreign_link(workspace)
     previous = layout.previous()
     if current is not None and not layout.release(current).is_dir():
         workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
@@ -214,7 +216,9 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
 
 def list_releases(workspace: ReadingWorkspace) -> ListResult:
     """All releases, newest first."""
-    history, current = _together(workspace)
+    known = workspace.known_history()
+    history, current = known.history, known.current
+    _warn_of_a_foreign_link(workspace)
     views = view_releases(workspace.layout, release_ids(workspace.layout, history), history, current=current)
     debris = left_over(workspace, history)
     return ListResult(views, tuple(str(workspace.layout.releases / name) for name in debris))
@@ -235,11 +239,11 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
     Raises:
         ReleaseError: There is no such release, or its manifest is damaged.
     """
-    reading = workspace.read_journal()
-    history = workspace.history_for_reading()
-    release_id = workspace.resolve(name, history)
+    known = workspace.known_history()
+    history = known.history
+    release_id = resolve_release(workspace.layout, name, history)
     manifest = workspace.layout.manifest(release_id)
-    about = tuple(e for e in reading.events if release_id in {e.release, e.facts.get("from")})
+    about = tuple(e for e in known.events if release_id in {e.release, e.facts.get("from")})
     return ShowResult(
         release=view_release(workspace.layout, release_id, history),
         packages=manifest.packages,
@@ -256,12 +260,7 @@ def history(workspace: ReadingWorkspace, last: int | None = None) -> HistoryResu
         workspace: The root.
         last: The number of events; all by default.
     """
-    reading = workspace.read_journal()
-    if reading.damage:
-        workspace.warn(
-            "journal-damaged", f"the journal is damaged: {reading.damage}; what follows it is not known"
-        )
-    return HistoryResult(tuple(reading.events[::-1][:last]))
+    return HistoryResult(workspace.known_history().events[::-1][:last])
 
 
 def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> DiffResult:
@@ -270,31 +269,18 @@ def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Di
     Raises:
         ReleaseError: There is no such release, or its manifest is damaged.
     """
-    history = workspace.history_for_reading()
-    first, second = workspace.resolve(before, history), workspace.resolve(after, history)
+    history = workspace.known_history().history
     layout = workspace.layout
+    first, second = (resolve_release(layout, name, history) for name in (before, after))
     changes = diff_packages(layout.manifest(first).packages, layout.manifest(second).packages)
     return DiffResult(first, second, changes)
 
 
-def _together(workspace: ReadingWorkspace) -> tuple[History, str | None]:
-    """The journal, and what is current at that time.
-
-    They are two files. A switch may come between the one look and the other; then a second one finds them to
-    agree, unless a switch is under way, or was made by hand.
-    """
-    history, current = workspace.history_for_reading(), _current(workspace)
-    if current != history.expected:
-        history, current = workspace.history_for_reading(), _current(workspace)
-    return history, current
-
-
-def _current(workspace: ReadingWorkspace) -> str | None:
+def _warn_of_a_foreign_link(workspace: ReadingWorkspace) -> None:
     try:
-        return workspace.layout.current()
+        workspace.layout.current()
     except VenvshipError as error:
         workspace.warn(error.slug, error.message)
-        return None
 
 
 def _settings(workspace: ReadingWorkspace) -> Settings | None:

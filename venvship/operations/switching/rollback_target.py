@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from venvship.errors import NothingToRollBackToError, ReleaseError, VenvshipError
+from venvship.errors import NothingToRollBackToError, ReleaseError
 from venvship.model.history import History
 from venvship.model.release import State
-from venvship.system.journal import lost_journal
+from venvship.workspace.reading import KnownHistory, ReadingWorkspace
+from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import release_problem, require_usable
-from venvship.workspace.workspace import Workspace
 
 
-class KnownHistory(NamedTuple):
-    """The part of the history that can be read, and whether that is all of it."""
-
-    history: History
-    whole: bool
-
-
-def known_history(workspace: Workspace) -> KnownHistory:
-    """Read the part of the journal that can be read; damage becomes a warning, never an error."""
-    try:
-        reading = workspace.read_journal()
-    except VenvshipError as error:
-        workspace.warn("journal-damaged", error.message)
-        return KnownHistory(History(), whole=False)
-    history = workspace.fold(reading)
-    if reading.damage:
-        workspace.warn("journal-damaged", f"the journal is damaged: {reading.damage}")
-        return KnownHistory(history, whole=False)
-    lost = workspace.lost(history)
-    if lost:
-        workspace.warn("journal-damaged", lost_journal(lost).message)
-    return KnownHistory(history, whole=not lost)
-
-
-def choose_target(workspace: Workspace, known: KnownHistory, current: str | None, name: str | None) -> str:
+def choose_target(
+    workspace: ReadingWorkspace, known: KnownHistory, current: str | None, name: str | None
+) -> str:
     """The id of the release that a rollback goes to.
 
     A named release must be usable, and may be bad. Without a name it is the origin of an interrupted
@@ -75,11 +51,11 @@ def choose_target(workspace: Workspace, known: KnownHistory, current: str | None
     return found
 
 
-def _named(workspace: Workspace, known: KnownHistory, name: str) -> str:
+def _named(workspace: ReadingWorkspace, known: KnownHistory, name: str) -> str:
     if not known.whole and workspace.layout.is_sealed(name):
         release_id = name  # the journal cannot tell whether it is a release; its manifest and files can
     else:
-        release_id = workspace.resolve(name, known.history)
+        release_id = resolve_release(workspace.layout, name, known.history)
     require_usable(workspace, release_id, in_doubt="warn")
     if known.history.state(release_id) is State.BAD:
         workspace.warn("bad-release", f"{release_id} is known to be bad")
@@ -94,7 +70,7 @@ def _origin_of_trial(history: History, current: str | None) -> str | None:
     return intent.origin if intent.kind == "promote" else intent.target
 
 
-def _is_usable(workspace: Workspace, release_id: str) -> bool:
+def _is_usable(workspace: ReadingWorkspace, release_id: str) -> bool:
     try:
         require_usable(workspace, release_id, in_doubt="warn")
     except ReleaseError as error:
