@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from venvship.errors import OperationWarning, SettingsError, VenvshipError
-from venvship.model.history import Event, History
+from venvship.model.event import Event
+from venvship.model.history import History
 from venvship.model.history_fold import fold
 from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.settings import Settings
