@@ -149,9 +149,12 @@ def store_halves(site: Site) -> Iterator[str]:
         kind, sha256, *tag = thing.split("/")
         try:
             if kind == "wheels":
-                data, stored = store.wheel(sha256).data, store.wheel(sha256).files
+                wheel = store.wheel(sha256)
+                data, stored = wheel.data, wheel.files
+            elif (compiled := store.bytecode(sha256, tag[0])) is not None:
+                data, stored = compiled.data, compiled.files
             else:
-                data, stored = store.bytecode_path(sha256, tag[0]), store.bytecode(sha256, tag[0]) or ()
+                continue
         except VenvshipError as error:
             yield f"{thing}: {error.message}"
             continue

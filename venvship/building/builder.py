@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from venvship.building.request import Assembled, BuildRequest
-from venvship.building.store.compile import bytecode_tag
 from venvship.building.store.store import Store
 from venvship.building.supply import Supply
 from venvship.building.tree.assemble import assemble
@@ -84,15 +83,12 @@ def build(
             wheels = supply.wheels()
             with step("compile") as running:
                 bytecode = supply.compile(tuple(wheels.values()), running.advance)
-                tag = bytecode_tag(request.environment.interpreter, request.build.optimize)
-                paths = {sha256: store.bytecode_path(sha256, tag) for sha256 in bytecode}
-                running.facts["modules"] = sum(map(len, bytecode.values()))
+                running.facts["modules"] = sum(len(compiled.files) for compiled in bytecode.values())
             with step("assemble") as running:
                 assembled = assemble(
                     request,
                     wheels,
                     bytecode,
-                    paths,
                     foundation=base,
                     signals=signals,
                     advance=running.advance,

@@ -26,6 +26,8 @@ class BuildRequest:
         link: How files get from the store into the release: `auto`, `hardlink`, `reflink` or `copy`.
         message: The person's `-m`, or empty.
         lease_path: The file that processes of the release hold their lease on; absolute.
+        copies: Copies of this process that help to link files and to look at them; by default as many as are
+            worth while for the number of files.
     """
 
     release_id: str
@@ -37,6 +39,7 @@ class BuildRequest:
     link: str
     message: str
     lease_path: str
+    copies: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from venvship.building.room import require_room
-from venvship.building.store.compile import compile_wheels
+from venvship.building.store.compile import Compiler, compile_wheels
 from venvship.building.store.intake import importing
 from venvship.building.store.store import Store, selection_key
 from venvship.model.lockfiles.requirement import may_build
 from venvship.model.progress import Advance, unmeasured
-from venvship.model.wheel import StoredFile, StoredWheel, WheelFile
+from venvship.model.wheel import StoredBytecode, StoredWheel, WheelFile
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directory, remove_name
 from venvship.system.signals import Signals
@@ -144,17 +144,12 @@ class Supply:
 
     def compile(
         self, wheels: Sequence[StoredWheel], advance: Advance = unmeasured
-    ) -> dict[str, tuple[StoredFile, ...]]:
-        """Compile what of these has no bytecode; what it gives and raises is as with `compile_wheels`."""
-        return compile_wheels(
-            self._store,
-            wheels,
-            self._request.environment.interpreter,
-            optimize=self._request.build.optimize,
-            signals=self._signals,
-            environ=self._environ,
-            advance=advance,
+    ) -> dict[str, StoredBytecode]:
+        """Compile those of these wheels that have no bytecode yet; see `compile_wheels`."""
+        compiler = Compiler(
+            self._request.environment.interpreter, self._request.build.optimize, self._environ
         )
+        return compile_wheels(self._store, wheels, compiler, signals=self._signals, advance=advance)
 
     def _take(self, some: Mapping[str, WheelFile], advance: Advance = unmeasured) -> None:
         known = [self._store.wheel(sha256) for sha256 in self._chosen.values() if sha256 is not None]

@@ -41,6 +41,18 @@ class WheelFile(NamedTuple):
     check_record: bool = True
 
 
+class StoredBytecode(NamedTuple):
+    """The bytecode of one wheel for one kind of interpreter, in the store.
+
+    Attributes:
+        files: Its files, sorted by path; paths are those of the wheel's files, below `__pycache__`.
+        data: Absolute path of its tree in the store: the file `f` stands at `data/f.path`.
+    """
+
+    files: tuple[StoredFile, ...]
+    data: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredWheel:
     """One wheel in the store.

@@ -9,11 +9,10 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
 from venvship.system import failpoints
-from venvship.system.files import open_new, opened_directory
+from venvship.system.files import open_new
 
 FICLONE: Final = 0x40049409
 """ioctl_ficlone(2): share the blocks of one file with another (btrfs, xfs)."""
@@ -52,35 +51,6 @@ def link_file(source: str, target: str, how: str) -> str:
         else:
             return "hardlink"
     return _clone_or_copy(source, target, how)
-
-
-def hard_link_all(
-    source: str, target: str, names: Iterable[str]
-) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Give files of one directory the same names in another (linkat(2): neither path is walked again).
-
-    Args:
-        source: A directory.
-        target: Another one, on the same file system, without these names.
-        names: Of files in it.
-
-    Yields:
-        Each name with its `lstat`, or with `None` where the kernel refused; `link_file` tells why.
-
-    Crash: some of the names are there. Only for trees that a later sync and rename publish.
-
-    Raises:
-        OSError: One of the directories cannot be opened.
-    """
-    with opened_directory(source) as source_fd, opened_directory(target) as target_fd:
-        for name in names:
-            failpoints.reach("link", f"{target}/{name}")
-            try:
-                os.link(name, name, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
-            except OSError:
-                yield name, None
-            else:
-                yield name, os.stat(name, dir_fd=target_fd, follow_symlinks=False)
 
 
 def _clone_or_copy(source: str, target: str, how: str) -> str:

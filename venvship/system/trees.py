@@ -9,7 +9,9 @@ import contextlib
 import os
 import stat
 from collections.abc import Container, Iterable, Iterator
+from typing import Final
 
+from venvship.model.release import FileEntry
 from venvship.system import failpoints
 from venvship.system.files import opened_directory, remove_name, set_mode
 
@@ -43,6 +45,38 @@ def walk(path: str | os.PathLike[str], *, but: Container[str] = ()) -> Iterator[
             yield prefix + name, status
             if stat.S_ISDIR(status.st_mode) and prefix + name not in but:
                 stack.append(prefix + name)
+
+
+_TYPES: Final = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "link": stat.S_IFLNK}
+
+
+def difference(
+    path: str, found: os.stat_result, entry: FileEntry, *, directories_open: bool = False
+) -> str | None:
+    """Compare a file, directory or link with its entry in the list of a release. Contents are not read.
+
+    Args:
+        path: Its path.
+        found: Its `lstat`.
+        entry: Its entry.
+        directories_open: Whether directories may still have another mode.
+
+    Returns:
+        What differs; `None` if nothing does.
+
+    Raises:
+        OSError: The link cannot be read.
+    """
+    if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
+        return f"not a {entry.type}"
+    if entry.type == "link":  # a link has no mode of its own
+        return None if os.readlink(path) == entry.target else "points elsewhere"
+    if entry.type == "file" and found.st_size != entry.size:
+        return f"{found.st_size} bytes instead of {entry.size}"
+    mode = stat.S_IMODE(found.st_mode)
+    if mode != entry.mode and not (entry.type == "dir" and directories_open):
+        return f"mode {mode:04o} instead of {entry.mode:04o}"
+    return None
 
 
 def own_bytes(paths: Iterable[str | os.PathLike[str]]) -> int:

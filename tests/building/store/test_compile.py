@@ -18,12 +18,12 @@ import pytest
 from tests.support.wheels import build_wheel
 from venvship.building.interpreter import probe
 from venvship.building.store.cleaning import sweep
-from venvship.building.store.compile import bytecode_tag, compile_wheels
+from venvship.building.store.compile import Compiler, bytecode_tag, compile_wheels
 from venvship.building.store.intake import importing, prepare
 from venvship.building.store.store import Store
 from venvship.errors import BuildError, DiskFullError, InterpreterError, InterruptedByError, VenvshipError
 from venvship.model.interpreter import Interpreter
-from venvship.model.wheel import StoredFile, StoredWheel, WheelFile
+from venvship.model.wheel import StoredBytecode, StoredWheel, WheelFile
 from venvship.system.signals import Signals
 
 SOURCES: dict[str, str | bytes] = {
@@ -100,17 +100,17 @@ def compiled(
     *,
     optimize: Sequence[int] = (0,),
     jobs: int | None = None,
-) -> dict[str, tuple[StoredFile, ...]]:
-    return compile_wheels(store, wheels, interpreter, optimize=optimize, signals=Signals(), jobs=jobs)
+) -> dict[str, StoredBytecode]:
+    return compile_wheels(store, wheels, Compiler(interpreter, optimize, jobs=jobs), signals=Signals())
 
 
 def contents(store: Store, wheel: StoredWheel, tag: str) -> dict[str, bytes]:
-    root = Path(store.bytecode_path(wheel.sha256, tag))
     found = store.bytecode(wheel.sha256, tag)
     assert found is not None
+    root = Path(found.data)
     files = {os.fspath(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    assert files == {file.path for file in found}
-    return {file.path: (root / file.path).read_bytes() for file in found}
+    assert files == {file.path for file in found.files}
+    return {file.path: (root / file.path).read_bytes() for file in found.files}
 
 
 def test_every_module_has_the_bytecode_that_py_compile_would_write(
@@ -121,7 +121,7 @@ def test_every_module_has_the_bytecode_that_py_compile_would_write(
     result = compiled(store, [wheel], interpreter, optimize=(0, 1, 2))
 
     pycs = contents(store, wheel, bytecode_tag(interpreter, (0, 1, 2)))
-    assert [file.path for file in result[wheel.sha256]] == sorted(pycs)
+    assert [file.path for file in result[wheel.sha256].files] == sorted(pycs)
     modules = [name for name in SOURCES if name.endswith(".py")]
     assert len(pycs) == 3 * len(modules)
     for name in modules:
@@ -184,9 +184,9 @@ def test_python_uses_the_bytecode_and_never_rewrites_it(
     store: Store, tmp_path: Path, interpreter: Interpreter
 ) -> None:
     [wheel] = stored(store, tmp_path, some=SOURCES)
-    compiled(store, [wheel], interpreter)
+    bytecode = compiled(store, [wheel], interpreter)[wheel.sha256]
     site = tmp_path / "site"
-    for tree in (wheel.data, store.bytecode_path(wheel.sha256, bytecode_tag(interpreter, (0,)))):
+    for tree in (wheel.data, bytecode.data):
         subprocess.run(["cp", "-r", f"{tree}/site/.", site], check=True)
     subprocess.run(["chmod", "-R", "u+w", site], check=True)
     # A source that is newer and other than its bytecode: unchecked means that nobody looks.
@@ -236,9 +236,9 @@ def test_what_does_not_compile_is_passed_over_and_recorded(
     result = compiled(store, [wheel], interpreter, optimize=(0, 2))
 
     tag = bytecode_tag(interpreter, (0, 2))
-    names = {file.path.rpartition("/")[2].partition(".")[0] for file in result[wheel.sha256]}
+    names = {file.path.rpartition("/")[2].partition(".")[0] for file in result[wheel.sha256].files}
     assert names == {"noisy", "py", "zz"}
-    index = Path(store.bytecode_path(wheel.sha256, tag)).with_name("bytecode.json")
+    index = Path(store.bytecode_path(wheel.sha256, tag), "bytecode.json")
     skipped = json.loads(index.read_text())["skipped"]
     assert set(skipped) == {f"site/{name}" for name in bad if name != "pkg/.py"}
     assert skipped["site/pkg/python2.py"].startswith("SyntaxError: Missing parentheses")
@@ -251,8 +251,10 @@ def test_a_wheel_without_modules_is_compiled_too(
     [wheel] = stored(store, tmp_path, some={"data.txt": "x"})
     tag = bytecode_tag(interpreter, (0,))
     assert store.bytecode(wheel.sha256, tag) is None
-    assert compiled(store, [wheel], interpreter) == {wheel.sha256: ()}
-    assert store.bytecode(wheel.sha256, tag) == ()
+    assert compiled(store, [wheel], interpreter)[wheel.sha256].files == ()
+    found = store.bytecode(wheel.sha256, tag)
+    assert found is not None
+    assert found.files == ()
 
 
 def test_nothing_is_compiled_twice(store: Store, tmp_path: Path, interpreter: Interpreter) -> None:
@@ -272,7 +274,7 @@ def test_bytecode_is_read_only_and_nothing_else_is_left(
 ) -> None:
     [wheel] = stored(store, tmp_path, some=SOURCES)
     compiled(store, [wheel], interpreter)
-    folder = Path(store.bytecode_path(wheel.sha256, bytecode_tag(interpreter, (0,)))).parent
+    folder = Path(store.bytecode_path(wheel.sha256, bytecode_tag(interpreter, (0,))))
     for path in [folder, *folder.rglob("*")]:
         assert path.lstat().st_mode & 0o777 == (0o555 if path.is_dir() else 0o444), path
     assert sorted(os.listdir(folder)) == ["bytecode.json", "data"]
@@ -328,5 +330,5 @@ def test_a_signal_ends_it_and_leaves_nothing(store: Store, tmp_path: Path, inter
     signals = Signals()
     slow = failing(tmp_path, interpreter, f"kill -TERM {os.getpid()}; sleep 60")
     with signals.install(), pytest.raises(InterruptedByError):
-        compile_wheels(store, [wheel], slow, optimize=(0,), signals=signals)
+        compile_wheels(store, [wheel], Compiler(slow, (0,)), signals=signals)
     assert os.listdir(os.path.join(store.path, "bytecode", wheel.sha256)) == []

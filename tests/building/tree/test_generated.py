@@ -24,8 +24,8 @@ from venvship.building.tree.generated import (
     rewritten_script,
     shebang,
 )
-from venvship.building.tree.placement import EntryPoint, lay_out
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.building.tree.placement import EntryPoint, place
+from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 
 def python_at(directory: Path) -> str:
@@ -107,15 +107,9 @@ def test_a_placeholder_without_a_body_is_still_a_script() -> None:
 
 def generated(wheel: StoredWheel, places: Places, url: str | None = None) -> dict[str, bytes]:
     pyc = StoredFile(path="site/shop/__pycache__/__init__.cpython-311.pyc", size=1, sha256=digest_of("pyc"))
-    layout = lay_out(
-        [wheel],
-        {wheel.sha256: (pyc,)},
-        {wheel.sha256: "/bytecode"},
-        version=VERSION_FOLDER,
-        overlap=(),
-    )
+    bytecode = {wheel.sha256: StoredBytecode((pyc,), "/bytecode")}
     (files,) = generate(
-        layout,
+        place([wheel], bytecode, version=VERSION_FOLDER, overlap=()),
         [wheel],
         {wheel.name: pinned(wheel, url=url)},
         {"bin/tool": b"#!python\nprint()\n"},

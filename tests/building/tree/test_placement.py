@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.support.releases import SITE, VERSION_FOLDER, digest_of, wheel_value
-from venvship.building.tree.placement import Layout, lay_out, refuse_reserved, version_folder
+from venvship.building.tree.placement import Placement, place, refuse_reserved, version_folder
 from venvship.errors import FileConflictError, InvalidWheelError
 from venvship.model.interpreter import Interpreter
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 VIRTUALENV = {
     "bin": "dir", "bin/python": "link", "bin/activate": "file", "pyvenv.cfg": "file",
@@ -16,24 +16,19 @@ VIRTUALENV = {
 }  # fmt: skip
 
 
-def laid_out(
+def placed(
     *wheels: StoredWheel,
     overlap: tuple[str, ...] = (),
-    bytecode: dict[str, tuple[StoredFile, ...]] | None = None,
-) -> Layout:
-    layout = lay_out(
-        wheels,
-        bytecode or {},
-        {sha: f"/bytecode/{sha}" for sha in bytecode or {}},
-        version=VERSION_FOLDER,
-        overlap=overlap,
-    )
-    refuse_reserved(layout, VIRTUALENV)
-    return layout
+    bytecode: dict[str, StoredBytecode] | None = None,
+) -> Placement:
+    placement = place(wheels, bytecode or {}, version=VERSION_FOLDER, overlap=overlap)
+    refuse_reserved(placement, VIRTUALENV)
+    return placement
 
 
-def compiled(*paths: str) -> tuple[StoredFile, ...]:
-    return tuple(StoredFile(path=path, size=1, sha256=digest_of(path)) for path in paths)
+def compiled(*paths: str) -> StoredBytecode:
+    files = tuple(StoredFile(path=path, size=1, sha256=digest_of(path)) for path in paths)
+    return StoredBytecode(files, "/bytecode")
 
 
 def test_every_scheme_has_its_place() -> None:
@@ -47,15 +42,15 @@ def test_every_scheme_has_its_place() -> None:
         },
     )
 
-    layout = laid_out(wheel)
+    placement = placed(wheel)
 
-    assert {path: placed.source for path, placed in layout.files.items()} == {
+    assert {path: placed.source for path, placed in placement.files.items()} == {
         f"{SITE}/shop/__init__.py": "/store/shop/site/shop/__init__.py",
         "bin/tool": "/store/shop/scripts/tool",
         f"include/site/{VERSION_FOLDER}/shop/shop.h": "/store/shop/headers/shop.h",
         "share/man/man1/shop.1": "/store/shop/data/share/man/man1/shop.1",
     }
-    assert layout.warnings == ()
+    assert placement.warnings == ()
 
 
 def test_a_free_threaded_interpreter_has_folders_of_its_own() -> None:
@@ -79,11 +74,11 @@ def test_an_entry_point_stands_in_for_a_script_of_that_name_in_its_own_wheel() -
         "shop", {"scripts/shop": "#!python\nold"}, scripts=(("shop", "shop.cli", "main", "console"),)
     )
 
-    (placed,) = laid_out(wheel).files.values()
+    (script,) = placed(wheel).files.values()
 
-    assert placed.path == "bin/shop"
-    assert placed.entry_point is not None
-    assert placed.entry_point.module == "shop.cli"
+    assert script.path == "bin/shop"
+    assert script.entry_point is not None
+    assert script.entry_point.module == "shop.cli"
 
 
 # -- two wheels, one place ------------------------------------------------------------------------------
@@ -93,11 +88,11 @@ def test_equal_files_of_two_wheels_are_one_file_that_both_own() -> None:
     a = wheel_value("a", {"site/ns/__init__.py": "same"})
     b = wheel_value("b", {"site/ns/__init__.py": "same"})
 
-    layout = laid_out(b, a)
+    placement = placed(b, a)
 
-    assert layout.files[f"{SITE}/ns/__init__.py"].wheel is a
-    assert layout.owned == {"a": (f"{SITE}/ns/__init__.py",), "b": (f"{SITE}/ns/__init__.py",)}
-    assert layout.warnings == ()
+    assert placement.files[f"{SITE}/ns/__init__.py"].wheel is a
+    assert placement.owned == {"a": (f"{SITE}/ns/__init__.py",), "b": (f"{SITE}/ns/__init__.py",)}
+    assert placement.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +114,7 @@ def test_different_code_for_one_path_is_an_error_that_names_both_and_the_setting
     b = wheel_value("b", {path: "other"})
 
     with pytest.raises(FileConflictError) as caught:
-        laid_out(a, b)
+        placed(a, b)
 
     text = f"{caught.value.message} {caught.value.hint}"
     assert "a 1.5 and b 1.0" in text
@@ -132,10 +127,10 @@ def test_overlapping_code_that_is_allowed_is_the_first_by_name_with_a_warning(ov
     a = wheel_value("a", {"site/ns/__init__.py": "one"})
     b = wheel_value("b", {"site/ns/__init__.py": "other"})
 
-    layout = laid_out(b, a, overlap=(overlap,))
+    placement = placed(b, a, overlap=(overlap,))
 
-    assert layout.files[f"{SITE}/ns/__init__.py"].wheel is a
-    (warning,) = layout.warnings
+    assert placement.files[f"{SITE}/ns/__init__.py"].wheel is a
+    (warning,) = placement.warnings
     assert warning["slug"] == "file-overlap"
     assert "a and b" in warning["message"]
 
@@ -145,17 +140,17 @@ def test_another_overlap_allows_nothing() -> None:
     b = wheel_value("b", {"site/ns/__init__.py": "other"})
 
     with pytest.raises(FileConflictError):
-        laid_out(a, b, overlap=("c", "ns"))
+        placed(a, b, overlap=("c", "ns"))
 
 
 def test_different_files_that_are_not_code_are_the_first_by_name_with_a_warning() -> None:
     a = wheel_value("a", {"data/share/doc/LICENSE": "mine"})
     b = wheel_value("b", {"data/share/doc/LICENSE": "yours"})
 
-    layout = laid_out(b, a)
+    placement = placed(b, a)
 
-    assert layout.files["share/doc/LICENSE"].wheel is a
-    assert [warning["slug"] for warning in layout.warnings] == ["file-overlap"]
+    assert placement.files["share/doc/LICENSE"].wheel is a
+    assert [warning["slug"] for warning in placement.warnings] == ["file-overlap"]
 
 
 def test_entry_points_of_one_name_conflict_unless_they_mean_the_same() -> None:
@@ -163,11 +158,11 @@ def test_entry_points_of_one_name_conflict_unless_they_mean_the_same() -> None:
     same = wheel_value("b", {}, scripts=(("tool", "a", "main", "gui"),))
     other = wheel_value("b", {}, scripts=(("tool", "b", "main", "console"),))
 
-    assert laid_out(a, same).files["bin/tool"].wheel is a
+    assert placed(a, same).files["bin/tool"].wheel is a
     with pytest.raises(FileConflictError):
-        laid_out(a, other)
+        placed(a, other)
     with pytest.raises(FileConflictError):
-        laid_out(a, wheel_value("b", {"scripts/tool": "#!python\n"}))
+        placed(a, wheel_value("b", {"scripts/tool": "#!python\n"}))
 
 
 def test_a_file_where_another_wheel_needs_a_directory_is_an_error_that_no_setting_allows() -> None:
@@ -175,7 +170,7 @@ def test_a_file_where_another_wheel_needs_a_directory_is_an_error_that_no_settin
     b = wheel_value("b", {"site/thing/x.txt": "data"})
 
     with pytest.raises(FileConflictError, match="as a file"):
-        laid_out(a, b, overlap=("a", "b", "thing"))
+        placed(a, b, overlap=("a", "b", "thing"))
 
 
 def test_bytecode_goes_beside_its_source() -> None:
@@ -187,13 +182,13 @@ def test_bytecode_goes_beside_its_source() -> None:
         "site/__pycache__/top.cpython-311.pyc",
     )
 
-    layout = laid_out(wheel, bytecode={wheel.sha256: pycs})
+    placement = placed(wheel, bytecode={wheel.sha256: pycs})
 
-    placed = {path: p.source for path, p in layout.files.items() if p.bytecode}
-    assert placed == {
-        f"{SITE}/{pyc.path.removeprefix('site/')}": f"/bytecode/{wheel.sha256}/{pyc.path}" for pyc in pycs
+    sources = {path: p.source for path, p in placement.files.items() if p.bytecode}
+    assert sources == {
+        f"{SITE}/{pyc.path.removeprefix('site/')}": f"/bytecode/{pyc.path}" for pyc in pycs.files
     }
-    assert set(placed) <= set(layout.owned["a"])
+    assert set(sources) <= set(placement.owned["a"])
 
 
 def test_bytecode_of_a_file_that_lost_its_place_is_not_linked() -> None:
@@ -205,9 +200,9 @@ def test_bytecode_of_a_file_that_lost_its_place_is_not_linked() -> None:
         )
     }
 
-    layout = laid_out(a, b, overlap=("a",), bytecode=only_b)
+    placement = placed(a, b, overlap=("a",), bytecode=only_b)
 
-    assert [path for path, placed in layout.files.items() if placed.bytecode] == [
+    assert [path for path, placed in placement.files.items() if placed.bytecode] == [
         f"{SITE}/ns/__pycache__/b.cpython-311.pyc"
     ]
 
@@ -239,14 +234,14 @@ def test_bytecode_of_a_file_that_lost_its_place_is_not_linked() -> None:
 )
 def test_a_wheel_may_not_bring_what_belongs_to_the_environment(path: str) -> None:
     with pytest.raises(InvalidWheelError) as caught:
-        laid_out(wheel_value("evil", {path: "x"}))
+        placed(wheel_value("evil", {path: "x"}))
 
     assert caught.value.data["package"] == "evil"
 
 
 def test_an_entry_point_may_not_stand_in_for_the_interpreter() -> None:
     with pytest.raises(InvalidWheelError):
-        laid_out(wheel_value("evil", {}, scripts=(("python3", "evil", "main", "console"),)))
+        placed(wheel_value("evil", {}, scripts=(("python3", "evil", "main", "console"),)))
 
 
 @pytest.mark.parametrize(
@@ -254,19 +249,19 @@ def test_an_entry_point_may_not_stand_in_for_the_interpreter() -> None:
 )
 def test_a_path_that_leaves_its_scheme_is_refused(path: str) -> None:
     with pytest.raises(InvalidWheelError):
-        laid_out(wheel_value("evil", {path: "x"}))
+        placed(wheel_value("evil", {path: "x"}))
 
 
 @pytest.mark.parametrize("name", [" first.pth", "~~last.pth", "\u00e9.pth"])
 def test_a_start_up_file_that_would_run_outside_ours_is_refused(name: str) -> None:
     with pytest.raises(InvalidWheelError, match="start-up file"):
-        laid_out(wheel_value("evil", {f"site/{name}": "import evil"}))
+        placed(wheel_value("evil", {f"site/{name}": "import evil"}))
 
 
 def test_ordinary_start_up_files_are_between_ours() -> None:
     wheel = wheel_value("a", {"site/distutils-precedence.pth": "x", "site/zzz.pth": "x", "site/__a.pth": "x"})
 
-    assert len(laid_out(wheel).files) == 3
+    assert len(placed(wheel).files) == 3
 
 
 def test_what_the_installer_writes_is_not_taken_from_the_wheel() -> None:
@@ -274,4 +269,4 @@ def test_what_the_installer_writes_is_not_taken_from_the_wheel() -> None:
         "a", {"site/a-1.0.dist-info/direct_url.json": "{}", "site/a-1.0.dist-info/METADATA": ""}
     )
 
-    assert list(laid_out(wheel).files) == [f"{SITE}/a-1.0.dist-info/METADATA"]
+    assert list(placed(wheel).files) == [f"{SITE}/a-1.0.dist-info/METADATA"]

@@ -18,8 +18,6 @@ from tests.support.releases import CREATED_AT, INTERPRETER, SITE, pinned, reques
 from tests.support.wheels import Distribution, build_wheel
 from venvship.building.request import Assembled, BuildRequest
 from venvship.building.store.compile import bytecode_tag
-from venvship.building.tree import assemble as assemble_module
-from venvship.building.tree import closing
 from venvship.building.tree.assemble import assemble
 from venvship.building.tree.candidate import drop_candidate
 from venvship.building.tree.foundation import foundation
@@ -73,7 +71,7 @@ class Candidate:
         signals = signals or Signals()
         environ = environ or {"PATH": os.defpath}
         with foundation(self.request, scratch=str(scratch), environ=environ, signals=signals) as base:
-            return assemble(self.request, self.wheels, {}, {}, foundation=base, signals=signals)
+            return assemble(self.request, self.wheels, {}, foundation=base, signals=signals)
 
     def seal(self, assembled: Assembled) -> Manifest:
         return seal(self.request, assembled, sync_fd=self.sync_fd, signals=Signals())
@@ -345,15 +343,10 @@ def file_for_link(one: Candidate) -> None:
     (one.path / "bin/python").write_text("")
 
 
-@pytest.fixture(params=[False, True], ids=["alone", "with copies"])
-def shared_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways of doing it: in one process, and over several as for a large release."""
-    if request.param:
-        monkeypatch.setattr(assemble_module, "copies_for", lambda _files: 2)
-        monkeypatch.setattr(closing, "copies_for", lambda _files: 2)
+ALONE_AND_WITH_COPIES = pytest.mark.parametrize("copies", [0, 2], ids=["alone", "with copies"])
 
 
-@pytest.mark.usefixtures("shared_out")
+@ALONE_AND_WITH_COPIES
 @pytest.mark.parametrize(
     "tamper",
     [
@@ -370,9 +363,9 @@ def shared_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     ids=["written-to", "replaced", "longer", "link", "type", "missing", "extra", "mode", "directory"],
 )
 def test_what_changed_since_it_was_assembled_is_not_sealed(
-    candidate: Candidates, tamper: Callable[[Candidate], object]
+    candidate: Candidates, tamper: Callable[[Candidate], object], copies: int
 ) -> None:
-    one = candidate()
+    one = candidate(copies=copies)
     assembled = one.assemble()
     tamper(one)
 
@@ -382,9 +375,9 @@ def test_what_changed_since_it_was_assembled_is_not_sealed(
     assert one.seal_folder() == {"lockfile"}
 
 
-@pytest.mark.usefixtures("shared_out")
-def test_a_store_that_was_changed_is_found(candidate: Candidates) -> None:
-    one = candidate()
+@ALONE_AND_WITH_COPIES
+def test_a_store_that_was_changed_is_found(candidate: Candidates, copies: int) -> None:
+    one = candidate(copies=copies)
     stored = next(one.store.glob("*/site/shop/__init__.py"))
     stored.chmod(0o644)
 
@@ -392,9 +385,9 @@ def test_a_store_that_was_changed_is_found(candidate: Candidates) -> None:
         one.assemble()
 
 
-@pytest.mark.usefixtures("shared_out")
-def test_the_release_is_the_same_whoever_links_it(candidate: Candidates) -> None:
-    one = candidate()
+@ALONE_AND_WITH_COPIES
+def test_the_release_is_the_same_however_many_processes_link_it(candidate: Candidates, copies: int) -> None:
+    one = candidate(copies=copies)
     assembled = one.assemble()
     one.seal(assembled)
 

@@ -13,14 +13,15 @@ import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from venvship.building.store.intake import BytecodeImport, adding_bytecode
 from venvship.building.store.store import Store
 from venvship.errors import BuildError, InterpreterError, ProgramNotFoundError, VenvshipError
 from venvship.model.interpreter import Interpreter
 from venvship.model.progress import Advance, unmeasured
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.model.wheel import StoredBytecode, StoredWheel
 from venvship.system import process
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directories, remove_name
@@ -54,6 +55,22 @@ class _Job:
         return os.fsencode("\0".join((str(self.level), self.wheel.data, target, self.report, *self.sources)))
 
 
+class Compiler(NamedTuple):
+    """An interpreter as it compiles.
+
+    Attributes:
+        interpreter: The interpreter of the release.
+        optimize: Optimisation levels, of 0, 1 and 2.
+        environ: The process environment; the interpreter may need its LD_LIBRARY_PATH to start.
+        jobs: Processes at once; by default one per processor.
+    """
+
+    interpreter: Interpreter
+    optimize: Sequence[int]
+    environ: Mapping[str, str] = MappingProxyType({})
+    jobs: int | None = None
+
+
 def bytecode_tag(interpreter: Interpreter, optimize: Sequence[int]) -> str:
     """Name the bytecode of one kind of interpreter, as in `cpython-311-x86_64-linux-gnu-a70d0d0a-o0.o2`.
 
@@ -68,14 +85,11 @@ def bytecode_tag(interpreter: Interpreter, optimize: Sequence[int]) -> str:
 def compile_wheels(
     store: Store,
     wheels: Sequence[StoredWheel],
-    interpreter: Interpreter,
+    compiler: Compiler,
     *,
-    optimize: Sequence[int],
     signals: Signals,
-    jobs: int | None = None,
-    environ: Mapping[str, str] | None = None,
     advance: Advance = unmeasured,
-) -> dict[str, tuple[StoredFile, ...]]:
+) -> dict[str, StoredBytecode]:
     """Compile what is not compiled yet.
 
     Sources that do not compile are passed over, as pip does: some packages ship templates, or Python 2. The
@@ -83,16 +97,13 @@ def compile_wheels(
 
     Args:
         store: Has the wheels, and gets the bytecode.
-        wheels: What to compile.
-        interpreter: What to compile with.
-        optimize: Optimisation levels, of 0, 1 and 2.
-        signals: One that came ends it.
-        jobs: Processes at once; by default one per processor.
-        environ: What the interpreter may need of the environment to start: LD_LIBRARY_PATH.
-        advance: Told how many modules are compiled, out of those that were not.
+        wheels: The wheels to compile.
+        compiler: The interpreter, and how it compiles.
+        signals: A signal that came ends the compilation.
+        advance: Called with how many modules are compiled, out of those that were not.
 
     Returns:
-        The bytecode by the wheel's hash, below `store.bytecode_path(sha256, bytecode_tag(…))`.
+        The bytecode by the wheel's hash.
 
     Raises:
         InterpreterError: The interpreter does not run.
@@ -103,8 +114,8 @@ def compile_wheels(
 
     Crash: leaves `.new-…` names in the store, or the bytecode of some wheels, each whole.
     """
-    tag = bytecode_tag(interpreter, optimize)
-    done: dict[str, tuple[StoredFile, ...]] = {}
+    tag = bytecode_tag(compiler.interpreter, compiler.optimize)
+    done: dict[str, StoredBytecode] = {}
     missing: dict[str, StoredWheel] = {}
     for wheel in wheels:
         stored = store.bytecode(wheel.sha256, tag)
@@ -116,18 +127,11 @@ def compile_wheels(
         return done
     with adding_bytecode(store, tag) as batch:
         staged = {sha256: batch.stage(sha256) for sha256 in missing}
-        todo = _jobs(missing, staged, optimize)
+        todo = _jobs(missing, staged, compiler.optimize)
         if todo:
             with build_faults("store bytecode", store.path):
                 _make_folders(todo)
-            _run(
-                todo,
-                interpreter,
-                signals=signals,
-                jobs=jobs or processors(),
-                environ=environ or {},
-                advance=advance,
-            )
+            _run(todo, compiler, signals=signals, advance=advance)
         done |= _finish(store, batch, staged, todo, signals)
     return done
 
@@ -151,7 +155,7 @@ def _finish(
     staged: Mapping[str, str],
     compiled: Sequence[_Job],
     signals: Signals,
-) -> dict[str, tuple[StoredFile, ...]]:
+) -> dict[str, StoredBytecode]:
     """Hash and list what was compiled, over several processes; by the wheel's hash."""
     skipped: dict[str, dict[str, str]] = {sha256: {} for sha256 in staged}
     with build_faults("store bytecode", store.path):
@@ -159,11 +163,11 @@ def _finish(
             skipped[job.wheel.sha256].update(_skipped(job))
             remove_name(job.report)
 
-    def finish(sha256: str) -> tuple[StoredFile, ...]:
+    def finish(sha256: str) -> StoredBytecode:
         return batch.finish(staged[sha256], sha256, skipped[sha256])
 
     copies = copies_for(sum(len(job.sources) for job in compiled))
-    done: dict[str, tuple[StoredFile, ...]] = {}
+    done: dict[str, StoredBytecode] = {}
     hashes = list(staged)
     for start in range(0, len(hashes), MOST_TASKS):
         some = hashes[start : start + MOST_TASKS]
@@ -199,15 +203,8 @@ def _job(wheel: StoredWheel, level: int, staged: str) -> _Job:
     )
 
 
-def _run(
-    todo: Sequence[_Job],
-    interpreter: Interpreter,
-    *,
-    signals: Signals,
-    jobs: int,
-    environ: Mapping[str, str],
-    advance: Advance,
-) -> None:
+def _run(todo: Sequence[_Job], compiler: Compiler, *, signals: Signals, advance: Advance) -> None:
+    interpreter = compiler.interpreter
     total = sum(len(job.sources) for job in todo)
     said = b""
 
@@ -219,12 +216,12 @@ def _run(
     # Not -I: it would ignore PYTHONHASHSEED too, and then the order of a set could get into the bytes. The
     # environment has nothing else in it that -I would have to keep out, and -s and -P are the rest of it.
     env = {"PYTHONHASHSEED": "0", "LC_ALL": "C", "PATH": os.defpath}
-    env |= {name: value for name, value in environ.items() if name == "LD_LIBRARY_PATH"}
+    env |= {name: value for name, value in compiler.environ.items() if name == "LD_LIBRARY_PATH"}
     options = ("-s", "-P", "-S", "-B", "-X", "utf8", "-W", "ignore")
     try:
         with build_faults("start the interpreter", interpreter.path):
             result = process.run(
-                [interpreter.path, *options, _WORKER, str(jobs)],
+                [interpreter.path, *options, _WORKER, str(compiler.jobs or processors())],
                 env=env,
                 cwd="/",
                 timeout=TIMEOUT,

@@ -12,7 +12,7 @@ from venvship.building.store.index import index_bytes
 from venvship.building.store.publication import Publication, finish, publishing
 from venvship.building.store.store import Store
 from venvship.model.progress import Advance, unmeasured
-from venvship.model.wheel import StoredFile, StoredWheel, WheelFile
+from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel, WheelFile
 from venvship.system import files, trees
 from venvship.system.faults import build_faults
 from venvship.system.pool import MOST_TASKS, Pool, processors, working
@@ -183,7 +183,7 @@ class BytecodeImport:
             DiskFullError: There is no room.
             BuildError: The store cannot be written.
         """
-        target = os.path.dirname(self._store.bytecode_path(sha256, self._tag))
+        target = self._store.bytecode_path(sha256, self._tag)
         with build_faults("store bytecode", target):
             files.make_directory(os.path.dirname(target))
             staged = self._publication.stage(target, lambda: self._store.bytecode(sha256, self._tag))
@@ -191,13 +191,16 @@ class BytecodeImport:
             files.make_new_directory(os.path.join(staged, "data"))
         return staged
 
-    def finish(self, staged: str, sha256: str, skipped: Mapping[str, str]) -> tuple[StoredFile, ...]:
-        """Hash and list what is in a staged directory, and make it read-only.
+    def finish(self, staged: str, sha256: str, skipped: Mapping[str, str]) -> StoredBytecode:
+        """Hash and list the files in a staged directory, and make it read-only.
 
         Args:
             staged: As `stage` gave it.
             sha256: The wheel's.
             skipped: Sources that did not compile, with the reason.
+
+        Returns:
+            The bytecode as it will be in the store once the block has ended.
 
         Raises:
             DiskFullError: There is no room.
@@ -219,7 +222,9 @@ class BytecodeImport:
                 "skipped": dict(skipped),
             }
             finish(staged, "bytecode.json", index)
-        return tuple(stored)
+        return StoredBytecode(
+            tuple(stored), os.path.join(self._store.bytecode_path(sha256, self._tag), "data")
+        )
 
 
 def _size(path: str) -> int:

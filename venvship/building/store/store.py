@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from venvship.building.store.index import read_index, understanding
 from venvship.errors import RootError
 from venvship.model.spelling import digest
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
@@ -109,16 +109,14 @@ class Store:
 
     # -- bytecode ---------------------------------------------------------------------------------------
 
-    def bytecode(self, sha256: str, tag: str) -> tuple[StoredFile, ...] | None:
-        """List a wheel's bytecode for one kind of interpreter; `None` if it was not compiled yet.
-
-        Paths are those of the wheel's files: `site/pkg/__pycache__/x.cpython-311.pyc`.
+    def bytecode(self, sha256: str, tag: str) -> StoredBytecode | None:
+        """Find a wheel's bytecode for one kind of interpreter; `None` if it was not compiled yet.
 
         Raises:
             StoreDamagedError: Its index is missing or unreadable.
             FormatError: A newer venvship wrote it.
         """
-        folder = os.path.dirname(self.bytecode_path(sha256, tag))
+        folder = self.bytecode_path(sha256, tag)
         if not os.path.isdir(folder):
             return None
         path = os.path.join(folder, "bytecode.json")
@@ -126,13 +124,14 @@ class Store:
             data = read_index(path)
             if (data["sha256"], data["tag"]) != (sha256, tag):
                 raise ValueError("it is the index of something else")
-            return tuple(StoredFile(str(p), int(s), str(h)) for p, s, h in data["files"])
+            stored = tuple(StoredFile(str(p), int(s), str(h)) for p, s, h in data["files"])
+        return StoredBytecode(stored, os.path.join(folder, "data"))
 
     def bytecode_path(self, sha256: str, tag: str) -> str:
-        """The directory that the paths of `bytecode` are relative to."""
+        """The directory of a wheel's bytecode, whether it is there or not."""
         if not _TAG.fullmatch(tag):
             raise ValueError(f"not a tag: {tag!r}")
-        return os.path.join(self.bytecode_folder, _checked(sha256), tag, "data")
+        return os.path.join(self.bytecode_folder, _checked(sha256), tag)
 
     # -- selections -------------------------------------------------------------------------------------
 

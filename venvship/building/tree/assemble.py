@@ -1,6 +1,6 @@
 """Store to release: a virtual environment, links to stored files, and what every release has of its own.
 
-What is to stand where is decided before the first file is linked (`layout.py`, `generated.py`, both pure).
+What is to stand where is decided before the first file is linked (`placement.py`, `generated.py`, both pure).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from venvship.building.tree.generated import (
 )
 from venvship.building.tree.placement import (
     SEAL_FOLDER,
-    Layout,
     Placed,
-    lay_out,
+    Placement,
     parents,
+    place,
     refuse_reserved,
     site_packages_path,
     version_folder,
@@ -39,7 +39,7 @@ from venvship.building.tree.placement import (
 from venvship.building.tree.shares import deal_out, link_share
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.release import FileEntry, tree_digest
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.model.wheel import StoredBytecode, StoredWheel
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, hash_file, make_directory, set_mode
 from venvship.system.pool import copies_for, working
@@ -53,8 +53,7 @@ LOCKFILE: Final = f"{SEAL_FOLDER}/lockfile"
 def assemble(
     request: BuildRequest,
     wheels: Mapping[str, StoredWheel],
-    bytecode: Mapping[str, tuple[StoredFile, ...]],
-    bytecode_paths: Mapping[str, str],
+    bytecode: Mapping[str, StoredBytecode],
     *,
     foundation: Foundation,
     signals: Signals,
@@ -67,8 +66,7 @@ def assemble(
     Args:
         request: What to build.
         wheels: By requirement name, what to install.
-        bytecode: By the wheel's hash, its compiled files.
-        bytecode_paths: By the wheel's hash, the directory that those are relative to.
+        bytecode: By the wheel's hash, its bytecode.
         foundation: The virtualenv under the release; waited for here.
         signals: Looked at between wheels.
         advance: Told how many files are linked, between wheels.
@@ -88,25 +86,24 @@ def assemble(
     packages = installed_packages(selected, wheels)
     warnings = unmet_dependencies(selected, wheels, interpreter, closed=request.build.closed)
     with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
-        layout = lay_out(
-            tuple(wheels.values()), bytecode, bytecode_paths, version=version, overlap=request.build.overlap
-        )
-        scripts = _scripts_to_write(layout)
+        placement = place(tuple(wheels.values()), bytecode, version=version, overlap=request.build.overlap)
+        scripts = _scripts_to_write(placement)
         linked = {
             path: placed
-            for path, placed in layout.files.items()
+            for path, placed in placement.files.items()
             if placed.file is not None and path not in scripts
         }
         # virtualenv puts nothing into a folder of site-packages, so those can be filled meanwhile.
-        shares, others = deal_out(linked, layout.folders, site)
+        shares, others = deal_out(linked, placement.folders, site)
         link = functools.partial(link_share, request.release_path, request.link)
-        linking = stack.enter_context(working(link, shares, copies=copies_for(len(linked))))
+        copies = copies_for(len(linked)) if request.copies is None else request.copies
+        linking = stack.enter_context(working(link, shares, copies=copies))
         linked_entries = tuple(_linked_entries(linked))
         (startup,) = foundation.results(signals.raise_if_received)
         own = _virtualenv_files(request.release_path, site)
-        refuse_reserved(layout, {entry.path: entry.type for entry in own})
+        refuse_reserved(placement, {entry.path: entry.type for entry in own})
         real, canonical = generate(
-            layout,
+            placement,
             tuple(wheels.values()),
             {requirement.name: requirement for requirement in selected},
             scripts,
@@ -117,7 +114,7 @@ def assemble(
         real[LOCKFILE] = GeneratedFile(data=request.environment.lockfile.content)
         written_folders = parents(real)
         _write(request.release_path, written_folders, real)
-        folders = written_folders.union(layout.folders)
+        folders = written_folders.union(placement.folders)
         entries = _in_order(own, folders, linked_entries, _written_entries(real))
         # All that needed one process is done, so this one links with the others.
         parts = [link(others)]
@@ -133,7 +130,7 @@ def assemble(
         tree_digest=canonical_tree,
         packages=packages,
         wheels={name: wheel.sha256 for name, wheel in wheels.items()},
-        warnings=(*layout.warnings, *warnings),
+        warnings=(*placement.warnings, *warnings),
         stamps={path: stamp for part in parts for path, stamp in part.stamps.items()},
         linked={how: sum(part.counts[how] for part in parts) for how in parts[0].counts},
     )
@@ -174,10 +171,10 @@ def _mode(executable: bool) -> int:
     return 0o555 if executable else 0o444
 
 
-def _scripts_to_write(layout: Layout) -> dict[str, bytes]:
+def _scripts_to_write(placement: Placement) -> dict[str, bytes]:
     """Scripts of wheels that cannot be links: their first line names the interpreter, wherever that is."""
     scripts = {}
-    for path, placed in layout.files.items():
+    for path, placed in placement.files.items():
         if placed.file is None or not placed.is_script:
             continue
         with open(placed.source, "rb") as file:

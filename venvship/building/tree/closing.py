@@ -1,14 +1,12 @@
-"""The last look at an assembled release: directories become read-only, every name is held against the list.
+"""The last look at an assembled release: directories become read-only, every name is compared with the list.
 
-Nothing is read: hashing what lies there now would bless whatever has happened to it since it came in.
+No file is read: hashing the files here and now would bless any damage done since they came in.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -19,11 +17,10 @@ from venvship.errors import BuildError
 from venvship.model.release import FileEntry
 from venvship.system.files import set_mode
 from venvship.system.pool import Pool, copies_for, working
-from venvship.system.trees import lstat_all
+from venvship.system.trees import difference, lstat_all
 
 DIRECTORY_MODE: Final = 0o555
 
-_TYPES: Final = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
 _CHUNKS: Final = 64
 
 _Directory = tuple[str, dict[str, FileEntry]]
@@ -31,14 +28,17 @@ _Directory = tuple[str, dict[str, FileEntry]]
 
 
 @contextlib.contextmanager
-def closing(release: str, assembled: Assembled) -> Iterator[Pool[list[_Directory], None]]:
+def closing(
+    release: str, assembled: Assembled, *, copies: int | None = None
+) -> Iterator[Pool[list[_Directory], None]]:
     """Close and compare all directories, over several processes, while the block runs.
 
     Crash: some directories are read-only; the release is debris as a whole.
 
     Args:
         release: The release, absolute.
-        assembled: What is to be there.
+        assembled: Its entries.
+        copies: Processes that help; by default as many as are worth while for so many files.
 
     Yields:
         The work; waiting for its results raises `BuildError` where a name is missing or too many, or a file
@@ -54,7 +54,9 @@ def closing(release: str, assembled: Assembled) -> Iterator[Pool[list[_Directory
     size = -(-len(directories) // _CHUNKS)
     chunks = [directories[start : start + size] for start in range(0, len(directories), size)]
     close = functools.partial(_close, release, assembled.stamps)
-    with working(close, chunks, copies=copies_for(len(assembled.entries))) as pool:
+    if copies is None:
+        copies = copies_for(len(assembled.entries))
+    with working(close, chunks, copies=copies) as pool:
         yield pool
 
 
@@ -68,31 +70,16 @@ def _close(release: str, stamps: Mapping[str, Stamp], directories: list[_Directo
             found += 1
             entry = expected.get(name)
             if entry is None:
-                raise _changed(f"{path}/{name}", "nobody put it there")
-            if problem := _difference(entry, status, stamps.get(entry.path)):
+                raise _changed(f"{path}/{name}", "not part of the release")
+            # Its own process closes a directory, before or after this look at its parent.
+            if problem := difference(f"{path}/{name}", status, entry, directories_open=True):
                 raise _changed(f"{path}/{name}", problem)
-            if entry.type == "link" and (target := os.readlink(f"{path}/{name}")) != entry.target:
-                raise _changed(f"{path}/{name}", f"it is a link to {target} instead of {entry.target}")
+            stamp = stamps.get(entry.path)
+            if stamp is not None and stamp != stamp_of(status):
+                raise _changed(f"{path}/{name}", "replaced or written to since it came from the store")
         if found != len(expected):
             gone = min(expected.keys() - {name for name, _ in lstat_all(path)})
-            raise _changed(f"{path}/{gone}", "it is gone")
-
-
-def _difference(entry: FileEntry, status: os.stat_result, stamp: Stamp | None) -> str:
-    kind = _TYPES.get(stat.S_IFMT(status.st_mode), "something else")
-    if kind != entry.type:
-        return f"it is a {kind} instead of a {entry.type}"
-    if kind != "file":
-        # A link has no mode of its own, and a directory has been given its own, or is about to be.
-        return ""
-    mode = stat.S_IMODE(status.st_mode)
-    if mode != entry.mode:
-        return f"its mode is {mode:04o} instead of {entry.mode:04o}"
-    if status.st_size != entry.size:
-        return f"it has {status.st_size} bytes instead of {entry.size}"
-    if stamp is not None and stamp != stamp_of(status):
-        return "it was replaced or written to since it came from the store"
-    return ""
+            raise _changed(f"{path}/{gone}", "missing")
 
 
 def _changed(path: str, problem: str) -> BuildError:

@@ -17,11 +17,11 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from venvship.building.tree.placement import EntryPoint, Layout
+from venvship.building.tree.placement import EntryPoint, Placement
 from venvship.building.tree.startup import startup_files
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import StoredWheel
@@ -86,7 +86,7 @@ class GeneratedFile:
 
 
 def generate(
-    layout: Layout,
+    placement: Placement,
     wheels: Sequence[StoredWheel],
     requirements: Mapping[str, Requirement],
     scripts: Mapping[str, bytes],
@@ -97,29 +97,29 @@ def generate(
     """Produce every generated file, by its path in the release.
 
     Args:
-        layout: Where everything goes.
+        placement: Where everything goes.
         wheels: What is installed.
         requirements: By package name, what the lockfile says.
         scripts: By path in the release, the original bytes of scripts from wheels that are to be rewritten.
         startup_bytecode: By path in site-packages, the bytecode of the start-up files.
         places: Where the release stands; for each place, the files are produced once.
     """
-    records = {wheel.name: Record.of(wheel, layout, scripts) for wheel in wheels}
+    records = {wheel.name: Record.of(wheel, placement, scripts) for wheel in wheels}
 
     def files_at(place: Places) -> dict[str, GeneratedFile]:
         python = f"{place.release}/bin/python"
         files: dict[str, GeneratedFile] = {}
-        for path, placed in layout.files.items():
+        for path, placed in placement.files.items():
             if placed.entry_point is not None:
                 data = entry_point_script(placed.entry_point, python)
                 files[path] = GeneratedFile(data=data, executable=True)
             elif path in scripts:
                 files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
-        startup = startup_files(place.release, lease_path=place.lease, site_packages=layout.site_packages)
+        startup = startup_files(place.release, lease_path=place.lease, site_packages=placement.site_packages)
         for name, data in {**startup, **startup_bytecode}.items():
-            files[f"{layout.site_packages}/{name}"] = GeneratedFile(data=data)
+            files[f"{placement.site_packages}/{name}"] = GeneratedFile(data=data)
         for wheel in wheels:
-            folder = f"{layout.site_packages}/{wheel.dist_info}"
+            folder = f"{placement.site_packages}/{wheel.dist_info}"
             written = {f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER)}
             url = requirements[wheel.name].url
             if url is not None:
@@ -214,23 +214,21 @@ class Record:
     site: str
     rows: tuple[_Row, ...]
     generated: tuple[str, ...]
-    # Most wheels have nothing that depends on where the release stands: the same again.
-    _known: dict[tuple[_Row, ...], bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, wheel: StoredWheel, layout: Layout, scripts: Mapping[str, bytes]) -> Record:
+    def of(cls, wheel: StoredWheel, placement: Placement, scripts: Mapping[str, bytes]) -> Record:
         """Collect what a wheel owns.
 
         Args:
             wheel: The wheel.
-            layout: Where its files are.
+            placement: Where its files are.
             scripts: As for `generate`.
         """
-        site = f"{layout.site_packages}/"
+        site = f"{placement.site_packages}/"
         rows = [(f"{wheel.dist_info}/RECORD", "", "")]
         generated = []
-        for path in layout.owned[wheel.name]:
-            placed = layout.files[path]
+        for path in placement.owned[wheel.name]:
+            placed = placement.files[path]
             if placed.file is None or path in scripts:
                 generated.append(path)
             elif placed.bytecode:
@@ -251,12 +249,9 @@ class Record:
         for path in (*self.generated, *written):
             data = files[path].data
             more.append(_row(path, self.site, hashlib.sha256(data).digest(), len(data)))
-        key = tuple(more)
-        if key not in self._known:
-            stream = io.StringIO()
-            csv.writer(stream, lineterminator="\n").writerows(sorted((*self.rows, *more)))
-            self._known[key] = stream.getvalue().encode()
-        return self._known[key]
+        stream = io.StringIO()
+        csv.writer(stream, lineterminator="\n").writerows(sorted((*self.rows, *more)))
+        return stream.getvalue().encode()
 
 
 def _row(path: str, site: str, digest: bytes, size: int) -> _Row:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from typing import Final
 
 from venvship.errors import StoreDamagedError
 from venvship.model.wheel import StoredFile
 from venvship.system.files import FULL_DISK_ERRNOS, remove_name
-from venvship.system.linking import hard_link_all, link_file
+from venvship.system.linking import link_file
 
 _FEW_NAMES: Final = 1000
 """No file system in use refuses a further name of a file that has fewer (link(2), EMLINK)."""
@@ -37,28 +36,6 @@ class Linker:
         self._how = how
         self._strict = how != "auto"
         self.counts: dict[str, int] = {"hardlink": 0, "reflink": 0, "copy": 0}
-
-    def link_all(self, source: str, target: str, names: Mapping[str, StoredFile]) -> dict[str, Stamp]:
-        """`link` for files of one directory, with the same promises and errors, and at half the cost.
-
-        Args:
-            source: A directory of the store, absolute.
-            target: An existing directory of the release, absolute.
-            names: What the store says about each file, by the name that it has in both.
-
-        Returns:
-            How each looks now, by name.
-        """
-        stamps = {}
-        if self._how in {"auto", "hardlink"} and os.path.isdir(source):
-            for name, status in hard_link_all(source, target, names):
-                if status is not None:
-                    stamps[name] = _checked(f"{source}/{name}", names[name], status)
-            self.counts["hardlink"] += len(stamps)
-        for name, file in names.items():
-            if name not in stamps:
-                stamps[name] = self.link(f"{source}/{name}", f"{target}/{name}", file)
-        return stamps
 
     def link(self, source: str, target: str, file: StoredFile) -> Stamp:
         """Put one file of the store at a name that must not exist.

@@ -1,7 +1,7 @@
-"""Which file of which wheel stands where in a release, and who wins where two want one place.
+"""Which file of which wheel stands where in a release, and which wheel wins where two want one place.
 
-Pure: it takes what the store says about wheels and returns where every file goes. Everything that can be
-refused about the *combination* of wheels is refused here, before anything is written.
+Pure: it takes the wheels as the store lists them and returns where every file goes. Every refusal of a
+*combination* of wheels is made here, before anything is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from venvship.building.store import members
 from venvship.building.tree.startup import sorted_outside
 from venvship.errors import FileConflictError, InvalidWheelError
 from venvship.model.interpreter import Interpreter
-from venvship.model.wheel import StoredFile, StoredWheel
+from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 SEAL_FOLDER: Final = ".venvship"
 """The folder of a release that holds what venvship says about it."""
@@ -73,14 +73,15 @@ class Placed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """Where everything goes.
+class Placement:
+    """Where every file of every wheel goes.
 
     Attributes:
         site_packages: Relative path of the one site-packages directory.
-        files: What stands where, by path; winners only.
-        folders: Every directory that these need, relative, sorted: a parent before what is below it.
-        owned: By wheel name, every path that the wheel brings, sorted; where it lost, too: that path exists.
+        files: The files by path; winners only.
+        folders: Every directory that these need, relative, sorted: a parent before its children.
+        owned: By wheel name, every path that the wheel brings, sorted; also a path that it lost, where the
+            other wheel's file stands.
         warnings: Places that two wheels wanted, each with `slug` and `message`.
     """
 
@@ -136,14 +137,13 @@ def destination(file: StoredFile, wheel: StoredWheel, version: str) -> str:
     return f"{base}/{rest}" if base else rest
 
 
-def lay_out(
+def place(
     wheels: Sequence[StoredWheel],
-    bytecode: Mapping[str, Sequence[StoredFile]],
-    bytecode_paths: Mapping[str, str],
+    bytecode: Mapping[str, StoredBytecode],
     *,
     version: str,
     overlap: Collection[str],
-) -> Layout:
+) -> Placement:
     """Decide what stands where.
 
     Two wheels may bring one path. The same bytes: once, and both own it. Different bytes: an error where it
@@ -151,8 +151,7 @@ def lay_out(
 
     Args:
         wheels: What to install.
-        bytecode: By the wheel's hash, its compiled files.
-        bytecode_paths: By the wheel's hash, the absolute path that those are relative to.
+        bytecode: By the wheel's hash, its bytecode.
         version: The interpreter's `version_folder`.
         overlap: `[build] overlap`: paths (of a release, or of site-packages) or package names whose code may
             be brought twice.
@@ -174,11 +173,11 @@ def lay_out(
             if first is not placed:
                 shared.setdefault(placed.path, {first.wheel.name}).add(wheel.name)
                 if not first.same_content(placed):
-                    warnings.append(_settle(first, placed, site, overlap))
+                    warnings.append(_settle_overlap(first, placed, site, overlap))
     _refuse_out_of_order(files, site)
     for wheel in wheels:
-        root = bytecode_paths.get(wheel.sha256, "")
-        for placed, source_path in _compiled(bytecode.get(wheel.sha256, ()), wheel, version, root):
+        compiled = bytecode.get(wheel.sha256)
+        for placed, source_path in _compiled(compiled, wheel, version) if compiled else ():
             source = files.get(source_path)
             # Bytecode is trusted without a look at its source (PEP 552, unchecked), so what was compiled from
             # a file that lost its place must not stand beside the file that won it.
@@ -189,43 +188,13 @@ def lay_out(
                     owned[name].add(placed.path)
     folders = parents(files)
     _refuse_files_as_directories(files, folders)
-    return Layout(
+    return Placement(
         site_packages=site,
         files=files,
         folders=tuple(sorted(folders)),
         owned={name: tuple(sorted(paths)) for name, paths in owned.items()},
         warnings=tuple(warnings),
     )
-
-
-class _Folder(NamedTuple):
-    """What the files of one folder of a wheel have in common, so that it is found out once.
-
-    Attributes:
-        target: What their paths in a release begin with.
-        source: What their absolute paths in the store begin with.
-        plain: Whether none of them can be left out or refused for its own name.
-    """
-
-    target: str
-    source: str
-    plain: bool
-
-
-def _folder(wheel: StoredWheel, file: StoredFile, version: str, root: str) -> _Folder:
-    folder, _, name = file.path.rpartition("/")
-    in_package = folder.startswith("site/") and folder != f"site/{wheel.dist_info}"
-    return _Folder(
-        target=destination(file, wheel, version).removesuffix(name),
-        source=f"{root}/{folder}/",
-        plain=in_package
-        and "__pycache__" not in folder.split("/")
-        and members.refusal(file.path, wheel.dist_info) is None,
-    )
-
-
-_UNUSUAL: Final = frozenset({"", ".", "..", "__pycache__"})
-"""File names that no folder vouches for."""
 
 
 def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
@@ -242,36 +211,23 @@ def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
     for placed in generated.values():
         _refuse_ours(placed.path, members.script_refusal(placed.path.removeprefix("bin/")), wheel)
         yield placed
-    folders: dict[str, _Folder] = {}
     for file in wheel.files:
-        parent, _, name = file.path.rpartition("/")
-        folder = folders.get(parent)
-        if folder is None:
-            folder = folders[parent] = _folder(wheel, file, version, wheel.data)
-        if not folder.plain or name in _UNUSUAL:
-            if members.is_left_out(file.path, wheel.dist_info):
-                continue
-            path = destination(file, wheel, version)
-            # A wheel that brings a script and declares an entry point of that name means the entry point, as
-            # pip reads it.
-            if path in generated:
-                continue
-            _refuse_ours(path, members.refusal(file.path, wheel.dist_info), wheel)
-        yield Placed(folder.target + name, wheel, file, folder.source + name)
+        if members.is_left_out(file.path, wheel.dist_info):
+            continue
+        path = destination(file, wheel, version)
+        # A wheel that brings a script and declares an entry point of that name means the entry point, as pip
+        # reads it.
+        if path in generated:
+            continue
+        _refuse_ours(path, members.refusal(file.path, wheel.dist_info), wheel)
+        yield Placed(path, wheel, file, f"{wheel.data}/{file.path}")
 
 
-def _compiled(
-    bytecode: Iterable[StoredFile], wheel: StoredWheel, version: str, root: str
-) -> Iterator[tuple[Placed, str]]:
+def _compiled(bytecode: StoredBytecode, wheel: StoredWheel, version: str) -> Iterator[tuple[Placed, str]]:
     """Yield a wheel's bytecode in its place, each with the place of its source."""
-    folders: dict[str, _Folder] = {}
-    for file in bytecode:
-        parent, _, name = file.path.rpartition("/")
-        folder = folders.get(parent)
-        if folder is None or name in _UNUSUAL:
-            folder = folders[parent] = _folder(wheel, file, version, root)
-        path = folder.target + name
-        yield Placed(path, wheel, file, folder.source + name, bytecode=True), _source_of(path)
+    for file in bytecode.files:
+        path = destination(file, wheel, version)
+        yield Placed(path, wheel, file, f"{bytecode.data}/{file.path}", bytecode=True), _source_of(path)
 
 
 def _refuse_ours(path: str, reason: str | None, wheel: StoredWheel) -> None:
@@ -285,7 +241,7 @@ def _refuse_ours(path: str, reason: str | None, wheel: StoredWheel) -> None:
         )
 
 
-def _settle(first: Placed, second: Placed, site: str, overlap: Collection[str]) -> Mapping[str, str]:
+def _settle_overlap(first: Placed, second: Placed, site: str, overlap: Collection[str]) -> Mapping[str, str]:
     names = (first.wheel.name, second.wheel.name)
     if is_code(first) or is_code(second):
         short = first.path.removeprefix(f"{site}/")
@@ -337,21 +293,21 @@ def _refuse_files_as_directories(files: Mapping[str, Placed], folders: Collectio
         )
 
 
-def refuse_reserved(layout: Layout, reserved: Mapping[str, str]) -> None:
+def refuse_reserved(placement: Placement, reserved: Mapping[str, str]) -> None:
     """Refuse files in the place of what virtualenv makes, or below what it makes as a file, and in ours.
 
     Args:
-        layout: What the wheels bring.
+        placement: The files of the wheels.
         reserved: What the virtualenv itself has: relative path to `"dir"`, `"file"` or `"link"`.
 
     Raises:
         InvalidWheelError: A wheel brings such a file.
     """
     taken = {path for path, kind in reserved.items() if kind != "dir"} | {SEAL_FOLDER}
-    for path in sorted({*reserved, *taken} & layout.files.keys()):
-        _refuse_virtualenvs(layout.files[path])
-    for folder in sorted(taken.intersection(layout.folders)):
-        _refuse_virtualenvs(next(p for path, p in layout.files.items() if path.startswith(f"{folder}/")))
+    for path in sorted({*reserved, *taken} & placement.files.keys()):
+        _refuse_virtualenvs(placement.files[path])
+    for folder in sorted(taken.intersection(placement.folders)):
+        _refuse_virtualenvs(next(p for path, p in placement.files.items() if path.startswith(f"{folder}/")))
 
 
 def _refuse_virtualenvs(placed: Placed) -> None:

@@ -54,7 +54,7 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
     """
     release = request.release_path
     with build_faults("seal the release", release):
-        with closing(release, assembled) as directories:
+        with closing(release, assembled, copies=request.copies) as directories:
             files = file_list.to_bytes(assembled.entries)
             directories.join_in(signals.raise_if_received)
             directories.results(signals.raise_if_received)

@@ -1,4 +1,4 @@
-"""How the files of a release are dealt out, so that several processes can link them at once."""
+"""Dealing out the files of a release, so that several processes can link them at once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 
 from venvship.building.tree.link import Linker, Stamp
 from venvship.building.tree.placement import Placed
-from venvship.model.wheel import StoredFile
 from venvship.system.files import make_directory
-
-_OTHERS = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +15,12 @@ class Share:
     """Directories of a release that one process makes, and files that it links.
 
     Attributes:
-        folders: Relative to the release, a parent before what is below it.
-        files: By a directory of the store and one of the release, what to link from there to there: the
-            files by their names.
+        folders: Relative to the release, a parent before its children.
+        files: The files to link.
     """
 
     folders: list[str] = field(default_factory=list)
-    files: dict[tuple[str, str], dict[str, StoredFile]] = field(default_factory=dict)
+    files: list[Placed] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +37,30 @@ class Linked:
 
 
 def deal_out(linked: Mapping[str, Placed], folders: Iterable[str], site: str) -> tuple[list[Share], Share]:
-    """Deal out what is to be linked.
+    """Deal out the files to be linked.
 
     Args:
-        linked: What to link, by path in the release.
+        linked: The files by path in the release.
         folders: Every directory that is needed, relative and sorted.
         site: Site-packages, relative.
 
     Returns:
         A share for each folder of site-packages, which no other share touches, the largest first; and one
-        of all that is elsewhere.
+        share of everything elsewhere.
     """
     shares: dict[str, Share] = {}
-
-    def share_of(folder: str) -> Share:
-        inside = folder[len(site) + 1 :] if folder.startswith(f"{site}/") else _OTHERS
-        return shares.setdefault(inside.partition("/")[0], Share())
-
-    batches: dict[str, dict[tuple[str, str], dict[str, StoredFile]]] = {}
+    others = Share()
+    inside = f"{site}/"
     for folder in folders:
-        share = share_of(folder)
-        share.folders.append(folder)
-        batches[folder] = share.files
-    batches[_OTHERS] = share_of(_OTHERS).files
+        if folder.startswith(inside):
+            shares.setdefault(folder.removeprefix(inside).partition("/")[0], Share()).folders.append(folder)
+        else:
+            others.folders.append(folder)
     for path, placed in linked.items():
-        assert placed.file is not None, path
-        folder, _, name = path.rpartition("/")
-        source = placed.source[: -len(name) - 1]
-        batches[folder].setdefault((source, folder), {})[name] = placed.file
-    others = shares.pop(_OTHERS)
-    return sorted(shares.values(), key=_size, reverse=True), others
-
-
-def _size(share: Share) -> int:
-    return len(share.folders) + sum(map(len, share.files.values()))
+        top, slash, _ = path.removeprefix(inside).partition("/")
+        share = shares[top] if slash and path.startswith(inside) else others
+        share.files.append(placed)
+    return sorted(shares.values(), key=lambda share: -len(share.folders) - len(share.files)), others
 
 
 def link_share(release_path: str, how: str, share: Share) -> Linked:
@@ -95,10 +81,9 @@ def link_share(release_path: str, how: str, share: Share) -> Linked:
     for folder in share.folders:
         # The seal gives it its mode.
         make_directory(f"{release_path}/{folder}", 0o700)
-    stamps: dict[str, Stamp] = {}
-    for (source, folder), names in share.files.items():
-        target = f"{release_path}/{folder}" if folder else release_path
-        prefix = f"{folder}/" if folder else ""
-        for name, stamp in linker.link_all(source, target, names).items():
-            stamps[prefix + name] = stamp
+    stamps = {
+        placed.path: linker.link(placed.source, f"{release_path}/{placed.path}", placed.file)
+        for placed in share.files
+        if placed.file is not None
+    }
     return Linked(stamps, linker.counts)
