@@ -317,10 +317,10 @@ def test_an_interpreter_that_cannot_run_pip_tools_is_refused_with_a_remedy(
     ("line", "says", "hint"),
     [
         ("nothere", "nothere: the index has no such package", "misspelt"),
-        ("app==9", "app==9: the index has no such version that could be taken here, only 1.0, 1.1", "change"),
+        ("app==9", "app: the index has nothing that satisfies app==9 here, only 1.0, 1.1", "change"),
         ("src", "src: the index has only source distributions", '"src" to `[build] sdists`'),
         ("plat", "its wheels are for cp39-cp39-win_amd64", "`python`"),
-        ("newer", "newer requires another Python: >=3.99", "older version"),
+        ("newer", "it requires Python >=3.99", "older version"),
         (
             "app\na\nb",
             "\n  a 1.0 depends on dep<1.1\n  b 1.0 depends on dep>=1.1",
@@ -580,7 +580,7 @@ def test_a_cooldown_leaves_young_versions_out_and_takes_young_pins_back(
 
     assert pins(shop) == ["app==1.0", "dep==1.1"]
     requirements(shop, "app>=1.1")
-    assert "app>=1.1: " in refused(shop)["message"]
+    assert "app>=1.1" in refused(shop)["message"]
     shop.settings(f"{SETTINGS}cooldown_days = 2.5\n")
     lock(shop)
     assert pins(shop) == ["app==1.1", "dep==1.1"]

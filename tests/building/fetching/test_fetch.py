@@ -216,7 +216,7 @@ def test_an_unknown_package_is_not_found(fetcher: Fetcher, wheelhouse: Path) -> 
 def test_an_unknown_version_names_those_that_are_there(fetcher: Fetcher, wheelhouse: Path) -> None:
     build_wheel(wheelhouse, "app", "1.0")
     build_wheel(wheelhouse, "app", "1.1")
-    with pytest.raises(DistributionNotFoundError, match=r"no version 2\.0 of it, only 1\.0, 1\.1"):
+    with pytest.raises(DistributionNotFoundError, match=r"app==2\.0 here, only 1\.0, 1\.1"):
         fetcher(pin_with_hash("app", "2.0", ZEROS))
 
 

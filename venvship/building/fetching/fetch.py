@@ -8,6 +8,7 @@ checked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import unquote, urlsplit
 
 from venvship.building.fetching.direct import fetch_directly
 from venvship.building.fetching.fetch_session import Session, check_wheel
@@ -71,6 +72,9 @@ def fetch(
         make_directory(session.temporary, 0o700)
         local = {r.name: _local(r, session) for r in requirements if r.is_local}
         remote = [r for r in requirements if not r.is_local]
+        for requirement in remote:
+            if requirement.url is not None and requirement.url.endswith(".whl"):
+                check_wheel(unquote(urlsplit(requirement.url).path), requirement, session)
         fetched = fetch_directly(remote, session, came=came, arrived=arrived)
         already = len(local) + len(fetched)
         rest = [r for r in remote if r.name not in fetched]

@@ -1,26 +1,21 @@
-"""Why pip failed, from what it printed and what its log says.
+"""Why pip failed, from its output and its debug log, for a fetch and for `lock` alike.
 
-pip ends with 1 and "No matching distribution found" for a misspelt name, an index that is down, a wheel for
-another platform and a package without wheels alike. Its log (`--log`, always at debug level) has every link
-that it looked at, with the reason why it was skipped. The phrases here are those of pip 23.1 to 26; where
-none of them is found, the error says what pip said.
+pip reports "No matching distribution found" for a misspelt name, an index that is down, a wheel for another
+platform and a package without wheels. Its log (`--log`, always at debug level) has every file that it looked
+at, with the reason why it was skipped. The phrases here are those of pip 23.1 to 26. Where none of them is
+found, the reason is pip's last line.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name
 
 from venvship.errors import (
     BuildError,
@@ -32,115 +27,269 @@ from venvship.errors import (
     SourceOnlyError,
 )
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.requirement import Requirement, labels
+from venvship.model.lockfiles.requirement import Requirement, parse_filename
 
-_TIMESTAMP = re.compile(r"(?m)^\d{4}-\d\d-\d\dT[\d:,]+ ?")
-_NAME = r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
-FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]")
-HASHES = re.compile(r"DO NOT MATCH THE HASHES")
-_MISMATCHED = re.compile(
-    rf"(?m)^\s+{_NAME}\S* (?:@ \S+ )?from .*:\s*$|^\s+{_NAME}(?:==\S+)?(?: \(.*\))?:\s*$"
-)
+_NAME: Final = r"([A-Za-z0-9][\w.-]*)"
+_DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]")
+_MISMATCHED = re.compile(rf"(?m)^ +{_NAME}\S* .*from .*:\s*$")
 _GOT = re.compile(r"Got\s+([0-9a-f]{64})\b")
-NO_MATCH = re.compile(rf"No matching distribution found for {_NAME}")
-OTHER_PYTHON = re.compile(rf"Package '?{_NAME}'? requires a different Python: (.*)")
-_UNSUPPORTED = re.compile(r"(\S+\.whl) is not a supported wheel on this platform")
-_SEARCH = re.compile(rf"\d+ location\(s\) to search for versions of {_NAME}:")
-_UNFETCHED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
-_SKIPPED_TAGS = re.compile(r"Skipping link: none of the wheel's tags .* are compatible.*?: (\S+\.whl\S*)")
-_SKIPPED_SOURCE = re.compile(r"Skipping link: No sources permitted for \S+: (\S+)")
-_SKIPPED_PYTHON = re.compile(r"requires a different Python \((\S+) not in: '([^']*)'\)(?:: |.*?)(\S+://\S+)")
-_TOO_YOUNG = re.compile(r"Skipping link: Upload time .* not prior to .*?: (\S+://\S+)")
-_FOUND = re.compile(r"Found link \S+.*, version: (\S+)")
-HTTP_ERROR = re.compile(r"HTTP error (\d{3})|\b([45]\d\d) (?:Client|Server) Error")
-CONNECTION = re.compile(
-    r"Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Read timed out|ConnectionReset"
-    r"|Connection aborted|Connection refused|IncompleteRead|ProtocolError|SSLError|CERTIFICATE_VERIFY_FAILED"
-    r"|ProxyError|Name or service not known|Temporary failure in name resolution|ConnectionError"
+_CONFLICT = re.compile(r"The conflict is caused by:\n((?: {4}.*\n)+)")
+_NO_MATCH = re.compile(rf"No matching distribution found for {_NAME}")
+_VERSIONS = re.compile(r"satisfies the requirement (\S+).* \(from versions: ([^)]*)\)")
+_OTHER_PYTHON = re.compile(rf"Package '?{_NAME}'? requires a different Python: (\S+) not in '([^']*)'")
+_BUILD = re.compile(r"metadata-generation-failed|subprocess-exited-with-error|Failed (?:to build|building)")
+_UNSERVED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
+_SKIPPED = re.compile(r"Skipping link: (.+?): (\w+://\S+)")
+_STATUS = re.compile(r"HTTP error (\d{3})|\b([45]\d\d) (?:Client|Server) Error")
+_NO_ANSWER = re.compile(
+    r"Max retries exceeded|timed out|Connection(?:Error|Reset| aborted| refused)|IncompleteRead"
+    r"|ProtocolError|ProxyError|SSLError|Name or service not known|name resolution"
 )
-SOURCE_BUILD = re.compile(
-    r"metadata-generation-failed|subprocess-exited-with-error|Failed (?:to build|building)"
-)
+_URL = re.compile(r"https?://[^\s'\",)]+")
+_ERROR = re.compile(r"(?mi)^\s*(?:error|critical): (.*\S)")
+_TIMESTAMP = re.compile(r"(?m)^\d{4}-\d\d-\d\dT[\d:,]+ ?")
 _EXITED = re.compile(r"(?m)^.*ERROR: .* exited with -?\d+$")
-_COLLECTING = re.compile(rf"(?m)^\s*(?:Collecting|Processing|Building wheel for) .*?{_NAME}")
-_REASON = re.compile(
-    r"(\d{3} (?:Client|Server) Error: [^:]*?) for url|(too many \d{3} error responses)"
-    r"|\[Errno -?\d+\] ([^'\")]+)|(certificate verify failed: [^'\"(]+)|(Read timed out)|(timed out)"
-    r"|Caused by \w+\((?:.*?: )?([^()]+)\)"
-)
 
-_SHOWN_TAGS: Final = 3
-
-
-@dataclass(slots=True)
-class Search:
-    """What pip saw on the pages of one project, as far as it is about one version.
-
-    Attributes:
-        unreachable: URLs that were not served, each with the reason.
-        forbidden: URLs that wanted other credentials.
-        other_tags: File names of wheels for other platforms or interpreters.
-        other_python: What Python is required, in words.
-        sources: URLs of source distributions that were not allowed.
-        too_young: File names of what was uploaded too late for a cooldown.
-        versions: All others that were found.
-    """
-
-    unreachable: list[tuple[str, str]] = field(default_factory=list)
-    forbidden: list[tuple[str, str]] = field(default_factory=list)
-    other_tags: list[str] = field(default_factory=list)
-    other_python: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    too_young: list[str] = field(default_factory=list)
-    versions: list[str] = field(default_factory=list)
+_DEBUG_BYTES: Final = 16 << 20
+_REASON_CHARACTERS: Final = 200
+_LINES: Final = 6
+_TAGS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A pip that failed; everything in it is redacted already.
+class Diagnosis:
+    """Why a pip failed.
 
     Attributes:
-        output: What it printed.
-        debug: Its `--log`.
-        requirements: What it was to fetch.
-        interpreter: For which interpreter.
-        log: Path of the log to point people to.
+        kind: The error to raise.
+        message: The reason, to stand after the names of the packages; without secrets, as pip's output is.
+        hint: The remedy.
+        names: The normalised names of the packages concerned; none: any that pip was asked for.
+        data: More for scripts.
     """
 
-    output: str
-    debug: str
-    requirements: Sequence[Requirement]
-    interpreter: Interpreter
-    log: str
+    kind: type[BuildError]
+    message: str
+    hint: str
+    names: tuple[str, ...] = ()
+    data: Mapping[str, object] = field(default_factory=dict)
 
 
-def diagnose(failure: Failure) -> BuildError:
-    """Find out why pip failed; return the error to raise."""
-    if FULL.search(failure.output) or FULL.search(failure.debug):
-        return DiskFullError(
-            f"the disk is full, or a quota used up: nothing was fetched for {labels(failure.requirements)}",
+def diagnose(
+    output: str, debug: str, interpreter: Interpreter, pins: Mapping[str, Requirement] | None = None
+) -> Diagnosis:
+    """Find out why pip failed.
+
+    Args:
+        output: What pip printed, redacted.
+        debug: Its log, redacted.
+        interpreter: The interpreter that it ran for.
+        pins: By name, the one version and the hashes that a fetch asked for. `lock` has none.
+    """
+    if _DISK_FULL.search(output) or _DISK_FULL.search(debug):
+        return Diagnosis(
+            kind=DiskFullError,
+            message="the disk is full, or a quota used up",
             hint="free some space (`venvship prune --dry-run` shows what could go), then try again",
-            log=failure.log,
         )
-    if HASHES.search(failure.output):
-        return _hash_mismatch(failure)
-    match = NO_MATCH.search(failure.output)
-    if match and (requirement := _named(failure, match[1])):
-        return _nothing_matches(failure, requirement)
-    match = OTHER_PYTHON.search(failure.output)
-    if match and (requirement := _named(failure, match[1])):
-        return _incompatible(failure, requirement, [], [wanted_python(match[2])])
-    if match := _UNSUPPORTED.search(failure.output):
-        filename = match[1].rpartition("/")[2]
-        if requirement := _named(failure, filename.partition("-")[0]):
-            return _incompatible(failure, requirement, [filename], [])
-    return _not_downloaded(failure)
+    if outage := index_outage(debug):
+        return outage
+    if "DO NOT MATCH THE HASHES" in output:
+        names, got = [canonicalize_name(name) for name in _MISMATCHED.findall(output)], _GOT.findall(output)
+        return Diagnosis(
+            kind=HashMismatchError,
+            message="the file that the index serves has none of the hashes in the lockfile"
+            + (f"; its sha256 is {', '.join(got)}" if got else "")
+            + ". Nothing of it was imported or run",
+            hint="find out who replaced the file. If that was on purpose: "
+            + " ".join(["venvship lock", *(f"-P {name}" for name in names)]),
+            names=tuple(names),
+            data={"got": got},
+        )
+    conflict = _CONFLICT.findall(_TIMESTAMP.sub("", debug).replace("\n  ", "\n"))
+    if conflict and "ResolutionImpossible" in output:
+        causes = [f"  {line.strip()}" for line in conflict[-1].splitlines()]
+        return Diagnosis(
+            kind=BuildError,
+            message="\n".join(["the requirements contradict each other:", *causes]),
+            hint="loosen one of them in the inputs; `venvship lock --upgrade` drops the pins of the lockfile",
+        )
+    if match := _NO_MATCH.search(output):
+        name = canonicalize_name(match[1])
+        return _no_match(output, debug, interpreter, name, (pins or {}).get(name))
+    if match := _OTHER_PYTHON.search(output):
+        return _no_wheel(interpreter, canonicalize_name(match[1]), f"it requires Python {match[3]}")
+    if _BUILD.search(output):
+        said = build_output(debug).strip().splitlines()[1:]
+        return Diagnosis(
+            kind=BuildError,
+            message="building it from source failed" + (f": {said[-1][:_REASON_CHARACTERS]}" if said else ""),
+            hint="it may need a compiler or headers here; a version that has wheels needs neither",
+        )
+    return _failed_download(output) or Diagnosis(
+        kind=BuildError,
+        message=last_words(output),
+        hint="correct it in the inputs, or see the log for more" if pins is None else "see the log for more",
+    )
+
+
+def _no_match(
+    output: str, debug: str, interpreter: Interpreter, name: str, pin: Requirement | None
+) -> Diagnosis:
+    """Why pip found no file that it may take: of the pinned version, or of any."""
+    found = _VERSIONS.search(output)
+    versions = [] if found is None or found[2] == "none" else found[2].split(", ")
+    if pin is None and versions:
+        seen = _Skipped([], [], [], [])  # any skipped files are of other versions
+    else:
+        seen = _skipped(debug, name, None if pin is None else pin.version)
+    # A source distribution with another hash would not help; not every index tells hashes.
+    hashes = [value.removeprefix("sha256:") for value in pin.hashes] if pin is not None else [""]
+    if any("#" not in url or any(value in url for value in hashes) for url in seen.sources):
+        also = f", and wheels for other platforms only ({_tags(seen.tags)})" if seen.tags else ""
+        return Diagnosis(
+            kind=SourceOnlyError,
+            message=f"the index has only source distributions{also}, and building is not allowed for it",
+            hint=f'add "{name}" to `[build] sdists` in venvship.toml to build it here',
+            names=(name,),
+        )
+    if seen.tags:
+        return _no_wheel(interpreter, name, f"its wheels are for {_tags(seen.tags)}")
+    if seen.python:
+        return _no_wheel(interpreter, name, f"it requires Python {seen.python[0]}")
+    if seen.young:
+        return Diagnosis(
+            kind=DistributionNotFoundError,
+            message="the index has only files that are younger than `[lock] cooldown_days` allows",
+            hint="wait, or allow an older version in the inputs, or set fewer cooldown_days",
+            names=(name,),
+        )
+    if not versions and (denied := _unserved_pages(debug)):
+        return _unreachable(*denied[0], name)
+    return Diagnosis(
+        kind=DistributionNotFoundError,
+        message=f"the index has nothing that satisfies {found[1]} here, only {', '.join(versions[-5:])}"
+        if found and versions
+        else "the index has no such package, or no file of this version",
+        hint="it may be misspelt, withdrawn, without a wheel for this Python, or on another index than pip's "
+        "settings name; change the requirement or the settings",
+        names=(name,),
+    )
+
+
+def _no_wheel(interpreter: Interpreter, name: str, why: str) -> Diagnosis:
+    return Diagnosis(
+        kind=NoCompatibleWheelError,
+        message=f"nothing that the index has runs on {interpreter.label}: {why}",
+        hint="set another `python`, or lock an older version, or one with a wheel for this platform",
+        names=(name,),
+    )
+
+
+class _Skipped(NamedTuple):
+    """The files of a project that pip skipped.
+
+    Attributes:
+        tags: File names of wheels for other platforms or interpreters.
+        sources: URLs of source distributions that may not be built.
+        python: The versions of Python that other files require.
+        young: URLs of files that a cooldown leaves out.
+    """
+
+    tags: list[str]
+    sources: list[str]
+    python: list[str]
+    young: list[str]
+
+
+def _skipped(debug: str, name: str, version: str | None) -> _Skipped:
+    seen = _Skipped([], [], [], [])
+    for reason, url in _SKIPPED.findall(debug):
+        filename = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+        try:
+            file = parse_filename(filename)
+        except ValueError:  # an old name, or no distribution
+            continue
+        if file.name != name or version not in {None, file.version}:
+            continue
+        if "wheel's tags" in reason:
+            seen.tags.append(filename)
+        elif "No sources permitted" in reason:
+            seen.sources.append(url)
+        elif "Requires-Python" in reason:
+            seen.python.append(reason.partition("Requires-Python ")[2])
+        elif "Upload time" in reason:
+            seen.young.append(url)
+    return seen
+
+
+def _tags(wheels: list[str]) -> str:
+    tags = ["-".join(name.removesuffix(".whl").split("-")[-3:]) for name in dict.fromkeys(wheels)]
+    return ", ".join(tags[:_TAGS]) + (f" and {len(tags) - _TAGS} more" if len(tags) > _TAGS else "")
+
+
+def index_outage(debug: str) -> Diagnosis | None:
+    """The diagnosis for a page that an index did not serve, also where pip went on without it and ended well.
+
+    pip then takes an older version, or the file of another index. 403 does not count: some indexes answer so
+    for packages that they do not have.
+    """
+    outage = next((page for page in _unserved_pages(debug) if _status(page[1]) != 403), None)
+    return outage and _unreachable(*outage)
+
+
+def _unserved_pages(debug: str) -> list[tuple[str, str]]:
+    """The URLs of pages that could not be had, with the reason; 404 and 410 only say what is not there."""
+    return [page for page in _UNSERVED.findall(debug) if _status(page[1]) not in {404, 410}]
+
+
+def _failed_download(output: str) -> Diagnosis | None:
+    """The diagnosis for a request that ended pip, if one did."""
+    lines = [line for line in output.splitlines() if _STATUS.search(line) or _NO_ANSWER.search(line)]
+    if not lines:
+        return None
+    urls = _URL.findall("\n".join(lines)) or _URL.findall(output) or ["a file"]
+    if _status(lines[-1]) in {404, 410}:
+        return Diagnosis(
+            kind=DistributionNotFoundError,
+            message=f"the file is not there any more: {urls[-1]}",
+            hint="lock again, or ask the operator of the index",
+        )
+    return _unreachable(urls[-1], lines[-1])
+
+
+def _unreachable(url: str, text: str, *names: str) -> Diagnosis:
+    # The innermost cause: `…: Read timed out.")`, `(Caused by ResponseError('too many 503 error responses'))`
+    cause = text.partition(" for url")[0].rstrip(" '\")")
+    reason = re.split(r"[>)]: |['\"]", cause)[-1][-_REASON_CHARACTERS:]
+    return Diagnosis(
+        kind=IndexUnreachableError,
+        message=f"the package index did not serve {url}: {reason}",
+        hint="see whether the index is up and pip's settings (index-url, proxy, cert, credentials) are right",
+        names=names,
+        data={"url": url},
+    )
+
+
+def _status(text: str) -> int:
+    match = _STATUS.search(text)
+    return int(match[1] or match[2]) if match else 0
+
+
+def last_words(output: str) -> str:
+    """The end of the last traceback, else the last error that pip reports, else its last line."""
+    if "Traceback" in output:
+        frames = output.rpartition("Traceback (most recent call last):\n")[2].splitlines()
+        end = "\n".join(itertools.islice(itertools.dropwhile(lambda line: line[:1] == " ", frames), _LINES))
+        return end.partition(": ")[2] or end
+    errors = _ERROR.findall(output)
+    return str(errors[-1]) if errors else (output.strip().splitlines() or ["no output"])[-1]
 
 
 def build_output(debug: str) -> str:
-    """What the build of a source distribution printed, if one failed; else nothing.
+    """The output of the build of a source distribution, if one failed; else `""`.
 
-    With `--log` pip writes that there only, and tells the terminal to look above.
+    With `--log`, pip writes it there only, and refers the terminal to "above".
     """
     begin = debug.rfind("Running command ")
     end = _EXITED.search(debug, begin) if begin >= 0 else None
@@ -150,237 +299,15 @@ def build_output(debug: str) -> str:
     return "\n".join(line.strip() for line in lines) + "\n"
 
 
-def mismatched_in(output: str) -> tuple[list[str], list[str]]:
-    """The names of the packages whose files have other hashes, and the hashes that these have."""
-    names: list[str] = [canonicalize_name(one or other) for one, other in _MISMATCHED.findall(output)]
-    return names, _GOT.findall(output)
+def read_end(path: str) -> str:
+    """Read the end of pip's debug log; `""` if pip failed before it wrote one.
 
-
-def _hash_mismatch(failure: Failure) -> HashMismatchError:
-    names, got = mismatched_in(failure.output)
-    concerned = [r for r in failure.requirements if r.name in names] or list(failure.requirements)
-    error = HashMismatchError(
-        f"{labels(concerned)}: the file that the index serves has none of the hashes in the lockfile"
-        + (f"; its sha256 is {', '.join(got)}" if got else "")
-        + ". Nothing of it was imported or run.",
-        hint="if the index replaced or added a file on purpose, lock again"
-        f" (`venvship lock -P {concerned[0].name}`); else find out who changed it",
-        log=failure.log,
-        packages=[requirement.facts() for requirement in concerned],
-        got=got,
-    )
-    if len(concerned) == 1:
-        error.data |= concerned[0].facts()
-    return error
-
-
-def _nothing_matches(failure: Failure, requirement: Requirement) -> BuildError:
-    search = search_of(failure.debug, requirement.name, requirement.version)
-    if search.unreachable:
-        return _unreachable(failure, requirement, *search.unreachable[0])
-    # An sdist whose hash the lockfile does not allow would not help.
-    usable = [url for url in search.sources if "#" not in url or _hash_allowed(url, requirement)]
-    if usable:
-        others = (
-            f", and wheels for other platforms only ({tags_of(search.other_tags)})"
-            if search.other_tags
-            else ""
-        )
-        return SourceOnlyError(
-            f"{requirement.label}: the index has only a source distribution{others}, and building from "
-            "source is not allowed for it",
-            hint=f'add "{requirement.name}" to `[build] sdists` in venvship.toml to build it here',
-            log=failure.log,
-            **requirement.facts(),
-        )
-    if search.other_tags or search.other_python:
-        return _incompatible(failure, requirement, search.other_tags, search.other_python)
-    if search.forbidden:
-        return _unreachable(failure, requirement, *search.forbidden[0])
-    if search.versions:
-        shown = ", ".join(search.versions[-5:])
-        message = f"the index has no version {requirement.version} of it, only {shown}"
-    else:
-        message = "the index has no such package, or no file of this version"
-    return DistributionNotFoundError(
-        f"{requirement.label}: {message}",
-        hint="it may be misspelt, withdrawn, or on another index than the lockfile and pip's settings name",
-        log=failure.log,
-        **requirement.facts(),
-    )
-
-
-def search_of(debug: str, name: str, version: str | None = None) -> Search:
-    """Collect what pip's debug log says of its search for a project.
-
-    Args:
-        debug: The log, redacted.
-        name: Of the project, normalised.
-        version: The only one that counts; `None` for all of them.
+    Raises:
+        OSError: It cannot be read.
     """
-    search = Search()
-    current = None
-    for line in _TIMESTAMP.sub("", debug).splitlines():
-        if match := _SEARCH.search(line):
-            current = canonicalize_name(match[1])
-        if current != name:
-            continue
-        if match := _UNFETCHED.search(line):
-            _note_unfetched(search, match[1], match[2])
-        else:
-            _note_link(search, line, version)
-    return search
-
-
-def outages_in(debug: str) -> list[tuple[str, str]]:
-    """What an index or a page of links should have served and did not: URLs, each with the reason.
-
-    pip goes on without them, and so may choose another version than with them. 403 is left out: some indexes
-    say that of packages which they do not have.
-    """
-    search = Search()
-    for url, reason in _UNFETCHED.findall(debug):
-        _note_unfetched(search, url, reason)
-    return [*search.unreachable, *(one for one in search.forbidden if not one[1].startswith("403"))]
-
-
-def _note_unfetched(search: Search, url: str, reason: str) -> None:
-    status = HTTP_ERROR.search(reason)
-    code = int(status[1] or status[2]) if status else 0
-    if code in {401, 403, 407}:
-        search.forbidden.append((url, reason_of(reason)))
-    elif code not in {404, 410}:
-        search.unreachable.append((url, reason_of(reason)))
-
-
-def _note_link(search: Search, line: str, version: str | None) -> None:
-    if match := _SKIPPED_TAGS.search(line):
-        if _is_of_version(match[1], version):
-            search.other_tags.append(_filename(match[1]))
-    elif match := _SKIPPED_SOURCE.search(line):
-        if _is_of_version(match[1], version):
-            search.sources.append(match[1])
-    elif match := _SKIPPED_PYTHON.search(line):
-        if _is_of_version(match[3], version):
-            search.other_python.append(f"{match[2]}, and this is {match[1]}")
-    elif match := _TOO_YOUNG.search(line):
-        if _is_of_version(match[1], version):
-            search.too_young.append(_filename(match[1]))
-    elif match := _FOUND.search(line):
-        search.versions.append(match[1])
-
-
-def _incompatible(
-    failure: Failure, requirement: Requirement, wheels: list[str], pythons: list[str]
-) -> NoCompatibleWheelError:
-    interpreter = failure.interpreter
-    message = f"its wheels are for {tags_of(wheels)}" if wheels else f"it requires Python {pythons[0]}"
-    return NoCompatibleWheelError(
-        f"{requirement.label}: nothing that the index has runs on CPython {interpreter.version}, "
-        f"{interpreter.platform}: {message}",
-        hint=f"lock again for Python {interpreter.minor} on this platform "
-        f"(`venvship lock -P {requirement.name}`), or set another `python`",
-        log=failure.log,
-        **requirement.facts(),
-    )
-
-
-def _unreachable(
-    failure: Failure, requirement: Requirement | None, url: str, reason: str
-) -> IndexUnreachableError:
-    who = f"{requirement.label}: " if requirement else ""
-    return IndexUnreachableError(
-        f"{who}the package index did not serve {url or 'a file'}: {reason}",
-        hint="see whether the index is up and pip's settings (index-url, proxy, cert, credentials) are right",
-        log=failure.log,
-        url=url,
-        **(requirement.facts() if requirement else {}),
-    )
-
-
-def _not_downloaded(failure: Failure) -> BuildError:
-    """Name what happened after the search: a download that broke, or a source that does not build."""
-    collected = _COLLECTING.findall(failure.output)
-    requirement = _named(failure, collected[-1]) if collected else None
-    if requirement is None and len(failure.requirements) == 1:
-        requirement = failure.requirements[0]
-    errors = re.findall(r"(?mi)^\s*(?:error|critical): (.*\S)", failure.output)
-    last = errors[-1] if errors else (failure.output.strip().splitlines() or ["no output"])[-1]
-    if SOURCE_BUILD.search(failure.output):
-        named = [r for r in failure.requirements if requirement is None or r is requirement]
-        said = build_output(failure.debug).strip().splitlines()[1:]
-        return BuildError(
-            f"{labels(named)} could not be built from source"
-            + (f": {said[-1][:200]}" if said else "")
-            + f"; all that its build said is in {failure.log}",
-            hint="it may need a compiler or headers here; a wheel in the lockfile needs neither",
-            log=failure.log,
-            **(requirement.facts() if requirement else {}),
-        )
-    status = HTTP_ERROR.search(failure.output)
-    if status or CONNECTION.search(failure.output):
-        code = int(status[1] or status[2]) if status else 0
-        urls = re.findall(r"https?://[^\s'\",)]+", failure.output)
-        if code in {404, 410} and requirement is not None:
-            return DistributionNotFoundError(
-                f"{requirement.label}: its file is not there any more: {last}",
-                hint="lock again, or ask whoever runs the index",
-                log=failure.log,
-                **requirement.facts(),
-            )
-        text = next((line for line in failure.output.splitlines() if CONNECTION.search(line)), last)
-        return _unreachable(failure, requirement, urls[-1] if urls else "", reason_of(text))
-    return BuildError(
-        f"pip could not fetch {labels(failure.requirements)}: {last}",
-        hint=f"pip's output is in {failure.log}",
-        log=failure.log,
-        **(requirement.facts() if requirement else {}),
-    )
-
-
-def _named(failure: Failure, name: str) -> Requirement | None:
-    normalised = canonicalize_name(name)
-    return next((r for r in failure.requirements if r.name == normalised), None)
-
-
-def reason_of(text: str) -> str:
-    """The part of pip's report of a failed request that says why."""
-    match = _REASON.search(text)
-    found = next((group for group in match.groups() if group), None) if match else None
-    return (found or text).strip(" '\"")[:200]
-
-
-def wanted_python(text: str) -> str:
-    """Turn pip's `3.11.7 not in '>=3.12'` round."""
-    found, _, wanted = text.strip().partition(" not in ")
-    wanted = wanted.strip("'")
-    return f"{wanted}, and this is {found}" if wanted else found
-
-
-def _filename(url: str) -> str:
-    return url.partition("#")[0].partition("?")[0].rpartition("/")[2]
-
-
-def _is_of_version(url: str, version: str | None) -> bool:
-    filename = _filename(url)
-    if version is None:
-        return True
     try:
-        if filename.endswith(".whl"):
-            found = parse_wheel_filename(filename)[1]
-        else:
-            found = parse_sdist_filename(filename)[1]
-        return found == Version(version)
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-        # An old name that nobody can parse: it counts where it contains the version.
-        return version in filename
-
-
-def _hash_allowed(url: str, requirement: Requirement) -> bool:
-    return any(allowed.removeprefix("sha256:") in url for allowed in requirement.hashes)
-
-
-def tags_of(wheels: Sequence[str]) -> str:
-    """What wheels are for, by their file names; a few of them."""
-    tags = ["-".join(name.removesuffix(".whl").split("-")[-3:]) for name in dict.fromkeys(wheels)]
-    return ", ".join(tags[:_SHOWN_TAGS]) + (f" and {len(tags) - _SHOWN_TAGS} more" if len(tags) > 3 else "")
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _DEBUG_BYTES))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""

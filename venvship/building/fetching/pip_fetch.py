@@ -20,9 +20,9 @@ from typing import Final, TypeVar
 from packaging.utils import canonicalize_name
 
 from venvship.building.fetching.fetch_session import Session, check_wheel
-from venvship.building.fetching.pip_diagnosis import Failure, build_output, diagnose
+from venvship.building.fetching.pip_diagnosis import Diagnosis, build_output, diagnose, read_end
 from venvship.errors import BuildError, VenvshipError
-from venvship.model.lockfiles.requirement import Requirement, may_build
+from venvship.model.lockfiles.requirement import Requirement, labels, may_build
 from venvship.model.wheel import WheelFile
 from venvship.system.files import create_file, hash_file, make_directory
 from venvship.system.process import run
@@ -35,7 +35,6 @@ _WORTH_A_PIP: Final = 4
 
 T = TypeVar("T")
 
-_DEBUG_BYTES: Final = 16 << 20
 _OUTPUT_BYTES: Final = 1 << 20
 
 
@@ -233,17 +232,23 @@ def _pip(
     if result.timed_out:
         raise session.too_slow(requirements)
     if result.returncode != 0:
-        debug = session.redact(_read_end(f"{where}.log"))
+        debug = session.redact(read_end(f"{where}.log"))
         session.keep_output(build_output(debug))
-        raise diagnose(
-            Failure(
-                output=output,
-                debug=debug,
-                requirements=requirements,
-                interpreter=session.interpreter,
-                log=session.log,
-            )
-        )
+        pins = {requirement.name: requirement for requirement in requirements}
+        raise _error(diagnose(output, debug, session.interpreter, pins), requirements, session)
+
+
+def _error(found: Diagnosis, requirements: Sequence[Requirement], session: Session) -> BuildError:
+    concerned = [r for r in requirements if r.name in found.names] or requirements
+    facts = [requirement.facts() for requirement in concerned]
+    return found.kind(
+        f"{labels(concerned)}: {found.message}",
+        hint=found.hint,
+        log=session.log,
+        packages=facts,
+        **(facts[0] if len(facts) == 1 else {}),
+        **found.data,
+    )
 
 
 def _build(requirement: Requirement, source: str, sha256: str, folder: str, pips: _Pips) -> WheelFile:
@@ -297,14 +302,3 @@ def _count_downloads(temporary: str) -> int:
                 names = os.listdir(os.path.join(temporary, folder))
                 count += sum(name.endswith((".whl", ".tar.gz", ".zip")) for name in names)
     return count
-
-
-def _read_end(path: str) -> str:
-    """The end of pip's debug log; none was written if pip failed early."""
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - _DEBUG_BYTES))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""

@@ -19,10 +19,24 @@ from typing import Final
 
 from packaging.version import Version
 
+from venvship.building.fetching.pip_diagnosis import (
+    Diagnosis,
+    diagnose,
+    index_outage,
+    last_words,
+    read_end,
+)
 from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.fetching.redaction import Redactor
-from venvship.building.locking.lock_diagnosis import LockRun, diagnose_lock, index_outage
-from venvship.errors import FetchTimeoutError, LockError, SettingsError
+from venvship.errors import (
+    BuildError,
+    DiskFullError,
+    FetchTimeoutError,
+    HashMismatchError,
+    IndexUnreachableError,
+    LockError,
+    SettingsError,
+)
 from venvship.model.interpreter import Interpreter
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, make_directory, make_link
@@ -38,8 +52,8 @@ COOLDOWN_PIP: Final = "26.0"
 
 _WORKER: Final = Path(__file__).with_name("pip_compile_worker.py")
 _UNABLE: Final = 96
+_NOT_THE_INPUTS: Final = (DiskFullError, HashMismatchError, IndexUnreachableError)
 _OUTPUT_BYTES: Final = 1 << 20
-_DEBUG_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +129,7 @@ def pip_compile(
         argv = [request.interpreter.path, "-I", "-S", "-B", "-X", "utf8", str(_WORKER), library]
         result = run(
             [*argv, *_arguments(request, output, debug)],
-            env=_environment(environ, temporary),
+            env=_compile_environ(environ, temporary),
             cwd=request.cwd,
             timeout=request.timeout,
             signals=signals,
@@ -126,7 +140,7 @@ def pip_compile(
         log = CappedLog(request.log)
         log.write(said.encode())
         log.close()
-        _raise_if_failed(request, result, said, redact(_end_of(debug)))
+        _raise_if_failed(request, result, said, redact(read_end(debug)))
         return Path(output).read_bytes()
 
 
@@ -176,7 +190,7 @@ def _formats(sdists: Collection[str]) -> list[str]:
     return ["--only-binary", ":all:", *(word for name in sorted(sdists) for word in ("--no-binary", name))]
 
 
-def _environment(environ: Mapping[str, str], temporary: str) -> dict[str, str]:
+def _compile_environ(environ: Mapping[str, str], temporary: str) -> dict[str, str]:
     env = pip_environ(environ, temporary=temporary)
     env |= {"CUSTOM_COMPILE_COMMAND": "venvship lock", "PYTHONDONTWRITEBYTECODE": "1"}
     for name in ("PIP_TOOLS_CACHE_DIR", "PIP_UPLOADED_PRIOR_TO"):
@@ -201,31 +215,24 @@ def _raise_if_failed(request: CompileRequest, result: ProcessResult, said: str, 
         )
     if result.returncode == _UNABLE:
         tools = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("pip-tools", "pip"))
-        last = (said.strip().splitlines() or ["no output"])[-1]
         raise LockError(
             f"{request.interpreter.path}, Python {request.interpreter.version}, cannot run {tools}, which "
-            f"venvship lends it: {last}; {request.lockfile} is as it was",
+            f"venvship lends it: {last_words(said)}; {request.lockfile} is as it was",
             hint=f"{sys.executable} -m pip install --upgrade pip-tools pip, or set another `python`",
             log=request.log,
         )
-    ended = LockRun(
-        output=said,
-        debug=debug,
-        interpreter=request.interpreter,
-        lockfile=request.lockfile,
+    found = diagnose(said, debug, request.interpreter) if result.returncode else index_outage(debug)
+    if found:
+        raise _error(found, request)
+
+
+def _error(found: Diagnosis, request: CompileRequest) -> BuildError:
+    about = f"{', '.join(found.names)}: " if found.names else ""
+    separator = "\n" if "\n" in found.message else "; "
+    return (found.kind if found.kind in _NOT_THE_INPUTS else LockError)(
+        f"{about}{found.message}{separator}{request.lockfile} is as it was",
+        hint=found.hint,
         log=request.log,
+        **({"package": found.names[0]} if len(found.names) == 1 else {}),
+        **found.data,
     )
-    if result.returncode != 0:
-        raise diagnose_lock(ended)
-    if outage := index_outage(ended):
-        raise outage
-
-
-def _end_of(path: str) -> str:
-    """The end of pip's debug log; none was written if it failed early."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _DEBUG_BYTES))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
