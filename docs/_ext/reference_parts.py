@@ -51,7 +51,6 @@ from venvship.operations import recover as recover_operation
 from venvship.operations import release as release_operation
 from venvship.operations import rollback as rollback_operation
 from venvship.operations import schedule as schedule_operation
-from venvship.operations import update as update_operation
 from venvship.operations import verify as verify_operation
 from venvship.operations.reporting import measure as measure_operation
 from venvship.operations.reporting import report as inspect_operation
@@ -386,7 +385,6 @@ RESULTS: Final = (
     init_operation.InitResult,
     lock_operation.LockResult,
     release_operation.ReleaseResult,
-    update_operation.UpdateResult,
     promote_operation.PromoteResult,
     rollback_operation.RollbackResult,
     recover_operation.RecoverResult,

@@ -24,6 +24,7 @@ from venvship.operations.lock import Compiled, LockResult, compile_lockfile, rea
 from venvship.operations.planning.recorded_interpreter import settled
 from venvship.root import RootLayout
 from venvship.system.signals import Signals
+from venvship.workspace.holding import hold_build
 from venvship.workspace.workspace import Workspace
 
 SETTINGS = '[lock]\ninputs = ["requirements.in"]\n'
@@ -78,9 +79,8 @@ def refused(site: Site, *arguments: str, code: int = 20, slug: str = "lock-faile
 def compiled(site: Site, **options: Any) -> Compiled:
     """Compile, and write nothing."""
     workspace, settings = opened(site)
-    return compile_lockfile(
-        workspace, settings, settled(workspace, settings), **{"upgrade": False, **options}
-    )
+    with hold_build(workspace, None) as held:
+        return compile_lockfile(held, settings, settled(workspace, settings), **{"upgrade": False, **options})
 
 
 def opened(site: Site) -> tuple[Workspace, Any]:

@@ -20,7 +20,7 @@ from venvship.api import Root
 from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
 from venvship.model.environment import Environment
 from venvship.operations.planning.environment import read_environment
-from venvship.operations.update import UpdateResult
+from venvship.operations.release import ReleaseResult
 from venvship.system.mutex import Mutex
 
 BAD_12 = """
@@ -49,7 +49,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def update(site: Site, clock: Clock, *, upgrade: bool = False) -> UpdateResult:
+def update(site: Site, clock: Clock, *, upgrade: bool = False) -> ReleaseResult:
     return site.open(clock=clock).update(upgrade=upgrade)
 
 

@@ -23,6 +23,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "venvship"
 FORGETTING = """
 from pathlib import Path
 from typing import Any
+from venvship.operations.lock import compile_lockfile
 from venvship.operations.planning.build import build_release
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links
@@ -48,6 +49,7 @@ def switching(it: {}, other: Any) -> None:
 
 def building(it: {}, other: Any) -> None:
     sweep_debris(it)  #
+    compile_lockfile(it, other, other, upgrade=True)  #
     build_release(it, other, other, message="", progress=other)  #
 """
 """Calls, each of which must be an error of types if what `it` is proves nothing."""

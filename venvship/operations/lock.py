@@ -32,7 +32,7 @@ from venvship.operations.planning.environment import lockfile_paths, read_enviro
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
 from venvship.system.faults import root_faults
-from venvship.workspace.holding import hold_build
+from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.workspace import Workspace
 
 NEW_MODE: Final = 0o644
@@ -121,15 +121,13 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
         _require_package(package)
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
-        with hold_build(workspace, "lock"):
+        with hold_build(workspace, "lock") as held:
             settings = workspace.settings()
             lockfile = _lockfile(workspace, settings)
             interpreter = recorded_interpreter.settled(workspace, settings)
             workspace.begin("lock")
             try:
-                compiled = compile_lockfile(
-                    workspace, settings, interpreter, upgrade=upgrade, packages=packages
-                )
+                compiled = compile_lockfile(held, settings, interpreter, upgrade=upgrade, packages=packages)
             except InterruptedByError as error:
                 said = f"{error.message} while locking; {lockfile} is as it was"
                 raise InterruptedByError(error.signum, said) from error
@@ -156,7 +154,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
 
 
 def compile_lockfile(
-    workspace: Workspace,
+    held: BuildHeld,
     settings: Settings,
     interpreter: Interpreter,
     *,
@@ -165,12 +163,10 @@ def compile_lockfile(
 ) -> Compiled:
     """Make a lockfile of `[lock] inputs`, and hold it against what `release` takes. Write nothing that stays.
 
-    The caller holds build.mutex.
-
     Crash: `state/scratch-lock-*` is left; the next build sweeps it.
 
     Args:
-        workspace: The root.
+        held: The root.
         settings: Inputs, cooldown, time-out, and what may be built from source.
         interpreter: Which one the lockfile is for; it runs pip-compile.
         upgrade: Whether all pins may change, rather than only those that must.
@@ -189,6 +185,7 @@ def compile_lockfile(
     from venvship.model.lockfiles.lock_inputs import completed, kept_pins, read_inputs
     from venvship.model.lockfiles.requirement import marker_environment
 
+    workspace = held.workspace
     root, runtime = str(workspace.layout.path), workspace.runtime
     lockfile = _lockfile(workspace, settings)
     names = _inputs(workspace, settings, lockfile)

@@ -9,10 +9,10 @@ from venvship.errors import InterruptedByError, OperationWarning
 from venvship.health.checks import CheckResult
 from venvship.model.release import PackageDiff, State, diff_packages
 from venvship.model.settings import health_digest
-from venvship.operations.switching import promotion
 from venvship.operations.switching.afterwards import after_switch
+from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import recover_and_sweep, tell_recovered
-from venvship.operations.switching.rehearsal import try_candidate
+from venvship.operations.switching.rehearsal import rehearse
 from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import require_usable
@@ -99,14 +99,14 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
             said = refusal.reason if refusal else "it did not pass when it was live"
             workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
         with workspace.using(release_id):
-            trial = try_candidate(workspace, release_id, settings, event="promote")
-            switched = promotion.compare_and_promote(
+            rehearsed = rehearse(workspace, release_id, settings, event="promote")
+            switched = compare_and_promote(
                 workspace,
                 release_id,
                 origin_id=origin,
                 began_at=history.switch_seq,
                 settings=settings,
-                errand=promotion.Errand(via="promote", reason=message),
+                errand=Errand(via="promote", reason=message),
             )
         old = packages_of(workspace.layout, origin) if before is not None and origin else ()
         after = workspace.history()
@@ -115,7 +115,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
             release=view_release(workspace.layout, release_id, after),
             previous=view_release(workspace.layout, origin, after) if before is not None and origin else None,
             diff=diff_packages(old, manifest.packages),
-            checks=(*trial.checks, *switched.trial.checks),
+            checks=(*rehearsed, *switched.trial.checks),
         )
         try:
             after_switch(workspace, settings, switched)

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal
 
 from venvship.errors import (
     BuildError,
@@ -20,10 +20,9 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
-from venvship.health.checks import CheckResult
 from venvship.model.environment import Environment
 from venvship.model.history import History, LockfileDue
-from venvship.model.progress import DONE, Progress, Step
+from venvship.model.progress import DONE, Step
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
@@ -31,16 +30,19 @@ from venvship.operations.planning.build import build_release
 from venvship.operations.planning.environment import lockfile_paths, read_environment
 from venvship.operations.planning.plan import Plan, plan, refused
 from venvship.operations.retention.debris import sweep_debris
-from venvship.operations.switching import promotion
 from venvship.operations.switching.afterwards import after_failure, after_switch
+from venvship.operations.switching.promotion import Errand, Switched, compare_and_promote
 from venvship.operations.switching.recovery import recover_switch, tell_recovered
-from venvship.operations.switching.rehearsal import try_candidate
+from venvship.operations.switching.rehearsal import rehearse
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, packages_of, view_release
 from venvship.workspace.workspace import Workspace
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from venvship.health.checks import CheckResult
+
+PlanAction = Literal["", "unchanged", "reactivate", "build", "refuse"]
 
 Outcome = Literal[
     "released",
@@ -87,11 +89,11 @@ class ReleaseOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What to release.
+    """The release to make.
 
     Attributes:
-        environment: What the lockfile asks for.
-        plan: What to do about it.
+        environment: The environment that the lockfile asks for.
+        plan: The action that brings it about.
         lockfile: The lockfile, if it is not on disk yet and belongs there once the release is proven.
     """
 
@@ -100,11 +102,11 @@ class Proposal:
     lockfile: LockfileDue | None = None
 
 
-Propose = Callable[[Settings, History], Proposal]
-"""Finds out what to release; called under build.mutex, with everything recovered."""
+Propose = Callable[[BuildHeld, Settings, History], Proposal]
+"""A function that proposes the release to make; called with everything recovered."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseResult:
     """The result of `Root.release` and `Root.update`; filled as far as known when an error carries it.
 
@@ -126,15 +128,15 @@ class ReleaseResult:
 
     name: str = ""
     outcome: Outcome | None = None
-    plan: Literal["", "unchanged", "reactivate", "build", "refuse"] = ""
+    plan: PlanAction = ""
     release: ReleaseView | None = None
     previous: ReleaseView | None = None
     diff: PackageDiff = field(default_factory=PackageDiff)
-    timings: dict[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
     lockfile: str = ""
     packages: int = 0
     python: str = ""
-    checks: list[CheckResult] = field(default_factory=list)
+    checks: tuple[CheckResult, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
@@ -146,7 +148,7 @@ class ReleaseResult:
             "release": self.release.to_json() if self.release else None,
             "previous": self.previous.to_json() if self.previous else None,
             "diff": self.diff.to_json(),
-            "timings": self.timings,
+            "timings": dict(self.timings),
             "lockfile": self.lockfile,
             "python": self.python,
             "packages": self.packages,
@@ -174,195 +176,235 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
         InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,
             which it stays; then the result has it.
     """
-    result = ReleaseResult()
-    with explained(result):
+    releasing = Releasing(workspace, options)
+    with releasing.explained():
         if options.dry_run:
-            _plan_only(workspace, options, result)
+            releasing.plan_only()
         else:
-            carry_out(
-                workspace,
-                options,
-                result,
-                lambda settings, history: _propose(workspace, settings, history, options, result),
-            )
-    return result
+            releasing.carry_out(releasing.propose)
+    return releasing.result()
 
 
-@contextlib.contextmanager
-def explained(result: ReleaseResult) -> Iterator[None]:
-    """Give an error the result as far as it goes, and the result the outcome that the error stands for."""
-    try:
-        yield
-    except VenvshipError as error:
-        result.outcome = OUTCOMES.get(error.slug, result.outcome)
-        error.result = error.result or result
-        raise
-
-
-def carry_out(
-    workspace: Workspace,
-    options: ReleaseOptions,
-    result: ReleaseResult,
-    propose: Propose,
-    *,
-    via: str = "release",
-) -> None:
-    """Recover, propose, build, check, switch, check, settle or go back; then clean up, and tell.
+class Releasing:
+    """One release under way, by `release` or by `update`. It gathers the facts of its result on the way.
 
     Args:
         workspace: The root.
-        options: What the command line says.
-        result: Filled as it goes.
-        propose: Finds out what to release.
+        options: The options of the command line.
         via: The command.
 
-    Raises:
-        VenvshipError: See `release`; and what `propose` raises.
+    Attributes:
+        name: The application's name; empty before the settings have been read.
     """
-    failure: BuildError | RejectedError | HeldError | None = None
-    switched: promotion.Switched | None = None
-    with root_faults(workspace.layout.path):
-        workspace.open_for_writing()
-        with hold_build(workspace, via) as held:
-            recovered = recover_switch(workspace)
-            sweep_debris(held)
-            settings = workspace.settings()
-            result.name = settings.name
-            try:
-                switched = _release(held, settings, options, result, propose, via=via)
-            except (BuildError, RejectedError, HeldError) as error:
-                failure = error
-        # Without any mutex: a hook may take its time.
-        tell_recovered(workspace, settings, recovered)
-        if failure is not None:
-            after_failure(workspace, settings, failure)
-            raise failure
-        if switched is not None:
-            after_switch(workspace, settings, switched)
-            switched.raise_if_not_promoted(result=result)
-        workspace.keep_reserve()
 
+    def __init__(self, workspace: Workspace, options: ReleaseOptions, *, via: str = "release") -> None:
+        self.name = ""
+        self._workspace = workspace
+        self._options = options
+        self._via = via
+        self._outcome: Outcome | None = None
+        self._plan: PlanAction = ""
+        self._release: ReleaseView | None = None
+        self._previous: ReleaseView | None = None
+        self._diff = PackageDiff()
+        self._timings: dict[str, float] = {}
+        self._lockfile = ""
+        self._packages = 0
+        self._python = ""
+        self._checks: list[CheckResult] = []
 
-def _propose(
-    workspace: Workspace,
-    settings: Settings,
-    history: History,
-    options: ReleaseOptions,
-    result: ReleaseResult,
-    *,
-    record_interpreter: bool = True,
-) -> Proposal:
-    """What the lockfile on disk asks for."""
-    paths = options.lockfiles or lockfile_paths(workspace, settings)
-    interpreter = recorded_interpreter.settled(workspace, settings, record=record_interpreter)
-    environment = read_environment(paths, settings, interpreter)
-    describe(result, environment)
-    found = plan(workspace, history, settings, environment, rebuild=options.rebuild, force=options.force)
-    return Proposal(environment=environment, plan=found)
-
-
-def describe(result: ReleaseResult, environment: Environment) -> None:
-    """Fill in what an environment says by itself."""
-    result.lockfile = environment.lockfile.path
-    result.python = environment.interpreter.version
-    result.packages = len(environment.selected)
-
-
-def _plan_only(workspace: Workspace, options: ReleaseOptions, result: ReleaseResult) -> None:
-    settings = workspace.settings()
-    history = workspace.known_history().history
-    proposal = _propose(workspace, settings, history, options, result, record_interpreter=False)
-    found = proposal.plan
-    result.name = settings.name
-    result.plan = found.action
-    result.outcome = "planned"
-    current = workspace.layout.current()
-    if current is not None:
-        result.previous = view_release(workspace.layout, current, history)
-        after = [Package(r.name, r.version) for r in proposal.environment.selected]
-        result.diff = diff_packages(packages_of(workspace.layout, current), after)
-    if found.release_id is not None:
-        result.release = view_release(workspace.layout, found.release_id, history)
-    if found.hold is not None:
-        workspace.warn("held", refused(found.hold).message)
-
-
-def _release(
-    held: BuildHeld,
-    settings: Settings,
-    options: ReleaseOptions,
-    result: ReleaseResult,
-    propose: Propose,
-    *,
-    via: str,
-) -> promotion.Switched | None:
-    """All that build.mutex covers. Returns the switch's outcome, if it came to a switch."""
-    workspace = held.workspace
-    history = workspace.history()
-    current = require_current(workspace)
-    result.previous = view_release(workspace.layout, current, history) if current else None
-    proposal = propose(settings, history)
-    found = proposal.plan
-    result.plan = found.action
-    if found.hold is not None:
-        raise refused(found.hold)
-    if found.action == "unchanged":
-        result.outcome = "unchanged"
-        result.release = result.previous
-        return None
-    names = ", ".join(os.path.basename(path) for path in options.lockfiles or settings.lockfile)
-    workspace.tell("plan", f"{settings.name} · CPython {result.python} · {names}, {_count(result.packages)}")
-    release_id = found.release_id or build_release(
-        held,
-        settings,
-        proposal.environment,
-        message=options.message,
-        progress=_timing(workspace, result),
-    )
-    result.release = view_release(workspace.layout, release_id, workspace.history())
-    if current is not None:
-        result.diff = diff_packages(
-            packages_of(workspace.layout, current), packages_of(workspace.layout, release_id)
+    def result(self) -> ReleaseResult:
+        """The result, as far as it is known by now."""
+        return ReleaseResult(
+            name=self.name,
+            outcome=self._outcome,
+            plan=self._plan,
+            release=self._release,
+            previous=self._previous,
+            diff=self._diff,
+            timings=self._timings,
+            lockfile=self._lockfile,
+            packages=self._packages,
+            python=self._python,
+            checks=tuple(self._checks),
         )
-    with workspace.using(release_id):
-        trial = _timed(
-            result, "candidate", lambda: try_candidate(workspace, release_id, settings, event="release")
-        )
-        result.checks.extend(trial.checks)
-        if not options.promote:
-            result.outcome = "built"
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Attach the result to an error from inside, with the outcome that the error stands for."""
+        try:
+            yield
+        except VenvshipError as error:
+            self._outcome = OUTCOMES.get(error.slug, self._outcome)
+            error.result = error.result or self.result()
+            raise
+
+    def asked_for(self, lockfile: str, packages: int, python: str) -> None:
+        """Note the environment in question: the lockfile's path, its packages, the interpreter's version."""
+        self._lockfile, self._packages, self._python = lockfile, packages, python
+
+    def asked_for_environment(self, environment: Environment) -> None:
+        """Note the environment in question."""
+        self.asked_for(environment.lockfile.path, len(environment.selected), environment.interpreter.version)
+
+    def unchanged(self, history: History) -> None:
+        """Note that the current release is the one that the lockfile asks for.
+
+        Raises:
+            ForeignLinkError: `current` is not our link, or points to a release that is gone.
+        """
+        self._plan = self._outcome = "unchanged"
+        self._release = self._previous = self._view(require_current(self._workspace), history)
+
+    def propose(self, held: BuildHeld | None, settings: Settings, history: History) -> Proposal:
+        """Propose the release that the lockfile on disk asks for.
+
+        Args:
+            held: The root; `None` for a dry run, which does not record the interpreter.
+            settings: Where the lockfile is, and how to read it.
+            history: The folded journal.
+
+        Raises:
+            VenvshipError: See `release`.
+        """
+        workspace, options = self._workspace, self._options
+        paths = options.lockfiles or lockfile_paths(workspace, settings)
+        interpreter = recorded_interpreter.settled(workspace, settings, record=held is not None)
+        environment = read_environment(paths, settings, interpreter)
+        self.asked_for_environment(environment)
+        found = plan(workspace, history, settings, environment, rebuild=options.rebuild, force=options.force)
+        return Proposal(environment=environment, plan=found)
+
+    def plan_only(self) -> None:
+        """Find out what a release would do; for a dry run, which writes nothing.
+
+        Raises:
+            VenvshipError: See `release`.
+        """
+        workspace = self._workspace
+        settings = workspace.settings()
+        history = workspace.known_history().history
+        proposal = self.propose(None, settings, history)
+        self.name, self._plan, self._outcome = settings.name, proposal.plan.action, "planned"
+        current = workspace.layout.current()
+        self._previous = self._view(current, history)
+        if current is not None:
+            after = [Package(r.name, r.version) for r in proposal.environment.selected]
+            self._diff = diff_packages(packages_of(workspace.layout, current), after)
+        self._release = self._view(proposal.plan.release_id, history)
+        if proposal.plan.hold is not None:
+            workspace.warn("held", refused(proposal.plan.hold).message)
+
+    def carry_out(self, propose: Propose) -> None:
+        """Recover, propose, build, rehearse, switch, check, keep or go back; then clean up, and notify.
+
+        Args:
+            propose: Proposes the release to make.
+
+        Raises:
+            VenvshipError: See `release`; and any error of `propose`.
+        """
+        workspace = self._workspace
+        failure: BuildError | RejectedError | HeldError | None = None
+        switched: Switched | None = None
+        with root_faults(workspace.layout.path):
+            workspace.open_for_writing()
+            with hold_build(workspace, self._via) as held:
+                recovered = recover_switch(workspace)
+                sweep_debris(held)
+                settings = workspace.settings()
+                self.name = settings.name
+                try:
+                    switched = self._build_and_switch(held, settings, propose)
+                except (BuildError, RejectedError, HeldError) as error:
+                    failure = error
+            # Without any mutex: a hook may take its time.
+            tell_recovered(workspace, settings, recovered)
+            if failure is not None:
+                after_failure(workspace, settings, failure)
+                raise failure
+            if switched is not None:
+                after_switch(workspace, settings, switched)
+                switched.raise_if_not_promoted()
+            workspace.keep_reserve()
+
+    def _build_and_switch(self, held: BuildHeld, settings: Settings, propose: Propose) -> Switched | None:
+        """The part that build.mutex covers; `None` if it came to no switch."""
+        workspace = self._workspace
+        history = workspace.history()
+        current = require_current(workspace)
+        self._previous = self._view(current, history)
+        proposal = propose(held, settings, history)
+        self._plan = proposal.plan.action
+        if proposal.plan.hold is not None:
+            raise refused(proposal.plan.hold)
+        if proposal.plan.action == "unchanged":
+            self.unchanged(history)
             return None
-        workspace.runtime.signals.raise_if_received()
-        switched = _timed(
-            result,
-            "switch",
-            lambda: promotion.compare_and_promote(
-                workspace,
-                release_id,
-                origin_id=current,
-                began_at=history.switch_seq,
-                settings=settings,
-                errand=promotion.Errand(
-                    via=via,
-                    unattended=workspace.runtime.unattended,
-                    lockfile=proposal.lockfile,
-                    reason=options.message,
-                ),
-            ),
+        names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
+        count = f"{self._packages} package{'' if self._packages == 1 else 's'}"
+        workspace.tell("plan", f"{settings.name} · CPython {self._python} · {names}, {count}")
+        release_id = proposal.plan.release_id or self._build(held, settings, proposal.environment)
+        self._release = self._view(release_id, workspace.history())
+        if current is not None:
+            layout = workspace.layout
+            self._diff = diff_packages(packages_of(layout, current), packages_of(layout, release_id))
+        with workspace.using(release_id):
+            with self._timed("candidate"):
+                self._checks += rehearse(workspace, release_id, settings, event="release")
+            if not self._options.promote:
+                self._outcome = "built"
+                return None
+            workspace.runtime.signals.raise_if_received()
+            errand = Errand(
+                via=self._via,
+                unattended=workspace.runtime.unattended,
+                lockfile=proposal.lockfile,
+                reason=self._options.message,
+            )
+            with self._timed("switch"):
+                switched = compare_and_promote(
+                    workspace,
+                    release_id,
+                    origin_id=current,
+                    began_at=history.switch_seq,
+                    settings=settings,
+                    errand=errand,
+                )
+        after = workspace.history()
+        self._release, self._previous = self._view(release_id, after), self._view(current, after)
+        self._checks += switched.trial.checks
+        if switched.outcome == "promoted":
+            self._outcome = "reactivated" if proposal.plan.action == "reactivate" else "released"
+        else:
+            self._outcome = "rolled-back"
+        return switched
+
+    def _build(self, held: BuildHeld, settings: Settings, environment: Environment) -> str:
+        return build_release(
+            held, settings, environment, message=self._options.message, progress=self._progress
         )
-    after = workspace.history()
-    result.release = view_release(workspace.layout, release_id, after)
-    result.previous = view_release(workspace.layout, current, after) if current else None
-    result.checks.extend(switched.trial.checks)
-    if switched.outcome == "promoted":
-        result.outcome = "reactivated" if found.action == "reactivate" else "released"
-    else:
-        result.outcome = "rolled-back"
-    return switched
+
+    def _progress(self, step: Step) -> None:
+        """Pass a build's steps on, and keep how long each took."""
+        if step.state == DONE:
+            self._timings[step.name] = round(step.seconds, 3)
+        self._workspace.runtime.progress(step)
+
+    @contextlib.contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._timings[step] = round(time.perf_counter() - began, 3)
+
+    def _view(self, release_id: str | None, history: History) -> ReleaseView | None:
+        return view_release(self._workspace.layout, release_id, history) if release_id else None
 
 
 def require_current(workspace: Workspace) -> str | None:
-    """What is current, if it is a release that is there.
+    """The id of the current release, whose directory is there; `None` for nothing.
 
     Raises:
         ForeignLinkError: `current` is not our link, or points to a release that is gone.
@@ -374,26 +416,3 @@ def require_current(workspace: Workspace) -> str | None:
             hint="`venvship rollback` goes to the nearest intact release; if there is none, remove the link",
         )
     return current
-
-
-def _timing(workspace: Workspace, result: ReleaseResult) -> Progress:
-    """Pass a build's steps on, and keep how long they took."""
-
-    def timed(step: Step) -> None:
-        if step.state == DONE:
-            result.timings[step.name] = round(step.seconds, 3)
-        workspace.runtime.progress(step)
-
-    return timed
-
-
-def _count(packages: int) -> str:
-    return f"{packages} package{'' if packages == 1 else 's'}"
-
-
-def _timed(result: ReleaseResult, step: str, action: Callable[[], T]) -> T:
-    began = time.perf_counter()
-    try:
-        return action()
-    finally:
-        result.timings[step] = round(time.perf_counter() - began, 3)

@@ -6,6 +6,7 @@ to do; what failed is tried again after a pause that grows; and a refusal is tol
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from venvship.model.environment import Environment
 from venvship.model.event import EventName
 from venvship.model.history import History, Hold, LockfileDue
 from venvship.model.interpreter import Interpreter
+from venvship.model.release import Manifest
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time
 from venvship.model.update_attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
@@ -27,20 +29,18 @@ from venvship.operations.planning.environment import (
     read_environment,
     read_file,
 )
-from venvship.operations.planning.plan import Plan, plan, refused
+from venvship.operations.planning.plan import plan, refused
 from venvship.operations.release import (
     Proposal,
     ReleaseOptions,
     ReleaseResult,
-    carry_out,
-    describe,
-    explained,
+    Releasing,
     require_current,
 )
 from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.lockfile_due import lockfile_of
 from venvship.operations.switching.recovery import is_settled
-from venvship.workspace.views import view_release
+from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
 QUIET: Final = 5.0
@@ -66,47 +66,36 @@ class UpdateOptions:
     jitter: float = 0.0
 
 
-@dataclass(slots=True, kw_only=True)
-class UpdateResult(ReleaseResult):
-    """What came of it: as for a release, and read by a mail."""
-
-
-def update(workspace: Workspace, options: UpdateOptions) -> UpdateResult:
-    """Release what the lockfile says, if it says something new that may be released unattended.
+def update(workspace: Workspace, options: UpdateOptions) -> ReleaseResult:
+    """Release the lockfile's environment, if it is a new one that may be released unattended.
 
     Args:
         workspace: The root, with a runtime that is `unattended`.
-        options: What the command line says.
+        options: The options of the command line.
 
-    Crash: as for a release. With `upgrade`, the journal knows which lockfile belongs to what is live; the
-    next command that recovers puts it in its place.
+    Crash: as for a release. With `upgrade`, the journal knows which lockfile belongs to the live release, and
+    the next command that recovers puts it in its place.
 
     Raises:
         HeldError: The environment is bad, or the root is held. `told` if that was reported before.
         PausedError: The last attempts failed, and it is too early for another one.
         VenvshipError: As `release` and `lock` raise it.
     """
-    result = UpdateResult()
-    with explained(result):
+    releasing = Releasing(workspace, ReleaseOptions(), via="update")
+    with releasing.explained():
         workspace.layout.require_writable()
         workspace.runtime.signals.sleep(options.jitter * int(workspace.runtime.token(), 16) / TOKENS)
         settings = workspace.settings()
-        result.name = settings.name
+        releasing.name = settings.name
         if not options.upgrade:
             for path in lockfile_paths(workspace, settings):
                 _wait_until_quiet(workspace, path)
-        if options.upgrade or not _is_done(workspace, settings, result):
-            carry_out(
-                workspace,
-                ReleaseOptions(),
-                result,
-                lambda found, history: _propose(workspace, found, history, options, result),
-                via="update",
-            )
-    return result
+        if options.upgrade or not _is_done(workspace, settings, releasing):
+            releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=options.upgrade))
+    return releasing.result()
 
 
-def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> bool:
+def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> bool:
     """Whether there is nothing to do, found out without a mutex and without writing anything.
 
     Raises:
@@ -120,10 +109,14 @@ def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> 
     if not is_settled(workspace, history) or has_debris(workspace, history):
         return False
     interpreter = recorded_interpreter.settled(workspace, settings, record=False)
-    if _is_current(workspace, settings, history, interpreter, result):
+    manifest = _live_manifest(workspace, settings, history, interpreter)
+    if manifest is not None:
+        path = lockfile_paths(workspace, settings)[0]
+        releasing.asked_for(path, len(manifest.packages), interpreter.version)
+        releasing.unchanged(history)
         return True
     environment = _read_when_quiet(workspace, settings, interpreter, lockfile_paths(workspace, settings))
-    describe(result, environment)
+    releasing.asked_for_environment(environment)
     found = plan(workspace, history, settings, environment)
     if found.hold is not None:
         error = refused(found.hold)
@@ -134,63 +127,44 @@ def _is_done(workspace: Workspace, settings: Settings, result: UpdateResult) -> 
     if found.action != "unchanged":
         _require_no_pause(workspace, environment.digest)
         return False
-    _unchanged(workspace, history, result)
+    releasing.unchanged(history)
     return True
 
 
-def _is_current(
-    workspace: Workspace,
-    settings: Settings,
-    history: History,
-    interpreter: Interpreter,
-    result: UpdateResult,
-) -> bool:
-    """Whether what is live was made from the very lockfile that is on disk, found out without reading it."""
+def _live_manifest(
+    workspace: Workspace, settings: Settings, history: History, interpreter: Interpreter
+) -> Manifest | None:
+    """The manifest of the live release if it was made from the lockfile on disk, which need not be read."""
     current = require_current(workspace)
     record = history.records.get(current) if current else None
     if current is None or record is None:
-        return False
-    paths = lockfile_paths(workspace, settings)
+        return None
     try:
         manifest = workspace.layout.manifest(current)
     except (ReleaseError, FormatError):
-        return False
-    if manifest.environment_digest != record.environment_digest or not is_of(
-        manifest, paths, settings, interpreter
-    ):
-        return False
-    result.lockfile, result.python = paths[0], interpreter.version
-    result.packages = len(manifest.packages)
-    _unchanged(workspace, history, result)
-    return True
-
-
-def _unchanged(workspace: Workspace, history: History, result: UpdateResult) -> None:
-    result.plan, result.outcome = "unchanged", "unchanged"
-    current = require_current(workspace)
-    result.release = result.previous = view_release(workspace.layout, current, history) if current else None
+        return None
+    paths = lockfile_paths(workspace, settings)
+    same = manifest.environment_digest == record.environment_digest
+    return manifest if same and is_of(manifest, paths, settings, interpreter) else None
 
 
 def _propose(
-    workspace: Workspace,
-    settings: Settings,
-    history: History,
-    options: UpdateOptions,
-    result: UpdateResult,
+    held: BuildHeld, settings: Settings, history: History, *, releasing: Releasing, upgrade: bool
 ) -> Proposal:
-    """What the lockfile on disk asks for, or the one that it would be if it were locked now."""
+    """Propose the release that the lockfile on disk asks for, or that it would ask for if locked now."""
+    workspace = held.workspace
     interpreter = recorded_interpreter.settled(workspace, settings)
     lockfile: LockfileDue | None = None
-    if options.upgrade:
+    if upgrade:
         if history.root_hold is not None:
             # Before anything is locked: what the index offers today changes nothing about this.
             raise _told(workspace, history.root_hold, LOCKING)
         _require_no_pause(workspace, LOCKING)
-        environment, lockfile = _lock(workspace, settings, interpreter)
+        environment, lockfile = _lock(held, settings, interpreter)
     else:
         environment = _read(workspace, settings, history, interpreter)
-    describe(result, environment)
-    found: Plan = plan(workspace, history, settings, environment, upgrade=options.upgrade)
+    releasing.asked_for_environment(environment)
+    found = plan(workspace, history, settings, environment, upgrade=upgrade)
     if found.hold is not None:
         raise _told(workspace, found.hold, environment.digest)
     if found.action != "unchanged":
@@ -239,7 +213,7 @@ def _read_when_quiet(
 
 
 def _lock(
-    workspace: Workspace, settings: Settings, interpreter: Interpreter
+    held: BuildHeld, settings: Settings, interpreter: Interpreter
 ) -> tuple[Environment, LockfileDue | None]:
     """Lock again, in memory.
 
@@ -249,8 +223,9 @@ def _lock(
     """
     from venvship.operations.lock import compile_lockfile, read_compiled
 
+    workspace = held.workspace
     try:
-        compiled = compile_lockfile(workspace, settings, interpreter, upgrade=True)
+        compiled = compile_lockfile(held, settings, interpreter, upgrade=True)
     except BuildError as error:
         workspace.record_if_possible(
             EventName.BUILD_FAILED,

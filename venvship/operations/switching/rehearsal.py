@@ -1,28 +1,24 @@
-"""The trial before the switch: candidate checks, then the prepare hook. `current` is never touched."""
+"""The rehearsal of a sealed release before the switch: candidate checks, then the prepare hook.
+
+`current` is never touched.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NoReturn
 
 from venvship.errors import RejectedError
 from venvship.health.checks import CheckResult, run_checks
-from venvship.health.hooks import HookResult, find_programs, run_hook
+from venvship.health.hooks import find_programs, run_hook
 from venvship.model.event import EventName
 from venvship.model.settings import Settings
-from venvship.operations.switching.trial import failed_required, tell_check
+from venvship.operations.switching.trial import failed_required, tell_check, warn_of_failed
 from venvship.workspace.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateTrial:
-    """What was found out about a release before it went live."""
-
-    checks: tuple[CheckResult, ...] = ()
-    prepare: HookResult | None = None
-
-
-def try_candidate(workspace: Workspace, release_id: str, settings: Settings, *, event: str) -> CandidateTrial:
+def rehearse(
+    workspace: Workspace, release_id: str, settings: Settings, *, event: str
+) -> tuple[CheckResult, ...]:
     """Check a release that is not live yet, and let the prepare hook do its work.
 
     Args:
@@ -31,9 +27,12 @@ def try_candidate(workspace: Workspace, release_id: str, settings: Settings, *, 
         settings: Whose checks and hooks count.
         event: `"release"` or `"promote"`, for `VENVSHIP_EVENT`.
 
+    Returns:
+        The results of the candidate checks.
+
     Raises:
         ProgramNotFoundError: A check or hook, live ones included, names a program that is not there.
-        RejectedError: A required check or the hook said no; journalled.
+        RejectedError: A required check or the hook failed; journalled.
         InterruptedByError: A signal came.
     """
     context = workspace.context(release_id, previous=workspace.layout.current(), event=event)
@@ -43,26 +42,22 @@ def try_candidate(workspace: Workspace, release_id: str, settings: Settings, *, 
     failed = failed_required(results)
     if failed is not None:
         _reject(workspace, release_id, f"check {failed.name!r} failed: {failed.output}", log=failed.name)
-    for result in results:
-        if result.outcome == "failed":
-            workspace.warn(
-                "check-failed", f"check {result.name!r} failed, which is not required: {result.output}"
-            )
+    warn_of_failed(workspace, results)
     if settings.hooks.prepare is None:
-        return CandidateTrial(checks=results)
+        return results
     with workspace.step("prepare"):
         hook = run_hook("prepare", settings.hooks.prepare, context, timeout=settings.hooks.timeout)
     workspace.tell("prepare", hook.output, ok=hook.ok, seconds=hook.seconds)
     if not hook.ok:
         _reject(workspace, release_id, f"the prepare hook refused: {hook.output}", log="prepare")
-    return CandidateTrial(checks=results, prepare=hook)
+    return results
 
 
 def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str) -> NoReturn:
     workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=cause)
     raise RejectedError(
-        f"{cause}\n{release_id} was refused before the switch; it is built, and never was live",
-        hint="mend the lockfile, the check or the host, and release again: nothing is built twice",
+        f"{cause}\n{release_id} was refused before the switch; it is built, and was never live",
+        hint="fix the lockfile, the check or the host, and release again: nothing is built twice",
         release=release_id,
         log=str(workspace.layout.log(release_id) / f"{log}.txt"),
     )

@@ -99,11 +99,7 @@ def try_current(
     if failed is not None:
         problem = f"check {failed.name!r} failed: {failed.output}"
         return Trial(problem=problem, log=failed.name, says_no=True, hook=hook, checks=results)
-    for result in results:
-        if result.outcome == "failed":
-            workspace.warn(
-                "check-failed", f"check {result.name!r} failed, which is not required: {result.output}"
-            )
+    warn_of_failed(workspace, results)
     return Trial(hook=hook, checks=results)
 
 
@@ -139,3 +135,12 @@ def tell_check(workspace: Workspace) -> Watch:
 def failed_required(results: Sequence[CheckResult]) -> CheckResult | None:
     """The first required check that failed."""
     return next((result for result in results if result.counts_as_failure), None)
+
+
+def warn_of_failed(workspace: Workspace, results: Sequence[CheckResult]) -> None:
+    """Turn failed checks that are not required into warnings."""
+    for result in results:
+        if result.outcome == "failed":
+            workspace.warn(
+                "check-failed", f"check {result.name!r} failed, which is not required: {result.output}"
+            )
