@@ -33,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "workspace": {*BELOW_BUILDING, "health"},
     "operations": {*BELOW_BUILDING, "building", "health", "workspace"},
     "api": {*BELOW_BUILDING, "building", "health", "workspace", "operations"},
-    "__init__": {"model", "root", "workspace", "operations", "api"},
+    "__init__": {*BELOW_BUILDING, "health", "workspace", "operations", "api"},
     "cli": {*BELOW_BUILDING, "building", "health", "workspace", "operations", "api"},
     "__main__": {"cli"},
 }

@@ -6,25 +6,145 @@
     root.release(message="security fixes")
     root.rollback()
 
-Everything public is here: `Root`, the errors in `venvship.errors`, and the results that its methods return.
+Everything public is here: `Root`, the results of its methods with all that they are made of, and `errors`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING
 
 from venvship._version import __version__
 
 if TYPE_CHECKING:
-    from venvship.api import Root
+    from venvship import errors
+    from venvship.api import Root, default_runtime
+    from venvship.errors import OperationWarning, Result, VenvshipError
+    from venvship.health.checks import CheckResult
+    from venvship.model.event import Event, EventName
+    from venvship.model.history import Hold
+    from venvship.model.progress import Progress, Step
+    from venvship.model.release import Package, PackageChange, PackageDiff, State
+    from venvship.model.retention import Decision
+    from venvship.operations.check import ChecksResult
+    from venvship.operations.init import InitResult
+    from venvship.operations.lock import LockResult
+    from venvship.operations.marks import PinResult
+    from venvship.operations.promote import PromoteResult
+    from venvship.operations.prune import PruneResult
+    from venvship.operations.recover import RecoverResult
+    from venvship.operations.release import PlanAction, ReleaseOutcome, ReleaseResult
+    from venvship.operations.reporting.measure import Measurement
+    from venvship.operations.reporting.report import (
+        DiffResult,
+        HistoryResult,
+        ListResult,
+        ShowResult,
+        StatusResult,
+    )
+    from venvship.operations.retention.store_cleaning import Dropped, StoreResult
+    from venvship.operations.retention.verifying import Damage, Verified
+    from venvship.operations.rollback import RollbackResult
+    from venvship.operations.schedule import ScheduleFile, ScheduleResult
+    from venvship.operations.switching.recovery import RecoverOutcome
+    from venvship.operations.verify import VerifyResult
+    from venvship.system.signals import Signals
+    from venvship.workspace.runtime import Runtime
+    from venvship.workspace.underway import Operation
+    from venvship.workspace.views import ReleaseView
 
-__all__ = ["Root", "__version__"]
+_HOMES = {
+    "venvship.api": "Root default_runtime",
+    "venvship.errors": "OperationWarning Result VenvshipError",
+    "venvship.health.checks": "CheckResult",
+    "venvship.model.event": "Event EventName",
+    "venvship.model.history": "Hold",
+    "venvship.model.progress": "Progress Step",
+    "venvship.model.release": "Package PackageChange PackageDiff State",
+    "venvship.model.retention": "Decision",
+    "venvship.operations.check": "ChecksResult",
+    "venvship.operations.init": "InitResult",
+    "venvship.operations.lock": "LockResult",
+    "venvship.operations.marks": "PinResult",
+    "venvship.operations.promote": "PromoteResult",
+    "venvship.operations.prune": "PruneResult",
+    "venvship.operations.recover": "RecoverResult",
+    "venvship.operations.release": "PlanAction ReleaseOutcome ReleaseResult",
+    "venvship.operations.reporting.measure": "Measurement",
+    "venvship.operations.reporting.report": "DiffResult HistoryResult ListResult ShowResult StatusResult",
+    "venvship.operations.retention.store_cleaning": "Dropped StoreResult",
+    "venvship.operations.retention.verifying": "Damage Verified",
+    "venvship.operations.rollback": "RollbackResult",
+    "venvship.operations.schedule": "ScheduleFile ScheduleResult",
+    "venvship.operations.switching.recovery": "RecoverOutcome",
+    "venvship.operations.verify": "VerifyResult",
+    "venvship.system.signals": "Signals",
+    "venvship.workspace.runtime": "Runtime",
+    "venvship.workspace.underway": "Operation",
+    "venvship.workspace.views": "ReleaseView",
+}
+"""The module of each public name."""
+
+__all__ = [
+    "CheckResult",
+    "ChecksResult",
+    "Damage",
+    "Decision",
+    "DiffResult",
+    "Dropped",
+    "Event",
+    "EventName",
+    "HistoryResult",
+    "Hold",
+    "InitResult",
+    "ListResult",
+    "LockResult",
+    "Measurement",
+    "Operation",
+    "OperationWarning",
+    "Package",
+    "PackageChange",
+    "PackageDiff",
+    "PinResult",
+    "PlanAction",
+    "Progress",
+    "PromoteResult",
+    "PruneResult",
+    "RecoverOutcome",
+    "RecoverResult",
+    "ReleaseOutcome",
+    "ReleaseResult",
+    "ReleaseView",
+    "Result",
+    "RollbackResult",
+    "Root",
+    "Runtime",
+    "ScheduleFile",
+    "ScheduleResult",
+    "ShowResult",
+    "Signals",
+    "State",
+    "StatusResult",
+    "Step",
+    "StoreResult",
+    "VenvshipError",
+    "Verified",
+    "VerifyResult",
+    "__version__",
+    "default_runtime",
+    "errors",
+]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    """Import `Root` when it is asked for: the command line imports this package at every start."""
-    if name == "Root":
-        from venvship.api import Root
-
-        return Root
+def __getattr__(name: str) -> object:
+    """Import a public name when it is asked for (PEP 562): every command imports this package first."""
+    if name == "errors":
+        return importlib.import_module("venvship.errors")
+    for module, names in _HOMES.items():
+        if name in names.split():
+            return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,6 +10,7 @@ import inspect
 import json
 import signal
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,35 +30,16 @@ from reference_texts import (
     WARNINGS,
 )
 
-import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
+import venvship
+import venvship.cli.commands  # the commands register themselves with the group
 from venvship import errors
 from venvship.api import Root, default_runtime
 from venvship.cli.group import Command, cli
 from venvship.cli.prometheus import METRICS
-from venvship.errors import InterruptedByError, OperationWarning, VenvshipError
-from venvship.health.checks import CheckResult
+from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model import settings as model
-from venvship.model.event import Event, EventName
-from venvship.model.history import Hold
+from venvship.model.event import EventName
 from venvship.model.log_line import SEVERITIES
-from venvship.model.release import Package, PackageChange, PackageDiff
-from venvship.model.retention import Decision
-from venvship.operations import check as check_operation
-from venvship.operations import init as init_operation
-from venvship.operations import lock as lock_operation
-from venvship.operations import promote as promote_operation
-from venvship.operations import prune as prune_operation
-from venvship.operations import recover as recover_operation
-from venvship.operations import release as release_operation
-from venvship.operations import rollback as rollback_operation
-from venvship.operations import schedule as schedule_operation
-from venvship.operations import verify as verify_operation
-from venvship.operations.reporting import measure as measure_operation
-from venvship.operations.reporting import report as inspect_operation
-from venvship.operations.retention.store_cleaning import Dropped, StoreResult
-from venvship.operations.retention.verifying import Damage, Verified
-from venvship.workspace.underway import Operation
-from venvship.workspace.views import ReleaseView
 
 # -- commands -----------------------------------------------------------------------------------------------
 
@@ -381,40 +363,30 @@ def _compare(what: str, found: Iterable[str], described: Iterable[str]) -> None:
 LINE: Final = 88
 """Columns that a block of code has on a page."""
 
-RESULTS: Final = (
-    init_operation.InitResult,
-    lock_operation.LockResult,
-    release_operation.ReleaseResult,
-    promote_operation.PromoteResult,
-    rollback_operation.RollbackResult,
-    recover_operation.RecoverResult,
-    check_operation.ChecksResult,
-    CheckResult,
-    verify_operation.VerifyResult,
-    Verified,
-    Damage,
-    prune_operation.PruneResult,
-    StoreResult,
-    Dropped,
-    Decision,
-    inspect_operation.StatusResult,
-    measure_operation.Measurement,
-    inspect_operation.ListResult,
-    inspect_operation.ShowResult,
-    inspect_operation.HistoryResult,
-    inspect_operation.DiffResult,
-    schedule_operation.ScheduleResult,
-    schedule_operation.ScheduleFile,
-    ReleaseView,
-    PackageDiff,
-    PackageChange,
-    Package,
-    Event,
-    Hold,
-    Operation,
-    OperationWarning,
-)
-"""What the methods return, and what that is made of."""
+
+def result_classes() -> dict[str, type]:
+    """The public classes with attributes: the results in the order of the methods, then their parts."""
+    public = {name: getattr(venvship, name) for name in venvship.__all__}
+    classes = {
+        name: value
+        for name, value in public.items()
+        if inspect.isclass(value) and not issubclass(value, Exception | Enum) and _fields(value)
+    }
+    order = {
+        str(inspect.signature(method).return_annotation): i
+        for i, method in enumerate(root_methods().values())
+    }
+    return dict(sorted(classes.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+def python_choices() -> str:
+    """The enumerations that attributes have as values."""
+    rows = []
+    for name in venvship.__all__:
+        value = getattr(venvship, name)
+        if inspect.isclass(value) and issubclass(value, Enum):
+            rows.append((f"`{name}`", ", ".join(f"`{member.value}`" for member in value)))
+    return table(("type", "values"), rows)
 
 
 def root_methods() -> dict[str, Callable[..., object]]:
@@ -481,12 +453,12 @@ def python_runtime() -> str:
 def python_results() -> str:
     """The values that methods return."""
     parts = []
-    for cls in RESULTS:
+    for name, cls in result_classes().items():
         said = read_docstring(cls)
         texts = said.entries.get("Attributes", {})
         rows = [(f"`{item.name}`", f"`{item.type}`", texts.get(item.name, "")) for item in _fields(cls)]
         body = table(("attribute", "type", "means"), rows)
-        parts.append("\n\n".join([f"### `{cls.__name__}`", said.summary, *said.text, body]))
+        parts.append("\n\n".join([f"### `{name}`", said.summary, *said.text, body]))
     return "\n\n".join(parts)
 
 
@@ -510,6 +482,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "python-methods": python_methods,
     "python-runtime": python_runtime,
     "python-results": python_results,
+    "python-choices": python_choices,
     **json_parts.PARTS,
 }
 """The parts by the name that pages ask for them with."""

@@ -53,9 +53,9 @@ class Event(NamedTuple):
     release: str | None
     actor: str
     reason: str = ""
-    facts: Mapping[str, Any] = MappingProxyType({})
+    facts: Mapping[str, object] = MappingProxyType({})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the JSON form, without the checksum, which is the journal's."""
         return {
             **self.facts,

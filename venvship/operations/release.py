@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 PlanAction = Literal["", "unchanged", "reactivate", "build", "refuse"]
 
-Outcome = Literal[
+ReleaseOutcome = Literal[
     "released",
     "unchanged",
     "reactivated",
@@ -56,7 +56,7 @@ Outcome = Literal[
     "held",
 ]
 
-OUTCOMES: Final[Mapping[str, Outcome]] = {
+OUTCOMES: Final[Mapping[str, ReleaseOutcome]] = {
     RejectedError.slug: "rejected",
     HeldError.slug: "held",
     SupersededError.slug: "superseded",
@@ -127,7 +127,7 @@ class ReleaseResult:
     """
 
     name: str = ""
-    outcome: Outcome | None = None
+    outcome: ReleaseOutcome | None = None
     plan: PlanAction = ""
     release: ReleaseView | None = None
     previous: ReleaseView | None = None
@@ -202,7 +202,7 @@ class Releasing:
         self._workspace = workspace
         self._options = options
         self._via = via
-        self._outcome: Outcome | None = None
+        self._outcome: ReleaseOutcome | None = None
         self._plan: PlanAction = ""
         self._release: ReleaseView | None = None
         self._previous: ReleaseView | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from venvship.errors import (
     OperationWarning,
@@ -289,7 +289,7 @@ class _Rollback:
 
     def _already_back(self, release_id: str, turned_back: Event) -> _Outcome:
         """Complete a rollback that the promotion on trial made itself: only the hold is left to record."""
-        left_id = turned_back.facts.get("from")
+        left_id = cast(str | None, turned_back.facts.get("from"))
         self._workspace.record_if_possible(
             EventName.HELD,
             release=left_id,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from venvship.model.progress import Step
+from venvship.model.progress import Progress, unwatched
 from venvship.system.signals import Signals
 
 
@@ -32,5 +32,5 @@ class Runtime(NamedTuple):
     actor: str
     unattended: bool = False
     wait: float = 0.0
-    progress: Callable[[Step], None] = lambda _step: None
+    progress: Progress = unwatched
     syslog: str = ""

@@ -15,9 +15,9 @@ from venvship.model.settings import Settings, health_digest
 from venvship.model.spelling import format_time
 from venvship.root import RootLayout
 from venvship.system import proc
-from venvship.workspace import underway
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import debris_names, release_ids, resolve_release
+from venvship.workspace.underway import Operation, under_way
 from venvship.workspace.views import ReleaseView, view_release, view_releases
 
 
@@ -46,7 +46,7 @@ class StatusResult(NamedTuple):
     live_since: Event | None
     previous: ReleaseView | None
     held: Hold | None
-    operation: underway.Operation | None
+    operation: Operation | None
     interrupted: bool
     releases: int
     way_back: PackageDiff | None = None
@@ -177,7 +177,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     if current is not None and not layout.release(current).is_dir():
         workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
         current = None
-    operation = underway.under_way(layout)
+    operation = under_way(layout)
     running = operation is not None and operation.running
     if not running and history.intent is None and current is not None and current != history.expected:
         workspace.warn(
@@ -229,7 +229,7 @@ def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
 
     What is being built is a candidate, and not left over from anything.
     """
-    build = underway.under_way(workspace.layout, "build")
+    build = under_way(workspace.layout, "build")
     return [] if build is not None and build.running else debris_names(workspace.layout, history)
 
 
