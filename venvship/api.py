@@ -20,8 +20,8 @@ from venvship.model.progress import Progress, unwatched
 from venvship.root import RootLayout, user_name
 from venvship.system.signals import Signals
 from venvship.system.syslog import SOCKET
+from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.runtime import Runtime
-from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from venvship.operations.check import ChecksResult
@@ -43,9 +43,11 @@ if TYPE_CHECKING:
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.schedule import ScheduleResult
     from venvship.operations.verify import VerifyResult
+    from venvship.workspace.workspace import Workspace
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Result)
+W = TypeVar("W", bound=ReadingWorkspace)
 
 
 # Keyword-only, and each argument replaces one part of the world: hence more than six.
@@ -99,8 +101,8 @@ class Root:
     """One application's root. Make one with `Root.open` or `Root.init`."""
 
     def __init__(self, layout: RootLayout, runtime: Runtime) -> None:
-        # One workspace for all calls: it remembers the part of the journal that it has parsed.
-        self._workspace = Workspace(layout, runtime)
+        self._layout = layout
+        self._runtime = runtime
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, runtime: Runtime | None = None) -> Root:
@@ -146,7 +148,7 @@ class Root:
     @property
     def path(self) -> Path:
         """The root; absolute, without links."""
-        return self._workspace.layout.path
+        return self._layout.path
 
     def current(self) -> str | None:
         """Return the id of the live release; `None` for nothing.
@@ -154,7 +156,7 @@ class Root:
         Raises:
             RootError: `current` is not a link that venvship made, or cannot be read.
         """
-        return self._workspace.layout.current()
+        return self._layout.current()
 
     def lock(self, *, upgrade: bool = False, upgrade_package: Sequence[str] = ()) -> LockResult:
         """Generate the lockfile from the files in `[lock] inputs`.
@@ -327,7 +329,7 @@ class Root:
         """
         from venvship.operations.check import check
 
-        return self._call(check, release)
+        return self._read(check, release)
 
     def verify(self, *releases: str, all: bool = False) -> VerifyResult:  # noqa: A002 - as `--all`
         """Re-hash every file and compare it with the manifest.
@@ -344,7 +346,7 @@ class Root:
         """
         from venvship.operations.verify import verify
 
-        return self._call(verify, releases, every=all)
+        return self._read(verify, releases, every=all)
 
     def prune(
         self, *, keep: int | None = None, keep_days: float | None = None, dry_run: bool = False
@@ -435,7 +437,7 @@ class Root:
         """
         from venvship.operations.reporting.report import status
 
-        return self._call(status)
+        return self._read(status)
 
     def measure(self) -> Measurement:
         """Report the status in figures, for monitoring: `venvship status --prometheus`.
@@ -445,7 +447,7 @@ class Root:
         """
         from venvship.operations.reporting.measure import measure
 
-        return self._call(measure)
+        return self._read(measure)
 
     def list(self) -> ListResult:
         """List all releases, newest first.
@@ -455,7 +457,7 @@ class Root:
         """
         from venvship.operations.reporting.report import list_releases
 
-        return self._call(list_releases)
+        return self._read(list_releases)
 
     def show(self, release: str = "current") -> ShowResult:
         """Report all about a release: its packages, its interpreter and its events.
@@ -469,7 +471,7 @@ class Root:
         """
         from venvship.operations.reporting.report import show
 
-        return self._call(show, release)
+        return self._read(show, release)
 
     def history(self, n: int | None = None) -> HistoryResult:
         """List the events of the journal, newest first.
@@ -482,7 +484,7 @@ class Root:
         """
         from venvship.operations.reporting.report import history
 
-        return self._call(history, n)
+        return self._read(history, n)
 
     def diff(self, a: str, b: str = "current") -> DiffResult:
         """Compare the packages of two releases.
@@ -497,7 +499,7 @@ class Root:
         """
         from venvship.operations.reporting.report import diff
 
-        return self._call(diff, a, b)
+        return self._read(diff, a, b)
 
     def run(self, command: Sequence[str], *, release: str = "current") -> NoReturn:
         """Replace this process by a command that runs from a release's real path, out of reach of a switch.
@@ -513,7 +515,7 @@ class Root:
         """
         from venvship.operations.run import run
 
-        run(self._workspace, command, name=release)
+        run(ReadingWorkspace(self._layout, self._runtime), command, name=release)
 
     def schedule(
         self,
@@ -537,7 +539,7 @@ class Root:
         """
         from venvship.operations.schedule import schedule
 
-        return self._call(schedule, kind, every=every, command=command or own_command())
+        return self._read(schedule, kind, every=every, command=command or own_command())
 
     def _call(
         self,
@@ -546,17 +548,33 @@ class Root:
         *arguments: P.args,
         **options: P.kwargs,
     ) -> R:
-        """Run an operation, and attach its warnings to its result or error."""
-        workspace = self._workspace
-        workspace.warnings = []
-        try:
-            result = operation(workspace, *arguments, **options)
-        except VenvshipError as error:
-            error.warnings = tuple(workspace.warnings)
-            if error.result is not None:
-                error.result = _with_warnings(error.result, error.warnings)
-            raise
-        return _with_warnings(result, tuple(workspace.warnings))
+        """Run an operation that may write, and attach its warnings to its result or error."""
+        from venvship.workspace.workspace import Workspace
+
+        return _warned(Workspace(self._layout, self._runtime), operation, *arguments, **options)
+
+    def _read(
+        self,
+        operation: Callable[Concatenate[ReadingWorkspace, P], R],
+        /,
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> R:
+        """Run an operation that only reads, as `_call` runs one that may write."""
+        return _warned(ReadingWorkspace(self._layout, self._runtime), operation, *arguments, **options)
+
+
+def _warned(
+    workspace: W, operation: Callable[Concatenate[W, P], R], *arguments: P.args, **options: P.kwargs
+) -> R:
+    try:
+        result = operation(workspace, *arguments, **options)
+    except VenvshipError as error:
+        error.warnings = tuple(workspace.warnings)
+        if error.result is not None:
+            error.result = _with_warnings(error.result, error.warnings)
+        raise
+    return _with_warnings(result, tuple(workspace.warnings))
 
 
 def _with_warnings(result: R, warnings: tuple[OperationWarning, ...]) -> R:

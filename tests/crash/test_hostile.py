@@ -25,7 +25,7 @@ def test_no_command_gives_in_to_a_hostile_file(tmp_path: Path, filled: Path) -> 
         (
             "missing",
             ["release"],
-            lambda patch: patch.setattr(reading.ReadingWorkspace, "lost", lambda *_: ""),
+            lambda patch: patch.setattr(reading, "lost_journal", lambda _: None),
         ),
         (
             "flipped",

@@ -10,8 +10,8 @@ import pytest
 from tests.support.roots import Site
 from venvship.errors import InterruptedByError, NothingToRollBackToError
 from venvship.model.release import State
-from venvship.system.journal import Journal
 from venvship.system.journal_lines import Reading
+from venvship.system.journal_reader import JournalReader
 from venvship.system.signals import Signals
 
 
@@ -86,16 +86,16 @@ def test_a_release_between_the_looks_at_journal_and_link_is_not_taken_for_a_swit
 ) -> None:
     site.release("1.0")
     root = site.open()
-    read, calls, made = Journal.read, [], []
+    read, calls, made = JournalReader.read, [], []
 
-    def slowly(journal: Journal) -> Reading:
+    def slowly(journal: JournalReader) -> Reading:
         reading = read(journal)
         calls.append(journal)
         if len(calls) == 1:
             made.append(site.release("1.1"))
         return reading
 
-    monkeypatch.setattr(Journal, "read", slowly)
+    monkeypatch.setattr(JournalReader, "read", slowly)
     if command == "list":
         found = root.list()
         assert [view.id for view in found.releases if view.current] == made

@@ -33,9 +33,9 @@ from venvship.api import Root
 from venvship.model.history import History
 from venvship.model.settings import health_digest
 from venvship.model.update_attempts import LONGEST_PAUSE
+from venvship.root import RootLayout
+from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import is_known
-from venvship.workspace.usable import require_usable
-from venvship.workspace.workspace import Workspace
 
 STEPS = 50
 """Commands in a row on one root."""
@@ -111,9 +111,7 @@ class Machine(RuleBasedStateMachine):
         self._set_mood(self.mood)
         runtime = self.site.runtime(clock=lambda: self.now)._replace(token=lambda: f"{self.steps:07x}")
         self.root = Root.open(self.site.path, runtime=runtime)
-        self.workspace: Workspace = self.root._workspace
-        # Asked once here, the interpreter is known to every child.
-        require_usable(self.workspace, next(iter(world.releases)))
+        self.workspace = ReadingWorkspace(RootLayout.at(self.site.path), runtime)
 
     # -- commands -----------------------------------------------------------------------------------------
 

@@ -11,36 +11,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from venvship.errors import StateError
 from venvship.model.event import Event
 from venvship.model.spelling import canonical_json
 from venvship.system import failpoints, files
-from venvship.system.journal_lines import NOTHING, Reading, checksum, parse
+from venvship.system.journal_lines import Reading, checksum
+from venvship.system.journal_reader import JournalReader, damaged_journal
 from venvship.system.mutex import Mutex
 
 TORN_SUFFIX = ".torn"
 """Bytes set aside from the end of a journal are appended to `journal.jsonl.torn`."""
 
 
-def damaged_journal(reading: Reading) -> StateError:
-    """The refusal of whoever would have to decide on, or add to, a journal that is damaged in the middle."""
-    return StateError(
-        f"the journal is damaged: {reading.damage}",
-        hint="`venvship rollback` still works; for the rest, restore state/journal.jsonl from a backup",
-    )
-
-
-def lost_journal(current: str) -> StateError:
-    """The refusal of a journal that is whole, as far as it goes, and has never heard of what is live."""
-    return StateError(
-        f"the journal is damaged: it does not know {current}, which is live; it was lost, or is an old copy",
-        hint="restore state/journal.jsonl from a backup; without one, `venvship recover` takes up the "
-        "releases that are intact",
-    )
-
-
-class Journal:
-    """The journal of one root.
+class Journal(JournalReader):
+    """The journal of one root, to be read and appended to.
 
     Args:
         path: `state/journal.jsonl`.
@@ -49,34 +32,9 @@ class Journal:
     """
 
     def __init__(self, path: str, mutex: Mutex, clock: Callable[[], datetime]) -> None:
-        self._path = path
+        super().__init__(path)
         self._mutex = mutex
         self._clock = clock
-        self._raw = b""  # the file's bytes when it was read last
-        self._reading = NOTHING  # what they say
-
-    def read(self) -> Reading:
-        """Read it all. Never writes; a torn end is passed over.
-
-        A command reads it several times. Bytes that it has read before are compared, and not parsed again;
-        of the same bytes the same object is returned.
-
-        Raises:
-            FormatError: It was written by a newer venvship.
-            StateError: It exists and cannot be read.
-        """
-        try:
-            with open(self._path, "rb", buffering=0) as file:
-                raw = file.readall()
-        except FileNotFoundError:
-            raw = b""
-        except OSError as error:
-            raise StateError(f"cannot read {self._path}: {error.strerror}") from error
-        if raw != self._raw:
-            grown = raw.startswith(self._raw[: self._reading.size])
-            known = self._reading if grown else NOTHING
-            self._reading, self._raw = parse(raw, path=self._path, known=known), raw
-        return self._reading
 
     def append(
         self,

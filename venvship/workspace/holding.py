@@ -8,10 +8,14 @@ mutexes in the order of ADR 3: build, then switch.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from venvship.workspace import underway
+from venvship.errors import VenvshipError
+from venvship.model.spelling import FORMAT, format_time
+from venvship.root import read_json
+from venvship.system import files, proc
 from venvship.workspace.workspace import Workspace
 
 
@@ -76,12 +80,42 @@ def _hold(workspace: Workspace, name: str, operation: str | None, wait: float | 
         if operation is None:
             yield
             return
-        with underway.announced(
-            workspace.layout,
-            name,
-            operation,
-            actor=runtime.actor,
-            since=runtime.clock(),
-            journal_mutex=workspace.journal_mutex,
-        ):
+        with _announced(workspace, name, operation):
             yield
+
+
+@contextlib.contextmanager
+def _announced(workspace: Workspace, mutex: str, operation: str) -> Iterator[None]:
+    """Keep an entry in `state/operation.json` while a mutex is held.
+
+    Crash: the entry stays, and names a pid and start time that no longer run; the next holder replaces it.
+    """
+    pid = os.getpid()
+    entry = {
+        "operation": operation,
+        "actor": workspace.runtime.actor,
+        "pid": pid,
+        "started": proc.start_ticks(pid),
+        "since": format_time(workspace.runtime.clock()),
+    }
+    _update(workspace, mutex, entry)
+    try:
+        yield
+    finally:
+        _update(workspace, mutex, None)
+
+
+def _update(workspace: Workspace, mutex: str, entry: dict[str, Any] | None) -> None:
+    path = workspace.layout.operation_file
+    # An entry that cannot be written, for example on a full disk, must not stop a rollback.
+    with contextlib.suppress(OSError, VenvshipError), workspace.journal_mutex.hold(wait=5):
+        try:
+            data = read_json(path) or {}
+        except VenvshipError:
+            data = {}  # garbage: the file is written anew
+        data["format"] = FORMAT
+        data.pop(mutex, None)
+        if entry is not None:
+            data[mutex] = entry
+        # Not durable: after a power cut nothing is under way.
+        files.write_json(path, data, durable=False)

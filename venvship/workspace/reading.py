@@ -16,9 +16,8 @@ from venvship.model.history_fold import fold
 from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.settings import Settings
 from venvship.root import RootLayout
-from venvship.system.journal import Journal, damaged_journal, lost_journal
 from venvship.system.journal_lines import Reading
-from venvship.system.mutex import Mutex
+from venvship.system.journal_reader import JournalReader, damaged_journal, lost_journal
 from venvship.workspace.interpreter_identity import InterpreterIdentities
 from venvship.workspace.releases import is_known
 from venvship.workspace.runtime import Runtime
@@ -60,6 +59,7 @@ class ReadingWorkspace:
         warnings: The list that warnings are added to; by default a list of its own.
 
     Attributes:
+        journal: Reads the journal.
         identities: Asks interpreters for their identity.
         settings_read: The settings that were read last; `None` before.
     """
@@ -70,15 +70,10 @@ class ReadingWorkspace:
         self.layout = layout
         self.runtime = runtime
         self.warnings = [] if warnings is None else warnings
-        self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
+        self.journal = JournalReader(str(layout.journal_file))
         self.identities = InterpreterIdentities(runtime.environ, runtime.signals)
         self.settings_read: Settings | None = None
         self._folded: tuple[Reading, History] | None = None
-
-    @property
-    def journal_mutex(self) -> Mutex:
-        """Held for one append, innermost."""
-        return Mutex(str(self.layout.mutex("journal")), "journal")
 
     # -- history ------------------------------------------------------------------------------------------
 

@@ -6,13 +6,17 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from venvship.errors import SettingsError, VenvshipError
+from venvship.errors import OperationWarning, SettingsError, VenvshipError
 from venvship.model.event import Event, EventName
 from venvship.model.log_line import SEVERITIES, log_line
 from venvship.model.settings import Settings
+from venvship.root import RootLayout
 from venvship.system import files, syslog
+from venvship.system.journal import Journal
+from venvship.system.mutex import Mutex
 from venvship.workspace import reserve
 from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.runtime import Runtime
 from venvship.workspace.settings_files import read_kept_settings
 
 T = TypeVar("T")
@@ -32,7 +36,29 @@ SETTLING: Final = frozenset(
 
 
 class RecordingWorkspace(ReadingWorkspace):
-    """One root, open for reading and for recording."""
+    """One root, open for reading and for recording.
+
+    Args:
+        layout: As for `ReadingWorkspace`.
+        runtime: As for `ReadingWorkspace`.
+        warnings: As for `ReadingWorkspace`.
+
+    Attributes:
+        journal: Reads and writes the journal.
+    """
+
+    journal: Journal
+
+    def __init__(
+        self, layout: RootLayout, runtime: Runtime, warnings: list[OperationWarning] | None = None
+    ) -> None:
+        super().__init__(layout, runtime, warnings)
+        self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
+
+    @property
+    def journal_mutex(self) -> Mutex:
+        """Held for one append, innermost."""
+        return Mutex(str(self.layout.mutex("journal")), "journal")
 
     def record(
         self,

@@ -7,17 +7,12 @@ rollback may be under way at the same time and both have an entry in it.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from venvship.errors import VenvshipError
-from venvship.model.spelling import FORMAT, format_time, readable
+from venvship.model.spelling import readable
 from venvship.root import RootLayout, read_json
-from venvship.system import files, proc
-from venvship.system.mutex import Mutex
+from venvship.system import proc
 
 
 class Operation(NamedTuple):
@@ -38,53 +33,6 @@ class Operation(NamedTuple):
             "since": self.since,
             "running": self.running,
         }
-
-
-@contextlib.contextmanager
-def announced(
-    layout: RootLayout, mutex: str, operation: str, *, actor: str, since: datetime, journal_mutex: Mutex
-) -> Iterator[None]:
-    """Keep an entry in `state/operation.json` while a mutex is held.
-
-    Args:
-        layout: The root.
-        mutex: The name of the mutex that is held.
-        operation: The command.
-        actor: Its user.
-        since: When it began; aware.
-        journal_mutex: Held while the file is written.
-
-    Crash: the entry stays, and names a pid and start time that no longer run; the next holder replaces it.
-    """
-    pid = os.getpid()
-    entry = {
-        "operation": operation,
-        "actor": actor,
-        "pid": pid,
-        "started": proc.start_ticks(pid),
-        "since": format_time(since),
-    }
-    _update(layout, journal_mutex, mutex, entry)
-    try:
-        yield
-    finally:
-        _update(layout, journal_mutex, mutex, None)
-
-
-def _update(layout: RootLayout, journal_mutex: Mutex, mutex: str, entry: dict[str, Any] | None) -> None:
-    path = layout.operation_file
-    # An entry that cannot be written, for example on a full disk, must not stop a rollback.
-    with contextlib.suppress(OSError, VenvshipError), journal_mutex.hold(wait=5):
-        try:
-            data = read_json(path) or {}
-        except VenvshipError:
-            data = {}  # garbage: the file is written anew
-        data["format"] = FORMAT
-        data.pop(mutex, None)
-        if entry is not None:
-            data[mutex] = entry
-        # Not durable: after a power cut nothing is under way.
-        files.write_json(path, data, durable=False)
 
 
 def under_way(layout: RootLayout, mutex: str | None = None) -> Operation | None:
