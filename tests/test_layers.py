@@ -72,7 +72,8 @@ RULES = (
         " os.execl os.execle os.execlp os.execlpe os.execv os.execve os.execvp os.execvpe"
         " os.spawnl os.spawnle os.spawnlp os.spawnlpe os.spawnv os.spawnve os.spawnvp os.spawnvpe",
         {
-            "system/process.py": "the only caller of its kind",
+            "system/process.py": "becomes another program",
+            "system/child.py": "starts the programs that process.py runs",
             "system/guard.py": "starts the one process that outlives us",
             "system/pool.py": "copies of this process, which end with it",
             **dict.fromkeys(STANDALONE, "already runs in a process of its own"),

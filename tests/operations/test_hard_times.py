@@ -28,9 +28,9 @@ from venvship.errors import (
 from venvship.operations.retention import verifying
 from venvship.operations.switching import afterwards, promotion
 from venvship.operations.switching.trial import Trial
-from venvship.system import proc, process
+from venvship.system import interpreters, proc
 from venvship.system.mutex import Mutex
-from venvship.system.process import ProcessResult
+from venvship.system.process import ProcessResult, Program
 from venvship.system.signals import Signals
 
 
@@ -63,7 +63,7 @@ def was_killed(*_: Any, **__: Any) -> ProcessResult:
 def test_a_rollback_takes_an_interpreter_that_cannot_be_asked_at_the_moment_for_what_it_was(
     site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch, run: Any, named: bool
 ) -> None:
-    monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(interpreters, "run", run)
     result = site.open().rollback(two[0] if named else None)
     assert result.release.id == two[0]
     assert [warning.slug for warning in result.warnings] == ["interpreter-not-asked"]
@@ -71,7 +71,7 @@ def test_a_rollback_takes_an_interpreter_that_cannot_be_asked_at_the_moment_for_
 
 @pytest.mark.usefixtures("another_interpreter")
 def test_a_promotion_does_not(site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "run", cannot_be_started)
+    monkeypatch.setattr(interpreters, "run", cannot_be_started)
     result = site.run("promote", two[0], env={})
     assert result.code == 0, "another process is not broken"
     with pytest.raises(ReleaseError, match="could not be started"):
@@ -86,11 +86,11 @@ def test_a_rollback_passes_over_a_release_whose_interpreter_may_not_be_run(
     assert third
     asked: list[str] = []
 
-    def run(argv: list[str], **options: Any) -> ProcessResult:
-        asked.append(argv[0])
+    def run(program: Program, **_options: Any) -> ProcessResult:
+        asked.append(program.argv[0])
         raise ProgramNotFoundError("is not executable")
 
-    monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(interpreters, "run", run)
     with pytest.raises(NothingToRollBackToError, match="no earlier proven, intact release"):
         site.open().rollback()
     assert asked

@@ -126,9 +126,9 @@ def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     began: list[list[str]] = []
     real = process.run
 
-    def run(argv: list[str], **options: Any) -> process.ProcessResult:
-        began.append(argv)
-        return real(argv, **options)
+    def run(program: process.Program, **options: Any) -> process.ProcessResult:
+        began.append([*program.argv])
+        return real(program, **options)
 
     monkeypatch.setattr(interpreters, "run", run)
     monkeypatch.setattr(proc, "own_program", lambda: None)

@@ -20,6 +20,7 @@ import pytest
 from tests.support.processes import alive, eventually
 from venvship.errors import InterruptedByError, ProgramNotFoundError
 from venvship.system import process
+from venvship.system.child import GUARD
 from venvship.system.process import ProcessResult
 from venvship.system.signals import Signals
 
@@ -29,7 +30,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 def run(*argv: str, cwd: str | os.PathLike[str] = "/", **options: Any) -> ProcessResult:
     options = {"env": ENV, "timeout": 10.0, "signals": Signals(), **options}
-    return process.run(argv, cwd=os.fspath(cwd), **options)
+    how = {name: options.pop(name) for name in process.Program._fields if name in options}
+    return process.run(process.Program(argv, cwd=os.fspath(cwd), **how), **options)
 
 
 def sh(script: str, **options: Any) -> ProcessResult:
@@ -146,7 +148,7 @@ def test_a_listener_that_raises_ends_the_program_and_hears_nothing_more(script: 
         sh(script, separate_stderr=True, listener=give_up)
 
     assert len(heard) == 1
-    assert process._GUARD._groups == set()
+    assert GUARD._groups == set()
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
@@ -351,11 +353,11 @@ def test_a_restart_that_takes_too_long_is_ended_with_its_group(tmp_path: Path, s
 FLOOD = "import os, sys\nwhile True: os.write(1, b'x' * 65536)"
 MEMORY = """\
 import resource, sys
-from venvship.system.process import run
+from venvship.system.process import Program, run
 from venvship.system.signals import Signals
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 flood = [sys.executable, "-ISc", sys.argv[1]]
-result = run(flood, env={}, cwd="/", timeout=1.0, signals=Signals(), log=sys.argv[2])
+result = run(Program(flood, env={}, cwd="/", log=sys.argv[2]), timeout=1.0, signals=Signals())
 print(result.timed_out, len(result.output), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -583,13 +585,14 @@ def test_what_poll_raises_ends_the_child_and_passes_through(tmp_path: Path, stra
 
 HOST = """\
 import sys
-from venvship.system.process import run, _GUARD
+from venvship.system.child import GUARD
+from venvship.system.process import Program, run
 from venvship.system.signals import Signals
 script, directory = sys.argv[1:]
-_GUARD.start()
-open(f"{directory}/guard", "w").write(f"{_GUARD.pid}\\n")
-options = {"env": {"PATH": "/usr/bin:/bin"}, "cwd": "/", "timeout": 60, "signals": Signals()}
-run(["sh", "-c", script], survivors="leave", log=f"{directory}/log", **options)
+GUARD.start()
+open(f"{directory}/guard", "w").write(f"{GUARD.pid}\\n")
+how = {"env": {"PATH": "/usr/bin:/bin"}, "cwd": "/", "log": f"{directory}/log"}
+run(Program(["sh", "-c", script], survivors="leave", **how), timeout=60, signals=Signals())
 open(f"{directory}/done", "w").write("1\\n")
 sys.stdin.read()
 """
@@ -691,10 +694,12 @@ def test_a_child_that_is_not_yet_on_the_list_never_runs(tmp_path: Path) -> None:
     # The moment between the start of a child and its registration, held open: `add` never returns.
     script = """\
 import os, signal, sys
-from venvship.system import process
+from venvship.system.child import GUARD
+from venvship.system.process import Program, run
 from venvship.system.signals import Signals
-process._GUARD.add = lambda group: os.kill(os.getpid(), signal.SIGKILL)
-process.run(["touch", sys.argv[1]], env={"PATH": "/usr/bin:/bin"}, cwd="/", timeout=9, signals=Signals())
+GUARD.add = lambda group: os.kill(os.getpid(), signal.SIGKILL)
+touch = Program(["touch", sys.argv[1]], env={"PATH": "/usr/bin:/bin"}, cwd="/")
+run(touch, timeout=9, signals=Signals())
 """
     ended = subprocess.run([sys.executable, "-c", script, tmp_path / "ran"], cwd=REPOSITORY, check=False)
     time.sleep(0.3)
@@ -706,20 +711,21 @@ process.run(["touch", sys.argv[1]], env={"PATH": "/usr/bin:/bin"}, cwd="/", time
 @pytest.mark.parametrize("between", ["before a child", "while a child runs"])
 def test_a_guard_that_was_killed_is_replaced(between: str, tmp_path: Path, strays: list[int]) -> None:
     # With time to die: until then it still reads what it is told.
-    kill = "os.kill(_GUARD.pid, 9); time.sleep(0.5)"
+    kill = "os.kill(GUARD.pid, 9); time.sleep(0.5)"
     code = f"""\
 import os, sys, time
-from venvship.system.process import _GUARD, run
+from venvship.system.child import GUARD
+from venvship.system.process import Program, run
 from venvship.system.signals import Signals
 def poll():
     global poll
     {kill}
     poll = lambda: None
-    run(["true"], **options)
-options = {{"env": {{"PATH": "/usr/bin:/bin"}}, "cwd": "/", "timeout": 60, "signals": Signals()}}
-_GUARD.start()
+    run(Program(["true"], **how), timeout=60, signals=Signals())
+how = {{"env": {{"PATH": "/usr/bin:/bin"}}, "cwd": "/"}}
+GUARD.start()
 if sys.argv[2] == "before a child": {kill}; poll = lambda: None
-run(["sh", "-c", sys.argv[1]], poll=lambda: poll(), **options)
+run(Program(["sh", "-c", sys.argv[1]], **how), timeout=60, signals=Signals(), poll=lambda: poll())
 """
     script = f"sleep 0.3; echo $$ > {tmp_path}/pid; exec sleep 60"
     with subprocess.Popen([sys.executable, "-c", code, script, between], cwd=REPOSITORY) as started:
@@ -735,9 +741,9 @@ run(["sh", "-c", sys.argv[1]], poll=lambda: poll(), **options)
 def test_exec_replaces_us_and_takes_neither_guard_nor_ignored_signals_along() -> None:
     script = """\
 import sys
-from venvship.system.process import exec_replace, run
+from venvship.system.process import Program, exec_replace, run
 from venvship.system.signals import Signals
-run(["true"], env={"PATH": "/usr/bin:/bin"}, cwd="/", timeout=9, signals=Signals())
+run(Program(["true"], env={"PATH": "/usr/bin:/bin"}, cwd="/"), timeout=9, signals=Signals())
 code = '''
 import os, sys
 print(os.environ["A"], sys.argv[1:], open(f"/proc/self/task/{os.getpid()}/children").read())
@@ -772,7 +778,7 @@ def test_a_child_that_our_own_ctrl_c_hit_before_it_began_is_no_verdict(
     script = f"echo >>{count}; [ $(wc -l <{count}) -gt 1 ] && exit 3; kill -INT $PPID; kill -INT $$"
     with signals.install(), signals.deferred() if deferred else contextlib.nullcontext():
         try:
-            result = process.run(["sh", "-c", script], env=ENV, cwd="/", timeout=9, signals=signals)
+            result = sh(script, signals=signals)
         except InterruptedByError:
             assert not deferred
         else:

@@ -59,15 +59,17 @@ def run_hook(
     shown = summary(argv)
     try:
         result = process.run(
-            argv,
-            env=context.environment(),
-            cwd=context.release_path,
+            process.Program(
+                argv,
+                env=context.environment(),
+                cwd=context.release_path,
+                stdin=stdin,
+                log=context.log_path(name),
+                heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
+                survivors="leave" if name == "restart" else "kill",
+            ),
             timeout=timeout,
             signals=context.signals,
-            stdin=stdin,
-            log=context.log_path(name),
-            heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
-            survivors="leave" if name == "restart" else "kill",
         )
     except ProgramNotFoundError as error:
         return HookResult(name=name, ok=False, returncode=None, seconds=0.0, output=error.message)

@@ -101,15 +101,17 @@ def _ask(
     for interpreter in _interpreters(context):
         try:
             result = process.run(
-                (interpreter, "-I", "-S", "-B", "-c", _PROGRAM),
-                env=context.environment(),
-                cwd="/",
+                process.Program(
+                    (interpreter, "-I", "-S", "-B", "-c", _PROGRAM),
+                    env=context.environment(),
+                    cwd="/",
+                    stdin=json.dumps({**request, "timeout": check.timeout}).encode(),
+                    log=context.log_path(check.name),
+                    heading=f"{heading}\n".encode(errors="replace"),
+                    separate_stderr=True,
+                ),
                 timeout=START + check.timeout,
                 signals=context.signals,
-                stdin=json.dumps({**request, "timeout": check.timeout}).encode(),
-                log=context.log_path(check.name),
-                heading=f"{heading}\n".encode(errors="replace"),
-                separate_stderr=True,
                 poll=poll,
             )
         except ProgramNotFoundError as error:

@@ -49,13 +49,15 @@ def _run(
 ) -> Attempt:
     try:
         result = process.run(
-            argv,
-            env=context.environment(),
-            cwd=context.release_path,
+            process.Program(
+                argv,
+                env=context.environment(),
+                cwd=context.release_path,
+                log=context.log_path(check.name),
+                heading=f"{heading}: {shown}\n".encode(errors="replace"),
+            ),
             timeout=check.timeout,
             signals=context.signals,
-            log=context.log_path(check.name),
-            heading=f"{heading}: {shown}\n".encode(errors="replace"),
             poll=poll,
         )
     except ProgramNotFoundError as error:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from venvship.system.process import ProcessResult, run
+from venvship.system.process import ProcessResult, Program, run
 from venvship.system.signals import Signals
 
 _PROBE: Final = os.path.join(os.path.dirname(__file__), "interpreter_probe.py")
@@ -36,11 +36,13 @@ def run_probe(
         InterruptedByError: A signal came.
     """
     return run(
-        [path, "-I", "-S", _PROBE, *([library] if library is not None else [])],
-        env={name: value for name, value in environ.items() if not name.startswith("PYTHON")},
-        # Not where we happen to stand: a version file of pyenv there would choose another interpreter.
-        cwd="/",
+        Program(
+            [path, "-I", "-S", _PROBE, *([library] if library is not None else [])],
+            env={name: value for name, value in environ.items() if not name.startswith("PYTHON")},
+            # Not where we happen to stand: a version file of pyenv there would choose another interpreter.
+            cwd="/",
+            separate_stderr=True,
+        ),
         timeout=timeout,
         signals=signals,
-        separate_stderr=True,
     )

@@ -20,7 +20,7 @@ from venvship.building.fetching.pip_settings import Index, NotPlainError, expand
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import WheelFile
 from venvship.system.files import make_directory
-from venvship.system.process import run
+from venvship.system.process import Program, run
 
 if TYPE_CHECKING:
     from venvship.building.fetching.downloader import Report, Task, Wanted
@@ -128,15 +128,17 @@ def _download(task: Task, arrivals: _Arrivals) -> bool:
     """Run the downloader to its end; returns whether it took too long."""
     session = arrivals.session
     result = run(
-        # -P: no module from beside the script, or from the current directory.
-        [sys.executable, "-P", _DOWNLOADER],
-        env=session.environ,
-        cwd=session.cwd,
+        Program(
+            # -P: no module from beside the script, or from the current directory.
+            [sys.executable, "-P", _DOWNLOADER],
+            env=session.environ,
+            cwd=session.cwd,
+            stdin=json.dumps(task).encode(),
+            output_cap=_OUTPUT_BYTES,
+            separate_stderr=True,
+        ),
         timeout=session.time_left(list(arrivals.requirements.values())),
         signals=session.signals,
-        stdin=json.dumps(task).encode(),
-        output_cap=_OUTPUT_BYTES,
-        separate_stderr=True,
         listener=arrivals.listen,
     )
     if result.output:

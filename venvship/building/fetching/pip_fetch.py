@@ -25,7 +25,7 @@ from venvship.errors import BuildError, VenvshipError
 from venvship.model.lockfiles.requirement import Requirement, labels, may_build
 from venvship.model.wheel import WheelFile
 from venvship.system.files import create_file, hash_file, make_directory
-from venvship.system.process import run
+from venvship.system.process import Program, run
 
 MOST_PIPS: Final = 4
 """More pips than this at once gain nothing and annoy an index."""
@@ -219,12 +219,14 @@ def _pip(
     pips.go_on()
     left = session.time_left(requirements)
     result = run(
-        argv,
-        env=session.environ,
-        cwd=session.cwd,
+        Program(
+            argv,
+            env=session.environ,
+            cwd=session.cwd,
+            keep=_OUTPUT_BYTES,
+        ),
         timeout=left,
         signals=session.signals,
-        keep=_OUTPUT_BYTES,
         poll=pips.watch,
     )
     output = session.redact(result.output.decode(errors="replace"))

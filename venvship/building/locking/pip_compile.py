@@ -41,7 +41,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, make_directory, make_link
 from venvship.system.output import CappedLog
-from venvship.system.process import ProcessResult, run
+from venvship.system.process import ProcessResult, Program, run
 from venvship.system.signals import Signals
 
 LENT: Final = ("pip", "piptools", "build", "click", "packaging", "pyproject_hooks")
@@ -128,12 +128,14 @@ def pip_compile(
         # -B: no bytecode of another interpreter beside venvship's own files.
         argv = [request.interpreter.path, "-I", "-S", "-B", "-X", "utf8", str(_WORKER), library]
         result = run(
-            [*argv, *_arguments(request, output, debug)],
-            env=_compile_environ(environ, temporary),
-            cwd=request.cwd,
+            Program(
+                [*argv, *_arguments(request, output, debug)],
+                env=_compile_environ(environ, temporary),
+                cwd=request.cwd,
+                keep=_OUTPUT_BYTES,
+            ),
             timeout=request.timeout,
             signals=signals,
-            keep=_OUTPUT_BYTES,
         )
         redact = Redactor(environ, request.texts)
         said = redact(result.output.decode(errors="replace")).replace(output, request.lockfile)

@@ -221,13 +221,15 @@ def _run(todo: Sequence[_Job], compiler: Compiler, *, signals: Signals, advance:
     try:
         with build_faults("start the interpreter", interpreter.path):
             result = process.run(
-                [interpreter.path, *options, _WORKER, str(compiler.jobs or processors())],
-                env=env,
-                cwd="/",
+                process.Program(
+                    [interpreter.path, *options, _WORKER, str(compiler.jobs or processors())],
+                    env=env,
+                    cwd="/",
+                    stdin=b"\n".join(job.line() for job in todo),
+                    separate_stderr=True,
+                ),
                 timeout=TIMEOUT,
                 signals=signals,
-                stdin=b"\n".join(job.line() for job in todo),
-                separate_stderr=True,
                 listener=count,
             )
     except ProgramNotFoundError as error:

@@ -53,13 +53,15 @@ def startup_bytecode(
     name = f"{MODULE_NAME}.py"
     try:
         result = process.run(
-            [interpreter.path, "-I", "-S", "-c", _COMPILE, name, *map(str, optimize)],
-            env=env,
-            cwd=cwd,
+            process.Program(
+                [interpreter.path, "-I", "-S", "-c", _COMPILE, name, *map(str, optimize)],
+                env=env,
+                cwd=cwd,
+                stdin=startup_source(),
+                separate_stderr=True,
+            ),
             timeout=60,
             signals=signals,
-            stdin=startup_source(),
-            separate_stderr=True,
         )
         if result.returncode != 0:
             raise ValueError(result.output.decode(errors="replace"))
