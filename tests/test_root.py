@@ -37,6 +37,7 @@ from venvship.root import (
     user_name,
 )
 from venvship.system import files, trees
+from venvship.workspace.folders import make_folders
 from venvship.workspace.quick_look import entry_problem, quick_problem
 
 A = "20261122T094143Z-3f9a1c2"
@@ -49,7 +50,7 @@ def root(tmp_path: Path) -> RootLayout:
     path.mkdir()
     (path / "venvship.toml").touch()
     layout = RootLayout.at(path)
-    layout.prepare()
+    make_folders(layout)
     return layout
 
 
@@ -213,8 +214,8 @@ def test_the_folders_are_made_with_their_modes_whatever_the_umask(tmp_path: Path
 
     before = os.umask(0o077)
     try:
-        root.prepare()
-        root.prepare()
+        make_folders(root)
+        make_folders(root)
     finally:
         os.umask(before)
 
@@ -225,7 +226,7 @@ def test_the_folders_are_made_with_their_modes_whatever_the_umask(tmp_path: Path
 
 def test_existing_folders_are_left_as_they_are(root: RootLayout) -> None:
     root.releases.chmod(0o711)
-    root.prepare()
+    make_folders(root)
     assert stat.S_IMODE(root.releases.stat().st_mode) == 0o711
 
 
@@ -235,7 +236,7 @@ def test_a_root_in_which_nothing_can_be_made_is_not_writable() -> None:
         base.chmod(0o555)
         layout = RootLayout.at(base)
         with pytest.raises(NotWritableError, match="releases"):
-            layout.prepare()
+            make_folders(layout)
         with pytest.raises(NotWritableError, match="not writable"):
             layout.require_writable()
 

@@ -6,7 +6,6 @@ Reading never writes and constructing never repairs.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -27,13 +26,9 @@ from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, is_release_id
 from venvship.model.spelling import FORMAT
-from venvship.system import files
 
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
-MUTEXES: Final = ("build", "switch", "turn-back", "journal")
-"""The names of the lock files in `state/`."""
-
 ARMED_PREFIXES: Final = (".to.", ".back.")
 """Links that a switch prepares beside `current`; what a crash leaves of them, recovery sweeps."""
 
@@ -316,34 +311,6 @@ class RootLayout(NamedTuple):
             )
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise NotWritableError(f"{self.path} is not writable", hint=f"chmod u+w {self.path}")
-
-    def prepare(self) -> None:
-        """Make the folders and lock files that a root has. Existing ones are left as they are.
-
-        Crash: some of them are missing; the next writing command makes the rest.
-
-        Raises:
-            NotWritableError: One of them cannot be made.
-            RootError: `releases` is a link: releases know their own path, and are linked to from here.
-        """
-        if self.releases.is_symlink():
-            raise RootError(
-                f"{self.releases} is a symbolic link; releases have to stand in the root itself",
-                hint="put the whole root where the room is: a root may be reached through a link",
-            )
-        try:
-            for folder in (self.releases, self.state, self.leases):
-                if not folder.is_dir():
-                    files.make_directory(folder, 0o755)
-            if not self.logs.is_dir():
-                files.make_directory(self.logs, 0o700)
-            # All of them now: a rollback may come when there is no inode left to make one.
-            for name in MUTEXES:
-                if not self.mutex(name).exists():
-                    with contextlib.suppress(FileExistsError):
-                        files.create_file(self.mutex(name), b"", mode=0o600)
-        except OSError as error:
-            raise NotWritableError(f"cannot make {error.filename}: {error.strerror}") from error
 
 
 def _has_manifest(releases: str, name: str) -> bool:

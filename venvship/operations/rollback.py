@@ -26,6 +26,7 @@ from venvship.operations.switching.notify import notify
 from venvship.operations.switching.rollback_target import choose_target
 from venvship.operations.switching.trial import Trial, load_modules, try_current
 from venvship.system.faults import root_faults
+from venvship.workspace.folders import make_folders
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import release_problem
@@ -128,7 +129,7 @@ def rollback(
     with root_faults(workspace.layout.path):
         workspace.layout.require_writable()
         with contextlib.suppress(VenvshipError):
-            workspace.layout.prepare()
+            make_folders(workspace.layout)
         leave = None if only_from is None else _require_current(workspace, only_from)
         wait = max(workspace.runtime.wait, PROBE_WAIT)
         interrupted = workspace.runtime.signals.raise_if_received

@@ -10,6 +10,7 @@ from venvship.errors import ReleaseError
 from venvship.system import files
 from venvship.system.mutex import Mutex, lease_shared
 from venvship.workspace import underway
+from venvship.workspace.folders import make_folders
 from venvship.workspace.recording import RecordingWorkspace
 
 LEASE_MODE: Final = 0o444
@@ -27,10 +28,10 @@ class Workspace(RecordingWorkspace):
         """Refuse a user who must not write here, then make the folders that are missing.
 
         Raises:
-            RootError: See `RootLayout.require_writable` and `RootLayout.prepare`.
+            RootError: See `RootLayout.require_writable` and `make_folders`.
         """
         self.layout.require_writable()
-        self.layout.prepare()
+        make_folders(self.layout)
 
     def make_lease(self, release_id: str) -> None:
         """Make the lease file of a release, where it is missing.
