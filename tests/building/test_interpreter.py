@@ -155,7 +155,7 @@ def test_a_signal_ends_the_wait(tmp_path: Path) -> None:
         with pytest.raises(InterruptedByError):
             resolve_interpreter(silent, environ={"PATH": os.defpath}, signals=signals)
         timer.join()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
 
 
 @pytest.fixture

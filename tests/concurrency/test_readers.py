@@ -27,10 +27,11 @@ while not os.path.exists(link + ".stop"):
 print(reads, sorted(seen))
 """
 
-SWITCHES = 1000
+SWITCHES = 250
+"""Which effects a reader sees is left to chance here; `races.watched` looks at every one."""
 
 
-def test_readers_see_the_old_or_the_new_release_during_a_thousand_switches(site: Site) -> None:
+def test_readers_see_the_old_or_the_new_release_during_many_switches(site: Site) -> None:
     a, b = site.release("1.0"), site.release("1.1")
     link = site.path / "current"
     readers = [

@@ -149,9 +149,10 @@ def test_an_index_that_never_answers_is_given_up_after_the_timeout(
     online.settings("[build]\ntimeout = 1\n")
     lock(online, build_wheel(wheelhouse, "thing"))
     online.environment["PIP_INDEX_URL"] = f"http://127.0.0.1:{silent}/simple/"
+    online.environment["PIP_DEFAULT_TIMEOUT"] = "100"
     began = time.monotonic()
     error = refused(online, "release", code=20, slug="fetch-timeout")
-    assert time.monotonic() - began < 10, "twice"
+    assert time.monotonic() - began < 50, "twice"
     assert "[build] timeout" in error["hint"]
 
 

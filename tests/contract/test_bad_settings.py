@@ -130,12 +130,12 @@ def shell_check(line: str, **settings: object) -> str:
 def test_a_check_that_hangs_is_ended_after_its_timeout(stocked: Site, tmp_path: Path) -> None:
     released(stocked, "1.0")
     pid = tmp_path / "pid"
-    stocked.settings(shell_check(f"echo $$ > {pid}; sleep 60", timeout=0.3))
+    stocked.settings(shell_check(f"echo $$ > {pid}; sleep 60", timeout=1.5))
     stocked.lock("1.1")
     began = time.monotonic()
     error = refused(stocked, "release", code=21, slug="rejected")
-    assert time.monotonic() - began < 10
-    assert "0.3 s" in error["message"]
+    assert time.monotonic() - began < 50
+    assert "1.5 s" in error["message"]
     assert not alive(pid)
 
 
@@ -159,7 +159,7 @@ def test_a_check_whose_daemon_keeps_the_output_open_ends_with_the_check(
     stocked.settings(shell_check(f"sleep 60 & echo $! > {pid}"))
     began = time.monotonic()
     accepted(stocked.run("release", "--json"))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
     assert not alive(pid)
 
 
@@ -168,7 +168,7 @@ def test_a_check_whose_daemon_left_the_session_is_ended_too(stocked: Site, tmp_p
     stocked.settings(shell_check(f"setsid sh -c 'echo $$ > {pid}; exec sleep 60' & sleep 0.3"))
     began = time.monotonic()
     accepted(stocked.run("release", "--json"))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
     assert not alive(pid)
 
 

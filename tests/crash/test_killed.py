@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,12 +24,14 @@ def silent() -> Iterator[int]:
 
 def in_the_downloader(site: Site, tmp_path: Path, silent: int) -> str:
     _from_a_silent_index(site, tmp_path, silent)
+    site.environment["PIP_TIMEOUT"] = "600"
     return "downloader.py"
 
 
 def in_pip(site: Site, tmp_path: Path, silent: int) -> str:
     _from_a_silent_index(site, tmp_path, silent)
     site.environment["PIP_TIMEOUT"] = "1"  # the downloader gives up after it, and leaves the rest to pip
+    site.environment["PIP_RETRIES"] = "600"
     return "-m pip"
 
 
@@ -96,19 +97,17 @@ def test_nothing_survives_a_release_that_is_killed_and_the_next_one_begins_at_on
         return {**descendants(victim.pid), **marked(mark)}
 
     try:
-        assert eventually(lambda: any(child in said for said in family().values()), seconds=20)
+        assert eventually(lambda: any(child in said for said in family().values()))
         running = family().keys()
         victim.kill()
         victim.wait()
-        killed = time.monotonic()
         site.settings()
         site.environment["PIP_NO_INDEX"] = "1"
         site.lock("1.2")
         following = site.run("release")
         assert following.code == 0, following.err
         assert site.current != first
-        left = killed + 2 - time.monotonic()
-        assert eventually(lambda: not marked(mark) and not any(map(alive, running)), seconds=left)
+        assert eventually(lambda: not marked(mark) and not any(map(alive, running)))
     finally:
         kill_marked(mark)
         with contextlib.suppress(OSError):

@@ -63,7 +63,7 @@ def log_of(context: Context, name: str) -> str:
 def test_a_hook_works_in_the_release_and_is_told_about_it(context: Context) -> None:
     program(context, "tell", "env | sort; echo at $(pwd)")
 
-    result = run_hook("prepare", ("tell",), context, timeout=5)
+    result = run_hook("prepare", ("tell",), context, timeout=50)
 
     path = context.release_path
     said = log_of(context, "prepare").splitlines()
@@ -96,13 +96,13 @@ def test_a_first_release_has_an_empty_previous(context: Context) -> None:
 def test_an_empty_path_is_the_default_one(context: Context) -> None:
     bare = dataclasses.replace(context, environ={})
 
-    assert run_hook("prepare", ("true",), bare, timeout=5).ok
+    assert run_hook("prepare", ("true",), bare, timeout=50).ok
 
 
 def test_a_failure_is_one_line_and_the_log_has_the_rest(context: Context) -> None:
     argv = ("sh", "-c", "echo one; echo Failed to restart shop.service >&2; exit 5")
 
-    result = run_hook("restart", argv, context, timeout=5)
+    result = run_hook("restart", argv, context, timeout=50)
 
     assert (result.ok, result.returncode, result.timed_out) == (False, 5, False)
     assert result.output == "exit 5: Failed to restart shop.service"
@@ -111,7 +111,7 @@ def test_a_failure_is_one_line_and_the_log_has_the_rest(context: Context) -> Non
 
 @pytest.mark.parametrize("status", [1, 75])
 def test_for_a_hook_75_is_a_failure_like_any_other(status: int, context: Context) -> None:
-    result = run_hook("prepare", ("sh", "-c", f"exit {status}"), context, timeout=5)
+    result = run_hook("prepare", ("sh", "-c", f"exit {status}"), context, timeout=50)
 
     assert (result.ok, result.output) == (False, f"exit {status}")
 
@@ -119,17 +119,17 @@ def test_for_a_hook_75_is_a_failure_like_any_other(status: int, context: Context
 def test_a_hook_that_hangs_is_ended(context: Context, tmp_path: Path) -> None:
     argv = ("sh", "-c", f"echo starting; sleep 60 & echo $! > {tmp_path}/pid; wait")
 
-    result = run_hook("restart", argv, context, timeout=0.3)
+    result = run_hook("restart", argv, context, timeout=1.0)
 
     assert (result.ok, result.returncode, result.timed_out) == (False, None, True)
-    assert result.output == "no end after 0.3 s: starting"
+    assert result.output == "no end after 1 s: starting"
     assert not alive(int((tmp_path / "pid").read_text()))
 
 
 def test_a_notification_arrives_on_standard_input(context: Context) -> None:
     event = {"event": "promoted", "release": RELEASE}
 
-    run_hook("notify", ("cat",), context, timeout=5, stdin=json.dumps(event).encode())
+    run_hook("notify", ("cat",), context, timeout=50, stdin=json.dumps(event).encode())
 
     assert json.loads(log_of(context, "notify").splitlines()[1]) == event
 
@@ -140,7 +140,7 @@ def test_only_what_a_restart_leaves_running_stays(
 ) -> None:
     argv = ("sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid")
 
-    assert run_hook(name, argv, context, timeout=5).ok
+    assert run_hook(name, argv, context, timeout=50).ok
 
     pid = int((tmp_path / "pid").read_text())
     try:
@@ -159,9 +159,9 @@ open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
 print("serving", flush=True)
 time.sleep(60)
 """
-    assert run_hook("restart", (sys.executable, "-ISc", daemon), context, timeout=5).ok
+    assert run_hook("restart", (sys.executable, "-ISc", daemon), context, timeout=50).ok
 
-    end = time.monotonic() + 5
+    end = time.monotonic() + 50
     while "serving" not in log_of(context, "restart") and time.monotonic() < end:
         time.sleep(0.01)
     pid = int((tmp_path / "pid").read_text())
@@ -174,14 +174,14 @@ def test_a_signal_ends_a_hook_unless_it_is_deferred(context: Context) -> None:
         timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         with context.signals.deferred():
-            assert run_hook("restart", ("sh", "-c", "sleep 0.5"), context, timeout=5).ok
+            assert run_hook("restart", ("sh", "-c", "sleep 0.5"), context, timeout=50).ok
         with pytest.raises(InterruptedByError):
-            run_hook("restart", ("sh", "-c", "sleep 0.5"), context, timeout=5)
+            run_hook("restart", ("sh", "-c", "sleep 0.5"), context, timeout=50)
         timer.join()
 
 
 def test_a_hook_that_cannot_be_started_has_failed(context: Context) -> None:
-    missing = run_hook("restart", ("no-such-program",), context, timeout=5)
+    missing = run_hook("restart", ("no-such-program",), context, timeout=50)
     gone = run_hook(
         "restart", ("true",), dataclasses.replace(context, release_path="/no/such/release"), timeout=5
     )
@@ -196,8 +196,8 @@ def test_without_a_place_for_its_log_a_hook_runs_all_the_same(context: Context, 
     (tmp_path / "file").write_text("")
     nowhere = dataclasses.replace(context, log_dir=str(tmp_path / "file/log"))
 
-    assert run_hook("restart", ("echo", "x"), nowhere, timeout=5).ok
-    assert run_hook("prepare", ("echo", "x"), nowhere, timeout=5).ok
+    assert run_hook("restart", ("echo", "x"), nowhere, timeout=50).ok
+    assert run_hook("prepare", ("echo", "x"), nowhere, timeout=50).ok
 
 
 def test_a_name_cannot_lead_a_log_out_of_its_folder(context: Context) -> None:

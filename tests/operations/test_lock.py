@@ -615,7 +615,7 @@ def waiting(site: Site, index: LocalIndex) -> Any:
     index.hang = True
     before = index.requests.total()
     process = site.start("lock")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 50
     while index.requests.total() == before:
         assert time.monotonic() < until
         assert process.poll() is None, process.communicate()
@@ -630,7 +630,7 @@ def test_a_signal_ends_it_with_nothing_changed(shop: Site, index: LocalIndex, si
     process = waiting(shop, index)
 
     process.send_signal(signum)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=50)
 
     assert process.returncode == code, err
     assert text(shop) == before
@@ -643,9 +643,9 @@ def test_what_a_killed_lock_leaves_is_swept_and_nothing_of_it_runs_on(shop: Site
     process = waiting(shop, index)
 
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=50)
 
-    until = time.monotonic() + 10
+    until = time.monotonic() + 50
     while children_in(shop) and time.monotonic() < until:
         time.sleep(0.05)
     assert children_in(shop) == []
@@ -677,7 +677,7 @@ def test_a_second_one_is_told_who_is_at_it(shop: Site, index: LocalIndex, other:
     assert done.code == 30
     assert "lock is under way since" in done.err
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=50)
 
 
 def test_a_lockfile_that_may_not_be_written_is_said(shop: Site) -> None:

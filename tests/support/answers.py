@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +154,7 @@ def run_as(site: Site, uid: int, *arguments: str) -> Finished:
 
 @dataclass(frozen=True)
 class Measured:
-    """A command's answer, and what it cost: seconds, and bytes of memory at its peak."""
+    """A command's answer, and its cost: seconds of a processor, and bytes of memory at its peak."""
 
     done: Finished
     seconds: float
@@ -165,7 +164,6 @@ class Measured:
 def measured(site: Site, *arguments: str) -> Measured:
     """Run the installed command in the root and measure it; its children do not count."""
     out, err = site.path.parent / "measured.out", site.path.parent / "measured.err"
-    began = time.monotonic()
     with open(out, "wb") as stdout, open(err, "wb") as stderr:
         pid = os.posix_spawn(
             command(),
@@ -177,6 +175,5 @@ def measured(site: Site, *arguments: str) -> Measured:
             ],
         )
         _, status, usage = os.wait4(pid, 0)
-    seconds = time.monotonic() - began
     done = Finished(os.waitstatus_to_exitcode(status), out.read_text(), err.read_text())
-    return Measured(done, seconds, usage.ru_maxrss * 1024)
+    return Measured(done, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)

@@ -15,7 +15,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], *, seconds: float = 50.0) -> bool:
     """Wait until something is so; false if it is not in time."""
     end = time.monotonic() + seconds
     while not condition():

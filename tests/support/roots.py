@@ -113,7 +113,7 @@ class Site:
         self,
         *arguments: str,
         env: Mapping[str, str] | None = None,
-        timeout: float = 60,
+        timeout: float = 120,
         cwd: Path | None = None,
     ) -> Finished:
         """Run the installed command in the root, to its end."""

@@ -53,7 +53,7 @@ class Terminal:
         """Press keys."""
         os.write(self._fd, text.encode())
 
-    def read_until(self, text: str, *, seconds: float = 20) -> None:
+    def read_until(self, text: str, *, seconds: float = 50) -> None:
         """Read until a text was written since the last call."""
         start = len(self.written)
         end = time.monotonic() + seconds

@@ -522,10 +522,10 @@ def test_a_file_that_pins_nothing_is_named_as_such() -> None:
     ids=["50 MB", "one line", "hashes", "lines", "spaces", "urls", "parentheses"],
 )
 def test_junk_is_refused_quickly_and_shortly(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(LockfileError) as caught:
         read(data)
-    assert time.monotonic() - started < 8
+    assert time.process_time() - started < 8
     assert len(caught.value.message) < 20_000
 
 
