@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from venvship.model.release import State
-from venvship.model.retention import GRACE, Facts, Policy, decide
+from venvship.model.retention import RECENTLY_LIVE, Facts, Policy, decide
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=400)
@@ -160,7 +160,7 @@ def test_a_protected_release_stays_whatever_it_is(make: Any, protection: dict[st
 
 
 def test_the_hour_ends() -> None:
-    for ago, stays in [(GRACE - timedelta(seconds=1), True), (GRACE, False)]:
+    for ago, stays in [(RECENTLY_LIVE - timedelta(seconds=1), True), (RECENTLY_LIVE, False)]:
         assert ("r1" in kept([proven(1, live_until=NOW - ago), *FIVE[1:]])) == stays
 
 

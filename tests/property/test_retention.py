@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from venvship.model.release import State
-from venvship.model.retention import GRACE, LEAST_PROVEN, Decision, Facts, Policy, decide
+from venvship.model.retention import LEAST_PROVEN, RECENTLY_LIVE, Decision, Facts, Policy, decide
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=1500)
@@ -116,7 +116,7 @@ def test_never_pruned_is_what_was_live_within_the_last_hour_or_later_than_now(
     decisions = by_id(decide(releases, policy, now))
 
     for r in releases:
-        if r.live_until is not None and r.live_until > now - GRACE:
+        if r.live_until is not None and r.live_until > now - RECENTLY_LIVE:
             assert decisions[r.id].keep, r
 
 

@@ -179,9 +179,7 @@ with working(hang, (1, 2), copies=2) as tasks:
     assert eventually(lambda: not any(map(alive, pids)))
 
 
-def test_few_files_are_not_worth_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "processors", lambda: 8)
-    assert pool.copies_for(100) == 0
-    assert pool.copies_for(20_000) == 3
-    monkeypatch.setattr(pool, "processors", lambda: 1)
-    assert pool.copies_for(20_000) == 0
+def test_few_files_are_not_worth_a_copy() -> None:
+    assert pool.copies_for(100, available=8) == 0
+    assert pool.copies_for(20_000, available=8) == 3
+    assert pool.copies_for(20_000, available=1) == 0

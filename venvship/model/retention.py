@@ -9,8 +9,8 @@ from typing import Final
 
 from venvship.model.release import State
 
-GRACE: Final = timedelta(hours=1)
-"""What was live so recently may still have processes that show it nowhere."""
+RECENTLY_LIVE: Final = timedelta(hours=1)
+"""A release that was live within this time may still have processes that show it nowhere."""
 
 LEAST_PROVEN: Final = 2
 """So many proven releases are always kept, while there are so many: the live one and a way back."""
@@ -126,7 +126,7 @@ def _why(
         (release.in_operation, "an operation on it has no outcome yet"),
         (bool(release.in_use), f"in use: {release.in_use}"),
         (_is_ahead(release, now), "live until a time that is still to come: the clock was set back"),
-        (_within(release, now, GRACE.total_seconds()), "live within the last hour"),
+        (_within(release, now, RECENTLY_LIVE.total_seconds()), "live within the last hour"),
         (0 < rank <= LEAST_PROVEN, f"one of the last {LEAST_PROVEN} proven"),
         (0 < rank <= policy.keep, f"proven {rank} of {policy.keep}"),
         (_within(release, now, policy.keep_days * 86_400), f"live within {policy.keep_days:g} days"),

@@ -1,16 +1,15 @@
-"""What to drop of a store that no release names: a pure function from what is seen to what goes.
+"""Decide which store entries that no release refers to go: a pure function of what was noted and the time.
 
-A thing goes only after it has been without a name for a while, since what one release leaves the next often
-wants again. Whether a while has passed is told by clocks that people and programs set. So the time is taken
-between clean-ups, and not trusted where it looks odd:
+An entry goes only after it has been unreferenced for a while, since the next release often needs an entry of
+the last one again. Operators and programs set clocks. So the time is measured between clean-ups, and an odd
+measure does not count:
 
-* Time that went back says nothing. All counts begin anew.
-* Time that went on may have been the clock, set forward. That makes one long stretch between two clean-ups.
-  So the longest stretch that a thing has waited through does not count.
+* The clock went back. All waits begin anew.
+* The clock may have been set forward. That makes one long stretch between two clean-ups, so the longest
+  stretch that an entry has waited through does not count.
 
-Nothing goes early then, unless a clock is set forward twice within a few days and never back. The price is
-that things wait for one clean-up more: a week of clean-ups every day takes eight days, and clean-ups once a
-week take two weeks.
+No entry goes early then, unless a clock is set forward twice within a few days and never back. In return
+every entry waits for one more clean-up: eight days with a clean-up every day, two weeks with one a week.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from typing import Any, Final
 
 from venvship.model.spelling import FORMAT, format_time, parse_time
 
-GRACE: Final = timedelta(days=7)
-"""So long a thing has to be without a name, the longest stretch between two clean-ups left out."""
+UNREFERENCED_GRACE: Final = timedelta(days=7)
+"""How long an entry must have been unreferenced, without the longest stretch between two clean-ups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What is remembered of a thing that no release names.
+    """How long one entry has been unreferenced.
 
     Attributes:
-        since: When a clean-up first found it so; aware, to the second.
+        since: The clean-up that first found it unreferenced; aware, to the second.
         longest: The longest stretch between two clean-ups that it has waited through.
     """
 
@@ -41,15 +40,15 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
-    """What one clean-up leaves for the next.
+    """Notes that one clean-up leaves for the next.
 
     Attributes:
-        seen: When that clean-up was; aware, to the second. `None` before the first one.
-        unnamed: By thing, what it found without a name and left.
+        seen: The time of that clean-up; aware, to the second. `None` before the first one.
+        unreferenced: The entries that it found unreferenced and left.
     """
 
     seen: datetime | None = None
-    unnamed: Mapping[str, Note] = field(default_factory=dict)
+    unreferenced: Mapping[str, Note] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form that `from_json` reads; stretches are in seconds."""
@@ -57,8 +56,8 @@ class Notes:
             "format": FORMAT,
             "seen": format_time(self.seen) if self.seen else None,
             "unnamed": {
-                thing: {"since": format_time(note.since), "longest": int(note.longest.total_seconds())}
-                for thing, note in self.unnamed.items()
+                entry: {"since": format_time(note.since), "longest": int(note.longest.total_seconds())}
+                for entry, note in self.unreferenced.items()
             },
         }
 
@@ -74,40 +73,40 @@ class Notes:
         """
         return cls(
             seen=None if data["seen"] is None else parse_time(data["seen"]),
-            unnamed={
-                str(thing): Note(
+            unreferenced={
+                str(entry): Note(
                     since=parse_time(note["since"]), longest=timedelta(seconds=int(note["longest"]))
                 )
-                for thing, note in dict(data["unnamed"]).items()
+                for entry, note in dict(data["unnamed"]).items()
             },
         )
 
 
-def decide_unnamed(
-    there: Collection[str], named: Collection[str], noted: Notes, now: datetime
+def decide_unreferenced(
+    entries: Collection[str], referenced: Collection[str], noted: Notes, now: datetime
 ) -> tuple[dict[str, datetime], Notes]:
-    """Decide what goes.
+    """Decide which entries go.
 
     Args:
-        there: All things that there are.
-        named: Those that are named, and maybe some that are not there.
-        noted: What the last clean-up left.
+        entries: All entries of the store.
+        referenced: Entries that a release refers to; the store may lack some of them.
+        noted: The notes of the last clean-up.
         now: The time; aware. Its fraction of a second is left out.
 
     Returns:
-        What goes, each with the time since when it was found without a name; and what to note for the next
-        clean-up.
+        The entries that go, each with the time since when it was found unreferenced; and the notes for the
+        next clean-up.
     """
     now = now.replace(microsecond=0)
     stretch = now - noted.seen if noted.seen else timedelta()
-    before = noted.unnamed if stretch >= timedelta() else {}
+    before = noted.unreferenced if stretch >= timedelta() else {}
     goes: dict[str, datetime] = {}
     stays: dict[str, Note] = {}
-    for thing in sorted(set(there) - set(named)):
-        old = before.get(thing)
+    for entry in sorted(set(entries) - set(referenced)):
+        old = before.get(entry)
         note = Note(since=old.since, longest=max(old.longest, stretch)) if old else Note(since=now)
-        if now - note.since - note.longest >= GRACE:
-            goes[thing] = note.since
+        if now - note.since - note.longest >= UNREFERENCED_GRACE:
+            goes[entry] = note.since
         else:
-            stays[thing] = note
-    return goes, Notes(seen=now, unnamed=stays)
+            stays[entry] = note
+    return goes, Notes(seen=now, unreferenced=stays)

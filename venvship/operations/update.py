@@ -46,8 +46,8 @@ from venvship.workspace.workspace import Workspace
 QUIET: Final = 5.0
 """Seconds for which a lockfile must have been left alone: whoever writes it may not be done."""
 
-PATIENCE: Final = 60.0
-"""Seconds to wait for that; then somebody should look."""
+QUIET_PATIENCE: Final = 60.0
+"""Seconds to wait for that; then the update fails, so that an operator looks."""
 
 TOKENS: Final = 16**7
 """So many values the runtime's token can have."""
@@ -298,7 +298,7 @@ def _wait_until_quiet(workspace: Workspace, path: str) -> bool:
     """
     waited = 0.0
     seen: Sequence[int] | None = None
-    while waited < PATIENCE:
+    while waited < QUIET_PATIENCE:
         try:
             found = os.stat(path)
         except OSError:

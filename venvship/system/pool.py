@@ -50,9 +50,15 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def copies_for(files: int) -> int:
-    """How many copies are worth while for system calls on so many files, beside this process."""
-    return min(processors() - 1, _MOST_COPIES) if files >= _WORTH_A_COPY else 0
+def copies_for(files: int, available: int | None = None) -> int:
+    """Decide how many copies are worth while for system calls on so many files.
+
+    Args:
+        files: How many files.
+        available: Processors; by default those that this process may use.
+    """
+    available = processors() if available is None else available
+    return min(available - 1, _MOST_COPIES) if files >= _WORTH_A_COPY else 0
 
 
 class Pool(Generic[T, R]):

@@ -19,7 +19,7 @@ from typing import Final
 VARIABLE: Final = "VENVSHIP_CHILD"
 """The variable whose value says which child a process descends from."""
 
-_PATIENCE: Final = 1.0
+_EXIT_PATIENCE: Final = 1.0
 """Seconds to wait for killed processes to be gone; more only where the kernel itself hangs."""
 
 
@@ -53,7 +53,7 @@ def kill_stragglers(group: int, tag: str | None) -> None:
     if sys.platform != "linux":
         return
     mark = None if tag is None else f"{VARIABLE}={tag}\0".encode()
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _EXIT_PATIENCE
     # More than one pass: a daemon may fork while we look.
     while (found := [pid for pid in _pids() if _belongs(pid, group, mark)]) and time.monotonic() < end:
         for pid in found:

@@ -31,41 +31,41 @@ TRASH: Final = ".trash-"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-def wheel_thing(sha256: str) -> str:
-    """What a wheel is called here."""
+def wheel_entry(sha256: str) -> str:
+    """The entry of a wheel."""
     return f"wheels/{sha256}"
 
 
-def bytecode_thing(sha256: str, tag: str) -> str:
-    """What a wheel's bytecode for one kind of interpreter is called here."""
+def bytecode_entry(sha256: str, tag: str) -> str:
+    """The entry of a wheel's bytecode for one kind of interpreter."""
     return f"bytecode/{sha256}/{tag}"
 
 
 def contents(store: Store) -> list[str]:
-    """All wheels and bytecode in the store. What has another form of name is not ours, and not listed.
+    """List all wheels and bytecode in the store; a name of another form is not ours, and not listed.
 
     Raises:
         OSError: A folder cannot be listed.
     """
-    found = [wheel_thing(name) for name in _names(store, "wheels") if _SHA256.fullmatch(name)]
+    found = [wheel_entry(name) for name in _names(store, "wheels") if _SHA256.fullmatch(name)]
     for name in _names(store, "bytecode"):
         if _SHA256.fullmatch(name):
-            found += [bytecode_thing(name, tag) for tag in _names(store, f"bytecode/{name}")]
+            found += [bytecode_entry(name, tag) for tag in _names(store, f"bytecode/{name}")]
     return found
 
 
-def describe(store: Store, thing: str) -> str:
-    """What a thing is, for people: `six-1.17.0-py2.py3-none-any.whl`."""
-    kind, sha256, *_ = thing.split("/")
+def described(store: Store, entry: str) -> str:
+    """Describe an entry for users, as in `six-1.17.0-py2.py3-none-any.whl`."""
+    kind, sha256, *_ = entry.split("/")
     try:
-        what = store.wheel(sha256).filename
+        wheel = store.wheel(sha256).filename
     except (VenvshipError, ValueError):
-        what = f"sha256:{sha256}"
-    return what if kind == "wheels" else f"{what}, bytecode"
+        wheel = f"sha256:{sha256}"
+    return wheel if kind == "wheels" else f"{wheel}, bytecode"
 
 
 def read_notes(store: Store) -> Notes:
-    """What the last clean-up noted. Nothing, where that cannot be read: then all things wait once more.
+    """Read the notes of the last clean-up. If they cannot be read there are none: all entries wait once more.
 
     Raises:
         FormatError: A newer venvship wrote it.
@@ -132,35 +132,35 @@ def _folders(path: str) -> list[str]:
     return []
 
 
-def drop(store: Store, things: Iterable[str], *, between: Callable[[], None]) -> tuple[str, ...]:
-    """Delete things, and the choices of wheels that are not there afterwards.
+def drop(store: Store, entries: Iterable[str], *, between: Callable[[], None]) -> tuple[str, ...]:
+    """Delete entries, and the choices of wheels that the store no longer has.
 
-    All of them are moved out of the way first, and that is made durable before the first file goes: half a
-    wheel never has a wheel's name. A thing that the file system refuses to move stays: that is a directory
-    of a lower layer on overlayfs, and deleting those frees nothing.
+    All entries are moved out of the way first, and that is made durable before the first file goes: half a
+    wheel never has a wheel's name. An entry that the file system refuses to move stays: it is a directory of
+    a lower layer on overlayfs, and deleting it would free nothing.
 
     Args:
         store: Its mutex is held alone.
-        things: What to delete.
-        between: Called between things; what it raises ends the deletion. For signals.
+        entries: The entries to delete.
+        between: Called between entries; an exception from it ends the deletion. For signals.
 
     Returns:
-        What is gone.
+        The entries that are gone.
 
     Raises:
         DiskFullError: There is no room, even for a name.
-        BuildError: Something cannot be moved or deleted.
+        BuildError: An entry cannot be moved or deleted.
 
-    Crash: each thing is whole, or `.trash-…`, which the next sweep removes. The choice of a wheel that is
-        gone counts as none.
+    Crash: each entry is whole, or `.trash-…`, which the next sweep removes. The choice of a wheel that is
+        gone does not count.
     """
     trash: dict[str, str] = {}
     with build_faults("clean the store", store.path):
-        for thing in things:
-            path = os.path.join(store.path, thing)
+        for entry in entries:
+            path = os.path.join(store.path, entry)
             aside = files.temporary_name(path, TRASH)
             if files.rename_if_possible(path, aside):
-                trash[thing] = aside
+                trash[entry] = aside
         folders = {os.path.dirname(path) for path in trash.values()}
         for folder in sorted(folders):
             files.fsync_directory(folder)
@@ -176,12 +176,12 @@ def drop(store: Store, things: Iterable[str], *, between: Callable[[], None]) ->
 
 
 def _drop_choices(store: Store) -> None:
-    """Remove the records of which wheel was chosen, where the store does not have that wheel."""
+    """Remove the records of chosen wheels that the store does not have."""
     there = set(_names(store, "wheels"))
     for folder in _names(store, "selections"):
         for name in _names(store, f"selections/{folder}"):
             path = os.path.join(store.path, "selections", folder, name)
-            # One that cannot be read is for whoever needs it to complain about.
+            # An unreadable record is left: the build that needs it reports it.
             with contextlib.suppress(
                 OSError, ValueError, LookupError, TypeError, RecursionError, FormatError
             ):

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from venvship.building.store.cleaning import (
-    bytecode_thing,
+    bytecode_entry,
     contents,
-    describe,
+    described,
     drop,
     read_notes,
     sweep,
-    wheel_thing,
+    wheel_entry,
     write_notes,
 )
 from venvship.building.store.roots import register_root, registered_roots
@@ -28,7 +28,7 @@ from venvship.building.store.store import Store
 from venvship.errors import BusyError, DiskFullError, InterruptedByError, VenvshipError
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
-from venvship.model.unreferenced import Notes, decide_unnamed
+from venvship.model.unreferenced import Notes, decide_unreferenced
 from venvship.root import RootLayout
 from venvship.system import trees
 from venvship.system.mutex import shared
@@ -90,7 +90,7 @@ class _Named:
     problems: list[str] = field(default_factory=list)
 
 
-_UNNAMED: Final = "named by no release"
+_UNREFERENCED: Final = "named by no release"
 _GONE: Final = "a root that is gone"
 
 
@@ -189,7 +189,7 @@ def _clean(workspace: Workspace, store: Store) -> StoreResult:
 
 def _wheels(notes: Notes) -> int:
     """How many wheels the notes are about, their bytecode not counted apart."""
-    return len({thing.split("/")[1] for thing in notes.unnamed if not thing.startswith("roots/")})
+    return len({thing.split("/")[1] for thing in notes.unreferenced if not thing.startswith("roots/")})
 
 
 def _decide(workspace: Workspace, store: Store, without: Collection[str] = ()) -> _Decided | None:
@@ -208,7 +208,7 @@ def _decide(workspace: Workspace, store: Store, without: Collection[str] = ()) -
             f"read: {min(named.problems)}{more}",
         )
         return None
-    goes, notes = decide_unnamed(
+    goes, notes = decide_unreferenced(
         [*contents(store), *roots],
         named.things | {entry for entry, root in roots.items() if present[root]},
         read_notes(store),
@@ -217,8 +217,8 @@ def _decide(workspace: Workspace, store: Store, without: Collection[str] = ()) -
     dropped = {
         thing: Dropped(
             path=os.path.join(store.path, thing),
-            what=roots.get(thing) or describe(store, thing),
-            reason=f"{_GONE if thing in roots else _UNNAMED} since {since:%Y-%m-%d}",
+            what=roots.get(thing) or described(store, thing),
+            reason=f"{_GONE if thing in roots else _UNREFERENCED} since {since:%Y-%m-%d}",
         )
         for thing, since in goes.items()
     }
@@ -263,4 +263,4 @@ def _add_release(named: _Named, layout: RootLayout, release_id: str) -> None:
         )
         return
     for sha256 in manifest.wheels.values():
-        named.things |= {wheel_thing(sha256), bytecode_thing(sha256, manifest.bytecode)}
+        named.things |= {wheel_entry(sha256), bytecode_entry(sha256, manifest.bytecode)}

@@ -1,4 +1,4 @@
-"""What goes from a store, and when: whatever is seen, and whatever somebody does to the clock."""
+"""Which entries go from a store, and when, whatever happens to the clock."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from venvship.model.unreferenced import GRACE, Notes, decide_unnamed
+from venvship.model.unreferenced import UNREFERENCED_GRACE, Notes, decide_unreferenced
 
 START = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
-THINGS = ("wheels/a", "wheels/b", "bytecode/a/x")
+ENTRIES = ("wheels/a", "wheels/b", "bytecode/a/x")
 DAY = 86_400
 
 quickly = settings(deadline=None, max_examples=150)
@@ -26,18 +26,20 @@ class Visit:
     seconds: int
     set_by: int
     there: frozenset[str]
-    named: frozenset[str]
+    referenced: frozenset[str]
 
 
-SPANS = st.integers(0, 3 * DAY) | st.sampled_from([0, DAY, int(GRACE.total_seconds()), 400 * DAY])
-SEEN = [frozenset(THINGS)] * 5 + [frozenset(THINGS[:1]), frozenset()]
+SPANS = st.integers(0, 3 * DAY) | st.sampled_from(
+    [0, DAY, int(UNREFERENCED_GRACE.total_seconds()), 400 * DAY]
+)
+SEEN = [frozenset(ENTRIES)] * 5 + [frozenset(ENTRIES[:1]), frozenset()]
 VISITS = st.lists(
     st.builds(
         Visit,
         seconds=SPANS,
         set_by=st.sampled_from([0, 0, 0, 0, 0, 0, -60, -DAY, -400 * DAY]),
         there=st.sampled_from(SEEN),
-        named=st.sampled_from([frozenset()] * 5 + [frozenset(THINGS[1:])]),
+        referenced=st.sampled_from([frozenset()] * 5 + [frozenset(ENTRIES[1:])]),
     ),
     min_size=1,
     max_size=30,
@@ -50,58 +52,58 @@ LEAPS = st.tuples(st.integers(0, 8), st.sampled_from([DAY, 8 * DAY, 400 * DAY, 2
 def test_nothing_goes_early_though_the_clock_is_set_back_often_and_forward_once(
     visits: list[Visit], leap: tuple[int, int], through_json: bool
 ) -> None:
-    """And never what is named, or not there; and each that goes has really waited since it was seen."""
+    """No referenced or missing entry goes; and each one that goes has really waited since it was seen."""
     passed, offset, notes = 0, 0, Notes()
     waiting: dict[str, int] = {}
     for number, visit in enumerate(visits):
         passed += visit.seconds
         offset += visit.set_by + (leap[1] if number == leap[0] else 0)
-        unnamed = visit.there - visit.named
-        waiting = {thing: waiting.get(thing, passed) for thing in unnamed}
+        unreferenced = visit.there - visit.referenced
+        waiting = {entry: waiting.get(entry, passed) for entry in unreferenced}
 
         now = START + timedelta(seconds=passed + offset)
-        goes, notes = decide_unnamed(visit.there, visit.named, notes, now)
+        goes, notes = decide_unreferenced(visit.there, visit.referenced, notes, now)
 
-        assert goes.keys() <= unnamed
-        assert goes.keys() | notes.unnamed.keys() == unnamed
-        assert not goes.keys() & notes.unnamed.keys()
-        for thing in goes:
-            assert timedelta(seconds=passed - waiting[thing]) >= GRACE, thing
-            del waiting[thing]
+        assert goes.keys() <= unreferenced
+        assert goes.keys() | notes.unreferenced.keys() == unreferenced
+        assert not goes.keys() & notes.unreferenced.keys()
+        for entry in goes:
+            assert timedelta(seconds=passed - waiting[entry]) >= UNREFERENCED_GRACE, entry
+            del waiting[entry]
         if through_json:
             notes = Notes.from_json(json.loads(json.dumps(notes.to_json())))
 
 
 @quickly
 @given(st.lists(st.integers(1, DAY), min_size=1, max_size=60), st.integers(1, 30 * DAY))
-def test_what_nobody_names_goes_once_a_week_has_passed_without_the_longest_stretch(
+def test_an_unreferenced_entry_goes_once_a_week_has_passed_without_the_longest_stretch(
     steps: list[int], longest: int
 ) -> None:
     passed, seen, notes = 0, [0], Notes()
-    _, notes = decide_unnamed(THINGS[:1], (), notes, START)
+    _, notes = decide_unreferenced(ENTRIES[:1], (), notes, START)
     for step in [longest, *steps, *[DAY] * 9]:
         passed += step
         seen.append(passed)
-        goes, notes = decide_unnamed(THINGS[:1], (), notes, START + timedelta(seconds=passed))
-        due = passed - max(b - a for a, b in itertools.pairwise(seen)) >= GRACE.total_seconds()
+        goes, notes = decide_unreferenced(ENTRIES[:1], (), notes, START + timedelta(seconds=passed))
+        due = passed - max(b - a for a, b in itertools.pairwise(seen)) >= UNREFERENCED_GRACE.total_seconds()
         assert bool(goes) == due
         if due:
-            assert goes == {THINGS[0]: START}
+            assert goes == {ENTRIES[0]: START}
             return
     raise AssertionError("it never went")
 
 
 @quickly
 @given(VISITS)
-def test_a_name_in_between_begins_the_wait_anew(visits: list[Visit]) -> None:
+def test_a_reference_in_between_begins_the_wait_anew(visits: list[Visit]) -> None:
     notes = Notes()
     now = START
     for visit in visits:
         now += timedelta(seconds=visit.seconds)
-        goes, notes = decide_unnamed(THINGS, visit.named, notes, now)
-        for thing in visit.named:
-            assert thing not in goes
-            assert thing not in notes.unnamed
+        goes, notes = decide_unreferenced(ENTRIES, visit.referenced, notes, now)
+        for entry in visit.referenced:
+            assert entry not in goes
+            assert entry not in notes.unreferenced
 
 
 def test_a_host_that_boots_with_a_clock_of_long_ago_every_day_drops_nothing_early() -> None:
@@ -109,14 +111,14 @@ def test_a_host_that_boots_with_a_clock_of_long_ago_every_day_drops_nothing_earl
     notes = Notes()
     for day in range(6):
         for now in (datetime(1970, 1, 1, tzinfo=UTC), START + timedelta(days=day)):
-            goes, notes = decide_unnamed(THINGS, (), notes, now)
+            goes, notes = decide_unreferenced(ENTRIES, (), notes, now)
             assert not goes
 
 
-def test_a_clock_that_was_a_year_ahead_for_an_hour_makes_things_wait_and_not_for_ever() -> None:
+def test_a_clock_that_was_a_year_ahead_for_an_hour_makes_entries_wait_and_not_for_ever() -> None:
     hours = [0, 1, 365 * 24, 2, *range(26, 11 * 24, 24)]
     notes, went = Notes(), {}
     for hour in hours:
-        goes, notes = decide_unnamed(THINGS, (), notes, START + timedelta(hours=hour))
+        goes, notes = decide_unreferenced(ENTRIES, (), notes, START + timedelta(hours=hour))
         went[hour] = bool(goes)
     assert [hour for hour, gone in went.items() if gone] == [2 + 8 * 24]
