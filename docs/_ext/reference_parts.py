@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -19,12 +18,8 @@ import json_parts
 from docstrings import is_remark, read_docstring
 from markdown_tables import table
 from reference_texts import (
-    CHECK_KINDS,
-    DEFAULTS,
     EVENTS,
     FACTS,
-    KEY_TYPES,
-    MEANINGS,
     PICTURES,
     TYPES,
     WARNINGS,
@@ -37,9 +32,11 @@ from venvship.api import Root, default_runtime
 from venvship.cli.group import Command, cli
 from venvship.cli.prometheus import METRICS
 from venvship.errors import InterruptedByError, VenvshipError
-from venvship.model import settings as model
 from venvship.model.event import EventName
 from venvship.model.log_line import SEVERITIES
+from venvship.model.setting import Setting, declared_sections, declared_settings
+from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings
+from venvship.model.settings_form import toml_value
 
 # -- commands -----------------------------------------------------------------------------------------------
 
@@ -222,14 +219,8 @@ def _fields(cls: type[Any]) -> list[Field]:
 
 def settings_tables() -> dict[str, list[Key]]:
     """The keys of `venvship.toml` by table; `""` is the top of the file."""
-    default = model.Settings(name="")
-    return {
-        "": _keys("", model.Settings, default),
-        "lock": _keys("lock", model.LockSettings, default.lock),
-        "build": _keys("build", model.BuildSettings, default.build),
-        "hooks": _keys("hooks", model.HookSettings, default.hooks),
-        "check": _check_keys(),
-    }
+    sections = {name: _keys(name, kind) for name, (kind, _) in declared_sections(Settings).items()}
+    return {"": _keys("", Settings), **sections, CHECK: _keys(CHECK, Check, _check_kinds())}
 
 
 def settings_table(name: str) -> str:
@@ -238,69 +229,52 @@ def settings_table(name: str) -> str:
     return table(("key", "type", "default", "means"), rows)
 
 
-def _keys(table_name: str, cls: type[Any], default: object) -> list[Key]:
-    texts = read_docstring(cls).entries["Attributes"]
-    found = []
-    for item in _fields(cls):
-        kind = KEY_TYPES.get(item.name) or TYPES.get(item.type)
-        if kind is None:
-            continue  # a table of its own
-        key = f"{table_name}.{item.name}".removeprefix(".")
-        shown = DEFAULTS.get(key) or _toml(item.name, getattr(default, item.name))
-        found.append(
-            Key(
-                table=table_name,
-                name=item.name,
-                kind=kind,
-                default=shown,
-                text=MEANINGS.get(key, texts[item.name]),
-            )
+def _keys(table_name: str, cls: type[Any], further: Sequence[Key] = ()) -> list[Key]:
+    defaults = cls._field_defaults
+    found = [
+        Key(
+            table=table_name,
+            name=name,
+            kind=declared.type_text or TYPES[kind],
+            default=declared.default_text or _default_of_key(declared, defaults[name]),
+            text=_of_kinds(declared),
         )
-    return found
+        for name, (kind, declared) in declared_settings(cls).items()
+    ]
+    without_default = sum(key.name not in defaults for key in found)
+    return [*found[:without_default], *further, *found[without_default:]]
 
 
-def _toml(name: str, value: object) -> str:
-    if value is None or value == ():
-        return "none" if value is None else "`[]`"
-    if isinstance(value, tuple):
-        # One file may be written without the array.
-        return f"`{json.dumps(value[0] if name in KEY_TYPES and len(value) == 1 else list(value))}`"
-    return f"`{json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)}`"
+def _check_kinds() -> list[Key]:
+    return [
+        Key(
+            table=CHECK,
+            name=name,
+            kind="array of strings" if kind.is_array else "string",
+            default="none",
+            text=kind.text,
+        )
+        for name, kind in CHECK_KINDS.items()
+    ]
 
 
-def _check_keys() -> list[Key]:
-    """The keys of `[[check]]`, with the defaults that the parser fills in."""
-    live, candidate = (_parsed_check(when) for when in ("live", "candidate"))
-    texts = read_docstring(model.Check).entries["Attributes"]
-    found = []
-    for item in _fields(model.Check):
-        if item.name == "kind":
-            for kind in model.CHECK_KINDS:
-                type_name, text = CHECK_KINDS[kind]
-                found.append(Key(table="check", name=kind, kind=type_name, default="none", text=text))
-        elif item.name != "target":
-            first, second = (_toml(item.name, getattr(check, item.name)) for check in (live, candidate))
-            default = first if first == second else f"{first} live, {second} candidate"
-            if item.name == "name":
-                default = "none; required"
-            elif item.name == "when":
-                default = first
-            found.append(
-                Key(
-                    table="check",
-                    name=item.name,
-                    kind=TYPES[item.type],
-                    default=default,
-                    text=texts[item.name],
-                )
-            )
-    return found
+def _of_kinds(declared: Setting) -> str:
+    if not declared.kinds:
+        return declared.text
+    return f"Of an {' or '.join(declared.kinds)} check: {declared.text[0].lower()}{declared.text[1:]}"
 
 
-def _parsed_check(when: str) -> model.Check:
-    text = f'[[check]]\nname = "x"\nwhen = "{when}"\ncommand = ["true"]\n'
-    (check,) = model.parse_settings(text, path="venvship.toml", folder_name="shop").checks
-    return check
+def _default_of_key(declared: Setting, default: object) -> str:
+    if declared.candidate is not None:
+        return f"{_toml(default)} live, {_toml(declared.candidate)} candidate"
+    # One file may be written without the array.
+    return _toml(default[0] if declared.type_text and isinstance(default, tuple) else default)
+
+
+def _toml(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"`{toml_value(int(value) if isinstance(value, float) and value.is_integer() else value)}`"
 
 
 # -- events and warnings ------------------------------------------------------------------------------------

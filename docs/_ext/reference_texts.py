@@ -1,4 +1,4 @@
-"""What the code does not say of itself: one sentence for each event and each warning, and how keys are typed.
+"""Texts of the reference that the code does not have: for events, facts, warnings and types.
 
 Everything here is held against the code: a name that is missing, or one too many, stops the build of the
 documentation (`reference_parts`) or fails a test (`tests/docs`).
@@ -147,39 +147,14 @@ PICTURES: Final = {
 }
 """Files of `docs/images`, without their suffix, that show a command."""
 
-TYPES: Final = {
-    "bool": "boolean",
-    "float": "number",
-    "int": "integer",
-    "str": "string",
-    "str | None": "string",
-    "tuple[int, ...]": "array of integers",
-    "tuple[str, ...]": "array of strings",
-    "tuple[str, ...] | None": "array of strings",
+TYPES: Final[dict[object, str]] = {
+    bool: "boolean",
+    float: "number",
+    int: "integer",
+    str: "string",
+    str | None: "string",
+    tuple[int, ...]: "array of integers",
+    tuple[str, ...]: "array of strings",
+    tuple[str, ...] | None: "array of strings",
 }
-"""How the annotations of `model/settings.py` are called in TOML."""
-
-KEY_TYPES: Final = {"lockfile": "string, or array of strings"}
-"""Keys that take more than their annotation says."""
-
-MEANINGS: Final = {"python": 'A version such as `"3.11"`, or an absolute path.'}
-"""Keys whose docstring speaks of the value in Python rather than of the one in the file."""
-
-DEFAULTS: Final = {
-    "name": "the folder's name",
-    "python": "the interpreter that runs venvship at the first release",
-}
-"""Defaults that are found out, not written in the code."""
-
-CHECK_KINDS: Final = {
-    "command": (
-        "array of strings",
-        "An argument list. Exit status 0 passes, 75 means “not yet, ask again”, everything else fails.",
-    ),
-    "import": ("array of strings", "Modules that must import, in the release's interpreter."),
-    "http": (
-        "string",
-        "A URL: `http://`, `https://` or `unix:/path/to.sock:/path`. No proxies, no redirects. See `body`.",
-    ),
-    "tcp": ("string", "`host:port`, which must accept a connection."),
-}
+"""The TOML types of settings."""

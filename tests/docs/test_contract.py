@@ -19,7 +19,7 @@ from tests.docs.conftest import DOCS, REPOSITORY
 from tests.docs.test_examples import STORED
 from venvship import errors
 from venvship.model.event import EventName
-from venvship.model.settings import parse_settings
+from venvship.model.settings_reading import parse_settings
 from venvship.operations.release import ReleaseResult
 
 PACKAGE = REPOSITORY / "venvship"

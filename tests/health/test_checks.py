@@ -660,7 +660,7 @@ import shutil, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import venvship
-from venvship.model.settings import parse_settings
+from venvship.model.settings_reading import parse_settings
 from venvship.operations.switching.trial import load_modules
 from venvship.system.signals import Signals
 

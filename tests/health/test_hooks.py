@@ -18,7 +18,7 @@ from tests.support.processes import alive
 from venvship.errors import InterruptedByError, ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.hooks import find_programs, run_hook
-from venvship.model.settings import parse_settings
+from venvship.model.settings_reading import parse_settings
 from venvship.system.signals import Signals
 
 RELEASE = "20261122T094143Z-3f9a1c2"

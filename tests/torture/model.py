@@ -31,7 +31,7 @@ from tests.torture.tally import Scale, Tally
 from tests.torture.world import KEEP_FAILED, SETTINGS_KEEP, Command, Known, Mood, World, moods
 from venvship.api import Root
 from venvship.model.history import History
-from venvship.model.settings import health_digest
+from venvship.model.settings_form import health_digest
 from venvship.model.update_attempts import LONGEST_PAUSE
 from venvship.root import RootLayout
 from venvship.workspace.reading import ReadingWorkspace

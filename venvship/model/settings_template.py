@@ -2,73 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from typing import Final
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
-_TEMPLATE: Final = """\
+from venvship.model.setting import CheckKind, Setting, declared_sections, declared_settings
+from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings
+from venvship.model.settings_form import toml_value
+
+_HEAD: Final = """\
 # Settings of this venvship root. Every key is optional; what is commented out shows the default, or an
-# example where there is none. `venvship status` reads this file and says what is wrong with it.
+# example where there is none. `venvship status` reads this file and reports what is wrong with it.
 
-name = @NAME@
-@PYTHON@
-lockfile = @LOCKFILE@       # hash-pinned: from `venvship lock` or uv export; or a pylock.toml
-
-# How much to keep. `current`, `previous`, pinned releases and those in use are never removed.
-#keep = 5                           # proven releases, never below 2
-#keep_days = 0                      # and all that were live within so many days
-#keep_failed = 2
-#link = "auto"                      # files of a release: auto, hardlink, reflink or copy
-#store = "store"                    # unpacked wheels; may be shared, as in "/var/lib/venvship/store"
-#syslog = true                      # a line in the system's log for each change of state
-
-#[lock]                             # what `venvship lock` makes the lockfile from
-#inputs = ["requirements.in"]       # example: requirement files, relative to this one
-#cooldown_days = 0                  # ignore what was uploaded less than so many days ago
-
-#[build]
-#sdists = []                        # names that may be built from source; "*" allows all
-#timeout = 600                      # seconds, for the whole fetch
-#optimize = [0]                     # bytecode levels
-#closed = false                     # true: an unmet dependency is an error
-#overlap = []                       # paths or package names whose code may be owned twice
-#bad_record = []                    # names whose wheel's RECORD is known to be wrong
-#extras = []                        # of a pylock.toml
-#groups = []
-
-#[hooks]                            # each a list of arguments, never a shell string
-#prepare = ["shop-admin", "migrate"]                # example: before the switch, from the new release
-#restart = ["systemctl", "restart", "shop.service"] # example: after a switch
-#notify = ["/usr/local/bin/tell-ops"]               # example: gets one JSON event on standard input
-#timeout = 60
-
-# Checks decide whether a release goes live (when = "candidate") and whether it stays (when = "live").
-# Each has a name and one of command, import, http, tcp.
-
-#[[check]]
-#name = "imports"
-#when = "candidate"
-#import = ["shop.wsgi"]             # modules that must import
-
-#[[check]]
-#name = "answers"
-#when = "live"                      # default
-#http = "http://127.0.0.1:8000/healthz"   # or unix:/run/shop.sock:/healthz; no proxies, no redirects
-#status = 200
-#body = "{release}"                 # example: text the answer must contain; {release} is the release's id
-#timeout = 5                        # seconds for one attempt
-#interval = 1                       # seconds between attempts
-#deadline = 30                      # seconds to go on trying; 0, the default of candidate checks: try once
-#successes = 1                      # in a row
-#required = true                    # false: report only
-
-#[[check]]
-#name = "listens"
-#tcp = "127.0.0.1:8000"
-
-#[[check]]
-#name = "self-test"
-#command = ["shop-admin", "check"]  # exit 0: well; 75: ask again; anything else: not well
 """
+
+_CHECKS: Final = f"""\
+# Checks decide whether a release goes live (when = "candidate") and whether it stays (when = "live").
+# Each has a name and one of {", ".join(CHECK_KINDS)}.
+"""
+
+_COLUMN: Final = 36
+"""Where comments begin, if the line is not longer."""
 
 ROOT_README: Final = """\
 This directory belongs to venvship: every release of one application is a virtual environment of its own.
@@ -98,18 +52,62 @@ def settings_template(name: str, python: str | None, lockfile: str) -> str:
         lockfile: The lockfile's path, relative to the root.
 
     Returns:
-        TOML text that says only these, with all other keys commented out.
+        TOML text that sets only these, with all other keys commented out.
     """
-    chosen = f"python = {_quoted(python)}" if python else '#python = "3.11"'
-    comment = "version or absolute path; default: the one that runs venvship"
-    python_line = f"{chosen:<34} # {comment}"
-    # Replaced in one pass over the template's own marks: a name may look like a mark.
-    head, rest = _TEMPLATE.split("@NAME@")
-    middle, rest = rest.split("@PYTHON@")
-    inner, tail = rest.split("@LOCKFILE@")
-    return "".join([head, _quoted(name), middle, python_line, inner, _quoted(lockfile), tail])
+    chosen = {"name": name, "python": python, "lockfile": lockfile}
+    lines = [_HEAD, *_table(Settings, chosen)]
+    for section, (kind, declared) in declared_sections(Settings).items():
+        lines += ["\n", _line(f"#[{section}]", declared.text), *_table(kind)]
+    lines += ["\n", _CHECKS]
+    for kind_name, check in CHECK_KINDS.items():
+        lines += ["\n", *_check(kind_name, check)]
+    return "".join(lines)
 
 
-def _quoted(text: str) -> str:
-    """A TOML basic string: a JSON string with DEL escaped too."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+def _table(table: type[Any], chosen: Mapping[str, object] = MappingProxyType({})) -> Iterator[str]:
+    for name, (_, declared) in declared_settings(table).items():
+        if declared.heading:
+            yield f"\n# {declared.heading}\n"
+        value = chosen.get(name)
+        if value is not None:
+            yield _line(f"{name} = {toml_value(value)}", _first_sentence(declared.text))
+        else:
+            yield _commented_out(name, declared, table._field_defaults[name])
+
+
+def _check(kind_name: str, kind: CheckKind) -> Iterator[str]:
+    """A check of a kind as an example; of the kind that has keys of its own, with every key."""
+    keys = {name: declared for name, (_, declared) in declared_settings(Check).items()}
+    yield f"#[[{CHECK}]]\n"
+    yield f"#name = {toml_value(kind.name)}\n"
+    own = any(kind_name in declared.kinds for declared in keys.values())
+    if own or kind.when != "live":
+        yield _line(f"#when = {toml_value(kind.when)}", _comment(keys["when"]))
+    yield _line(f"#{kind_name} = {toml_value(kind.example)}", _first_sentence(kind.text))
+    for name, declared in keys.items():
+        if own and name not in {"name", "when"}:
+            yield _commented_out(name, declared, Check._field_defaults[name])
+
+
+def _commented_out(name: str, declared: Setting, default: object) -> str:
+    """A key with its default, or with its example where it has one."""
+    if declared.example is None:
+        shown = int(default) if isinstance(default, float) and default.is_integer() else default
+        return _line(f"#{name} = {toml_value(shown)}", _comment(declared))
+    shown = "" if declared.default_text else "example: "
+    return _line(f"#{name} = {toml_value(declared.example)}", shown + _comment(declared))
+
+
+def _line(code: str, comment: str) -> str:
+    return f"{code.ljust(_COLUMN)}# {comment}\n" if len(code) < _COLUMN else f"{code} # {comment}\n"
+
+
+def _comment(declared: Setting) -> str:
+    default = f"; default: {declared.default_text}" if declared.default_text else ""
+    return _first_sentence(declared.text) + default
+
+
+def _first_sentence(text: str) -> str:
+    """The first sentence as a comment: without its stop, and with a small letter."""
+    sentence = text.split(". ", maxsplit=1)[0].removesuffix(".")
+    return sentence[0].lower() + sentence[1:] if sentence[1:2].islower() or sentence[1:2] == " " else sentence

@@ -8,7 +8,7 @@ from typing import Literal
 from venvship.errors import InterruptedByError, OperationWarning
 from venvship.health.checks import CheckResult
 from venvship.model.release import PackageDiff, State, diff_packages
-from venvship.model.settings import health_digest
+from venvship.model.settings_form import health_digest
 from venvship.operations.switching.afterwards import after_switch
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import recover_and_sweep, tell_recovered

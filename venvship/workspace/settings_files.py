@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from venvship.errors import SettingsError
-from venvship.model.settings import Settings, decode_settings, parse_settings
+from venvship.model.settings import Settings
+from venvship.model.settings_reading import decode_settings, parse_settings
 from venvship.root import RootLayout
 
 

@@ -9,7 +9,8 @@ from venvship.errors import HeldError
 from venvship.model.environment import Environment
 from venvship.model.history import History, Hold
 from venvship.model.release import State
-from venvship.model.settings import Settings, health_digest
+from venvship.model.settings import Settings
+from venvship.model.settings_form import health_digest
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
 from venvship.workspace.usable import release_problem

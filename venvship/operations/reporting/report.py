@@ -11,7 +11,8 @@ from venvship.errors import OperationWarning, VenvshipError
 from venvship.model.event import Event
 from venvship.model.history import History, Hold
 from venvship.model.release import Package, PackageDiff, diff_packages
-from venvship.model.settings import Settings, health_digest
+from venvship.model.settings import Settings
+from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
 from venvship.root import RootLayout
 from venvship.system import proc

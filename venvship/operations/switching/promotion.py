@@ -33,7 +33,8 @@ from venvship.errors import (
 from venvship.model.event import EventName
 from venvship.model.history import History, Intent, LockfileDue
 from venvship.model.release import State
-from venvship.model.settings import Settings, health_digest, settings_toml
+from venvship.model.settings import Settings
+from venvship.model.settings_form import health_digest, settings_toml
 from venvship.operations.planning.plan import hold_applies, refused
 from venvship.operations.switching import links
 from venvship.operations.switching.lockfile_due import put_in_place

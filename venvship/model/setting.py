@@ -1,0 +1,82 @@
+"""The declaration of a setting: everything but its name, its type and its default, which stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, get_args
+
+from venvship.model.toml_table import Reader
+
+
+class Setting(NamedTuple):
+    """The declaration of one key of `venvship.toml`.
+
+    Attributes:
+        read: Reads the parsed TOML value; raises `WrongValueError`.
+        text: The meaning, in Markdown. Its first sentence stands in the template.
+        example: A value for the template, where the default does not show the form.
+        default_text: The default in words, where it depends on the host or the root.
+        type_text: The TOML type in words, where the annotation does not tell it.
+        heading: A comment that stands in the template before this key and those that follow it.
+        kinds: Of a check's key: the kinds of check that have it; empty for all.
+        candidate: Of a check's key: the default for candidate checks, where that is another one.
+    """
+
+    read: Reader[Any]
+    text: str
+    example: Any = None
+    default_text: str = ""
+    type_text: str = ""
+    heading: str = ""
+    kinds: tuple[str, ...] = ()
+    candidate: Any = None
+
+
+class Section(NamedTuple):
+    """The declaration of a table of `venvship.toml`.
+
+    Attributes:
+        text: A comment for the template.
+    """
+
+    text: str
+
+
+class CheckKind(NamedTuple):
+    """The declaration of a key that says what a check does.
+
+    Attributes:
+        read: Reads the target; always an array.
+        text: The meaning, in Markdown.
+        example: A target for the template, as it is written in TOML.
+        name: A name for the check in the template.
+        when: A time for it.
+    """
+
+    read: Reader[tuple[str, ...]]
+    text: str
+    example: str | list[str]
+    name: str
+    when: str = "live"
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the target is written as an array."""
+        return isinstance(self.example, list)
+
+
+def declared_settings(table: type[Any]) -> dict[str, tuple[Any, Setting]]:
+    """The keys of a table of the file: by name, the type and the declaration."""
+    return {name: (kind, own) for name, kind, own in _declarations(table) if isinstance(own, Setting)}
+
+
+def declared_sections(top: type[Any]) -> dict[str, tuple[type[Any], Section]]:
+    """The tables of the file: by name, the type and the declaration."""
+    return {name: (kind, own) for name, kind, own in _declarations(top) if isinstance(own, Section)}
+
+
+def _declarations(table: type[Any]) -> Iterator[tuple[str, Any, object]]:
+    for name, hint in table.__annotations__.items():
+        match get_args(hint):
+            case (kind, Setting() | Section() as own):
+                yield name, kind, own

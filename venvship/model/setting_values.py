@@ -1,0 +1,190 @@
+"""Readers of single settings: each takes a parsed TOML value and returns the setting, or refuses it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from venvship.model.toml_table import WrongValueError, each, integer, line, string
+
+RESERVED_CHECK_NAMES: Final = frozenset({"prepare", "restart", "notify", "fetch"})
+"""Names of other outputs in a release's log folder, where a check's output is `<name>.txt`."""
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_CHECK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_PYTHON_VERSION = re.compile(r"\d{1,3}\.\d{1,3}(?:\.\d{1,3})?", re.ASCII)
+_TCP = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):(\d{1,5})", re.ASCII)
+
+
+def python_choice(value: object) -> str:
+    """Read a Python version, or the absolute path of an interpreter.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    if isinstance(value, float):
+        raise WrongValueError(f'must be a string: write "{value}" in quotes, or 3.10 would be read as 3.1')
+    text = line(4096)(value)
+    if not _PYTHON_VERSION.fullmatch(text) and not text.startswith("/"):
+        raise WrongValueError(f'must be a version such as "3.11", or an absolute path, not {text!r}')
+    return text
+
+
+def lockfile_names(value: object) -> tuple[str, ...]:
+    """Read one file name, or an array of them that make up one lockfile.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    if isinstance(value, str):
+        return (path(value),)
+    files = each(path, "a file name, or an array of them", least=1)(value)
+    for index, file in enumerate(files):
+        if len(files) > 1 and file.endswith(".toml"):
+            raise WrongValueError(
+                "a pylock file stands alone; only requirements files can be several", f"[{index}]"
+            )
+        if file in files[:index]:
+            raise WrongValueError("is listed twice", f"[{index}]")
+    return files
+
+
+def path(value: object) -> str:
+    """Read a path; it is not looked at.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    text = string(value)
+    if "\n" in text or "\r" in text:
+        raise WrongValueError("must not contain a line break")
+    return text
+
+
+def command(value: object) -> tuple[str, ...]:
+    """Read an array of arguments that begins with a program.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    if isinstance(value, str):
+        raise WrongValueError(
+            'must be an array of arguments, such as ["systemctl", "restart", "x"], never a string'
+        )
+    arguments = each(_argument, "an array of arguments", least=1)(value)
+    if not arguments[0]:
+        raise WrongValueError("must name a program", "[0]")
+    return arguments
+
+
+def _argument(value: object) -> str:
+    return "" if value == "" else string(value)
+
+
+def name(value: object) -> str:
+    """Read a name as packages, extras and groups have it.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    text = string(value)
+    if not _NAME.fullmatch(text):
+        raise WrongValueError(f"must be a name of letters, digits, '.', '_' and '-', not {text!r}")
+    return text
+
+
+def normalised_name(value: object) -> str:
+    """Read a package's name, normalised as PEP 503 has it.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    return re.sub(r"[-_.]+", "-", name(value)).lower()
+
+
+def normalised_name_or_all(value: object) -> str:
+    """Read a package's name, normalised, or `"*"` for all.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    return "*" if value == "*" else normalised_name(value)
+
+
+def optimisation_levels(value: object) -> tuple[int, ...]:
+    """Read bytecode optimisation levels; they come ascending, each once.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    return tuple(sorted(set(each(integer(0, 2), "an array of levels", least=1)(value))))
+
+
+def check_name(value: object) -> str:
+    """Read the name of a check, which is also the name of its output file.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    text = string(value)
+    if not _CHECK_NAME.fullmatch(text):
+        raise WrongValueError(
+            "must be at most 64 letters, digits, '.', '_' and '-', beginning with a letter or digit: "
+            "it names a file of output"
+        )
+    if text.lower() in RESERVED_CHECK_NAMES:
+        raise WrongValueError(f"must not be {text!r}: that output file has another owner")
+    return text
+
+
+def module_name(value: object) -> str:
+    """Read the dotted name of a module.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    text = string(value)
+    if not all(part.isidentifier() for part in text.split(".")):
+        raise WrongValueError(f"must be a module name such as 'shop.wsgi', not {text!r}")
+    return text
+
+
+def http_url(value: object) -> tuple[str, ...]:
+    """Read the URL of an http check: the one target of it.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    url = line(4096)(value)
+    if " " in url:
+        raise WrongValueError("must not contain a blank")
+    if url.startswith("unix:"):
+        if not url.startswith("unix:/"):
+            raise WrongValueError(
+                "must name an absolute path after unix:, as in unix:/run/shop.sock:/healthz"
+            )
+        return (url,)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise WrongValueError(f"must be a URL: {error}") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise WrongValueError("must be a URL that begins with http:// or https:// and a host, or with unix:/")
+    if parts.username is not None:
+        raise WrongValueError("must not contain a user name or password")
+    return (url,)
+
+
+def tcp_address(value: object) -> tuple[str, ...]:
+    """Read the `host:port` of a tcp check: the one target of it.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    address = string(value)
+    match = _TCP.fullmatch(address)
+    if not match or not 1 <= int(match[1]) <= 65535:
+        raise WrongValueError('must be "host:port", such as "127.0.0.1:8000" or "[::1]:8000"')
+    return (address,)

@@ -1,0 +1,75 @@
+"""The settings as JSON and as TOML, both in the shape of `venvship.toml`, and the digest of a refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from venvship.model.setting import declared_settings
+from venvship.model.settings import (
+    CHECK,
+    CHECK_KINDS,
+    BuildSettings,
+    Check,
+    HookSettings,
+    LockSettings,
+    Settings,
+)
+from venvship.model.spelling import digest
+
+
+def settings_json(settings: Settings) -> dict[str, Any]:
+    """Return the JSON form: the shape of the TOML file, every key present, `None` where it has none."""
+    form = {name: _form(value) for name, value in zip(settings._fields, settings, strict=True)}
+    checks = form.pop("checks")
+    return {**form, CHECK: checks}
+
+
+def settings_toml(settings: Settings) -> str:
+    """Write the settings as TOML that parses back to the same: what a root keeps of its last promotion."""
+    top = settings_json(settings)
+    checks = top.pop(CHECK)
+    tables = {name: table for name, table in top.items() if isinstance(table, Mapping)}
+    lines = list(_toml_lines({name: value for name, value in top.items() if name not in tables}))
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *_toml_lines(table)]
+    for check in checks:
+        lines += ["", f"[[{CHECK}]]", *_toml_lines(check)]
+    return "\n".join(lines) + "\n"
+
+
+def toml_value(value: object) -> str:
+    """Write a JSON string, number, boolean or array of them as TOML."""
+    # JSON is TOML here, but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def health_digest(settings: Settings) -> str:
+    """Digest the settings that can refuse a release: hooks and checks. A refusal lapses when it changes."""
+    form = settings_json(settings)
+    return digest({"hooks": form["hooks"], CHECK: form[CHECK]})
+
+
+def _form(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, Check):
+        return _check_form(value)
+    if isinstance(value, LockSettings | BuildSettings | HookSettings):
+        return {name: _form(item) for name, item in zip(value._fields, value, strict=True)}
+    return [_form(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _check_form(check: Check) -> dict[str, Any]:
+    target = list(check.target) if CHECK_KINDS[check.kind].is_array else check.target[0]
+    form: dict[str, Any] = {"name": check.name, "when": check.when, check.kind: target}
+    for name, (_, declared) in declared_settings(Check).items():
+        if not declared.kinds or check.kind in declared.kinds:
+            form[name] = _form(getattr(check, name))
+    return form
+
+
+def _toml_lines(table: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each key but those of `None`: TOML has no null, an absent key is its spelling."""
+    for key, value in table.items():
+        if value is not None:
+            yield f"{key} = {toml_value(value)}"
