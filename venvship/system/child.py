@@ -27,7 +27,7 @@ _GATE_WITHOUT_INPUT: Final = 'read -r _ && exec "$@" </dev/null'
 _SHELL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 _WATCH_TICK: Final = 0.02
-"""Seconds between two looks at a log that the child writes by itself, or at its end where no pidfd tells."""
+"""Seconds between two looks at a log that the child itself writes, or for its end where there is no pidfd."""
 
 _CHUNK: Final = 1 << 16
 
@@ -104,8 +104,8 @@ class Child:
     started is `sh`, which waits for one line on its standard input, sees the end of file instead if we die,
     and becomes the program only when it is on the guard's list.
 
-    A shell would drop variables whose names are none to it (`A.B`, exported functions of bash). With one of
-    those the program is started directly, and a kill between two adjacent system calls is the risk taken.
+    A shell would drop variables that it cannot name (`A.B`, exported functions of bash). With one of them the
+    program is started directly: a SIGKILL between two adjacent system calls is a risk taken.
     """
 
     _numbers = itertools.count()
@@ -119,7 +119,7 @@ class Child:
         self.stdout = Head(program.output_cap)
         self._own_log = program.survivors == "leave"
         self._tag = None if self._own_log else f"{GUARD.mark}.{next(self._numbers)}"
-        # One of ours may run in a child of ours; what it leaves running belongs to neither.
+        # A venvship may run in a child of ours. Processes that its hook leaves running belong to neither.
         variables = {name: value for name, value in program.env.items() if name != VARIABLE}
         if self._tag is not None:
             variables[VARIABLE] = self._tag
@@ -171,10 +171,10 @@ class Child:
         try:
             return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError as error:
-            raise RuntimeError("somebody else reaps our children; SIGCHLD must not be ignored") from error
+            raise RuntimeError("other code reaps our children, or SIGCHLD is ignored") from error
 
     def serve(self, seconds: float) -> None:
-        """Move what there is to move through the pipes, or wait for it so long."""
+        """Move data through the pipes, or wait for data or the program's end, so many seconds at most."""
         if self._own_log or self._pidfd is None:
             seconds = min(seconds, _WATCH_TICK)
         for key, _ in self._selector.select(seconds):
@@ -182,16 +182,16 @@ class Child:
         self._trim()
 
     def _trim(self) -> None:
-        """Cut the log down that the child writes by itself."""
+        """Cut the log down that the child itself writes."""
         if self._own_log:
             with contextlib.suppress(OSError):
                 self._log.trim()
 
     def finish(self, *, by_itself: bool) -> int | None:
-        """End what is left of it, in the order that makes each step safe, and reap it.
+        """End the rest of its processes, in the order that makes each step safe, and reap it.
 
         Args:
-            by_itself: The program has ended, rather than having to be ended.
+            by_itself: Whether the program has ended already.
 
         Returns:
             The exit status as `subprocess` gives it; `None` if it could not be killed: another user's
@@ -261,7 +261,7 @@ class Child:
             self._input = self._input[os.write(stream.fileno(), self._input[:_CHUNK]) :]
         except BlockingIOError:
             return
-        except BrokenPipeError:  # it reads no further, which is its own affair
+        except BrokenPipeError:  # the program reads no further, and may
             self._input = memoryview(b"")
         if not self._input:
             self._selector.unregister(stream.fileno())
@@ -270,13 +270,13 @@ class Child:
     def _terminate(self) -> None:
         kill_group(self._group, signal.SIGTERM)
         end = time.monotonic() + TERM_GRACE
-        # The whole group gets the grace, not just its leader: a shell dies at once, the dump it started
-        # has files to remove.
+        # The whole group gets the grace, not only its leader: a shell dies at once, and the dump that it
+        # started has files to remove.
         while time.monotonic() < end and group_lives(self._group):
             self.serve(_WATCH_TICK * 2)
 
     def _drain(self) -> None:
-        """Take what stands in the pipes. Bounded: a daemon that we may not kill could write for ever."""
+        """Read the rest of the pipes. Bounded: a daemon that we may not kill could write for ever."""
         for key in list(self._selector.get_map().values()):
             if key.events & selectors.EVENT_READ and key.fd != self._pidfd:
                 for _ in range(MEBIBYTE // _CHUNK):

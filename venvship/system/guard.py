@@ -1,10 +1,10 @@
-"""The guard: a tiny process that kills our children when we are killed.
+"""The guard: a small process that kills our children when we are killed.
 
 Children of a process that dies by SIGKILL live on. `PR_SET_PDEATHSIG` would be the kernel's answer, but it
 ends with the *thread* that forked, reaches only the first generation, and exists on Linux alone. So one
 `sh` per venvship process holds the read end of a pipe and is told which process groups are ours. The kernel
-closes the other end however we die, and the guard then kills what is still on its list; and on Linux what
-has left those groups, by the mark in its environment (`stragglers`).
+closes the other end however we die. Then the guard kills the groups that are still on its list and, on Linux,
+the processes that have left them, by the mark in their environment (`stragglers.py`).
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ for pass in 1 2 3 4 5; do
     done
 done
 """
-"""`$1` is what the environments of our descendants hold. More than one pass: a daemon may fork meanwhile."""
+"""`$1` is a text that the environments of our descendants hold. Five passes: a daemon may fork meanwhile."""
 
 
 def new_mark() -> str:
-    """What the marks of all children of this process begin with; no other process has the same."""
+    """The beginning of the marks of all children of this process; no other process has the same."""
     return f"{os.getpid()}.{time.monotonic_ns()}"
 
 
 class Process(Protocol):
-    """What is needed of a started process: the shape of `subprocess.Popen`."""
+    """The part of `subprocess.Popen` that the guard needs."""
 
     pid: int
     returncode: int | None
@@ -60,14 +60,14 @@ class Guard:
     """The list of process groups that must not outlive this process. Threads may share it.
 
     Attributes:
-        mark: What the value of `VARIABLE` begins with, before a dot, in the environment of every child that
-            is not to outlive us, whatever group it moves to.
+        mark: The value of `VARIABLE`, up to a dot, in the environment of each child that must not outlive us,
+            whatever group it moves to.
 
     Args:
         spawn: Starts `sh` with `SCRIPT`, the given descriptor as its standard input, the given text as `$1`,
             and *nothing* else of ours: a session of its own, since a Ctrl-C on the terminal must not reach it
             and it must not keep the terminal; no other descriptor, since it must not keep a mutex or a pipe;
-            and no directory that somebody may want to unmount.
+            and no directory that the operator may want to unmount.
     """
 
     def __init__(self, spawn: Callable[[int, str], Process]) -> None:
@@ -136,7 +136,7 @@ class Guard:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._pipe, line.encode())  # shorter than PIPE_BUF, so never written in part
                 return
-            # Somebody killed the guard (the out-of-memory killer, an overzealous operator): take another.
+            # The guard was killed (by the out-of-memory killer, an overzealous operator): start another.
             os.close(self._pipe)
             self._process.wait()
             self._process = None

@@ -1,4 +1,4 @@
-"""Keeping what a program prints, within bounds: it may print for ever."""
+"""Keep the output of a program, within bounds: it may print for ever."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Head:
 class CappedLog:
     """A log file that never stays larger than a cap: beyond it, the middle is left out.
 
-    Best effort by design. A rollback must work on a full disk, so what cannot be logged is lost without a
-    word; what matters of the output is in the result as well.
+    Best effort by design. A rollback must work on a full disk, so output that cannot be logged is lost
+    silently; the part that matters is in the result as well.
 
-    Crash: the log holds what was written so far; cutting it down may lose what it held. Nothing is read back.
+    Crash: the log holds the output so far; a crash while it is cut down may lose it. Nothing depends on it.
 
     Args:
         path: The file; made with mode 0600 if it is missing, else written on. Its directory must exist.
@@ -98,8 +98,8 @@ class CappedLog:
     def trim(self) -> None:
         """Cut the file down to its beginning and its end if it is over the cap.
 
-        Also for a file that another process appends to. What that one writes while we cut is lost; it goes
-        on at the new end, since both descriptors append.
+        Also for a file that another process appends to. Its output during the cut is lost, and it goes on at
+        the new end, since both descriptors append.
 
         Raises:
             OSError: It could not be rewritten.
@@ -130,7 +130,7 @@ class CappedLog:
         return os.pread(self._fd, size - start, start)
 
     def close(self) -> None:
-        """Close the file. What is written from now on is lost."""
+        """Close the file. Output that is written later is lost."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

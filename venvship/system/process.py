@@ -118,9 +118,9 @@ def run(
 def _never_began(returncode: int | None, signals: Signals) -> bool:
     """Whether a child died of the very signal that we got.
 
-    A terminal sends Ctrl-C to all of its foreground group, to which a child belongs until it has a session
-    of its own. Later none of ours can reach it. So it was hit before it had become the program, and says
-    nothing about that: a rollback, which nobody may interrupt, starts it once more.
+    A terminal sends Ctrl-C to its whole foreground group, to which a child belongs until it has a session of
+    its own. So it was hit before it became the program, and its end is no verdict on the program: a
+    rollback, which no signal interrupts, starts it once more.
     """
     return returncode is not None and returncode < 0 and signals.received == -returncode
 
@@ -163,8 +163,8 @@ def exec_replace(path: str, argv: Sequence[str], env: Mapping[str, str]) -> NoRe
     """
     # The new program must not inherit a child that it never started.
     GUARD.close()
-    # Python ignores these from its start on, and what is ignored stays so through exec: `| head` would
-    # never end the new program. `subprocess` does the same.
+    # Python ignores these from its start on, and exec keeps that: `| head` would never end the new
+    # program. `subprocess` does the same.
     before = {signum: signal.signal(signum, signal.SIG_DFL) for signum in (signal.SIGPIPE, signal.SIGXFSZ)}
     try:
         os.execve(path, list(argv), dict(env))  # noqa: S606  # no shell is the point

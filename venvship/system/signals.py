@@ -1,8 +1,8 @@
-"""Signals that ask venvship to end, turned into a flag that is looked at where it is safe to end.
+"""Signals that ask venvship to end, noted and acted on where it is safe to end.
 
-The default of Python, an exception out of any line, could leave a promotion between two renames with nobody
-to finish it. Here a signal is only noted; every wait of `system/process.py` looks at the note at least ten
-times a second, and so does every step of an operation.
+Python's default, an exception out of any line, could end a promotion between two renames. Here a signal is
+only noted. Every wait of `system/process.py` and every step of an operation looks at the note, at least ten
+times a second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 from venvship.errors import InterruptedByError
 
 TICK: Final = 0.1
-"""Seconds after which every wait looks whether a signal came."""
+"""Seconds between two looks of a wait at the signals that came."""
 
 _HANDLED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,8 +25,8 @@ _HANDLED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Signals:
     """The signals that came so far.
 
-    One that was never installed never receives anything: library use leaves the handlers of the program
-    alone, and there `KeyboardInterrupt` comes as ever.
+    Until `install` it receives nothing: used as a library, venvship leaves the program's handlers alone, and
+    `KeyboardInterrupt` is raised as usual.
     """
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ class Signals:
     def install(self) -> Iterator[Signals]:
         """Note SIGINT, SIGTERM and SIGHUP instead of dying of them, until the block ends.
 
-        Only the main thread can set handlers; in another one this does nothing. What the starter of the
-        program had ignored stays ignored: nohup(1) does so with SIGHUP, a shell with the SIGINT of a
+        Only the main thread can set handlers; in another one this does nothing. A signal that was
+        ignored when the program started stays ignored: nohup(1) ignores SIGHUP, a shell the SIGINT of a
         background job.
         """
         if threading.current_thread() is not threading.main_thread():
@@ -71,10 +71,10 @@ class Signals:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let nothing be interrupted inside the block, however often somebody presses Ctrl-C.
+        """Let no signal interrupt the block, however often the operator presses Ctrl-C.
 
-        For the way back of a promotion. Blocks nest. Leaving the last one raises nothing: who opened it
-        knows where to call `raise_if_received` next.
+        For the way back of a promotion. Blocks nest. Leaving the last one raises nothing: the caller knows
+        where to call `raise_if_received` next.
         """
         with self._lock:
             self._deferrals += 1
@@ -97,7 +97,7 @@ class Signals:
         """Sleep, but not through a signal.
 
         Args:
-            seconds: How long; nothing at all when negative.
+            seconds: How long; a negative number is 0.
             poll: Called every tenth of a second; what it raises ends the sleep.
 
         Raises:

@@ -1,9 +1,8 @@
-"""Signalling a child's process group, and finding what left that group.
+"""Kill a child's process group, and the processes that have left it.
 
-A daemon calls setsid(2) and is in no group of ours any more. It still carries the environment that it was
-started with, so every child whose leavings are to be killed gets a variable with a value of its own, and
-whoever shows that value in /proc (proc_pid_environ(5)) descends from it. Linux only; elsewhere the process
-group is all there is.
+A daemon calls setsid(2) and leaves the group. It still carries the environment that it was started with. So a
+child whose survivors must be killed gets a variable with a value of its own, and a process that shows this
+value in /proc (proc_pid_environ(5)) descends from it. On Linux only; elsewhere only the group is killed.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ VARIABLE: Final = "VENVSHIP_CHILD"
 """The variable whose value says which child a process descends from."""
 
 _EXIT_PATIENCE: Final = 1.0
-"""Seconds to wait for killed processes to be gone; more only where the kernel itself hangs."""
+"""Seconds to wait until killed processes are gone. It takes longer only where the kernel hangs."""
 
 
 def kill_group(group: int, signum: int = signal.SIGKILL) -> None:
-    """Signal a process group; one that is gone, or that belongs to another user (`sudo`), is left alone."""
+    """Signal a process group. One that is gone or belongs to another user (`sudo`) is left alone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signum)
 
@@ -42,7 +41,7 @@ def group_lives(group: int) -> bool:
 
 
 def kill_stragglers(group: int, tag: str | None) -> None:
-    """Kill whoever is in a group or carries a tag, and wait until they are gone.
+    """Kill the processes that are in a group or carry a tag, and wait until they are gone.
 
     Waiting matters: the next check may want the port that the last one's daemon listened on.
 
@@ -63,10 +62,10 @@ def kill_stragglers(group: int, tag: str | None) -> None:
 
 
 def _kill(pid: int, group: int, mark: bytes | None) -> None:
-    """Kill a process if it still is what it was: its number may be somebody else's by now.
+    """Kill a process if it still belongs to the group or tag: its number may have been given to another one.
 
-    With a pidfd in hand a last look settles that. Some builds of Python have none (their C library's headers
-    were older), nor have kernels before 5.3; then the look comes an instant before, which is the risk taken.
+    With a pidfd, one more look settles that. Some builds of Python have none (their C library's headers were
+    older), and kernels before 5.3 have none. Then the look comes an instant before the kill: a risk taken.
     """
     handle = None
     if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
