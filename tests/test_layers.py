@@ -95,7 +95,7 @@ RULES = (
         " datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today",
         {
             "cli/*": "where the world is read",
-            "api.py": "where the world is read for those who import venvship",
+            "api/*": "where the world is read for those who import venvship",
             "system/files.py": "temporary names; nothing follows from which",
         },
     ),

@@ -19,7 +19,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 METHODS = {
     name: getattr(Root, name)
-    for name, value in vars(Root).items()
+    for cls in Root.__mro__[:-1]
+    for name, value in vars(cls).items()
     if not name.startswith("_") and not isinstance(value, property)
 }
 
@@ -54,7 +55,7 @@ def public_annotations() -> Iterator[tuple[str, str]]:
         for attribute, annotation in vars(cls).get("__annotations__", {}).items():
             if not attribute.startswith("_"):
                 yield f"{name}.{attribute}", str(getattr(annotation, "__forward_arg__", annotation))
-        for attribute, value in vars(cls).items():
+        for attribute, value in [item for one in cls.__mro__ for item in vars(one).items()]:
             function = getattr(value, "fget", None) or getattr(value, "__func__", value)
             own = inspect.isfunction(function) and function.__module__.startswith("venvship")
             # `from_json` reads files that only venvship writes.

@@ -29,7 +29,7 @@ import venvship
 import venvship.cli.commands  # the commands register themselves with the group
 from venvship import errors
 from venvship.api import Root, default_runtime
-from venvship.cli.group import Command, cli
+from venvship.cli.group import SECTIONS, Command, cli
 from venvship.cli.prometheus import METRICS
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.event import EventName
@@ -74,7 +74,7 @@ def manual_description() -> str:
 
 def command_tree() -> dict[str, Command]:
     """The commands by name, in the order of `venvship --help`."""
-    return {name: command for name, command in cli.commands.items() if isinstance(command, Command)}
+    return {name: command for section in SECTIONS for name, command in cli.in_section(section).items()}
 
 
 def global_options() -> str:
@@ -364,10 +364,11 @@ def python_choices() -> str:
 
 
 def root_methods() -> dict[str, Callable[..., object]]:
-    """The public methods of `Root`, in the order of the code."""
+    """The public methods of `Root`: first those that write, then those that read."""
     return {
         name: getattr(Root, name)
-        for name, value in vars(Root).items()
+        for cls in Root.__mro__[:-1]
+        for name, value in vars(cls).items()
         if not name.startswith("_") and not isinstance(value, property)
     }
 

@@ -72,8 +72,16 @@ class Group(click.Group):
     """The commands, listed in sections, each with its whole summary."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """The commands, in the order of their definition."""
-        return list(self.commands)
+        """The commands by section, and in a section in the order of their definition."""
+        return [name for section in SECTIONS for name in self.in_section(section)]
+
+    def in_section(self, section: Section) -> dict[str, Command]:
+        """The commands of a section by name."""
+        return {
+            name: command
+            for name, command in self.commands.items()
+            if isinstance(command, Command) and command.section == section
+        }
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section."""
@@ -82,8 +90,7 @@ class Group(click.Group):
                 formatter.write_dl(
                     [
                         (f"{name:<8}", command.summary.removesuffix("."))
-                        for name, command in self.commands.items()
-                        if isinstance(command, Command) and command.section == section
+                        for name, command in self.in_section(section).items()
                     ]
                 )
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal: what goes on is drawn and redrawn, what is over stays as a line above it.
+"""Steps on a terminal: a running step is drawn and redrawn, a finished one stays as a line above it.
 
 Imported when the first step begins, since rich takes longer to import than most commands take to run.
 """
@@ -16,12 +16,12 @@ from venvship.cli.terminal import Terminal
 from venvship.model.progress import ADVANCED, DONE, Step
 
 
-class LiveProgress:
-    """Draws steps. Safe to be told from several threads.
+class LiveSteps:
+    """Draws steps. Safe to call from several threads.
 
     Args:
         stream: The terminal.
-        terminal: What it can show.
+        terminal: Its width and colours.
         verbose: Whether steps that did nothing get a line too.
     """
 
@@ -50,7 +50,7 @@ class LiveProgress:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, step: Step) -> None:
-        """Draw a step that begins or goes on; leave a line of one that is over."""
+        """Draw a running step; print the line of a finished one."""
         if step.state == DONE:
             self._finish(step)
             return
@@ -71,7 +71,7 @@ class LiveProgress:
             self._progress.stop()
 
     def close(self) -> None:
-        """Take away what is drawn of steps that never ended, and give the cursor back."""
+        """Erase the steps that never ended, and show the cursor again."""
         self._progress.stop()
 
 

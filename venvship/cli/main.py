@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
         try:
             return _run(call, list(arguments))
         finally:
-            call.end_progress()
+            call.end_steps()
 
 
 def _run(call: Call, arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from venvship.api import Root, default_runtime, own_command
-from venvship.cli.progress import PlainProgress
+from venvship.cli.steps import PlainSteps
 from venvship.cli.terminal import Terminal
 from venvship.errors import NotARootError
 from venvship.model.progress import Step
@@ -21,7 +21,7 @@ from venvship.system.signals import Signals
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
-    from venvship.cli.live import LiveProgress
+    from venvship.cli.live import LiveSteps
     from venvship.cli.text import Text
 
 
@@ -59,7 +59,7 @@ class Call:
         self.text: Text[Any] | None = None
         self.root: Root | None = None
         self.only_summary = False
-        self._progress: PlainProgress | LiveProgress | None = None
+        self._steps: PlainSteps | LiveSteps | None = None
 
     def terminal(self, stream: TextIO) -> Terminal:
         """What a stream can show, as far as this call wants it to."""
@@ -80,23 +80,23 @@ class Call:
 
     def _draw(self, step: Step) -> None:
         """Draw; nothing is imported for it before there is something to draw."""
-        if self._progress is None:
+        if self._steps is None:
             terminal = self.terminal(sys.stdout)
             if self.only_summary and terminal.width is None and not self.verbose:
                 self.quiet = True
                 return
             if terminal.moves:
-                from venvship.cli.live import LiveProgress
+                from venvship.cli.live import LiveSteps
 
-                self._progress = LiveProgress(sys.stdout, terminal, verbose=self.verbose)
+                self._steps = LiveSteps(sys.stdout, terminal, verbose=self.verbose)
             else:
-                self._progress = PlainProgress(sys.stdout, terminal, verbose=self.verbose)
-        self._progress(step)
+                self._steps = PlainSteps(sys.stdout, terminal, verbose=self.verbose)
+        self._steps(step)
 
-    def end_progress(self) -> None:
+    def end_steps(self) -> None:
         """Leave the terminal as it was found, also when something failed half-way."""
-        if self._progress is not None:
-            self._progress.close()
+        if self._steps is not None:
+            self._steps.close()
 
     def where(self) -> Path:
         """The directory of the root.
@@ -202,6 +202,12 @@ GLOBAL_OPTIONS: Final = (
     ),
 )
 """The options that every command and the group have; one of each for all of them, as they keep no state."""
+
+
+message_option = click.option(
+    "-m", "--message", metavar="MSG", default="", help="Reason, recorded in `venvship history`."
+)
+"""The option of the commands that record a reason."""
 
 
 def root_from_environment() -> str | None:

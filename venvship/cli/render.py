@@ -38,7 +38,7 @@ ISSUES = "please report it, with this text, where you got venvship from"
 
 def success(call: Call, result: Result) -> None:
     """Print the result of a command."""
-    call.end_progress()
+    call.end_steps()
     if call.json:
         _print_json(envelope(call, result=result, warnings=result.warnings))
         return
@@ -64,7 +64,7 @@ def failure(call: Call, error: VenvshipError) -> int:
 
     The live release comes first, then the reason, then the log, then the advice.
     """
-    call.end_progress()
+    call.end_steps()
     if call.json:
         _print_json(envelope(call, result=error.result, error=error, warnings=error.warnings))
         return error.exit_code
@@ -138,7 +138,7 @@ def bug(call: Call, error: Exception) -> int:
     """Report a bug in venvship, with a traceback."""
     import traceback
 
-    call.end_progress()
+    call.end_steps()
     if call.json:
         body = envelope(call)
         body["ok"] = False

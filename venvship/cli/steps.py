@@ -1,29 +1,31 @@
-"""The line that a finished step leaves on the screen, whoever draws it."""
+"""Finished steps as lines. On a terminal, `live` draws the running ones as well."""
 
 from __future__ import annotations
 
+from typing import TextIO
+
 from venvship.cli import style
 from venvship.cli.fitting import format_bytes, length, pad, shorten
-from venvship.cli.terminal import WIDEST_STEP
-from venvship.model.progress import Step
+from venvship.cli.terminal import WIDEST_STEP, Terminal, write
+from venvship.model.progress import DONE, Step
 
 USUAL = 80
-"""Columns that the seconds are pushed to where nobody says how many there are."""
+"""Columns that the seconds are pushed to where the width is not known."""
 
 NAME = 9
 """Columns of a step's name."""
 
 LONG_ENOUGH = 0.05
-"""Seconds from which on it is worth saying how long a step took."""
+"""Seconds from which on the duration of a step is printed."""
 
 _UNITS = {"wheels": "wheel", "modules": "module", "files": "file", "copied": "copied"}
 
 
 def step_line(step: Step, width: int | None, *, verbose: bool = False) -> str | None:
-    """The line of a step that is over; `None` if it did nothing worth one.
+    """The line of a finished step; `None` if it did nothing worth a line.
 
     Args:
-        step: One that is done.
+        step: The finished step.
         width: Columns; `None` for a line of any length.
         verbose: Whether steps that did nothing get a line too.
     """
@@ -34,7 +36,7 @@ def step_line(step: Step, width: int | None, *, verbose: bool = False) -> str | 
         return None
     room = min(width or USUAL, WIDEST_STEP) - 1
     ok = bool(step.facts.get("ok", True))
-    # What failed says itself how long that took: `12 tries in 60 s`.
+    # The text of a failed step has its duration: `12 tries in 60 s`.
     seconds = f"{step.seconds:.1f} s" if ok and step.seconds >= LONG_ENOUGH else ""
     if width is not None:
         text = shorten(text, room - NAME - 6 - (len(seconds) + 1 if seconds else 0))
@@ -51,7 +53,7 @@ def _mark(step: Step, ok: bool) -> str:
 
 
 def describe(step: Step) -> str:
-    """What a step of a build did, in a few words; `""` for nothing worth a line."""
+    """The facts of a build's step in a few words; `""` for nothing worth a line."""
     return ", ".join(_fact(key, value) for key, value in step.facts.items() if value not in {0, ""})
 
 
@@ -61,3 +63,28 @@ def _fact(key: str, value: object) -> str:
     if isinstance(value, int):
         return f"{value:,} {_UNITS.get(key, key) if value == 1 else key}"
     return f"{key} {value}"
+
+
+class PlainSteps:
+    """Prints a line for each finished step: for logs, pipes and terminals that cannot move.
+
+    Args:
+        stream: The output.
+        terminal: Its width and colours.
+        verbose: Whether steps that did nothing are printed too.
+    """
+
+    def __init__(self, stream: TextIO, terminal: Terminal, *, verbose: bool = False) -> None:
+        self._stream = stream
+        self._terminal = terminal
+        self._verbose = verbose
+
+    def __call__(self, step: Step) -> None:
+        """Print the line of a finished step."""
+        if step.state == DONE:
+            line = step_line(step, self._terminal.width, verbose=self._verbose)
+            if line is not None:
+                write(self._stream, [line], self._terminal)
+
+    def close(self) -> None:
+        """Nothing is left to be put back."""

@@ -102,8 +102,8 @@ def rollback(
     name: str | None = None,
     *,
     message: str = "",
-    checks: bool = True,
-    only_from: str | None = None,
+    no_checks: bool = False,
+    from_: str | None = None,
 ) -> RollbackResult:
     """Switch down the lineage, or to a named release.
 
@@ -111,9 +111,9 @@ def rollback(
         workspace: The root.
         name: The release; otherwise the nearest proven, intact one below the current release.
         message: For the journal.
-        checks: Whether to run the live checks afterwards. The restart hook runs in any case: the service
-            is still running from the release that was left.
-        only_from: Only if this release is current; a second click does not go back twice.
+        no_checks: Whether to leave out the live checks. The restart hook runs in any case: the service is
+            still running from the release that was left.
+        from_: Only if this release is current; a second click does not go back twice.
 
     Crash: `current` is the old or the new one; `recover`, or the next `release`, completes the rest.
 
@@ -121,7 +121,7 @@ def rollback(
         NothingToRollBackToError: The lineage holds no other proven, intact release.
         ReleaseError: The named release does not exist, or is damaged.
         RollbackFailedError: Switched, and the restart hook or a check fails, or no settings name the hook.
-        SupersededError: Another release than `only_from` is current.
+        SupersededError: Another release than `from_` is current.
         BusyError: Another rollback is under way.
         RootError: `current` is not ours, or the root belongs to another user.
         InterruptedByError: A signal came before the switch. One that comes later changes nothing.
@@ -130,7 +130,7 @@ def rollback(
         workspace.layout.require_writable()
         with contextlib.suppress(VenvshipError):
             make_folders(workspace.layout)
-        leave = None if only_from is None else _require_current(workspace, only_from)
+        leave = None if from_ is None else _require_current(workspace, from_)
         wait = max(workspace.runtime.wait, PROBE_WAIT)
         interrupted = workspace.runtime.signals.raise_if_received
         # While this is held, a promotion in its live-check window turns back; and a second rollback that
@@ -138,7 +138,7 @@ def rollback(
         with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
             trying = _on_trial(workspace)
             with hold_switch(workspace, "rollback", wait=TURN_BACK_WAIT) as held:
-                outcome = _Rollback(held, message=message, checks=checks).run(name, leave, trying)
+                outcome = _Rollback(held, message=message, checks=not no_checks).run(name, leave, trying)
         # A signal that came meanwhile changes nothing: it is done, and how it went is the exit code.
         with workspace.runtime.signals.deferred():
             outcome.tell(workspace)
@@ -147,7 +147,7 @@ def rollback(
     return outcome.result
 
 
-def _require_current(workspace: Workspace, only_from: str) -> str:
+def _require_current(workspace: Workspace, name: str) -> str:
     """The id that `--from` names, before any promotion is asked to turn back for it.
 
     Raises:
@@ -155,9 +155,9 @@ def _require_current(workspace: Workspace, only_from: str) -> str:
         SupersededError: Another release is current.
     """
     current = workspace.layout.current()
-    leave = resolve_release(workspace.layout, only_from, workspace.known_history(unreadable="warn").history)
+    leave = resolve_release(workspace.layout, name, workspace.known_history(unreadable="warn").history)
     if current != leave:
-        raise _not_current(current, only_from)
+        raise _not_current(current, name)
     return leave
 
 

@@ -27,13 +27,18 @@ class VerifyResult:
         return {"releases": [release.to_json() for release in self.releases]}
 
 
-def verify(workspace: ReadingWorkspace, names: tuple[str, ...] = (), *, every: bool = False) -> VerifyResult:
+def verify(
+    workspace: ReadingWorkspace,
+    names: tuple[str, ...] = (),
+    *,
+    all: bool = False,  # noqa: A002 - the word of the option
+) -> VerifyResult:
     """Verify releases.
 
     Args:
         workspace: The root.
-        names: Which; otherwise what is current.
-        every: All of them.
+        names: The releases. By default the current one.
+        all: Whether to verify all releases instead.
 
     Raises:
         DamagedError: At least one is not as it was sealed.
@@ -41,12 +46,12 @@ def verify(workspace: ReadingWorkspace, names: tuple[str, ...] = (), *, every: b
         RootError: The root is unusable.
     """
     history = workspace.known_history().history
-    if every:
+    if all:
         chosen = release_ids(workspace.layout, history)
     else:
         chosen = [resolve_release(workspace.layout, name, history) for name in names or ("current",)]
     found = [verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen)]
-    if every:
+    if all:
         # A prune may have taken away what was being read, and that is no damage.
         found = [one for one in found if one.ok or workspace.layout.release(one.id).is_dir()]
     result = VerifyResult(tuple(found))

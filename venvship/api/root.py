@@ -1,30 +1,18 @@
-"""The public Python API: one root, and the operations on it.
-
-The command line is one caller of this; a configuration management module would be another. Methods return
-results and raise `venvship.errors.VenvshipError`; they print nothing. A method has the name of its command,
-and its arguments have the names of the command's options. Each method imports its operation when it is
-called: a rollback must not wait for the import of a build.
-"""
+"""One root: how to open or make it, and the methods that write."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Concatenate
 
-from venvship.errors import OperationWarning, Result, VenvshipError
-from venvship.model.progress import Progress, unwatched
-from venvship.root import RootLayout, user_name
-from venvship.system.signals import Signals
-from venvship.system.syslog import SOCKET
-from venvship.workspace.reading import ReadingWorkspace
+from venvship.api.reads import P, R, RootReads, with_warnings
+from venvship.api.runtime import default_runtime
+from venvship.root import RootLayout
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
-    from venvship.operations.check import ChecksResult
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
     from venvship.operations.marks import PinResult
@@ -32,77 +20,13 @@ if TYPE_CHECKING:
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import ReleaseResult
-    from venvship.operations.reporting.measure import Measurement
-    from venvship.operations.reporting.report import (
-        DiffResult,
-        HistoryResult,
-        ListResult,
-        ShowResult,
-        StatusResult,
-    )
+    from venvship.operations.reporting.report import StatusResult
     from venvship.operations.rollback import RollbackResult
-    from venvship.operations.schedule import ScheduleResult
-    from venvship.operations.verify import VerifyResult
     from venvship.workspace.workspace import Workspace
 
-P = ParamSpec("P")
-R = TypeVar("R", bound=Result)
-W = TypeVar("W", bound=ReadingWorkspace)
 
-
-# Keyword-only, and each argument replaces one part of the world: hence more than six.
-def default_runtime(
-    *,
-    environ: Mapping[str, str] | None = None,
-    actor: str | None = None,
-    unattended: bool = False,
-    wait: float = 0.0,
-    signals: Signals | None = None,
-    progress: Progress | None = None,
-    clock: Callable[[], datetime] | None = None,
-    syslog: str | None = None,
-) -> Runtime:
-    """Make the runtime for `Root.open` from the process's own, with the given parts replaced.
-
-    Args:
-        environ: The environment of checks, hooks and pip. By default this process's.
-        actor: The name for the journal. By default the user, and who became it with sudo.
-        unattended: Whether no operator is present. Then `release` respects a hold of the root, as `update`
-            always does.
-        wait: Seconds to wait for another command to finish.
-        signals: The signals that may interrupt an operation. By default none, other than the exceptions that
-            Python raises.
-        progress: A function that receives every step of a long operation. It must not raise.
-        clock: A function that returns the time; aware. By default the system's clock.
-        syslog: The socket of the system's log; empty for no log. By default the one that the variable
-            `VENVSHIP_SYSLOG` names, else `/dev/log`.
-    """
-    environment = dict(os.environ if environ is None else environ)
-    return Runtime(
-        clock=clock or (lambda: datetime.now(UTC)),
-        token=lambda: os.urandom(4).hex()[:7],
-        environ=environment,
-        signals=signals or Signals(),
-        actor=actor or _actor(environment),
-        unattended=unattended,
-        wait=wait,
-        progress=progress or unwatched,
-        syslog=environment.get("VENVSHIP_SYSLOG", SOCKET) if syslog is None else syslog,
-    )
-
-
-def _actor(environ: Mapping[str, str]) -> str:
-    name = user_name(os.geteuid())
-    before = environ.get("SUDO_USER", "")
-    return f"{name} (sudo by {before})" if before and before != name else name
-
-
-class Root:
+class Root(RootReads):
     """One application's root. Make one with `Root.open` or `Root.init`."""
-
-    def __init__(self, layout: RootLayout, runtime: Runtime) -> None:
-        self._layout = layout
-        self._runtime = runtime
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, runtime: Runtime | None = None) -> Root:
@@ -145,19 +69,6 @@ class Root:
 
         return init(Path(path), runtime or default_runtime(), name=name, python=python, lockfile=lockfile)
 
-    @property
-    def path(self) -> Path:
-        """The root; absolute, without links."""
-        return self._layout.path
-
-    def current(self) -> str | None:
-        """Return the id of the live release; `None` for nothing.
-
-        Raises:
-            RootError: `current` is not a link that venvship made, or cannot be read.
-        """
-        return self._layout.current()
-
     def lock(self, *, upgrade: bool = False, upgrade_package: Sequence[str] = ()) -> LockResult:
         """Generate the lockfile from the files in `[lock] inputs`.
 
@@ -176,7 +87,7 @@ class Root:
         """
         from venvship.operations.lock import lock
 
-        return self._call(lock, upgrade=upgrade, packages=upgrade_package)
+        return self._write(lock, upgrade=upgrade, packages=upgrade_package)
 
     def release(
         self,
@@ -223,7 +134,7 @@ class Root:
             force=force,
             dry_run=dry_run,
         )
-        return self._call(release, options)
+        return self._write(release, options)
 
     def update(self, *, upgrade: bool = False, jitter: float = 0.0) -> ReleaseResult:
         """Release unattended, if the lockfile has something new that may be released.
@@ -240,7 +151,7 @@ class Root:
         from venvship.operations.update import UpdateOptions, unattended, update
 
         options = UpdateOptions(upgrade=upgrade, jitter=jitter)
-        return self._call(lambda workspace: update(unattended(workspace), options))
+        return self._write(lambda workspace: update(unattended(workspace), options))
 
     def promote(self, release: str, *, message: str = "", force: bool = False) -> PromoteResult:
         """Make an existing release live, checked like a new one.
@@ -264,7 +175,7 @@ class Root:
         """
         from venvship.operations.promote import promote
 
-        return self._call(promote, release, message=message, force=force)
+        return self._write(promote, release, message=message, force=force)
 
     def rollback(
         self,
@@ -293,7 +204,7 @@ class Root:
         """
         from venvship.operations.rollback import rollback
 
-        return self._call(rollback, release, message=message, checks=not no_checks, only_from=from_)
+        return self._write(rollback, release, message=message, no_checks=no_checks, from_=from_)
 
     def recover(self, *, boot: bool = False) -> RecoverResult:
         """Finish or undo an interrupted operation.
@@ -310,43 +221,7 @@ class Root:
         """
         from venvship.operations.recover import recover
 
-        return self._call(recover, boot=boot)
-
-    def check(self, release: str = "current") -> ChecksResult:
-        """Run the health checks of a release. Changes nothing.
-
-        Of the current release all checks run, of another one only the candidate checks: the live ones would
-        ask the service, which runs the current release.
-
-        Args:
-            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
-
-        Raises:
-            CheckFailedError: A required check failed.
-            ReleaseError: There is no such release, or it is not usable.
-            SettingsError: The settings cannot be read, or the program of a check is missing.
-            InterruptedByError: A signal came.
-        """
-        from venvship.operations.check import check
-
-        return self._read(check, release)
-
-    def verify(self, *releases: str, all: bool = False) -> VerifyResult:  # noqa: A002 - as `--all`
-        """Re-hash every file and compare it with the manifest.
-
-        Args:
-            *releases: The releases to verify. By default the current one.
-            all: Whether to verify all releases.
-
-        Raises:
-            DamagedError: A file of a release differs from its manifest.
-            ReleaseError: There is no such release.
-            RootError: The root is unusable.
-            InterruptedByError: A signal came.
-        """
-        from venvship.operations.verify import verify
-
-        return self._read(verify, releases, every=all)
+        return self._write(recover, boot=boot)
 
     def prune(
         self, *, keep: int | None = None, keep_days: float | None = None, dry_run: bool = False
@@ -366,7 +241,7 @@ class Root:
         """
         from venvship.operations.prune import prune
 
-        return self._call(prune, keep=keep, keep_days=keep_days, dry_run=dry_run)
+        return self._write(prune, keep=keep, keep_days=keep_days, dry_run=dry_run)
 
     def pin(self, release: str) -> PinResult:
         """Protect a release from prune.
@@ -381,7 +256,7 @@ class Root:
         """
         from venvship.operations.marks import pin
 
-        return self._call(pin, release, pinned=True)
+        return self._write(pin, release, pinned=True)
 
     def unpin(self, release: str) -> PinResult:
         """Stop protecting a release from prune.
@@ -396,7 +271,7 @@ class Root:
         """
         from venvship.operations.marks import pin
 
-        return self._call(pin, release, pinned=False)
+        return self._write(pin, release, pinned=False)
 
     def hold(self, *, message: str = "") -> StatusResult:
         """Stop unattended releases of this root until `unhold`.
@@ -412,7 +287,7 @@ class Root:
         """
         from venvship.operations.marks import hold
 
-        return self._call(hold, message=message)
+        return self._write(hold, message=message)
 
     def unhold(self) -> StatusResult:
         """Allow unattended releases again, of every environment.
@@ -425,123 +300,9 @@ class Root:
         """
         from venvship.operations.marks import unhold
 
-        return self._call(unhold)
+        return self._write(unhold)
 
-    def status(self) -> StatusResult:
-        """Report the live release, since when and why it is live, and anything that is off.
-
-        Takes no mutex and writes nothing. A fault of the root becomes a warning.
-
-        Raises:
-            RootError: The root, or a directory in it, cannot be read at all.
-        """
-        from venvship.operations.reporting.report import status
-
-        return self._read(status)
-
-    def measure(self) -> Measurement:
-        """Report the status in figures, for monitoring: `venvship status --prometheus`.
-
-        Raises:
-            RootError: The root, or a directory in it, cannot be read at all.
-        """
-        from venvship.operations.reporting.measure import measure
-
-        return self._read(measure)
-
-    def list(self) -> ListResult:
-        """List all releases, newest first.
-
-        Raises:
-            RootError: The root, or a directory in it, cannot be read at all.
-        """
-        from venvship.operations.reporting.report import list_releases
-
-        return self._read(list_releases)
-
-    def show(self, release: str = "current") -> ShowResult:
-        """Report all about a release: its packages, its interpreter and its events.
-
-        Args:
-            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
-
-        Raises:
-            ReleaseError: There is no such release, or its manifest is damaged.
-            RootError: The root, or a directory in it, cannot be read at all.
-        """
-        from venvship.operations.reporting.report import show
-
-        return self._read(show, release)
-
-    def history(self, n: int | None = None) -> HistoryResult:
-        """List the events of the journal, newest first.
-
-        Args:
-            n: The number of events. By default all.
-
-        Raises:
-            RootError: The journal cannot be read.
-        """
-        from venvship.operations.reporting.report import history
-
-        return self._read(history, n)
-
-    def diff(self, a: str, b: str = "current") -> DiffResult:
-        """Compare the packages of two releases.
-
-        Args:
-            a: The first release: an id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
-            b: The second release.
-
-        Raises:
-            ReleaseError: There is no such release, or its manifest is damaged.
-            RootError: The root, or a directory in it, cannot be read at all.
-        """
-        from venvship.operations.reporting.report import diff
-
-        return self._read(diff, a, b)
-
-    def run(self, command: Sequence[str], *, release: str = "current") -> NoReturn:
-        """Replace this process by a command that runs from a release's real path, out of reach of a switch.
-
-        Args:
-            command: The program, looked up in the release's `bin` first, and its arguments.
-            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
-
-        Raises:
-            ReleaseError: There is no such release, it is not usable, or it is being removed.
-            CommandNotFoundError: There is no such program.
-            CommandNotExecutableError: The program cannot be executed.
-        """
-        from venvship.operations.run import run
-
-        run(ReadingWorkspace(self._layout, self._runtime), command, name=release)
-
-    def schedule(
-        self,
-        kind: Literal["cron", "systemd"],
-        *,
-        every: str = "5m",
-        command: Sequence[str] | None = None,
-    ) -> ScheduleResult:
-        """Generate a crontab line or systemd units that run `venvship update`. Writes nothing.
-
-        Args:
-            kind: `"cron"` or `"systemd"`.
-            every: The interval, such as `"5m"`, `"6h"` or `"1d"`, or a time of day such as `"02:30"`.
-            command: The command line of venvship; it begins with an absolute path. By default the `venvship`
-                beside this interpreter.
-
-        Raises:
-            UsageError: No crontab can express the interval, or a path cannot stand where it must.
-            SettingsError: The settings cannot be read, the name is too long for a unit, or the units of
-                another root have it.
-        """
-        from venvship.operations.schedule import schedule
-
-        return self._read(schedule, kind, every=every, command=command or own_command())
-
-    def _call(
+    def _write(
         self,
         operation: Callable[Concatenate[Workspace, P], R],
         /,
@@ -551,48 +312,4 @@ class Root:
         """Run an operation that may write, and attach its warnings to its result or error."""
         from venvship.workspace.workspace import Workspace
 
-        return _warned(Workspace(self._layout, self._runtime), operation, *arguments, **options)
-
-    def _read(
-        self,
-        operation: Callable[Concatenate[ReadingWorkspace, P], R],
-        /,
-        *arguments: P.args,
-        **options: P.kwargs,
-    ) -> R:
-        """Run an operation that only reads, as `_call` runs one that may write."""
-        return _warned(ReadingWorkspace(self._layout, self._runtime), operation, *arguments, **options)
-
-
-def _warned(
-    workspace: W, operation: Callable[Concatenate[W, P], R], *arguments: P.args, **options: P.kwargs
-) -> R:
-    try:
-        result = operation(workspace, *arguments, **options)
-    except VenvshipError as error:
-        error.warnings = tuple(workspace.warnings)
-        if error.result is not None:
-            error.result = _with_warnings(error.result, error.warnings)
-        raise
-    return _with_warnings(result, tuple(workspace.warnings))
-
-
-def _with_warnings(result: R, warnings: tuple[OperationWarning, ...]) -> R:
-    if result.warnings == warnings:
-        return result
-    replace_in_named_tuple = getattr(result, "_replace", None)
-    if replace_in_named_tuple is not None:
-        return cast(R, replace_in_named_tuple(warnings=warnings))
-    from dataclasses import replace
-
-    return cast(R, replace(cast(Any, result), warnings=warnings))
-
-
-def own_command() -> tuple[str, ...]:
-    """Return the command line that runs this venvship from anywhere.
-
-    Returns:
-        The program beside this interpreter, else the interpreter and `-m venvship`.
-    """
-    beside = os.path.join(os.path.dirname(sys.executable), "venvship")
-    return (beside,) if os.access(beside, os.X_OK) else (sys.executable, "-m", "venvship")
+        return with_warnings(Workspace(self._layout, self._runtime), operation, *arguments, **options)

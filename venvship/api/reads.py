@@ -1,0 +1,236 @@
+"""The methods of `Root` that only read. They take no mutex and write nothing in the root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar, cast
+
+from venvship.api.runtime import own_command
+from venvship.errors import OperationWarning, Result, VenvshipError
+from venvship.root import RootLayout
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.runtime import Runtime
+
+if TYPE_CHECKING:
+    from venvship.operations.check import ChecksResult
+    from venvship.operations.reporting.measure import Measurement
+    from venvship.operations.reporting.report import (
+        DiffResult,
+        HistoryResult,
+        ListResult,
+        ShowResult,
+        StatusResult,
+    )
+    from venvship.operations.schedule import ScheduleResult
+    from venvship.operations.verify import VerifyResult
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Result)
+W = TypeVar("W", bound=ReadingWorkspace)
+
+
+class RootReads:
+    """The methods of `Root` that only read."""
+
+    def __init__(self, layout: RootLayout, runtime: Runtime) -> None:
+        self._layout = layout
+        self._runtime = runtime
+
+    @property
+    def path(self) -> Path:
+        """The root; absolute, without links."""
+        return self._layout.path
+
+    def current(self) -> str | None:
+        """Return the id of the live release; `None` for nothing.
+
+        Raises:
+            RootError: `current` is not a link that venvship made, or cannot be read.
+        """
+        return self._layout.current()
+
+    def status(self) -> StatusResult:
+        """Report the live release, since when and why it is live, and anything that is off.
+
+        Takes no mutex and writes nothing. A fault of the root becomes a warning.
+
+        Raises:
+            RootError: The root, or a directory in it, cannot be read at all.
+        """
+        from venvship.operations.reporting.report import status
+
+        return self._read(status)
+
+    def measure(self) -> Measurement:
+        """Report the status in figures, for monitoring: `venvship status --prometheus`.
+
+        Raises:
+            RootError: The root, or a directory in it, cannot be read at all.
+        """
+        from venvship.operations.reporting.measure import measure
+
+        return self._read(measure)
+
+    def list(self) -> ListResult:
+        """List all releases, newest first.
+
+        Raises:
+            RootError: The root, or a directory in it, cannot be read at all.
+        """
+        from venvship.operations.reporting.report import list_releases
+
+        return self._read(list_releases)
+
+    def show(self, release: str = "current") -> ShowResult:
+        """Report all about a release: its packages, its interpreter and its events.
+
+        Args:
+            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
+
+        Raises:
+            ReleaseError: There is no such release, or its manifest is damaged.
+            RootError: The root, or a directory in it, cannot be read at all.
+        """
+        from venvship.operations.reporting.report import show
+
+        return self._read(show, release)
+
+    def history(self, n: int | None = None) -> HistoryResult:
+        """List the events of the journal, newest first.
+
+        Args:
+            n: The number of events. By default all.
+
+        Raises:
+            RootError: The journal cannot be read.
+        """
+        from venvship.operations.reporting.report import history
+
+        return self._read(history, n)
+
+    def diff(self, a: str, b: str = "current") -> DiffResult:
+        """Compare the packages of two releases.
+
+        Args:
+            a: The first release: an id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
+            b: The second release.
+
+        Raises:
+            ReleaseError: There is no such release, or its manifest is damaged.
+            RootError: The root, or a directory in it, cannot be read at all.
+        """
+        from venvship.operations.reporting.report import diff
+
+        return self._read(diff, a, b)
+
+    def check(self, release: str = "current") -> ChecksResult:
+        """Run the health checks of a release. Changes nothing.
+
+        Of the current release all checks run, of another one only the candidate checks: the live ones would
+        ask the service, which runs the current release.
+
+        Args:
+            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
+
+        Raises:
+            CheckFailedError: A required check failed.
+            ReleaseError: There is no such release, or it is not usable.
+            SettingsError: The settings cannot be read, or the program of a check is missing.
+            InterruptedByError: A signal came.
+        """
+        from venvship.operations.check import check
+
+        return self._read(check, release)
+
+    def verify(self, *releases: str, all: bool = False) -> VerifyResult:  # noqa: A002 - the word of the option
+        """Re-hash every file and compare it with the manifest.
+
+        Args:
+            *releases: The releases to verify. By default the current one.
+            all: Whether to verify all releases.
+
+        Raises:
+            DamagedError: A file of a release differs from its manifest.
+            ReleaseError: There is no such release.
+            RootError: The root is unusable.
+            InterruptedByError: A signal came.
+        """
+        from venvship.operations.verify import verify
+
+        return self._read(verify, releases, all=all)
+
+    def schedule(
+        self,
+        kind: Literal["cron", "systemd"],
+        *,
+        every: str = "5m",
+        command: Sequence[str] | None = None,
+    ) -> ScheduleResult:
+        """Generate a crontab line or systemd units that run `venvship update`. Writes nothing.
+
+        Args:
+            kind: `"cron"` or `"systemd"`.
+            every: The interval, such as `"5m"`, `"6h"` or `"1d"`, or a time of day such as `"02:30"`.
+            command: The command line of venvship; it begins with an absolute path. By default the `venvship`
+                beside this interpreter.
+
+        Raises:
+            UsageError: No crontab can express the interval, or a path cannot stand where it must.
+            SettingsError: The settings cannot be read, the name is too long for a unit, or the units of
+                another root have it.
+        """
+        from venvship.operations.schedule import schedule
+
+        return self._read(schedule, kind, every=every, command=command or own_command())
+
+    def run(self, command: Sequence[str], *, release: str = "current") -> NoReturn:
+        """Replace this process by a command that runs from a release's real path, out of reach of a switch.
+
+        Args:
+            command: The program, looked up in the release's `bin` first, and its arguments.
+            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
+
+        Raises:
+            ReleaseError: There is no such release, it is not usable, or it is being removed.
+            CommandNotFoundError: There is no such program.
+            CommandNotExecutableError: The program cannot be executed.
+        """
+        from venvship.operations.run import run
+
+        run(ReadingWorkspace(self._layout, self._runtime), command, name=release)
+
+    def _read(
+        self,
+        operation: Callable[Concatenate[ReadingWorkspace, P], R],
+        /,
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> R:
+        """Run an operation that only reads."""
+        return with_warnings(ReadingWorkspace(self._layout, self._runtime), operation, *arguments, **options)
+
+
+def with_warnings(
+    workspace: W, operation: Callable[Concatenate[W, P], R], *arguments: P.args, **options: P.kwargs
+) -> R:
+    """Run an operation, and attach its warnings to its result or error."""
+    try:
+        result = operation(workspace, *arguments, **options)
+    except VenvshipError as error:
+        error.warnings = tuple(workspace.warnings)
+        if error.result is not None:
+            error.result = _attach(error.result, error.warnings)
+        raise
+    return _attach(result, tuple(workspace.warnings))
+
+
+def _attach(result: R, warnings: tuple[OperationWarning, ...]) -> R:
+    if result.warnings == warnings:
+        return result
+    replace_in_named_tuple = getattr(result, "_replace", None)
+    if replace_in_named_tuple is not None:
+        return cast(R, replace_in_named_tuple(warnings=warnings))
+    from dataclasses import replace
+
+    return cast(R, replace(cast(Any, result), warnings=warnings))

@@ -1,0 +1,90 @@
+"""The commands that hold updates and keep releases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from venvship.cli import text
+from venvship.cli.completion import complete_release
+from venvship.cli.group import command
+from venvship.cli.options import Amount, Call, message_option
+
+if TYPE_CHECKING:
+    from venvship.operations.marks import PinResult
+    from venvship.operations.prune import PruneResult
+    from venvship.operations.reporting.report import StatusResult
+
+
+@command(
+    "hold",
+    "Hold and keep",
+    text=text.status_lines,
+    example='venvship hold -m "migration tonight"',
+    exits={0: "held", 12: "not your root"},
+)
+@message_option
+def hold(call: Call, message: str) -> StatusResult:
+    """Stop unattended releases until `venvship unhold`.
+
+    An operator may still release, promote and roll back.
+    """
+    return call.open_root().hold(message=message)
+
+
+@command(
+    "unhold",
+    "Hold and keep",
+    text=text.status_lines,
+    example="venvship unhold",
+    exits={0: "allowed", 12: "not your root"},
+)
+def unhold(call: Call) -> StatusResult:
+    """Allow unattended releases again."""
+    return call.open_root().unhold()
+
+
+@command(
+    "pin",
+    "Hold and keep",
+    text=text.pin_lines,
+    example="venvship pin current",
+    exits={0: "pinned", 13: "no such release", 30: "busy"},
+)
+@click.argument("release", shell_complete=complete_release)
+def pin(call: Call, release: str) -> PinResult:
+    """Protect a RELEASE from prune."""
+    return call.open_root().pin(release)
+
+
+@command(
+    "unpin",
+    "Hold and keep",
+    text=text.pin_lines,
+    example="venvship unpin 20261122T0941",
+    exits={0: "not pinned", 13: "no such release", 30: "busy"},
+)
+@click.argument("release", shell_complete=complete_release)
+def unpin(call: Call, release: str) -> PinResult:
+    """Stop protecting a RELEASE from prune."""
+    return call.open_root().unpin(release)
+
+
+@command(
+    "prune",
+    "Hold and keep",
+    text=text.prune_lines,
+    example="venvship prune --dry-run",
+    exits={0: "pruned", 10: "the settings are wrong", 12: "not your root", 30: "busy"},
+)
+@click.option("--keep", metavar="N", type=click.IntRange(min=2), help="Proven releases to keep.")
+@click.option("--keep-days", metavar="D", type=Amount(min=0), help="And all that were live within D days.")
+@click.option("--dry-run", is_flag=True, help="Print the decisions and their reasons; remove nothing.")
+def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) -> PruneResult:
+    """Remove old releases, and report the reason for each decision.
+
+    The current, previous and pinned releases always stay, and any that is in use or was live within the hour.
+    Store entries that no release has referred to for a week go too.
+    """
+    return call.open_root().prune(keep=keep, keep_days=keep_days, dry_run=dry_run)

@@ -1,0 +1,137 @@
+"""The commands that look at a root and change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from venvship.cli import render, text
+from venvship.cli.completion import complete_release
+from venvship.cli.group import command
+from venvship.cli.options import Call
+from venvship.errors import UsageError
+
+if TYPE_CHECKING:
+    from venvship.operations.check import ChecksResult
+    from venvship.operations.reporting.report import (
+        DiffResult,
+        HistoryResult,
+        ListResult,
+        ShowResult,
+        StatusResult,
+    )
+    from venvship.operations.verify import VerifyResult
+
+
+@command(
+    "status",
+    "Look",
+    text=text.status_lines,
+    example="venvship status --json",
+    exits={0: "whatever it reports", 12: "no root"},
+)
+@click.option("--prometheus", is_flag=True, help="Print metrics for a textfile collector.")
+def status(call: Call, prometheus: bool) -> StatusResult | None:
+    """Show the live release, and whether anything is off.
+
+    Since when and why it is live, how a rollback would change the packages, any hold, any operation under way
+    or interrupted, and the processes that still run from another release.
+
+    With --prometheus all of this is metrics in the text format of Prometheus, the warnings too.
+    """
+    if not prometheus:
+        return call.open_root().status()
+    if call.json:
+        raise UsageError("--prometheus and --json exclude each other: there is one output")
+    render.figures(call.open_root().measure())
+    return None
+
+
+@command("list", "Look", text=text.list_lines, example="venvship list", exits={0: "listed", 12: "no root"})
+def list_(call: Call) -> ListResult:
+    """List all releases, newest first."""
+    return call.open_root().list()
+
+
+@command(
+    "show",
+    "Look",
+    text=text.show_lines,
+    example="venvship show previous",
+    exits={0: "shown", 12: "no root", 13: "no such release, or its manifest is damaged"},
+)
+@click.argument("release", default="current", shell_complete=complete_release)
+def show(call: Call, release: str) -> ShowResult:
+    """Show a RELEASE in full.
+
+    Its packages, its interpreter, its path and its events.
+    """
+    return call.open_root().show(release)
+
+
+@command(
+    "history",
+    "Look",
+    text=text.history_lines,
+    example="venvship history -n 10",
+    exits={0: "listed", 12: "no root"},
+)
+@click.option("-n", "n", metavar="N", type=click.IntRange(min=1), help="The last N events only.")
+def history(call: Call, n: int | None) -> HistoryResult:
+    """List the events of this root, newest first."""
+    return call.open_root().history(n)
+
+
+@command(
+    "diff",
+    "Look",
+    text=text.diff_lines,
+    example="venvship diff previous",
+    exits={0: "compared, whatever differs", 13: "no such release, or its manifest is damaged"},
+)
+@click.argument("a", metavar="A", shell_complete=complete_release)
+@click.argument("b", metavar="[B]", default="current", shell_complete=complete_release)
+def diff(call: Call, a: str, b: str) -> DiffResult:
+    """Compare the packages of two releases.
+
+    It lists the packages that only release B has, those that only A has, and those that have another version.
+    Without B, it compares A with current.
+    """
+    return call.open_root().diff(a, b)
+
+
+@command(
+    "check",
+    "Look",
+    text=text.check_lines,
+    example="venvship check",
+    exits={
+        0: "all required checks pass",
+        10: "the settings are wrong",
+        13: "no such release, or it is not usable",
+        40: "a required check fails",
+    },
+)
+@click.argument("release", default="current", shell_complete=complete_release)
+def check(call: Call, release: str) -> ChecksResult:
+    """Run the health checks now.
+
+    It changes nothing. For current all checks run, for another RELEASE only those that do not ask the
+    running service.
+    """
+    return call.open_root().check(release)
+
+
+@command(
+    "verify",
+    "Look",
+    text=text.verify_lines,
+    example="venvship verify --all",
+    exits={0: "intact", 13: "no such release", 40: "damaged, each file listed"},
+)
+@click.argument("releases", nargs=-1, metavar="[RELEASE]...", shell_complete=complete_release)
+@click.option("--all", "all_", is_flag=True, help="All releases.")
+def verify(call: Call, releases: tuple[str, ...], all_: bool) -> VerifyResult:
+    """Re-hash every file and compare it with the manifest."""
+    return call.open_root().verify(*releases, all=all_)

@@ -1,0 +1,226 @@
+"""The commands that build and switch releases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from venvship.cli import text
+from venvship.cli.completion import complete_package, complete_release
+from venvship.cli.group import command
+from venvship.cli.options import Amount, Call, here, message_option
+
+if TYPE_CHECKING:
+    from venvship.operations.lock import LockResult
+    from venvship.operations.promote import PromoteResult
+    from venvship.operations.recover import RecoverResult
+    from venvship.operations.release import ReleaseResult
+    from venvship.operations.rollback import RollbackResult
+
+
+@command(
+    "lock",
+    "Release",
+    text=text.lock_lines,
+    example="venvship lock -P django",
+    exits={
+        0: "written, or nothing changed",
+        10: "no inputs in the settings",
+        20: "no lockfile could be generated",
+        30: "busy",
+    },
+)
+@click.option(
+    "--upgrade", is_flag=True, help="Upgrade all pins. By default existing pins are kept where possible."
+)
+@click.option(
+    "-P",
+    "--upgrade-package",
+    metavar="PKG",
+    multiple=True,
+    help="Upgrade the pin of PKG.",
+    shell_complete=complete_package,
+)
+def lock(call: Call, upgrade: bool, upgrade_package: tuple[str, ...]) -> LockResult:
+    """Generate the lockfile from the files in `[lock] inputs`.
+
+    pip-compile resolves them for this root's interpreter and pins all packages with hashes. The lockfile is
+    replaced in one step, or stays as it is. PKG is a name, or a name with versions, such as "django<6".
+    """
+    return call.open_root().lock(upgrade=upgrade, upgrade_package=upgrade_package)
+
+
+@command(
+    "release",
+    "Release",
+    text=text.release_lines,
+    example='venvship release -m "security fixes"',
+    exits={
+        0: "live, or nothing to do",
+        11: "the lockfile is refused",
+        20: "the build failed",
+        21: "refused before the switch",
+        22: "rolled back",
+        23: "rolled back, and the previous release fails too",
+        25: "held or bad",
+        30: "busy",
+        31: "current moved during the build",
+    },
+)
+@click.option("--lockfile", metavar="F", multiple=True, help="Another lockfile, or several.")
+@click.option("--no-promote", is_flag=True, help="Build and check it, and leave current as it is.")
+@message_option
+@click.option("--rebuild", is_flag=True, help="Build even if nothing changed.")
+@click.option("--force", is_flag=True, help="Go on even if this environment is bad or held.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
+def release(call: Call, lockfile: tuple[str, ...], message: str, **flags: bool) -> ReleaseResult:
+    """Build a release from the lockfile, check it and make it live.
+
+    If the restart hook or a live check fails, the previous release is restored automatically. If nothing
+    changed, nothing is done.
+    """
+    return call.open_root().release(lockfile=[str(here(path)) for path in lockfile], message=message, **flags)
+
+
+@command(
+    "update",
+    "Release",
+    text=text.update_lines,
+    example="venvship update --jitter 60",
+    exits={
+        0: "live, or nothing new",
+        10: "the settings are wrong",
+        11: "the lockfile is refused",
+        12: "not your root",
+        20: "the build failed, or it is too early to try again",
+        21: "refused before the switch",
+        22: "rolled back",
+        23: "rolled back, and the previous release fails too",
+        25: "held or bad",
+        30: "busy",
+        31: "current moved during the build",
+    },
+)
+@click.option("--upgrade", is_flag=True, help="Lock again first; keep the new lockfile if its release stays.")
+@click.option(
+    "--jitter",
+    metavar="SECONDS",
+    type=Amount(min=0),
+    default=0.0,
+    help="Wait for a random time first, at most this long.",
+)
+def update(call: Call, upgrade: bool, jitter: float) -> ReleaseResult:
+    """Release unattended, if there is something new.
+
+    It is for cron or a timer. If nothing changed, nothing is printed. A bad or held environment is refused,
+    and the refusal reported once. A failed build is tried again after a pause that grows.
+    """
+    call.only_summary = True
+    return call.open_root().update(upgrade=upgrade, jitter=jitter)
+
+
+@command(
+    "promote",
+    "Release",
+    text=text.promote_lines,
+    example='venvship promote 20261122T0941 -m "try again"',
+    exits={
+        0: "live",
+        13: "no such release, or it is not usable",
+        21: "refused before the switch",
+        22: "rolled back",
+        23: "rolled back, and the previous release fails too",
+        30: "busy",
+        31: "current moved during the checks",
+    },
+)
+@click.argument("release", shell_complete=complete_release)
+@message_option
+@click.option("--force", is_flag=True, help="No warning if the release is bad.")
+def promote(call: Call, release: str, message: str, force: bool) -> PromoteResult:
+    """Make an existing RELEASE live, checked like a new one.
+
+    RELEASE is an id, a unique prefix of one, current, previous, or @{N}: the release that was current N
+    switches ago.
+    """
+    return call.open_root().promote(release, message=message, force=force)
+
+
+@command(
+    "rollback",
+    "Release",
+    text=text.rollback_lines,
+    example='venvship rollback -m "checkout is broken"',
+    exits={
+        0: "back",
+        12: "not your root",
+        13: "no such release, or it is not usable",
+        20: "the switch could not be made",
+        23: "back, and that release fails too",
+        24: "nothing to go back to",
+        30: "another rollback is under way",
+        31: "another release than --from names is current",
+    },
+)
+@click.argument("release", required=False, shell_complete=complete_release)
+@message_option
+@click.option("--no-checks", is_flag=True, help="Switch and restart, without the live checks.")
+@click.option(
+    "--from", "from_", metavar="ID", help="Only if this release is current.", shell_complete=complete_release
+)
+def rollback(
+    call: Call, release: str | None, message: str, no_checks: bool, from_: str | None
+) -> RollbackResult:
+    """Switch to the last good release, or to a named RELEASE.
+
+    It works with a full disk, without network and with a broken venvship.toml. It holds unattended releases
+    until `venvship unhold` or your next release.
+    """
+    return call.open_root().rollback(release, message=message, no_checks=no_checks, from_=from_)
+
+
+@command(
+    "recover",
+    "Release",
+    text=text.recover_lines,
+    example="venvship recover",
+    exits={
+        0: "finished, or nothing to do",
+        12: "not your root",
+        22: "an interrupted promotion was undone",
+        23: "undone, and the live release fails",
+        30: "busy",
+    },
+)
+@click.option("--boot", is_flag=True, help="No hooks, no checks: restore the previous release.")
+def recover(call: Call, boot: bool) -> RecoverResult:
+    """Finish or undo an interrupted operation.
+
+    The next release does this automatically. At boot, before the services start, use --boot.
+    """
+    return call.open_root().recover(boot=boot)
+
+
+@command(
+    "run",
+    "Release",
+    example="venvship run -- python -m shop.worker",
+    exits={13: "no such release, or it is not usable", 126: "not executable", 127: "not found"},
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option(
+    "--release",
+    default="current",
+    metavar="R",
+    help="Another release than current.",
+    shell_complete=complete_release,
+)
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
+def run(call: Call, release: str, argv: tuple[str, ...]) -> None:
+    """Run a command pinned to the current release.
+
+    The command is looked up in the release's bin first, and sees only the release's real path: no switch
+    reaches it. The exit code is its own.
+    """
+    call.open_root().run(argv, release=release)

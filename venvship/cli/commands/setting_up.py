@@ -1,0 +1,67 @@
+"""The commands that set a root up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from venvship.api import Root
+from venvship.cli import render, text
+from venvship.cli.group import command
+from venvship.cli.options import Call, here, running_command
+
+if TYPE_CHECKING:
+    from venvship.operations.init import InitResult
+
+
+@command(
+    "init",
+    "Set up",
+    text=text.init_lines,
+    example="venvship -C /srv/shop init --python 3.11",
+    exits={0: "made", 10: "no such interpreter", 12: "there is a root already, or it cannot be made"},
+)
+@click.option("--name", metavar="N", help="The application's name. [default: the directory's]")
+@click.option("--python", metavar="P", help="A version, such as 3.11, or a path. [default: this one]")
+@click.option("--lockfile", metavar="F", default="requirements.txt", show_default=True, help="The lockfile.")
+def init(call: Call, name: str | None, python: str | None, lockfile: str) -> InitResult:
+    """Make a root: a directory with a commented venvship.toml.
+
+    The root is ROOT of -C, or this directory. An existing venvship.toml is left alone.
+    """
+    path = here(call.root_path or "")
+    return Root.init(path, name=name, python=python, lockfile=lockfile, runtime=call.runtime())
+
+
+@command(
+    "schedule",
+    "Set up",
+    text=text.schedule_lines,
+    example="venvship schedule systemd --every 15m",
+    exits={
+        0: "printed",
+        2: "no such interval, or a path that a crontab cannot hold",
+        10: "the settings are wrong",
+        12: "no root",
+    },
+)
+@click.argument("kind", metavar="cron|systemd", type=click.Choice(["cron", "systemd"]))
+@click.option(
+    "--every",
+    metavar="INTERVAL",
+    default="5m",
+    show_default=True,
+    help="5m, 15m, 1h, 6h, 1d and the like, or a time of day: 02:30.",
+)
+def schedule(call: Call, kind: Literal["cron", "systemd"], every: str) -> None:
+    """Print a crontab line or systemd units that run `venvship update`.
+
+    The units are a service, its timer, and one that recovers an interrupted operation at boot. They go to
+    standard output, and how to install them to standard error. Nothing is written.
+
+    INTERVAL divides an hour or a day, so that cron and systemd can both express it.
+    """
+    result = call.open_root().schedule(kind, every=every, command=running_command())
+    render.success(call, result)
+    render.advise(call, result.advice)
