@@ -1,4 +1,4 @@
-"""`pin`, `unpin`, `hold` and `unhold`: marks that a person sets. One journal line each, nothing else."""
+"""`pin`, `unpin`, `hold` and `unhold`: marks that an operator sets. Each is one line of the journal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ class PinResult:
 
 
 def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
-    """Protect a release from prune, or stop to.
+    """Protect a release from prune, or leave it to prune again.
+
+    Args:
+        workspace: The root.
+        name: The release; see `resolve_release`.
+        pinned: Whether to protect it.
 
     Raises:
         ReleaseError: There is no such release.
@@ -52,6 +57,10 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
 
 def hold(workspace: Workspace, *, message: str = "") -> StatusResult:
     """Stop unattended releases of this root until `unhold`.
+
+    Args:
+        workspace: The root.
+        message: The reason, for the journal.
 
     Raises:
         RootError: The root or its journal is unusable.

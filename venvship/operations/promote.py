@@ -54,8 +54,8 @@ class PromoteResult:
 def promote(workspace: Workspace, name: str, *, message: str = "", force: bool = False) -> PromoteResult:
     """Make an existing release live, checked like a new one.
 
-    A person may promote any intact release. One that is bad or held gets a warning, not a refusal: whoever
-    types its name has a reason.
+    An operator may promote any intact release. One that is bad or held gets a warning, not a refusal: an
+    operator who types its name has a reason.
 
     Args:
         workspace: The root.
@@ -69,9 +69,9 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         ReleaseError: There is no such release, or it is damaged.
         RejectedError: A candidate check or the prepare hook refused it.
         RolledBackError: It did not pass, and is not live any more.
-        RollbackFailedError: And what was live before does not pass either.
+        RollbackFailedError: And the release that was live before does not pass either.
         BusyError: Another command is switching.
-        SupersededError: Somebody switched while the candidate checks ran.
+        SupersededError: Another command switched while the candidate checks ran.
         SettingsError: The settings, or a hook's program.
         RootError: The root or its journal is unusable.
         InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,

@@ -44,7 +44,7 @@ class RecoverResult:
 
 
 def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
-    """The command: recover, then say how it ended by the error.
+    """Finish or undo an interrupted operation, and report the outcome.
 
     Args:
         workspace: The root.
@@ -52,7 +52,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
 
     Raises:
         RolledBackError: The interrupted promotion was taken back.
-        RollbackFailedError: It was, and what is live now does not pass.
+        RollbackFailedError: It was, and the release that is live now does not pass.
         BusyError: Another command is under way, so nothing was interrupted.
         VenvshipError: The root, its journal or its settings are unusable.
     """

@@ -1,4 +1,4 @@
-"""What interrupted commands leave behind, and its removal: candidates, trash, scratch, old logs."""
+"""Remove the debris of interrupted commands: candidates, trash, scratch, old logs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from venvship.model.history import History
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files, trees
 from venvship.system.mutex import shared
-from venvship.workspace.holding import BuildHeld, hold_switch
+from venvship.workspace.holding import BuildHeld, SwitchHeld, hold_switch
 from venvship.workspace.releases import debris_names, release_ids
 from venvship.workspace.workspace import Workspace
 
 KEPT_LOGS: Final = 20
-"""How many logs are kept of releases that are gone, and of builds that became none: the last ones."""
+"""The number of logs that are kept of removed releases and failed builds: the newest ones."""
 
 
 def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
@@ -33,13 +33,13 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
     for name in debris_names(workspace.layout, history):
         try:
             _record_removal(workspace, name, history)
-            discard(workspace, name)
+            discard(held, name)
         except OSError as error:
             workspace.warn("debris-left", f"could not remove {layout.releases / name}: {error.strerror}")
         else:
             removed.append(name)
     scratches = [name for name in os.listdir(layout.state) if name.startswith(SCRATCH_PREFIX)]
-    # First, and until it is done: it is the scratch that says that a build was interrupted.
+    # The store first: only the scratch tells the next command that a build was interrupted.
     swept = not scratches or _sweep_store(workspace)
     for name in scratches:
         if swept:
@@ -57,7 +57,7 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
 
 
 def has_debris(workspace: Workspace, history: History) -> bool:
-    """Whether there is something to sweep, as far as a few names tell; what is being built looks the same."""
+    """Whether a few names look like debris. A build that is under way looks the same."""
     names = os.listdir(workspace.layout.state)
     return (
         bool(debris_names(workspace.layout, history))
@@ -67,7 +67,7 @@ def has_debris(workspace: Workspace, history: History) -> bool:
 
 
 def _mend_journal(workspace: Workspace) -> None:
-    """Set a torn end aside now: a command that has nothing to do would leave it to be warned of for ever."""
+    """Set a torn end of the journal aside now: without a new line, each command would warn of it again."""
     if not workspace.journal.read().torn:
         return
     try:
@@ -78,7 +78,7 @@ def _mend_journal(workspace: Workspace) -> None:
 
 
 def _sweep_temporary_names(workspace: Workspace) -> list[str]:
-    """Remove what killed writers left in `state/`, only that, under the mutexes of who writes there now."""
+    """Remove temporary files that killed writers left in `state/`, with the mutexes of its writers held."""
     state = workspace.layout.state
     if not any(map(files.left_over_of, os.listdir(state))):
         return []
@@ -95,10 +95,10 @@ def _sweep_temporary_names(workspace: Workspace) -> list[str]:
 
 
 def _sweep_store(workspace: Workspace) -> bool:
-    """Remove what an interrupted import left in the store, unless another root's build is using it.
+    """Remove the left-overs of an interrupted import from the store, unless another root is using it.
 
     Returns:
-        Whether there is nothing left to do here; false if something could not be removed.
+        Whether this is done; false if a file could not be removed.
     """
     from venvship.building.store.cleaning import sweep
     from venvship.building.store.store import Store
@@ -109,7 +109,7 @@ def _sweep_store(workspace: Workspace) -> bool:
             with shared(store.mutex, name="store", exclusive=True):
                 sweep(store)
     except BusyError:
-        pass  # what is imported at this moment looks the same; the next interrupted build sees to it
+        pass  # an import that is under way looks the same; a later sweep removes them
     except VenvshipError as error:
         workspace.warn("debris-left", error.message)
         return False
@@ -117,13 +117,13 @@ def _sweep_store(workspace: Workspace) -> bool:
 
 
 def _sweep_logs(workspace: Workspace, history: History) -> None:
-    """Keep the logs of releases, and the last of others: a failing cron job makes many.
+    """Keep the logs of releases, and the newest of others: a failing cron job makes many.
 
-    A release that failed may be pruned by the very command that says where its log is.
+    A failed release may be pruned by the same command that reports the path of its log.
     """
     layout = workspace.layout
     known = {*release_ids(workspace.layout, history), *layout.sealed()}
-    # By name, which is by the clock of the time: which diagnostics stay is no truth that matters.
+    # By name, that is by the clock at that time: good enough to choose which diagnostics stay.
     orphans = sorted(name for name in os.listdir(layout.logs) if name not in known)
     for name in orphans[:-KEPT_LOGS]:
         try:
@@ -133,7 +133,7 @@ def _sweep_logs(workspace: Workspace, history: History) -> None:
 
 
 def _record_removal(workspace: Workspace, name: str, history: History) -> None:
-    """Journal what a prune had no room to: it leaves the trash of a release for as long as that lasts.
+    """Journal a removal for which a prune found no room; the trash of the release stays until then.
 
     Raises:
         OSError: There is no room still.
@@ -145,7 +145,7 @@ def _record_removal(workspace: Workspace, name: str, history: History) -> None:
             workspace.record(EventName.PRUNED, release=release_id, reason="removed when the disk was full")
 
 
-def discard(workspace: Workspace, name: str) -> None:
+def discard(held: BuildHeld | SwitchHeld, name: str) -> None:
     """Move a directory under `releases/` out of the way in one rename, then remove it.
 
     Crash: a `.trash-<id>` is left, which is debris.
@@ -153,7 +153,7 @@ def discard(workspace: Workspace, name: str) -> None:
     Raises:
         OSError: It could not be moved or removed.
     """
-    releases = workspace.layout.releases
+    releases = held.workspace.layout.releases
     path = releases / name
     if not name.startswith(TRASH_PREFIX):
         trash = releases / f"{TRASH_PREFIX}{name}"

@@ -13,7 +13,7 @@ from venvship.model.settings import Settings
 from venvship.operations.retention.debris import discard
 from venvship.system import files, proc, trees
 from venvship.system.mutex import lease_withheld
-from venvship.workspace.holding import hold_switch
+from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.releases import release_ids
 from venvship.workspace.workspace import Workspace
 
@@ -61,32 +61,35 @@ def prune_releases(workspace: Workspace, policy: Policy) -> Pruned:
     return _Pruning(workspace, policy).run()
 
 
-def prune_after(workspace: Workspace, settings: Settings) -> str:
-    """Prune after a promotion, and clean the store: nothing that goes wrong is worth more than a warning.
+def prune_after(workspace: Workspace, settings: Settings) -> str | None:
+    """Prune after a promotion, and clean the store. Any failure is a warning: the promotion was completed.
 
     Returns:
-        What kept releases from being removed; `""` for nothing.
+        The problem that kept releases from being removed; `None` for none.
+
+    Raises:
+        InterruptedByError: A signal came between two removals.
     """
-    failure = ""
+    problem = None
     try:
         prune_releases(workspace, policy_of(settings))
     except InterruptedByError:
         raise
     except (OSError, VenvshipError) as error:
         text = error.message if isinstance(error, VenvshipError) else str(error)
-        failure = f"old releases could not be removed: {text}"
-        workspace.warn("prune-failed", failure)
+        problem = f"old releases could not be removed: {text}"
+        workspace.warn("prune-failed", problem)
         workspace.log_to_system(PRUNE_FAILED, None, text)
     # Late: the store belongs to the build layer, and every promotion imports this module.
     from venvship.operations.retention.store_cleaning import clean_store
 
     clean_store(workspace, settings)
-    return failure
+    return problem
 
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
-    """What decisions rest on, but for the processes and the time: the journal up to a line, and the links."""
+    """The facts behind decisions, except processes and time: the journal up to a line, and the links."""
 
     seq: int
     current: str | None
@@ -94,7 +97,7 @@ class _Basis:
 
     @classmethod
     def now(cls, workspace: Workspace) -> _Basis | None:
-        """What it is now; `None` where the journal is damaged, so that nothing can rest on it."""
+        """The basis now; `None` if the journal is damaged, so that no decision can rest on it."""
         reading = workspace.journal.read()
         if reading.damage:
             return None
@@ -103,7 +106,7 @@ class _Basis:
 
 
 class _Pruning:
-    """One prune. What it costs for each release does not depend on how many there are.
+    """One prune. The cost for each release does not depend on the number of releases.
 
     Args:
         workspace: The root.
@@ -122,7 +125,7 @@ class _Pruning:
         removed: list[Decision] = []
         kept: list[Decision] = []
         freed = 0
-        # Before the decisions: what changes from here on is seen later, and then they are made again.
+        # Before the decisions: a change from here on is noticed, and they are made again.
         self._basis = _Basis.now(workspace)
         decisions = _decide(workspace, workspace.history(), self._policy)
         self._decisions = {decision.id: decision for decision in decisions}
@@ -143,8 +146,8 @@ class _Pruning:
     def _remove(self, decision: Decision) -> Decision:
         """Decide once more with the mutex held, move the release away, and delete it without the mutex.
 
-        The journal has it first. On a disk that is so full that it cannot, the release goes all the same,
-        since that makes room, and the journal has it afterwards.
+        The removal is journalled first. On a disk too full for that line, the release is removed first, which
+        makes room, and journalled afterwards.
 
         Crash: the release is whole, or `.trash-…`. Where there was no room for its line, an empty `.trash-…`
         stays until recovery has written it.
@@ -152,12 +155,12 @@ class _Pruning:
         workspace, layout = self._workspace, self._workspace.layout
         trash = layout.releases / f".trash-{decision.id}"
         with (
-            hold_switch(workspace, "prune", wait=10),
+            hold_switch(workspace, "prune", wait=10) as held,
             lease_withheld(str(layout.lease(decision.id))) as free,
         ):
             if not free:
                 return Decision(decision.id, keep=True, reason="in use: a process holds its lease")
-            now = self._decide_again(decision)
+            now = self._decide_again(held, decision)
             if now is None or now.keep:
                 return now or decision
             decision = now
@@ -166,7 +169,7 @@ class _Pruning:
                 files.rename(layout.release(decision.id), trash)
             except OSError:
                 # Some file systems refuse to rename a directory (EXDEV on overlayfs). The journal has it.
-                discard(workspace, decision.id)
+                discard(held, decision.id)
             files.remove_name(layout.lease(decision.id))
         if not recorded:
             trees.empty_directory(trash)
@@ -176,13 +179,13 @@ class _Pruning:
         trees.remove_tree(trash)
         return decision
 
-    def _decide_again(self, decision: Decision) -> Decision | None:
-        """Decide again on a release whose lease is withheld, with the mutex held; `None`: it is gone.
+    def _decide_again(self, held: SwitchHeld, decision: Decision) -> Decision | None:
+        """Decide again on a release whose lease is withheld; `None` if it is gone.
 
-        As long as the journal has only got our own lines, and the links are what they were, only a process
-        can have made a difference. So only those are looked at, and not all releases for each of them.
+        If the journal has only our own new lines, and the links are as they were, only a process can have
+        made a difference. Then only the processes are looked at again, and not all releases.
         """
-        workspace = self._workspace
+        workspace = held.workspace
         basis = _Basis.now(workspace)
         if basis is None or basis != self._basis:
             again = _decide(workspace, workspace.history(), self._policy, withheld=decision.id)
@@ -211,7 +214,7 @@ def _decide(
 ) -> list[Decision]:
     """Gather the facts and decide.
 
-    Who uses a release is only asked where nothing else keeps it: the answer takes a look at every process.
+    The users of a release are looked for only if nothing else keeps it: that takes a look at all processes.
 
     Args:
         workspace: The root.
@@ -256,7 +259,7 @@ def _facts(workspace: Workspace, history: History) -> list[Facts]:
 
 
 def _users(workspace: Workspace) -> dict[str, str]:
-    """Which releases processes are seen with, and a word about the first of them."""
+    """The releases that processes use, each with one of its processes."""
     found: dict[str, str] = {}
     base = str(workspace.layout.path)
     releases = str(workspace.layout.releases) + "/"

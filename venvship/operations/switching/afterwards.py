@@ -1,7 +1,7 @@
-"""What follows an outcome: old releases go, and the notify hook hears of it.
+"""After an outcome: remove old releases, and run the notify hook.
 
-No mutex is held here, so that neither a long removal nor a slow hook keeps anybody from switching. Whatever
-goes wrong is a warning: what happened has happened.
+No mutex is held here, so that neither a long removal nor a slow hook keeps another command from switching.
+Any failure is a warning: the operation itself was completed.
 """
 
 from __future__ import annotations
@@ -21,21 +21,28 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
     """Prune, then notify.
 
     Raises:
-        InterruptedByError: A signal came, and what was promoted stays live. The clean-up or the hook was cut
-            short, which the next command makes good, or nobody has to.
+        InterruptedByError: A signal cut the clean-up or the hook short. The promoted release stays live, and
+            the next command completes the clean-up.
     """
     signals = workspace.runtime.signals
-    failure = ""
+    failure: str | None = None
     interrupt: InterruptedByError | None = None
-    # A signal that ended the trial is still there. Nobody waits for a clean-up then, but the hook is to hear.
+    # A signal that ended the trial is still pending. Skip the clean-up then, but run the hook.
     if not signals.pending:
         try:
             failure = prune_after(workspace, settings)
         except InterruptedByError as error:
             interrupt = error
     with signals.deferred() if signals.pending else contextlib.nullcontext():
-        _notify(workspace, settings, switched)
-        if failure:
+        notify(
+            workspace,
+            settings,
+            switched.outcome,
+            release=switched.release_id,
+            previous=switched.origin_id,
+            reason=switched.trial.problem or "",
+        )
+        if failure is not None:
             current = workspace.layout.current()
             notify(workspace, settings, "prune-failed", release=current, previous=None, reason=failure)
     if interrupt is not None and switched.outcome == "promoted":
@@ -45,17 +52,17 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
 def after_failure(
     workspace: Workspace, settings: Settings, failure: BuildError | RejectedError | HeldError
 ) -> None:
-    """Tell the hook of a release that came to nothing before its switch; prune first, if it was built.
+    """Run the notify hook for a release that failed before its switch; prune first, if it was built.
 
-    It is not told of a pause, of a refusal that was told before, or of one that a person is reading just now.
+    The hook is not run for a pause, for a refusal that was reported before, or in an attended command.
 
     Raises:
         InterruptedByError: A signal came while the hook ran.
     """
     signals = workspace.runtime.signals
     if isinstance(failure, RejectedError):
-        # Each of them is whole. A host whose check refuses every new lockfile would fill up with them. The
-        # next command makes good what a signal cuts short; why it was refused matters more.
+        # A rejected release takes up as much room as any other, and a check that rejects every new lockfile
+        # would fill the disk. The next command completes a clean-up that a signal cuts short.
         with contextlib.suppress(InterruptedByError):
             prune_after(workspace, settings)
     if isinstance(failure, HeldError):
@@ -70,14 +77,3 @@ def after_failure(
     reason = failure.message.splitlines()[0]
     with signals.deferred() if signals.pending else contextlib.nullcontext():
         notify(workspace, settings, outcome, release=release, previous=None, reason=reason)
-
-
-def _notify(workspace: Workspace, settings: Settings, switched: Switched) -> None:
-    notify(
-        workspace,
-        settings,
-        switched.outcome,
-        release=switched.release_id,
-        previous=switched.origin_id,
-        reason=switched.trial.problem or "",
-    )

@@ -1,6 +1,6 @@
-"""A lockfile that `update --upgrade` made takes its place on disk once its release is proven.
+"""Put a lockfile that `update --upgrade` made in its place on disk, once its release is proven.
 
-The release has its bytes, and the journal says where they go; so what a crash left undone is known.
+The release has its bytes, and the journal its path, so recovery can complete this after a crash.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
     Args:
         held: The root.
         release_id: The current release.
-        due: Where its lockfile goes, and what it replaces.
+        due: The path of its lockfile, and the digest of the one that it replaces.
 
     Returns:
-        Whether it is settled; otherwise it stays due.
+        Whether this is done; otherwise the lockfile stays due.
     """
-    from venvship.operations.lock import write_lockfile  # brings the reader of lockfiles, for this case alone
+    from venvship.operations.lock import write_lockfile  # late: it imports the reader of lockfiles
 
     workspace = held.workspace
     named = workspace.layout.path / due.path

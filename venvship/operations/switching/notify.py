@@ -1,4 +1,4 @@
-"""Tell the notify hook how it went. Its failure is a warning: what happened has happened."""
+"""Run the notify hook. Its failure is a warning: the operation itself was completed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENTS: Final = {
     "recovered": "recovered",
     "prune-failed": "prune-failed",
 }
-"""What the hook hears of, and what that is called in the event that it gets."""
+"""The event that the hook gets, by the outcome of the operation."""
 
 
 def notify(
@@ -36,11 +36,11 @@ def notify(
 
     Args:
         workspace: The root.
-        settings: Whose hook.
+        settings: The settings with the hook.
         outcome: A key of `EVENTS`.
-        release: The release that it is about, if there is one.
-        previous: What was current before.
-        reason: Why, for people.
+        release: The release in question, if there is one.
+        previous: The release that was current before.
+        reason: The reason, for people.
 
     Raises:
         InterruptedByError: A signal came while it ran.
@@ -63,7 +63,7 @@ def notify(
         "at": format_time(workspace.runtime.clock()),
     }
     context = workspace.context(release or current, previous=previous, event=event["event"])
-    # A byte that is no UTF-8, in what a check printed, is a lone surrogate here, and an escape in JSON.
+    # A byte of a check's output that is not UTF-8 is a lone surrogate here, and an escape in JSON.
     payload = json.dumps(event, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
     try:
         result = run_hook(

@@ -120,15 +120,18 @@ class Switched:
             ).carrying(result)
         if self.signal is not None:
             error = InterruptedByError(self.signal)
-            error.message += f" while {self.release_id} was on trial; it is not live, and may be again"
+            again = "It is no longer live; you can promote it again"
+            error.message += f" while {self.release_id} was on trial. {again}"
             raise error.carrying(result)
         if self.verdict is State.BAD:
-            verdict = "bad, and is not released again until the lockfile, a check or a hook changes"
+            verdict = (
+                "is marked bad and will not be released again until the lockfile, a check or a hook changes"
+            )
         else:
-            verdict = "inconclusive: that says nothing about it"
+            verdict = "is inconclusive: that says nothing about it"
         raise RolledBackError(
-            f"{self.trial.problem}\n{self.release_id} is {verdict}",
-            hint="mend what is wrong and release again; anyway: venvship release --force",
+            f"{self.trial.problem}\n{self.release_id} {verdict}",
+            hint="fix the cause and release again, or override with `venvship release --force`",
             release=self.release_id,
             **log,
         ).carrying(result)
@@ -192,7 +195,7 @@ class Promotion:
     before.
 
     Attributes:
-        held: The root, which nobody else switches meanwhile.
+        held: The root.
         history: As it was before the promotion.
         release_id: The release to make current.
         origin_id: The release to go back to; `None` for nothing.
@@ -342,8 +345,8 @@ class Promotion:
     def go_back(self, trial: Trial, *, signum: int | None = None) -> Switched:
         """Point `current` back to the origin, restart, check, and record the verdict.
 
-        Signals wait until this is done: half of a way back helps nobody. The caller has journalled
-        `rolling-back`. Recording is best effort, since a full disk must not keep a bad release live.
+        Signals wait until this is done. The caller has journalled `rolling-back`. Recording is best effort,
+        since a full disk must not keep a bad release live.
 
         Args:
             trial: The trial that the release did not pass.

@@ -1,4 +1,4 @@
-"""The trial of what is current: the restart hook, then the live checks, and what they say of it."""
+"""The trial of the current release: the restart hook, then the live checks."""
 
 from __future__ import annotations
 
@@ -12,27 +12,24 @@ from venvship.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from venvship.health.checks import CheckResult, Watch
     from venvship.health.context import Context
-    from venvship.health.hooks import HookResult
 
 TURNED_BACK: Final = "turned back by a rollback"
 
 
 class Trial(NamedTuple):
-    """What the restart hook and the live checks said of the release that is current.
+    """The outcome of the restart hook and the live checks of the current release.
 
     Attributes:
         problem: Why it did not pass; `None` if it did.
-        log: The name of the log that tells more: the hook's or the check's; `""` for none.
-        says_no: Whether the release itself was found wanting: its hook or a check failed, and nothing else,
-            such as a signal, ended the trial.
-        hook: The restart hook's result, if there is one.
+        log: The name of the log of the hook or check that failed; `""` for none.
+        says_no: Whether the hook or a check failed, which speaks against the release itself; a signal, for
+            example, does not.
         checks: The live checks' results.
     """
 
     problem: str | None = None
     log: str = ""
     says_no: bool = False
-    hook: HookResult | None = None
     checks: tuple[CheckResult, ...] = ()
 
     @property
@@ -42,10 +39,10 @@ class Trial(NamedTuple):
 
 
 def load_modules(settings: Settings) -> None:
-    """Import what the hooks and checks of these settings take, before there is anything to try.
+    """Import the modules that the hooks and checks of these settings need, before the switch.
 
-    After a switch it would be too late: modules can be gone by then, on a failing disk, or since venvship
-    itself was upgraded meanwhile. Roots without hooks and checks do without, for these take time.
+    After the switch it would be too late: on a failing disk, or because venvship itself was upgraded
+    meanwhile, the modules can be gone. Roots without hooks and checks skip the import, which takes time.
     """
     if settings.checks or any((settings.hooks.prepare, settings.hooks.restart, settings.hooks.notify)):
         import venvship.health.checks
@@ -61,13 +58,13 @@ def try_current(
     event: str,
     heed_rollback: bool = True,
 ) -> Trial:
-    """Run the restart hook, then the live checks, against what is current.
+    """Run the restart hook, then the live checks, against the current release.
 
     Args:
         workspace: The root.
-        release_id: What is current.
+        release_id: The current release.
         settings: Whose hooks and checks count.
-        previous: What was current before, for the hook's environment.
+        previous: The release that was current before, for the hook's environment.
         event: `"promote"` or `"rollback"`, for the hook's environment.
         heed_rollback: Whether a rollback by another process ends the trial.
 
@@ -81,7 +78,6 @@ def try_current(
     from venvship.health.hooks import run_hook
 
     context = workspace.context(release_id, previous=previous, event=event)
-    hook: HookResult | None = None
     try:
         if settings.hooks.restart is not None:
             with workspace.step("restart"):
@@ -89,18 +85,18 @@ def try_current(
             workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
             if not hook.ok:
                 problem = f"the restart hook failed: {hook.output}"
-                return Trial(problem=problem, log="restart", says_no=True, hook=hook)
+                return Trial(problem=problem, log="restart", says_no=True)
         results = _live_checks(workspace, live, context, heed_rollback=heed_rollback)
     except TurnBack:
-        return Trial(problem=TURNED_BACK, hook=hook)
+        return Trial(problem=TURNED_BACK)
     except ProgramNotFoundError as error:
-        return Trial(problem=error.message, hook=hook)
+        return Trial(problem=error.message)
     failed = failed_required(results)
     if failed is not None:
         problem = f"check {failed.name!r} failed: {failed.output}"
-        return Trial(problem=problem, log=failed.name, says_no=True, hook=hook, checks=results)
+        return Trial(problem=problem, log=failed.name, says_no=True, checks=results)
     warn_of_failed(workspace, results)
-    return Trial(hook=hook, checks=results)
+    return Trial(checks=results)
 
 
 def _live_checks(
@@ -113,14 +109,14 @@ def _live_checks(
     def stop() -> bool:
         try:
             return heed_rollback and turn_back.is_held()
-        except RootError:  # no more descriptors, perhaps: then nobody can be asked, and the checks go on
+        except RootError:  # for example no more descriptors: the checks go on
             return False
 
     return run_checks(checks, context, stop=stop, watch=tell_check(workspace))
 
 
 def tell_check(workspace: Workspace) -> Watch:
-    """Tell whoever watches that a check begins, and what it says."""
+    """Report the begin of each check, and its result, as steps of the operation."""
 
     def tell(check: Check, result: CheckResult | None) -> None:
         if result is None:
