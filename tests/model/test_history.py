@@ -876,42 +876,6 @@ def test_proven_is_never_taken_back_and_holds_end_only_where_they_may(events: li
         before = after
 
 
-@settings(deadline=None, max_examples=50)
-@given(journals())
-def test_events_survive_their_json(events: list[Event]) -> None:
-    for event in events:
-        if repr(event.facts).find("nan") == -1:
-            assert Event.from_json(event.to_json()) == event
-
-
-@pytest.mark.parametrize(
-    ("change", "error"),
-    [
-        ({"seq": "first"}, ValueError),
-        ({"seq": None}, TypeError),
-        ({"at": "yesterday"}, ValueError),
-        ({"at": "2026-11-22T09:00:00"}, ValueError),
-        ({"at": 5}, TypeError),
-        ({"release": 5}, TypeError),
-        ({"release": ["A"]}, TypeError),
-    ],
-)
-def test_an_event_of_another_form_is_refused(change: dict[str, Any], error: type[Exception]) -> None:
-    row = one("promoted", "A")[0].to_json()
-
-    with pytest.raises(error):
-        Event.from_json(row | change)
-
-
-@pytest.mark.parametrize("key", ["seq", "at", "event", "release", "actor"])
-def test_an_event_without_one_of_its_keys_is_refused(key: str) -> None:
-    row = one("promoted", "A")[0].to_json()
-    del row[key]
-
-    with pytest.raises(KeyError):
-        Event.from_json(row)
-
-
 def test_what_a_rollback_would_go_to_is_never_pruned_for_its_count(story: Story) -> None:
     """The lineage and retention order proven releases each in its own way; they agree on the nearest two."""
     story.promote("A", "B", "C", "D")

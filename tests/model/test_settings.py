@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import tomllib
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from venvship.model.setting import declared_sections, declared_settings
 from venvship.model.settings import BuildSettings, Check, HookSettings, LockSettings, Settings
 from venvship.model.settings_form import health_digest, settings_json, settings_toml
 from venvship.model.settings_reading import MAX_BYTES, decode_settings, parse_settings, settings_from
-from venvship.model.settings_template import ROOT_README, settings_template
 
 FULL = """
 name = "shop"
@@ -426,45 +423,3 @@ def test_the_health_digest_changes_with_hooks_and_checks_only() -> None:
     assert health_digest(parse(FULL.replace("timeout = 600", "timeout = 500"))) == health_digest(base)
     assert health_digest(parse(FULL.replace("successes = 3", "successes = 4"))) != health_digest(base)
     assert health_digest(parse(FULL.replace('"shop.service"', '"shop2.service"'))) != health_digest(base)
-
-
-# -- the template of init -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("python", [None, "3.11", "/usr/bin/python3.11"])
-@pytest.mark.parametrize("name", ["shop", 'q"\\uote', "@LOCKFILE@"])
-def test_the_template_says_name_python_and_lockfile_and_nothing_else(name: str, python: str | None) -> None:
-    settings = parse(settings_template(name, python, "locks/prod.txt"))
-    assert settings == Settings(name=name, python=python, lockfile=("locks/prod.txt",))
-
-
-def test_every_commented_key_of_the_template_parses_and_none_is_missing() -> None:
-    text = re.sub(r"(?m)^#(?=[a-z_]+ = |\[)", "", settings_template("shop", None, "requirements.txt"))
-    written = tomllib.loads(text)
-    settings = parse(text)
-    assert len(settings.checks) == 4
-    everything = settings_json(parse(FULL))
-    assert written.keys() == everything.keys()
-    for table in ("lock", "build", "hooks"):
-        assert written[table].keys() == everything[table].keys()
-    assert {key for check in written["check"] for key in check} == {k for c in everything["check"] for k in c}
-
-
-def test_the_template_shows_the_real_defaults() -> None:
-    text = re.sub(r"(?m)^#(?=[a-z_]+ = |\[)", "", settings_template("shop", None, "requirements.txt"))
-    shown, default = parse(text), Settings(name="shop")
-    assert shown.build == default.build
-    assert shown.lock == LockSettings(inputs=("requirements.in",))  # an example: there is no default
-    for name in ("keep", "keep_days", "keep_failed", "link", "store"):
-        assert getattr(shown, name) == getattr(default, name)
-    assert shown.hooks.timeout == default.hooks.timeout
-    (answers,) = (check for check in shown.checks if check.kind == "http")
-    assert answers == Check(
-        name="answers", when="live", kind="http", target=answers.target, body="{release}", deadline=30
-    )
-
-
-def test_the_texts_of_init_fit_a_terminal() -> None:
-    for text in (ROOT_README, settings_template("shop", None, "requirements.txt")):
-        assert max(map(len, text.splitlines())) <= 116
-        assert text.endswith("\n")
