@@ -20,7 +20,8 @@ from venvship.building.interpreter import resolve_interpreter
 from venvship.building.locking.pip_compile import LENT, require_cooldown
 from venvship.errors import InterpreterError, LockError, SettingsError
 from venvship.operations import lock as operation
-from venvship.operations.lock import Compiled, LockResult, compile_lockfile, read_compiled, write_lockfile
+from venvship.operations.lock import LockResult
+from venvship.operations.planning.lock import Compiled, compile_lockfile, write_lockfile
 from venvship.operations.planning.recorded_interpreter import settled
 from venvship.root import RootLayout
 from venvship.system.signals import Signals
@@ -116,9 +117,7 @@ def test_what_is_compiled_is_written_only_when_it_is_wanted(shop: Site) -> None:
 
     assert not (shop.path / "requirements.txt").exists()
     assert (found.path, found.before, found.changed) == (str(shop.path / "requirements.txt"), None, True)
-    workspace, settings = opened(shop)
-    environment = read_compiled(workspace, settings, settled(workspace, settings), found)
-    assert [f"{one.name} {one.version}" for one in environment.selected] == ["app 1.1", "dep 1.1"]
+    assert [f"{one.name} {one.version}" for one in found.environment.selected] == ["app 1.1", "dep 1.1"]
     write_lockfile(found.path, found.content)
     assert not compiled(shop).changed
     assert shop.debris() == []

@@ -221,7 +221,7 @@ def _lock(
         BuildError: It failed; journalled.
         SettingsError: There is nothing to lock, or no one lockfile to write.
     """
-    from venvship.operations.lock import compile_lockfile, read_compiled
+    from venvship.operations.planning.lock import compile_lockfile
 
     workspace = held.workspace
     try:
@@ -234,11 +234,10 @@ def _lock(
             facts={"environment_digest": LOCKING, "slug": error.slug},
         )
         raise
-    environment = read_compiled(workspace, settings, interpreter, compiled)
     if not compiled.changed:
-        return environment, None
+        return compiled.environment, None
     before = None if compiled.before is None else hashlib.sha256(compiled.before).hexdigest()
-    return environment, LockfileDue(path=settings.lockfile[0], before=before)
+    return compiled.environment, LockfileDue(path=settings.lockfile[0], before=before)
 
 
 def _told(workspace: Workspace, hold: Hold, environment: str) -> HeldError:

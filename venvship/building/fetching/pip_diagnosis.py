@@ -129,7 +129,7 @@ def diagnose(
     return _failed_download(output) or Diagnosis(
         kind=BuildError,
         message=last_words(output),
-        hint="correct it in the inputs, or see the log for more" if pins is None else "see the log for more",
+        hint="see the log for more" if pins else "correct it in the inputs, or see the log for more",
     )
 
 

@@ -32,7 +32,7 @@ def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
     Returns:
         Whether this is done; otherwise the lockfile stays due.
     """
-    from venvship.operations.lock import write_lockfile  # late: it imports the reader of lockfiles
+    from venvship.operations.planning.lock import write_lockfile  # late: for this case alone
 
     workspace = held.workspace
     named = workspace.layout.path / due.path

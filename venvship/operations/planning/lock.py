@@ -1,0 +1,255 @@
+"""Make a lockfile in memory: from `[lock] inputs`, for the root's interpreter.
+
+`lock` writes it at once. `update --upgrade` releases it first, and writes it once the release is proven.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, cast
+
+from venvship.errors import LockError, LockfileError, SettingsError
+from venvship.model.environment import Environment
+from venvship.model.interpreter import Interpreter
+from venvship.model.settings import Settings
+from venvship.operations.planning.environment import lockfile_paths, read_environment, read_file
+from venvship.root import SCRATCH_PREFIX
+from venvship.system import files, trees
+from venvship.workspace.holding import BuildHeld
+from venvship.workspace.workspace import Workspace
+
+NEW_MODE: Final = 0o644
+"""Of a lockfile that was not there before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A lockfile that was made, and not written.
+
+    Attributes:
+        path: Its path: absolute and real, also if the settings name a link to it.
+        content: Its bytes.
+        before: The bytes of the lockfile that is there now; `None`: no such file.
+        environment: The environment that it stands for, read as `release` would if it were written.
+    """
+
+    path: str
+    content: bytes = field(repr=False)
+    before: bytes | None = field(repr=False)
+    environment: Environment = field(repr=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether it differs from the lockfile that is there now."""
+        return self.content != self.before
+
+
+def compile_lockfile(
+    held: BuildHeld,
+    settings: Settings,
+    interpreter: Interpreter,
+    *,
+    upgrade: bool,
+    packages: Sequence[str] = (),
+) -> Compiled:
+    """Make a lockfile from `[lock] inputs`, and read it as `release` would. Write nothing that stays.
+
+    Crash: `state/scratch-lock-*` is left; the next build sweeps it.
+
+    Args:
+        held: The root.
+        settings: Inputs, cooldown, time-out, and what may be built from source.
+        interpreter: The interpreter that the lockfile is for; it runs pip-compile.
+        upgrade: Whether all pins may change, rather than only those that must.
+        packages: What may change besides: names, or names with versions.
+
+    Raises:
+        SettingsError: There are no inputs, one is missing, or the lockfile is of a kind that is not compiled;
+            or pip is too old for a cooldown.
+        LockError: pip-compile failed, or made what `release` would refuse.
+        BuildError: The index could not be reached, it took too long, or there is no room.
+        InterruptedByError: A signal came.
+        OSError: The lockfile cannot be read, or the root not be written.
+    """
+    # Late: an `update` that changes nothing does not compile.
+    from venvship.building.locking.pip_compile import CompileRequest, pip_compile
+    from venvship.model.lockfiles.lock_inputs import completed, kept_pins, read_inputs
+    from venvship.model.lockfiles.requirement import marker_environment
+
+    workspace = held.workspace
+    root, runtime = str(workspace.layout.path), workspace.runtime
+    lockfile = lockfile_to_write(workspace, settings)
+    names = _inputs(workspace, settings, lockfile)
+    before = read_if_there(lockfile)
+    inputs = read_inputs(
+        [os.path.join(root, name) for name in names],
+        cwd=root,
+        lockfile=lockfile,
+        read=read_file,
+        exists=os.path.exists,
+    )
+    cooldown = settings.lock.cooldown_days
+    log_dir = str(workspace.layout.log("lock"))
+    files.make_directory(log_dir, 0o700)
+    scratch = str(workspace.layout.state / f"{SCRATCH_PREFIX}lock-{runtime.token()}")
+    request = CompileRequest(
+        inputs=names,
+        texts=inputs.texts,
+        kept=kept_pins(before or b"", marker_environment(interpreter)),
+        upgrade=upgrade,
+        packages=tuple(packages),
+        interpreter=interpreter,
+        sdists=settings.build.sdists,
+        uploaded_before=runtime.clock() - timedelta(days=cooldown) if cooldown else None,
+        lockfile=lockfile,
+        cwd=root,
+        timeout=settings.build.timeout,
+        log=os.path.join(log_dir, "pip-compile.txt"),
+    )
+    try:
+        files.make_directory(scratch, 0o700)
+        content = pip_compile(request, directory=scratch, environ=runtime.environ, signals=runtime.signals)
+    finally:
+        # What cannot be removed here is swept by the next build; the error on its way out matters more.
+        with contextlib.suppress(OSError):
+            trees.remove_tree(scratch)
+    content = completed(content, inputs, lockfile=lockfile)
+    return Compiled(
+        path=os.path.realpath(lockfile),
+        content=content,
+        before=before,
+        environment=_accepted(lockfile, content, settings, interpreter),
+    )
+
+
+def _accepted(lockfile: str, content: bytes, settings: Settings, interpreter: Interpreter) -> Environment:
+    """Read a lockfile that was compiled as `release` would.
+
+    Raises:
+        LockError: `release` would refuse it.
+    """
+    try:
+        return read_content(lockfile, content, settings, interpreter)
+    except LockfileError as error:
+        problems = cast(list[dict[str, object]], error.data.get("problems", []))
+        said = [f"  {problem['message']}" for problem in problems] or [f"  {error.message}"]
+        names = ", ".join(settings.lock.inputs)
+        raise LockError(
+            "\n".join([f"`release` would refuse what {names} comes to; {lockfile} is as it was:", *said]),
+            hint="change it in the inputs",
+            problems=problems,
+        ) from error
+
+
+def read_content(lockfile: str, content: bytes, settings: Settings, interpreter: Interpreter) -> Environment:
+    """Read a lockfile whose content is not that of its file.
+
+    Raises:
+        LockfileError: It is refused.
+    """
+
+    def read(path: str) -> bytes:
+        return content if path == lockfile else read_file(path)
+
+    return read_environment([lockfile], settings, interpreter, read=read)
+
+
+def write_lockfile(path: str, content: bytes) -> None:
+    """Replace a lockfile: whole, durable, and with the mode that it had.
+
+    Crash: the file says the old or the new. A file `.<name>.<random>` may be left beside it; the next write
+    removes it.
+
+    Args:
+        path: Absolute and real.
+        content: All that it is to say.
+
+    Raises:
+        OSError: It could not be written; the old one is there.
+    """
+    folder, name = os.path.split(path)
+    for other in os.listdir(folder):
+        if files.left_over_of(other) == name:
+            files.remove_name(os.path.join(folder, other))
+    try:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+    except FileNotFoundError:
+        mode = NEW_MODE
+    files.write_file(path, content, mode=mode)
+
+
+def read_if_there(path: str) -> bytes | None:
+    """Read a file whole; `None` if there is none.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def lockfile_to_write(workspace: Workspace, settings: Settings) -> str:
+    """The one lockfile that can be compiled; absolute, as the settings name it.
+
+    Raises:
+        SettingsError: There are several, or it is a pylock file.
+    """
+    where = workspace.layout.settings_file
+    if len(settings.lockfile) > 1:
+        raise SettingsError(
+            f"{where}: `lockfile` names {len(settings.lockfile)} files, and `lock` writes one; "
+            "nothing was locked",
+            hint='name one: lockfile = "requirements.txt", with all their inputs in `[lock] inputs`',
+        )
+    path = lockfile_paths(workspace, settings)[0]
+    if path.endswith(".toml"):
+        raise SettingsError(
+            f"{where}: `lockfile` is {settings.lockfile[0]}, and `lock` writes requirements files only; "
+            "nothing was locked",
+            hint='`uv export --format pylock.toml` or `pip lock` writes it; or lockfile = "requirements.txt"',
+        )
+    return path
+
+
+def _inputs(workspace: Workspace, settings: Settings, lockfile: str) -> tuple[str, ...]:
+    """The inputs, relative to the root.
+
+    Raises:
+        SettingsError: There are none, or one is missing, or is the lockfile.
+    """
+    where, root = workspace.layout.settings_file, str(workspace.layout.path)
+    if not settings.lock.inputs:
+        raise SettingsError(
+            f"{where}: `[lock] inputs` names no requirements to lock; {lockfile} is as it was",
+            hint='write them into requirements.in, and inputs = ["requirements.in"] below [lock] there',
+        )
+    paths = [os.path.join(root, name) for name in settings.lock.inputs]
+    problems = [
+        {"key": f"lock.inputs[{number}]", "message": f"{path} {problem}"}
+        for number, path in enumerate(paths)
+        if (problem := _problem_of_input(path, lockfile))
+    ]
+    if problems:
+        lines = [f"{problem['key']}: {problem['message']}" for problem in problems]
+        raise SettingsError(
+            "\n".join([f"{where}: nothing was locked", *(f"  {line}" for line in lines)]),
+            hint="paths in `[lock] inputs` are relative to the root",
+            problems=problems,
+        )
+    return tuple(os.path.relpath(path, root) for path in paths)
+
+
+def _problem_of_input(path: str, lockfile: str) -> str:
+    if os.path.realpath(path) == os.path.realpath(lockfile):
+        return "is the lockfile, which is written"
+    if not os.path.exists(path):
+        return "does not exist"
+    return "" if os.path.isfile(path) and os.access(path, os.R_OK) else "is no file that can be read"
