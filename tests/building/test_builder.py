@@ -58,14 +58,12 @@ class Builds:
         return request_for(self.root, wheels, **changes)  # type: ignore[arg-type]
 
     def build(self, request: BuildRequest, progress: Progress | None = None) -> Manifest:
-        log = self.root / "log" / request.release_id
-        log.mkdir(mode=0o700, exist_ok=True)
+        Path(request.log_dir).mkdir(mode=0o700, exist_ok=True)
         return build(
             request,
             self.store,
             environ=self.environ,
             signals=self.signals,
-            log_dir=str(log),
             progress=progress or self.steps.append,
         )
 

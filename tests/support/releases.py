@@ -144,5 +144,6 @@ def request_for(
         link=link,
         message="from a test",
         lease_path=str(root / "state" / "leases" / release_id),
+        log_dir=str(root / "log" / release_id),
     )
     return replace(request, **changes)

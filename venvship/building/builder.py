@@ -1,4 +1,4 @@
-"""Building a release: lockfile → store → release; the steps in their order, and what a failed one leaves."""
+"""Building a release: lockfile → store → release. The steps in their order; `tree/seal.py` is the last."""
 
 from __future__ import annotations
 
@@ -35,26 +35,24 @@ def build(
     *,
     environ: Mapping[str, str],
     signals: Signals,
-    log_dir: str,
     progress: Progress,
     clock: Callable[[], float] = time.monotonic,
 ) -> Manifest:
     """Build a release and seal it.
 
-    The caller holds `build.mutex`, and the store's mutex shared. When this returns, the release is durable;
-    writing the journal's line `sealed`, without which it is still debris, is left to the caller. When this
-    raises, there is no release directory, and everything that reached the store stays there for the next try:
-    wheels get there, compiled, while others are still on their way.
+    The caller holds `build.mutex`, and the store's mutex shared. On return the release is durable; the caller
+    writes the journal's line `sealed`, without which it is still debris. On an exception there is no release
+    directory, and every wheel that reached the store stays there for the next try: wheels are imported and
+    compiled while others are still being fetched.
 
     Crash: `releases/<id>` without a line `sealed`, and `state/scratch-<id>`; recovery removes both.
 
     Args:
-        request: What to build.
-        store: Where wheels are, or get to.
+        request: The release to build.
+        store: The store; it gets the wheels that it lacks.
         environ: The process environment.
         signals: Looked at between wheels.
-        log_dir: An existing directory for the output of the fetch.
-        progress: Hears of the steps `fetch`, `import`, `compile`, `assemble` and `seal`.
+        progress: Called with the steps `fetch`, `import`, `compile`, `assemble` and `seal`.
         clock: Seconds from any origin, never backwards.
 
     Returns:
@@ -75,7 +73,7 @@ def build(
         ):
             supply = Supply(request, store, scratch=scratch, environ=environ, signals=signals)
             with step("fetch") as running:
-                fetched = supply.fetch(log_dir, running.advance)
+                fetched = supply.fetch(running.advance)
                 running.facts |= {"bytes": fetched.size, "wheels": fetched.wheels}
             with step("import") as running:
                 supply.take_what_is_left(running.advance)
@@ -98,6 +96,6 @@ def build(
             with step("seal"):
                 return seal(request, assembled, sync_fd=sync_fd, signals=signals)
     finally:
-        # What cannot be removed here is swept by recovery; the error on its way out matters more.
+        # Recovery sweeps the rest; an error that led here matters more.
         with contextlib.suppress(OSError):
             remove_tree(scratch)

@@ -1,4 +1,4 @@
-"""What a build is asked for, and what an assembled release is."""
+"""The values between the steps of a build: the release that was asked for, and the assembled one."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class BuildRequest:
         link: How files get from the store into the release: `auto`, `hardlink`, `reflink` or `copy`.
         message: The person's `-m`, or empty.
         lease_path: The file that processes of the release hold their lease on; absolute.
+        log_dir: An existing directory for the output of the fetch.
         copies: Copies of this process that help to link files and to look at them; by default as many as are
             worth while for the number of files.
     """
@@ -39,6 +40,7 @@ class BuildRequest:
     link: str
     message: str
     lease_path: str
+    log_dir: str
     copies: int | None = None
 
 
@@ -49,9 +51,9 @@ class Assembled:
     Attributes:
         entries: Everything in it, sorted by path, as it will be once sealed.
         tree_digest: Of the canonical tree.
-        packages: What is installed, sorted by name.
+        packages: The installed packages, sorted by name.
         wheels: By requirement name, the SHA-256 of the wheel that it came from.
-        warnings: What people should know, each with `slug` and `message`.
+        warnings: Each with `slug` and `message`.
         stamps: By path, how each file from the store looked when it was linked.
         linked: How many files were linked in which way: `hardlink`, `reflink`, `copy`.
     """

@@ -1,7 +1,7 @@
 """Whether there is room for a release, asked before anything of it is made.
 
-An estimate, from what is known by then. It spares people a build that would fail half-way on a full disk, and
-says in figures what is missing; a build that runs out of room all the same fails as cleanly, only later.
+An estimate. It spares the user a build that would fail half-way on a full disk, and reports in figures how
+much room is missing. A build that runs out of room all the same fails as cleanly, only later.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from venvship.system.faults import build_faults
 from venvship.system.space import Space, free
 
 UNPACKED: Final = 3
-"""A wheel, unpacked and compiled, is about so many times the size of its file."""
+"""How many times the size of its file a wheel takes up, unpacked and compiled; about."""
 
 _BASE: Final = Space(bytes=128 << 10, names=32)
-"""What every release has: the virtualenv's own files, start-up files, `.venvship/`, a lease, a log."""
+"""The room for every release: the virtualenv's own files, start-up files, `.venvship/`, a lease, a log."""
 
 _BLOCK: Final = 4096
-"""What a directory or a small file takes up on most file systems."""
+"""Bytes that a directory or a small file takes up on most file systems."""
 
 _ROW: Final = 250
 """Bytes that one file adds to `files.json` and to its wheel's RECORD."""
@@ -40,13 +40,13 @@ def require_room(
     """Refuse a build that there is no room for.
 
     Args:
-        request: What is to be built.
+        request: The release to build.
         store: Where its wheels are, or get to.
         wheels: Those of them that the store has.
         files: Those that it lacks, as far as they are already files: their paths.
 
     Raises:
-        DiskFullError: There is not enough room; it says how much there is and how much is needed.
+        DiskFullError: There is not enough room; the message has how much is free and how much is needed.
         BuildError: A file is not there.
     """
     root, at_store = request.root_path, _nearest(store.path)
@@ -66,7 +66,7 @@ def require_room(
 
 
 def _of_release(wheels: Iterable[StoredWheel], *, copied: bool) -> Space:
-    """What a release adds to what its wheels take up in the store."""
+    """The room that a release takes up besides its wheels in the store."""
     total = _BASE
     for wheel in wheels:
         folders = {os.path.dirname(file.path) for file in wheel.files}

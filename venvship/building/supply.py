@@ -79,11 +79,10 @@ class Supply:
         self._chosen = {name: store.selection(key) for name, key in self._keys.items()}
         self._left: dict[str, WheelFile] = {}
 
-    def fetch(self, log_dir: str, advance: Advance = unmeasured) -> Total:
+    def fetch(self, advance: Advance = unmeasured) -> Total:
         """Fetch what the store lacks. While something is on its way, what has come is imported and compiled.
 
         Args:
-            log_dir: An existing directory for what pip says.
             advance: Told how many files have come.
 
         Raises:
@@ -111,7 +110,7 @@ class Supply:
             self._request,
             directory=self._downloads,
             environ=self._environ,
-            log=os.path.join(log_dir, "fetch.txt"),
+            log=os.path.join(self._request.log_dir, "fetch.txt"),
             signals=self._signals,
         )
         fetched = fetch(missing, session, advance=advance, arrived=take_and_compile)

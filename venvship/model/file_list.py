@@ -56,9 +56,9 @@ def parts(data: bytes, number: int) -> list[memoryview]:
         ValueError: It is no such list.
     """
     start, end = len(_HEAD), data.rfind(_END)
-    # In a list of ours, what is left without its rows is a list of none. No row has a line break in it.
+    # Without its rows, a list of ours is an empty list. No row has a line break in it.
     if not data.startswith(_HEAD) or end < start or rows(data[:start] + data[end:]) != []:
-        # Somebody wrote it in another layout.
+        # It was rewritten in another layout.
         return [memoryview(json.dumps(rows(data))[1:-1].encode())]
     whole = memoryview(data)
     found = []

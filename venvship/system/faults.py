@@ -13,10 +13,10 @@ from venvship.system.files import FULL_DISK_ERRNOS
 
 @contextlib.contextmanager
 def build_faults(doing: str, path: str) -> Iterator[None]:
-    """Turn an `OSError` inside into a `BuildError` that says what was going on.
+    """Turn an `OSError` inside into a `BuildError` that names the step.
 
     Args:
-        doing: What failed, to go on from "could not".
+        doing: The step, to continue "could not".
         path: The file or directory that it was about; its file system is named when there is no room.
 
     Raises:

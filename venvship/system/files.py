@@ -72,7 +72,7 @@ def sync_filesystem(fd: int) -> None:
         fd: An open descriptor on the file system; see `open_directory`.
 
     Raises:
-        OSError: Something could not be written. Do not retry: drop what was to be made durable.
+        OSError: A write failed. Do not retry: drop the files that were to be made durable.
     """
     failpoints.reach("syncfs", f"/proc/self/fd/{fd}")
     if sys.platform != "linux":
@@ -116,7 +116,7 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644, 
     """Replace a file's contents, whole and durable.
 
     Crash: the file holds the old contents or the new ones, never a mixture. A name `.<name>.<random>` may
-    be left beside it; whoever owns the directory sweeps those.
+    be left beside it; the sweep of the directory's owner removes it.
 
     Args:
         path: The file.
@@ -165,7 +165,7 @@ def create_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o444)
 
 
 def create_from_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *, mode: int = 0o444) -> None:
-    """`create_file` for contents that are too large to be held whole. What `chunks` raises passes through.
+    """`create_file` for contents that are too large to be held whole. Exceptions of `chunks` pass through.
 
     Crash: as with `create_file`; the same is left when `chunks` raises.
 
@@ -245,7 +245,7 @@ def left_over_of(name: str) -> str:
 
 
 def temporary_name(target: str, prefix: str) -> str:
-    """A random name beside a path, for what is going to be renamed to it. Nothing is made."""
+    """Choose a random name beside a path, for a file that will be renamed to it. Nothing is made."""
     return os.path.join(os.path.dirname(target), prefix + os.urandom(8).hex())
 
 

@@ -27,7 +27,7 @@ def link_file(source: str, target: str, how: str) -> str:
         how: `"hardlink"`, `"reflink"` or `"copy"`: exactly that; or `"auto"`: the first that works.
 
     Returns:
-        What was done: `"hardlink"`, `"reflink"` or `"copy"`.
+        The way that was used: `"hardlink"`, `"reflink"` or `"copy"`.
 
     Crash: the target may be empty or partial. Only for trees that a later sync and rename publish.
 

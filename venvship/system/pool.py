@@ -1,16 +1,15 @@
-"""Work that is shared out among copies of this process (fork(2)), which end with it.
+"""Work shared among copies of this process (fork(2)), which end with it.
 
-For work that is mostly system calls, such as linking 20,000 files or looking at them, and for what waits for
-another program. Threads would wait for each other between any two calls, and a fresh interpreter would first
-have to be told what this process knows.
+For work that is mostly system calls, such as linking 20,000 files or looking at them, and for waiting on
+another program. Threads would wait for each other between any two calls, and a fresh interpreter would have
+to be told everything that this process knows.
 
-Copies die with the process by `PR_SET_PDEATHSIG` where there is that; elsewhere, or if their tasks are brief,
-they leave before their next one. They do not hold its mutexes: filelock closes what it had open in every
-child that is forked. So for an instant, or for a task, a copy can be at work when somebody else has the
-mutex. All that it does is to look, to ask, or to make names below a random name, which whoever comes next
-removes as debris.
+Copies die with the process by `PR_SET_PDEATHSIG` on Linux. Elsewhere, or if their tasks are brief, they leave
+before their next task. They do not hold its mutexes: filelock closes its descriptors in every forked child.
+So for an instant, or for a task, a copy can be at work while another process has the mutex. A copy only
+reads, asks a program, or makes names below a random name, which the next writing command removes as debris.
 
-The tasks wait in a pipe, a number each: whoever is free takes the next.
+The tasks wait in a pipe, a number each. A free process takes the next number.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _MOST_COPIES: Final = 3
 """More than four processes get into each other's way in the file system's journal."""
 
 MOST_TASKS: Final = 1024
-"""Numbers that fit into any pipe without anybody reading."""
+"""Numbers that fit into any pipe without a reader."""
 
 
 def processors() -> int:
@@ -87,7 +86,7 @@ class Pool(Generic[T, R]):
 
     @property
     def begun(self) -> int:
-        """How many tasks somebody has begun."""
+        """How many tasks have been begun."""
         import fcntl
         import termios
 
@@ -98,10 +97,10 @@ class Pool(Generic[T, R]):
         """Work on tasks in this process, too, until none is left to begin.
 
         Args:
-            between: Called before each task; what it raises ends the work here.
+            between: Called before each task; an exception from it ends the work here.
 
         Raises:
-            Exception: What the function raised here.
+            Exception: As the function raised it here.
         """
         while (number := self._take()) is not None:
             between()
@@ -111,10 +110,10 @@ class Pool(Generic[T, R]):
         """Wait for all results, in the order of the tasks.
 
         Args:
-            between: Called every now and then; what it raises ends the wait, and the work.
+            between: Called ten times a second; an exception from it ends the wait, and the work.
 
         Raises:
-            Exception: What the function raised, here or in a copy.
+            Exception: As the function raised it, here or in a copy.
             OSError: A copy was killed, which is ECHILD.
         """
         if self._alone:
@@ -134,7 +133,7 @@ class Pool(Generic[T, R]):
         return [self._results[number] for number in range(len(self._tasks))]
 
     def end(self) -> None:
-        """Kill what is still at work, and reap it."""
+        """Kill the copies that are still at work, and reap them."""
         os.close(self._queue)
         for pid, stream in self._copies:
             stream.close()
@@ -161,9 +160,9 @@ class Pool(Generic[T, R]):
         return pid, open(reader, "rb")
 
     def _be_a_copy(self, parent: int, writer: int) -> NoReturn:
-        """Work, write what came of it, and leave without any of the endings of the process."""
+        """Work, send the results, and exit without the interpreter's shutdown."""
         try:
-            # Ctrl-C reaches the whole foreground group; what is to end is for this one's parent to say.
+            # Ctrl-C reaches the whole foreground group. The parent decides whether this copy ends.
             for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(signum, signal.SIG_IGN)
             if not self._brief:
@@ -187,19 +186,19 @@ def working(
     """Have copies of this process work on tasks while the block runs, and after it none.
 
     The function must not touch what this process shares with its copies: output, progress, descriptors that
-    are read or written. What it changes in memory is lost. What it returns or raises must pickle; plain
-    values travel by `marshal`, which makes `bytes` of whatever holds bytes.
+    are read or written. Its changes in memory are lost. Its results and exceptions must pickle; plain
+    values travel by `marshal`, which turns anything that holds bytes into `bytes`.
 
     Args:
         function: Does one task.
-        tasks: What to call it with, at most 1,024, in the order in which they are begun.
+        tasks: Its arguments, at most 1,024, in the order in which they are begun.
         copies: How many processes besides this one; 0 is none, and then this one does it all. So it does
             while failpoints are armed.
         brief: Whether a task takes no more than a few milliseconds and changes nothing. Then the copies need
             not die at once with this process, which takes them ctypes.
 
     Yields:
-        The pool, to wait for. Leaving the block kills what is not done.
+        The pool, to wait for. Leaving the block kills unfinished work.
 
     Crash: the copies die with this process, wherever they are; brief ones end with the task that they are at.
     """
@@ -223,7 +222,7 @@ def _reap(pid: int) -> None:
 
 
 def _packed(results: dict[int, R], error: Exception | None) -> bytes:
-    """What a copy sends at its end: by `marshal` if it can be, which is built in, and quicker."""
+    """Pack the results of a copy: by `marshal` where possible, which is built in, and quicker."""
     if error is None:
         with contextlib.suppress(ValueError):
             return _PLAIN + marshal.dumps(results)
@@ -233,7 +232,7 @@ def _packed(results: dict[int, R], error: Exception | None) -> bytes:
 
 
 def _unpacked(data: bytes) -> tuple[dict[int, Any], Exception | None]:
-    """What `_packed` packed.
+    """Unpack the results that `_packed` packed.
 
     Raises:
         OSError: It is not whole, for the copy was killed (ECHILD).

@@ -1,1 +1,4 @@
-"""The content-addressed store of unpacked wheels and their bytecode."""
+"""The content-addressed store of unpacked wheels and their bytecode.
+
+`store` reads; `intake` and `cleaning` write.
+"""

@@ -1,7 +1,7 @@
-"""What a wheel's archive says of itself, held against the rules before anything of it is written.
+"""A wheel's directory and metadata, checked against the rules before any of it is written.
 
-`installer` parses and validates RECORD, metadata and entry points; what it leaves to its callers is added
-here: bounds, kinds of members, the file name, and the names that `members` refuses.
+`installer` parses and validates RECORD, metadata and entry points. The checks that it leaves to its callers
+are made here: bounds, kinds of members, the file name, and the names that `members` refuses.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RECORD_HASHES: Final = frozenset(
 )
 """Hashes allowed in RECORD: "sha256 or better" (the binary distribution format)."""
 
-# What zipfile, zlib and installer raise for archives that are broken, on purpose or not.
+# The errors of zipfile, zlib and installer for archives that are broken, on purpose or not.
 _BROKEN = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -80,7 +80,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What is in a wheel.
+    """The contents of a wheel, validated.
 
     Attributes:
         facts: The fields of `StoredWheel` that its metadata gives.
@@ -111,13 +111,13 @@ def examine(archive: zipfile.ZipFile, filename: str, *, check_record: bool) -> C
     return Contents(facts=facts, members=chosen)
 
 
-def refuse(filename: str, problems: Mapping[str, str], hint: str | None = None) -> InvalidWheelError:
-    """Make the error for a wheel that is refused.
+def refused(filename: str, problems: Mapping[str, str], hint: str | None = None) -> InvalidWheelError:
+    """Build the error for a wheel that is refused.
 
     Args:
         filename: Of the wheel.
-        problems: By member, what is wrong with it; by `""`, with the whole.
-        hint: What to do, if there is something better than doing without this wheel.
+        problems: The problem of each member; of the whole wheel under `""`.
+        hint: The remedy, if there is a better one than doing without this wheel.
     """
     lines = [f"{member!r}: {problem}" if member else problem for member, problem in problems.items()]
     shown = lines[:10] + ([f"and {len(lines) - 10} more"] if len(lines) > 10 else [])
@@ -133,7 +133,7 @@ def refuse(filename: str, problems: Mapping[str, str], hint: str | None = None) 
 
 @contextlib.contextmanager
 def reading(filename: str, member: str = "") -> Iterator[None]:
-    """Turn what a broken archive makes zipfile raise into our error. Nothing may be written inside.
+    """Turn the errors of zipfile for a broken archive into ours. The block may not write.
 
     Raises:
         InvalidWheelError: The archive, or this member of it, cannot be read.
@@ -141,11 +141,11 @@ def reading(filename: str, member: str = "") -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise refuse(filename, {member: f"it cannot be read: {error!r}"}) from error
+        raise refused(filename, {member: f"it cannot be read: {error!r}"}) from error
 
 
 def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> None:
-    """Refuse an archive for what its directory says, before anything is read."""
+    """Refuse an archive for its directory, before any member is read."""
     problems = {}
     for info in infos:
         kind = stat.S_IFMT(info.external_attr >> 16)
@@ -165,11 +165,11 @@ def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> No
         if problem:
             problems[info.filename] = problem
     if problems:
-        raise refuse(filename, problems)
+        raise refused(filename, problems)
     total = sum(info.file_size for info in infos)
     limit = unpacked_limit(size)
     if len(infos) > MAX_MEMBERS or total > limit:
-        raise refuse(
+        raise refused(
             filename,
             {
                 "": f"it unpacks to {len(infos)} members and {total} bytes; "
@@ -188,17 +188,17 @@ def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[s
     folder = source.dist_info_dir
     for info in archive.infolist():
         if info.filename.startswith(f"{folder}/") and info.file_size > MAX_TEXT:
-            raise refuse(filename, {info.filename: f"it has more than {MAX_TEXT} bytes"})
+            raise refused(filename, {info.filename: f"it has more than {MAX_TEXT} bytes"})
     try:
         name, version, _, _ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
-        raise refuse(
+        raise refused(
             filename, {"": str(error)}, "Give the file the name that its builder gave it."
         ) from error
     wheel = parse_metadata_file(source.read_dist_info("WHEEL"))
     major = str(wheel.get("Wheel-Version", "")).strip().partition(".")[0]
     if major != "1":
-        raise refuse(
+        raise refused(
             filename,
             {f"{folder}/WHEEL": f"Wheel-Version is {wheel.get('Wheel-Version')!r}; only 1.x is known"},
             "Pin a version with an older kind of wheel, or look for a newer venvship.",
@@ -212,7 +212,7 @@ def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[s
         equal = False
     if not equal:
         problem = f"it says {says[0]!r} {says[1]!r}, the file name says '{name}' '{version}'"
-        raise refuse(filename, {f"{folder}/METADATA": problem})
+        raise refused(filename, {f"{folder}/METADATA": problem})
     return {
         "name": str(name),
         "version": says[1],
@@ -234,7 +234,7 @@ def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str
     except (configparser.Error, AssertionError, AttributeError) as error:
         # installer asserts what is not a "module:attribute".
         malformed = f"an entry point is not 'name = module:attribute' ({error!r})"
-        raise refuse(filename, {where: malformed}) from error
+        raise refused(filename, {where: malformed}) from error
     kinds = {}
     for name, module, attribute, kind in found:
         problem = members.problem_with_name(name) or members.script_refusal(name)
@@ -243,7 +243,7 @@ def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str
         elif not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
             problem = f"{module}:{attribute} is no name in Python"
         if problem:
-            raise refuse(filename, {where: f"entry point {name!r}: {problem}"})
+            raise refused(filename, {where: f"entry point {name!r}: {problem}"})
         kinds[name] = (name, module, attribute, "gui" if kind == "gui" else "console")
     return tuple(kinds[name] for name in sorted(kinds))
 
@@ -251,7 +251,7 @@ def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str
 def _choose(
     filename: str, source: WheelFile, archive: zipfile.ZipFile, *, check_record: bool
 ) -> tuple[Member, ...]:
-    """Decide where each member goes, and what RECORD says that it hashes to."""
+    """Decide where each member goes, and find its line of RECORD."""
     dist_info = source.dist_info_dir
     data_dirs = {source.data_dir, dist_info.removesuffix(".dist-info") + ".data"}
     problems: dict[str, str] = {}
@@ -276,7 +276,7 @@ def _choose(
     for path in folders & chosen.keys():
         problems[chosen[path].filename] = "it is a file here and a directory elsewhere in the archive"
     if problems:
-        raise refuse(filename, problems)
+        raise refused(filename, problems)
     record = _record(filename, source) if check_record else {}
     return tuple(
         Member(info=info, path=path, executable=_executable(path, info), expected=record.get(info.filename))
@@ -299,22 +299,22 @@ def _record(filename: str, source: WheelFile) -> dict[str, RecordEntry]:
         source.validate_record(validate_contents=False)
     except WheelFile.validation_error as error:
         issues = [str(issue) for issue in getattr(error, "issues", [error])]
-        raise refuse(filename, {where: "\n  ".join(issues[:10])}, hint) from error
+        raise refused(filename, {where: "\n  ".join(issues[:10])}, hint) from error
     found: dict[str, RecordEntry] = {}
     for row in parse_record_file(source.read_dist_info("RECORD").splitlines()):
         try:
             entry = RecordEntry.from_elements(*row)
         except InvalidRecordEntry as error:
-            raise refuse(filename, {where: f"{row[0]!r}: {error}"}, hint) from error
+            raise refused(filename, {where: f"{row[0]!r}: {error}"}, hint) from error
         if entry.hash_ is not None and entry.hash_.name not in RECORD_HASHES:
-            raise refuse(filename, {where: f"{entry.path!r} has only a {entry.hash_.name} hash"}, hint)
+            raise refused(filename, {where: f"{entry.path!r} has only a {entry.hash_.name} hash"}, hint)
         if found.setdefault(entry.path, entry) != entry:
-            raise refuse(filename, {where: f"{entry.path!r} is listed twice, differently"}, hint)
+            raise refused(filename, {where: f"{entry.path!r} is listed twice, differently"}, hint)
     return found
 
 
 def bad_record_hint(filename: str) -> str:
-    """What to do about a wheel whose RECORD is wrong."""
+    """The remedy for a wheel whose RECORD is wrong."""
     name = canonicalize_name(filename.partition("-")[0])
     return (
         "If you trust this wheel all the same (its own hash is the one in your lockfile), "

@@ -1,6 +1,6 @@
 """Compile the wheels of a release ahead of time, with the interpreter that is going to run them.
 
-A sealed release is read-only, so what is not compiled now is compiled again by every process. The bytecode
+A sealed release is read-only, so every process would compile anew any module without bytecode. The bytecode
 is in the store beside the wheels, and its bytes depend on nothing but the wheel and the interpreter: not on
 the order, the number of jobs, or any path. That keeps the tree digest the same on every host.
 """
@@ -90,7 +90,7 @@ def compile_wheels(
     signals: Signals,
     advance: Advance = unmeasured,
 ) -> dict[str, StoredBytecode]:
-    """Compile what is not compiled yet.
+    """Compile the wheels that are not compiled yet.
 
     Sources that do not compile are passed over, as pip does: some packages ship templates, or Python 2. The
     `skipped` of `bytecode.json` names them.
@@ -139,7 +139,7 @@ def compile_wheels(
 def _jobs(
     missing: Mapping[str, StoredWheel], staged: Mapping[str, str], optimize: Sequence[int]
 ) -> list[_Job]:
-    """What there is to compile; the biggest first, so that it is not what all others have to wait for."""
+    """List the jobs, the biggest first, so that no other processor waits for it at the end."""
     jobs = [
         job
         for sha256, wheel in missing.items()
@@ -156,7 +156,7 @@ def _finish(
     compiled: Sequence[_Job],
     signals: Signals,
 ) -> dict[str, StoredBytecode]:
-    """Hash and list what was compiled, over several processes; by the wheel's hash."""
+    """Hash and list the bytecode, over several processes; by the wheel's hash."""
     skipped: dict[str, dict[str, str]] = {sha256: {} for sha256 in staged}
     with build_faults("store bytecode", store.path):
         for job in compiled:
@@ -206,12 +206,12 @@ def _job(wheel: StoredWheel, level: int, staged: str) -> _Job:
 def _run(todo: Sequence[_Job], compiler: Compiler, *, signals: Signals, advance: Advance) -> None:
     interpreter = compiler.interpreter
     total = sum(len(job.sources) for job in todo)
-    said = b""
+    printed = b""
 
     def count(output: bytes) -> None:
-        nonlocal said
-        said += output
-        advance(sum(len(todo[int(number)].sources) for number, _ in _ENDED.findall(said)), total)
+        nonlocal printed
+        printed += output
+        advance(sum(len(todo[int(number)].sources) for number, _ in _ENDED.findall(printed)), total)
 
     # Not -I: it would ignore PYTHONHASHSEED too, and then the order of a set could get into the bytes. The
     # environment has nothing else in it that -I would have to keep out, and -s and -P are the rest of it.
@@ -255,7 +255,7 @@ def _unusable(interpreter: Interpreter, problem: str) -> InterpreterError:
 
 
 def _failure(job: _Job, code: int, output: bytes) -> VenvshipError:
-    """Say what ended a job: the world, or what it compiled."""
+    """Build the error of a job that failed: by a fault of the file system, or by a source."""
     wheel = job.wheel
     if code > _ERRNO_BASE:
         number = code - _ERRNO_BASE
@@ -273,7 +273,7 @@ def _failure(job: _Job, code: int, output: bytes) -> VenvshipError:
 
 
 def _unfinished(job: _Job) -> str:
-    """The first source that has neither bytecode nor a reason why not, as far as that can be told."""
+    """The first source that has neither bytecode nor a reason for having none; best effort."""
     done: set[str] = set()
     with contextlib.suppress(OSError):
         done.update(path for path, _ in _skipped(job))

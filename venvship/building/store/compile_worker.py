@@ -24,7 +24,7 @@ import posix
 import sys
 
 MAX_SOURCE = 16 << 20
-"""Bytes. A larger source is left to whoever imports it: the compiler takes a hundred times as much memory."""
+"""Bytes. A larger source is left to the process that imports it: it takes a hundred times the memory."""
 
 MAX_NAME = 255
 """Bytes: NAME_MAX."""
@@ -32,7 +32,7 @@ MAX_NAME = 255
 UNCHECKED_HASH = b"\x01\0\0\0"
 """The flags of PEP 552 for "trust this file, whatever the source is now"."""
 
-# What the compiler raises for sources that are not Python, or are meant to break it.
+# The errors of the compiler for sources that are not Python, or are meant to break it.
 NOT_COMPILED = (
     SyntaxError,
     ValueError,

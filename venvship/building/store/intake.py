@@ -91,11 +91,11 @@ class Import:
         """Unpack wheels over all processors, the largest first, but for those that the store has.
 
         Args:
-            wheels: What to unpack; one of them may be there twice.
-            advance: Told how many are begun.
+            wheels: The wheel files; one of them may be there twice.
+            advance: Called with how many are begun.
 
         Returns:
-            What the store knows of each. Its `data` exists once the block has ended.
+            Each wheel as it will be in the store. Its `data` exists once the block has ended.
 
         Raises:
             InterruptedByError: Or whatever else `between` raises.

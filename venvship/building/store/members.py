@@ -1,8 +1,8 @@
 """Where the members of a wheel go, and which are refused. Pure rules on names; nothing is opened here.
 
-A wheel comes from whoever could upload it, so a name is held to be hostile until it has passed here: it must
-stay inside its scheme, mean the same to every program that reads the archive, and leave alone what belongs to
-the virtual environment or to venvship.
+Anybody may have uploaded a wheel, so a name counts as hostile until it has passed here: it must stay inside
+its scheme, mean the same to every program that reads the archive, and leave alone the files of the virtualenv
+and of venvship.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SITE_IN_DATA = re.compile(r"data/lib(?:64)?/python[^/]*/(?:site|dist)-packages/
 
 
 def problem_with_name(name: str) -> str | None:
-    """Say what is wrong with a member's name, or return `None`.
+    """Find the problem with a member's name; `None` if there is none.
 
     Args:
         name: As the archive has it, without the slash at the end of a directory's.
@@ -77,7 +77,7 @@ def destination(name: str, data_dirs: Iterable[str]) -> str:
         data_dirs: The names that this wheel's `.data` directory may have.
 
     Raises:
-        ValueError: It is in a `.data` directory that is not this wheel's, or in no known scheme; says which.
+        ValueError: It is in a `.data` directory that is not this wheel's, or in no known scheme.
     """
     top, _, rest = name.partition("/")
     if not (rest and top.endswith(".data")):
@@ -93,7 +93,7 @@ def destination(name: str, data_dirs: Iterable[str]) -> str:
 
 
 def refusal(path: str, dist_info: str) -> str | None:
-    """Say why a file may not be in a release at all, or return `None`.
+    """Find the reason why a file may not be in a release at all; `None` if it may.
 
     Args:
         path: As `destination` gave it.
@@ -127,14 +127,14 @@ def _site_refusal(inside: str, dist_info: str) -> str | None:
 
 
 def script_refusal(name: str) -> str | None:
-    """Say why there may be no script of this name, or return `None`. For files and for entry points."""
+    """Find the reason why a script may not have this name; `None` if it may. For files and entry points."""
     if "/" not in name and _INTERPRETER.fullmatch(name):
         return "a script of this name would stand in for the interpreter"
     return None
 
 
 def is_left_out(path: str, dist_info: str) -> bool:
-    """Whether a file is dropped: bytecode, which is compiled here, and what is written per release."""
+    """Whether a file is dropped: bytecode, which is compiled here, and files that are written per release."""
     folder, _, name = path.rpartition("/")
     return "__pycache__" in path.split("/") or (folder == f"site/{dist_info}" and name in LEFT_OUT)
 

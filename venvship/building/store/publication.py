@@ -46,8 +46,8 @@ class Publication:
     def publish(self) -> None:
         """Sync, and rename everything into place, in the order in which it was staged.
 
-        Only names directly in `folder` are durable afterwards. A name in a folder below may be lost
-        in a crash and is made again then; what it names was synced, so it is never there in part.
+        Only names directly in `folder` are durable afterwards. A name in a folder below may be lost in a
+        crash, and is made again then. Its contents were synced, so it never names a part.
 
         Raises:
             OSError: Something could not be synced or renamed.
@@ -66,16 +66,16 @@ class Publication:
         files.fsync_directory(self.folder)
 
     def abandon(self) -> None:
-        """Remove what was staged and not published."""
+        """Remove everything that was staged and not published."""
         for path, _, _ in self._staged:
-            # What cannot be removed now is left for the sweep: the error that led here is the one to tell.
+            # The sweep removes the rest later: the error that led here is the one to report.
             with contextlib.suppress(OSError):
                 trees.remove_tree(path)
 
 
 @contextlib.contextmanager
 def publishing(folder: str) -> Iterator[Publication]:
-    """Publish what the block stages when it ends, or remove it if it ends with an exception.
+    """Publish everything that the block stages when it ends, or remove it if it ends with an exception.
 
     Raises:
         DiskFullError: There is no room.

@@ -1,4 +1,4 @@
-"""The roots that build from a store: what their releases name, its clean-up keeps.
+"""The roots that build from a store: its clean-up keeps every entry that one of their releases refers to.
 
     roots/<sha256 of the path>.json     {"format": 1, "root": "/srv/shop"}
 

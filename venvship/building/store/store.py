@@ -35,9 +35,9 @@ def selection_key(requirement: Requirement, interpreter: Interpreter, allow_sdis
     Any wheel with an allowed hash would not do: a lockfile lists the hashes of all platforms' wheels.
 
     Args:
-        requirement: What the lockfile asks for.
-        interpreter: What it is to run on; its tags, and their order, decide between wheels.
-        allow_sdist: Whether it may be built from source.
+        requirement: The requirement.
+        interpreter: The interpreter of the release. Its tags, and their order, decide between wheels.
+        allow_sdist: Whether the wheel may be built from source.
 
     Returns:
         A SHA-256, hexadecimal.
@@ -89,7 +89,7 @@ class Store:
         return os.path.isdir(self.wheel_path(sha256))
 
     def wheel(self, sha256: str) -> StoredWheel:
-        """Read what the store knows of a wheel that it has; once, for it never changes while it is there.
+        """Read the index of a wheel in the store; once, since it never changes while it is there.
 
         Raises:
             StoreDamagedError: Its index is missing or unreadable.

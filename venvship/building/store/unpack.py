@@ -1,4 +1,4 @@
-"""Unpacking one wheel, which may be hostile, into a directory that nobody reads yet.
+"""Unpacking one wheel, which may be hostile, into a directory that no other process reads yet.
 
 The members are read here and not by `installer`, because an archive can say one thing in its directory and
 hold another: `ZipFile` silently cuts a member off at the size that is declared, so each one is asked for one
@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO, Final
 
-from venvship.building.store.archive import Member, bad_record_hint, examine, reading, refuse
+from venvship.building.store.archive import Member, bad_record_hint, examine, reading, refused
 from venvship.errors import HashMismatchError
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import files
@@ -39,16 +39,16 @@ def unpack(
     Args:
         path: The wheel. Its file name counts.
         directory: Where to write; must not exist. Files get 0444 or 0555; directories are left writable.
-        sha256: What the wheel must hash to, hexadecimal.
+        sha256: The hash that the wheel must have, hexadecimal.
         check_record: Whether RECORD must be right; `[build] bad_record` names the wheels where it is known
             not to be.
         data: Where the directory is going to stand: `StoredWheel.data`.
-        between: Called before each member; what it raises ends the unpacking.
+        between: Called before each member; an exception from it ends the unpacking.
 
     Raises:
         HashMismatchError: The wheel is another file than the one asked for.
         InvalidWheelError: It is not a wheel, breaks a rule of its format, or brings a file that is refused.
-        OSError: It cannot be read, or what is in it cannot be written.
+        OSError: It cannot be read, or a member cannot be written.
 
     Crash: leaves the directory, in part.
     """
@@ -103,7 +103,7 @@ def _write(
                     other.update(chunk)
                 yield chunk
         if left != 0:
-            raise refuse(
+            raise refused(
                 filename, {member.info.filename: f"it does not have the {declared} bytes that it declares"}
             )
 
@@ -113,14 +113,14 @@ def _write(
         files.create_from_chunks(target, chunks(), mode=0o555 if member.executable else 0o444)
     except FileExistsError as error:
         # Only on a file system that does not tell case or Unicode's normal forms apart.
-        raise refuse(filename, {member.info.filename: "another member has the same name here"}) from error
+        raise refused(filename, {member.info.filename: "another member has the same name here"}) from error
     actual = base64.urlsafe_b64encode((other or digest).digest()).decode().rstrip("=")
     if member.expected is not None and (
         member.expected.size not in {None, member.info.file_size}
         or (expected is not None and expected.value != actual)
     ):
         problem = "its size or hash is not the one in RECORD: it was changed after the wheel was built"
-        raise refuse(filename, {member.info.filename: problem}, bad_record_hint(filename))
+        raise refused(filename, {member.info.filename: problem}, bad_record_hint(filename))
     return StoredFile(
         path=member.path, size=member.info.file_size, sha256=digest.hexdigest(), executable=member.executable
     )

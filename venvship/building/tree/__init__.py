@@ -1,1 +1,4 @@
-"""The files of one release: where each goes, how it gets there, and the seal."""
+"""The files of one release.
+
+`placement` decides where each goes, `assemble` puts it there, `seal` makes the release durable.
+"""

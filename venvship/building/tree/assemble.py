@@ -1,6 +1,7 @@
-"""Store to release: a virtual environment, links to stored files, and what every release has of its own.
+"""Store to release: a virtualenv, links to stored files, and the files that are written for each release.
 
-What is to stand where is decided before the first file is linked (`placement.py`, `generated.py`, both pure).
+The place of every file is decided before the first one is linked (`placement.py`, `generated.py`, both pure).
+`seal.py` makes the result durable.
 """
 
 from __future__ import annotations
@@ -64,12 +65,12 @@ def assemble(
     Crash: the directory is debris, for recovery to remove; nothing outside it is touched.
 
     Args:
-        request: What to build.
-        wheels: By requirement name, what to install.
+        request: The release to build.
+        wheels: The wheels to install, by requirement name.
         bytecode: By the wheel's hash, its bytecode.
         foundation: The virtualenv under the release; waited for here.
         signals: Looked at between wheels.
-        advance: Told how many files are linked, between wheels.
+        advance: Called with how many files are linked, between wheels.
 
     Raises:
         InvalidWheelError: A wheel brings a file that it must not bring.
@@ -142,15 +143,15 @@ def _in_order(
     linked: Iterable[FileEntry],
     written: Iterable[FileEntry],
 ) -> tuple[FileEntry, ...]:
-    """All that the release consists of, by path. Some of the directories are virtualenv's as well."""
+    """Every entry of the release, by path. Some of the directories are virtualenv's as well."""
     made = (FileEntry(path, "dir", DIRECTORY_MODE) for path in folders)
     return tuple(sorted({entry.path: entry for entry in (*own, *made, *linked, *written)}.values()))
 
 
 def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:
-    """What virtualenv made, read-only from now on (but for the directories, which are filled first).
+    """List the files of virtualenv and make them read-only; directories later, since they are filled first.
 
-    It puts nothing into site-packages that is still there; what is there by now is of the wheels.
+    Nothing in site-packages is virtualenv's any more: everything there comes from the wheels.
     """
     entries = []
     for path, status in walk(release_path, but=(site,)):
@@ -185,8 +186,8 @@ def _scripts_to_write(placement: Placement) -> dict[str, bytes]:
 
 
 def _write(release_path: str, folders: Iterable[str], files: Mapping[str, GeneratedFile]) -> None:
-    """Make what is not there of these directories, whose mode the seal sets, and write these files."""
-    # A parent sorts before what is below it.
+    """Make the missing ones of these directories, whose mode the seal sets, and write these files."""
+    # A parent sorts before its children.
     for folder in sorted(folders):
         make_directory(f"{release_path}/{folder}", 0o700)
     for path, written in files.items():
@@ -218,13 +219,13 @@ def _written_entry(path: str, file: GeneratedFile) -> FileEntry:
 def _canonical_entries(
     linked: Iterable[FileEntry], written: Mapping[str, GeneratedFile], minor: str
 ) -> Iterator[FileEntry]:
-    """The tree that the digest is taken of: what the lockfile decides, at a fixed place.
+    """The tree that the digest is taken of: the files that the lockfile decides, at a fixed place.
 
     Files from wheels, with their bytecode, are in it as they are. Scripts, start-up files and `.dist-info`
-    records are as they would be at `CANONICAL`. Of what virtualenv makes, `bin/python` and `pyvenv.cfg` are
-    in it as fixed texts that say the interpreter's minor version; activation scripts and further names of
-    the interpreter depend on virtualenv's version, and are left out. So is `.venvship/`, which is about the
-    release and not of it; directories are implied by what is in them.
+    records are as they would be at `CANONICAL`. Of virtualenv's files, `bin/python` and `pyvenv.cfg` are in
+    it as fixed texts with the interpreter's minor version. Activation scripts and further names of the
+    interpreter are left out, since they depend on virtualenv's version. So is `.venvship/`, which describes
+    the release. Directories follow from the files.
     """
     yield from linked
     yield from _written_entries(written)

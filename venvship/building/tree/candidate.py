@@ -24,14 +24,14 @@ def candidate(path: str) -> Iterator[int]:
         A descriptor on it, opened before anything is written into it, for the sync of the seal.
 
     Raises:
-        ValueError: The path leads through a link: what is written into scripts would not be the real one.
+        ValueError: The path leads through a link: scripts would get a path that is not the real one.
         BuildError: It cannot be made; it may exist.
         DiskFullError: There is no room.
     """
     if os.path.realpath(path) != path:
         raise ValueError(f"not a real, absolute path: {path!r}")
     with build_faults("make the release's directory", path):
-        # Not make_directory: a directory that is there already is somebody else's, and stays.
+        # Not make_directory: an existing directory belongs to another process, and stays.
         make_new_directory(path)
     try:
         with build_faults("open the release's directory", path):

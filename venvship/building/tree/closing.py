@@ -24,7 +24,7 @@ DIRECTORY_MODE: Final = 0o555
 _CHUNKS: Final = 64
 
 _Directory = tuple[str, dict[str, FileEntry]]
-"""Its path in the release, and what is expected to be in it, by name."""
+"""Its path in the release, and the entries that it must have, by name."""
 
 
 @contextlib.contextmanager

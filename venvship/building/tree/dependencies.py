@@ -1,4 +1,4 @@
-"""Whether what is installed is what was selected, and whether the packages have what they ask for. Pure."""
+"""Compare the wheels with the selected requirements, and find unmet dependencies. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from venvship.model.wheel import StoredWheel
 def installed_packages(
     selected: Sequence[Requirement], wheels: Mapping[str, StoredWheel]
 ) -> tuple[Package, ...]:
-    """Return what is installed, after making sure that it is what the lockfile selects.
+    """List the installed packages, after comparing them with the selected requirements.
 
     Args:
-        selected: What the lockfile selects.
-        wheels: By requirement name, what was found for it.
+        selected: The selected requirements.
+        wheels: The wheel of each, by requirement name.
 
     Raises:
         BuildError: A wheel is of another project or version than its line of the lockfile says.
@@ -60,11 +60,11 @@ def unmet_dependencies(
     *,
     closed: bool,
 ) -> tuple[Mapping[str, str], ...]:
-    """Find what installed packages ask for and do not get.
+    """Find dependencies of installed packages that are missing or have another version.
 
     Args:
-        selected: What the lockfile selects; its extras count.
-        wheels: By requirement name, what is installed.
+        selected: The selected requirements; their extras count.
+        wheels: The installed wheels, by requirement name.
         interpreter: Whose environment markers are evaluated in.
         closed: Whether an unmet dependency is an error.
 

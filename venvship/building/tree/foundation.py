@@ -1,7 +1,7 @@
-"""What a release has before any wheel: an environment by virtualenv, and bytecode of its start-up files.
+"""The base of a release before any wheel: a virtualenv, and the bytecode of its start-up files.
 
-Neither depends on what is installed, so a copy of this process makes them while wheels are found, fetched,
-compiled and linked.
+Neither depends on the wheels, so a copy of this process makes them while wheels are found, fetched, compiled
+and linked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def foundation(
     Crash: the release's directory is incomplete, and debris.
 
     Args:
-        request: What to build; its directory exists and is empty.
+        request: The release to build; its directory exists and is empty.
         scratch: A directory for temporary files, thrown away by the caller.
         environ: The process environment.
         signals: Looked at while the interpreter runs.

@@ -27,7 +27,7 @@ from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import StoredWheel
 
 INSTALLER: Final = b"venvship\n"
-"""What `INSTALLER` says (PEP 376): the tool to ask about these files."""
+"""The contents of `INSTALLER` (PEP 376): the tool to ask about these files."""
 
 SHEBANG_LIMIT: Final = 127
 """The longest first line, with its newline, that every kernel reads whole (execve(2), before Linux 5.1)."""
@@ -63,7 +63,7 @@ CANONICAL: Final = Places(release="/release", lease="/lease", wheels="/wheels")
 
 
 def canonical_python(minor: str) -> str:
-    """What `bin/python` links to in the canonical tree."""
+    """The target of `bin/python` in the canonical tree."""
     return f"/usr/bin/python{minor}"
 
 
@@ -98,8 +98,8 @@ def generate(
 
     Args:
         placement: Where everything goes.
-        wheels: What is installed.
-        requirements: By package name, what the lockfile says.
+        wheels: The installed wheels.
+        requirements: The requirement of each, by package name.
         scripts: By path in the release, the original bytes of scripts from wheels that are to be rewritten.
         startup_bytecode: By path in site-packages, the bytecode of the start-up files.
         places: Where the release stands; for each place, the files are produced once.
@@ -206,7 +206,7 @@ class Record:
     RECORD itself and bytecode stand there without a hash, as pip writes them: bytecode may be made anew.
 
     Attributes:
-        site: The prefix of what is in site-packages, with its `/`.
+        site: The prefix of paths in site-packages, with its `/`.
         rows: Those that are the same wherever the release stands.
         generated: Paths in the release of the wheel's files that are not.
     """
@@ -217,7 +217,7 @@ class Record:
 
     @classmethod
     def of(cls, wheel: StoredWheel, placement: Placement, scripts: Mapping[str, bytes]) -> Record:
-        """Collect what a wheel owns.
+        """Collect the files that a wheel owns.
 
         Args:
             wheel: The wheel.
@@ -242,7 +242,7 @@ class Record:
         """Write it.
 
         Args:
-            written: Paths in the release of what is written beside it.
+            written: Paths in the release of the files that are written beside it.
             files: Has these and `generated`.
         """
         more = []

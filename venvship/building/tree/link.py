@@ -41,20 +41,20 @@ class Linker:
         """Put one file of the store at a name that must not exist.
 
         Its size and mode must still be those that the store recorded; its contents are not read, since
-        hashing what is there now would bless a damaged store.
+        hashing the file now would bless a damaged store.
 
         Crash: the name may be missing, or a copy partial; the candidate is debris as a whole.
 
         Args:
             source: Absolute path in the store.
             target: Absolute path in the release.
-            file: What the store says about it.
+            file: Its line in the index of the store.
 
         Returns:
             How it looks now, for the check at the seal.
 
         Raises:
-            StoreDamagedError: The store's file is gone, or is not what came in.
+            StoreDamagedError: The store's file is gone, or was changed.
             OSError: It could not be linked in the way that was asked for, or there is no room.
         """
         try:
@@ -72,7 +72,7 @@ class Linker:
         if self._how == "auto":
             done = link_file(source, target, "auto")
             # Another file system stays another file system, so the failing call is not made for the other
-            # 20,000 files; but one file with too many names says nothing about the next.
+            # 20,000 files; but one file with too many names tells nothing about the next.
             if done != "hardlink" and os.lstat(source).st_nlink < _FEW_NAMES:
                 self._how = done
             return done

@@ -19,7 +19,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 SEAL_FOLDER: Final = ".venvship"
-"""The folder of a release that holds what venvship says about it."""
+"""The folder of a release that describes it: manifest, lockfile, list of files."""
 
 _CODE = re.compile(r".*\.(py|pyc|pth|start|so|dylib|pyd)|.*\.so(\.[0-9]+)+", re.DOTALL)
 _PYCACHE = "__pycache__"
@@ -39,14 +39,14 @@ class EntryPoint:
 
 
 class Placed(NamedTuple):
-    """One place of a release and what a wheel puts there. A tuple, since a release has 20,000 of them.
+    """One path of a release and the file that a wheel puts there. A tuple: a release has 20,000 of them.
 
     Attributes:
         path: Relative to the release, with `/`.
         wheel: Whose it is.
         file: The wheel's file, or its bytecode; `None` for an entry point.
         source: Absolute path of that file in the store; empty for an entry point.
-        entry_point: What to generate instead of a file.
+        entry_point: The script to generate instead of a file.
         bytecode: Whether it is a `.pyc` that was compiled here.
     """
 
@@ -93,7 +93,7 @@ class Placement:
 
 
 def version_folder(interpreter: Interpreter) -> str:
-    """What an interpreter calls its folder below `lib/` and `include/`, such as `"python3.11"`."""
+    """The name of an interpreter's folder below `lib/` and `include/`, such as `"python3.11"`."""
     threads = "t" if re.match(r"cpython-\d+t", interpreter.soabi) else ""
     return f"python{interpreter.minor}{threads}"
 
@@ -144,13 +144,13 @@ def place(
     version: str,
     overlap: Collection[str],
 ) -> Placement:
-    """Decide what stands where.
+    """Decide where every file goes.
 
     Two wheels may bring one path. The same bytes: once, and both own it. Different bytes: an error where it
-    is code, since the order of installation would decide what runs; otherwise the first by name wins.
+    is code, since the order of installation would decide which one runs; otherwise the first by name wins.
 
     Args:
-        wheels: What to install.
+        wheels: The wheels to install.
         bytecode: By the wheel's hash, its bytecode.
         version: The interpreter's `version_folder`.
         overlap: `[build] overlap`: paths (of a release, or of site-packages) or package names whose code may
@@ -179,8 +179,8 @@ def place(
         compiled = bytecode.get(wheel.sha256)
         for placed, source_path in _compiled(compiled, wheel, version) if compiled else ():
             source = files.get(source_path)
-            # Bytecode is trusted without a look at its source (PEP 552, unchecked), so what was compiled from
-            # a file that lost its place must not stand beside the file that won it.
+            # Python trusts bytecode without a look at its source (PEP 552, unchecked), so the bytecode of a
+            # file that lost its place must not stand beside the file that won it.
             if source is not None and source.wheel is wheel and placed.path not in files:
                 files[placed.path] = placed
                 # Every wheel that owns a module owns its bytecode, as pip records it.
@@ -231,7 +231,7 @@ def _compiled(bytecode: StoredBytecode, wheel: StoredWheel, version: str) -> Ite
 
 
 def _refuse_ours(path: str, reason: str | None, wheel: StoredWheel) -> None:
-    """Refuse what the store refuses at import, once more: it may have come in with an older venvship."""
+    """Refuse again a file that the store refuses at import: an older venvship may have let it in."""
     if reason is not None:
         raise InvalidWheelError(
             f"{wheel.filename} is refused: {path}: {reason}",
@@ -294,11 +294,11 @@ def _refuse_files_as_directories(files: Mapping[str, Placed], folders: Collectio
 
 
 def refuse_reserved(placement: Placement, reserved: Mapping[str, str]) -> None:
-    """Refuse files in the place of what virtualenv makes, or below what it makes as a file, and in ours.
+    """Refuse files in the place of virtualenv's files or below one, and in the folder of the seal.
 
     Args:
         placement: The files of the wheels.
-        reserved: What the virtualenv itself has: relative path to `"dir"`, `"file"` or `"link"`.
+        reserved: The virtualenv's own names: relative path to `"dir"`, `"file"` or `"link"`.
 
     Raises:
         InvalidWheelError: A wheel brings such a file.
@@ -315,7 +315,7 @@ def _refuse_virtualenvs(placed: Placed) -> None:
 
 
 def _refuse_out_of_order(files: Mapping[str, Placed], site: str) -> None:
-    """What ran before the release's own start-up file could still import from the next release."""
+    """Refuse start-up files that run before the release's own: they could import from the next release."""
     top = {path.rpartition("/")[2]: placed for path, placed in files.items() if path.rfind("/") == len(site)}
     for name in sorted_outside(top):
         wheel = top[name].wheel

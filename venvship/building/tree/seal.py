@@ -33,15 +33,15 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
     Directories lose their write permission before that one sync, so that the modes a later check compares are
     as durable as the contents; only `.venvship/` needs to stay open for the rename.
 
-    Hashes are those of the import: hashing what lies here now would bless whatever happened to it since. That
-    nothing happened is checked by `lstat`, file by file.
+    The hashes are those of the import: hashing the files now would bless any damage done since. `lstat`
+    shows, file by file, that none was changed.
 
     Crash: before the rename the directory is debris, and removed by recovery. After it there is a manifest,
     and still no line `sealed` in the journal, which the caller writes next: debris all the same.
 
     Args:
-        request: What was asked for.
-        assembled: What stands there now.
+        request: The release to build.
+        assembled: The release as it was assembled.
         sync_fd: A descriptor on the release's file system, opened before the first file was written: errors
             of writeback are reported to descriptors that were open at the time (syncfs(2)).
         signals: Looked at before the sync.

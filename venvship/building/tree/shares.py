@@ -25,7 +25,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What came of a share.
+    """The result of a share.
 
     Attributes:
         stamps: By path in the release, how each file looked then.
@@ -71,10 +71,10 @@ def link_share(release_path: str, how: str, share: Share) -> Linked:
     Args:
         release_path: The release, absolute.
         how: `"auto"`, `"hardlink"`, `"reflink"` or `"copy"`.
-        share: What to do. Directories that are there already are fine.
+        share: The directories and files. Existing directories are fine.
 
     Raises:
-        StoreDamagedError: A file of the store is gone, or is not what came in.
+        StoreDamagedError: A file of the store is gone, or was changed.
         OSError: Something could not be made or linked, or there is no room.
     """
     linker = Linker(how)

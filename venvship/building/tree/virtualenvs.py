@@ -26,14 +26,14 @@ _UNWANTED_IN_SITE: Final = ("_virtualenv.pth", "_virtualenv.py")
 def make_virtualenv(path: str, interpreter: Interpreter, *, scratch: str, environ: Mapping[str, str]) -> None:
     """Make a virtual environment without any package in it.
 
-    virtualenv's own environment variables and configuration file are kept out: what a release is depends on
-    the lockfile and the settings only.
+    virtualenv's own environment variables and configuration file are kept out: a release depends on the
+    lockfile and the settings only.
 
     Crash: the directory is incomplete; it is debris until it is sealed.
 
     Args:
         path: An existing, empty directory.
-        interpreter: What it is for; `bin/python` becomes a link to its path.
+        interpreter: The interpreter; `bin/python` becomes a link to its path.
         scratch: A directory for virtualenv's cache, thrown away by the caller; `~/.cache` is none of ours.
         environ: The process environment.
 
@@ -62,14 +62,14 @@ def make_virtualenv(path: str, interpreter: Interpreter, *, scratch: str, enviro
         "--no-vcs-ignore",
         path,
     ]  # fmt: skip
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
         # Its argument parser prints before it exits. Its logging is left alone: it would replace the handlers
         # of the whole process.
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(printed):
             cli_run(arguments, setup_logging=False, env=environment)
     except (RuntimeError, ValueError, SystemExit) as error:
-        reason = said.getvalue().strip() or str(error)
+        reason = printed.getvalue().strip() or str(error)
         raise BuildError(
             f"virtualenv could not make an environment for {interpreter.path}: {reason}", path=path
         ) from error

@@ -112,12 +112,13 @@ def _build(
         link=settings.link,
         message=message,
         lease_path=str(layout.lease(release_id)),
+        log_dir=str(layout.log(release_id)),
     )
     prepare(store)
     with shared(store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
         # Only now: without the mutex, a clean-up might take away what this has just found in the store.
         check_room(request, store)
-        files.make_directory(layout.log(release_id), 0o700)
+        files.make_directory(request.log_dir, 0o700)
         workspace.make_lease(release_id)
         # Before there is a release that a clean-up on behalf of another root would have to know.
         register_root(store, str(layout.path))
@@ -126,7 +127,6 @@ def _build(
             store,
             environ=runtime.environ,
             signals=runtime.signals,
-            log_dir=str(layout.log(release_id)),
             progress=progress,
         )
 
