@@ -98,12 +98,15 @@ class Lab:
         return self._prepared[name, on]
 
     def _prepare(self, name: str, on: Path | None) -> Scenario:
-        site = self.root(f"root-{name}", on=on)
         prepare, command, code = SCENARIOS[name]
-        prepare(site)
-        snapshot = self.path / f"snapshot-{name}"
-        remove_tree(snapshot)
-        subprocess.run(["cp", "-a", site.path, snapshot], check=True)
+        same = [key for key in self._prepared if key[1] is on is None and SCENARIOS[key[0]][0] is prepare]
+        if same:  # put back before each point, so scenarios that begin with the same root share it
+            site, snapshot = self._prepared[same[0]].site, self._prepared[same[0]].snapshot
+        else:
+            site, snapshot = self.root(f"root-{name}", on=on), self.path / f"snapshot-{name}"
+            prepare(site)
+            remove_tree(snapshot)
+            subprocess.run(["cp", "-a", site.path, snapshot], check=True)
         return Scenario(
             site=site,
             snapshot=snapshot,
