@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -21,22 +21,50 @@ PACKAGE = Path(__file__).resolve().parent.parent / "venvship"
 # -- the rules ------------------------------------------------------------------------------------------
 
 BELOW_BUILDING = {"model", "system", "root"}
+BUILDING = {
+    "building",
+    "building/request",
+    "building/fetching",
+    "building/locking",
+    "building/store",
+    "building/tree",
+}
+BELOW_OPERATIONS = {*BELOW_BUILDING, *BUILDING, "health", "workspace"}
+OPERATIONS = {
+    "operations",
+    "operations/planning",
+    "operations/switching",
+    "operations/retention",
+    "operations/reporting",
+}
 LAYERS: dict[str, set[str]] = {
-    # module or package directly below venvship/ → what of venvship it may import, besides itself
+    # a module or package below venvship/ → the parts of venvship that it may import, besides itself
     "_version": set(),
     "errors": set(),
     "model": set(),
     "system": {"model"},
     "root": {"model", "system"},
-    "building": BELOW_BUILDING,
+    "building/request": BELOW_BUILDING,
+    "building/fetching": {*BELOW_BUILDING, "building/request"},
+    "building/locking": {*BELOW_BUILDING, "building/fetching"},
+    "building/store": BELOW_BUILDING,
+    "building/tree": {*BELOW_BUILDING, "building/request", "building/store"},
+    "building": {*BELOW_BUILDING, *BUILDING},
     "health": BELOW_BUILDING,
     "workspace": {*BELOW_BUILDING, "health"},
-    "operations": {*BELOW_BUILDING, "building", "health", "workspace"},
-    "api": {*BELOW_BUILDING, "building", "health", "workspace", "operations"},
-    "__init__": {*BELOW_BUILDING, "health", "workspace", "operations", "api"},
-    "cli": {*BELOW_BUILDING, "building", "health", "workspace", "operations", "api"},
+    "operations/planning": BELOW_OPERATIONS,
+    "operations/retention": BELOW_OPERATIONS,
+    "operations/reporting": {*BELOW_OPERATIONS, "operations/planning"},
+    "operations/switching": {*BELOW_OPERATIONS, "operations/planning", "operations/retention"},
+    "operations": {*BELOW_OPERATIONS, *OPERATIONS},
+    "api": {*BELOW_OPERATIONS, *OPERATIONS},
+    "__init__": {*BELOW_OPERATIONS, *OPERATIONS, "api"},
+    "cli": {*BELOW_OPERATIONS, *OPERATIONS, "api"},
     "__main__": {"cli"},
 }
+"""The longest name that fits a module is its layer: `building/store/intake.py` is of `building/store`, and
+`building/builder.py` of `building`."""
+
 FROM_ANYWHERE = {"errors", "_version"}
 
 STANDALONE = ("building/*_worker.py", "system/interpreter_probe.py", "health/*_worker.py")
@@ -171,6 +199,15 @@ def names_of(tree: ast.Module, imports: list[tuple[Located, str, str]]) -> Itera
                 yield node, ".".join([bound[first], *rest])
 
 
+def layer_of(path: str) -> str:
+    """The layer of a module by its path below `venvship/`, or by its dotted name with `/`; `""` for none."""
+    parts = path.removesuffix(".py").split("/")
+    return next(
+        (name for n in range(len(parts), 0, -1) if (name := "/".join(parts[:n])) in LAYERS),
+        "",
+    )
+
+
 def violations(path: str, source: str) -> list[str]:
     """Hold one module against all the rules.
 
@@ -184,15 +221,15 @@ def violations(path: str, source: str) -> list[str]:
     tree = ast.parse(source)
     imports = list(imports_of(tree, path))
     found: set[tuple[int, str]] = set()
-    layer = path.partition("/")[0].removesuffix(".py")
+    layer = layer_of(path)
     standalone = any(fnmatch(path, pattern) for pattern in STANDALONE)
-    if layer not in LAYERS:
-        return [f"venvship/{path}:1: no layer is called {layer!r}; LAYERS in tests/test_layers.py lists them"]
+    if not layer:
+        return [f"venvship/{path}:1: it is in no layer; LAYERS in tests/test_layers.py lists them"]
 
     for node, name, _ in imports:
         line = node.lineno
         top, _, rest = name.partition(".")
-        target = rest.split(".")[0]
+        target = layer_of(rest.replace(".", "/"))
         if top == "venvship" and standalone:
             found.add(
                 (line, f"imports {name}; a script that runs inside another interpreter has nothing of ours")
@@ -222,6 +259,120 @@ def violations(path: str, source: str) -> list[str]:
     return [f"venvship/{path}:{line}: {what}" for line, what in sorted(found)]
 
 
+# -- the whole package: circles, reads, sizes -------------------------------------------------------------
+
+Sources = Mapping[str, str]
+"""The text of each module by its dotted name."""
+
+READS = (
+    "venvship.operations.reporting.*",
+    "venvship.operations.check",
+    "venvship.operations.schedule",
+    "venvship.operations.verify",
+    "venvship.operations.retention.verifying",
+    "venvship.operations.planning.environment",
+    "venvship.operations.planning.plan",
+    "venvship.operations.switching.rollback_target",
+)
+"""Modules that only read. They take a `ReadingWorkspace`; see `reading_breaches` for the rule.
+
+`run` is none: it takes a lease. `check` is one as far as venvship's state goes: the checks of health/ keep
+their output in log/.
+"""
+
+READ_FROM_SYSTEM = (
+    "venvship.system.faults",
+    "venvship.system.files.FULL_DISK_ERRNOS",
+    "venvship.system.files.hash_file",
+    "venvship.system.interpreter_probe",
+    "venvship.system.interpreters",
+    "venvship.system.journal_lines",
+    "venvship.system.journal_reader",
+    "venvship.system.pool",
+    "venvship.system.proc",
+    "venvship.system.signals",
+    "venvship.system.space",
+    "venvship.system.trees.difference",
+    "venvship.system.trees.own_bytes",
+    "venvship.system.trees.walk",
+)
+"""The parts of system/ that write nothing to a root, record nothing there and take no mutex."""
+
+MOST_LINES = 450
+
+
+def graph_of(sources: Sources) -> dict[str, set[str]]:
+    """The modules that each module imports, anywhere: at its top, in functions, under `TYPE_CHECKING`."""
+    found: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        path = module.partition(".")[2].replace(".", "/") + ".py"
+        found[module] = set()
+        for _, name, _ in imports_of(ast.parse(source), path):
+            target = name
+            while target and target not in sources:
+                target = target.rpartition(".")[0]
+            # A package on the way to a module is no import of its own: ours are empty.
+            if target not in {module, "", "venvship"}:
+                found[module].add(target)
+    return found
+
+
+def circle_in(graph: Mapping[str, Collection[str]]) -> list[str]:
+    """Some modules that import each other in a circle, the first one again at the end; empty for none."""
+    done: set[str] = set()
+
+    def visit(module: str, above: list[str]) -> list[str]:
+        if module in above:
+            return [*above[above.index(module) :], module]
+        if module in done:
+            return []
+        for target in sorted(graph[module]):
+            if circle := visit(target, [*above, module]):
+                return circle
+        done.add(module)
+        return []
+
+    return next(filter(None, (visit(module, []) for module in sorted(graph))), [])
+
+
+def reading_breaches(sources: Sources) -> list[str]:
+    """Hold the rule that reads import nothing that writes.
+
+    From a module of `READS`, follow the imports through workspace/, operations/, building/ and root. Each
+    module that is reached uses only `READ_FROM_SYSTEM` of system/. So none of them records, takes a mutex or
+    makes a name. Modules of health/ are not followed.
+
+    Returns:
+        One line for each name of system/ that a read reaches: the read, the module that uses it, the name.
+    """
+    graph = graph_of(sources)
+    found: list[str] = []
+    for read in sorted(sources):
+        if not any(fnmatch(read, pattern) for pattern in READS):
+            continue
+        reached, queue = {read}, [read]
+        while queue:
+            for target in graph[queue.pop()] - reached:
+                if target.startswith(("venvship.workspace", "venvship.operations", "venvship.building")) or (
+                    target == "venvship.root"
+                ):
+                    reached.add(target)
+                    queue.append(target)
+        for module in sorted(reached):
+            tree = ast.parse(sources[module])
+            imports = list(imports_of(tree, module.partition(".")[2].replace(".", "/") + ".py"))
+            names = {name for _, name, _ in imports} | {name for _, name in names_of(tree, imports)}
+            # `files.hash_file` is an attribute whose value is the name `files`: take the longest only.
+            longest = {n for n in names if not any(other.startswith(f"{n}.") for other in names)}
+            found += [
+                f"{read} reaches {module}, which uses {name}"
+                for name in sorted(longest)
+                if name.startswith("venvship.system.")
+                and not any(name == n or name.startswith(f"{n}.") for n in READ_FROM_SYSTEM)
+            ]
+    return found
+
+
 # -- the tests ------------------------------------------------------------------------------------------
 
 MODULES = sorted(p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py"))
@@ -236,6 +387,79 @@ def test_a_module_keeps_the_house_rules(path: str) -> None:
 
 def test_the_package_is_there_to_be_held_against_the_rules() -> None:
     assert {"errors.py", "model/release.py", "system/files.py"} <= set(MODULES)
+
+
+def sources() -> dict[str, str]:
+    """The text of every module of the package."""
+    return {
+        ".".join(["venvship", *Path(path).with_suffix("").parts]).removesuffix(".__init__"): (
+            PACKAGE / path
+        ).read_text(encoding="utf-8")
+        for path in MODULES
+    }
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert not circle_in(graph_of(sources()))
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from venvship.model import a",
+        "import venvship.model.a",
+        "def f():\n    from venvship.model.a import x",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from venvship.model.a import X",
+    ],
+)
+def test_a_circle_is_found_wherever_its_import_stands(back: str) -> None:
+    texts = {
+        "venvship.model": "",
+        "venvship.model.a": "from venvship.model.b import y",
+        "venvship.model.b": "from venvship.model import c",
+        "venvship.model.c": back,
+    }
+
+    assert set(circle_in(graph_of(texts))) == {"venvship.model.a", "venvship.model.b", "venvship.model.c"}
+    assert not circle_in(graph_of({**texts, "venvship.model.c": ""}))
+
+
+def test_reads_import_nothing_that_writes() -> None:
+    broken = reading_breaches(sources())
+
+    assert not broken, "\n" + "\n".join(broken)
+
+
+@pytest.mark.parametrize("pattern", READS)
+def test_the_modules_that_only_read_are_there(pattern: str) -> None:
+    assert any(fnmatch(module, pattern) for module in sources())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from venvship.system import files\nfiles.write_file('a', b'')",
+        "from venvship.system.trees import remove_tree",
+        "def f():\n    from venvship.system.journal import Journal",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from venvship.system.mutex import Mutex",
+        "from venvship.system import files",
+        "from venvship.workspace.workspace import Workspace",
+    ],
+)
+@pytest.mark.parametrize("where", ["venvship.operations.reporting.report", "venvship.workspace.reading"])
+def test_a_read_that_could_write_is_found(where: str, code: str) -> None:
+    texts = sources()
+
+    broken = reading_breaches({**texts, where: f"{texts[where]}\n{code}\n"})
+
+    assert any(line.startswith("venvship.operations.reporting.report reaches") for line in broken), broken
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_a_module_is_no_longer_than_a_reader_can_hold(path: str) -> None:
+    lines = (PACKAGE / path).read_text(encoding="utf-8").count("\n")
+
+    assert lines <= MOST_LINES
 
 
 @pytest.mark.parametrize(
@@ -283,7 +507,15 @@ def test_the_package_is_there_to_be_held_against_the_rules() -> None:
         ("operations/x.py", "import virtualenv", "details of building/"),
         ("operations/x.py", "import filelock", "mutexes are made in system/"),
         ("operations/path_utils.py", "", "is called 'utils'"),
-        ("toolbox.py", "", "no layer is called 'toolbox'"),
+        ("toolbox.py", "", "it is in no layer"),
+        ("building/store/x.py", "from venvship.building.tree import seal", "imports go downwards"),
+        ("building/store/x.py", "from venvship.building.builder import build", "imports go downwards"),
+        ("building/tree/x.py", "from venvship.building.fetching import direct", "imports go downwards"),
+        ("operations/switching/x.py", "from venvship.operations.release import release", "go downwards"),
+        ("operations/planning/x.py", "from venvship.operations.switching import links", "go downwards"),
+        ("operations/reporting/x.py", "from venvship.operations.retention import debris", "go downwards"),
+        ("workspace/x.py", "from venvship.operations.planning import plan", "imports go downwards"),
+        ("root.py", "from venvship.workspace import reading", "imports go downwards"),
     ],
 )
 def test_a_broken_rule_is_found_and_named_with_its_place(path: str, code: str, expected: str) -> None:

@@ -14,8 +14,7 @@ from venvship.system.syslog import SOCKET
 from venvship.workspace.runtime import Runtime
 
 
-# Keyword-only, and each argument replaces one part of the world: hence more than six.
-def default_runtime(
+def default_runtime(  # noqa: PLR0913 - keyword-only, and each replaces one part of the world
     *,
     environ: Mapping[str, str] | None = None,
     actor: str | None = None,

@@ -8,10 +8,11 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from venvship.building.request import Assembled, BuildRequest
+from venvship.building.request import BuildRequest
 from venvship.building.store.store import Store
 from venvship.building.supply import Supply
 from venvship.building.tree.assemble import assemble
+from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.candidate import candidate, drop_candidate
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal

@@ -1,14 +1,11 @@
-"""The values between the steps of a build: the release that was asked for, and the assembled one."""
+"""One release to build."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from venvship.building.tree.link import Stamp
 from venvship.model.environment import Environment
-from venvship.model.release import FileEntry, Package
 from venvship.model.settings import BuildSettings
 
 
@@ -42,26 +39,3 @@ class BuildRequest:
     lease_path: str
     log_dir: str
     copies: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assembled:
-    """A release that is complete but not sealed.
-
-    Attributes:
-        entries: Everything in it, sorted by path, as it will be once sealed.
-        tree_digest: Of the canonical tree.
-        packages: The installed packages, sorted by name.
-        wheels: By requirement name, the SHA-256 of the wheel that it came from.
-        warnings: Each with `slug` and `message`.
-        stamps: By path, how each file from the store looked when it was linked.
-        linked: How many files were linked in which way: `hardlink`, `reflink`, `copy`.
-    """
-
-    entries: tuple[FileEntry, ...]
-    tree_digest: str
-    packages: tuple[Package, ...]
-    wheels: Mapping[str, str]
-    warnings: tuple[Mapping[str, str], ...]
-    stamps: Mapping[str, Stamp]
-    linked: Mapping[str, int]

@@ -165,3 +165,8 @@ def _result(
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def failed_required(results: Sequence[CheckResult]) -> CheckResult | None:
+    """The first required check that failed."""
+    return next((result for result in results if result.counts_as_failure), None)

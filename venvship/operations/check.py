@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from venvship.errors import CheckFailedError, OperationWarning
-from venvship.health.checks import CheckResult, run_checks
+from venvship.health.checks import CheckResult, failed_required, run_checks
 from venvship.health.hooks import find_programs
 from venvship.model.settings import HookSettings
-from venvship.operations.switching.trial import failed_required
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import require_usable

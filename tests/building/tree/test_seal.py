@@ -16,9 +16,10 @@ import pytest
 
 from tests.support.releases import CREATED_AT, INTERPRETER, SITE, pinned, request_for, unpacked
 from tests.support.wheels import Distribution, build_wheel
-from venvship.building.request import Assembled, BuildRequest
+from venvship.building.request import BuildRequest
 from venvship.building.store.compile import bytecode_tag
 from venvship.building.tree.assemble import assemble
+from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.candidate import drop_candidate
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal

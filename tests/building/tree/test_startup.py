@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
+from venvship.building.store.members import STARTUP_PATTERN
 from venvship.building.tree.startup import (
     FIRST_NAME,
     LAST_NAME,
     STARTUP_NAMES,
-    STARTUP_PATTERN,
     sorted_outside,
     startup_files,
 )

@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from venvship.building.tree.startup import STARTUP_PATTERN
+STARTUP_PATTERN: Final = re.compile(r"[!~]venvship\.(?:pth|start)|_venvship(?:[./].*)?", re.DOTALL)
+"""Matches (in full) every path below site-packages that no wheel may bring: the startup files that a release
+gets (a `.start` file of our name would switch our `.pth` file off, PEP 829), and a package or an extension
+module named like ours."""
 
 LEFT_OUT: Final = frozenset(
     {"RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"}

@@ -14,7 +14,8 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from venvship.building.request import Assembled, BuildRequest
+from venvship.building.request import BuildRequest
+from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.closing import DIRECTORY_MODE
 from venvship.building.tree.dependencies import installed_packages, unmet_dependencies
 from venvship.building.tree.foundation import Foundation

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from venvship.building.request import Assembled
+from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.link import Stamp, stamp_of
 from venvship.building.tree.placement import SEAL_FOLDER
 from venvship.errors import BuildError

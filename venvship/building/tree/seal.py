@@ -7,8 +7,9 @@ import os
 from typing import Final
 
 from venvship._version import __version__
-from venvship.building.request import Assembled, BuildRequest
+from venvship.building.request import BuildRequest
 from venvship.building.store.compile import bytecode_tag
+from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.closing import DIRECTORY_MODE, closing
 from venvship.building.tree.placement import SEAL_FOLDER
 from venvship.model import file_list

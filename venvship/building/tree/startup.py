@@ -41,10 +41,6 @@ STARTUP_NAMES: Final = frozenset(
 )
 """Names in site-packages that are ours in some release, whichever its Python version."""
 
-STARTUP_PATTERN: Final = re.compile(r"[!~]venvship\.(?:pth|start)|_venvship(?:[./].*)?", re.DOTALL)
-"""Matches (in full) every path below site-packages that no wheel may bring: the names above (a `.start` file
-of our name would switch our `.pth` file off, PEP 829), a package or an extension module named like ours."""
-
 FIRST_VERSION_WITHOUT_PTH: Final = (3, 18)
 """PEP 829: from here on `import` lines in `.pth` files are ignored, and `.start` files are the only way.
 

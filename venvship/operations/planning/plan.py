@@ -31,7 +31,7 @@ class Plan:
     hold: Hold | None = None
 
 
-def plan(
+def plan(  # noqa: PLR0913 - the columns of the table that decides
     workspace: ReadingWorkspace,
     history: History,
     settings: Settings,

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import NoReturn
 
 from venvship.errors import RejectedError
-from venvship.health.checks import CheckResult, run_checks
+from venvship.health.checks import CheckResult, failed_required, run_checks
 from venvship.health.hooks import find_programs, run_hook
 from venvship.model.event import EventName
 from venvship.model.settings import Settings
-from venvship.operations.switching.trial import failed_required, tell_check, warn_of_failed
+from venvship.operations.switching.trial import tell_check, warn_of_failed
 from venvship.workspace.workspace import Workspace
 
 

@@ -74,7 +74,7 @@ def try_current(
     live = [check for check in settings.checks if check.when == "live"]
     if settings.hooks.restart is None and not live:
         return Trial()  # see `load_modules`
-    from venvship.health.checks import TurnBack
+    from venvship.health.checks import TurnBack, failed_required
     from venvship.health.hooks import run_hook
 
     context = workspace.context(release_id, previous=previous, event=event)
@@ -126,11 +126,6 @@ def tell_check(workspace: Workspace) -> Watch:
             workspace.tell(check.name, result.output, ok=passed, seconds=result.seconds)
 
     return tell
-
-
-def failed_required(results: Sequence[CheckResult]) -> CheckResult | None:
-    """The first required check that failed."""
-    return next((result for result in results if result.counts_as_failure), None)
 
 
 def warn_of_failed(workspace: Workspace, results: Sequence[CheckResult]) -> None:
