@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
@@ -24,18 +23,15 @@ from venvship.building.store.intake import prepare
 from venvship.building.store.store import Store
 from venvship.errors import (
     BuildError,
-    DiskFullError,
     FileConflictError,
     HashMismatchError,
     InterruptedByError,
-    NotWritableError,
     UnmetDependencyError,
     VenvshipError,
 )
-from venvship.model.progress import Progress, Step, unwatched
+from venvship.model.progress import Progress, Step
 from venvship.model.release import Manifest
 from venvship.model.settings import BuildSettings
-from venvship.system.faults import build_faults
 from venvship.system.signals import Signals
 from venvship.system.trees import remove_tree, walk
 
@@ -356,31 +352,3 @@ def test_a_damaged_store_is_not_linked_into_a_release(builds: Builds, shop: Dist
 
     assert caught.value.slug == "store-damaged"
     assert builds.debris() == ["20261122T094143Z-0000001"]
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_no_room_is_told_from_other_faults_and_names_the_file_system(number: int) -> None:
-    with (
-        pytest.raises(DiskFullError, match="no room left on the file system of /srv/shop"),
-        build_faults("link", "/srv/shop"),
-    ):
-        raise OSError(number, os.strerror(number), "/srv/shop/releases/x")
-
-
-def test_a_read_only_file_system_is_the_roots_fault_not_the_builds() -> None:
-    with pytest.raises(NotWritableError), build_faults("link", "/srv"):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/srv/x")
-
-
-def test_other_faults_name_the_file_and_the_kernels_reason() -> None:
-    with (
-        pytest.raises(BuildError, match="could not link: /srv/x: Input/output error") as caught,
-        build_faults("link", "/srv"),
-    ):
-        raise OSError(errno.EIO, os.strerror(errno.EIO), "/srv/x")
-
-    assert type(caught.value) is BuildError
-
-
-def test_a_progress_nobody_watches_takes_everything() -> None:
-    unwatched(Step(name="fetch", state="start"))

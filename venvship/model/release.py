@@ -99,6 +99,11 @@ def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> Packag
     )
 
 
+def sealed_mode(executable: bool) -> int:
+    """The permission bits of a file in the store and in a sealed release: nobody may write."""
+    return 0o555 if executable else 0o444
+
+
 class FileEntry(NamedTuple):
     """One line of `files.json`. A tuple, since a release has 20,000 of them.
 

@@ -111,7 +111,7 @@ def examine(archive: zipfile.ZipFile, filename: str, *, check_record: bool) -> C
     return Contents(facts=facts, members=chosen)
 
 
-def refused(filename: str, problems: Mapping[str, str], hint: str | None = None) -> InvalidWheelError:
+def refusal_error(filename: str, problems: Mapping[str, str], hint: str | None = None) -> InvalidWheelError:
     """Build the error for a wheel that is refused.
 
     Args:
@@ -141,7 +141,7 @@ def reading(filename: str, member: str = "") -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise refused(filename, {member: f"it cannot be read: {error!r}"}) from error
+        raise refusal_error(filename, {member: f"it cannot be read: {error!r}"}) from error
 
 
 def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> None:
@@ -165,11 +165,11 @@ def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> No
         if problem:
             problems[info.filename] = problem
     if problems:
-        raise refused(filename, problems)
+        raise refusal_error(filename, problems)
     total = sum(info.file_size for info in infos)
     limit = unpacked_limit(size)
     if len(infos) > MAX_MEMBERS or total > limit:
-        raise refused(
+        raise refusal_error(
             filename,
             {
                 "": f"it unpacks to {len(infos)} members and {total} bytes; "
@@ -188,17 +188,17 @@ def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[s
     folder = source.dist_info_dir
     for info in archive.infolist():
         if info.filename.startswith(f"{folder}/") and info.file_size > MAX_TEXT:
-            raise refused(filename, {info.filename: f"it has more than {MAX_TEXT} bytes"})
+            raise refusal_error(filename, {info.filename: f"it has more than {MAX_TEXT} bytes"})
     try:
         name, version, _, _ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
-        raise refused(
+        raise refusal_error(
             filename, {"": str(error)}, "Give the file the name that its builder gave it."
         ) from error
     wheel = parse_metadata_file(source.read_dist_info("WHEEL"))
     major = str(wheel.get("Wheel-Version", "")).strip().partition(".")[0]
     if major != "1":
-        raise refused(
+        raise refusal_error(
             filename,
             {f"{folder}/WHEEL": f"Wheel-Version is {wheel.get('Wheel-Version')!r}; only 1.x is known"},
             "Pin a version with an older kind of wheel, or look for a newer venvship.",
@@ -212,7 +212,7 @@ def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[s
         equal = False
     if not equal:
         problem = f"it says {says[0]!r} {says[1]!r}, the file name says '{name}' '{version}'"
-        raise refused(filename, {f"{folder}/METADATA": problem})
+        raise refusal_error(filename, {f"{folder}/METADATA": problem})
     return {
         "name": str(name),
         "version": says[1],
@@ -234,16 +234,16 @@ def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str
     except (configparser.Error, AssertionError, AttributeError) as error:
         # installer asserts what is not a "module:attribute".
         malformed = f"an entry point is not 'name = module:attribute' ({error!r})"
-        raise refused(filename, {where: malformed}) from error
+        raise refusal_error(filename, {where: malformed}) from error
     kinds = {}
     for name, module, attribute, kind in found:
-        problem = members.problem_with_name(name) or members.script_refusal(name)
+        problem = members.problem_with_name(name) or members.problem_with_script(name)
         if "/" in name:
             problem = "it has a path in it"
         elif not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
             problem = f"{module}:{attribute} is no name in Python"
         if problem:
-            raise refused(filename, {where: f"entry point {name!r}: {problem}"})
+            raise refusal_error(filename, {where: f"entry point {name!r}: {problem}"})
         kinds[name] = (name, module, attribute, "gui" if kind == "gui" else "console")
     return tuple(kinds[name] for name in sorted(kinds))
 
@@ -260,23 +260,23 @@ def _choose(
     for info in archive.infolist():
         if info.is_dir():
             with contextlib.suppress(ValueError):  # the folders of .data themselves go nowhere
-                folders.add(members.destination(info.filename.removesuffix("/"), data_dirs))
+                folders.add(members.store_path(info.filename.removesuffix("/"), data_dirs))
             continue
         try:
-            path = members.destination(info.filename, data_dirs)
+            path = members.store_path(info.filename, data_dirs)
         except ValueError as error:
             problems[info.filename] = str(error)
             continue
         if path in chosen:
             problems[info.filename] = "there are two members for this place"
-        elif reason := members.refusal(path, dist_info):
-            problems[info.filename] = reason
+        elif problem := members.problem_with_place(path, dist_info):
+            problems[info.filename] = problem
         chosen[path] = info
         folders.update(members.folders_above(path))
     for path in folders & chosen.keys():
         problems[chosen[path].filename] = "it is a file here and a directory elsewhere in the archive"
     if problems:
-        raise refused(filename, problems)
+        raise refusal_error(filename, problems)
     record = _record(filename, source) if check_record else {}
     return tuple(
         Member(info=info, path=path, executable=_executable(path, info), expected=record.get(info.filename))
@@ -299,17 +299,17 @@ def _record(filename: str, source: WheelFile) -> dict[str, RecordEntry]:
         source.validate_record(validate_contents=False)
     except WheelFile.validation_error as error:
         issues = [str(issue) for issue in getattr(error, "issues", [error])]
-        raise refused(filename, {where: "\n  ".join(issues[:10])}, hint) from error
+        raise refusal_error(filename, {where: "\n  ".join(issues[:10])}, hint) from error
     found: dict[str, RecordEntry] = {}
     for row in parse_record_file(source.read_dist_info("RECORD").splitlines()):
         try:
             entry = RecordEntry.from_elements(*row)
         except InvalidRecordEntry as error:
-            raise refused(filename, {where: f"{row[0]!r}: {error}"}, hint) from error
+            raise refusal_error(filename, {where: f"{row[0]!r}: {error}"}, hint) from error
         if entry.hash_ is not None and entry.hash_.name not in RECORD_HASHES:
-            raise refused(filename, {where: f"{entry.path!r} has only a {entry.hash_.name} hash"}, hint)
+            raise refusal_error(filename, {where: f"{entry.path!r} has only a {entry.hash_.name} hash"}, hint)
         if found.setdefault(entry.path, entry) != entry:
-            raise refused(filename, {where: f"{entry.path!r} is listed twice, differently"}, hint)
+            raise refusal_error(filename, {where: f"{entry.path!r} is listed twice, differently"}, hint)
     return found
 
 

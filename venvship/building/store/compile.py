@@ -233,20 +233,20 @@ def _run(todo: Sequence[_Job], compiler: Compiler, *, signals: Signals, advance:
                 listener=count,
             )
     except ProgramNotFoundError as error:
-        raise _unusable(interpreter, error.message) from error
+        raise _interpreter_error(interpreter, error.message) from error
     ended = {int(number): int(code) for number, code in _ENDED.findall(result.stdout)}
     for number, job in enumerate(todo):
         if (code := ended.get(number, 0)) != 0:
-            raise _failure(job, code, result.output)
+            raise _job_error(job, code, result.output)
     if result.timed_out:
         raise BuildError(f"compiling took longer than {TIMEOUT:.0f} seconds", python=interpreter.path)
     if result.returncode != 0 or len(ended) != len(todo):
-        raise _unusable(
+        raise _interpreter_error(
             interpreter, f"it cannot compile, exit status {result.returncode}{_text(result.output)}"
         )
 
 
-def _unusable(interpreter: Interpreter, problem: str) -> InterpreterError:
+def _interpreter_error(interpreter: Interpreter, problem: str) -> InterpreterError:
     return InterpreterError(
         f"{interpreter.path}: {problem}",
         hint="See whether it runs. If it was moved or removed, set `python` in venvship.toml.",
@@ -254,7 +254,7 @@ def _unusable(interpreter: Interpreter, problem: str) -> InterpreterError:
     )
 
 
-def _failure(job: _Job, code: int, output: bytes) -> VenvshipError:
+def _job_error(job: _Job, code: int, output: bytes) -> VenvshipError:
     """Build the error of a job that failed: by a fault of the file system, or by a source."""
     wheel = job.wheel
     if code > _ERRNO_BASE:

@@ -70,7 +70,7 @@ def problem_with_name(name: str) -> str | None:
     return None
 
 
-def destination(name: str, data_dirs: Iterable[str]) -> str:
+def store_path(name: str, data_dirs: Iterable[str]) -> str:
     """Translate a member's name to its path in the store, scheme first.
 
     Purelib and platlib are one place: a virtualenv has one site-packages.
@@ -95,30 +95,30 @@ def destination(name: str, data_dirs: Iterable[str]) -> str:
     return f"{scheme}/{inside}"
 
 
-def refusal(path: str, dist_info: str) -> str | None:
+def problem_with_place(path: str, dist_info: str) -> str | None:
     """Find the reason why a file may not be in a release at all; `None` if it may.
 
     Args:
-        path: As `destination` gave it.
+        path: As `store_path` gave it.
         dist_info: Name of the wheel's `.dist-info` directory.
     """
     scheme, _, inside = path.partition("/")
     if scheme == "site":
-        return _site_refusal(inside, dist_info)
+        return _problem_in_site(inside, dist_info)
     if scheme == "scripts":
-        return script_refusal(inside)
+        return problem_with_script(inside)
     if scheme == "data":
         if (site := _SITE_IN_DATA.fullmatch(path)) is not None:
-            return _site_refusal(site[1], "")
+            return _problem_in_site(site[1], "")
         top, _, rest = inside.partition("/")
         if top in {".venvship", "pyvenv.cfg"}:
             return "this file belongs to the release itself"
         if top == "bin":
-            return script_refusal(rest)
+            return problem_with_script(rest)
     return None
 
 
-def _site_refusal(inside: str, dist_info: str) -> str | None:
+def _problem_in_site(inside: str, dist_info: str) -> str | None:
     top = inside.partition("/")[0]
     if STARTUP_PATTERN.fullmatch(inside) or STARTUP_PATTERN.fullmatch(top):
         return "this is one of venvship's start-up files"
@@ -129,7 +129,7 @@ def _site_refusal(inside: str, dist_info: str) -> str | None:
     return None
 
 
-def script_refusal(name: str) -> str | None:
+def problem_with_script(name: str) -> str | None:
     """Find the reason why a script may not have this name; `None` if it may. For files and entry points."""
     if "/" not in name and _INTERPRETER.fullmatch(name):
         return "a script of this name would stand in for the interpreter"

@@ -14,8 +14,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO, Final
 
-from venvship.building.store.archive import Member, bad_record_hint, examine, reading, refused
+from venvship.building.store.archive import Member, bad_record_hint, examine, reading, refusal_error
 from venvship.errors import HashMismatchError
+from venvship.model.release import sealed_mode
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import files
 
@@ -103,24 +104,26 @@ def _write(
                     other.update(chunk)
                 yield chunk
         if left != 0:
-            raise refused(
+            raise refusal_error(
                 filename, {member.info.filename: f"it does not have the {declared} bytes that it declares"}
             )
 
     target = os.path.join(directory, member.path)
     _make_folders(os.path.dirname(target), made)
     try:
-        files.create_from_chunks(target, chunks(), mode=0o555 if member.executable else 0o444)
+        files.create_from_chunks(target, chunks(), mode=sealed_mode(member.executable))
     except FileExistsError as error:
         # Only on a file system that does not tell case or Unicode's normal forms apart.
-        raise refused(filename, {member.info.filename: "another member has the same name here"}) from error
+        raise refusal_error(
+            filename, {member.info.filename: "another member has the same name here"}
+        ) from error
     actual = base64.urlsafe_b64encode((other or digest).digest()).decode().rstrip("=")
     if member.expected is not None and (
         member.expected.size not in {None, member.info.file_size}
         or (expected is not None and expected.value != actual)
     ):
         problem = "its size or hash is not the one in RECORD: it was changed after the wheel was built"
-        raise refused(filename, {member.info.filename: problem}, bad_record_hint(filename))
+        raise refusal_error(filename, {member.info.filename: problem}, bad_record_hint(filename))
     return StoredFile(
         path=member.path, size=member.info.file_size, sha256=digest.hexdigest(), executable=member.executable
     )

@@ -40,7 +40,7 @@ from venvship.building.tree.placement import (
 )
 from venvship.building.tree.shares import deal_out, link_share
 from venvship.model.progress import Advance, unmeasured
-from venvship.model.release import FileEntry, tree_digest
+from venvship.model.release import FileEntry, sealed_mode, tree_digest
 from venvship.model.wheel import StoredBytecode, StoredWheel
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, hash_file, make_directory, set_mode
@@ -163,14 +163,10 @@ def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:
         elif stat.S_ISDIR(status.st_mode):
             entries.append(FileEntry(path, "dir", DIRECTORY_MODE))
         else:
-            mode = _mode(bool(status.st_mode & 0o111))
+            mode = sealed_mode(bool(status.st_mode & 0o111))
             set_mode(absolute, mode)
             entries.append(FileEntry(path, "file", mode, status.st_size, hash_file(absolute)))
     return tuple(entries)
-
-
-def _mode(executable: bool) -> int:
-    return 0o555 if executable else 0o444
 
 
 def _scripts_to_write(placement: Placement) -> dict[str, bytes]:
@@ -192,14 +188,14 @@ def _write(release_path: str, folders: Iterable[str], files: Mapping[str, Genera
     for folder in sorted(folders):
         make_directory(f"{release_path}/{folder}", 0o700)
     for path, written in files.items():
-        create_file(f"{release_path}/{path}", written.data, mode=_mode(written.executable))
+        create_file(f"{release_path}/{path}", written.data, mode=sealed_mode(written.executable))
 
 
 def _linked_entries(linked: Mapping[str, Placed]) -> Iterator[FileEntry]:
     for path, placed in linked.items():
         if placed.file is not None:
             _, size, sha256, executable = placed.file
-            yield FileEntry(path, "file", _mode(executable), size, sha256)
+            yield FileEntry(path, "file", sealed_mode(executable), size, sha256)
 
 
 def _written_entries(written: Mapping[str, GeneratedFile]) -> Iterator[FileEntry]:
@@ -211,7 +207,7 @@ def _written_entry(path: str, file: GeneratedFile) -> FileEntry:
     return FileEntry(
         path=path,
         type="file",
-        mode=_mode(file.executable),
+        mode=sealed_mode(file.executable),
         size=len(file.data),
         sha256=hashlib.sha256(file.data).hexdigest(),
     )

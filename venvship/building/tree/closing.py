@@ -70,19 +70,19 @@ def _close(release: str, stamps: Mapping[str, Stamp], directories: list[_Directo
             found += 1
             entry = expected.get(name)
             if entry is None:
-                raise _changed(f"{path}/{name}", "not part of the release")
+                raise _change_error(f"{path}/{name}", "not part of the release")
             # Its own process closes a directory, before or after this look at its parent.
             if problem := difference(f"{path}/{name}", status, entry, directories_open=True):
-                raise _changed(f"{path}/{name}", problem)
+                raise _change_error(f"{path}/{name}", problem)
             stamp = stamps.get(entry.path)
             if stamp is not None and stamp != stamp_of(status):
-                raise _changed(f"{path}/{name}", "replaced or written to since it came from the store")
+                raise _change_error(f"{path}/{name}", "replaced or written to since it came from the store")
         if found != len(expected):
             gone = min(expected.keys() - {name for name, _ in lstat_all(path)})
-            raise _changed(f"{path}/{gone}", "missing")
+            raise _change_error(f"{path}/{gone}", "missing")
 
 
-def _changed(path: str, problem: str) -> BuildError:
+def _change_error(path: str, problem: str) -> BuildError:
     return BuildError(
         f"the release changed while it was built: {path}: {problem}",
         hint="Find out what else writes below releases/ or into the store, then try again.",

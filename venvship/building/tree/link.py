@@ -7,6 +7,7 @@ import stat
 from typing import Final
 
 from venvship.errors import StoreDamagedError
+from venvship.model.release import sealed_mode
 from venvship.model.wheel import StoredFile
 from venvship.system.files import FULL_DISK_ERRNOS, remove_name
 from venvship.system.linking import link_file
@@ -62,7 +63,7 @@ class Linker:
         except FileNotFoundError as error:
             if os.path.lexists(source):
                 raise
-            raise _damaged(source, file, "it is gone") from error
+            raise _damage_error(source, file, "it is gone") from error
         self.counts[done] += 1
         return _checked(source, file, os.lstat(target))
 
@@ -87,16 +88,16 @@ class Linker:
 
 
 def _checked(source: str, file: StoredFile, status: os.stat_result) -> Stamp:
-    mode = 0o555 if file.executable else 0o444
+    mode = sealed_mode(file.executable)
     if status.st_mode != stat.S_IFREG | mode or status.st_size != file.size:
         if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
-            raise _damaged(source, file, f"it has {status.st_size} bytes instead of {file.size}")
+            raise _damage_error(source, file, f"it has {status.st_size} bytes instead of {file.size}")
         found = stat.S_IMODE(status.st_mode)
-        raise _damaged(source, file, f"its mode is {found:04o} instead of {mode:04o}")
+        raise _damage_error(source, file, f"its mode is {found:04o} instead of {mode:04o}")
     return stamp_of(status)
 
 
-def _damaged(path: str, file: StoredFile, problem: str) -> StoreDamagedError:
+def _damage_error(path: str, file: StoredFile, problem: str) -> StoreDamagedError:
     folder = path.removesuffix(f"/data/{file.path}")
     return StoreDamagedError(
         f"the store was changed: {path}: {problem}",

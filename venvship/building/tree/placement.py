@@ -107,7 +107,7 @@ def site_packages_path(version: str) -> str:
     return f"lib/{version}/site-packages"
 
 
-def destination(file: StoredFile, wheel: StoredWheel, version: str) -> str:
+def place_of(file: StoredFile, wheel: StoredWheel, version: str) -> str:
     """Translate a path in the store, scheme first, to a path in a release.
 
     The schemes are those of a virtualenv (sysconfig's `venv`) with pip's place for headers.
@@ -209,24 +209,24 @@ def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
             path=path, wheel=wheel, entry_point=EntryPoint(module=module, attribute=attribute)
         )
     for placed in generated.values():
-        _refuse_ours(placed.path, members.script_refusal(placed.path.removeprefix("bin/")), wheel)
+        _refuse_ours(placed.path, members.problem_with_script(placed.path.removeprefix("bin/")), wheel)
         yield placed
     for file in wheel.files:
         if members.is_left_out(file.path, wheel.dist_info):
             continue
-        path = destination(file, wheel, version)
+        path = place_of(file, wheel, version)
         # A wheel that brings a script and declares an entry point of that name means the entry point, as pip
         # reads it.
         if path in generated:
             continue
-        _refuse_ours(path, members.refusal(file.path, wheel.dist_info), wheel)
+        _refuse_ours(path, members.problem_with_place(file.path, wheel.dist_info), wheel)
         yield Placed(path, wheel, file, f"{wheel.data}/{file.path}")
 
 
 def _compiled(bytecode: StoredBytecode, wheel: StoredWheel, version: str) -> Iterator[tuple[Placed, str]]:
     """Yield a wheel's bytecode in its place, each with the place of its source."""
     for file in bytecode.files:
-        path = destination(file, wheel, version)
+        path = place_of(file, wheel, version)
         yield Placed(path, wheel, file, f"{bytecode.data}/{file.path}", bytecode=True), _source_of(path)
 
 
