@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.index import LocalIndex
 from tests.support.releases import request_for
-from tests.support.wheels import Distribution, lockfile_text
+from tests.support.wheels import Distribution, build_wheel, lockfile_text
 from venvship.building.fetching.fetch import fetch
 from venvship.building.fetching.fetch_session import Session
 from venvship.errors import VenvshipError
@@ -77,15 +77,32 @@ def names(fetched: Iterable[WheelFile]) -> list[str]:
     return [os.path.basename(one.path) for one in fetched]
 
 
+def numbered(wheelhouse: Path, build: str) -> Distribution:
+    """One of several builds of a version, each with other contents."""
+    return build_wheel(wheelhouse, "app", build=build, files={"app.py": f"build = {build}\n"})
+
+
+def without_pip(fetcher: Fetcher) -> bool:
+    """Whether the last fetch started no pip: each would have a folder of its own."""
+    return sorted(os.listdir(fetcher.runs[-1] / "scratch")) == ["direct", "tmp"]
+
+
 def pin_with_hash(name: str, version: str, sha256: str) -> str:
     return f"{name}=={version} --hash=sha256:{sha256}\n"
 
 
-def processes_mentioning(text: str) -> list[str]:
-    """Command lines of other processes that contain a text."""
+def processes_in(folder: Path) -> list[str]:
+    """The current directories of other processes, as far as they are in a folder."""
     if sys.platform != "linux":
         return []
-    return [line for line in command_lines() if text in line]
+    found = []
+    for pid in Path("/proc").iterdir():
+        if pid.name.isdigit() and pid.name != str(os.getpid()):
+            try:
+                found.append(os.readlink(pid / "cwd"))
+            except OSError:
+                continue
+    return [path for path in found if Path(path).is_relative_to(folder)]
 
 
 def command_lines() -> Iterator[str]:

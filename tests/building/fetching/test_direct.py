@@ -6,11 +6,9 @@ import base64
 import hashlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,28 +23,22 @@ from tests.support.fetching import (
     Fetcher,
     Way,
     by_configuration,
-    command_lines,
     everything_said,
     names,
     pin_with_hash,
     pins,
-    processes_mentioning,
     with_credentials,
+    without_pip,
 )
 from tests.support.index import LocalIndex
-from tests.support.wheels import Distribution, build_sdist, build_wheel, lockfile_text
+from tests.support.wheels import build_sdist, build_wheel
 from venvship.building.fetching.downloader import Downloader, Wanted
 from venvship.errors import (
     BuildError,
-    DistributionNotFoundError,
-    FetchTimeoutError,
     HashMismatchError,
     IndexUnreachableError,
-    InterruptedByError,
     NoCompatibleWheelError,
 )
-from venvship.model.interpreter import Interpreter
-from venvship.system.signals import Signals
 
 
 @pytest.fixture(params=["html", "json"])
@@ -56,82 +48,7 @@ def either(index: LocalIndex, request: pytest.FixtureRequest) -> LocalIndex:
     return index
 
 
-def without_pip(fetcher: Fetcher) -> bool:
-    """Whether the last fetch started no pip: each would have a folder of its own."""
-    return sorted(os.listdir(fetcher.runs[-1] / "scratch")) == ["direct", "tmp"]
-
-
-def numbered(wheelhouse: Path, build: str) -> Distribution:
-    """One of several builds of a version, each with other contents."""
-    return build_wheel(wheelhouse, "app", build=build, files={"app.py": f"build = {build}\n"})
-
-
 # -- what it brings -------------------------------------------------------------------------------------
-
-
-def test_wheels_come_in_order_from_one_page_and_one_download_each(
-    fetcher: Fetcher, wheelhouse: Path, either: LocalIndex
-) -> None:
-    wheels = [build_wheel(wheelhouse, f"pkg-{letter}") for letter in "cabfedhgi"]
-    fetched = fetcher(pins(*wheels))
-    assert without_pip(fetcher)
-    assert names(fetched) == [wheel.filename for wheel in wheels]
-    assert [one.sha256 for one in fetched] == [wheel.sha256 for wheel in wheels]
-    for one in fetched:
-        assert hashlib.sha256(Path(one.path).read_bytes()).hexdigest() == one.sha256
-    assert set(either.requests.values()) == {1}
-    assert len(either.requests) == 18
-    assert not fetcher.log.exists()
-
-
-def test_the_best_tag_comes_and_of_two_builds_the_later(
-    fetcher: Fetcher, wheelhouse: Path, either: LocalIndex, interpreter: Interpreter
-) -> None:
-    abi = f"cp{interpreter.minor.replace('.', '')}"
-    platform = interpreter.tags[0].split("-")[2]
-    tagged = [
-        build_wheel(wheelhouse, "tagged", tag=tag) for tag in ("py3-none-any", f"{abi}-{abi}-{platform}")
-    ]
-    tagged.append(build_wheel(wheelhouse, "tagged", tag="cp27-cp27m-win32"))
-    built = [numbered(wheelhouse, build) for build in ("9", "10", "2")]
-    fetched = fetcher(lockfile_text(tagged, built))
-    assert without_pip(fetcher)
-    assert names(fetched) == [tagged[1].filename, built[1].filename]
-
-
-def test_a_file_that_is_not_allowed_or_not_for_this_python_is_passed_over(
-    fetcher: Fetcher, wheelhouse: Path, either: LocalIndex
-) -> None:
-    _, future, present = (numbered(wheelhouse, build) for build in ("3", "2", "1"))
-    either.requires_python = {future.filename: ">=3.99", present.filename: ">=3.8,!=3.9.*"}
-    assert names(fetcher(lockfile_text([future, present]))) == [present.filename]
-    assert without_pip(fetcher)
-
-
-def test_a_yanked_file_comes_where_there_is_no_other(
-    fetcher: Fetcher, wheelhouse: Path, either: LocalIndex
-) -> None:
-    first, second = (numbered(wheelhouse, build) for build in ("1", "2"))
-    either.yanked = {second.filename}
-    assert names(fetcher(lockfile_text([first, second]))) == [first.filename]
-    assert names(fetcher(pins(second))) == [second.filename]
-    assert without_pip(fetcher)
-
-
-def test_a_local_version_meets_a_public_pin(fetcher: Fetcher, wheelhouse: Path, index: LocalIndex) -> None:
-    wheel = build_wheel(wheelhouse, "torch", "2.0+cpu")
-    assert names(fetcher(pin_with_hash("torch", "2.0", wheel.sha256))) == [wheel.filename]
-    assert without_pip(fetcher)
-
-
-def test_a_wheel_by_url_comes_from_there_and_no_page_is_read(
-    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
-) -> None:
-    wheel = build_wheel(wheelhouse, "app")
-    text = f"app @ {index.file_url(wheel.filename)} --hash=sha256:{wheel.sha256}\n"
-    assert names(fetcher(text)) == [wheel.filename]
-    assert without_pip(fetcher)
-    assert list(index.requests) == [f"/files/{wheel.filename}"]
 
 
 def test_a_wheel_by_url_on_the_host_of_the_index_comes_with_its_password(
@@ -302,61 +219,7 @@ def test_an_index_that_is_down_is_asked_once_for_all_and_then_by_pip(
     assert sum(index.requests.values()) < 30
 
 
-def test_an_index_that_never_answers_is_given_up_in_time_and_nothing_stays(
-    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
-) -> None:
-    index.hang = True
-    began = time.monotonic()
-    with pytest.raises(FetchTimeoutError, match="longer than 2 s"):
-        fetcher(pins(build_wheel(wheelhouse, "app")), timeout=2)
-    assert time.monotonic() - began < 30
-    assert not processes_mentioning(str(fetcher.runs[-1]))
-    assert not processes_mentioning("downloader.py")
-
-
-def test_a_signal_ends_the_download_and_nothing_stays(
-    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
-) -> None:
-    index.hang = True
-    signals = Signals()
-    with signals.install():
-        timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
-        timer.start()
-        with pytest.raises(InterruptedByError):
-            fetcher(pins(build_wheel(wheelhouse, "app")), signals=signals)
-        timer.join()
-    assert not processes_mentioning("downloader.py")
-
-
 # -- settings that it honours ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_credentials_work_and_show_up_nowhere(
-    fetcher: Fetcher, wheelhouse: Path, either: LocalIndex, way: Way
-) -> None:
-    with_credentials(either)
-    wheel = build_wheel(wheelhouse, "app")
-    options, environ = way(fetcher, either)
-    seen: set[str] = set()
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.01):
-            seen.update(line for line in command_lines() if SECRET in line)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        assert names(fetcher(options + pins(wheel), environ=environ)) == [wheel.filename]
-        assert without_pip(fetcher)
-        with pytest.raises(DistributionNotFoundError) as caught:
-            fetcher(options + pin_with_hash("missing", "1.0", ZEROS), environ=environ)
-        assert SECRET not in everything_said(fetcher, caught.value)
-    finally:
-        done.set()
-        watcher.join()
-    assert not seen
 
 
 @pytest.mark.parametrize("way", WAYS)
