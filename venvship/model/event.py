@@ -38,13 +38,13 @@ class Event(NamedTuple):
     """One line of the journal.
 
     Attributes:
-        seq: Its place in the order; the only order there is. The clock may be set back, `seq` may not.
-        at: When it was written, by the clock of that moment.
+        seq: Its place in the only order of events. The clock may be set back, `seq` may not.
+        at: The time of writing, by the clock of that moment.
         event: One of `EventName`; a name from a newer venvship is kept and ignored.
-        release: The release that it is about: for a switch, the one that it makes current.
-        actor: Who asked: a user's name, and whether it was unattended.
-        reason: Why, for people; may be empty.
-        facts: What else this kind of event records.
+        release: The release of the event: of a switch, the one that it makes current.
+        actor: The user who asked, and whether the command was unattended.
+        reason: The reason, for people; may be empty.
+        facts: The further keys of this kind of event.
     """
 
     seq: int

@@ -1,7 +1,7 @@
 """The journal, folded: a `History`, the values in it, and the questions that it answers.
 
 It never looks at the disk, so `current` itself is not in here; the caller compares `History.expected` with
-the link, which is the only truth about what is live.
+the link, which is the only truth about the current release.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from venvship.model.spelling import format_time
 
 
 class LockfileDue(NamedTuple):
-    """A lockfile that was made for a release, and takes its place on disk once that is proven.
+    """A lockfile that was generated for a release, and is written to disk once the release is proven.
 
     Attributes:
-        path: Where; absolute, or relative to the root. Its contents are in the release.
-        before: SHA-256 of what is to be replaced; `None`: there was no file. If there is anything else by
-            then, somebody has written a lockfile of their own, and theirs stays.
+        path: Absolute, or relative to the root. The contents are in the release.
+        before: SHA-256 of the file to be replaced; `None`: there was no file. A file with another hash was
+            written by the user in the meantime, and stays.
     """
 
     path: str
     before: str | None
 
     def to_facts(self) -> dict[str, str | None]:
-        """The facts by which `promoting` and `promoted` remember it."""
+        """The facts of `promoting` and `promoted` that record it."""
         return {"lockfile": self.path, "lockfile_before": self.before}
 
     @classmethod
     def of(cls, event: Event) -> LockfileDue | None:
-        """What an event remembers; `None` if its promotion brought no new lockfile."""
+        """The lockfile that an event records; `None` if its promotion brought none."""
         path = event.text("lockfile")
         return cls(path=path, before=event.text("lockfile_before")) if path else None
 
@@ -43,19 +43,19 @@ class Intent(NamedTuple):
     """A switch that was announced and has no outcome yet.
 
     Attributes:
-        seq: Of the event that announced it.
-        kind: `"promote"`, or `"rollback"` once the way back was taken, by us or by a person.
-        origin: What was current when it began; `None` before the first release.
-        target: What it makes current: for a rollback, where it goes back to; `None` for "to nothing".
-        tries: How often the restart and the live checks were begun, this time included.
-        tried: The release whose trial has no outcome: what a promotion makes current, and what a way back
-            from there leaves. While it is current, all of the lineage lies below it.
+        seq: The `seq` of the event that announced it.
+        kind: `"promote"`, or `"rollback"` once the way back was taken, automatically or by a person.
+        origin: The release that was current when it began; `None` before the first one.
+        target: The release that it makes current; `None`: a way back to no release at all.
+        tries: The number of times that restart and live checks were begun, this one included.
+        tried: The release whose trial has no outcome: the one that a promotion makes current, and that a
+            way back from there leaves. While it is current, all of the lineage lies below it.
         manual: Whether a person's rollback announced it.
-        cause: For an automatic rollback: why.
-        says_no: For an automatic rollback: whether the release itself was found wanting.
+        cause: The reason of an automatic rollback.
+        says_no: Whether an automatic rollback found the release itself at fault.
         via: The command that began it.
-        unattended: Whether nobody was there.
-        lockfile: The lockfile that takes its place with a promotion.
+        unattended: Whether that command was unattended.
+        lockfile: The lockfile to be written after a promotion.
     """
 
     seq: int
@@ -77,16 +77,16 @@ class Hold(NamedTuple):
 
     Attributes:
         scope: `"root"` or `"environment"`.
-        by: Who or what set it.
-        reason: Why, for people.
-        since: When.
-        release: The release that it is about, if there is one.
-        environment_digest: For an environment.
-        left_environments: Of the root's hold after a switch by hand: the digests of what was left, since
-            there was none. Another one in the lockfile means that somebody has decided anew, which lifts the
-            hold; without any, nothing does.
+        by: The user, or `venvship`, that set it.
+        reason: The reason, for people.
+        since: The time of the event that set it.
+        release: The release that caused it; `None` if there is none.
+        environment_digest: The environment that is held; `None` for the root.
+        left_environments: Of a hold of the root after a switch by hand: the environments that were left
+            since the root was held. Another environment in the lockfile is a new decision, which lifts the
+            hold. Without any, a new lockfile does not lift it.
         health_digest: Of the checks and hooks that refused; a refusal lapses when they change.
-        standing: Set by `hold`: nothing but `unhold` lifts it, and no other hold takes its place.
+        standing: Whether `hold` set it: only `unhold` lifts it, and no other hold replaces it.
     """
 
     scope: Literal["root", "environment"]
@@ -100,11 +100,11 @@ class Hold(NamedTuple):
     standing: bool = False
 
     def is_overtaken(self, environment_digest: str) -> bool:
-        """Whether an environment is another one than all that was left while the root was held."""
+        """Whether an environment differs from all that were left while the root was held."""
         return bool(self.left_environments) and environment_digest not in self.left_environments
 
     def to_json(self) -> dict[str, object]:
-        """The form in which `status --json` shows it."""
+        """The JSON form, as in `status --json`."""
         return {
             "scope": self.scope,
             "environment_digest": self.environment_digest,
@@ -117,20 +117,20 @@ class Hold(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """What the journal knows of one release.
+    """One release, as the journal has it.
 
     Attributes:
         id: The release.
-        seq: When it was sealed, in the journal's order.
+        seq: The `seq` of `sealed`; 0 if the journal has none.
         state: See `State`.
-        environment_digest: What it was built for.
-        pinned: Protected from prune.
-        pruned: Gone.
-        rejected: The last thing that happened to it was a refusal by a candidate check or the prepare hook.
-        last_live_seq: The last switch that made it current, in the journal's order.
-        live_since: When it last became current.
-        live_until: When it last stopped being current; `None` while it is, or if it never was. No later than
-            any event since: a clock may have been set back.
+        environment_digest: The environment that it was built for.
+        pinned: Whether it is protected from prune.
+        pruned: Whether it was removed.
+        rejected: Whether a candidate check or the prepare hook refused it last.
+        last_live_seq: The `seq` of the last switch that made it current.
+        live_since: The time when it last became current.
+        live_until: The time when it last stopped being current; `None` while it is, or if it never was. No
+            later than any event since: a clock may have been set back.
     """
 
     id: str
@@ -150,19 +150,19 @@ class History:
     """The journal, folded.
 
     Attributes:
-        seq: Of the last event.
-        at: When that was written.
-        switch_seq: Of the last event that switched `current`, whoever did it.
-        records: By release id.
+        seq: The `seq` of the last event.
+        at: The time of the last event.
+        switch_seq: The `seq` of the last event about a switch of `current`, by venvship or by hand.
+        records: The releases, by id.
         lineage: Promoted releases, the oldest first; its last one should be current.
-        expected: What `current` should be, as far as the journal knows.
-        switches: What was current, settled switches only, the oldest first, with the event that made it so.
+        expected: The release that should be current, according to the journal.
+        switches: The events of settled switches, the oldest first.
         intent: A switch without an outcome.
         last_outcome: The last `promoted`, `rolled-back` or `rollback-failed`.
         root_hold: The hold of the whole root.
-        environment_holds: By environment digest.
+        environment_holds: The holds of environments, by digest.
         bad_in_a_row: The bad environments since the last good promotion.
-        lockfile_due: The lockfile of what is current, as long as it has not taken its place.
+        lockfile_due: The lockfile of the current release, until it is written to disk.
     """
 
     seq: int = 0
@@ -180,7 +180,7 @@ class History:
     lockfile_due: LockfileDue | None = None
 
     def state(self, release_id: str) -> State:
-        """The state of a release; of one that the journal does not know, `sealed`."""
+        """The state of a release; `sealed` for one that the journal does not know."""
         record = self.records.get(release_id)
         return record.state if record else State.SEALED
 
@@ -192,12 +192,12 @@ class History:
         return hold
 
     def rollback_target(self, current: str | None, intact: Callable[[str], bool]) -> str | None:
-        """Where a rollback without a name goes: the nearest proven, intact entry below what is current.
+        """The target of a rollback without a name: the nearest proven, intact entry below `current`.
 
         Args:
-            current: What is live now. When it is not the lineage's last entry but stands further down, a
-                rollback to it could not be recorded (the disk was full): what lies above it was left, and
-                going "back" there would undo that. When it is not in the lineage at all, or is on trial,
+            current: The current release. If it is not the lineage's last entry but stands further down, a
+                rollback to it could not be recorded (the disk was full): the entries above it were left, and
+                going "back" there would undo that. If it is not in the lineage at all, or is on trial,
                 everything in the lineage lies below it.
             intact: Whether a release can be used.
         """
@@ -208,11 +208,11 @@ class History:
         return self._nearest(entries, current, intact)
 
     def is_on_trial(self, current: str | None) -> bool:
-        """Whether what is current was promoted, and neither kept nor left since."""
+        """Whether the current release was promoted, and neither kept nor left since."""
         return self.intent is not None and self.intent.tried is not None and self.intent.tried == current
 
     def rollback_target_after(self, promoted: str, intact: Callable[[str], bool]) -> str | None:
-        """Where a rollback without a name will go once this release has been promoted from here."""
+        """The release that a rollback without a name will go to once this one has been promoted."""
         return self._nearest(self.lineage, promoted, intact)
 
     def _nearest(
@@ -220,8 +220,8 @@ class History:
     ) -> str | None:
         for entry in reversed(entries):
             record = self.records.get(entry)
-            # What is recorded as pruned may still be there, whole, if that was interrupted: the next command
-            # that recovers removes it.
+            # A release that is recorded as pruned may still be there, whole, if that was interrupted: the
+            # next command that recovers removes it.
             if record is None or record.pruned or entry == current:
                 continue
             if record.state is State.PROVEN and intact(entry):
@@ -229,6 +229,6 @@ class History:
         return None
 
     def was_current(self, switches_ago: int) -> str | None:
-        """What `@{N}` names; `None` when there were not so many switches, or nothing was current then."""
+        """The release that `@{N}` names; `None` if there were fewer switches, or none was current then."""
         index = len(self.switches) - 1 - switches_ago
         return self.switches[index].release if index >= 0 else None

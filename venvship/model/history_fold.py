@@ -32,10 +32,11 @@ def fold(events: Iterable[Event]) -> History:
 
 
 def _clock_went_back(history: History, now: datetime) -> None:
-    """Forget times that are still to come by a clock that was set back.
+    """Correct times that lie in the future of a clock that was set back.
 
-    What stopped being live before this event did so no later than now, whatever the clock said then. Else one
-    week with a clock that is ten years ahead would have prune keep that week's releases for ten years.
+    A release that stopped being live before this event did so no later than now, whatever the clock read
+    then. Otherwise one week with a clock ten years ahead would have prune keep that week's releases for ten
+    years.
     """
     for record in history.records.values():
         if record.live_until is not None and record.live_until > now:
@@ -55,7 +56,7 @@ def _record(history: History, release_id: str) -> Record:
 
 
 def _make_current(history: History, event: Event) -> None:
-    """Note that `event.release` is current, which `None` may be: nothing is."""
+    """Make `event.release` the current release; `None`: there is none."""
     if event.release != history.expected:
         if history.expected is not None:
             _record(history, history.expected).live_until = event.at
@@ -89,9 +90,9 @@ def _pop_to(history: History, target: str | None) -> None:
 
 
 def _hold_root(history: History, hold: Hold) -> None:
-    """Hold the root. A standing hold stays; else the new one takes its place, and what that one had left.
+    """Hold the root. A standing hold stays; any other is replaced, and its environments are added.
 
-    Who rolls back twice has left two releases, and wants neither back.
+    A person who rolls back twice has left two releases, and wants neither back.
     """
     earlier = history.root_hold
     if earlier is not None and not hold.standing:
@@ -167,7 +168,7 @@ def _rolling_back(history: History, event: Event) -> None:
     left = event.text("from")
     tried = earlier.tried if earlier else None
     if earlier is not None and earlier.kind == "rollback" and tried is not None and tried != left:
-        # A person goes on from a way back that was interrupted after the switch: nobody will judge it now.
+        # A person goes on from a way back that was interrupted after the switch: no check will judge it now.
         _judge(history, tried, State.INCONCLUSIVE)
     history.intent = Intent(
         seq=event.seq,
@@ -192,7 +193,7 @@ def _rolled_back(history: History, event: Event) -> None:
 
 
 def _settle_rollback(history: History, event: Event, left: str | None) -> None:
-    """What `rolled-back` and `rollback-failed` share: where we are now, and what is said of the one left."""
+    """Fold the shared part of `rolled-back` and `rollback-failed`: the current release, and the verdict."""
     history.last_outcome = event
     _make_current(history, event)
     if left is not None and left != event.release:
@@ -201,7 +202,7 @@ def _settle_rollback(history: History, event: Event, left: str | None) -> None:
         _pop_to(history, event.release)
         _hold_root(history, _hold_after_rollback(history, event, left))
     elif event.facts.get("turned_back", False):
-        # For a person, who may go on from here, and whose rollback may die before it says so itself.
+        # For a person, who may go on from here, and whose rollback may die before it records that.
         _hold_root(history, _hold_after_rollback(history, event, left))
     verdict = event.text("verdict")
     if verdict in {State.BAD, State.INCONCLUSIVE} and left is not None:
@@ -209,14 +210,14 @@ def _settle_rollback(history: History, event: Event, left: str | None) -> None:
 
 
 def _judge(history: History, release_id: str, verdict: State) -> None:
-    """Note a verdict: proven is never taken back, and bad is not softened by a later crash."""
+    """Record a verdict: proven is never taken back, and bad is not softened by a later crash."""
     record = _record(history, release_id)
     if record.state is not State.PROVEN and record.state is not State.BAD:
         record.state = verdict
 
 
 def _hold_after_rollback(history: History, event: Event, left: str | None) -> Hold:
-    """What keeps the next `update` from releasing again what a person has just left."""
+    """The hold that keeps the next `update` from releasing an environment that a person has just left."""
     return Hold(
         scope="root",
         by=event.actor,
@@ -263,9 +264,9 @@ def _observed(history: History, event: Event) -> None:
     tried = history.intent.tried if history.intent else None
     _make_current(history, event)
     if tried is not None and tried != event.release:
-        _record(history, tried).live_until = event.at  # it may have been live until somebody moved the link
+        _record(history, tried).live_until = event.at  # it may have been live until the link was moved
     if event.release is not None:
-        # As after a rollback, which it may have been, on a full disk: what was left must not lie below.
+        # As after a rollback, which it may have been, on a full disk: the release left must not lie below.
         _pop_to(history, event.release)
     _hold_root(
         history,

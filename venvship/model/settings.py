@@ -14,7 +14,8 @@ The reader is one of `toml_table` or `setting_values`, or a new one there. The f
 stands in the template, so it fits a line there; further sentences stand in the reference alone. Where the
 default is `None` or empty, an `example` shows the form. A new table is a `NamedTuple` of such attributes, and
 an attribute of `Settings` with a `Section`. A setting that can refuse a release belongs in `[hooks]` or in a
-check: `health_digest` covers these two.
+check: `health_digest` covers these two. A new key there changes every digest, so that the refusals of all
+roots lapse once; to prevent that, let `settings_form` leave the key out at its default.
 """
 
 # No `from __future__ import annotations`: the annotations are values here.
@@ -221,7 +222,7 @@ class Settings(NamedTuple):
         Setting(
             integer(2, 10_000),
             "Number of proven releases to keep; at least 2.",
-            heading="How much to keep. What is current, previous, pinned or in use is never removed.",
+            heading="Retention. A release that is current, previous, pinned or in use is never removed.",
         ),
     ] = 5
     keep_days: Annotated[

@@ -7,15 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from venvship.model.setting import declared_settings
-from venvship.model.settings import (
-    CHECK,
-    CHECK_KINDS,
-    BuildSettings,
-    Check,
-    HookSettings,
-    LockSettings,
-    Settings,
-)
+from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings
 from venvship.model.spelling import digest
 
 
@@ -54,7 +46,7 @@ def health_digest(settings: Settings) -> str:
 def _form(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, Check):
         return _check_form(value)
-    if isinstance(value, LockSettings | BuildSettings | HookSettings):
+    if hasattr(value, "_fields"):
         return {name: _form(item) for name, item in zip(value._fields, value, strict=True)}
     return [_form(item) for item in value] if isinstance(value, tuple) else value
 

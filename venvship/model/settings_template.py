@@ -11,8 +11,8 @@ from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings
 from venvship.model.settings_form import toml_value
 
 _HEAD: Final = """\
-# Settings of this venvship root. Every key is optional; what is commented out shows the default, or an
-# example where there is none. `venvship status` reads this file and reports what is wrong with it.
+# Settings of this venvship root. Every key is optional; a line that is commented out shows the default,
+# or an example where there is none. `venvship status` reads this file and reports what is wrong with it.
 
 """
 
@@ -40,7 +40,7 @@ Back to the one before       venvship rollback
 Is every file still right    venvship verify --all
 What takes space             venvship list, venvship prune --dry-run
 """
-"""The README of a root, for whoever finds the directory first and the documentation later."""
+"""The README of a root, for a reader who finds the directory before the documentation."""
 
 
 def settings_template(name: str, python: str | None, lockfile: str) -> str:

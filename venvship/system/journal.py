@@ -45,7 +45,7 @@ class Journal(JournalReader):
         reason: str = "",
         facts: Mapping[str, Any] | None = None,
     ) -> Event:
-        """Append one event, durably. When this returns, a power cut does not take it back.
+        """Append one event, durably. When this returns, a power cut does not undo it.
 
         Crash: the line is whole, missing, or a torn end that the next append sets aside.
 

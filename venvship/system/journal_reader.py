@@ -7,7 +7,7 @@ from venvship.system.journal_lines import NOTHING, Reading, parse
 
 
 def damaged_journal(reading: Reading) -> StateError:
-    """The refusal of whoever would have to decide on, or add to, a journal that is damaged in the middle."""
+    """The refusal to decide on, or to append to, a journal that is damaged in the middle."""
     return StateError(
         f"the journal is damaged: {reading.damage}",
         hint="`venvship rollback` still works; for the rest, restore state/journal.jsonl from a backup",
@@ -15,7 +15,7 @@ def damaged_journal(reading: Reading) -> StateError:
 
 
 def lost_journal(current: str) -> StateError:
-    """The refusal of a journal that is whole, as far as it goes, and has never heard of what is live."""
+    """The refusal of a journal that is sound and does not know the current release."""
     return StateError(
         f"the journal is damaged: it does not know {current}, which is live; it was lost, or is an old copy",
         hint="restore state/journal.jsonl from a backup; without one, `venvship recover` takes up the "
