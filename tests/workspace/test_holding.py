@@ -23,8 +23,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "venvship"
 FORGETTING = """
 from pathlib import Path
 from typing import Any
-from venvship.operations.lock import compile_lockfile
 from venvship.operations.planning.build import build_release
+from venvship.operations.planning.lock import compile_lockfile
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links
 from venvship.operations.switching.lockfile_due import put_in_place

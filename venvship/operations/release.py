@@ -28,7 +28,7 @@ from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.build import build_release
 from venvship.operations.planning.environment import lockfile_paths, read_environment
-from venvship.operations.planning.plan import Plan, plan, refused
+from venvship.operations.planning.plan import Plan, PlanOptions, plan, refused
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.promotion import Errand, Switched, compare_and_promote
@@ -272,7 +272,8 @@ class Releasing:
         interpreter = recorded_interpreter.settled(workspace, settings, record=held is not None)
         environment = read_environment(paths, settings, interpreter)
         self.asked_for_environment(environment)
-        found = plan(workspace, history, settings, environment, rebuild=options.rebuild, force=options.force)
+        wanted = PlanOptions(rebuild=options.rebuild, force=options.force)
+        found = plan(workspace, history, settings, environment, wanted)
         return Proposal(environment=environment, plan=found)
 
     def plan_only(self) -> None:

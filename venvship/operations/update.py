@@ -29,7 +29,7 @@ from venvship.operations.planning.environment import (
     read_environment,
     read_file,
 )
-from venvship.operations.planning.plan import plan, refused
+from venvship.operations.planning.plan import PlanOptions, plan, refused
 from venvship.operations.release import (
     Proposal,
     ReleaseOptions,
@@ -164,7 +164,7 @@ def _propose(
     else:
         environment = _read(workspace, settings, history, interpreter)
     releasing.asked_for_environment(environment)
-    found = plan(workspace, history, settings, environment, upgrade=upgrade)
+    found = plan(workspace, history, settings, environment, PlanOptions(upgrade=upgrade))
     if found.hold is not None:
         raise _told(workspace, found.hold, environment.digest)
     if found.action != "unchanged":

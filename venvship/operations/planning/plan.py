@@ -1,9 +1,9 @@
-"""What a release does about the environment that the lockfile asks for: the table, as code."""
+"""The plan for the environment that the lockfile asks for: the table of actions, as code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from venvship.errors import HeldError
 from venvship.model.environment import Environment
@@ -16,14 +16,28 @@ from venvship.workspace.releases import release_ids
 from venvship.workspace.usable import release_problem
 
 
+class PlanOptions(NamedTuple):
+    """The options of the command line that change a plan.
+
+    Attributes:
+        rebuild: Build even if there is an intact release of this environment.
+        force: Go on even if the environment is bad or held.
+        upgrade: The lockfile is our own, of `update --upgrade`; a new environment lifts no hold then.
+    """
+
+    rebuild: bool = False
+    force: bool = False
+    upgrade: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do about an environment.
+    """The action for an environment.
 
     Attributes:
         action: `unchanged` (it is current's), `reactivate` an intact release of it, `build`, or `refuse`.
         release_id: The release that is current, or to be promoted again.
-        hold: What refuses it.
+        hold: The hold that refuses it.
     """
 
     action: Literal["unchanged", "reactivate", "build", "refuse"]
@@ -36,33 +50,28 @@ def plan(  # noqa: PLR0913 - the columns of the table that decides
     history: History,
     settings: Settings,
     environment: Environment,
-    *,
-    rebuild: bool = False,
-    force: bool = False,
-    upgrade: bool = False,
+    options: PlanOptions = PlanOptions(),  # noqa: B008 - immutable
 ) -> Plan:
-    """Decide.
+    """Decide what a release does about an environment.
 
     Args:
         workspace: The root; reads only.
         history: The folded journal.
-        settings: Whose checks and hooks a refusal is held against.
-        environment: What the lockfile asks for.
-        rebuild: Build even if there is an intact release of this environment.
-        force: Go on even if the environment is bad or held.
-        upgrade: Whether we made the lockfile ourselves: that it is another one lifts no hold then.
+        settings: A refusal ends when their checks and hooks change.
+        environment: The environment that the lockfile asks for.
+        options: The options of the command line.
     """
     current = workspace.layout.current()
     record = history.records.get(current) if current else None
-    if record and record.environment_digest == environment.digest and not rebuild:
+    if record and record.environment_digest == environment.digest and not options.rebuild:
         return Plan(action="unchanged", release_id=current)
     hold = history.root_hold if workspace.runtime.unattended else None
-    if hold is not None and hold_applies(hold, environment.digest, upgrade=upgrade):
+    if hold is not None and hold_applies(hold, environment.digest, upgrade=options.upgrade):
         return Plan(action="refuse", hold=hold)
     refusal = history.refusal(environment.digest, health_digest(settings))
-    if refusal is not None and not force:
+    if refusal is not None and not options.force:
         return Plan(action="refuse", hold=refusal)
-    intact = None if rebuild else _intact(workspace, history, environment.digest)
+    intact = None if options.rebuild else _intact(workspace, history, environment.digest)
     return Plan(action="reactivate", release_id=intact) if intact else Plan(action="build")
 
 
