@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pty
 import signal
@@ -396,8 +397,8 @@ def test_a_flood_into_the_log_of_a_service_is_cut_while_we_watch(tmp_path: Path)
     watcher.join()
 
     assert result.timed_out
-    assert max(sizes) > 40_000
-    assert max(sizes) < 1_000_000
+    cuts = sum(later < earlier for earlier, later in itertools.pairwise(sizes))
+    assert cuts > 1, "one cut can be the one at the end"
     assert log.stat().st_size <= 65536 + 4096
 
 
