@@ -56,7 +56,7 @@ def root(tmp_path: Path) -> RootLayout:
 
 def sealed(root: RootLayout, release_id: str = A) -> Path:
     """A small sealed release, as the build layer leaves one."""
-    path = root.release(release_id)
+    path = root.release_path(release_id)
     (path / ".venvship").mkdir(parents=True)
     (path / "lib").mkdir()
     (path / "bin").mkdir()
@@ -192,7 +192,7 @@ def test_everything_is_where_the_contract_says(root: RootLayout) -> None:
         "current": root.current_link,
         "previous": root.previous_link,
         "releases": root.releases,
-        f"releases/{A}": root.release(A),
+        f"releases/{A}": root.release_path(A),
         "state": root.state,
         "state/journal.jsonl": root.journal_file,
         "state/operation.json": root.operation_file,
@@ -407,7 +407,7 @@ def test_a_damaged_manifest_makes_the_release_unusable(
     root: RootLayout, change: Callable[[dict[str, Any]], Any], says: str
 ) -> None:
     sealed(root)
-    rewrite(root.release(A) / ".venvship" / "manifest.json", change)
+    rewrite(root.release_path(A) / ".venvship" / "manifest.json", change)
 
     with pytest.raises(ReleaseError, match=says) as caught:
         root.manifest(A)
@@ -418,7 +418,7 @@ def test_a_damaged_manifest_makes_the_release_unusable(
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"{", b"[]", b"\xff", b"[" * 100_000])
 def test_a_manifest_that_is_no_json_makes_the_release_unusable(root: RootLayout, content: bytes) -> None:
     sealed(root)
-    files.write_file(root.release(A) / ".venvship" / "manifest.json", content)
+    files.write_file(root.release_path(A) / ".venvship" / "manifest.json", content)
 
     with pytest.raises(ReleaseError, match="damaged"):
         root.manifest(A)
@@ -426,7 +426,7 @@ def test_a_manifest_that_is_no_json_makes_the_release_unusable(root: RootLayout,
 
 def test_a_manifest_of_a_newer_venvship_is_refused_as_such(root: RootLayout) -> None:
     sealed(root)
-    rewrite(root.release(A) / ".venvship" / "manifest.json", lambda data: data.update(format=2))
+    rewrite(root.release_path(A) / ".venvship" / "manifest.json", lambda data: data.update(format=2))
 
     with pytest.raises(FormatError, match="format 2"):
         root.manifest(A)
@@ -441,7 +441,7 @@ def test_what_is_not_sealed_is_no_release(root: RootLayout) -> None:
 def test_a_list_of_files_other_than_the_manifests_is_refused(root: RootLayout) -> None:
     sealed(root)
     manifest = root.manifest(A)
-    listing = root.release(A) / ".venvship" / "files.json"
+    listing = root.release_path(A) / ".venvship" / "files.json"
     good = listing.read_bytes()
 
     listing.write_bytes(good + b"\n")
@@ -457,8 +457,10 @@ def test_a_list_of_files_other_than_the_manifests_is_refused(root: RootLayout) -
 def test_a_list_of_files_of_another_shape_is_damaged(root: RootLayout, content: bytes) -> None:
     sealed(root)
     digest = hashlib.sha256(content).hexdigest()
-    rewrite(root.release(A) / ".venvship" / "manifest.json", lambda data: data.update(files_sha256=digest))
-    (root.release(A) / ".venvship" / "files.json").write_bytes(content)
+    rewrite(
+        root.release_path(A) / ".venvship" / "manifest.json", lambda data: data.update(files_sha256=digest)
+    )
+    (root.release_path(A) / ".venvship" / "files.json").write_bytes(content)
 
     with pytest.raises(ReleaseError, match="is damaged"):
         root.files(A, root.manifest(A))

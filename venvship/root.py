@@ -124,7 +124,7 @@ class RootLayout(NamedTuple):
         """Room that is given up when the disk is full."""
         return self.state / "reserve"
 
-    def release(self, release_id: str) -> Path:
+    def release_path(self, release_id: str) -> Path:
         """The directory of a release."""
         return self.releases / release_id
 
@@ -193,7 +193,7 @@ class RootLayout(NamedTuple):
             ReleaseError: There is none, or it is damaged.
             FormatError: A newer venvship wrote it.
         """
-        path = self.release(release_id) / ".venvship" / "manifest.json"
+        path = self.release_path(release_id) / ".venvship" / "manifest.json"
         try:
             data = read_json(path)
             if data is None:
@@ -234,7 +234,7 @@ class RootLayout(NamedTuple):
         return raw
 
     def _files_json(self, release_id: str) -> Path:
-        return self.release(release_id) / ".venvship" / "files.json"
+        return self.release_path(release_id) / ".venvship" / "files.json"
 
     def sealed(self) -> list[str]:
         """The ids of directories with a manifest, in no particular order."""
@@ -248,7 +248,7 @@ class RootLayout(NamedTuple):
     def may_be_sealed(self, release_id: str) -> bool:
         """Whether a release has a manifest, or nobody can tell, for it cannot be looked at."""
         try:
-            os.lstat(self.release(release_id) / ".venvship" / "manifest.json")
+            os.lstat(self.release_path(release_id) / ".venvship" / "manifest.json")
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:

@@ -82,7 +82,7 @@ def _lines(events: Iterable[Event]) -> Iterator[bytes]:
 
 def copy_release(layout: RootLayout, pattern: str, release_id: str, at: datetime) -> None:
     """Copy a sealed release under another id, file by file as a hard link, with a manifest of its own."""
-    source, target = layout.release(pattern), layout.release(release_id)
+    source, target = layout.release_path(pattern), layout.release_path(release_id)
     shutil.copytree(source, target, symlinks=True, copy_function=os.link)
     manifest = target / ".venvship" / "manifest.json"
     data = {**json.loads(manifest.read_text()), "id": release_id, "created_at": format_time(at)}

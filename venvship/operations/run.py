@@ -42,7 +42,7 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
             "no-lease", f"no lease for {release_id}: {error.strerror}; prune may not see this process"
         )
     else:
-        if lease is None or not workspace.layout.release(release_id).is_dir():
+        if lease is None or not workspace.layout.release_path(release_id).is_dir():
             raise ReleaseError(f"{release_id} is being removed at this moment")
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="run")
     environment = context.environment()

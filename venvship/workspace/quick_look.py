@@ -18,7 +18,7 @@ from venvship.system.pool import copies_for, working
 from venvship.system.trees import difference
 
 
-def quick_problem(root: RootLayout, release_id: str) -> str | None:
+def quick_problem(layout: RootLayout, release_id: str) -> str | None:
     """Compare every name of a release with `files.json`, by lstat.
 
     Where there are processors for them, copies of this process look at a part of the names.
@@ -27,13 +27,13 @@ def quick_problem(root: RootLayout, release_id: str) -> str | None:
         The first problem that is found; `None` if there is none.
     """
     try:
-        listed = root.listing(release_id, root.manifest(release_id))
+        listed = layout.listing(release_id, layout.manifest(release_id))
         parts = file_list.parts(listed, _PARTS)
     except (ReleaseError, FormatError) as error:
         return error.message
     except ValueError:
         return _DAMAGED_LIST
-    look = functools.partial(_first_problem, str(root.release(release_id)))
+    look = functools.partial(_first_problem, str(layout.release_path(release_id)))
     try:
         with working(look, parts, copies=copies_for(len(listed) // _ROW), brief=True) as pool:
             pool.join_in(_go_on)

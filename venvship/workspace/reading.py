@@ -210,7 +210,7 @@ class ReadingWorkspace:
         """The context of a release's checks and hooks; without a release, that of the notify hook."""
         from venvship.health.context import Context
 
-        path = self.layout.release(release_id) if release_id else self.layout.path
+        path = self.layout.release_path(release_id) if release_id else self.layout.path
         return Context(
             root=str(self.layout.path),
             release_id=release_id or "",

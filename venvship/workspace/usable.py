@@ -23,7 +23,7 @@ def release_problem(layout: RootLayout, release_id: str) -> str | None:
 
 def interpreter_problem(layout: RootLayout, release_id: str) -> str | None:
     """Why the interpreter of a release cannot be reached; `None` if it is there."""
-    python = layout.release(release_id) / "bin" / "python"
+    python = layout.release_path(release_id) / "bin" / "python"
     try:
         os.stat(python)
     except OSError as error:

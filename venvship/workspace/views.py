@@ -110,7 +110,7 @@ def _view(
         problem = error.message
     return ReleaseView(
         id=release_id,
-        path=str(layout.release(release_id)),
+        path=str(layout.release_path(release_id)),
         state=history.state(release_id),
         created_at=manifest.created_at if manifest else None,
         lockfile_sha256=manifest.lockfile_sha256 if manifest else "",

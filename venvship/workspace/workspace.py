@@ -53,6 +53,6 @@ class Workspace(RecordingWorkspace):
         """
         self.make_lease(release_id)
         with lease_shared(str(self.layout.lease(release_id))) as shared:
-            if not shared or not self.layout.release(release_id).is_dir():
+            if not shared or not self.layout.release_path(release_id).is_dir():
                 raise ReleaseError(f"{release_id} is being removed at this moment")
             yield

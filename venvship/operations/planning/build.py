@@ -104,7 +104,7 @@ def _build(
     store = Store(str(layout.path / settings.store))
     request = BuildRequest(
         release_id=release_id,
-        release_path=str(layout.release(release_id)),
+        release_path=str(layout.release_path(release_id)),
         root_path=str(layout.path),
         created_at=runtime.clock(),
         environment=environment._replace(interpreter=interpreter),
@@ -140,5 +140,5 @@ def _fresh_id(workspace: Workspace) -> str:
     layout = workspace.layout
     while True:
         release_id = new_release_id(workspace.runtime.clock(), workspace.runtime.token())
-        if not layout.release(release_id).exists() and not layout.log(release_id).exists():
+        if not layout.release_path(release_id).exists() and not layout.log(release_id).exists():
             return release_id

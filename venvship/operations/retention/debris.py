@@ -49,7 +49,7 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
             trees.empty_directory(layout.state / name)
     removed += _sweep_temporary_names(workspace)
     for name in os.listdir(layout.leases):
-        if not layout.release(name).exists():
+        if not layout.release_path(name).exists():
             files.remove_name(layout.lease(name))
             removed.append(f"leases/{name}")
     _sweep_logs(workspace, history)
@@ -139,7 +139,7 @@ def _record_removal(workspace: Workspace, name: str, history: History) -> None:
         OSError: There is no room still.
     """
     release_id = name.removeprefix(TRASH_PREFIX)
-    if name != release_id and not workspace.layout.release(release_id).exists():
+    if name != release_id and not workspace.layout.release_path(release_id).exists():
         record = history.records.get(release_id)
         if record is not None and record.seq > 0 and not record.pruned:
             workspace.record(EventName.PRUNED, release=release_id, reason="removed when the disk was full")

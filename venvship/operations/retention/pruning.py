@@ -43,7 +43,7 @@ def decide_prune(workspace: Workspace, policy: Policy) -> Pruned:
     return Pruned(
         removed=goes,
         kept=tuple(decision for decision in decisions if decision.keep),
-        freed_bytes=trees.own_bytes(workspace.layout.release(decision.id) for decision in goes),
+        freed_bytes=trees.own_bytes(workspace.layout.release_path(decision.id) for decision in goes),
     )
 
 
@@ -134,7 +134,7 @@ class _Pruning:
             if decision.keep:
                 kept.append(decision)
                 continue
-            size = trees.own_bytes([workspace.layout.release(decision.id)])
+            size = trees.own_bytes([workspace.layout.release_path(decision.id)])
             final = self._remove(decision)
             if final.keep:
                 kept.append(final)
@@ -166,7 +166,7 @@ class _Pruning:
             decision = now
             recorded = self._record(decision)
             try:
-                files.rename(layout.release(decision.id), trash)
+                files.rename(layout.release_path(decision.id), trash)
             except OSError:
                 # Some file systems refuse to rename a directory (EXDEV on overlayfs). The journal has it.
                 discard(held, decision.id)

@@ -259,7 +259,7 @@ def _add_release(named: _Named, layout: RootLayout, release_id: str) -> None:
         return
     if manifest.wheels is None:
         named.problems.append(
-            f"the manifest of {layout.release(release_id)} does not say which wheels it is made of"
+            f"the manifest of {layout.release_path(release_id)} does not say which wheels it is made of"
         )
         return
     for sha256 in manifest.wheels.values():

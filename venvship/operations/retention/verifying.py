@@ -56,7 +56,7 @@ def verify_release(workspace: ReadingWorkspace, release_id: str) -> Verified:
         entries = layout.files(release_id, layout.manifest(release_id))
     except (ReleaseError, FormatError) as error:
         return Verified(id=release_id, files=0, damaged=(Damage(".venvship", error.message),))
-    base = str(layout.release(release_id))
+    base = str(layout.release_path(release_id))
     damaged = [
         Damage(entry.path, problem) for entry in entries if (problem := _problem(workspace, base, entry))
     ]

@@ -46,7 +46,7 @@ def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
             workspace.warn(
                 "lockfile-not-replaced",
                 f"{named} was changed by somebody else meanwhile and stays; what is live is locked "
-                f"otherwise, see {workspace.layout.release(release_id)}/.venvship/lockfile",
+                f"otherwise, see {workspace.layout.release_path(release_id)}/.venvship/lockfile",
             )
         workspace.record(EventName.LOCKFILE_WRITTEN, release=release_id)
     except (OSError, VenvshipError) as error:
@@ -64,7 +64,7 @@ def lockfile_of(workspace: Workspace, release_id: str) -> bytes:
     Raises:
         OSError: It cannot be read.
     """
-    return (workspace.layout.release(release_id) / ".venvship" / "lockfile").read_bytes()
+    return (workspace.layout.release_path(release_id) / ".venvship" / "lockfile").read_bytes()
 
 
 def _sha256(path: str) -> str | None:

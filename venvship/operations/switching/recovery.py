@@ -129,7 +129,7 @@ def is_settled(workspace: Workspace, history: History) -> bool:
         and history.lockfile_due is None
         and current == history.expected
         and not layout.strays()
-        and (current is None or layout.release(current).is_dir())
+        and (current is None or layout.release_path(current).is_dir())
         and _is_previous_right(workspace, history, current)
     )
 
@@ -142,7 +142,7 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
 
     def is_there(release_id: str) -> bool:
         # Its interpreter, too: many releases lose that at once.
-        return workspace.layout.release(release_id).is_dir() and not interpreter_problem(
+        return workspace.layout.release_path(release_id).is_dir() and not interpreter_problem(
             workspace.layout, release_id
         )
 
