@@ -45,7 +45,7 @@ class Plan:
     hold: Hold | None = None
 
 
-def plan(  # noqa: PLR0913 - the columns of the table that decides
+def plan(
     workspace: ReadingWorkspace,
     history: History,
     settings: Settings,
