@@ -8,7 +8,6 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -318,57 +317,17 @@ def tampered_file(one: Candidate) -> None:
     assert path.stat().st_size == status.st_size
 
 
-def replaced_file(one: Candidate) -> None:
-    path = one.path / SITE / "shop/__init__.py"
-    data, status = path.read_bytes(), path.stat()
-    path.unlink()
-    path.write_bytes(data)
-    path.chmod(0o444)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def longer_script(one: Candidate) -> None:
-    path = one.path / "bin/shop"
-    path.chmod(0o755)
-    path.write_bytes(path.read_bytes() + b"#")
-    path.chmod(0o555)
-
-
-def other_interpreter(one: Candidate) -> None:
-    (one.path / "bin/python").unlink()
-    (one.path / "bin/python").symlink_to(sys.executable + "x")
-
-
-def file_for_link(one: Candidate) -> None:
-    (one.path / "bin/python").unlink()
-    (one.path / "bin/python").write_text("")
-
-
 ALONE_AND_WITH_COPIES = pytest.mark.parametrize("copies", [0, 2], ids=["alone", "with copies"])
 
 
 @ALONE_AND_WITH_COPIES
-@pytest.mark.parametrize(
-    "tamper",
-    [
-        tampered_file,
-        replaced_file,
-        longer_script,
-        other_interpreter,
-        file_for_link,
-        lambda one: (one.path / SITE / "shop/__init__.py").unlink(),
-        lambda one: (one.path / SITE / "extra.py").write_text("import evil"),
-        lambda one: (one.path / "bin/shop").chmod(0o755),
-        lambda one: (one.path / "lib64" / "x").mkdir(parents=True),
-    ],
-    ids=["written-to", "replaced", "longer", "link", "type", "missing", "extra", "mode", "directory"],
-)
-def test_what_changed_since_it_was_assembled_is_not_sealed(
-    candidate: Candidates, tamper: Callable[[Candidate], object], copies: int
+def test_a_release_that_changed_since_it_was_assembled_is_not_sealed(
+    candidate: Candidates, copies: int
 ) -> None:
+    """Which changes are found, `test_closing` shows."""
     one = candidate(copies=copies)
     assembled = one.assemble()
-    tamper(one)
+    tampered_file(one)
 
     with pytest.raises(BuildError, match="changed while it was built"):
         one.seal(assembled)
