@@ -1,8 +1,8 @@
 """Make the development virtualenv from the hashed lockfile, if the one that is there will not do.
 
 Run by `scripts/bootstrap.sh`; needs nothing but the standard library. The virtualenv gets what
-`scripts/requirements-dev.txt` pins, and venvship itself as an editable install. A stamp, written last, says
-what it was made from: another lockfile, interpreter or setup.cfg makes it anew.
+`scripts/requirements-dev.txt` pins, or another lockfile, and venvship itself as an editable install. A
+stamp, written last, says what it was made from: another lockfile, interpreter or setup.cfg makes it anew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 REPO = Path(__file__).resolve().parent.parent
-LOCKFILE = REPO / "scripts" / "requirements-dev.txt"
+LOCKFILE = REPO / (os.environ.get("VENVSHIP_DEV_LOCKFILE") or "scripts/requirements-dev.txt")
 VENV = Path(os.environ.get("VENVSHIP_DEV_VENV") or REPO / ".venv").absolute()
 STAMP = VENV / "venvship-dev.json"
 

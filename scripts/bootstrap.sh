@@ -2,6 +2,7 @@
 #
 # In:   PYTHON              the interpreter to use; default: the newest of 3.13, 3.12, 3.11 that runs
 #       VENVSHIP_DEV_VENV   where the virtualenv goes; default: .venv in the repository
+#       VENVSHIP_DEV_LOCKFILE   what is installed in it; default: scripts/requirements-dev.txt
 # Sets: repo, venv, and works from $repo afterwards.
 # shellcheck shell=bash disable=SC2034,SC2164 # for those who source it, under set -e
 
