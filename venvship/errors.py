@@ -1,10 +1,10 @@
 """Every way in which venvship fails on purpose.
 
 One exception class per situation that a caller may want to tell apart. The class carries the `slug`
-(for scripts, part of the contract) and the exit code; the instance carries what happened and what to do
-next. Nothing here does any I/O.
+(for scripts, part of the contract) and the exit code; the instance carries the message and the hint. Nothing
+here does any I/O.
 
-`docs/reference` is generated from this tree, so a class docstring is what the user reads there.
+`docs/reference` is generated from this tree, so the user reads the class docstrings there.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class UsageError(VenvshipError):
 
 
 class OutputError(UsageError):
-    """Standard output could not be written: it leads to a full disk, say. What was done is done."""
+    """Standard output could not be written, for example on a full disk. The operation was completed."""
 
     slug = "output-failed"
 
@@ -88,7 +88,7 @@ class OutputError(UsageError):
 
 
 class SettingsError(VenvshipError):
-    """`venvship.toml` cannot be read, or says something wrong. `problems` lists everything at once."""
+    """`venvship.toml` cannot be read, or has mistakes. `problems` lists all of them."""
 
     slug = "settings-invalid"
     exit_code = 10
@@ -110,7 +110,7 @@ class ProgramNotFoundError(SettingsError):
 
 
 class LockfileError(VenvshipError):
-    """The lockfile is refused for what it says. `problems` lists everything at once, with line numbers."""
+    """The lockfile is refused for its contents. `problems` lists all reasons, with line numbers."""
 
     slug = "lockfile-refused"
     exit_code = 11
@@ -145,7 +145,7 @@ class RootExistsError(RootError):
 
 
 class NotOwnerError(RootError):
-    """A writing command was run by somebody who does not own the root."""
+    """A writing command was run by a user who does not own the root."""
 
     slug = "not-owner"
 
@@ -255,7 +255,7 @@ class FetchTimeoutError(BuildError):
 
 
 class LockError(BuildError):
-    """pip-compile made no lockfile that `release` would take. The lockfile is as it was."""
+    """pip-compile generated no lockfile that `release` would accept. The lockfile is as it was."""
 
     slug = "lock-failed"
 
@@ -285,7 +285,7 @@ class DiskFullError(BuildError):
 
 
 class StoreDamagedError(BuildError):
-    """The store holds something other than what was verified when it came in."""
+    """A store entry differs from the wheel that was verified at its import."""
 
     slug = "store-damaged"
 
@@ -308,7 +308,7 @@ class RolledBackError(VenvshipError):
 
 
 class RollbackFailedError(VenvshipError):
-    """A person is needed: what is live now does not pass its restart hook or live checks."""
+    """An operator is needed: the live release does not pass its restart hook or live checks."""
 
     slug = "rollback-failed"
     exit_code = 23
@@ -327,7 +327,7 @@ class HeldError(VenvshipError):
     slug = "held"
     exit_code = 25
     told: bool = False
-    """Whether the same refusal was reported before: then nobody has to be woken again."""
+    """Whether the same refusal was reported before; then `update` does not print it again."""
 
 
 # -- 30, 31, 40 -----------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ class BusyError(VenvshipError):
 
 
 class SupersededError(VenvshipError):
-    """`current` has moved, or is not what `--from` names; nothing was switched. What was built stays."""
+    """`current` has moved, or is not the release that `--from` names. Nothing was switched."""
 
     slug = "superseded"
     exit_code = 31
@@ -355,7 +355,7 @@ class FindingsError(VenvshipError):
 
 
 class DamagedError(FindingsError):
-    """`verify` found files that are not what the manifest says."""
+    """`verify` found files that differ from the manifest."""
 
     slug = "damaged"
 
@@ -391,7 +391,7 @@ class InterruptedByError(VenvshipError):
 
     Args:
         signum: The signal's number.
-        message: What state things are in.
+        message: The state now.
     """
 
     slug = "interrupted"
@@ -406,5 +406,5 @@ class InterruptedByError(VenvshipError):
         self.exit_code = 128 + signum  # type: ignore[misc]  # the one error whose code depends on the instance
 
     def __reduce__(self) -> tuple[type[Self], tuple[int, str], dict[str, object]]:
-        """As it was made: it may come from another process."""
+        """Pickle the arguments: the error may come from another process."""
         return type(self), (self.signum, self.message), self.__dict__

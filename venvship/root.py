@@ -292,7 +292,7 @@ class RootLayout(NamedTuple):
             return data["setting"], Interpreter.from_json(data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StateError(
-                f"{self.python_file} is damaged", hint="remove it: it is made anew by the next release"
+                f"{self.python_file} is damaged", hint="remove it: the next release writes it again"
             ) from error
 
     def require_writable(self) -> None:

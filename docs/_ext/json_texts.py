@@ -118,7 +118,7 @@ OBJECTS: Final[dict[str, Keys]] = {
         "removed": ("list of dropped", "what went, or would go"),
         "waiting": (
             "integer",
-            "how many wheels no release names; they go when that has been so for long enough",
+            "the number of wheels that no release refers to; they are removed after a grace period",
         ),
         "freed_bytes": ("integer", "what that gave back; files of a release count with the release"),
     },

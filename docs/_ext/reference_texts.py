@@ -62,7 +62,7 @@ EVENTS: Final = {
         (),
     ),
     "observed": (
-        "`current` was found to be another release than the journal says: somebody switched by hand.",
+        "`current` was found to be another release than the journal says: it was switched outside venvship.",
         "what is current now",
         ("expected",),
     ),
@@ -111,7 +111,7 @@ WARNINGS: Final = {
     "check-failed": "a check failed that is not required",
     "conflicting-dependency": "a package asks for another version of a dependency than the lockfile has",
     "current-dangling": "`current` points to a release that is gone",
-    "current-observed": "`current` was switched by somebody else",
+    "current-observed": "`current` was switched outside venvship",
     "current-unusable": "what is current is damaged, or its interpreter is gone",
     "debris-left": "left-overs of an interrupted operation could not be removed; the next one tries again",
     "file-overlap": "two packages bring different contents for one file that is not code",

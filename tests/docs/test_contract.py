@@ -79,6 +79,8 @@ def test_the_further_keys_of_errors_are_those_that_the_code_gives() -> None:
             match node:
                 case ast.Call(func=ast.Name(id=name), keywords=keywords) if name in classes:
                     found |= {keyword.arg for keyword in keywords if keyword.arg}
+                case ast.keyword(arg="data", value=ast.Dict(keys=keys)):  # of a diagnosis of pip's log
+                    found |= {ast.literal_eval(key) for key in keys if key}
                 case ast.FunctionDef(name="facts", body=[*_, ast.Return(value=ast.Dict(keys=keys))]):
                     found |= {ast.literal_eval(key) for key in keys if key}
 

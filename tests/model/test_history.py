@@ -605,7 +605,7 @@ def test_three_bad_environments_do_not_take_the_place_of_a_persons_hold(story: S
 
 def test_a_switch_by_hand_is_current_from_then_on_and_holds_the_root(story: Story) -> None:
     story.promote("A", "B").seal("X")
-    story.write("observed", "X", reason="current was switched by somebody else", expected="B")
+    story.write("observed", "X", reason="current was switched outside venvship", expected="B")
 
     assert story.now.expected == "X"
     assert story.now.lineage == ["A", "B", "X"]

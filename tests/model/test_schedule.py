@@ -40,7 +40,7 @@ def test_an_interval_is_the_same_for_cron_and_for_systemd(
 
 @pytest.mark.parametrize("text", ["7m", "25m", "45m", "90m", "5h", "7h", "48h", "2d", "0m", "0h", "0d"])
 def test_what_a_crontab_cannot_say_exactly_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=f"--every {text}: a crontab cannot say this exactly") as caught:
+    with pytest.raises(UsageError, match=f"--every {text}: a crontab cannot express this exactly") as caught:
         parse_every(text)
     assert "divide an hour" in (caught.value.hint or "")
 

@@ -711,7 +711,7 @@ def test_a_lockfile_that_somebody_writes_meanwhile_stays(shop: Site, monkeypatch
 
     monkeypatch.setattr(operation, "compile_lockfile", meanwhile)
     requirements(shop, "app==1.0")
-    with pytest.raises(LockError, match="changed by somebody else"):
+    with pytest.raises(LockError, match="changed by another program"):
         lock(shop, upgrade=True)
     assert text(shop) == "# mine\n"
 

@@ -1,7 +1,7 @@
 """Completion of releases and packages in shells: `venvship promote <TAB>`.
 
 click makes the scripts for shells (`_VENVSHIP_COMPLETE=bash_source venvship`), and runs the command line at
-each press of the key. So this reads names only, and whatever is wrong gives no names rather than an error.
+each press of the key. So this reads names only, and a fault gives no names rather than an error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def complete_release(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names that a release may be called by and that begin as typed, the newest first."""
+    """The names of releases that begin with the typed text, newest first."""
     call = context.find_object(Call)
     if call is None:
         return []
@@ -32,7 +32,7 @@ def complete_release(context: click.Context, _parameter: click.Parameter, incomp
 
 
 def complete_package(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names that the lockfile pins and that begin as typed."""
+    """The packages of the lockfile whose names begin with the typed text."""
     call = context.find_object(Call)
     if call is None:
         return []

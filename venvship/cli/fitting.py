@@ -120,6 +120,11 @@ def ago(moment: datetime, now: datetime) -> str:
     return "just now"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: `"1 package"`, `"1,200 packages"`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def format_bytes(count: int) -> str:
     """Bytes for people: `"4.1 MB"`."""
     size = float(count)

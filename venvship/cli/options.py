@@ -1,4 +1,4 @@
-"""The options that stand before or after the command, and what they make of a call."""
+"""The options that stand before or after the command, and the call that they describe."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Call:
     """One call of the command line.
 
     Args:
-        signals: What interrupts it.
+        signals: The signals that interrupt it.
         root_path: `VENVSHIP_ROOT`, until `-C` is read.
-        json: Whether `--json` is among its options, which is known before they are read.
+        json: Whether `--json` is among its options, which is known before parsing.
 
     Attributes:
-        signals: What interrupts it.
+        signals: The signals that interrupt it.
         root_path: `-C`, or `VENVSHIP_ROOT`.
         json: Whether one JSON object is printed instead of text.
         quiet: Whether only results are printed.
@@ -44,7 +44,7 @@ class Call:
         command: The command's name, once known.
         text: Turns the command's result into lines, once known.
         root: The root, once opened.
-        only_summary: Whether the steps are left out where nobody looks on: what is printed is mailed.
+        only_summary: Whether the steps are left out if the output is not a terminal: cron mails it.
     """
 
     def __init__(self, signals: Signals, *, root_path: str | None = None, json: bool = False) -> None:
@@ -62,24 +62,24 @@ class Call:
         self._steps: PlainSteps | LiveSteps | None = None
 
     def terminal(self, stream: TextIO) -> Terminal:
-        """What a stream can show, as far as this call wants it to."""
+        """The abilities of a stream, as far as this call uses them."""
         return Terminal.of(stream, os.environ, color=self.color)
 
     def runtime(self) -> Runtime:
-        """The world, as this call wants it."""
+        """The runtime of this call."""
         return default_runtime(wait=self.wait, signals=self.signals, progress=self._watch)
 
     def _watch(self, step: Step) -> None:
-        """Draw what goes on, as far as that can be drawn."""
+        """Draw a step, best effort."""
         if self.json or self.quiet:
             return
         try:
             self._draw(step)
-        except Exception:  # noqa: BLE001 - nothing that is only said may stop what is done: it may be a switch
+        except Exception:  # noqa: BLE001 - a failure to draw must not stop the operation: it may be a switch
             self.quiet = True
 
     def _draw(self, step: Step) -> None:
-        """Draw; nothing is imported for it before there is something to draw."""
+        """Draw a step; import for it only now that there is one."""
         if self._steps is None:
             terminal = self.terminal(sys.stdout)
             if self.only_summary and terminal.width is None and not self.verbose:
@@ -94,7 +94,7 @@ class Call:
         self._steps(step)
 
     def end_steps(self) -> None:
-        """Leave the terminal as it was found, also when something failed half-way."""
+        """Restore the terminal, also after a failure half-way."""
         if self._steps is not None:
             self._steps.close()
 
@@ -102,7 +102,7 @@ class Call:
         """The directory of the root.
 
         Raises:
-            NotARootError: None was named, and there is none here or above.
+            NotARootError: None is named, and there is none here or above.
         """
         return here(self.root_path) if self.root_path else find_root(here())
 
@@ -117,7 +117,7 @@ class Call:
 
 
 class Amount(click.FloatRange):
-    """A number of seconds or days. click lets `nan` pass, which no range excludes, and `inf`."""
+    """A number of seconds or days. click lets `nan` and `inf` pass, which no range excludes."""
 
     name = "number"
 
@@ -129,7 +129,7 @@ class Amount(click.FloatRange):
         """
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number to count with.", param, ctx)
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
 
 
@@ -150,7 +150,7 @@ def here(path: str = "") -> Path:
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401
         call = context.find_object(Call)
-        # The option may stand on both sides of the command; one that was not given changes nothing.
+        # The option may stand on both sides of the command; an absent one changes nothing.
         if call is not None and value is not None and value is not False:
             setattr(call, name, value)
 
@@ -201,7 +201,7 @@ GLOBAL_OPTIONS: Final = (
         help="How long to wait for another command to finish. [default: 0]",
     ),
 )
-"""The options that every command and the group have; one of each for all of them, as they keep no state."""
+"""The options of the group and of every command, shared by all: they keep no state."""
 
 
 message_option = click.option(
@@ -216,9 +216,9 @@ def root_from_environment() -> str | None:
 
 
 def running_command() -> tuple[str, ...]:
-    """What runs this venvship from anywhere: the program that was called, if it is one.
+    """The command line that runs this venvship from anywhere: the called program, if it is one.
 
-    A link is not followed: `/usr/local/bin/venvship` is there so that what it leads to can be another one.
+    A link is not followed: `/usr/local/bin/venvship` exists so that its target can change.
     """
     called = os.path.abspath(sys.argv[0])
     is_script = not called.endswith("__main__.py") and os.path.isfile(called) and os.access(called, os.X_OK)

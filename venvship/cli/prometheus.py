@@ -1,7 +1,7 @@
 """A root in the text format of Prometheus, for the textfile collector of its node exporter.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/; names and units follow
-https://prometheus.io/docs/practices/naming/. Names, labels and what they mean are part of the contract.
+https://prometheus.io/docs/practices/naming/. Names, labels and meanings are part of the contract.
 """
 
 from __future__ import annotations
@@ -20,41 +20,50 @@ if TYPE_CHECKING:
 SCOPES: Final = ("root", "environment")
 
 METRICS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    "venvship_root_info": (("name", "version"), "The application, and the venvship that looked at it."),
+    "venvship_root_info": (("name", "version"), "The application's name, and the version of venvship."),
     "venvship_release_info": (
         ("name", "release", "state", "python", "lockfile_sha256"),
-        "What is live; no sample while nothing is.",
+        "The live release; no sample without one.",
     ),
-    "venvship_release_created_timestamp_seconds": ((), "When the build of what is live began."),
-    "venvship_release_live_timestamp_seconds": ((), "Since when it is live."),
-    "venvship_release_packages": ((), "How many packages it has."),
+    "venvship_release_created_timestamp_seconds": (
+        (),
+        "The time at which the build of the live release began.",
+    ),
+    "venvship_release_live_timestamp_seconds": ((), "The time since which it is live."),
+    "venvship_release_packages": ((), "The number of its packages."),
     "venvship_release_usable": ((), "Whether its manifest can be read and its interpreter is there."),
     "venvship_rollback_ready": ((), "Whether there is a previous release, and it is usable."),
-    "venvship_releases": (("state",), "How many releases there are."),
-    "venvship_debris": ((), "How many left-overs of interrupted operations there are."),
+    "venvship_releases": (("state",), "The number of releases."),
+    "venvship_debris": ((), "The number of left-overs of interrupted operations."),
     "venvship_held": (
         ("scope",),
         "Whether unattended releases are held: of the root, or of the environment.",
     ),
-    "venvship_held_since_timestamp_seconds": (("scope",), "Since when; no sample without a hold."),
+    "venvship_held_since_timestamp_seconds": (
+        ("scope",),
+        "The time since which they are held; no sample without a hold.",
+    ),
     "venvship_last_outcome": (
         ("outcome",),
-        "What came of the last release, update, promotion or rollback: 1 for one of them.",
+        "The outcome of the last release, update, promotion or rollback: 1 for one of them.",
     ),
-    "venvship_last_outcome_timestamp_seconds": ((), "When that was. What changed nothing leaves no trace."),
+    "venvship_last_outcome_timestamp_seconds": (
+        (),
+        "The time of that outcome. An operation that changes nothing has none.",
+    ),
     "venvship_operation_running": ((), "Whether a command that writes is under way."),
-    "venvship_interrupted": ((), "Whether an operation was interrupted, and waits for the next command."),
-    "venvship_lockfile_changed": ((), "Whether the lockfile is another one than that of what is live."),
-    "venvship_old_processes": ((), "How many processes run from a release that is not live."),
-    "venvship_journal_damaged": ((), "Whether the journal is damaged, or has lost what is live."),
+    "venvship_interrupted": ((), "Whether an operation was interrupted and waits for recovery."),
+    "venvship_lockfile_changed": ((), "Whether the lockfile differs from that of the live release."),
+    "venvship_old_processes": ((), "The number of processes that run from a release that is not live."),
+    "venvship_journal_damaged": ((), "Whether the journal is damaged, or has lost the live release."),
     "venvship_journal_torn": ((), "Whether the last line of the journal is torn."),
-    "venvship_warnings": (("slug",), "How many warnings status has; no sample without one."),
-    "venvship_filesystem_used_bytes": ((), "What is used of the file system of the root."),
-    "venvship_filesystem_available_bytes": ((), "What the user who asked may still use there."),
+    "venvship_warnings": (("slug",), "The number of warnings of status; no sample without one."),
+    "venvship_filesystem_used_bytes": ((), "The used bytes of the root's file system."),
+    "venvship_filesystem_available_bytes": ((), "The bytes there that the calling user may still use."),
 }
-"""Every metric, in the order in which they are printed: its labels besides `root`, and what it says.
+"""Every metric, in the order of the output: its labels besides `root`, and its meaning.
 
-All are gauges, the counts too: releases go, and left-overs are swept.
+All are gauges, the counts too: releases and left-overs are removed.
 """
 
 
@@ -68,7 +77,7 @@ class Sample:
 
 
 def exposition(measured: Measurement) -> list[str]:
-    """The lines of a `.prom` file. Every sample has the label `root`, so that the files of roots add up."""
+    """The lines of a `.prom` file. Every sample has the label `root`, which tells several roots apart."""
     samples: dict[str, list[Sample]] = {name: [] for name in METRICS}
     for sample in (*_release(measured.status), *_state(measured.status), *_counts(measured)):
         samples[sample.metric].append(sample)

@@ -1,4 +1,4 @@
-"""Results and errors to the outside: text for people, or exactly one JSON object for programs."""
+"""Prints results and errors: text for people, or exactly one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -80,17 +80,17 @@ def failure(call: Call, error: VenvshipError) -> int:
         switched = call.command in _MAY_HAVE_SWITCHED or getattr(error.result, "outcome", "") in _WENT_LIVE
         word = "Live" if switched else "Still live"
         lines.append(style.strong(f"{word}: {live or 'nothing'}"))
-    lines += _said(style.bad("error:"), error.message, terminal)
+    lines += _marked(style.bad("error:"), error.message, terminal)
     if "log" in error.data:
         lines.append(f"  log: {error.data['log']}")
     if error.hint:
-        lines += _said("  →", error.hint, terminal, indent=4)
+        lines += _marked("  →", error.hint, terminal, indent=4)
     write(sys.stderr, lines, terminal)
     return error.exit_code
 
 
 def _not_now(call: Call, error: HeldError | PausedError) -> int:
-    """One line, for a mail; none at all if the same was in a mail before and nobody is looking on."""
+    """Print one line, for a mail; none off a terminal if the same was reported before."""
     terminal = call.terminal(sys.stderr)
     told = isinstance(error, HeldError) and error.told
     if not told or terminal.width is not None or call.verbose:
@@ -105,8 +105,8 @@ _MAY_HAVE_SWITCHED: Final = frozenset({"rollback", "recover"})
 _WENT_LIVE: Final = frozenset({"released", "reactivated", "promoted"})
 
 
-def _said(mark: str, message: str, terminal: Terminal, *, indent: int = 2) -> list[str]:
-    """A message behind a mark, broken to fit a terminal; its own line breaks and indents stay."""
+def _marked(mark: str, message: str, terminal: Terminal, *, indent: int = 2) -> list[str]:
+    """A message after a mark, broken to fit a terminal; its own line breaks and indents stay."""
     first, *rest = message.splitlines() or [""]
     room = terminal.width
     head, *more = fold(first, None if room is None else room - length(mark) - 1)
@@ -119,7 +119,7 @@ def _said(mark: str, message: str, terminal: Terminal, *, indent: int = 2) -> li
 
 
 def _live(call: Call) -> str | None:
-    """What is live, after a command that might have changed it; `None`: not worth saying, or not known."""
+    """The live release after a command that might have changed it; `None` if unknown."""
     if call.root is None or call.command not in _SWITCH:
         return None
     try:
@@ -167,7 +167,7 @@ def envelope(
     error: VenvshipError | None = None,
     warnings: Sequence[OperationWarning] = (),
 ) -> dict[str, Any]:
-    """The JSON object that `--json` prints, whatever happened."""
+    """The JSON object that `--json` prints in all cases."""
     return {
         "venvship": ENVELOPE,
         "command": call.command,
@@ -188,7 +188,7 @@ def _error_json(call: Call, error: VenvshipError) -> dict[str, Any]:
 def _warnings(call: Call, warnings: Sequence[OperationWarning]) -> None:
     terminal = call.terminal(sys.stderr)
     for warning in warnings:
-        write(sys.stderr, _said(style.attention("warning:"), warning.message, terminal), terminal)
+        write(sys.stderr, _marked(style.attention("warning:"), warning.message, terminal), terminal)
 
 
 def _print_json(body: dict[str, Any]) -> None:

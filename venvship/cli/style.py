@@ -1,4 +1,4 @@
-"""Colour and weight, where they mean something. Everything reads as well without.
+"""Colour and weight, which the text also makes sense without.
 
 Lines carry their styles from the start; `terminal.write` takes them away where they are not shown.
 """
@@ -11,27 +11,27 @@ from venvship.model.release import State
 
 
 def good(text: str) -> str:
-    """Something went well."""
+    """A success."""
     return style(text, fg="green")
 
 
 def bad(text: str) -> str:
-    """Something went wrong, or somebody has to look."""
+    """A failure, or a state that needs an operator."""
     return style(text, fg="red", bold=True)
 
 
 def attention(text: str) -> str:
-    """Something is not as it usually is."""
+    """An unusual state."""
     return style(text, fg="yellow")
 
 
 def strong(text: str) -> str:
-    """What the eye should find first."""
+    """The most important text of a line."""
     return style(text, bold=True)
 
 
 def faint(text: str) -> str:
-    """What may be passed over."""
+    """The least important text of a line."""
     return style(text, dim=True)
 
 

@@ -1,4 +1,4 @@
-"""What the other end of an output stream can show."""
+"""An output stream: its width, its colours, and writing to it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from click import unstyle
 from venvship.errors import OutputError
 
 NARROWEST = 40
-"""Columns below which nothing is laid out any more; lines are then broken by the terminal."""
+"""Columns below which nothing is laid out any more; the terminal breaks longer lines."""
 
 WIDEST_STEP = 100
 """Columns up to which the seconds of a step are pushed to the right."""
 
 
 class Terminal(NamedTuple):
-    """An output stream, as far as it matters to what is written there.
+    """The abilities of an output stream.
 
     Attributes:
-        width: Columns; `None` where nobody looks on: lines are then as long as they have to be.
+        width: Columns; `None` if it is not a terminal; lines are then of any length.
         color: Whether colour and weight are shown.
-        moves: Whether what was drawn can be drawn over.
+        moves: Whether the cursor can be moved.
     """
 
     width: int | None = None
@@ -35,9 +35,9 @@ class Terminal(NamedTuple):
         """Look at a stream.
 
         Args:
-            stream: Where things are going to be written.
+            stream: The stream.
             environ: For `NO_COLOR` (any value but the empty one), `TERM=dumb` and `COLUMNS`.
-            color: Whether colour is wanted at all.
+            color: Whether the user wants colour.
         """
         if not stream.isatty():
             return cls()
@@ -54,8 +54,8 @@ class Terminal(NamedTuple):
 def write(stream: TextIO, lines: list[str], terminal: Terminal) -> None:
     """Write lines, without their styles where those are not shown.
 
-    A stream without UTF-8 gets question marks, never a traceback. If whoever read it has gone (`| head`), the
-    lines are lost, and so is whatever is written later: that changes nothing of what the command did.
+    A stream without UTF-8 gets question marks, never a traceback. If its reader has
+    gone (`| head`), the lines are lost, and all later ones: the command itself did its work.
 
     Raises:
         OutputError: They could not be written for another reason.
@@ -74,7 +74,7 @@ def write(stream: TextIO, lines: list[str], terminal: Terminal) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what the stream still holds, and what comes, go nowhere; Python would complain at its exit."""
+    """Send the buffered and all later output to /dev/null; else Python would complain at its exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)

@@ -10,6 +10,7 @@ from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
     ago,
     columns,
+    counted,
     fold,
     format_bytes,
     join,
@@ -48,10 +49,10 @@ if TYPE_CHECKING:
     from venvship.workspace.views import ReleaseView
 
 LIST_COLUMNS = 56
-"""Columns of `list` before what is said of a release, with the longest state."""
+"""Columns of `list` before the marks and the message of a release, with the longest state."""
 
 MOST_CHANGES = 12
-"""So many changed packages are named; the rest is counted."""
+"""The number of changed packages that are named; the rest is counted."""
 
 
 class Page(NamedTuple):
@@ -76,17 +77,17 @@ def init_lines(result: InitResult, _page: Page) -> list[str]:
     return [
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
-        "Next: a hash-pinned requirements.txt, yours or from `venvship lock`; then `venvship release`",
+        "Next: write a hash-pinned requirements.txt, or run `venvship lock`; then run `venvship release`",
     ]
 
 
 def lock_lines(result: LockResult, page: Page) -> list[str]:
     """The lines of `lock`."""
-    what = f"{result.packages} package{'' if result.packages == 1 else 's'} for CPython {result.python}"
+    pins = f"{counted(result.packages, 'package')} for CPython {result.python}"
     if not result.changed:
-        return [f"Nothing changed: {result.lockfile} pins {what}."]
+        return [f"Nothing changed: {result.lockfile} pins {pins}."]
     return [
-        f"{style.good('Locked:')} {style.strong(result.lockfile)}, {what}",
+        f"{style.good('Locked:')} {style.strong(result.lockfile)}, {pins}",
         *([] if result.first else changes(result.diff, page.width)),
         "Next: venvship release",
     ]
@@ -109,7 +110,7 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
             f"Make it live: venvship promote {release.id}",
         ]
     seconds = sum(result.timings.values())
-    count = f"  {release.packages} package{'' if release.packages == 1 else 's'}"
+    count = f"  {counted(release.packages, 'package')}"
     return [
         f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
         *(changes(result.diff, page.width) if previous else [count]),
@@ -118,7 +119,7 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
 
 
 def update_lines(result: ReleaseResult, page: Page) -> list[str]:
-    """On a terminal as for a release; else what cron mails, which is nothing when nothing changed."""
+    """The lines of `update`: on a terminal those of `release`, else a mail's; none if nothing changed."""
     release, previous = result.release, result.previous
     if result.outcome == "unchanged" and page.width is None:
         return []
@@ -134,10 +135,11 @@ def update_lines(result: ReleaseResult, page: Page) -> list[str]:
 
 def _plan(result: ReleaseResult) -> str:
     known = result.release.id if result.release else ""
+    packages = counted(result.packages, "package")
     return {
-        "unchanged": f"Would do nothing: {known} is live and is what the lockfile says",
-        "reactivate": f"Would promote {known} again, which is what the lockfile says",
-        "build": f"Would build {result.packages} packages for CPython {result.python}, and make them live",
+        "unchanged": f"Would do nothing: {known} is live and matches the lockfile",
+        "reactivate": f"Would promote {known} again: it matches the lockfile",
+        "build": f"Would build a release of {packages} for CPython {result.python}, and make it live",
         "refuse": "Would do nothing: it is held; see the warning",
     }[result.plan]
 
@@ -165,10 +167,9 @@ def rollback_lines(result: RollbackResult, _page: Page) -> list[str]:
 
 def recover_lines(result: RecoverResult, _page: Page) -> list[str]:
     """The lines of `recover`."""
-    said = result.summary[0].upper() + result.summary[1:]
-    count = len(result.debris)
-    swept = f"; {count} left-over{'' if count == 1 else 's'} removed" if count else ""
-    return [f"{style.good('Live:')} {style.strong(result.current or 'nothing')}", f"  {said}{swept}."]
+    summary = result.summary[0].upper() + result.summary[1:]
+    swept = f"; {counted(len(result.debris), 'left-over')} removed" if result.debris else ""
+    return [f"{style.good('Live:')} {style.strong(result.current or 'nothing')}", f"  {summary}{swept}."]
 
 
 def check_lines(result: ChecksResult, page: Page) -> list[str]:
@@ -198,15 +199,15 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
     lines = [style.strong(result.name) + f" · {result.root}"]
     if result.held is not None:
         lines += labelled("HELD", result.held.reason, width, paint=style.bad("HELD"))
-        what = "this lockfile" if result.held.scope == "environment" else "unattended releases"
+        held = "this lockfile" if result.held.scope == "environment" else "unattended releases"
         since = f"{when(result.held.since)} ({ago(result.held.since, page.now)})"
         lift = "`venvship unhold` lifts it"
-        lines += labelled("", f"{what}, by {result.held.by}, since {since}; {lift}", width)
+        lines += labelled("", f"{held}, by {result.held.by}, since {since}; {lift}", width)
     if result.current is None:
         lines += labelled("Live", "nothing" if result.releases else "nothing yet", width)
     else:
         view = result.current
-        made = f"{style.state(view.state)}, {view.packages} packages on CPython {view.python}"
+        made = f"{style.state(view.state)}, {counted(view.packages, 'package')} on CPython {view.python}"
         lines.append(pad("Live", 10) + f"{style.strong(view.id)}, {made}")
     lines += _since(result, page)
     lines += _way_back(result, page)
@@ -237,7 +238,7 @@ def _way_back(result: StatusResult, page: Page) -> list[str]:
 
 
 def _oddities(result: StatusResult, page: Page) -> list[str]:
-    """What is off, or that nothing is."""
+    """The lines on anything that is off; one line if nothing is."""
     lines: list[str] = []
     width = page.width
     if result.operation is not None:
@@ -246,13 +247,15 @@ def _oddities(result: StatusResult, page: Page) -> list[str]:
         said += f"{result.operation.pid}, since {readable(result.operation.since)}"
         lines += labelled("Now", said, width, paint=style.attention("Now"))
     if result.lockfile_changed:
-        lines += labelled("Lockfile", "is not the one that is live; see `venvship release --dry-run`", width)
+        lines += labelled(
+            "Lockfile", "differs from the live release; see `venvship release --dry-run`", width
+        )
     for release_id, pids in result.old_processes.items():
         shown = ", ".join(map(str, pids[:5])) + (f" and {len(pids) - 5} more" if len(pids) > 5 else "")
-        said = f"{release_id} still runs, in process {shown}"
+        said = f"{release_id} still runs, in {'process' if len(pids) == 1 else 'processes'} {shown}"
         lines += labelled("Old", said, width, paint=style.attention("Old"))
     if not lines and result.current is not None and result.held is None and not result.warnings:
-        lines += labelled("Fine", "nothing is held, interrupted, outdated or damaged", width)
+        lines += labelled("Health", "OK", width)
     return lines
 
 
@@ -319,9 +322,9 @@ def verify_lines(result: VerifyResult, page: Page) -> list[str]:
     lines = []
     for release in result.releases:
         if release.ok:
-            lines.append(f"{release.id}  {style.good('intact')}, {release.files:,} files")
+            lines.append(f"{release.id}  {style.good('intact')}, {counted(release.files, 'file')}")
             continue
-        count = f"{len(release.damaged)} of {release.files:,} files"
+        count = f"{len(release.damaged)} of {counted(release.files, 'file')}"
         lines.append(f"{release.id}  {style.bad('DAMAGED')}, {count}")
         for damage in release.damaged:
             lines += [f"  {line}" for line in fold(f"{damage.path}: {damage.problem}", page.width)]
@@ -343,18 +346,18 @@ def prune_lines(result: PruneResult, page: Page) -> list[str]:
 
 
 def _store(result: PruneResult, page: Page) -> list[str]:
-    """What went from the store; nothing where nothing did."""
+    """The lines on the store; none if nothing was removed or waits."""
     store = result.store
     if store is None or not (store.removed or store.waiting):
         return []
     verb = "would remove" if result.dry_run else "removed"
     whats = {dropped.what for dropped in store.removed}
-    # The bytecode of a wheel that goes as well is worth no line of its own.
+    # The bytecode of a wheel that is removed as well gets no line of its own.
     shown = [d for d in store.removed if d.what.removesuffix(", bytecode") not in whats - {d.what}]
     rows = [(style.attention(verb), dropped.what, dropped.reason) for dropped in shown]
     count = f"{verb} {len(shown)} ({format_bytes(store.freed_bytes)})" if shown else ""
-    noun = "wheel waits" if store.waiting == 1 else "wheels wait"
-    waits = f"{store.waiting} {noun} that no release names" if store.waiting else ""
+    verb = "waits" if store.waiting == 1 else "wait"
+    waits = f"{counted(store.waiting, 'wheel')} that no release refers to {verb}" if store.waiting else ""
     return [*table(rows, page.width), f"Store: {', '.join(filter(None, (count, waits)))}"]
 
 

@@ -273,7 +273,7 @@ def _observed(history: History, event: Event) -> None:
         Hold(
             scope="root",
             by="venvship",
-            reason="current was switched by somebody else",
+            reason="current was switched outside venvship",
             since=event.at,
             release=event.release,
             left_environments=_left(history, left),

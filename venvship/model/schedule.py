@@ -84,7 +84,7 @@ def parse_every(text: str) -> Every:
         minutes = int(found[1]) * _MINUTES[found[2]]
         if minutes and (_HOUR % minutes == 0 or (minutes % _HOUR == 0 and _DAY % minutes == 0)):
             return Every(minutes)
-        raise UsageError(f"--every {text}: a crontab cannot say this exactly", hint=f"take {GRAMMAR}")
+        raise UsageError(f"--every {text}: a crontab cannot express this exactly", hint=f"take {GRAMMAR}")
     raise UsageError(f"--every {text}: not an interval", hint=f"take {GRAMMAR}")
 
 
@@ -102,7 +102,7 @@ def crontab(every: Every, command: Sequence[str], *, title: str) -> str:
     words = " ".join(_cron_word(word) for word in command)
     return (
         f"# {title}\n"
-        "# What it prints is mailed to the owner of this crontab, or to the MAILTO= of a line above.\n"
+        "# Its output is mailed to the owner of this crontab, or to the MAILTO= of a line above.\n"
         f"{every.cron()} PATH={SEARCH_PATH} {words} --jitter {every.jitter}\n"
     )
 

@@ -94,7 +94,7 @@ class Units:
     def _update_service(self) -> str:
         return _text(
             "[Unit]",
-            f"Description={_specifiers(f'Release what the lockfile of {self.name} says')} (venvship)",
+            f"Description={_specifiers(f'Release the lockfile of {self.name}')} (venvship)",
             f"RequiresMountsFor={_paths([self.root, *self.writable])}",
             "Wants=network-online.target",
             f"After=network-online.target {self.boot}.service",
@@ -114,7 +114,7 @@ class Units:
     def _timer(self, every: Every) -> str:
         return _text(
             "[Unit]",
-            f"Description={_specifiers(f'When to release what the lockfile of {self.name} says')} (venvship)",
+            f"Description={_specifiers(f'When to release the lockfile of {self.name}')} (venvship)",
             "",
             "[Timer]",
             f"OnCalendar={every.calendar()}",

@@ -102,8 +102,8 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
             if compiled.changed:
                 if read_if_there(compiled.path) != compiled.before:
                     raise LockError(
-                        f"{lockfile} was changed by somebody else meanwhile; nothing was written",
-                        hint="look at what it says now, and lock again",
+                        f"{lockfile} was changed by another program during the lock; nothing was written",
+                        hint="look at its contents, and lock again",
                     )
                 write_lockfile(compiled.path, compiled.content)
     return LockResult(

@@ -72,7 +72,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
         recovered.switched.raise_if_not_promoted(result=result)
     elif recovered.outcome == "rolled-back":
         raise RolledBackError(
-            f"an interrupted promotion was taken back; live: {recovered.current or 'nothing'}"
+            f"an interrupted promotion was undone; live: {recovered.current or 'nothing'}"
         ).carrying(result)
     elif recovered.outcome == "rollback-failed":
         raise RollbackFailedError(

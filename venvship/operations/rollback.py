@@ -262,7 +262,7 @@ class _Rollback:
     ) -> _Outcome:
         workspace, left_id = self._workspace, self._left_id
         if settings is None:
-            trial = Trial(problem="no settings say how to restart the service")
+            trial = Trial(problem="no settings name the command that restarts the service")
         else:
             used = settings if self._checks else settings._replace(checks=())
             trial = try_current(

@@ -87,5 +87,5 @@ def _special(layout: RootLayout, name: str, history: History) -> str | None:
         return None
     found = layout.current() if ago == 0 else history.was_current(ago)
     if found is None:
-        raise NoSuchReleaseError(f"{name}: there were not so many switches")
+        raise NoSuchReleaseError(f"{name}: there were fewer switches")
     return found

@@ -125,7 +125,7 @@ def refusal_error(filename: str, problems: Mapping[str, str], hint: str | None =
     return InvalidWheelError(
         f"{filename} is refused: " + "\n  ".join(shown),
         hint=hint
-        or f"Pin another version of {name}, or leave it out, and tell its maintainers what is wrong.",
+        or f"Pin another version of {name}, or leave it out, and report the problem to its maintainers.",
         wheel=filename,
         problems=[{"member": member, "message": problem} for member, problem in problems.items()],
     )

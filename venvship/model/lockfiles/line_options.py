@@ -32,7 +32,7 @@ REFUSED: Final = {
     ),
     **dict.fromkeys(
         ["-c", "--constraint"],
-        "constraints have no say in a lockfile, where every version is pinned; remove the line",
+        "constraints have no effect in a lockfile, where every version is pinned; remove the line",
     ),
     **dict.fromkeys(
         [
@@ -82,7 +82,7 @@ def read_hash(name: str, value: str | None) -> str:
     if name in REFUSED:
         refuse(f"{name}: {REFUSED[name]}")
     if name != "--hash":
-        refuse(f"{quote(name)} has no say behind a requirement; only --hash has")
+        refuse(f"{quote(name)} has no effect after a requirement; only --hash does")
     algorithm, colon, digits = (value or "").partition(":")
     if not colon or not digits:
         refuse(f"{quote(value or '--hash')} is not a hash of the form sha256:…")

@@ -115,7 +115,7 @@ def _load(path: str, text: str, problems: Problems) -> Mapping[str, Any] | None:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         match = re.search(r"\(at line (\d+)", str(error))
-        problems.add(path, int(match[1]) if match else None, f"not TOML: {error}; write it anew")
+        problems.add(path, int(match[1]) if match else None, f"not TOML: {error}; write it again")
     except RecursionError:
         problems.add(path, None, "not a pylock file: it is nested too deeply")
     except ValueError as error:  # more digits than Python makes an integer of

@@ -127,7 +127,7 @@ def decode(path: str, data: bytes, problems: Problems) -> str | None:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
-        problems.add(path, number, "not UTF-8 text; save it as UTF-8, or write it anew")
+        problems.add(path, number, "not UTF-8 text; save it as UTF-8, or write it again")
         return None
 
 

@@ -93,7 +93,7 @@ def refused(hold: Hold) -> HeldError:
         )
     return HeldError(
         f"{since}: this lockfile was released as {hold.release} and was bad: {hold.reason}",
-        hint="change the lockfile, or go on anyway: venvship release --force",
+        hint="change the lockfile, or override with `venvship release --force`",
     )
 
 

@@ -182,7 +182,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     running = operation is not None and operation.running
     if not running and history.intent is None and current is not None and current != history.expected:
         workspace.warn(
-            "current-observed", f"current was switched by somebody else; expected {history.expected}"
+            "current-observed", f"current was switched outside venvship; expected {history.expected}"
         )
     interrupted = history.intent is not None and not running
     if interrupted:

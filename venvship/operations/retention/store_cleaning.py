@@ -258,9 +258,7 @@ def _add_release(named: _Named, layout: RootLayout, release_id: str) -> None:
             named.problems.append(error.message)
         return
     if manifest.wheels is None:
-        named.problems.append(
-            f"the manifest of {layout.release_path(release_id)} does not say which wheels it is made of"
-        )
+        named.problems.append(f"the manifest of {layout.release_path(release_id)} does not list its wheels")
         return
     for sha256 in manifest.wheels.values():
         named.things |= {wheel_entry(sha256), bytecode_entry(sha256, manifest.bytecode)}

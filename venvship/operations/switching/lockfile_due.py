@@ -45,8 +45,8 @@ def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
         elif there != hashlib.sha256(content).hexdigest():
             workspace.warn(
                 "lockfile-not-replaced",
-                f"{named} was changed by somebody else meanwhile and stays; what is live is locked "
-                f"otherwise, see {workspace.layout.release_path(release_id)}/.venvship/lockfile",
+                f"{named} was changed by another program during the update and stays; the lockfile of the "
+                f"live release is {workspace.layout.release_path(release_id)}/.venvship/lockfile",
             )
         workspace.record(EventName.LOCKFILE_WRITTEN, release=release_id)
     except (OSError, VenvshipError) as error:

@@ -128,7 +128,7 @@ class Switched:
                 "is marked bad and will not be released again until the lockfile, a check or a hook changes"
             )
         else:
-            verdict = "is inconclusive: that says nothing about it"
+            verdict = "is inconclusive: the cause may lie elsewhere"
         raise RolledBackError(
             f"{self.trial.problem}\n{self.release_id} {verdict}",
             hint="fix the cause and release again, or override with `venvship release --force`",

@@ -31,13 +31,13 @@ SUMMARIES: Final[dict[RecoverOutcome, str]] = {
     "clean": "nothing was interrupted",
     "abandoned": "a promotion was interrupted before its switch, and is dropped",
     "promoted": "an interrupted operation was finished",
-    "rolled-back": "an interrupted promotion was taken back",
-    "rollback-failed": "an interrupted operation was taken back, and what is live does not pass",
-    "observed": "current had been switched by somebody else; unattended releases are held",
+    "rolled-back": "an interrupted promotion was undone",
+    "rollback-failed": "an interrupted operation was undone, and the live release does not pass",
+    "observed": "current had been switched outside venvship; unattended releases are held",
 }
 """Each outcome of a recovery as a sentence."""
 
-BOOT_CAUSE: Final = "interrupted, and taken back before the services started"
+BOOT_CAUSE: Final = "interrupted, and undone before the services started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,12 +195,12 @@ def _observe(workspace: Workspace, history: History, current: str | None) -> Rec
     workspace.record(
         EventName.OBSERVED,
         release=current,
-        reason="current was switched by somebody else",
+        reason="current was switched outside venvship",
         facts={"expected": history.expected},
     )
     workspace.warn(
         "current-observed",
-        f"current is {current or 'nothing'}, not {history.expected or 'nothing'}: switched by somebody else. "
+        f"current is {current or 'nothing'}, not {history.expected or 'nothing'}: switched outside venvship. "
         "Unattended releases are held",
     )
     return Recovered(outcome="observed", current=current)
