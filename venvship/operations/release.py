@@ -63,12 +63,12 @@ OUTCOMES: Final[Mapping[str, ReleaseOutcome]] = {
     RolledBackError.slug: "rolled-back",
     RollbackFailedError.slug: "rolled-back",
 }
-"""The outcome that an error stands for; all others, such as a failed build, leave it open."""
+"""The outcome that an error stands for. Other errors, such as a failed build, leave it open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseOptions:
-    """What the command line says.
+    """The options of the command line.
 
     Attributes:
         lockfiles: Absolute paths instead of the settings' lockfile.
@@ -76,7 +76,7 @@ class ReleaseOptions:
         message: For the manifest and the journal.
         rebuild: Build even if an intact release of this environment exists.
         force: Go on even if the environment is bad or held.
-        dry_run: Only say what would be done.
+        dry_run: Only report the plan.
     """
 
     lockfiles: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
         RejectedError: A candidate check or the prepare hook refused it.
         RolledBackError: It was live, did not pass, and is not live any more.
         RollbackFailedError: And the old one does not pass either.
-        HeldError: The environment is bad or held, or the root is held and nobody is there.
+        HeldError: The environment is bad or held, or the root is held and the command is unattended.
         BusyError: Another command is building or switching.
         SupersededError: `current` moved meanwhile; built, not promoted.
         InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,

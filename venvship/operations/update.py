@@ -1,7 +1,7 @@
-"""`update`: the release that nobody watches.
+"""`update`: the unattended release, from cron or a timer.
 
-It comes by every few minutes. So it looks before it takes a mutex, and writes nothing while there is nothing
-to do; what failed is tried again after a pause that grows; and a refusal is told once.
+It runs every few minutes. So it looks before it takes a mutex, and writes nothing if there is nothing to do.
+A failed attempt is repeated after a pause that grows, and a refusal is reported once.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
 QUIET: Final = 5.0
-"""Seconds for which a lockfile must have been left alone: whoever writes it may not be done."""
+"""Seconds for which a lockfile must have been left alone: its writer may not be done."""
 
 QUIET_PATIENCE: Final = 60.0
 """Seconds to wait for that; then the update fails, so that an operator looks."""
 
 TOKENS: Final = 16**7
-"""So many values the runtime's token can have."""
+"""The number of values that the runtime's token can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateOptions:
-    """What the command line says.
+    """The options of the command line.
 
     Attributes:
         upgrade: Lock again first. The lockfile on disk is replaced only once the release is proven.
-        jitter: Wait first, for a random time of so many seconds at most: many hosts have the same crontab.
+        jitter: The maximum of a random wait at the start, in seconds: many hosts have the same crontab.
     """
 
     upgrade: bool = False
@@ -120,7 +120,7 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
     found = plan(workspace, history, settings, environment)
     if found.hold is not None:
         error = refused(found.hold)
-        error.told = _attempts(workspace).was_told(found.hold, environment.digest)
+        error.told = _update_attempts(workspace).was_told(found.hold, environment.digest)
         if not error.told:
             return False
         raise error
@@ -175,7 +175,7 @@ def _propose(
 def _read(
     workspace: Workspace, settings: Settings, history: History, interpreter: Interpreter
 ) -> Environment:
-    """What the lockfile asks for: the one on disk, unless that of what is current could not be put there."""
+    """Read the lockfile on disk, or that of the current release if it could not be put in its place yet."""
     paths = lockfile_paths(workspace, settings)
     current = workspace.layout.current()
     if history.lockfile_due is None or current is None:
@@ -189,7 +189,7 @@ def _read_when_quiet(
 ) -> Environment:
     """Read a lockfile, and once more if a file that it includes was written just now.
 
-    That it is included, only reading tells. What the settings name was waited for before.
+    Included files are known only after reading. The files that the settings name were waited for before.
     """
     included: list[str] = []
 
@@ -241,13 +241,13 @@ def _lock(
 
 
 def _told(workspace: Workspace, hold: Hold, environment: str) -> HeldError:
-    """The error of a refusal; the journal remembers that it was told, before anybody is.
+    """The error of a refusal. The journal remembers the report before it is made.
 
     Raises:
-        OSError: The journal could not be written; then nobody is told, and it is tried again.
+        OSError: The journal could not be written. The next update tries again.
     """
     error = refused(hold)
-    error.told = _attempts(workspace).was_told(hold, environment)
+    error.told = _update_attempts(workspace).was_told(hold, environment)
     if not error.told:
         workspace.record(
             EventName.REFUSED,
@@ -259,12 +259,12 @@ def _told(workspace: Workspace, hold: Hold, environment: str) -> HeldError:
 
 
 def _require_no_pause(workspace: Workspace, environment: str) -> None:
-    """Refuse to try again what failed a moment ago.
+    """Refuse an attempt too soon after one that failed.
 
     Raises:
         PausedError: It is too early.
     """
-    failures = _attempts(workspace).failures.get(environment)
+    failures = _update_attempts(workspace).failures.get(environment)
     if failures is None or not failures.is_paused(workspace.runtime.clock()):
         return
     raise PausedError(
@@ -279,7 +279,7 @@ def _tried(failures: Failures) -> str:
     return "the last attempt failed" if failures.count == 1 else f"{failures.count} attempts failed"
 
 
-def _attempts(workspace: Workspace) -> Attempts:
+def _update_attempts(workspace: Workspace) -> Attempts:
     return fold_attempts(workspace.journal.read().events)
 
 
@@ -301,7 +301,7 @@ def _wait_until_quiet(workspace: Workspace, path: str) -> bool:
         try:
             found = os.stat(path)
         except OSError:
-            return waited > 0  # whoever reads it says what is wrong
+            return waited > 0  # the reader of the file reports the problem
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
         age = workspace.runtime.clock().timestamp() - found.st_mtime
         if age >= QUIET or stamp == seen:
@@ -316,7 +316,7 @@ def _wait_until_quiet(workspace: Workspace, path: str) -> bool:
 
 
 def unattended(workspace: Workspace) -> Workspace:
-    """The same root, for a runtime that has nobody to ask."""
+    """The same root, with a runtime that has no operator."""
     runtime = workspace.runtime
     return Workspace(
         workspace.layout,
