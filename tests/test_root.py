@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import stat
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.sealed import sealed
 from tests.support.users import unprivileged
 from venvship.errors import (
     ForeignLinkError,
@@ -26,9 +25,8 @@ from venvship.errors import (
     StateError,
     VenvshipError,
 )
-from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
-from venvship.model.release import FileEntry, Manifest, Package
+from venvship.model.release import Package
 from venvship.root import (
     RootLayout,
     find_root,
@@ -38,7 +36,7 @@ from venvship.root import (
 )
 from venvship.system import files, trees
 from venvship.workspace.folders import make_folders
-from venvship.workspace.quick_look import entry_problem, quick_problem
+from venvship.workspace.quick_look import quick_problem
 
 A = "20261122T094143Z-3f9a1c2"
 B = "20261121T020003Z-a01b22c"
@@ -52,49 +50,6 @@ def root(tmp_path: Path) -> RootLayout:
     layout = RootLayout.at(path)
     make_folders(layout)
     return layout
-
-
-def sealed(root: RootLayout, release_id: str = A) -> Path:
-    """A small sealed release, as the build layer leaves one."""
-    path = root.release_path(release_id)
-    (path / ".venvship").mkdir(parents=True)
-    (path / "lib").mkdir()
-    (path / "bin").mkdir()
-    (path / "lib" / "module.py").write_text("x = 1\n")
-    (path / "lib" / "empty.py").touch()
-    (path / "bin" / "run").write_text("#!/bin/sh\n")
-    (path / "bin" / "python").symlink_to("/usr/bin/python3.11")
-    entries = []
-    for name, found in trees.walk(path):
-        if name.startswith(".venvship"):
-            continue
-        if stat.S_ISLNK(found.st_mode):
-            target = os.readlink(path / name)
-            entries.append(FileEntry(path=name, type="link", mode=0o777, target=target))
-        elif stat.S_ISDIR(found.st_mode):
-            entries.append(FileEntry(path=name, type="dir", mode=0o555))
-        else:
-            data = (path / name).read_bytes()
-            mode = 0o555 if name.startswith("bin") else 0o444
-            sha256 = hashlib.sha256(data).hexdigest()
-            entries.append(FileEntry(path=name, type="file", mode=mode, size=len(data), sha256=sha256))
-    listing = file_list.to_bytes(entries)
-    (path / ".venvship" / "files.json").write_bytes(listing)
-    manifest = Manifest(
-        id=release_id,
-        created_at=datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC),
-        lockfile_sha256="1" * 64,
-        environment_digest="2" * 64,
-        tree_digest="3" * 64,
-        files_sha256=hashlib.sha256(listing).hexdigest(),
-        python={"version": "3.11"},
-        packages=(Package("django", "5.2.19"),),
-    )
-    files.write_json(path / ".venvship" / "manifest.json", manifest.to_json(), mode=0o444)
-    for entry in reversed(entries):
-        if entry.type != "link":
-            (path / entry.path).chmod(entry.mode)
-    return path
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -465,102 +420,6 @@ def test_a_list_of_files_of_another_shape_is_damaged(root: RootLayout, content: 
     with pytest.raises(ReleaseError, match="is damaged"):
         root.files(A, root.manifest(A))
     assert "the list of its files is damaged" in str(quick_problem(root, A))
-
-
-# -- a quick look -------------------------------------------------------------------------------------------
-
-
-def test_a_quick_look_finds_nothing_wrong_with_a_sealed_release(root: RootLayout) -> None:
-    sealed(root)
-
-    assert quick_problem(root, A) is None
-
-
-def remove(path: Path) -> None:
-    path.parent.chmod(0o755)
-    path.unlink()
-    path.parent.chmod(0o555)
-
-
-def replace(path: Path, make: Callable[[Path], object]) -> None:
-    path.parent.chmod(0o755)
-    if path.is_dir():
-        trees.remove_tree(path)
-    else:
-        path.unlink()
-    make(path)
-    path.parent.chmod(0o555)
-
-
-def link_to(target: str) -> Callable[[Path], None]:
-    return lambda path: replace(path, lambda place: place.symlink_to(target))
-
-
-def resize(path: Path, text: str) -> None:
-    path.chmod(0o644)
-    path.write_text(text)
-    path.chmod(0o444)
-
-
-@pytest.mark.parametrize(
-    ("name", "damage", "problem"),
-    [
-        ("lib/module.py", remove, "lib/module.py: missing"),
-        ("bin/python", remove, "bin/python: missing"),
-        ("lib/module.py", lambda p: resize(p, ""), "lib/module.py: 0 bytes instead of 6"),
-        ("lib/empty.py", lambda p: resize(p, "x"), "lib/empty.py: 1 bytes instead of 0"),
-        ("lib/module.py", lambda p: p.chmod(0o644), "lib/module.py: mode 0644 instead of 0444"),
-        ("bin/run", lambda p: p.chmod(0o444), "bin/run: mode 0444 instead of 0555"),
-        ("bin/run", lambda p: p.chmod(0o4555), "bin/run: mode 4555 instead of 0555"),
-        ("lib", lambda p: p.chmod(0o777), "lib: mode 0777 instead of 0555"),
-        ("lib/module.py", lambda p: replace(p, Path.mkdir), "lib/module.py: not a file"),
-        ("lib/module.py", link_to("empty.py"), "lib/module.py: not a file"),
-        ("lib/module.py", lambda p: replace(p, os.mkfifo), "lib/module.py: not a file"),
-        ("bin/python", lambda p: replace(p, Path.touch), "bin/python: not a link"),
-        ("bin/python", link_to("/bin/sh"), "bin/python: points elsewhere"),
-        ("lib", link_to("bin"), "lib: not a dir"),
-        ("lib", lambda p: replace(p, Path.touch), "lib: not a dir"),
-    ],
-)  # fmt: skip
-def test_a_quick_look_notices_what_is_missing_resized_retyped_or_of_another_mode(
-    root: RootLayout, name: str, damage: Callable[[Path], None], problem: str
-) -> None:
-    path = sealed(root)
-    damage(path / name)
-
-    assert quick_problem(root, A) == problem
-
-
-def test_a_quick_look_reads_no_contents(root: RootLayout) -> None:
-    path = sealed(root)
-    resize(path / "lib" / "module.py", "x = 2\n")
-
-    assert quick_problem(root, A) is None
-
-
-def test_an_entry_below_what_is_no_directory_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "lib").touch()
-
-    assert entry_problem(str(tmp_path), FileEntry(path="lib/a", type="file", mode=0o444)) == "missing"
-
-
-def test_a_quick_look_at_what_is_no_release_says_so(root: RootLayout) -> None:
-    assert "not a sealed release" in str(quick_problem(root, A))
-
-
-def test_a_quick_look_answers_without_descriptors_for_copies(
-    root: RootLayout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = sealed(root)
-    monkeypatch.setattr(os, "pipe", unavailable)
-
-    assert quick_problem(root, A) is None
-    (path / "lib" / "module.py").chmod(0o644)
-    assert quick_problem(root, A) == "lib/module.py: mode 0644 instead of 0444"
-
-
-def unavailable() -> tuple[int, int]:
-    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 # -- our JSON files -----------------------------------------------------------------------------------------

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +14,7 @@ import pytest
 from tests.support.processes import alive, eventually
 from tests.support.roots import Site
 from venvship.errors import InterpreterError
-from venvship.model.interpreter import Identity
 from venvship.system import interpreters, proc, process
-from venvship.system.signals import Signals
-from venvship.workspace.interpreter_identity import InterpreterIdentities
-
-OTHER = Identity("cpython", "3.10", "cpython-310", "linux", "abcd")
-ANSWER = json.dumps(OTHER.to_json())
 
 
 def recorded(site: Site) -> dict[str, Any]:
@@ -103,21 +94,6 @@ def test_a_signal_ends_the_wait_for_one_that_hangs(site: Site, tmp_path: Path, s
     assert (site.current, site.debris()) == (first, [])
 
 
-def test_one_that_could_not_run_is_asked_again(tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\n[ -e {tmp_path}/library ] || exit 127\necho '{ANSWER}'\n")
-    python.chmod(0o755)
-    identities = InterpreterIdentities({"PATH": os.defpath}, Signals())
-
-    assert identities.ask(str(python)) == "not able to run"
-    (tmp_path / "library").touch()
-    assert identities.ask(str(python)) == OTHER
-    (tmp_path / "library").unlink()
-    assert identities.ask(str(python)) == OTHER, "its file is the same"
-    python.unlink()
-    assert "not there" in str(identities.ask(str(python)))
-
-
 def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The build and its checks may have taken an hour."""
     began: list[list[str]] = []
@@ -132,47 +108,3 @@ def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     site.release("1.0")
     probed = [argv[:1] for argv in began if argv[-1].endswith("interpreter_probe.py")]
     assert probed == [[recorded(site)["path"]]]
-
-
-def test_the_one_that_runs_this_process_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = os.path.realpath(sys.executable)
-    identities = InterpreterIdentities({"PATH": os.defpath}, Signals())
-    answer = identities._ask(ours)
-    assert answer is not None
-
-    if sys.platform == "linux":
-        monkeypatch.setattr(InterpreterIdentities, "_ask", None)
-    assert identities.ask(ours) == answer
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells what runs in /proc, which is Linux's")
-def test_one_that_was_changed_while_it_runs_is_asked(tmp_path: Path) -> None:
-    script = """
-import os, sys
-from venvship.workspace.interpreter_identity import InterpreterIdentities
-from venvship.system.signals import Signals
-def ask():
-    print(InterpreterIdentities({"PATH": os.defpath}, Signals()).ask(sys.argv[1]))
-ask()
-os.chmod(sys.argv[1], 0o644)
-ask()
-os.rename(sys.argv[2], sys.argv[1])
-ask()
-"""
-    ours, other = tmp_path / "python", tmp_path / "other"
-    shutil.copy(os.path.realpath(sys.executable), ours)
-    other.write_text(f"#!/bin/sh\necho '{ANSWER}'\n")
-    other.chmod(0o755)
-    result = subprocess.run(
-        [ours, "-c", script, ours, other],
-        env={"PYTHONHOME": sys.base_prefix, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert result.returncode == 0, result.stderr
-    before, forbidden, after = result.stdout.splitlines()
-    assert forbidden == "not executable"
-    assert before.startswith(f"cpython {sys.version_info.major}.{sys.version_info.minor} ")
-    assert after == str(OTHER)

@@ -183,3 +183,15 @@ def test_the_command_line_tells_the_log_that_its_environment_names(log: SystemLo
     assert line.startswith(f"6 shop: promoted {json.loads(done.out)['data']['release']['id']} by ")
     assert site.run("hold", env={"VENVSHIP_SYSLOG": ""}).code == 0
     assert log.lines() == []
+
+
+def test_a_command_reads_the_settings_once_and_not_for_each_line(log: SystemLog, site: Site) -> None:
+    """An edit of the file, half-way through a release, does not decide where its events are logged."""
+    (site.path / "edited.toml").write_text('name = "other"\n')
+    site.settings(f"[hooks]\nprepare = ['cp', '{site.path}/edited.toml', '{site.path}/venvship.toml']\n")
+
+    live = release(log, site, "1.0")
+
+    assert log.lines() == [f"6 shop: promoted {live} by tester"]
+    log(site).hold()
+    assert log.lines() == [f"4 other: held {live} by tester: held by hand"]

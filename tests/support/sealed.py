@@ -1,0 +1,59 @@
+"""A small sealed release, made without a build."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from venvship.model import file_list
+from venvship.model.release import FileEntry, Manifest, Package
+from venvship.root import RootLayout
+from venvship.system import files, trees
+
+RELEASE_ID = "20261122T094143Z-3f9a1c2"
+
+
+def sealed(root: RootLayout, release_id: str = RELEASE_ID) -> Path:
+    """A small sealed release, as the build layer leaves one."""
+    path = root.release_path(release_id)
+    (path / ".venvship").mkdir(parents=True)
+    (path / "lib").mkdir()
+    (path / "bin").mkdir()
+    (path / "lib" / "module.py").write_text("x = 1\n")
+    (path / "lib" / "empty.py").touch()
+    (path / "bin" / "run").write_text("#!/bin/sh\n")
+    (path / "bin" / "python").symlink_to("/usr/bin/python3.11")
+    entries = []
+    for name, found in trees.walk(path):
+        if name.startswith(".venvship"):
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            target = os.readlink(path / name)
+            entries.append(FileEntry(path=name, type="link", mode=0o777, target=target))
+        elif stat.S_ISDIR(found.st_mode):
+            entries.append(FileEntry(path=name, type="dir", mode=0o555))
+        else:
+            data = (path / name).read_bytes()
+            mode = 0o555 if name.startswith("bin") else 0o444
+            sha256 = hashlib.sha256(data).hexdigest()
+            entries.append(FileEntry(path=name, type="file", mode=mode, size=len(data), sha256=sha256))
+    listing = file_list.to_bytes(entries)
+    (path / ".venvship" / "files.json").write_bytes(listing)
+    manifest = Manifest(
+        id=release_id,
+        created_at=datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC),
+        lockfile_sha256="1" * 64,
+        environment_digest="2" * 64,
+        tree_digest="3" * 64,
+        files_sha256=hashlib.sha256(listing).hexdigest(),
+        python={"version": "3.11"},
+        packages=(Package("django", "5.2.19"),),
+    )
+    files.write_json(path / ".venvship" / "manifest.json", manifest.to_json(), mode=0o444)
+    for entry in reversed(entries):
+        if entry.type != "link":
+            (path / entry.path).chmod(entry.mode)
+    return path

@@ -1,0 +1,120 @@
+"""A quick look at a release: every name, its type, size and mode, and no contents."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.sealed import RELEASE_ID, sealed
+from venvship.model.release import FileEntry
+from venvship.root import RootLayout
+from venvship.system import trees
+from venvship.workspace.folders import make_folders
+from venvship.workspace.quick_look import entry_problem, quick_problem
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> RootLayout:
+    path = tmp_path / "shop"
+    path.mkdir()
+    (path / "venvship.toml").touch()
+    layout = RootLayout.at(path)
+    make_folders(layout)
+    return layout
+
+
+def test_a_quick_look_finds_nothing_wrong_with_a_sealed_release(root: RootLayout) -> None:
+    sealed(root)
+
+    assert quick_problem(root, RELEASE_ID) is None
+
+
+def remove(path: Path) -> None:
+    path.parent.chmod(0o755)
+    path.unlink()
+    path.parent.chmod(0o555)
+
+
+def replace(path: Path, make: Callable[[Path], object]) -> None:
+    path.parent.chmod(0o755)
+    if path.is_dir():
+        trees.remove_tree(path)
+    else:
+        path.unlink()
+    make(path)
+    path.parent.chmod(0o555)
+
+
+def link_to(target: str) -> Callable[[Path], None]:
+    return lambda path: replace(path, lambda place: place.symlink_to(target))
+
+
+def resize(path: Path, text: str) -> None:
+    path.chmod(0o644)
+    path.write_text(text)
+    path.chmod(0o444)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "problem"),
+    [
+        ("lib/module.py", remove, "lib/module.py: missing"),
+        ("bin/python", remove, "bin/python: missing"),
+        ("lib/module.py", lambda p: resize(p, ""), "lib/module.py: 0 bytes instead of 6"),
+        ("lib/empty.py", lambda p: resize(p, "x"), "lib/empty.py: 1 bytes instead of 0"),
+        ("lib/module.py", lambda p: p.chmod(0o644), "lib/module.py: mode 0644 instead of 0444"),
+        ("bin/run", lambda p: p.chmod(0o444), "bin/run: mode 0444 instead of 0555"),
+        ("bin/run", lambda p: p.chmod(0o4555), "bin/run: mode 4555 instead of 0555"),
+        ("lib", lambda p: p.chmod(0o777), "lib: mode 0777 instead of 0555"),
+        ("lib/module.py", lambda p: replace(p, Path.mkdir), "lib/module.py: not a file"),
+        ("lib/module.py", link_to("empty.py"), "lib/module.py: not a file"),
+        ("lib/module.py", lambda p: replace(p, os.mkfifo), "lib/module.py: not a file"),
+        ("bin/python", lambda p: replace(p, Path.touch), "bin/python: not a link"),
+        ("bin/python", link_to("/bin/sh"), "bin/python: points elsewhere"),
+        ("lib", link_to("bin"), "lib: not a dir"),
+        ("lib", lambda p: replace(p, Path.touch), "lib: not a dir"),
+    ],
+)  # fmt: skip
+def test_a_quick_look_notices_what_is_missing_resized_retyped_or_of_another_mode(
+    root: RootLayout, name: str, damage: Callable[[Path], None], problem: str
+) -> None:
+    path = sealed(root)
+    damage(path / name)
+
+    assert quick_problem(root, RELEASE_ID) == problem
+
+
+def test_a_quick_look_reads_no_contents(root: RootLayout) -> None:
+    path = sealed(root)
+    resize(path / "lib" / "module.py", "x = 2\n")
+
+    assert quick_problem(root, RELEASE_ID) is None
+
+
+def test_an_entry_below_what_is_no_directory_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "lib").touch()
+
+    assert entry_problem(str(tmp_path), FileEntry(path="lib/a", type="file", mode=0o444)) == "missing"
+
+
+def test_a_quick_look_at_what_is_no_release_says_so(root: RootLayout) -> None:
+    assert "not a sealed release" in str(quick_problem(root, RELEASE_ID))
+
+
+def test_a_quick_look_answers_without_descriptors_for_copies(
+    root: RootLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sealed(root)
+    monkeypatch.setattr(os, "pipe", unavailable)
+
+    assert quick_problem(root, RELEASE_ID) is None
+    (path / "lib" / "module.py").chmod(0o644)
+    assert quick_problem(root, RELEASE_ID) == "lib/module.py: mode 0644 instead of 0444"
+
+
+def unavailable() -> tuple[int, int]:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
