@@ -17,6 +17,7 @@ from venvship.errors import VenvshipError
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import read_lockfile
+from venvship.model.lockfiles.requirements_txt import RequirementsTxt
 from venvship.model.settings import BuildSettings
 from venvship.model.wheel import WheelFile
 from venvship.system.signals import Signals
@@ -51,7 +52,9 @@ class Fetcher:
         path.write_text(text)
         lockfile = read_lockfile([str(path)], read=lambda name: Path(name).read_bytes(), sdists=sdists)
         (folder / "scratch").mkdir()
-        environment = Environment(lockfile, lockfile.requirements, self.interpreter, digest="", inputs="")
+        assert isinstance(lockfile.parsed, RequirementsTxt)
+        requirements = lockfile.parsed.requirements
+        environment = Environment(lockfile, requirements, self.interpreter, digest="", inputs="")
         build = BuildSettings(sdists=tuple(sdists), timeout=timeout)
         session = Session.begin(
             replace(request_for(folder, []), environment=environment, build=build),
@@ -60,8 +63,8 @@ class Fetcher:
             log=str(folder / "fetch.txt"),
             signals=signals or Signals(),
         )
-        fetched = fetch(lockfile.requirements, session)
-        assert list(fetched) == [requirement.name for requirement in lockfile.requirements]
+        fetched = fetch(requirements, session)
+        assert list(fetched) == [requirement.name for requirement in requirements]
         return list(fetched.values())
 
     @property

@@ -24,6 +24,7 @@ from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import Lockfile
 from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.lockfiles.requirements_txt import RequirementsTxt
 from venvship.model.settings import BuildSettings
 from venvship.model.wheel import StoredFile, StoredWheel
 
@@ -132,8 +133,7 @@ def request_for(
                 sha256=digest_of(content),
                 content=content,
                 options=options,
-                requirements=selected,
-                kind="requirements",
+                parsed=RequirementsTxt(requirements=selected, options=options, files={}),
             ),
             selected=selected,
             interpreter=INTERPRETER,

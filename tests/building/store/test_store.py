@@ -32,7 +32,7 @@ from venvship.errors import (
     StoreDamagedError,
 )
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.lockfile import Requirement
+from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import StoredWheel, WheelFile
 
 INTERPRETER = Interpreter(

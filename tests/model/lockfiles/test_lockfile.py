@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from venvship.errors import LockfileError
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.lockfile import Lockfile, Requirement, environment_digest, read_lockfile, select
+from venvship.model.lockfiles.lockfile import Lockfile, environment_digest, read_lockfile, select
+from venvship.model.lockfiles.requirement import Requirement
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
 PATH = "/srv/shop/requirements.txt"

@@ -11,8 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from venvship.errors import LockfileError, LockfileMissingError
-from venvship.model.lockfiles.lockfile import Lockfile, Requirement, read_lockfile
-from venvship.model.lockfiles.requirement_lines import logical_lines
+from venvship.model.lockfiles.lockfile import Lockfile, read_lockfile
+from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.lockfiles.requirements_txt import RequirementsTxt
+from venvship.model.lockfiles.requirements_txt_lines import logical_lines
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
 PATH = "/srv/shop/requirements.txt"
@@ -37,8 +39,13 @@ def read(
     return read_lockfile([PATH, *more], read=read_file, sdists=sdists)
 
 
+def requirements(lockfile: Lockfile) -> tuple[Requirement, ...]:
+    assert isinstance(lockfile.parsed, RequirementsTxt)
+    return lockfile.parsed.requirements
+
+
 def one(text: str | bytes, **kwargs: Any) -> Requirement:
-    (requirement,) = read(text, **kwargs).requirements
+    (requirement,) = requirements(read(text, **kwargs))
     return requirement
 
 
@@ -103,9 +110,8 @@ tomli==2.0.1 ; python_full_version <= "3.11.0a6" \\
 # setuptools
 """
     )
-    assert lockfile.kind == "requirements"
     assert lockfile.options == ("--index-url https://pypi.example/simple", "--trusted-host pypi.example")
-    assert [(r.name, r.version, r.extras, r.marker) for r in lockfile.requirements] == [
+    assert [(r.name, r.version, r.extras, r.marker) for r in requirements(lockfile)] == [
         ("pysocks", "1.7.1", (), None),
         ("requests", "2.31.0", ("socks",), None),
         ("tomli", "2.0.1", (), 'python_full_version <= "3.11.0a6"'),
@@ -134,7 +140,7 @@ def test_a_comment_line_ends_a_continued_requirement_as_it_does_for_pip() -> Non
 
 def test_a_comment_that_ends_in_a_backslash_is_not_continued() -> None:
     assert [
-        r.name for r in read(f"  # old: \\\nflask==3.0 --hash={A}\n# \\\nidna==3.6 --hash={B}").requirements
+        r.name for r in requirements(read(f"  # old: \\\nflask==3.0 --hash={A}\n# \\\nidna==3.6 --hash={B}"))
     ] == [
         "flask",
         "idna",
@@ -270,7 +276,7 @@ def test_included_files_are_read_relative_to_the_one_that_includes() -> None:
         "/srv/shop/more.txt": f"jinja2==3.1 --hash={B}",
     }
     lockfile = read(f"--requirement=base/all.txt\nflask==3.0 --hash={A}\n", files=files)
-    assert [(r.name, r.file, r.line) for r in lockfile.requirements] == [
+    assert [(r.name, r.file, r.line) for r in requirements(lockfile)] == [
         ("jinja2", "/srv/shop/more.txt", 1),
         ("idna", "/srv/shop/base/all.txt", 2),
         ("flask", PATH, 2),
@@ -292,7 +298,7 @@ def test_a_file_included_twice_is_read_once() -> None:
         "/srv/shop/b.txt": "-r common.txt",
         "/srv/shop/common.txt": f"flask==3.0 --hash={A}",
     }
-    assert len(read("-r a.txt\n-r b.txt", files=files).requirements) == 1
+    assert len(requirements(read("-r a.txt\n-r b.txt", files=files))) == 1
 
 
 def test_files_that_include_each_other_are_refused() -> None:
@@ -310,7 +316,7 @@ def test_a_list_of_files_is_one_lockfile() -> None:
     lockfile = read(
         f"flask==3.0 --hash={A}", "/srv/shop/b.txt", files={"/srv/shop/b.txt": f"idna==3.6 --hash={A}"}
     )
-    assert [r.name for r in lockfile.requirements] == ["flask", "idna"]
+    assert [r.name for r in requirements(lockfile)] == ["flask", "idna"]
 
 
 def test_a_pin_in_two_files_is_refused_naming_both() -> None:
@@ -582,7 +588,7 @@ def test_reading_raises_nothing_but_a_lockfile_error(data: bytes) -> None:
         lockfile = read(data, files={"/srv/shop/a.txt": data})
     except LockfileError:
         return
-    assert lockfile.requirements
+    assert requirements(lockfile)
 
 
 @settings(max_examples=300, deadline=None)

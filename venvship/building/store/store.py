@@ -23,7 +23,7 @@ from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
-    from venvship.model.lockfiles.lockfile import Requirement
+    from venvship.model.lockfiles.requirement import Requirement
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", re.ASCII)

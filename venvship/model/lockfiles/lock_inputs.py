@@ -19,7 +19,14 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from venvship.model.lockfiles.line_options import (
+from venvship.model.lockfiles.requirement import MARKER_ERRORS, URL, local_path
+from venvship.model.lockfiles.requirements_txt_lines import (
+    LogicalLine,
+    RefusedError,
+    logical_lines,
+    split_options,
+)
+from venvship.model.lockfiles.requirements_txt_options import (
     FLAGS,
     FORMATS,
     INCLUDES,
@@ -27,8 +34,6 @@ from venvship.model.lockfiles.line_options import (
     option_line,
     read_options,
 )
-from venvship.model.lockfiles.requirement import MARKER_ERRORS, URL, local_path
-from venvship.model.lockfiles.requirement_lines import LogicalLine, RefusedError, logical_lines, split_options
 from venvship.model.release import Package
 
 PROJECT_FILES: Final = frozenset({"pyproject.toml", "setup.cfg", "setup.py"})

@@ -1,7 +1,7 @@
-"""The lockfile: what it says, and what that means for one interpreter.
+"""Read a lockfile, and select from it for one interpreter.
 
-Reading takes two steps. `read_lockfile` needs no interpreter and refuses what is wrong for all of them;
-`select` chooses for one. The formats are in `requirements_txt` and `pylock`.
+`read_lockfile` needs no interpreter, and refuses what is wrong for all of them. `select` chooses for one.
+Each format has a module with a function that parses it, and a value with a method that selects: see `Parsed`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,26 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from venvship.errors import LockfileMissingError
-from venvship.model.lockfiles.requirement import Problems, Requirement
+from venvship.model.lockfiles.problems import Problems
+from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.spelling import digest
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
-    from venvship.model.lockfiles.pylock import PylockFile
 
 _PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 
-__all__ = ["Lockfile", "Requirement", "environment_digest", "read_lockfile", "select"]
+
+class Parsed(Protocol):
+    """A lockfile in one format, parsed. The module of each format has one."""
+
+    def select(
+        self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
+    ) -> list[Requirement]:
+        """Choose the requirements for an interpreter, and note whatever keeps them from being installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +42,15 @@ class Lockfile:
         sha256: Of `content`.
         content: Its bytes as they were. Of several files, all of them in reading order, each under a line
             `# file: <path relative to the first>`.
-        options: Option lines about where from, to put before the requirements that pip gets.
-        requirements: As they stand there, whatever their markers. Of a pylock file none: which wheel a
-            requirement is depends on the interpreter, so ask `select`.
-        kind: `"requirements"` or `"pylock"`.
-        pylock: Of a pylock file, what `select` chooses from.
+        parsed: The requirements in it, for `select`.
+        options: Option lines about indexes, to put before the requirements that pip gets.
     """
 
     path: str
     sha256: str
     content: bytes = field(repr=False)
+    parsed: Parsed = field(repr=False, compare=False)
     options: tuple[str, ...] = ()
-    requirements: tuple[Requirement, ...] = field(default=(), repr=False)
-    kind: str = "requirements"
-    pylock: PylockFile | None = field(default=None, repr=False, compare=False)
 
 
 def read_lockfile(paths: Sequence[str], *, read: Callable[[str], bytes], sdists: Collection[str]) -> Lockfile:
@@ -66,10 +68,9 @@ def read_lockfile(paths: Sequence[str], *, read: Callable[[str], bytes], sdists:
     if not paths or not all(os.path.isabs(path) for path in paths):
         raise RuntimeError(f"absolute paths of lockfiles are wanted, not {paths!r}")
     contents = _read_all(paths, read)
-    problems = Problems(paths[0])
     if len(paths) == 1 and _PYLOCK.fullmatch(os.path.basename(paths[0])):
-        return _read_pylock(paths[0], contents[paths[0]], sdists, problems)
-    return _read_requirements(contents, read, sdists, problems)
+        return _read_pylock(paths[0], contents[paths[0]], sdists)
+    return _read_requirements_txt(contents, read, sdists)
 
 
 def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, bytes]:
@@ -95,33 +96,26 @@ def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, b
     return contents
 
 
-def _read_pylock(path: str, data: bytes, sdists: Collection[str], problems: Problems) -> Lockfile:
+def _read_pylock(path: str, data: bytes, sdists: Collection[str]) -> Lockfile:
     from venvship.model.lockfiles.pylock import parse_pylock
 
-    document = parse_pylock(path, data, sdists=sdists, problems=problems)
-    problems.raise_if_any()
     sha256 = hashlib.sha256(data).hexdigest()
-    return Lockfile(path=path, sha256=sha256, content=data, kind="pylock", pylock=document)
+    return Lockfile(path=path, sha256=sha256, content=data, parsed=parse_pylock(path, data, sdists=sdists))
 
 
-def _read_requirements(
-    contents: Mapping[str, bytes], read: Callable[[str], bytes], sdists: Collection[str], problems: Problems
+def _read_requirements_txt(
+    contents: Mapping[str, bytes], read: Callable[[str], bytes], sdists: Collection[str]
 ) -> Lockfile:
-    from venvship.model.lockfiles.requirements_txt import RequirementsReader
+    from venvship.model.lockfiles.requirements_txt import parse_requirements_txt
 
-    reader = RequirementsReader(read=read, sdists=sdists, problems=problems)
-    for path, data in contents.items():
-        if path not in reader.files:
-            reader.take(path, data)
-    reader.finish()
-    problems.raise_if_any()
-    content = _concatenated(reader.files)
+    parsed = parse_requirements_txt(contents, read=read, sdists=sdists)
+    content = _concatenated(parsed.files)
     return Lockfile(
-        path=problems.path,
+        path=next(iter(contents)),
         sha256=hashlib.sha256(content).hexdigest(),
         content=content,
-        options=tuple(reader.options),
-        requirements=tuple(reader.requirements),
+        parsed=parsed,
+        options=parsed.options,
     )
 
 
@@ -163,20 +157,7 @@ def select(
         LockfileError: It selects nothing, or two pins of one name, or something that is refused.
     """
     problems = Problems(lockfile.path)
-    if lockfile.pylock is not None:
-        from venvship.model.lockfiles.pylock import select_from_pylock
-
-        chosen = select_from_pylock(
-            lockfile.pylock, interpreter, extras=extras, groups=groups, problems=problems
-        )
-    else:
-        from venvship.model.lockfiles.requirements_txt import select_by_marker
-
-        if extras or groups:
-            # A lockfile of lines has its extras resolved. Settings without effect would be believed.
-            message = "`[build] extras` and `groups` mean something for pylock.toml only; remove them"
-            problems.add(lockfile.path, None, message)
-        chosen = select_by_marker(lockfile.requirements, interpreter, problems)
+    chosen = lockfile.parsed.select(interpreter, extras=extras, groups=groups, problems=problems)
     if not chosen and not problems.found:
         problems.add(
             lockfile.path,

@@ -28,20 +28,20 @@ from packaging.pylock import (
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from venvship.model.lockfiles.pinned_line import direct_text
+from venvship.model.lockfiles.problems import Problems, quote
 from venvship.model.lockfiles.requirement import (
     MARKER_ERRORS,
-    Problems,
+    MAX_BYTES,
     Requirement,
     check_hashes,
+    decode,
+    direct_text,
     local_path,
     marker_environment,
     may_build,
     parse_filename,
-    quote,
     secret_in_url,
 )
-from venvship.model.lockfiles.requirement_lines import MAX_BYTES, decode
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
@@ -68,19 +68,67 @@ class PylockFile:
     lines: tuple[int, ...]
     sdists: frozenset[str]
 
+    def select(
+        self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
+    ) -> list[Requirement]:
+        """Choose one file for each package: of the wheels, the one with the best tag.
 
-def parse_pylock(path: str, data: bytes, *, sdists: Collection[str], problems: Problems) -> PylockFile | None:
-    """Read a pylock file, and note everything in it that no selection could make right.
+        Args:
+            interpreter: The interpreter to choose for; the running one has no say.
+            extras: Extras to install.
+            groups: Dependency groups to install; none: the file's default groups.
+            problems: Where problems go.
+        """
+        pylock = self.pylock
+        known_extras = _known("extras", extras, pylock.extras or (), self, problems)
+        # The names of default groups need not be among the others (PEP 751, `default-groups`).
+        declared_groups = dict.fromkeys([*(pylock.dependency_groups or ()), *(pylock.default_groups or ())])
+        known_groups = _known("groups", groups, list(declared_groups), self, problems)
+        line_of = {id(package): line for package, line in zip(pylock.packages, self.lines, strict=True)}
+        tags = [Tag(*tag.split("-", 2)) for tag in interpreter.tags]
+        environment = marker_environment(interpreter)
+        selected = []
+        try:
+            for package, source in pylock.select(
+                environment=environment,  # type: ignore[arg-type]  # a TypedDict of the same keys
+                tags=tags,
+                extras=known_extras,
+                dependency_groups=known_groups if groups else None,
+            ):
+                line = line_of[id(package)]
+                try:
+                    selected.append(_requirement(self, package, source, line, frozenset(tags)))
+                except ValueError as error:
+                    problems.add(self.path, line, f"{package.name} {error}")
+        except PylockSelectError as error:
+            # Its message names `packages[3]`; a line says more.
+            message = f"nothing can be selected for {interpreter.label}: {error};"
+            message += " lock it for that, or change `python`"
+            problems.add(self.path, _line_of(str(error), self.lines), message)
+        except MARKER_ERRORS as error:
+            problems.add(self.path, None, f"a marker cannot be evaluated for {interpreter.label}: {error}")
+        return selected
+
+
+def parse_pylock(path: str, data: bytes, *, sdists: Collection[str]) -> PylockFile:
+    """Read a pylock file.
 
     Args:
         path: Absolute.
         data: Its bytes.
         sdists: `[build] sdists`.
-        problems: Where problems go.
 
-    Returns:
-        The file, or `None` if it could not be read at all.
+    Raises:
+        LockfileError: It cannot be read, or has something in it that no selection could make right.
     """
+    problems = Problems(path)
+    document = _parse(path, data, sdists, problems)
+    if document is None or problems.found:
+        raise problems.refusal()
+    return document
+
+
+def _parse(path: str, data: bytes, sdists: Collection[str], problems: Problems) -> PylockFile | None:
     if len(data) > MAX_BYTES:
         problems.add(
             path, None, f"{len(data):,} bytes: a lockfile has at most {MAX_BYTES:,}; this is something else"
@@ -213,54 +261,6 @@ def _local(path: str, source: PackageWheel | PackageSdist | PackageArchive) -> t
 
 def _named(source: PackageWheel | PackageSdist | PackageArchive) -> str | None:
     return None if isinstance(source, PackageArchive) else source.name
-
-
-def select_from_pylock(
-    document: PylockFile,
-    interpreter: Interpreter,
-    *,
-    extras: Sequence[str],
-    groups: Sequence[str],
-    problems: Problems,
-) -> list[Requirement]:
-    """Choose one file per package for the interpreter: of the wheels, the one with the best tag.
-
-    Args:
-        document: From `parse_pylock`.
-        interpreter: What it is for; the running one has no say.
-        extras: Extras to install.
-        groups: Dependency groups to install; none: the file's default groups.
-        problems: Where problems go.
-    """
-    pylock = document.pylock
-    known_extras = _known("extras", extras, pylock.extras or (), document, problems)
-    # The names of default groups need not be among the others (PEP 751, `default-groups`).
-    declared_groups = dict.fromkeys([*(pylock.dependency_groups or ()), *(pylock.default_groups or ())])
-    known_groups = _known("groups", groups, list(declared_groups), document, problems)
-    line_of = {id(package): line for package, line in zip(pylock.packages, document.lines, strict=True)}
-    tags = [Tag(*tag.split("-", 2)) for tag in interpreter.tags]
-    environment = marker_environment(interpreter)
-    selected = []
-    try:
-        for package, source in pylock.select(
-            environment=environment,  # type: ignore[arg-type]  # a TypedDict of the same keys
-            tags=tags,
-            extras=known_extras,
-            dependency_groups=known_groups if groups else None,
-        ):
-            line = line_of[id(package)]
-            try:
-                selected.append(_requirement(document, package, source, line, frozenset(tags)))
-            except ValueError as error:
-                problems.add(document.path, line, f"{package.name} {error}")
-    except PylockSelectError as error:
-        # Its message names `packages[3]`; a line says more.
-        message = f"nothing can be selected for {interpreter.label}: {error};"
-        message += " lock it for that, or change `python`"
-        problems.add(document.path, _line_of(str(error), document.lines), message)
-    except MARKER_ERRORS as error:
-        problems.add(document.path, None, f"a marker cannot be evaluated for {interpreter.label}: {error}")
-    return selected
 
 
 def _known(

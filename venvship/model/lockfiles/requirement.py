@@ -5,29 +5,26 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import quote as percent_encode
 
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
-from venvship.errors import LockfileError
+from venvship.model.lockfiles.problems import Problems, quote
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
 
-LISTED_PROBLEMS: Final = 50
-"""How many problems an error lists; the rest is only counted."""
-
-COUNTED_PROBLEMS: Final = 1000
-"""After so many the file is something else than a lockfile, and reading on only costs time."""
-
 MARKER_ERRORS: Final = (AssertionError, KeyError, ValueError, RecursionError)
 """What `packaging` raises for a marker that cannot be evaluated: up to 26.2, bare errors as well."""
 
-_QUOTED_CHARACTERS: Final = 100
 _FILENAME_CHARACTERS: Final = 255
 _LABELS: Final = 3
+
+MAX_BYTES: Final = 16 * 2**20
+"""All files of a lockfile together. The largest seen in the wild has 1 MiB."""
 
 NO_HASH: Final = "has no hash; write the lockfile with hashes (`pip hash FILE` prints that of one file)"
 
@@ -87,99 +84,23 @@ class Requirement:
         return {"package": self.name, "version": self.version, "file": self.file, "line": self.line}
 
 
+def direct_text(requirement: Requirement) -> str:
+    """Write a requirement that has a URL, or an absolute path, as a line for pip."""
+    assert requirement.url is not None
+    url = requirement.url
+    if url.startswith("/"):
+        url = "file://" + percent_encode(url)
+    extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
+    marker = f" ; {requirement.marker}" if requirement.marker else ""
+    hashes = "".join(f" --hash={value}" for value in requirement.hashes)
+    return f"{requirement.name}{extras} @ {url}{marker}{hashes}"
+
+
 def labels(requirements: Sequence[Requirement]) -> str:
     """The labels of some requirements, cut short after three."""
     shown = ", ".join(requirement.label for requirement in requirements[:_LABELS])
     more = len(requirements) - _LABELS
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One reason to refuse a lockfile.
-
-    Attributes:
-        file: Absolute path.
-        line: From 1; `None` where it is about the whole file.
-        message: What is wrong and what to do.
-    """
-
-    file: str
-    line: int | None
-    message: str
-
-
-@dataclass(slots=True)
-class Problems:
-    """Collects everything that is wrong with a lockfile, so that one run tells all of it.
-
-    Attributes:
-        path: The lockfile; the error is about it.
-    """
-
-    path: str
-    found: list[Problem] = field(default_factory=list)
-
-    def add(self, file: str, line: int | None, message: str) -> None:
-        """Note one problem."""
-        self.found.append(Problem(file, line, message))
-
-    @property
-    def enough(self) -> bool:
-        """Whether to stop reading: what comes after this many problems tells nobody anything."""
-        return len(self.found) >= COUNTED_PROBLEMS
-
-    def raise_if_any(self) -> None:
-        """Raise what was found.
-
-        Raises:
-            LockfileError: Something was found.
-        """
-        if self.found:
-            raise self.refusal()
-
-    def refusal(self) -> LockfileError:
-        """The error that lists what was found, ordered by file as read and by line."""
-        order = {problem.file: position for position, problem in reversed(list(enumerate(self.found)))}
-        problems = sorted(self.found, key=lambda p: (order[p.file], p.line or 0))
-        folder = os.path.dirname(self.path)
-        lines = []
-        for problem in problems[:LISTED_PROBLEMS]:
-            place = [] if problem.file == self.path else [_shorter(problem.file, folder)]
-            place += [f"line {problem.line}"] if problem.line is not None else []
-            lines.append(f"  {' '.join(place)}: {problem.message}" if place else f"  {problem.message}")
-        more = len(problems) - LISTED_PROBLEMS
-        if more > 0:
-            at_least = "at least " if self.enough else ""
-            lines.append(f"  and {at_least}{more} more")
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        return LockfileError(
-            "\n".join([f"{self.path} is refused ({count}); nothing was built", *lines]),
-            hint="`venvship lock`, `uv pip compile --generate-hashes` and"
-            " `uv export --no-emit-project` write lockfiles that venvship takes",
-            path=self.path,
-            problems=[
-                {"file": p.file, "line": p.line, "message": p.message} for p in problems[:LISTED_PROBLEMS]
-            ],
-            more_problems=max(more, 0),
-        )
-
-
-def _shorter(path: str, folder: str) -> str:
-    inside = os.path.join(folder, "")
-    return path.removeprefix(inside)
-
-
-def quote(text: str) -> str:
-    """Show a piece of a lockfile in a message: shortened, and without what may be a secret."""
-    cut = text[: 4 * _QUOTED_CHARACTERS]
-    # Up to the last `@`: a password may have one in it. The cut may have taken that; then what is left of the
-    # password must go as well.
-    cut = re.sub(r"://\S*$|://\S*@" if len(cut) < len(text) else r"://\S*@", "://…@", cut)
-    text = re.sub(r"\?[^\s#]+", "?…", cut)
-    if len(text) > _QUOTED_CHARACTERS:
-        text = text[:_QUOTED_CHARACTERS] + "…"
-    return "`" + "".join(c if c.isprintable() else "�" for c in text) + "`"
 
 
 def secret_in_url(url: str) -> str | None:
@@ -207,6 +128,19 @@ def secret_in_url(url: str) -> str | None:
         if value and _SECRET_PARAMETER.search(name.lower()) and not _VARIABLES.fullmatch(value):
             return f"a secret in the query parameter {quote(name)}"
     return None
+
+
+def decode(path: str, data: bytes, problems: Problems) -> str | None:
+    """Decode a lockfile: UTF-8, with or without a byte order mark. `None`: it is not, and that was noted."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        problems.add(path, 1, "UTF-16 text; save it as UTF-8")
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        problems.add(path, number, "not UTF-8 text; save it as UTF-8, or write it again")
+        return None
 
 
 def may_build(name: str, sdists: Collection[str]) -> bool:

@@ -10,14 +10,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement
 
-from venvship.model.lockfiles.line_options import (
+from venvship.model.lockfiles.problems import Problems, quote
+from venvship.model.lockfiles.requirement import (
+    MARKER_ERRORS,
+    MAX_BYTES,
+    URL,
+    Requirement,
+    decode,
+    marker_environment,
+)
+from venvship.model.lockfiles.requirements_txt_lines import (
+    MAX_LINE,
+    LogicalLine,
+    RefusedError,
+    UnhashedError,
+    logical_lines,
+    refuse,
+    refuse_foreign,
+    split_options,
+)
+from venvship.model.lockfiles.requirements_txt_options import (
     FLAGS,
     FORMATS,
     INCLUDES,
@@ -29,27 +48,7 @@ from venvship.model.lockfiles.line_options import (
     read_options,
     source_option,
 )
-from venvship.model.lockfiles.pinned_line import parse_requirement
-from venvship.model.lockfiles.requirement import (
-    MARKER_ERRORS,
-    URL,
-    Problems,
-    Requirement,
-    marker_environment,
-    quote,
-)
-from venvship.model.lockfiles.requirement_lines import (
-    MAX_BYTES,
-    MAX_LINE,
-    LogicalLine,
-    RefusedError,
-    UnhashedError,
-    decode,
-    logical_lines,
-    refuse,
-    refuse_foreign,
-    split_options,
-)
+from venvship.model.lockfiles.requirements_txt_pin import parse_requirement
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
@@ -59,8 +58,71 @@ if TYPE_CHECKING:
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementsTxt:
+    """One requirements file or several, with all that they include.
+
+    Attributes:
+        requirements: In the order of the files, whatever their markers.
+        options: Option lines about indexes, for pip; in order, since a later `--index-url` overrides.
+        files: Absolute path and bytes of every file, in reading order, each once.
+    """
+
+    requirements: tuple[Requirement, ...]
+    options: tuple[str, ...]
+    files: Mapping[str, bytes]
+
+    def select(
+        self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
+    ) -> list[Requirement]:
+        """Choose the requirements whose marker holds for the interpreter, and note two pins of one name."""
+        if extras or groups:
+            # A lockfile of lines has its extras resolved. Settings without effect would be believed.
+            message = "`[build] extras` and `groups` mean something for pylock.toml only; remove them"
+            problems.add(problems.path, None, message)
+        environment = marker_environment(interpreter)
+        selected: dict[str, Requirement] = {}
+        for requirement in self.requirements:
+            try:
+                wanted = requirement.marker is None or Marker(requirement.marker).evaluate(environment)
+            except MARKER_ERRORS as error:
+                message = f"{requirement.name}: cannot evaluate its marker for {interpreter.label}: {error}"
+                problems.add(requirement.file, requirement.line, message)
+                continue
+            if not wanted:
+                continue
+            first = selected.setdefault(requirement.name, requirement)
+            if first is not requirement:
+                message = f"{_pinned_twice(requirement, first)}; both markers hold for {interpreter.label}"
+                problems.add(requirement.file, requirement.line, message)
+        return list(selected.values())
+
+
+def parse_requirements_txt(
+    contents: Mapping[str, bytes], *, read: Callable[[str], bytes], sdists: Collection[str]
+) -> RequirementsTxt:
+    """Read requirements files, and those that they include.
+
+    Args:
+        contents: Absolute path and bytes of each file, in order; at least one.
+        read: Returns the bytes of an included file; raises `OSError`.
+        sdists: `[build] sdists`.
+
+    Raises:
+        LockfileError: Something in them is refused.
+    """
+    reader = _Reader(read, sdists, Problems(next(iter(contents))))
+    for path, data in contents.items():
+        if path not in reader.files:
+            reader.take(path, data)
+    reader.finish()
+    return RequirementsTxt(
+        requirements=tuple(reader.requirements), options=tuple(reader.options), files=reader.files
+    )
+
+
 @dataclass(slots=True)
-class RequirementsReader:
+class _Reader:
     """Reads requirements files and what they include, and collects what is wrong with them.
 
     Args:
@@ -69,9 +131,7 @@ class RequirementsReader:
         problems: Where problems go.
 
     Attributes:
-        requirements: In the order of the files.
-        options: Lines about where from, for pip; in order, since a later `--index-url` overrides.
-        files: Absolute path and bytes of every file, in reading order, each once.
+        requirements, options, files: As of `RequirementsTxt`, so far.
     """
 
     read: Callable[[str], bytes]
@@ -86,11 +146,16 @@ class RequirementsReader:
     _orphans: bool = False
 
     def finish(self) -> None:
-        """Check what only all files together can tell. Call once, after the last `take`."""
+        """Check what only all files together can tell, after the last `take`.
+
+        Raises:
+            LockfileError: Something is refused.
+        """
         if not self.requirements and not self.problems.found:
             self.problems.add(self.problems.path, None, "it holds no requirement; nothing would be installed")
         check_formats(self._formats, self.sdists, self.problems)
         self._check_duplicates()
+        self.problems.raise_if_any()
 
     def take(self, path: str, data: bytes) -> None:
         """Take a file's requirements and options, and those of the files it includes.
@@ -254,25 +319,3 @@ def _pinned_twice(requirement: Requirement, first: Requirement) -> str:
 
 def _reason(error: ValueError) -> str:
     return quote(str(error).partition("\n")[0]).strip("`")
-
-
-def select_by_marker(
-    requirements: Sequence[Requirement], interpreter: Interpreter, problems: Problems
-) -> list[Requirement]:
-    """Choose the requirements whose marker holds for the interpreter, and note two pins of one name."""
-    environment = marker_environment(interpreter)
-    selected: dict[str, Requirement] = {}
-    for requirement in requirements:
-        try:
-            wanted = requirement.marker is None or Marker(requirement.marker).evaluate(environment)
-        except MARKER_ERRORS as error:
-            message = f"{requirement.name}: cannot evaluate its marker for {interpreter.label}: {error}"
-            problems.add(requirement.file, requirement.line, message)
-            continue
-        if not wanted:
-            continue
-        first = selected.setdefault(requirement.name, requirement)
-        if first is not requirement:
-            message = f"{_pinned_twice(requirement, first)}; both markers hold for {interpreter.label}"
-            problems.add(requirement.file, requirement.line, message)
-    return list(selected.values())

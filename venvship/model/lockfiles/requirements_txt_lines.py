@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from venvship.model.lockfiles.requirement import Problems, quote
+from venvship.model.lockfiles.problems import quote
 
-MAX_BYTES: Final = 16 * 2**20
-"""All files of a lockfile together. The largest seen in the wild has 1 MiB."""
 MAX_LINE: Final = 2**20
 """Characters of one logical line."""
 _FOREIGN: Final = {
@@ -30,7 +28,7 @@ _COMMENT = re.compile(r"(?:^|(?<=\s))#")
 
 
 class RefusedError(Exception):
-    """A line cannot be taken; the message says why. Never leaves `RequirementsReader`."""
+    """A line cannot be taken; the message says why. Never leaves `requirements_txt`."""
 
 
 class UnhashedError(RefusedError):
@@ -116,19 +114,6 @@ def split_options(text: str) -> tuple[str, list[str]]:
         return " ".join(words[:first]), shlex.split(options)
     except ValueError:
         refuse(f"an open quotation mark, or a stray backslash, in {quote(options)}")
-
-
-def decode(path: str, data: bytes, problems: Problems) -> str | None:
-    """Decode a lockfile: UTF-8, with or without a byte order mark. `None`: it is not, and that was noted."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        problems.add(path, 1, "UTF-16 text; save it as UTF-8")
-        return None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        problems.add(path, number, "not UTF-8 text; save it as UTF-8, or write it again")
-        return None
 
 
 def refuse_foreign(path: str) -> str | None:

@@ -9,8 +9,9 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from venvship.model.lockfiles.requirement import URL, Problems, may_build, quote, secret_in_url
-from venvship.model.lockfiles.requirement_lines import refuse
+from venvship.model.lockfiles.problems import Problems, quote
+from venvship.model.lockfiles.requirement import URL, may_build, secret_in_url
+from venvship.model.lockfiles.requirements_txt_lines import refuse
 
 WHERE_FROM: Final = {
     "-i": "--index-url",

@@ -11,25 +11,25 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
-from urllib.parse import quote as percent_encode
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement as Specified
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from venvship.model.lockfiles.problems import quote
 from venvship.model.lockfiles.requirement import (
     NO_HASH,
     URL,
     Requirement,
     check_hashes,
+    direct_text,
     local_path,
     may_build,
     parse_filename,
-    quote,
     secret_in_url,
 )
-from venvship.model.lockfiles.requirement_lines import LogicalLine, UnhashedError, refuse
+from venvship.model.lockfiles.requirements_txt_lines import LogicalLine, UnhashedError, refuse
 
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg)(?:[\[#;\s]|$)", re.IGNORECASE)
@@ -198,15 +198,3 @@ def _allowed_hashes(name: str, hashes: Sequence[str]) -> tuple[str, ...]:
         return check_hashes(hashes)
     except ValueError as error:
         refuse(f"{name} {error}")
-
-
-def direct_text(requirement: Requirement) -> str:
-    """Write a requirement that has a URL, or an absolute path, as a line for pip."""
-    assert requirement.url is not None
-    url = requirement.url
-    if url.startswith("/"):
-        url = "file://" + percent_encode(url)
-    extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
-    marker = f" ; {requirement.marker}" if requirement.marker else ""
-    hashes = "".join(f" --hash={value}" for value in requirement.hashes)
-    return f"{requirement.name}{extras} @ {url}{marker}{hashes}"

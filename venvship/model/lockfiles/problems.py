@@ -1,0 +1,106 @@
+"""Everything that is wrong with a lockfile, reported by one error."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from venvship.errors import LockfileError
+
+LISTED_PROBLEMS: Final = 50
+"""How many problems an error lists; the rest is only counted."""
+
+COUNTED_PROBLEMS: Final = 1000
+"""After so many the file is something else than a lockfile, and reading on only costs time."""
+
+_QUOTED_CHARACTERS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason to refuse a lockfile.
+
+    Attributes:
+        file: Absolute path.
+        line: From 1; `None` where it is about the whole file.
+        message: What is wrong and what to do.
+    """
+
+    file: str
+    line: int | None
+    message: str
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects everything that is wrong with a lockfile, so that one run tells all of it.
+
+    Attributes:
+        path: The lockfile; the error is about it.
+    """
+
+    path: str
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, file: str, line: int | None, message: str) -> None:
+        """Note one problem."""
+        self.found.append(Problem(file, line, message))
+
+    @property
+    def enough(self) -> bool:
+        """Whether to stop reading: what comes after this many problems tells nobody anything."""
+        return len(self.found) >= COUNTED_PROBLEMS
+
+    def raise_if_any(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            LockfileError: Something was found.
+        """
+        if self.found:
+            raise self.refusal()
+
+    def refusal(self) -> LockfileError:
+        """The error that lists what was found, ordered by file as read and by line."""
+        order = {problem.file: position for position, problem in reversed(list(enumerate(self.found)))}
+        problems = sorted(self.found, key=lambda p: (order[p.file], p.line or 0))
+        folder = os.path.dirname(self.path)
+        lines = []
+        for problem in problems[:LISTED_PROBLEMS]:
+            place = [] if problem.file == self.path else [_shorter(problem.file, folder)]
+            place += [f"line {problem.line}"] if problem.line is not None else []
+            lines.append(f"  {' '.join(place)}: {problem.message}" if place else f"  {problem.message}")
+        more = len(problems) - LISTED_PROBLEMS
+        if more > 0:
+            at_least = "at least " if self.enough else ""
+            lines.append(f"  and {at_least}{more} more")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        return LockfileError(
+            "\n".join([f"{self.path} is refused ({count}); nothing was built", *lines]),
+            hint="`venvship lock`, `uv pip compile --generate-hashes` and"
+            " `uv export --no-emit-project` write lockfiles that venvship takes",
+            path=self.path,
+            problems=[
+                {"file": p.file, "line": p.line, "message": p.message} for p in problems[:LISTED_PROBLEMS]
+            ],
+            more_problems=max(more, 0),
+        )
+
+
+def _shorter(path: str, folder: str) -> str:
+    inside = os.path.join(folder, "")
+    return path.removeprefix(inside)
+
+
+def quote(text: str) -> str:
+    """Show a piece of a lockfile in a message: shortened, and without what may be a secret."""
+    cut = text[: 4 * _QUOTED_CHARACTERS]
+    # Up to the last `@`: a password may have one in it. The cut may have taken that; then what is left of the
+    # password must go as well.
+    cut = re.sub(r"://\S*$|://\S*@" if len(cut) < len(text) else r"://\S*@", "://…@", cut)
+    text = re.sub(r"\?[^\s#]+", "?…", cut)
+    if len(text) > _QUOTED_CHARACTERS:
+        text = text[:_QUOTED_CHARACTERS] + "…"
+    return "`" + "".join(c if c.isprintable() else "�" for c in text) + "`"
