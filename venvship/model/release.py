@@ -149,7 +149,7 @@ class Manifest(NamedTuple):
         id: The release's id.
         created_at: When its build began; aware, UTC.
         lockfile_sha256: Of the lockfile's original bytes.
-        environment_digest: What the lockfile means here; see `model.lockfile.environment_digest`.
+        environment_digest: What the lockfile means here; see `model.lockfiles.lockfile.environment_digest`.
         tree_digest: Of all files, as they would be at a fixed path; equal on every host.
         files_sha256: Of the bytes of `files.json`, so that one hash in the manifest covers every file.
         python: The interpreter's `identity` plus `path` and full `version` under `"full_version"`.
