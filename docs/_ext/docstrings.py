@@ -20,7 +20,7 @@ class Docstring:
     Attributes:
         summary: Its first paragraph, on one line.
         text: The paragraphs after it that belong to no section, each on one line.
-        entries: By section, such as `"Raises"`: its names with what is said of them.
+        entries: By section, such as `"Raises"`: its names with their texts.
     """
 
     summary: str

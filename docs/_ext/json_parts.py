@@ -80,7 +80,7 @@ def _linked(kind: str) -> str:
 
 
 def misfits(value: Any, keys: Keys, where: str) -> list[str]:  # noqa: ANN401 - whatever JSON holds
-    """What in an object does not agree with a table: keys missing or too many, values of other types."""
+    """The differences of an object from a table: keys missing or too many, values of other types."""
     found = [f"{where} has no key {key}" for key in keys.keys() - value.keys()]
     found += [f"{where}.{key} is not described" for key in value.keys() - keys.keys()]
     for key in keys.keys() & value.keys():

@@ -1,4 +1,4 @@
-"""The keys of the JSON output: for each its type, and what it means.
+"""The keys of the JSON output: for each its type and its meaning.
 
 A type is a word of `json_parts.PRIMITIVES`, the name of an object of `OBJECTS`, `list of` one of these, or
 one of these `or null`. `json_parts` holds them against the recorded examples when the documentation is built.
@@ -15,8 +15,8 @@ ENVELOPE: Final[Keys] = {
     "command": ("string or null", "the command's name; null if it is not known"),
     "ok": ("boolean", "whether `exit_code` is 0"),
     "exit_code": ("integer", "as in {doc}`exit-codes`"),
-    "data": ("object", "what the command found out; also when it fails, as far as it got, else empty"),
-    "warnings": ("list of warning", "what people should know and failed nothing"),
+    "data": ("object", "the result of the command; after a failure as far as it is known, else empty"),
+    "warnings": ("list of warning", "problems that the operator should know and that failed nothing"),
     "error": ("error or null", "null exactly when `exit_code` is 0"),
 }
 
@@ -27,7 +27,7 @@ OBJECTS: Final[dict[str, Keys]] = {
         "state": ("string", "`sealed`, `proven`, `bad` or `inconclusive`: {term}`state`"),
         "created_at": ("time or null", "when its build began; null if its manifest cannot be read"),
         "lockfile_sha256": ("string", "of the lockfile that it was built from"),
-        "environment_digest": ("string", "what that lockfile means here: {term}`environment`"),
+        "environment_digest": ("string", "digest of the {term}`environment` that it was built for"),
         "tree_digest": (
             "string",
             "of its files; equal on every host for the same lockfile and kind of interpreter",
@@ -42,7 +42,7 @@ OBJECTS: Final[dict[str, Keys]] = {
     },
     "usable": {
         "ok": ("boolean", "whether its manifest can be read and its interpreter is there"),
-        "problem": ("string or null", "what is wrong, if it is not"),
+        "problem": ("string or null", "the reason why not; null if it is usable"),
     },
     "package": {
         "name": ("string", "its normalised name"),
@@ -65,7 +65,7 @@ OBJECTS: Final[dict[str, Keys]] = {
         "outcome": ("string", "`passed`, `failed`, or `skipped` since another one failed before"),
         "attempts": ("integer", "how often it asked"),
         "seconds": ("number", "how long it took"),
-        "output": ("string", "what it saw, in a line"),
+        "output": ("string", "its output, in a line"),
     },
     "event": {
         "seq": ("integer", "its place in the order"),
@@ -73,18 +73,18 @@ OBJECTS: Final[dict[str, Keys]] = {
         "event": ("string", "its name: {doc}`events`, with the keys that only some have"),
         "release": ("string or null", "id of the release that it is about"),
         "actor": ("string", "who"),
-        "reason": ("string", "why, for people; may be empty"),
+        "reason": ("string", "the reason, for people; may be empty"),
     },
     "hold": {
-        "scope": ("string", "`root`, or `environment`: what is held"),
+        "scope": ("string", "`root` or `environment`: the extent of the hold"),
         "environment_digest": ("string or null", "of the environment that is held"),
-        "by": ("string", "who set it; `venvship` if nobody did"),
-        "reason": ("string", "why, for people"),
+        "by": ("string", "the user who set it; `venvship` if it was automatic"),
+        "reason": ("string", "the reason, for people"),
         "since": ("time", "since when"),
         "release": ("string or null", "id of the release that it is about"),
     },
     "operation": {
-        "operation": ("string", "what is under way, such as `release`"),
+        "operation": ("string", "the command that is under way, such as `release`"),
         "actor": ("string", "who"),
         "pid": ("integer", "the process"),
         "since": ("string", "since when"),
@@ -99,28 +99,28 @@ OBJECTS: Final[dict[str, Keys]] = {
         "full_version": ("string", "such as `3.11.7`"),
         "version": ("string", "such as `3.11`"),
         "implementation": ("string", "`cpython`"),
-        "soabi": ("string", "what compiled modules are built for"),
+        "soabi": ("string", "the ABI of compiled modules"),
         "platform": ("string", "such as `linux-x86_64`"),
-        "magic": ("string", "what its bytecode begins with"),
+        "magic": ("string", "the magic number of its bytecode, in hexadecimal digits"),
     },
     "verified": {
         "id": ("string", "of the release"),
-        "ok": ("boolean", "whether every file is what was sealed"),
+        "ok": ("boolean", "whether every file matches the manifest"),
         "files": ("integer", "how many there are"),
         "damaged": ("list of damage", "those that are not"),
     },
     "damage": {
         "path": ("string", "of the file, relative to the release"),
-        "problem": ("string", "what is wrong with it, for people"),
+        "problem": ("string", "the difference, for people"),
     },
     "store": {
         "path": ("string", "where it is"),
-        "removed": ("list of dropped", "what went, or would go"),
+        "removed": ("list of dropped", "the entries that were removed, or would be"),
         "waiting": (
             "integer",
             "the number of wheels that no release refers to; they are removed after a grace period",
         ),
-        "freed_bytes": ("integer", "what that gave back; files of a release count with the release"),
+        "freed_bytes": ("integer", "the space that became free; files of a release count with the release"),
     },
     "dropped": {
         "path": ("string", "where it was"),
@@ -128,15 +128,15 @@ OBJECTS: Final[dict[str, Keys]] = {
             "string",
             "a wheel's file name, with `, bytecode` for that; or the path of a root that is gone",
         ),
-        "reason": ("string", "why it went, for people"),
+        "reason": ("string", "the reason, for people"),
     },
     "decision": {
         "id": ("string", "of the release"),
-        "reason": ("string", "why it stays or goes, for people"),
+        "reason": ("string", "the reason, for people"),
     },
     "text": {
         "path": ("string or null", "where it goes; null for a line of a crontab"),
-        "content": ("string", "what it says"),
+        "content": ("string", "its text"),
     },
     "warning": {
         "slug": ("string", "which one it is: {ref}`warning-slugs`"),
@@ -144,8 +144,8 @@ OBJECTS: Final[dict[str, Keys]] = {
     },
     "error": {
         "slug": ("string", "which one it is: {ref}`slugs`"),
-        "message": ("string", "what failed, for people; may have several lines"),
-        "hint": ("string or null", "what to do, for people"),
+        "message": ("string", "the failure, for people; may have several lines"),
+        "hint": ("string or null", "the next step, for people"),
     },
 }
 """Objects that occur in more than one place, or within others."""
@@ -164,7 +164,7 @@ TITLES: Final = {
     "interpreter": "An interpreter",
     "verified": "A release that was verified",
     "damage": "A damaged file",
-    "store": "What was done to the store",
+    "store": "The clean-up of the store",
     "dropped": "A thing that went from the store",
     "decision": "A decision about a release",
     "text": "A text to install",
@@ -179,11 +179,11 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "file": "the lockfile that a requirement stands in",
     "got": "hashes of the files that the index served",
     "line": "the requirement's line there",
-    "live": "id of what is live now, or null; where a command that switches failed and knows it",
-    "log": "file with the output of what failed",
+    "live": "id of the live release, or null; after the failure of a command that switches",
+    "log": "file with the output of the failed program",
     "matches": "ids of the releases that an ambiguous name fits",
     "more_problems": "how many problems are not listed",
-    "mutex": "the mutex that somebody else holds",
+    "mutex": "the mutex that another command holds",
     "owner": "the user who owns the root",
     "package": "the package that it is about",
     "packages": "the packages that it is about",
@@ -207,26 +207,26 @@ ERROR_KEYS: Final[dict[str, str]] = {
 _STATUS: Final[Keys] = {
     "name": ("string", "of the application"),
     "root": ("string", "its directory"),
-    "current": ("release or null", "what is live"),
+    "current": ("release or null", "the live release"),
     "live_since": ("time or null", "since when"),
     "previous": ("release or null", "where a rollback would go"),
     "held": ("hold or null", "the hold that applies"),
-    "operation": ("operation or null", "what is under way, or was when its process died"),
+    "operation": ("operation or null", "the operation that is under way, or was when its process died"),
     "interrupted": ("boolean", "whether an operation waits to be finished or undone: {ref}`command-recover`"),
     "releases": ("integer", "how many there are"),
-    "lockfile_changed": ("boolean", "whether the lockfile is another one than that of what is live"),
+    "lockfile_changed": ("boolean", "whether the lockfile differs from that of the live release"),
     "old_processes": ("list of process", "those that still run from a release that is not live"),
 }
 _RELEASE: Final[Keys] = {
     "name": ("string", "of the application"),
     "outcome": (
         "string or null",
-        "what came of it: {ref}`json-outcomes`; null if it failed before that was known",
+        "the outcome: {ref}`json-outcomes`; null if it failed before there was one",
     ),
     "plan": ("string", "`build`, `reactivate`, `unchanged` or `refuse`; empty if it failed before"),
     "release": ("release or null", "the release in question"),
-    "previous": ("release or null", "what was live when it began"),
-    "diff": ("diff", "from `previous` to `release`, or to what a dry run would build"),
+    "previous": ("release or null", "the release that was live when it began"),
+    "diff": ("diff", "from `previous` to `release`, or to the release that a dry run would build"),
     "timings": (
         "numbers by name",
         "seconds by step: `fetch`, `import`, `compile`, `assemble`, `seal`, `candidate`, `switch`",
@@ -255,14 +255,14 @@ DATA: Final[dict[str, Keys]] = {
     "promote": {
         "outcome": ("string", "`promoted`, `unchanged`, `rolled-back` or `rollback-failed`"),
         "release": ("release", "the release that was named"),
-        "previous": ("release or null", "what was live before"),
+        "previous": ("release or null", "the release that was live before"),
         "diff": ("diff", "from `previous` to `release`"),
         "checks": ("list of check", "candidate and live"),
     },
     "rollback": {
-        "release": ("release", "what is live now"),
-        "previous": ("release or null", "what was live before; null if it was this one already"),
-        "checks": ("list of check", "of what is live now"),
+        "release": ("release", "the release that is live now"),
+        "previous": ("release or null", "the release that was live before; null if it was this one already"),
+        "checks": ("list of check", "of the release that is live now"),
     },
     "check": {
         "release": ("string", "id of the release that was asked"),
@@ -277,7 +277,7 @@ DATA: Final[dict[str, Keys]] = {
         "release": ("release", "with the list of its packages"),
         "interpreter": ("interpreter", "that it was built with"),
         "warnings": ("list of warning", "of its build"),
-        "events": ("list of event", "what happened to it"),
+        "events": ("list of event", "the events about it"),
     },
     "history": {"events": ("list of event", "the newest first")},
     "diff": {
@@ -292,7 +292,7 @@ DATA: Final[dict[str, Keys]] = {
         "debris": ("list of string", "left-overs that were removed"),
         "freed_bytes": (
             "integer",
-            "what the releases gave back; shared files count when their last name goes",
+            "the space that the removal of releases frees; a shared file counts when its last name goes",
         ),
         "store": ("store or null", "the store; null if nothing was looked at there"),
         "dry_run": ("boolean", "whether nothing was removed"),
@@ -306,14 +306,14 @@ DATA: Final[dict[str, Keys]] = {
             "string",
             "`clean`, `abandoned`, `promoted`, `rolled-back`, `rollback-failed` or `observed`",
         ),
-        "current": ("string or null", "id of what is live"),
+        "current": ("string or null", "id of the live release"),
         "debris": ("list of string", "left-overs that were removed"),
     },
     "schedule": {
         "kind": ("string", "`cron` or `systemd`"),
         "every": ("string", "the interval, as it was asked for"),
         "user": ("string", "who owns the root, and so has to run it"),
-        "files": ("list of text", "what to install"),
+        "files": ("list of text", "the files to install"),
     },
 }
 """`data` of each command."""

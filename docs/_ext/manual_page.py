@@ -1,8 +1,8 @@
-"""What makes a page of this documentation a manual page: for the builder `man` alone.
+"""Makes a page of this documentation a manual page, for the builder `man` alone.
 
 A table is too wide for a terminal, so it becomes a list of its first column. Links become plain text, since a
-terminal follows none; headings are in capitals, as is the custom. The page itself stays out of what the other
-builders make, where it would say nothing new.
+terminal follows none; headings are in capitals, as is the custom. The other builders leave the page
+out: it repeats the reference.
 """
 
 from __future__ import annotations

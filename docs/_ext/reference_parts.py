@@ -68,7 +68,7 @@ def manual_commands() -> str:
 
 
 def manual_description() -> str:
-    """What `venvship --help` says of venvship as a whole."""
+    """The text of `venvship --help` on venvship as a whole."""
     return "\n\n".join(_help_paragraphs(cli.help or ""))
 
 
@@ -150,7 +150,7 @@ def error_classes() -> list[type[VenvshipError]]:
 
 
 def meaning(error: type[VenvshipError]) -> str:
-    """What an error's docstring says, without commands that there are not (yet)."""
+    """The docstring of an error, without commands that do not exist yet."""
     said = read_docstring(error)
     text = " ".join([said.summary, *(p for p in said.text if not is_remark(p, "Crash"))])
     if "doctor" not in command_tree():
@@ -162,7 +162,7 @@ def exit_codes() -> str:
     """The exit codes, each with the errors behind it."""
     rows = [
         (str(errors.EXIT_OK), "", "Done, or nothing to do."),
-        (str(errors.EXIT_BUG), "`bug`", "A bug in venvship. Please report it, with what it printed."),
+        (str(errors.EXIT_BUG), "`bug`", "A bug in venvship. Please report it, with its output."),
     ]
     known = [error for error in error_classes() if error is not InterruptedByError]
     for code in sorted({error.exit_code for error in known}):
@@ -213,7 +213,7 @@ class Field(NamedTuple):
 def _fields(cls: type[Any]) -> list[Field]:
     if dataclasses.is_dataclass(cls):
         return [Field(item.name, str(item.type)) for item in dataclasses.fields(cls)]
-    # A named tuple keeps what stands there as a reference that is still to be resolved.
+    # A named tuple keeps the annotation as a reference that is still to be resolved.
     return [Field(name, kind.__forward_arg__) for name, kind in cls.__annotations__.items()]
 
 
@@ -295,7 +295,7 @@ def events() -> str:
 
 
 def log_events() -> str:
-    """What the system's log is told, by severity."""
+    """The events in the system's log, by severity."""
     rows = [
         (severity.name.lower(), ", ".join(f"`{name}`" for name, own in SEVERITIES.items() if own is severity))
         for severity in sorted(set(SEVERITIES.values()))
@@ -323,12 +323,12 @@ def warning_slugs() -> str:
     return table(("slug", "means"), [(f"`{slug}`", text) for slug, text in sorted(WARNINGS.items())])
 
 
-def _compare(what: str, found: Iterable[str], described: Iterable[str]) -> None:
+def _compare(kind: str, found: Iterable[str], described: Iterable[str]) -> None:
     found, described = set(found), set(described)
     if found != described:
         missing, extra = sorted(found - described), sorted(described - found)
         raise ValueError(
-            f"docs/_ext/reference_texts.py: {what} without a text {missing}, or too many {extra}"
+            f"docs/_ext/reference_texts.py: {kind} without a text {missing}, or too many {extra}"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 EVENTS: Final = {
-    # name: (what happened; the release it is about; its facts)
+    # name: (its meaning; the release that it is about; its facts)
     "sealed": (
         "A release was built and sealed.",
         "the new release",
@@ -33,12 +33,12 @@ EVENTS: Final = {
     ),
     "promoted": (
         "The switch stays: hook and live checks passed.",
-        "what is current now",
+        "the current release",
         ("from", "via", "unattended", "lockfile", "lockfile_before"),
     ),
     "lockfile-written": (
-        "The lockfile that `update --upgrade` made has its place on disk, or somebody else's stays there.",
-        "what is current",
+        "The lockfile that `update --upgrade` made is in place, or another program's stays there.",
+        "the current release",
         (),
     ),
     "rolling-back": (
@@ -48,12 +48,12 @@ EVENTS: Final = {
     ),
     "rolled-back": (
         "`current` is back on an earlier release, which passes.",
-        "what is current now",
+        "the current release",
         ("from", "cause", "manual", "turned_back", "verdict", "health_digest"),
     ),
     "rollback-failed": (
         "`current` is back on an earlier release, which does not pass either.",
-        "what is current now",
+        "the current release",
         ("from", "cause", "manual", "turned_back", "verdict", "then"),
     ),
     "abandoned": (
@@ -63,12 +63,12 @@ EVENTS: Final = {
     ),
     "observed": (
         "`current` was found to be another release than the journal says: it was switched outside venvship.",
-        "what is current now",
+        "the current release",
         ("expected",),
     ),
     "held": (
         "The root is held: no unattended releases.",
-        "what is current, or was left",
+        "the current release, or the one that was left",
         ("after_rollback",),
     ),
     "refused": (
@@ -76,7 +76,7 @@ EVENTS: Final = {
         "the release that the hold is about",
         ("scope", "since", "environment_digest"),
     ),
-    "unheld": ("All holds of the root and of its environments are lifted.", "what is current", ()),
+    "unheld": ("All holds of the root and of its environments are lifted.", "the current release", ()),
     "pinned": ("A release is protected from prune.", "the release", ()),
     "unpinned": ("A release is no longer protected.", "the release", ()),
     "pruned": ("A release was removed.", "the release", ()),
@@ -85,10 +85,10 @@ EVENTS: Final = {
 FACTS: Final = {
     "after_rollback": "`true`: the hold of a rollback that the promotion on trial carried out itself",
     "cause": "why an automatic rollback went back",
-    "environment_digest": "what was built for, or was to be; empty where it was `lock` that failed",
-    "expected": "what `current` should have been",
-    "from": "what was current before; null for nothing",
-    "health_digest": "digest of the hooks and checks that said no; a refusal lapses when they change",
+    "environment_digest": "digest of the environment; empty if `lock` failed",
+    "expected": "id of the release that `current` should have named",
+    "from": "id of the release that was current before; null for nothing",
+    "health_digest": "digest of the hooks and checks that refused; the refusal lapses when they change",
     "lockfile": "where the lockfile goes that was made for the release, which has its bytes",
     "lockfile_before": "SHA-256 of what it replaces there; null for no file",
     "lockfile_sha256": "of the lockfile's bytes",
@@ -101,7 +101,7 @@ FACTS: Final = {
     "tree_digest": "of all files; equal on every host for the same lockfile and interpreter",
     "tries": "how often restart and live checks were begun, this time included",
     "turned_back": "`true`: a promotion went back as a person's rollback asked it to; holds the root",
-    "unattended": "whether nobody was there",
+    "unattended": "whether the command was unattended",
     "verdict": "the state that the release which was left gets: `bad` or `inconclusive`",
     "via": "the command",
 }
@@ -112,14 +112,14 @@ WARNINGS: Final = {
     "conflicting-dependency": "a package asks for another version of a dependency than the lockfile has",
     "current-dangling": "`current` points to a release that is gone",
     "current-observed": "`current` was switched outside venvship",
-    "current-unusable": "what is current is damaged, or its interpreter is gone",
+    "current-unusable": "the current release is damaged, or its interpreter is gone",
     "debris-left": "left-overs of an interrupted operation could not be removed; the next one tries again",
     "file-overlap": "two packages bring different contents for one file that is not code",
     "held": "a dry run found that the release would be refused",
     "interpreter-changed": "the interpreter has another patch level than when the root first used it",
     "interpreter-not-asked": "an interpreter could not be asked at the moment; a rollback goes on without",
     "interrupted": "an operation was interrupted, and waits for `recover`",
-    "journal-damaged": "the journal is damaged; what follows the damage is not known",
+    "journal-damaged": "the journal is damaged; the lines after the damage are not known",
     "journal-not-written": "something was done and could not be recorded",
     "journal-torn": "the last line of the journal is torn; the next write sets it aside",
     "lockfile-not-replaced": "the new lockfile of `update --upgrade` has not taken its place, and why",

@@ -222,8 +222,8 @@ def _since(result: StatusResult, page: Page) -> list[str]:
     if event is None:
         return []
     reason = f": {event.reason}" if event.reason else ""
-    said = f"{when(event.at)} ({ago(event.at, page.now)}), {event.event} by {event.actor}{reason}"
-    return labelled("Since", said, page.width)
+    text = f"{when(event.at)} ({ago(event.at, page.now)}), {event.event} by {event.actor}{reason}"
+    return labelled("Since", text, page.width)
 
 
 def _way_back(result: StatusResult, page: Page) -> list[str]:
