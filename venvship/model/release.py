@@ -100,7 +100,7 @@ def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> Packag
 
 
 def sealed_mode(executable: bool) -> int:
-    """The permission bits of a file in the store and in a sealed release: nobody may write."""
+    """The permission bits of a file in the store and in a sealed release: no one may write."""
     return 0o555 if executable else 0o444
 
 
@@ -149,17 +149,17 @@ class Manifest(NamedTuple):
         id: The release's id.
         created_at: When its build began; aware, UTC.
         lockfile_sha256: Of the lockfile's original bytes.
-        environment_digest: What the lockfile means here; see `model.lockfiles.lockfile.environment_digest`.
+        environment_digest: The digest of the environment; see `model.environment.Environment`.
         tree_digest: Of all files, as they would be at a fixed path; equal on every host.
         files_sha256: Of the bytes of `files.json`, so that one hash in the manifest covers every file.
         python: The interpreter's `identity` plus `path` and full `version` under `"full_version"`.
         packages: Installed distributions, sorted by name.
-        wheels: By package name, the SHA-256 of the wheel that it came from; `None` where a release was built
-            before this was written down, and nobody knows.
-        bytecode: The store's tag of the bytecode that it was built with; see `build.compile.bytecode_tag`.
-        inputs: Digest of what the environment digest followed from; see `operations.environment.is_of`.
-        warnings: What the build wanted people to know, each with `slug` and `message`.
-        message: The person's `-m`, or empty.
+        wheels: By package name, the SHA-256 of the wheel that it came from; `None` if the release was built
+            before this was recorded.
+        bytecode: The store's tag of its bytecode; see `building.store.compile.bytecode_tag`.
+        inputs: The inputs of the environment; see `model.environment.Environment`.
+        warnings: The warnings of the build, each with `slug` and `message`.
+        message: The `-m` of the command, or empty.
         venvship: The version that built it.
         extra: Keys this version does not know; kept on rewrite.
     """

@@ -82,7 +82,7 @@ class _Named:
     """What the releases of all roots name, and why that may not be all.
 
     Attributes:
-        things: What is named, as `build.store_cleaning` calls it.
+        things: What is named, as `building.store.cleaning` calls it.
         problems: What cannot be read, and may name anything.
     """
 
