@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,14 @@ def version_of(python: str) -> str:
     return subprocess.check_output([python, "-I", "-c", ask], text=True).strip()
 
 
+@functools.cache
+def virtualenv_of(python: str) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
+    """An empty virtualenv, made once to be copied: its path is only in scripts that no test runs."""
+    kept = tempfile.TemporaryDirectory()
+    subprocess.run([python, "-I", "-m", "venv", "--without-pip", f"{kept.name}/venv"], check=True)
+    return Path(kept.name, "venv"), kept
+
+
 class Root:
     """Releases A and B with different code under the same names, and `current` on A."""
 
@@ -68,7 +77,7 @@ class Root:
         (path / "state" / "leases").mkdir(parents=True)
         for name in ("A", "B"):
             release = self.release(name)
-            subprocess.run([python, "-I", "-m", "venv", "--without-pip", release], check=True)
+            shutil.copytree(virtualenv_of(python)[0], release, symlinks=True)
             self.lease(name).touch()
             if startup:
                 self.write(
