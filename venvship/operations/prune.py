@@ -19,12 +19,12 @@ class PruneResult:
     """The result of `Root.prune`.
 
     Attributes:
-        removed: Releases that went, or would go, and why.
-        kept: Releases that stay, and why.
-        debris: Left-overs of interrupted builds that were removed.
-        freed_bytes: Room that the removal of releases gives back: files that nothing else links to.
-        store: What was done to the store; `None` if nothing was looked at there.
-        dry_run: Whether nothing was touched.
+        removed: The releases that were removed, or would be, each with the reason.
+        kept: The releases that stay, each with the reason.
+        debris: The left-overs of interrupted builds that were removed.
+        freed_bytes: The bytes that the removal of releases gives back: files that nothing else links to.
+        store: The outcome of cleaning the store; `None` if it was not looked at.
+        dry_run: Whether this is the plan only.
         warnings: The warnings of the operation.
     """
 
@@ -51,15 +51,15 @@ class PruneResult:
 def prune(
     workspace: Workspace, *, keep: int | None = None, keep_days: float | None = None, dry_run: bool = False
 ) -> PruneResult:
-    """Remove the releases that retention does not keep, then from the store what nothing needs any more.
+    """Remove the releases that retention does not keep, then the unreferenced entries of the store.
 
     Crash: a release is whole, or it is `.trash-…`, which the next writing command removes. For the store see
     `clean_store`.
 
     Args:
         workspace: The root.
-        keep: Proven releases to keep, instead of the settings'.
-        keep_days: And all live within so many days, instead of the settings'.
+        keep: The number of proven releases to keep, instead of the settings'.
+        keep_days: Releases that were live within this number of days are kept, too; instead of the settings'.
         dry_run: Only decide.
 
     Raises:

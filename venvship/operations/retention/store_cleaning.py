@@ -1,7 +1,7 @@
-"""Cleaning the store after a prune: what no release of any of its roots names goes, after a while.
+"""Clean the store after a prune: remove entries that have been unreferenced for a while.
 
-Nothing breaks if too much goes: a release has names of its own for all of its files. The next build of what
-went has to fetch it again, and `repair` has less to repair from. See ADR 9.
+An entry is unreferenced if no release in any of the store's roots refers to it. Nothing breaks if too much is
+removed: a release has names of its own for all of its files, and a build fetches wheels again. See ADR 9.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from venvship.workspace.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """One thing that went from the store, or would go.
+    """One entry that was removed from the store, or would be.
 
     Attributes:
-        path: Where it was; absolute.
-        what: What it was, for people: the name of a wheel's file, or the path of a root that is gone.
-        reason: Why it went.
+        path: Its path; absolute.
+        what: Its name for people: that of a wheel's file, or the path of a root that is gone.
+        reason: The reason for its removal.
     """
 
     path: str
@@ -52,14 +52,13 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """What was done to the store.
+    """The outcome of cleaning the store.
 
     Attributes:
         path: The store.
-        removed: What went, or would go.
-        waiting: How many wheels, or what is left of them, no release names: they go when that has been so for
-            long enough.
-        freed_bytes: Room that the removal gives back: files that no release has.
+        removed: The entries that were removed, or would be.
+        waiting: The number of unreferenced wheels that stay until that has been so for long enough.
+        freed_bytes: The bytes that the removal gives back: files that no release has.
     """
 
     path: str
@@ -78,15 +77,15 @@ class StoreResult:
 
 
 @dataclass(slots=True)
-class _Named:
-    """What the releases of all roots name, and why that may not be all.
+class _Referenced:
+    """The entries that the releases of all roots refer to, and why they may be incomplete.
 
     Attributes:
-        things: What is named, as `building.store.cleaning` calls it.
-        problems: What cannot be read, and may name anything.
+        entries: Their names, as `building.store.cleaning` forms them.
+        problems: A root or release that cannot be read may refer to any entry.
     """
 
-    things: set[str] = field(default_factory=set)
+    entries: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
 
@@ -103,21 +102,21 @@ class _Decided:
 def clean_store(
     workspace: Workspace, settings: Settings, *, without: Collection[str] = (), dry_run: bool = False
 ) -> StoreResult | None:
-    """Remove from the root's store what no release of any of its roots names, after a grace period.
+    """Remove the entries of the store that no release in any of its roots refers to, after a grace period.
 
-    No mutex of the root may be held. Whatever goes wrong is a warning: the releases are what matters.
+    No mutex of the root may be held. Any failure is a warning: the releases are not affected.
 
     Crash: everything in the store is whole, or has a temporary name, which the next clean-up removes.
 
     Args:
         workspace: The root.
         settings: Where the store is.
-        without: Releases of this root that name nothing, because they are about to go.
-        dry_run: Only say what would go.
+        without: Releases of this root that do not count, because they are about to be removed.
+        dry_run: Only report the entries that would be removed.
 
     Returns:
-        What was done; `None` where nothing was looked at: there is no store, somebody else owns it, or it is
-        in use.
+        The outcome; `None` if the store was not looked at: there is none, another user owns it, or it is in
+        use.
 
     Raises:
         InterruptedByError: A signal came.
@@ -130,7 +129,7 @@ def clean_store(
             return _look(workspace, store, without)
         with shared(store.mutex, name="store", exclusive=True):
             sweep(store)
-            with contextlib.suppress(DiskFullError):  # what goes makes room; this root is looked at anyway
+            with contextlib.suppress(DiskFullError):  # cleaning makes room; this root is looked at anyway
                 register_root(store, str(workspace.layout.path))
             return _clean(workspace, store)
     except BusyError:
@@ -158,7 +157,7 @@ def _is_ours(path: str) -> bool:
 
 
 def _look(workspace: Workspace, store: Store, without: Collection[str]) -> StoreResult:
-    """What a clean-up would do, once the releases `without` are gone. Reads only, and takes no mutex."""
+    """The outcome of a clean-up once the releases `without` are gone. Reads only, and takes no mutex."""
     decided = _decide(workspace, store, without)
     if decided is None:
         return StoreResult(path=store.path)
@@ -176,7 +175,7 @@ def _clean(workspace: Workspace, store: Store) -> StoreResult:
         return StoreResult(path=store.path)
     sizes = {thing: trees.own_bytes([dropped.path]) for thing, dropped in decided.goes.items()}
     gone = drop(store, decided.goes, between=workspace.runtime.signals.raise_if_received)
-    # Last: on a full disk, what has gone has made room for it. If not, the old notes serve as well.
+    # Last: on a full disk, the removal has made room for them. If not, the old notes serve as well.
     with contextlib.suppress(DiskFullError):
         write_notes(store, decided.notes)
     return StoreResult(
@@ -188,29 +187,29 @@ def _clean(workspace: Workspace, store: Store) -> StoreResult:
 
 
 def _wheels(notes: Notes) -> int:
-    """How many wheels the notes are about, their bytecode not counted apart."""
+    """The number of wheels in the notes, their bytecode not counted apart."""
     return len({thing.split("/")[1] for thing in notes.unreferenced if not thing.startswith("roots/")})
 
 
 def _decide(workspace: Workspace, store: Store, without: Collection[str] = ()) -> _Decided | None:
-    """Decide what goes; `None`, and a warning, where something cannot be read that may name anything."""
+    """Decide on the removals; `None`, with a warning, if a root or release cannot be read."""
     roots = registered_roots(store)
     own = str(workspace.layout.path)
-    named = _Named()
+    referenced = _Referenced()
     present = {
-        root: _add_root(named, root, without if root == own else ()) for root in {own, *roots.values()}
+        root: _add_root(referenced, root, without if root == own else ()) for root in {own, *roots.values()}
     }
-    if named.problems:
-        more = f" (and {len(named.problems) - 1} more)" if named.problems[1:] else ""
+    if referenced.problems:
+        more = f" (and {len(referenced.problems) - 1} more)" if referenced.problems[1:] else ""
         workspace.warn(
             "store-not-cleaned",
             f"nothing was removed from the store {store.path}, since something may need it that cannot be "
-            f"read: {min(named.problems)}{more}",
+            f"read: {min(referenced.problems)}{more}",
         )
         return None
     goes, notes = decide_unreferenced(
         [*contents(store), *roots],
-        named.things | {entry for entry, root in roots.items() if present[root]},
+        referenced.entries | {entry for entry, root in roots.items() if present[root]},
         read_notes(store),
         workspace.runtime.clock(),
     )
@@ -225,12 +224,11 @@ def _decide(workspace: Workspace, store: Store, without: Collection[str] = ()) -
     return _Decided(dropped, notes)
 
 
-def _add_root(named: _Named, root: str, without: Collection[str]) -> bool:
-    """Add what the releases of a root name: all that have a manifest, whether or not its journal has them.
+def _add_root(referenced: _Referenced, root: str, without: Collection[str]) -> bool:
+    """Add the references of a root: of all releases with a manifest, whether or not its journal has them.
 
-    A root that is gone names nothing. It may be on a disk that is not there at the moment; then what only it
-    has goes in the end, and its next build fetches that again. A root that is there and cannot be read, or a
-    release, names what nobody knows.
+    A root that is gone has none. If only its disk is absent, its entries are removed in the end, and its next
+    build fetches them again. A root or release that is there and cannot be read is a problem.
 
     Returns:
         Whether the root is there.
@@ -241,24 +239,26 @@ def _add_root(named: _Named, root: str, without: Collection[str]) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        named.problems.append(f"{layout.releases}: {error.strerror}")
+        referenced.problems.append(f"{layout.releases}: {error.strerror}")
         return True
     for release_id in names:
         if is_release_id(release_id) and release_id not in without:
-            _add_release(named, layout, release_id)
+            _add_release(referenced, layout, release_id)
     return True
 
 
-def _add_release(named: _Named, layout: RootLayout, release_id: str) -> None:
+def _add_release(referenced: _Referenced, layout: RootLayout, release_id: str) -> None:
     try:
         manifest = layout.manifest(release_id)
     except VenvshipError as error:
         # One without a manifest is debris, or is being removed at this moment.
         if layout.may_be_sealed(release_id):
-            named.problems.append(error.message)
+            referenced.problems.append(error.message)
         return
     if manifest.wheels is None:
-        named.problems.append(f"the manifest of {layout.release_path(release_id)} does not list its wheels")
+        referenced.problems.append(
+            f"the manifest of {layout.release_path(release_id)} does not list its wheels"
+        )
         return
     for sha256 in manifest.wheels.values():
-        named.things |= {wheel_entry(sha256), bytecode_entry(sha256, manifest.bytecode)}
+        referenced.entries |= {wheel_entry(sha256), bytecode_entry(sha256, manifest.bytecode)}
