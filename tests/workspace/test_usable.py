@@ -1,0 +1,66 @@
+"""Could a release run here? It is refused for a changed file, and for a changed interpreter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.roots import Site
+from venvship.errors import ReleaseError
+from venvship.root import RootLayout
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.usable import require_usable
+
+
+@pytest.fixture
+def workspace(site: Site) -> ReadingWorkspace:
+    site.release("1.0")
+    return ReadingWorkspace(RootLayout.at(site.path), site.runtime())
+
+
+def record(workspace: ReadingWorkspace, release_id: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the interpreter that a manifest records."""
+    path = workspace.layout.release_path(release_id) / ".venvship" / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    change(manifest["python"])
+    path.chmod(0o644)
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("fact", ["implementation", "version", "soabi", "platform", "magic"])
+def test_an_interpreter_of_another_identity_is_refused(workspace: ReadingWorkspace, fact: str) -> None:
+    release_id = str(workspace.layout.current())
+    assert require_usable(workspace, release_id).id == release_id
+
+    record(workspace, release_id, lambda python: python.update({fact: "other"}))
+
+    with pytest.raises(ReleaseError, match=r"its interpreter .* now, and was .*other"):
+        require_usable(workspace, release_id, in_doubt="warn")
+
+
+def test_another_patch_level_serves(workspace: ReadingWorkspace) -> None:
+    release_id = str(workspace.layout.current())
+
+    record(workspace, release_id, lambda python: python.update(full_version="3.11.99"))
+
+    require_usable(workspace, release_id)
+
+
+def test_one_that_cannot_be_asked_is_refused_or_taken_to_be_the_same(
+    workspace: ReadingWorkspace, tmp_path: Path
+) -> None:
+    release_id = str(workspace.layout.current())
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nkill -KILL $$\n")
+    python.chmod(0o755)
+    record(workspace, release_id, lambda found: found.update(path=str(python)))
+
+    with pytest.raises(ReleaseError, match="was killed by signal 9"):
+        require_usable(workspace, release_id)
+    require_usable(workspace, release_id, in_doubt="warn")
+
+    assert [warning.slug for warning in workspace.warnings] == ["interpreter-not-asked"]
