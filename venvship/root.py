@@ -1,6 +1,6 @@
-"""The layout of one root: where things are, what is in them, what is current.
+"""The layout of one root: its paths, the contents of its files, and its current release.
 
-It knows names and formats, and no policy: it never decides what to keep, what to switch to or who may.
+It knows names and formats, and no policy: it never decides which release to keep, to switch to, or to refuse.
 Reading never writes and constructing never repairs.
 """
 
@@ -30,14 +30,14 @@ from venvship.model.spelling import FORMAT
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
 ARMED_PREFIXES: Final = (".to.", ".back.")
-"""Links that a switch prepares beside `current`; what a crash leaves of them, recovery sweeps."""
+"""Prefixes of links that a switch prepares beside `current`; recovery removes those that a crash leaves."""
 
 SCRATCH_PREFIX: Final = "scratch-"
 """Folders in `state/` that a build downloads to; only there while one runs."""
 
 
 class RootLayout(NamedTuple):
-    """The paths of one root, and how to read what is there.
+    """The paths of one root, and the readers of its files.
 
     Args:
         path: The root, absolute and real.
@@ -76,12 +76,12 @@ class RootLayout(NamedTuple):
 
     @property
     def current_link(self) -> Path:
-        """The only truth about what is live."""
+        """The link that alone decides which release is live."""
         return self.path / "current"
 
     @property
     def previous_link(self) -> Path:
-        """What a rollback renames over `current`."""
+        """The link that a rollback renames over `current`."""
         return self.path / "previous"
 
     @property
@@ -106,7 +106,7 @@ class RootLayout(NamedTuple):
 
     @property
     def operation_file(self) -> Path:
-        """What is under way."""
+        """The file that names the operation under way."""
         return self.state / "operation.json"
 
     @property
@@ -145,7 +145,7 @@ class RootLayout(NamedTuple):
         """The lock file of a mutex."""
         return self.state / f"{name}.mutex"
 
-    # -- what is current ----------------------------------------------------------------------------------
+    # -- the links ----------------------------------------------------------------------------------------
 
     def current(self) -> str | None:
         """The id that `current` names; `None` when there is no such link. The release may be missing.
@@ -246,7 +246,7 @@ class RootLayout(NamedTuple):
         return is_release_id(name) and _has_manifest(str(self.releases), name)
 
     def may_be_sealed(self, release_id: str) -> bool:
-        """Whether a release has a manifest, or nobody can tell, for it cannot be looked at."""
+        """Whether a release has a manifest, or may have one that cannot be reached."""
         try:
             os.lstat(self.release_path(release_id) / ".venvship" / "manifest.json")
         except (FileNotFoundError, NotADirectoryError):
@@ -256,7 +256,7 @@ class RootLayout(NamedTuple):
         return True
 
     def debris(self) -> list[str]:
-        """What a crash left under `releases/`: candidates without a manifest, and trash."""
+        """The names that a crash left under `releases/`: candidates without a manifest, and trash."""
         folder = str(self.releases)
         return sorted(
             name
@@ -296,10 +296,10 @@ class RootLayout(NamedTuple):
             ) from error
 
     def require_writable(self) -> None:
-        """Refuse to write for somebody who would leave files that the owner cannot handle.
+        """Refuse a user whose files the owner of the root could not replace.
 
         Raises:
-            NotOwnerError: The root belongs to somebody else.
+            NotOwnerError: The root belongs to another user.
             NotWritableError: It is not writable, or is on a read-only file system.
         """
         owner = os.stat(self.path).st_uid

@@ -1,4 +1,4 @@
-"""`check`: run the health checks now. Switches nothing, records nothing."""
+"""`check`: run the health checks now. It switches nothing and records nothing."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class ChecksResult:
 def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
     """Run the health checks of a release.
 
-    Of what is current, all of them. Of another release only the candidate checks: the live ones would ask
-    the service, which runs something else.
+    Of the current release all checks run, of another one only the candidate checks: the live ones would ask
+    the service, which runs the current release.
 
     Raises:
         CheckFailedError: A required check failed.

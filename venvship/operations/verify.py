@@ -41,8 +41,8 @@ def verify(
         all: Whether to verify all releases instead.
 
     Raises:
-        DamagedError: At least one is not as it was sealed.
-        NoSuchReleaseError: A name names nothing.
+        DamagedError: A file of at least one differs from its manifest.
+        NoSuchReleaseError: No release has one of the names.
         RootError: The root is unusable.
     """
     history = workspace.known_history().history
@@ -52,7 +52,7 @@ def verify(
         chosen = [resolve_release(workspace.layout, name, history) for name in names or ("current",)]
     found = [verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen)]
     if all:
-        # A prune may have taken away what was being read, and that is no damage.
+        # A prune may have removed the release meanwhile, and that is no damage.
         found = [one for one in found if one.ok or workspace.layout.release_path(one.id).is_dir()]
     result = VerifyResult(tuple(found))
     damaged = [release for release in result.releases if not release.ok]

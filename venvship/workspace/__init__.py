@@ -1,1 +1,1 @@
-"""One root, opened: what a read takes, what a write takes on top of that."""
+"""One root, opened: for reading, for recording, and for work under mutexes."""

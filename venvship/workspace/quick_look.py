@@ -1,7 +1,6 @@
 """A quick look at a release: is every name there, of the right type, size and mode?
 
-What a switch asks about the release that it is to make current, in milliseconds. Contents are not read;
-`verify` does that. Reading never writes.
+A switch asks this about its target, and it takes milliseconds. Contents are not read; `verify` does that.
 """
 
 from __future__ import annotations

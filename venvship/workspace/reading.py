@@ -93,7 +93,7 @@ class ReadingWorkspace:
         """Read as much of the history as is there; damage becomes a warning.
 
         Args:
-            unreadable: How to treat a journal of which nothing can be read. A rollback goes on.
+            unreadable: How to treat a journal of which nothing can be read. A rollback goes on without it.
 
         Raises:
             StateError: The journal cannot be read.
@@ -169,12 +169,12 @@ class ReadingWorkspace:
             return self.settings()
         except SettingsError as error:
             kept = read_kept_settings(self.layout)
-            what = (
+            remedy = (
                 "the settings of the last promotion were used"
                 if kept
                 else "and there are none kept to use instead"
             )
-            self.warn("settings-kept", f"{error.message}; {what}")
+            self.warn("settings-kept", f"{error.message}; {remedy}")
             if kept is None:
                 raise
             self.settings_read = kept
@@ -183,12 +183,12 @@ class ReadingWorkspace:
     # -- reporting ----------------------------------------------------------------------------------------
 
     def begin(self, step: str) -> None:
-        """Tell whoever watches that a step begins, which `tell` will end."""
+        """Report that a step begins; `tell` reports its end."""
         self.runtime.progress(Step(name=step, state=STARTED))
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Tell whoever watches that a step begins, and if it does not end well; `tell` says how it ended."""
+        """Report that a step begins, and that it failed if an error ends it; `tell` reports its success."""
         self.begin(name)
         try:
             yield
@@ -197,11 +197,11 @@ class ReadingWorkspace:
             raise
 
     def tell(self, step: str, text: str, *, ok: bool = True, seconds: float = 0.0) -> None:
-        """Tell whoever watches that a step is over; the steps of a build tell by themselves."""
+        """Report the end of a step; the steps of a build report theirs themselves."""
         self.runtime.progress(Step(name=step, state=DONE, facts={"text": text, "ok": ok}, seconds=seconds))
 
     def warn(self, slug: str, message: str) -> None:
-        """Remember something for the result's warnings; the same thing once."""
+        """Add a warning to the result, unless it has the same one."""
         warning = OperationWarning(slug, message)
         if warning not in self.warnings:
             self.warnings.append(warning)

@@ -69,17 +69,20 @@ class RecordingWorkspace(ReadingWorkspace):
         facts: Mapping[str, Any] | None = None,
         urgent: bool | None = None,
     ) -> Event:
-        """Append to the journal, durably; then tell the system's log.
+        """Append an event to the journal, durably, then send it to the system's log.
+
+        Crash: the line is whole, missing, or a torn end that the next append sets aside.
 
         Args:
-            event: What happened.
-            release: To which release.
-            reason: Why.
-            facts: What else is to be remembered.
-            urgent: Whether the reserve is given up for it on a full disk; otherwise that is for `SETTLING`.
+            event: The event.
+            release: The id of the release that it is about; `None` for none.
+            reason: The reason, for operators.
+            facts: Further keys of the journal's line.
+            urgent: Whether the reserve is given up for it on a full disk. By default for `SETTLING`.
 
         Raises:
             StateError: The journal is damaged.
+            BusyError: The journal's mutex could not be had.
             OSError: It could not be written.
         """
 
@@ -102,7 +105,7 @@ class RecordingWorkspace(ReadingWorkspace):
         facts: Mapping[str, Any] | None = None,
         urgent: bool | None = None,
     ) -> None:
-        """Append to the journal if that works, and warn if not: going back must not depend on it."""
+        """Append an event, best effort: a failure becomes a warning, so that a rollback goes on."""
         try:
             self.record(event, release=release, reason=reason, facts=facts, urgent=urgent)
         except (OSError, VenvshipError) as error:
@@ -111,10 +114,10 @@ class RecordingWorkspace(ReadingWorkspace):
             self.log_to_system(event, release, f"{reason} (not in the journal: {text})".strip(), facts)
 
     def with_reserve(self, action: Callable[[], T]) -> T:
-        """Do something that needs a little room; if there is none, give up the reserve and do it again.
+        """Run an action that needs a little room. If there is none, give up the reserve and run it again.
 
         Raises:
-            OSError: As the action raised it; no room, if the reserve was gone or was not enough.
+            OSError: As the action raised it. For "no room", the reserve was gone or not enough.
         """
         try:
             return action()
@@ -124,7 +127,7 @@ class RecordingWorkspace(ReadingWorkspace):
             return action()
 
     def keep_reserve(self) -> None:
-        """Set the reserve aside, if it is missing and there is room. Nothing depends on it now."""
+        """Set the reserve aside, if it is missing and there is room; best effort."""
         if self.layout.reserve_file.exists():
             return
         with contextlib.suppress(OSError, VenvshipError), self.journal_mutex.hold(wait=5):

@@ -1,7 +1,7 @@
 """`state/reserve`: room that is set aside while there is some, and given up when the disk is full.
 
-What settles something must be recorded on a full disk too: a rollback, a removal, a way back. Each of them is
-a line in the journal, or a link. A full disk has no room for it, until the reserve is removed.
+A rollback, the way back of a promotion and a removal must be recorded on a full disk, too. Each takes a line
+in the journal, or a link. A full disk has no room for these until the reserve is removed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from venvship.root import RootLayout
 from venvship.system import files
 
 RESERVE_BYTES: Final = 2 << 20
-"""Enough for thousands of lines in the journal, and for what a copying file system needs besides."""
+"""Enough for thousands of lines in the journal, and for the copies that a copying file system makes."""
 
 _FREE_BYTES: Final = 8 * RESERVE_BYTES
-"""What must be free before any of it is set aside: the reserve shall not be what fills the disk."""
+"""Bytes that must be free before the reserve is set aside: it must not fill the disk itself."""
 
 _FREE_NAMES: Final = 64
 

@@ -1,4 +1,4 @@
-"""`state/operation.json`: what is under way, who runs it, since when.
+"""`state/operation.json`: the operation that is under way, its user, and its beginning.
 
 It is a sign on the door, not the lock: the mutexes decide and the journal remembers. From this file a busy
 command and `status` report the holder. It is written under the journal's mutex, because a build and a

@@ -28,14 +28,14 @@ def interpreter_problem(layout: RootLayout, release_id: str) -> str | None:
         os.stat(python)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        what = "is gone" if missing else f"cannot be reached: {error.strerror}"
+        trouble = "is gone" if missing else f"cannot be reached: {error.strerror}"
     else:
         return None
     try:
         path = layout.manifest(release_id).python.get("path", "?")
     except VenvshipError as error:
         return error.message
-    return f"its interpreter {path} {what}"
+    return f"its interpreter {path} {trouble}"
 
 
 def require_usable(
@@ -46,8 +46,8 @@ def require_usable(
     Args:
         workspace: The root.
         release_id: The release.
-        in_doubt: What to do where its interpreter is there and cannot be asked at this moment, on a host
-            that has no process or no time left for that. A rollback goes on.
+        in_doubt: How to treat an interpreter that is there and cannot be asked at this moment, on a host that
+            has no process or no time left for that. A rollback goes on.
 
     Raises:
         ReleaseError: A file is missing or changed, or its interpreter is gone or has another identity.

@@ -14,14 +14,14 @@ from venvship.workspace.folders import make_folders
 from venvship.workspace.recording import RecordingWorkspace
 
 LEASE_MODE: Final = 0o444
-"""Reading is enough to share a flock, so anybody who may run a release can say so."""
+"""Reading is enough to share a flock, so every user who may run a release can hold its lease."""
 
 
 class Workspace(RecordingWorkspace):
     """One root, open for work. Opening reads nothing and writes nothing."""
 
     def mutex(self, name: str) -> Mutex:
-        """The mutex `build`, `switch` or `turn-back`; a busy one says who has it."""
+        """The mutex `build`, `switch` or `turn-back`; if it is busy, its error names the holder."""
         return Mutex(str(self.layout.mutex(name)), name, lambda: underway.describe(self.layout, name))
 
     def open_for_writing(self) -> None:

@@ -1,4 +1,4 @@
-"""What monitoring asks of a root: `status`, and what can be counted besides. It reads, and takes no mutex."""
+"""A root in figures, for monitoring: its status, and counts. A read: it takes no mutex and writes nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OUTCOMES: Final = (
     EventName.SUPERSEDED,
     EventName.BUILD_FAILED,
 )
-"""What may come of a release, an update, a promotion or a rollback. What changes nothing writes nothing."""
+"""The events that end a release, an update, a promotion or a rollback, if it changed anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +31,15 @@ class Measurement:
     """The result of `Root.measure`: a root in figures.
 
     Attributes:
-        status: What `status` says.
+        status: The result of `status`.
         states: How many releases there are in each state.
         debris: How many left-overs there are below `releases/`.
         last_outcome: The last event of those in `OUTCOMES`; `None` before the first.
-        journal_damaged: Whether the journal is damaged, or has lost what is live.
+        journal_damaged: Whether the journal is damaged, or has lost the live release.
         journal_torn: Whether its last line is torn, as a crash leaves it.
-        used_bytes: What is taken on the root's file system.
-        available_bytes: What the caller may still use there.
-        warnings: What `status` warns of.
+        used_bytes: Bytes in use on the root's file system.
+        available_bytes: Bytes that the caller may still use there.
+        warnings: The warnings of `status`.
     """
 
     status: StatusResult

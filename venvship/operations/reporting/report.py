@@ -1,4 +1,4 @@
-"""`status`, `list`, `show`, `history`, `diff`: they read. No mutex, no repair, nothing written."""
+"""The reads `status`, `list`, `show`, `history` and `diff`: they take no mutex, repair and write nothing."""
 
 from __future__ import annotations
 
@@ -165,9 +165,9 @@ def _event_json(event: Event) -> dict[str, object]:
 
 
 def status(workspace: ReadingWorkspace) -> StatusResult:
-    """Answer: what is live, since when and why; what would a rollback do; is anything off?
+    """Report the live release, when and why it became live, the target of a rollback, and any fault.
 
-    Whatever is wrong becomes a warning: this command is for finding out.
+    A fault of the root becomes a warning: an operator runs this command to find it.
     """
     flocks = proc.Flocks()
     known = workspace.known_history()
@@ -228,7 +228,7 @@ def list_releases(workspace: ReadingWorkspace) -> ListResult:
 def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
     """Names below `releases/` that are no release; none while one is being built.
 
-    What is being built is a candidate, and not left over from anything.
+    A directory that is being built is a candidate, which no command has left over.
     """
     build = under_way(workspace.layout, "build")
     return [] if build is not None and build.running else debris_names(workspace.layout, history)
@@ -300,7 +300,7 @@ def _way_back(
     try:
         manifests = [workspace.layout.manifest(view.id) for view in (current, previous)]
     except VenvshipError:
-        return None  # `usable` of the one or the other says it
+        return None  # `problem` of one of the views has the reason
     return diff_packages(manifests[0].packages, manifests[1].packages)
 
 
@@ -309,7 +309,7 @@ def _lockfile_changed(
 ) -> bool:
     """Compare the lockfile by its bytes: parsing it would take longer than all the rest.
 
-    What is made of several files is not looked at.
+    A lockfile of several files is not compared.
     """
     if settings is None or current is None or len(settings.lockfile) != 1:
         return False
@@ -351,5 +351,5 @@ def _applying_hold(workspace: ReadingWorkspace, history: History, settings: Sett
             return None
         environment = read_environment(lockfile_paths(workspace, settings), settings, known[1]).digest
     except VenvshipError:
-        return None  # whatever is wrong with the lockfile, `release` says it
+        return None  # `release` reports the mistake in the lockfile
     return history.refusal(environment, health_digest(settings))

@@ -14,7 +14,7 @@ from venvship.workspace.reading import ReadingWorkspace
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One file that is not what was sealed; `path` is relative to the release."""
+    """One file that differs from the manifest; `path` is relative to the release."""
 
     path: str
     problem: str
@@ -22,12 +22,12 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What was found of one release.
+    """The result for one release.
 
     Attributes:
         id: The release.
         files: How many files it has.
-        damaged: What is wrong; empty for an intact release.
+        damaged: The files that differ; empty for an intact release.
     """
 
     id: str
