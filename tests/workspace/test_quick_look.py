@@ -27,10 +27,14 @@ def root(tmp_path: Path) -> RootLayout:
     return layout
 
 
-def test_a_quick_look_finds_nothing_wrong_with_a_sealed_release(root: RootLayout) -> None:
+ALONE_AND_WITH_COPIES = pytest.mark.parametrize("copies", [0, 2], ids=["alone", "with copies"])
+
+
+@ALONE_AND_WITH_COPIES
+def test_a_quick_look_finds_nothing_wrong_with_a_sealed_release(root: RootLayout, copies: int) -> None:
     sealed(root)
 
-    assert quick_problem(root, RELEASE_ID) is None
+    assert quick_problem(root, RELEASE_ID, copies=copies) is None
 
 
 def remove(path: Path) -> None:
@@ -59,6 +63,7 @@ def resize(path: Path, text: str) -> None:
     path.chmod(0o444)
 
 
+@ALONE_AND_WITH_COPIES
 @pytest.mark.parametrize(
     ("name", "damage", "problem"),
     [
@@ -80,12 +85,12 @@ def resize(path: Path, text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_quick_look_notices_what_is_missing_resized_retyped_or_of_another_mode(
-    root: RootLayout, name: str, damage: Callable[[Path], None], problem: str
+    root: RootLayout, name: str, damage: Callable[[Path], None], problem: str, copies: int
 ) -> None:
     path = sealed(root)
     damage(path / name)
 
-    assert quick_problem(root, RELEASE_ID) == problem
+    assert quick_problem(root, RELEASE_ID, copies=copies) == problem
 
 
 def test_a_quick_look_reads_no_contents(root: RootLayout) -> None:
@@ -111,9 +116,9 @@ def test_a_quick_look_answers_without_descriptors_for_copies(
     path = sealed(root)
     monkeypatch.setattr(os, "pipe", unavailable)
 
-    assert quick_problem(root, RELEASE_ID) is None
+    assert quick_problem(root, RELEASE_ID, copies=2) is None
     (path / "lib" / "module.py").chmod(0o644)
-    assert quick_problem(root, RELEASE_ID) == "lib/module.py: mode 0644 instead of 0444"
+    assert quick_problem(root, RELEASE_ID, copies=2) == "lib/module.py: mode 0644 instead of 0444"
 
 
 def unavailable() -> tuple[int, int]:

@@ -17,10 +17,14 @@ from venvship.system.pool import copies_for, working
 from venvship.system.trees import difference
 
 
-def quick_problem(layout: RootLayout, release_id: str) -> str | None:
+def quick_problem(layout: RootLayout, release_id: str, *, copies: int | None = None) -> str | None:
     """Compare every name of a release with `files.json`, by lstat.
 
-    Where there are processors for them, copies of this process look at a part of the names.
+    Args:
+        layout: The root.
+        release_id: The release.
+        copies: Copies of this process that look at a part of the names each; by default as many as are worth
+            while.
 
     Returns:
         The first problem that is found; `None` if there is none.
@@ -32,9 +36,11 @@ def quick_problem(layout: RootLayout, release_id: str) -> str | None:
         return error.message
     except ValueError:
         return _DAMAGED_LIST
+    if copies is None:
+        copies = copies_for(len(listed) // _ROW)
     look = functools.partial(_first_problem, str(layout.release_path(release_id)))
     try:
-        with working(look, parts, copies=copies_for(len(listed) // _ROW), brief=True) as pool:
+        with working(look, parts, copies=copies, brief=True) as pool:
             pool.join_in(_go_on)
             return next(filter(None, pool.results(_go_on)), None)
     except OSError:  # no descriptors, or a copy was killed, perhaps for memory: a rollback needs an answer
