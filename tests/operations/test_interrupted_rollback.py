@@ -70,6 +70,25 @@ def test_a_rollback_from_a_trial_that_is_killed_and_recovered_leaves_it_inconclu
     assert state(site, tried or "") == State.INCONCLUSIVE
 
 
+def test_a_rollback_from_a_trial_goes_where_the_trial_came_from_even_if_that_was_bad(site: Site) -> None:
+    """The operator went to a bad release by its name. That is what was live, and the service ran from it."""
+    site.release("1.1")
+    site.settings(REFUSES_FIRST)
+    site.lock("1.0")
+    assert site.run("release").code == 22
+    bad = next(view.id for view in site.open().list().releases if view.state is State.BAD)
+    site.settings()
+    assert site.run("rollback", bad).code == 0
+    site.lock("1.2")
+    site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
+    assert site.run("release").code == -9
+    site.settings()
+
+    assert site.run("rollback").code == 0
+
+    assert (site.current, state(site, bad)) == (bad, State.BAD)
+
+
 def test_a_named_rollback_from_a_trial_leaves_it_inconclusive(
     site: Site, three: tuple[str, str, str]
 ) -> None:

@@ -69,6 +69,17 @@ def test_where_previous_leads_elsewhere_a_rollback_goes_where_the_journal_says(s
     assert site.current == b
 
 
+def test_previous_names_no_release_that_the_restart_hook_of_a_rollback_has_damaged(site: Site) -> None:
+    a, b, c, _d = (site.release(version) for version in ("1.0", "1.1", "1.2", "1.3"))
+    python = f"releases/{b}/bin/python"
+    hook = f'cd "$VENVSHIP_ROOT" && chmod u+w {os.path.dirname(python)} && rm {python}'
+    site.settings(f"[hooks]\nrestart = ['sh', '-c', '{hook}']\n")
+
+    site.open().rollback()
+
+    assert (site.current, site.previous) == (c, a)
+
+
 def test_a_signal_before_the_switch_ends_a_rollback(site: Site) -> None:
     site.release("1.0")
     site.release("1.1")
