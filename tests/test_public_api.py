@@ -129,8 +129,10 @@ def test_every_result_has_json_and_warnings(name: str) -> None:
 
 
 def test_options_have_the_same_words_as_on_the_command_line() -> None:
+    import venvship.cli.commands  # noqa: F401 - the commands register themselves
     from venvship.cli.group import Command, cli
 
+    assert cli.commands
     for name, command in cli.commands.items():
         assert isinstance(command, Command)
         words = {parameter.name for parameter in command.params if parameter.expose_value} - {"help"}
