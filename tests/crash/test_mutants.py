@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import model
+from tests.torture import hostile, model
 from tests.torture.hunts import HUNTS, Hunt
 from tests.torture.lab import Lab
 from tests.torture.mutants import MUTANTS
@@ -27,6 +27,11 @@ def test_a_mutant_is_found(lab: Lab, hunt: Hunt) -> None:
 @pytest.mark.parametrize("story", model.STORIES)
 def test_a_story_finds_nothing_where_nothing_is_broken(lab: Lab, story: str) -> None:
     assert model.tell(Lab(lab.path / f"story-{story}", lab.filled), story).violations == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "flipped"])
+def test_a_hostile_journal_finds_nothing_where_nothing_is_broken(lab: Lab, damage: str) -> None:
+    assert hostile.release_with(Lab(lab.path / damage, lab.filled), damage).violations == []
 
 
 def test_every_mutant_is_hunted() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.patches import interpreters_answer, releases_have_another_interpreter, trials_are
 from tests.support.roots import Site, command
 from venvship.errors import (
     InterruptedByError,
@@ -25,13 +26,24 @@ from venvship.errors import (
     ReleaseError,
     RootError,
 )
-from venvship.operations.retention import verifying
-from venvship.operations.switching import afterwards, promotion
 from venvship.operations.switching.trial import Trial
-from venvship.system import interpreters, proc
 from venvship.system.mutex import Mutex
 from venvship.system.process import ProcessResult, Program
 from venvship.system.signals import Signals
+
+
+class SignalAfter(Signals):
+    """A SIGTERM comes when a command has recorded an event and holds no mutex any more, so it cleans up."""
+
+    def __init__(self, site: Site, event: str) -> None:
+        super().__init__()
+        self._site, self._event, self._known = site, event, len(site.events())
+
+    def raise_if_received(self) -> None:
+        free = not Mutex(str(self._site.path / "state" / "switch.mutex"), "switch").is_held()
+        if self.received is None and free and self._site.events()[self._known :][-1:] == [self._event]:
+            os.kill(os.getpid(), signal.SIGTERM)
+        super().raise_if_received()
 
 
 @pytest.fixture
@@ -42,7 +54,7 @@ def two(site: Site) -> tuple[str, str]:
 @pytest.fixture
 def another_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs the releases is not what runs this process, which would not be asked."""
-    monkeypatch.setattr(proc, "own_program", lambda: None)
+    releases_have_another_interpreter(monkeypatch)
 
 
 def cannot_be_started(*_: Any, **__: Any) -> ProcessResult:
@@ -63,7 +75,7 @@ def was_killed(*_: Any, **__: Any) -> ProcessResult:
 def test_a_rollback_takes_an_interpreter_that_cannot_be_asked_at_the_moment_for_what_it_was(
     site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch, run: Any, named: bool
 ) -> None:
-    monkeypatch.setattr(interpreters, "run", run)
+    interpreters_answer(monkeypatch, run)
     result = site.open().rollback(two[0] if named else None)
     assert result.release.id == two[0]
     assert [warning.slug for warning in result.warnings] == ["interpreter-not-asked"]
@@ -71,7 +83,7 @@ def test_a_rollback_takes_an_interpreter_that_cannot_be_asked_at_the_moment_for_
 
 @pytest.mark.usefixtures("another_interpreter")
 def test_a_promotion_does_not(site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreters, "run", cannot_be_started)
+    interpreters_answer(monkeypatch, cannot_be_started)
     result = site.run("promote", two[0], env={})
     assert result.code == 0, "another process is not broken"
     with pytest.raises(ReleaseError, match="could not be started"):
@@ -90,7 +102,7 @@ def test_a_rollback_passes_over_a_release_whose_interpreter_may_not_be_run(
         asked.append(program.argv[0])
         raise ProgramNotFoundError("is not executable")
 
-    monkeypatch.setattr(interpreters, "run", run)
+    interpreters_answer(monkeypatch, run)
     with pytest.raises(NothingToRollBackToError, match="no earlier proven, intact release"):
         site.open().rollback()
     assert asked
@@ -108,7 +120,7 @@ def test_what_could_not_be_tried_does_not_stay_live(
             raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
         return Trial()
 
-    monkeypatch.setattr(promotion, "try_current", try_current)
+    trials_are(monkeypatch, try_current)
     with pytest.raises(RootError, match="Too many open files"):
         site.open().promote(two[0])
     assert calls == [two[0], two[1]]
@@ -118,12 +130,13 @@ def test_what_could_not_be_tried_does_not_stay_live(
 
 
 def test_checks_go_on_where_nobody_can_tell_whether_a_rollback_waits(
-    site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    site: Site, two: tuple[str, str]
 ) -> None:
-    def is_held(_: Mutex) -> bool:
-        raise NotWritableError("cannot open it: Too many open files in system")
-
-    monkeypatch.setattr(Mutex, "is_held", is_held)
+    mutex = site.path / "state" / "turn-back.mutex"
+    mutex.unlink(missing_ok=True)
+    mutex.mkdir()
+    with pytest.raises(NotWritableError):
+        Mutex(str(mutex), "turn-back").is_held()
     site.settings('[[check]]\nname = "live"\ncommand = ["sleep", "0.3"]\n')
     assert site.open().promote(two[0]).outcome == "promoted"
 
@@ -178,17 +191,10 @@ def test_a_signal_while_a_rollback_is_checked_changes_neither_its_exit_code_nor_
 
 
 def test_a_signal_in_the_prune_after_a_release_leaves_it_live_and_the_hook_is_told(
-    site: Site, two: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, two: tuple[str, str], tmp_path: Path
 ) -> None:
     told = hooks(site, tmp_path)
-
-    def prune_after(workspace: Any, _settings: Any) -> str:
-        os.kill(os.getpid(), 15)
-        workspace.runtime.signals.raise_if_received()
-        raise AssertionError
-
-    monkeypatch.setattr(afterwards, "prune_after", prune_after)
-    signals = Signals()
+    signals = SignalAfter(site, "promoted")
     root = site.open(signals=signals)
     with signals.install(), pytest.raises(InterruptedByError) as caught:
         root.promote(two[0])
@@ -197,21 +203,12 @@ def test_a_signal_in_the_prune_after_a_release_leaves_it_live_and_the_hook_is_to
     assert json.loads(told.read_text())["event"] == "released"
 
 
-def test_a_signal_while_old_releases_go_leaves_a_refusal_what_it_is(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_while_old_releases_go_leaves_a_refusal_what_it_is(site: Site, tmp_path: Path) -> None:
     site.release("1.0")
     told = tmp_path / "told"
     check = "[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['false']\n"
     site.settings(f"[hooks]\nnotify = ['sh', '-c', 'cat > {told}']\n{check}")
-    signals = Signals()
-
-    def prune_after(*_: Any) -> str:
-        os.kill(os.getpid(), signal.SIGINT)
-        signals.raise_if_received()
-        raise AssertionError
-
-    monkeypatch.setattr(afterwards, "prune_after", prune_after)
+    signals = SignalAfter(site, "rejected")
     site.lock("1.1")
     with signals.install(), pytest.raises(RejectedError):
         site.open(signals=signals).release()
@@ -276,19 +273,26 @@ def test_a_rollback_on_a_terminal_that_cannot_show_an_arrow_is_done_all_the_same
 
 
 def test_a_release_that_is_pruned_while_it_is_verified_is_not_damaged(
-    site: Site, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    site: Site, two: tuple[str, str]
 ) -> None:
-    ours, looked = verifying.entry_problem, []
+    base = site.path / "releases" / two[0]
+    looked: list[Path] = []
 
-    def entry_problem(base: str, entry: Any) -> str:
-        if base.endswith(two[0]) and not looked:
+    class Looking(Signals):
+        def raise_if_received(self) -> None:  # before each file
             looked.append(base)
-            os.rename(base, Path(base).with_name(f".trash-{two[0]}"))
-        return ours(base, entry)
 
-    monkeypatch.setattr(verifying, "entry_problem", entry_problem)
-    result = site.open().verify(all=True)
-    assert looked
+    class Pruning(Looking):
+        def raise_if_received(self) -> None:
+            super().raise_if_received()
+            if len(looked) == at:
+                os.rename(base, base.with_name(f".trash-{two[0]}"))
+
+    site.open(signals=Looking()).verify(two[1])
+    at = 2 * len(looked) + 3  # among the files of the older one, which is the second
+    result = site.open(signals=Pruning()).verify(all=True)
+    assert len(looked) > at
+    assert not base.exists()
     assert [one.id for one in result.releases] == [two[1]]
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.patches import interpreters_answer, releases_have_another_interpreter
 from tests.support.processes import alive, eventually
 from tests.support.roots import Site
 from venvship.errors import InterpreterError
-from venvship.system import interpreters, proc, process
+from venvship.system import process
 
 
 def recorded(site: Site) -> dict[str, Any]:
@@ -103,8 +104,8 @@ def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
         began.append([*program.argv])
         return real(program, **options)
 
-    monkeypatch.setattr(interpreters, "run", run)
-    monkeypatch.setattr(proc, "own_program", lambda: None)
+    interpreters_answer(monkeypatch, run)
+    releases_have_another_interpreter(monkeypatch)
     site.release("1.0")
     probed = [argv[:1] for argv in began if argv[-1].endswith("interpreter_probe.py")]
     assert probed == [[recorded(site)["path"]]]

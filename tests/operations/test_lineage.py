@@ -7,11 +7,10 @@ import signal
 
 import pytest
 
+from tests.support.patches import a_reader_is_put_to_sleep
 from tests.support.roots import Site
 from venvship.errors import InterruptedByError, NothingToRollBackToError
 from venvship.model.release import State
-from venvship.system.journal_lines import Reading
-from venvship.system.journal_reader import JournalReader
 from venvship.system.signals import Signals
 
 
@@ -97,16 +96,8 @@ def test_a_release_between_the_looks_at_journal_and_link_is_not_taken_for_a_swit
 ) -> None:
     site.release("1.0")
     root = site.open()
-    read, calls, made = JournalReader.read, [], []
-
-    def slowly(journal: JournalReader) -> Reading:
-        reading = read(journal)
-        calls.append(journal)
-        if len(calls) == 1:
-            made.append(site.release("1.1"))
-        return reading
-
-    monkeypatch.setattr(JournalReader, "read", slowly)
+    made: list[str] = []
+    a_reader_is_put_to_sleep(monkeypatch, lambda: made.append(site.release("1.1")))
     if command == "list":
         found = root.list()
         assert [view.id for view in found.releases if view.current] == made

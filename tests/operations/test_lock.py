@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,12 +15,12 @@ from typing import Any
 import pytest
 
 from tests.support.index import LocalIndex
+from tests.support.processes import eventually
 from tests.support.roots import Finished, Site
 from tests.support.wheels import build_sdist, build_wheel, lockfile_text
 from venvship.building.interpreter import resolve_interpreter
 from venvship.building.locking.pip_compile import LENT, require_cooldown
 from venvship.errors import InterpreterError, LockError, SettingsError
-from venvship.operations import lock as operation
 from venvship.operations.lock import LockResult
 from venvship.operations.planning.lock import Compiled, compile_lockfile, write_lockfile
 from venvship.operations.planning.recorded_interpreter import settled
@@ -701,18 +702,23 @@ def test_a_lockfile_line_of_a_group_of_files_is_read_back(shop: Site, wheelhouse
     assert "\n".join(written) + "\n" == lockfile_text(*wheels)
 
 
-def test_a_lockfile_that_somebody_writes_meanwhile_stays(shop: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lockfile_that_somebody_writes_meanwhile_stays(shop: Site, index: LocalIndex) -> None:
     lock(shop)
+    before = index.requests.total()
 
-    def meanwhile(*arguments: Any, **options: Any) -> Compiled:
-        found = compile_lockfile(*arguments, **options)
+    def write_during_the_resolution() -> None:
+        assert eventually(lambda: index.requests.total() > before)
         (shop.path / "requirements.txt").write_text("# mine\n")
-        return found
+        for event in index.held.values():
+            event.set()
 
-    monkeypatch.setattr(operation, "compile_lockfile", meanwhile)
+    index.held = {f"{name}-py3-none-any.whl": threading.Event() for name in ("app-1.0", "dep-1.0", "dep-1.1")}
+    somebody = threading.Thread(target=write_during_the_resolution)
+    somebody.start()
     requirements(shop, "app==1.0")
     with pytest.raises(LockError, match="changed by another program"):
         lock(shop, upgrade=True)
+    somebody.join()
     assert text(shop) == "# mine\n"
 
 

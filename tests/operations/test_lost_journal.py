@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patches import a_reader_is_put_to_sleep
 from tests.support.roots import Site
 from venvship.errors import NotWritableError, StateError
 from venvship.model.release import State
 from venvship.root import RootLayout
-from venvship.system.journal_lines import Reading
 from venvship.workspace.workspace import Workspace
 
 
@@ -49,15 +49,8 @@ def test_a_release_that_goes_live_between_two_looks_is_no_lost_journal(
     """Who takes no mutex reads the journal, is put to sleep, and looks at the link."""
     site.release("1.0")
     workspace = Workspace(RootLayout.at(site.path), site.runtime())
-    read, released = workspace.journal.read, []
-
-    def read_and_sleep() -> Reading:
-        reading = read()
-        if not released:
-            released.append(site.release("1.1"))
-        return reading
-
-    monkeypatch.setattr(workspace.journal, "read", read_and_sleep)
+    released: list[str] = []
+    a_reader_is_put_to_sleep(monkeypatch, lambda: released.append(site.release("1.1")))
     if whole:
         workspace.history()
     else:

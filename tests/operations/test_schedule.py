@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.contract.test_start import snapshot
+from tests.support.patches import units_are_in
 from tests.support.roots import Site, command, make_site
 from tests.support.wheels import Distribution
 from venvship.api import Root
 from venvship.errors import SettingsError
-from venvship.operations import schedule
 
 ODD = 'a 100%h $HOME\'s "shop"'
 needs_systemd = pytest.mark.skipif(
@@ -170,7 +170,7 @@ def test_the_units_of_another_root_with_the_same_name_are_not_overwritten(
 ) -> None:
     folder = tmp_path / "units"
     folder.mkdir()
-    monkeypatch.setattr(schedule, "FOLDER", str(folder))
+    units_are_in(monkeypatch, folder)
     name = (odd.path / "venvship.toml").read_text().splitlines()[0]
     (site.path / "venvship.toml").write_text(f"{name}\n")
     for mine, other in ((site, odd), (odd, site)):

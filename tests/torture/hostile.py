@@ -183,6 +183,14 @@ def run(lab: Lab, scale: Scale) -> Tally:
     return tally
 
 
+def release_with(lab: Lab, damage: str) -> Tally:
+    """Release with a journal that is damaged in one way."""
+    tally = Tally(f"release with a journal that is {damage}")
+    with tally.timed():
+        tally.point(damage, one(prepare(lab), Case(JOURNAL, damage), ["release"]))
+    return tally
+
+
 def one(bench: Bench, case: Case, arguments: list[str], *, after: str = "release") -> list[str]:
     """Damage a file, run a command, put the file back and run another one; returns what was wrong."""
     site = bench.site

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 
-from tests.torture import bystanders, children, faults, model, mutants, powercuts, races
+from tests.torture import bystanders, children, faults, hostile, model, mutants, powercuts, races
 from tests.torture.lab import Lab
 from tests.torture.powercuts import Bench, Point
 from tests.torture.tally import Scale, Tally
@@ -61,20 +61,20 @@ def _forked(mutant: str, part: Callable[..., Tally], title: str, *scenario: str)
     return Hunt(mutant, title, find)
 
 
-def _told(mutant: str, story: str) -> Hunt:
-    """The model runs commands in children of the process that it is in, so that one has to be the mutant."""
+def _apart(mutant: str, part: Callable[[Lab, str], Tally], title: str, what: str) -> Hunt:
+    """Hunt with a part that starts commands by forks of the process that it is in: that is the mutant."""
 
     def find(lab: Lab) -> Tally:
-        def tell() -> int:
+        def run() -> int:
             mutants.MUTANTS[mutant]()
-            print(json.dumps(asdict(model.tell(Lab(lab.path / mutant, lab.filled), story))))
+            print(json.dumps(asdict(part(Lab(lab.path / mutant, lab.filled), what))))
             return 0
 
-        ended = children.fork(tell, timeout=600)
+        ended = children.fork(run, timeout=600)
         assert ended.code == 0, ended.said
         return Tally(**json.loads(ended.said.splitlines()[-1]))
 
-    return Hunt(mutant, f"model, {story}", find)
+    return Hunt(mutant, f"{title}, {what}", find)
 
 
 def _power(
@@ -103,9 +103,11 @@ HUNTS = (
     _forked("fixed_temporary_names", faults.kills, "kills of promote", "promote"),
     _forked("unlink_then_symlink", races.watched, "a reader at every effect"),
     _forked("no_armed_way_back", faults.filling, "a filling disk", "failing"),
-    _told("outcome_before_check", "refused"),
+    _apart("outcome_before_check", model.tell, "model", "refused"),
     _forked("rename_before_intent", faults.kills, "kills of promote", "promote"),
-    _told("rollback_recovers_first", "interrupted"),
+    _apart("rollback_recovers_first", model.tell, "model", "interrupted"),
     _forked("no_compare_and_swap", races.overtaken, "a switch during the checks"),
     _forked("lease_without_proc", bystanders.prune, "bystanders"),
+    _apart("lost_journal_is_none", hostile.release_with, "hostile journal", "missing"),
+    _apart("damaged_journal_is_a_bug", hostile.release_with, "hostile journal", "flipped"),
 )

@@ -18,6 +18,7 @@ from venvship.operations import rollback
 from venvship.operations.retention import pruning
 from venvship.operations.switching import links, promotion, recovery
 from venvship.system import failpoints, files
+from venvship.workspace import reading
 from venvship.workspace.holding import hold_switch
 from venvship.workspace.usable import require_usable
 
@@ -133,6 +134,16 @@ def lease_without_proc() -> None:
     pruning._users = lambda _workspace: {}
 
 
+def lost_journal_is_none() -> None:
+    """A journal that is gone, or older than the links, is taken for a new root's."""
+    reading.lost_journal = lambda _reason: None  # type: ignore[return-value]
+
+
+def damaged_journal_is_a_bug() -> None:
+    """The error for a damaged journal is none of ours."""
+    reading.damaged_journal = lambda _reading: KeyError()  # type: ignore[return-value]
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     mutant.__name__: mutant
     for mutant in (
@@ -147,5 +158,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
         rollback_recovers_first,
         no_compare_and_swap,
         lease_without_proc,
+        lost_journal_is_none,
+        damaged_journal_is_a_bug,
     )
 }

@@ -35,15 +35,22 @@ def test_one_that_could_not_run_is_asked_again(tmp_path: Path) -> None:
     assert "not there" in str(identities.ask(str(python)))
 
 
-def test_the_one_that_runs_this_process_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_one_that_runs_this_process_is_not_asked() -> None:
     ours = os.path.realpath(sys.executable)
     identities = InterpreterIdentities({"PATH": os.defpath}, Signals())
     answer = identities._ask(ours)
     assert answer is not None
 
     if sys.platform == "linux":
-        monkeypatch.setattr(InterpreterIdentities, "_ask", None)
+        identities = Silent({"PATH": os.defpath}, Signals())
     assert identities.ask(ours) == answer
+
+
+class Silent(InterpreterIdentities):
+    """Asks no interpreter."""
+
+    def _ask(self, path: str) -> Identity | None:
+        raise AssertionError(path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells what runs in /proc, which is Linux's")
