@@ -234,6 +234,14 @@ def test_wrong_credentials_show_up_nowhere_either(
     assert SECRET not in everything_said(fetcher, caught.value)
 
 
+def test_a_token_in_the_query_of_a_url_that_cannot_be_reached_shows_up_nowhere(fetcher: Fetcher) -> None:
+    url = "http://127.0.0.1:1/app-1.0-py3-none-any.whl?token=${INDEX_TOKEN}"
+    with pytest.raises(IndexUnreachableError, match="Connection refused") as caught:
+        fetcher(f"app @ {url} --hash=sha256:{ZEROS}\n", environ={"INDEX_TOKEN": SECRET})
+    assert "app: 127.0.0.1 cannot be reached" in fetcher.log.read_text()
+    assert SECRET not in everything_said(fetcher, caught.value)
+
+
 def test_another_host_that_has_the_files_does_not_get_the_password(
     fetcher: Fetcher, wheelhouse: Path, either: LocalIndex
 ) -> None:

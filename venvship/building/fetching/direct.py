@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import Version
 
 from venvship._version import __version__
-from venvship.building.fetching.fetch_session import Session, check_wheel
+from venvship.building.fetching.fetch_session import Session
 from venvship.building.fetching.pip_settings import Index, NotPlainError, expanded, plain_index, refusal
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import WheelFile
@@ -53,8 +53,6 @@ def fetch_directly(
         The wheels that came, by the name of the requirement.
 
     Raises:
-        NoCompatibleWheelError: A wheel by URL does not run on the interpreter.
-        InvalidWheelError: A wheel is another one, by its file name.
         FetchTimeoutError: The time was over. Nothing is left running.
         InterruptedByError: A signal came. Nothing is left running.
         OSError: The downloader could not be started.
@@ -83,7 +81,7 @@ class _Arrivals:
     """The reports of the downloader, as they come.
 
     Attributes:
-        requirements: Those that are asked for, by name.
+        requirements: Those that are asked for.
         session: The fetch that they are a part of.
         fetched: The wheels that came, by the name of the requirement.
         problems: Why others did not, a line each. A URL in it may have a password.
@@ -98,7 +96,7 @@ class _Arrivals:
     ) -> None:
         self.fetched: dict[str, WheelFile] = {}
         self.problems: list[str] = []
-        self.requirements = {requirement.name: requirement for requirement in requirements}
+        self.requirements = requirements
         self.session = session
         self._came = came
         self._arrived = arrived
@@ -120,7 +118,6 @@ class _Arrivals:
         if path is None or sha256 is None:
             self.problems.append(f"{name}: {report['problem']}")
             return
-        check_wheel(path, self.requirements[name], self.session)
         self.fetched[name] = self._waiting[name] = WheelFile(path, sha256)
 
 
@@ -137,7 +134,7 @@ def _download(task: Task, arrivals: _Arrivals) -> bool:
             output_cap=_OUTPUT_BYTES,
             separate_stderr=True,
         ),
-        timeout=session.time_left(list(arrivals.requirements.values())),
+        timeout=session.time_left(arrivals.requirements),
         signals=session.signals,
         listener=arrivals.listen,
     )
@@ -163,7 +160,7 @@ def _task(wanted: list[Wanted], folder: str, index: Index, session: Session) -> 
 def _wanted(
     requirements: Sequence[Requirement], index: Index, session: Session
 ) -> tuple[list[Wanted], list[str]]:
-    """What the downloader can ask for, and why the rest is left to pip."""
+    """The wheels that the downloader can ask for, and why the others are left to pip."""
     wanted: list[Wanted] = []
     problems: list[str] = []
     for requirement in requirements:

@@ -5,9 +5,9 @@ Run as a script, by the interpreter that runs venvship.
 In a process of its own, so that it can be ended at any time, together with whatever it waits for, and so that
 the process that builds a release stays one without threads.
 
-It does what needs nothing that only pip knows, and gives up on everything else without a second try: a
-package of which the index has no wheel with an allowed hash, an answer that is not 200, a hash that is wrong.
-pip comes after it, and finds out what there is to say about that.
+It gives up without a second try wherever it takes more than that: a package of which the index has no wheel
+with an allowed hash, an answer that is not 200, a wrong hash. pip fetches those files, and reports why they
+cannot be had.
 
 Standard input: a JSON object, `Task`. Standard output: a JSON object per line, a `Report` on one wheel, in
 the order in which they come. No argument list has credentials in it.
@@ -54,9 +54,9 @@ _Origin = tuple[str, str]
 
 
 class Wanted(TypedDict):
-    """One wheel to download: `url` says where it is, or else `index` where to ask.
+    """One wheel to download: from `url`, or from the page of its project on `index`.
 
-    Both may have credentials; those of the index are good for all of its host.
+    Both URLs may have credentials; those of the index are good for all of its host.
 
     `hashes` are those allowed, `sha256:<hex>`; `name` and `version` are normalised.
     """
@@ -69,7 +69,7 @@ class Wanted(TypedDict):
 
 
 class Task(TypedDict):
-    """What standard input says.
+    """The task on standard input.
 
     `folder` exists and gets the files. `tags` are the interpreter's, best first, and `python` is its version.
     `certificates` is a file, or null; `timeout` in seconds is that of each wait.
@@ -85,7 +85,7 @@ class Task(TypedDict):
 
 
 class Report(TypedDict):
-    """Of one wheel: where it is now and its SHA-256, or why not (`problem`)."""
+    """One wheel that came, with its path and SHA-256, or the `problem` that kept it from coming."""
 
     name: str
     path: str | None
@@ -104,7 +104,7 @@ class Link(NamedTuple):
 
 
 class GiveUpError(Exception):
-    """This is for pip; the message says why."""
+    """The file is left to pip; the message says why."""
 
 
 class Downloader:
@@ -115,16 +115,16 @@ class Downloader:
         self._rank = {tag: rank for rank, tag in enumerate(task["tags"])}
         self._local = threading.local()
         self._hopeless: dict[_Origin, str] = {}
-        """By origin, why it is not asked again: what is refused for one file may be so for all."""
+        """The origins that are not asked again, each with its problem: it may concern all files there."""
 
     def download(self, wanted: Wanted) -> Report:
-        """Download one wheel, or say why not."""
+        """Download one wheel, or report why not."""
         report = Report(name=wanted["name"], path=None, sha256=None, problem=None)
         try:
             report["path"], report["sha256"] = self._download(wanted)
         except GiveUpError as error:
             report["problem"] = str(error)
-        except Exception as error:  # noqa: BLE001 - indexes are strange; the other wheels are not
+        except Exception as error:  # noqa: BLE001 - indexes are strange; the other wheels must come
             report["problem"] = f"{type(error).__name__}: {error}"
         return report
 
@@ -217,7 +217,7 @@ class Downloader:
             )
         except requests.RequestException as error:
             raise self._give_up_on(url, f"{urlsplit(url).hostname} cannot be reached: {error}") from error
-        except (OSError, ValueError) as error:  # a file of certificates that is not there; a URL that is none
+        except (OSError, ValueError) as error:  # a missing file of certificates; an invalid URL
             raise GiveUpError(f"{url}: {error}") from error
         if response.status_code != requests.codes.ok:
             response.close()
@@ -242,9 +242,9 @@ class Downloader:
 
 
 def _rank_of(filename: str, wanted: Wanted, ranks: Mapping[str, int]) -> tuple[Any, ...] | None:
-    """How good a file is, the greater the better; `None` if it is no wheel of this pin, or not for here."""
-    # A build number may have anything in it, for all that packaging says; and the tags are a product of three
-    # compressed sets: a name that is long enough would fill the memory.
+    """The rank of a file, the greater the better; `None` if it is no wheel of this pin, or runs elsewhere."""
+    # packaging allows anything in a build number. The tags are a product of three compressed sets: those of a
+    # long name would fill the memory.
     if "/" in filename or "\0" in filename or len(filename) > _FILENAME_CHARACTERS:
         return None
     try:
@@ -252,18 +252,18 @@ def _rank_of(filename: str, wanted: Wanted, ranks: Mapping[str, int]) -> tuple[A
     except InvalidWheelFilename:
         return None
     matching = [ranks[str(tag)] for tag in tags if str(tag) in ranks]
-    # By PEP 440 a pin 1.0 is met by 1.0+cpu.
+    # By PEP 440, 1.0+cpu satisfies a pin 1.0.
     pinned = SpecifierSet(f"=={wanted['version']}")
     if name != wanted["name"] or not matching or not pinned.contains(version, prereleases=True):
         return None
     return version, -min(matching), build
 
 
-def _links_of_json(page: Any, base: str) -> Iterator[Link]:  # noqa: ANN401 - it is looked at here
+def _links_of_json(page: Any, base: str) -> Iterator[Link]:  # noqa: ANN401 - it is checked here
     """The files of a page in the JSON form (PEP 691).
 
     Raises:
-        ValueError, LookupError, TypeError, AttributeError: It is another one.
+        ValueError, LookupError, TypeError, AttributeError: It has another form.
     """
     version = str(page["meta"]["api-version"])
     if version.partition(".")[0] != "1":
@@ -297,7 +297,7 @@ def _links_of_html(text: str, base: str) -> Iterator[Link]:
 
 
 def _requires_python(wheel: str) -> str:
-    """What a wheel itself says of the versions that it is for: not every index passes that on."""
+    """The Requires-Python in a wheel's own metadata: not every index passes it on."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             (name,) = [name for name in archive.namelist() if _METADATA.fullmatch(name)]
@@ -308,7 +308,7 @@ def _requires_python(wheel: str) -> str:
 
 
 class _Page(HTMLParser):
-    """The anchors of a page, and its base."""
+    """The anchors of a page, and its base URL."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -316,7 +316,7 @@ class _Page(HTMLParser):
         self.anchors: list[dict[str, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep an anchor that leads somewhere."""
+        """Keep an anchor that has a target."""
         attributes = {name: value or "" for name, value in attrs}
         if tag == "a" and attributes.get("href"):
             self.anchors.append(attributes)
@@ -329,7 +329,7 @@ def _filename(url: str) -> str:
 
 
 def _without_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
-    """Split a URL into one without user and password, and these."""
+    """Split a URL into the URL without user and password, and these two."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     if not at:
@@ -349,7 +349,7 @@ def _discard(path: str) -> None:
 
 
 def main() -> None:
-    """Be a downloader."""
+    """Download everything that standard input asks for."""
     task: Task = json.load(sys.stdin)
     downloader = Downloader(task)
     with ThreadPoolExecutor(CONNECTIONS) as pool:

@@ -20,7 +20,7 @@ _KEPT: Final = frozenset({
 })  # fmt: skip
 
 _OVERRIDES: Final = {
-    # What may be chosen, and for whom.
+    # Which files may be chosen.
     "PIP_CONSTRAINT": os.devnull,
     "PIP_BUILD_CONSTRAINT": os.devnull,
     "PIP_REQUIREMENT": os.devnull,
@@ -28,9 +28,9 @@ _OVERRIDES: Final = {
     # The pip that a source build runs installs the build's requirements.
     "PIP_USER": "0",
     "PIP_REQUIRE_HASHES": "0",
-    # We run in an environment or not, as it happens; the target interpreter is a bare one.
+    # venvship runs in a virtualenv or not; the target interpreter is a bare one.
     "PIP_REQUIRE_VIRTUALENV": "0",
-    # Nobody is there to answer a question.
+    # No user is there to answer a question.
     "PIP_NO_INPUT": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     # The output is read by a program: no colours, no tracebacks in place of messages, nothing left out.
@@ -47,7 +47,7 @@ def pip_environ(environ: Mapping[str, str], *, temporary: str) -> dict[str, str]
     Args:
         environ: The user's environment variables.
         temporary: An existing directory for pip's own temporary files, so that a killed pip leaves nothing
-            in a place that nobody sweeps.
+            outside of what the next build sweeps.
     """
     kept = {
         name: value

@@ -1,8 +1,8 @@
-"""Which index pip would ask, read from where pip reads it, as long as that is all there is to know.
+"""The one index that pip would ask, read from pip's own settings.
 
 pip takes options from its configuration files, then `PIP_*` variables, then the requirements file, each over
-the ones before (https://pip.pypa.io/en/stable/topics/configuration/). Where any of them says something that
-is not understood here, the answer is that only pip knows.
+the ones before (https://pip.pypa.io/en/stable/topics/configuration/). If any of them has a setting that is
+not understood here, the fetch is left to pip.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ _INDEX: Final = "index-url"
 _CERTIFICATES: Final = "cert"
 _TIMEOUTS: Final = ("timeout", "default-timeout")
 
-_WITHOUT_A_SAY: Final = frozenset({
+_IRRELEVANT: Final = frozenset({
     # How pip runs and what it prints.
     "break-system-packages", "cache-dir", "config-file", "debug", "disable-pip-version-check", "log",
     "no-cache-dir", "no-color", "no-input", "no-warn-conflicts", "no-warn-script-location", "progress-bar",
     "python", "quiet", "require-virtualenv", "resume-retries", "retries", "root-user-action", "verbose",
-    # How it chooses among versions, installs and builds: nothing that a pinned wheel has to do with.
+    # How it chooses among versions, installs and builds: no matter for a pinned wheel.
     "build-constraint", "compile", "constraint", "ignore-requires-python", "no-build-isolation", "no-compile",
     "pre", "prefer-binary", "require-hashes", "requirement", "upgrade", "upgrade-strategy", "use-pep517",
     "user",
 })  # fmt: skip
 """Settings that cannot change where a pinned wheel comes from, or that `pip_environ` overrides."""
 
-_FLAGS_WITHOUT_A_SAY: Final = frozenset({"--pre", "--prefer-binary", "--require-hashes"})
+_IRRELEVANT_FLAGS: Final = frozenset({"--pre", "--prefer-binary", "--require-hashes"})
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _SECTIONS: Final = ("global", "download")
 
 
 class Index(NamedTuple):
-    """All that it takes to ask for a package.
+    """The index, and how to connect to it.
 
     Attributes:
-        url: Of the simple API, with the credentials that it was given.
+        url: Of its simple API, with the credentials that the settings have.
         certificates: A file of certificates to trust, or `None` for the usual ones.
         timeout: Seconds to wait for a connection, and for the next bytes.
     """
@@ -55,7 +55,7 @@ class Index(NamedTuple):
 
 
 class NotPlainError(Exception):
-    """Only pip knows where packages come from; the message says because of what. It holds no secret."""
+    """Only pip knows where packages come from; the message names the setting, and holds no secret."""
 
 
 def plain_index(
@@ -63,13 +63,13 @@ def plain_index(
 ) -> Index:
     """Find the one index that pip would ask.
 
-    Proxies and netrc are not looked at: whoever asks the index takes them from the same places as pip.
+    Proxies and netrc are not read: the downloader takes them from the same places as pip.
 
     Args:
         options: Option lines of a lockfile, as they are given to pip.
-        environ: The environment of that pip.
-        prefixes: Installation prefixes that may have a `pip.conf`: `sys.prefix` of whatever runs pip.
-        cwd: Where that pip runs.
+        environ: The environment variables of that pip.
+        prefixes: Installation prefixes that may have a `pip.conf`: `sys.prefix` of its interpreter.
+        cwd: The directory that it runs in.
 
     Raises:
         NotPlainError: There are further indexes, or settings that are not understood here.
@@ -86,7 +86,7 @@ def plain_index(
     for line in options:
         settings |= _line(line, environ)
     for name in settings:
-        if name not in {_INDEX, _CERTIFICATES, *_TIMEOUTS, *_WITHOUT_A_SAY}:
+        if name not in {_INDEX, _CERTIFICATES, *_TIMEOUTS, *_IRRELEVANT}:
             raise NotPlainError(f"pip is set up with {name}")
     url = settings.get(_INDEX, DEFAULT_INDEX)
     if problem := refusal(url):
@@ -95,20 +95,20 @@ def plain_index(
 
 
 def expanded(text: str, environ: Mapping[str, str]) -> str:
-    """Replace `${VAR}` as pip does in a requirements file: by what is set and not empty."""
+    """Replace each `${VAR}` that is set and not empty, as pip does in a requirements file."""
     return _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], text)
 
 
 def refusal(url: str) -> str | None:
-    """Say why a URL is one for pip, or return `None`.
+    """Why a URL is left to pip; `None` if it is not. The reason goes on after the URL's name.
 
-    pip takes files from anywhere; from an `http:` index on another host it takes none unless that is trusted.
-    A user name without a password is what a keyring is asked with.
+    pip takes files from an `http:` index on another host only if that is trusted. With a user name without a
+    password, it asks a keyring.
     """
     try:
         parts = urlsplit(url)
         host, user, password = parts.hostname or "", parts.username, parts.password
-        _ = parts.port  # which raises where there is none: of a password with a slash in it, for example
+        _ = parts.port  # raises if it is no number, as after a password with a slash in it
     except ValueError:
         return "is not a URL"
     if re.search(r"\s", url) or "@" in parts.path:
@@ -135,13 +135,13 @@ def _seconds(settings: Mapping[str, str]) -> float:
 
 
 def _line(line: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """What one option line of a lockfile sets."""
+    """The settings in one option line of a lockfile."""
     try:
         words = shlex.split(expanded(line, environ))
     except ValueError:
         words = []
     match words:
-        case [flag] if flag in _FLAGS_WITHOUT_A_SAY:
+        case [flag] if flag in _IRRELEVANT_FLAGS:
             return {}
         case ["--index-url", url]:
             return {_INDEX: url}
@@ -150,7 +150,7 @@ def _line(line: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _configured(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -> list[dict[str, str]]:
-    """What the configuration files say, by section; the later section overrides the earlier one."""
+    """The settings in the configuration files, by section; the later section overrides the earlier one."""
     found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for path in _files(environ, prefixes, cwd):
         parser = configparser.RawConfigParser()
@@ -173,7 +173,7 @@ def _files(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -> Ite
     if named == os.devnull:
         return
     if sys.platform == "darwin":
-        raise NotPlainError("where its settings are on macOS, with Homebrew and without, is for pip to know")
+        raise NotPlainError("on macOS only pip knows where its settings are")
     for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
         yield os.path.join(folder, "pip", "pip.conf")
     yield "/etc/pip.conf"

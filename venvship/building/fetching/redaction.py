@@ -1,4 +1,4 @@
-"""Taking secrets out of what pip prints, before anything of it is kept or shown."""
+"""Mask the secrets in the output of pip, before any of it is kept or shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 MASK: Final = "****"
 
 _USERINFO = re.compile(r"(?<=://)(?:[^\s/:@]*:[^\s'\"<>]*|[^\s/]*)@")
-"""Of a URL. With a colon it may have a slash or an `@` in it: a password that nobody escaped."""
+"""The user part of a URL. With a colon, it may hold a slash or an `@`: a password that was not escaped."""
 
 _UNESCAPED = re.compile(r"://[^\s/:@]*:([^\s/@]*/[^\s@]*)@")
 _QUERY = re.compile(r"((?:://|\burl: )[^\s?#'\"<>]*)\?[^\s#'\"<>)]*")
@@ -18,20 +18,20 @@ _HEADER = re.compile(r"(?im)(\b(?:proxy-)?authorization['\"]?\s*[:=]).+$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 _SHORTEST: Final = 4
-"""A secret shorter than this is left to the patterns: masking every `a` would hide the message too."""
+"""Characters. A shorter secret is left to the patterns: masking every `a` would hide the message too."""
 
 
 class Redactor:
-    """Masks what may be secret in a text.
+    """Masks the secrets in a text, by two nets.
 
-    Two nets. Patterns take the user part and the query of every URL, wherever they come from: the
-    configuration files of pip and netrc are not read by us. Known values are masked wherever they stand,
-    since an error may quote a password without its URL.
+    Patterns mask the user part and the query of every URL: the configuration files of pip and netrc, where
+    they may come from, are not read here. Known values are masked wherever they stand, since an error may
+    quote a password without its URL.
 
     Args:
-        environ: The environment of pip. Passwords in the URLs of its `PIP_*` and proxy variables are known
-            values.
-        texts: Lines of the lockfile; the variables that they expand are known values.
+        environ: The environment variables of pip. Passwords in the URLs of `PIP_*` and proxy variables are
+            known values.
+        texts: Lines of the lockfile. The variables that they expand are known values.
     """
 
     def __init__(self, environ: Mapping[str, str], texts: Iterable[str] = ()) -> None:
@@ -51,7 +51,7 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:
-        """Return the text with `****` where a secret may have been."""
+        """Return the text with `****` in place of everything that may be a secret."""
         if self._known is not None:
             text = self._known.sub(MASK, text)
         text = _USERINFO.sub(f"{MASK}@", text)

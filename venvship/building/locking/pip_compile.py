@@ -1,7 +1,8 @@
-"""Making a lockfile with pip-compile, for another interpreter than the one that runs venvship.
+"""Make a lockfile with pip-compile, for another interpreter than the one that runs venvship.
 
-Markers and wheels are those of the interpreter that runs pip-compile, so the root's runs it. It need not have
-pip-tools: it is lent venvship's own, with pip and what the two import, all of it plain Python. See ADR 0007.
+Markers and wheels are those of the interpreter that runs pip-compile, so the root's interpreter runs it. It
+need not have pip-tools: it is lent venvship's own, with pip and the packages that the two import, all of it
+plain Python. See ADR 0007.
 """
 
 from __future__ import annotations
@@ -58,19 +59,19 @@ _OUTPUT_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileRequest:
-    """What pip-compile is asked for.
+    """One run of pip-compile.
 
     Attributes:
-        inputs: Requirement files, relative to `cwd`; that is how comments of the lockfile name them.
-        texts: What stands in them: the variables there are secrets to be masked.
+        inputs: Requirement files, relative to `cwd`; comments of the lockfile name them so.
+        texts: Their contents: the variables in them are secrets to be masked.
         kept: The pins to keep, as lines of a requirements file.
         upgrade: Keep none of them.
         packages: Keep all but these; each a name, or a name with versions.
-        interpreter: For which one; it runs pip-compile.
+        interpreter: The interpreter that the lockfile is for; it runs pip-compile.
         sdists: Normalised names that may be built from source; `"*"` allows all.
-        uploaded_before: Ignore what was uploaded later; aware.
-        lockfile: Where the result goes in the end, for messages.
-        cwd: Where pip-compile runs.
+        uploaded_before: Ignore files that were uploaded later; aware.
+        lockfile: The path that the result is meant for, for messages.
+        cwd: The directory that pip-compile runs in.
         timeout: Seconds for all of it.
         log: A file that gets the output, redacted; mode 0600.
     """
@@ -92,15 +93,15 @@ class CompileRequest:
 def pip_compile(
     request: CompileRequest, *, directory: str, environ: Mapping[str, str], signals: Signals
 ) -> bytes:
-    """Resolve the inputs and pin what comes of it, with hashes and without any option lines.
+    """Resolve the inputs, and pin the result with hashes and without any option lines.
 
-    Crash: `directory` holds what there was; the caller owns and sweeps it. Nothing else is written but the
-    cache of pip-tools and the log.
+    Crash: `directory` is left in part or whole; the caller owns and sweeps it. Besides, only the cache of
+    pip-tools and the log are written.
 
     Args:
-        request: What is wanted.
+        request: The inputs, and how to resolve them.
         directory: An empty directory of the caller's.
-        environ: The user's environment. What in it says where packages come from stays in force.
+        environ: The user's environment variables. Those about where packages come from stay in force.
         signals: Signals that end it.
 
     Returns:
@@ -147,7 +148,7 @@ def pip_compile(
 
 
 def require_cooldown(pip_version: str) -> None:
-    """Refuse a pip that would not know what a cooldown is.
+    """Refuse a pip that has no cooldown.
 
     Raises:
         SettingsError: It is too old.
@@ -185,10 +186,10 @@ def _arguments(request: CompileRequest, output: str, debug: str) -> list[str]:
 
 
 def _formats(sdists: Collection[str]) -> list[str]:
-    """Say what may be chosen. To look into a source is to run it, so only what may be built may be chosen."""
+    """The options for the files that pip may choose. To read a source's metadata is to run its code."""
     if "*" in sdists:
         return ["--only-binary", ":none:", "--no-binary", ":none:"]
-    # "A wheel, or else the source" cannot be said of some names only, so these come as source.
+    # "A wheel, or else the source" cannot be asked for some names only, so these come as source.
     return ["--only-binary", ":all:", *(word for name in sorted(sdists) for word in ("--no-binary", name))]
 
 

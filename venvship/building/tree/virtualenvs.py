@@ -44,15 +44,15 @@ def make_virtualenv(path: str, interpreter: Interpreter, *, scratch: str, enviro
     # Late: virtualenv and its plug-ins take a tenth of a second to import, and only a build needs them.
     from virtualenv import cli_run
 
-    environment = {
+    variables = {
         key: value
         for key, value in environ.items()
         if not key.startswith(("VIRTUALENV_", "PYTHON", "__PYVENV"))
     }
     cache = os.path.join(scratch, "virtualenv")
-    environment["VIRTUALENV_CONFIG_FILE"] = os.devnull
+    variables["VIRTUALENV_CONFIG_FILE"] = os.devnull
     # Both: older ones make the default cache, which this variable names, before they read the option.
-    environment["VIRTUALENV_OVERRIDE_APP_DATA"] = cache
+    variables["VIRTUALENV_OVERRIDE_APP_DATA"] = cache
     arguments = [
         "--python", interpreter.path,
         "--app-data", cache,
@@ -67,7 +67,7 @@ def make_virtualenv(path: str, interpreter: Interpreter, *, scratch: str, enviro
         # Its argument parser prints before it exits. Its logging is left alone: it would replace the handlers
         # of the whole process.
         with contextlib.redirect_stderr(printed):
-            cli_run(arguments, setup_logging=False, env=environment)
+            cli_run(arguments, setup_logging=False, env=variables)
     except (RuntimeError, ValueError, SystemExit) as error:
         reason = printed.getvalue().strip() or str(error)
         raise BuildError(

@@ -1,4 +1,4 @@
-"""What a lockfile means here: the selected requirements and the interpreter, as one environment."""
+"""Read the environment that a lockfile stands for, or recognise it without reading the lockfile."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from venvship.workspace.reading import ReadingWorkspace
 
 
 def lockfile_paths(workspace: ReadingWorkspace, settings: Settings) -> tuple[str, ...]:
-    """Where the settings say that the lockfile is; absolute."""
+    """The absolute paths of the lockfile that the settings name."""
     return tuple(str(workspace.layout.path / name) for name in settings.lockfile)
 
 
 def read_file(path: str) -> bytes:
-    """Read a file whole: where a lockfile comes from unless it is somewhere else.
+    """Read a file whole.
 
     Raises:
         OSError: As the kernel gave it.
@@ -41,14 +41,14 @@ def read_environment(
 
     Args:
         paths: Absolute; several requirements files, or one of either kind.
-        settings: What may be built, and which extras are wanted.
+        settings: The names that may be built, and the extras that are wanted.
         interpreter: The root's.
-        read: Returns a file's bytes; raises `OSError`. For a lockfile that is not written yet.
+        read: Returns a file's bytes; raises `OSError`. Another one serves a lockfile that is not written yet.
 
     Raises:
         LockfileError: It is refused, or missing.
     """
-    # Late: reading a lockfile takes more imports than finding out that it is the one that is live.
+    # Late: an idle `update` recognises the lockfile without these imports.
     from venvship.model.lockfiles.lockfile import environment_digest, read_lockfile, select
 
     build = settings.build
@@ -64,10 +64,10 @@ def read_environment(
 
 
 def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpreter: Interpreter) -> bool:
-    """Whether a release was made from these very inputs, so that its environment is the one they ask for.
+    """Whether a release was made from these very inputs, so that its environment is theirs.
 
-    Cheaper than `read_environment`, which need not be called then. `False` says nothing: the release may be
-    of an older venvship, the lockfile another one that means the same, or one that includes other files.
+    Cheaper than `read_environment`, which need not be called then. `False` proves nothing: the release may be
+    of an older venvship, and another lockfile may stand for the same environment or include other files.
 
     Args:
         manifest: The release's.
@@ -85,7 +85,7 @@ def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpre
 
 
 def _inputs(path: str, sha256: str, settings: Settings, interpreter: Interpreter) -> str:
-    """Digest everything that has a say in what a lockfile means, venvship's own reading of it included."""
+    """Digest everything that the environment follows from, venvship's own version included."""
     return digest(
         {
             "venvship": __version__,
@@ -98,7 +98,7 @@ def _inputs(path: str, sha256: str, settings: Settings, interpreter: Interpreter
 
 
 def _build_facts(settings: Settings) -> Mapping[str, object]:
-    """The settings that change what is built; how it is linked or how long a fetch may take do not."""
+    """The settings that change the release; the kind of link and the time-out of a fetch do not."""
     build = settings.build
     return {
         "sdists": sorted(build.sdists),
