@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
-STARTED = "start"
-ADVANCED = "advance"
-DONE = "done"
+STARTED: Final = "start"
+ADVANCED: Final = "advance"
+DONE: Final = "done"
 
 
 class Step(NamedTuple):
@@ -25,7 +25,7 @@ class Step(NamedTuple):
     """
 
     name: str
-    state: str
+    state: Literal["start", "advance", "done"]
     facts: Mapping[str, object] = MappingProxyType({})
     seconds: float = 0.0
     done: int = 0

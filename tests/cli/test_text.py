@@ -1,0 +1,95 @@
+"""Results as lines: numbers have their noun, and each form of a result has its own words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from click import unstyle
+
+from venvship import LockResult, PackageDiff, ReleaseResult, ReleaseView, State, StatusResult, VerifyResult
+from venvship.cli.fitting import counted
+from venvship.cli.text import Page, lock_lines, release_lines, status_lines, update_lines, verify_lines
+from venvship.operations.retention.verifying import Verified
+
+NOW = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
+PIPE = Page(width=None, now=NOW)
+TERMINAL = Page(width=80, now=NOW)
+
+
+def view(packages: int, **changes: Any) -> ReleaseView:
+    made = ReleaseView(
+        id="20261122T094143Z-3f9a1c2",
+        path="/srv/shop/releases/20261122T094143Z-3f9a1c2",
+        state=State.PROVEN,
+        created_at=NOW,
+        lockfile_sha256="",
+        environment_digest="",
+        tree_digest="",
+        python="3.11.7",
+        packages=packages,
+        current=True,
+        previous=False,
+        pinned=False,
+        problem=None,
+        message="",
+    )
+    return made._replace(**changes)
+
+
+def status(**changes: Any) -> StatusResult:
+    made = StatusResult(
+        name="shop",
+        root="/srv/shop",
+        current=view(1),
+        live_since=None,
+        previous=None,
+        held=None,
+        operation=None,
+        interrupted=False,
+        releases=1,
+    )
+    return made._replace(**changes)
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 packages"), (1, "1 package"), (1200, "1,200 packages")])
+def test_a_number_has_its_noun_in_the_singular_or_the_plural(number: int, text: str) -> None:
+    assert counted(number, "package") == text
+
+
+@pytest.mark.parametrize(("packages", "noun"), [(1, "1 package"), (2, "2 packages")])
+def test_packages_are_counted_in_every_text(packages: int, noun: str) -> None:
+    locked = LockResult(
+        lockfile="/l", changed=True, first=True, diff=PackageDiff(), packages=packages, python="3.11.7"
+    )
+    released = ReleaseResult(outcome="released", release=view(packages))
+    planned = ReleaseResult(outcome="planned", plan="build", packages=packages, python="3.11.7")
+    for lines in (
+        lock_lines(locked, PIPE),
+        release_lines(released, PIPE),
+        release_lines(planned, PIPE),
+        status_lines(status(current=view(packages)), PIPE),
+    ):
+        assert any(f" {noun}" in f" {unstyle(line)}" and f"{noun}s" not in line for line in lines), lines
+
+
+def test_one_file_and_one_process_are_singular() -> None:
+    result = VerifyResult((Verified(id="20261122T094143Z-3f9a1c2", files=1, damaged=()),))
+    assert unstyle(verify_lines(result, PIPE)[0]).endswith("intact, 1 file")
+    one, two = (status_lines(status(old_processes={"20261122T09": pids}), PIPE) for pids in ((7,), (7, 8)))
+    assert "in process 7" in one[-1]
+    assert "in processes 7, 8" in two[-1]
+
+
+def test_a_status_without_findings_is_healthy() -> None:
+    assert status_lines(status(), PIPE)[-1] == "Health    OK"
+    changed = [unstyle(line) for line in status_lines(status(lockfile_changed=True), PIPE)]
+    assert not any(line.startswith("Health") for line in changed)
+    assert any(line.startswith("Lockfile  differs from the live release") for line in changed)
+
+
+def test_an_update_without_news_is_silent_off_a_terminal() -> None:
+    result = ReleaseResult(name="shop", outcome="unchanged", release=view(2))
+    assert update_lines(result, PIPE) == []
+    assert update_lines(result, TERMINAL) != []
