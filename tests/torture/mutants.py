@@ -16,7 +16,7 @@ from venvship.building.tree import seal
 from venvship.model.event import EventName
 from venvship.operations import rollback
 from venvship.operations.retention import pruning
-from venvship.operations.switching import links, promotion, recovery
+from venvship.operations.switching import links, promotion, recovery, switched
 from venvship.system import failpoints, files
 from venvship.workspace import reading
 from venvship.workspace.holding import hold_switch
@@ -120,7 +120,7 @@ def no_compare_and_swap() -> None:
 
     def compare_and_promote(
         workspace: Any, release_id: str, *, origin_id: Any, began_at: int, **how: Any
-    ) -> promotion.Switched:
+    ) -> switched.Switched:
         with hold_switch(workspace, how["errand"].via) as held:
             history = workspace.history()
             require_usable(workspace, release_id)

@@ -31,9 +31,10 @@ from venvship.operations.planning.environment import lockfile_paths, read_enviro
 from venvship.operations.planning.plan import Plan, PlanOptions, plan, refused
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
-from venvship.operations.switching.promotion import Errand, Switched, compare_and_promote
+from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse
+from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, packages_of, view_release

@@ -13,7 +13,7 @@ from venvship.errors import BuildError, HeldError, InterruptedByError, PausedErr
 from venvship.model.settings import Settings
 from venvship.operations.retention.pruning import prune_after
 from venvship.operations.switching.notify import notify
-from venvship.operations.switching.promotion import Switched
+from venvship.operations.switching.switched import Switched
 from venvship.workspace.workspace import Workspace
 
 

@@ -20,13 +20,10 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from venvship.errors import (
     InterruptedByError,
-    Result,
-    RollbackFailedError,
-    RolledBackError,
     SupersededError,
     VenvshipError,
 )
@@ -38,6 +35,7 @@ from venvship.model.settings_form import health_digest, settings_toml
 from venvship.operations.planning.plan import hold_applies, refused
 from venvship.operations.switching import links
 from venvship.operations.switching.lockfile_due import put_in_place
+from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import TURNED_BACK, Trial, load_modules, try_current
 from venvship.system import files
 from venvship.workspace.holding import SwitchHeld, hold_switch
@@ -70,71 +68,6 @@ class Errand:
         """The facts of the journal's lines `promoting` and `promoted`."""
         lockfile = self.lockfile.to_facts() if self.lockfile else {}
         return {"via": self.via, "unattended": self.unattended, **lockfile}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switched:
-    """The outcome of a promotion.
-
-    Attributes:
-        outcome: `"promoted"`, `"rolled-back"` or `"rollback-failed"`.
-        release_id: The release that was promoted.
-        origin_id: The release that was current before.
-        current: The release that is current now.
-        trial: The trial of the promoted release.
-        trial_back: The trial of the release before, after going back to it.
-        verdict: The state of the promoted release, when it was rolled back.
-        signal: The signal that ended the trial, if one did.
-        log: The path of the log that tells more of the trial; `""` for none.
-    """
-
-    outcome: Literal["promoted", "rolled-back", "rollback-failed"]
-    release_id: str
-    origin_id: str | None
-    current: str | None
-    trial: Trial
-    trial_back: Trial | None = None
-    verdict: State | None = None
-    signal: int | None = None
-    log: str = ""
-
-    def raise_if_not_promoted(self, *, result: Result | None = None) -> None:
-        """Turn an outcome other than `promoted` into the error of its exit code.
-
-        Raises:
-            RolledBackError: `current` is back where it was.
-            RollbackFailedError: It is, and that one does not pass either.
-            InterruptedByError: It is, because of a signal.
-        """
-        if self.outcome == "promoted":
-            return
-        log = {"log": self.log} if self.log else {}
-        if self.outcome == "rollback-failed":
-            assert self.trial_back is not None
-            raise RollbackFailedError(
-                f"{self.release_id} did not pass ({self.trial.problem}), and after going back "
-                f"{self.current or 'nothing'} fails too: {self.trial_back.problem}",
-                hint="look at the service, then `venvship check`; or go further back: venvship rollback",
-                release=self.release_id,
-                **log,
-            ).carrying(result)
-        if self.signal is not None:
-            error = InterruptedByError(self.signal)
-            again = "It is no longer live; you can promote it again"
-            error.message += f" while {self.release_id} was on trial. {again}"
-            raise error.carrying(result)
-        if self.verdict is State.BAD:
-            verdict = (
-                "is marked bad and will not be released again until the lockfile, a check or a hook changes"
-            )
-        else:
-            verdict = "is inconclusive: the cause may lie elsewhere"
-        raise RolledBackError(
-            f"{self.trial.problem}\n{self.release_id} {verdict}",
-            hint="fix the cause and release again, or override with `venvship release --force`",
-            release=self.release_id,
-            **log,
-        ).carrying(result)
 
 
 def compare_and_promote(

@@ -19,7 +19,8 @@ from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links, promotion
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.notify import notify
-from venvship.operations.switching.promotion import Promotion, Switched
+from venvship.operations.switching.promotion import Promotion
+from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
 from venvship.workspace.usable import interpreter_problem, release_problem
