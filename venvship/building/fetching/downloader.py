@@ -190,7 +190,7 @@ class Downloader:
         sha256 = digest.hexdigest()
         if sha256 not in allowed:
             _discard(path)
-            raise GiveUpError(f"what came has the hash {sha256}")
+            raise GiveUpError(f"the downloaded file has the hash {sha256}")
         try:
             if not self._runs_here(_requires_python(path)):
                 raise GiveUpError("it is not for this version of Python")

@@ -93,7 +93,7 @@ def unmet_dependencies(
         problems = [warning["message"] for warning in warnings.values()]
         raise UnmetDependencyError(
             "the lockfile is not closed:\n" + "\n".join(f"  {problem}" for problem in problems),
-            hint='Compile the lockfile anew, or set "closed = false" under [build] to be warned only.',
+            hint='Compile the lockfile again, or set "closed = false" under [build] for a warning only.',
             problems=problems,
         )
     return tuple(warnings.values())
