@@ -192,6 +192,9 @@ class Promotion:
         """
         workspace = self.held.workspace
         load_modules(self.settings)
+        # For the clean-up after the promotion, and before the switch for the same reason.
+        import venvship.operations.retention.store_cleaning  # noqa: F401
+
         workspace.make_lease(self.release_id)
         workspace.runtime.signals.raise_if_received()
         armed = links.arm(self.held, self.release_id, self.origin_id)
