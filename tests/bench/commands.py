@@ -36,8 +36,8 @@ def short(shop: Workshop) -> Iterator[Row]:
     }
     series = alternate(turns, shop.rounds * REPEATS)
     yield series.row("update, nothing changed", PYTHON_PASS, target=12.0, ours=names["update"])
-    yield series.row("status", PYTHON_PASS, target=8.0, ours=names["status"])
-    yield series.row("rollback, no checks, no hook", PYTHON_PASS, target=12.0, ours=names["rollback"])
+    yield series.row("status", PYTHON_PASS, target=10.0, ours=names["status"])
+    yield series.row("rollback, no checks, no hook", PYTHON_PASS, target=16.0, ours=names["rollback"])
 
 
 def unchanged(shop: Workshop) -> Iterator[Row]:
