@@ -30,7 +30,7 @@ OBJECTS: Final[dict[str, Keys]] = {
         "environment_digest": ("string", "digest of the {term}`environment` that it was built for"),
         "tree_digest": (
             "string",
-            "of its files; equal on every host for the same lockfile and kind of interpreter",
+            "of its files; equal on every host for the same lockfile and interpreter identity",
         ),
         "python": ("string", "the interpreter's full version"),
         "packages": ("integer", "how many; in `show` a list of package"),

@@ -24,7 +24,7 @@ from tests.support.journals import put
 from venvship.errors import BusyError, FormatError, StateError
 from venvship.model.event import Event, EventName
 from venvship.model.spelling import canonical_json
-from venvship.system.journal import Journal, damaged_journal
+from venvship.system.journal import Journal, damaged_journal_error
 from venvship.system.journal_lines import CHUNK, checksum, parse
 from venvship.system.mutex import Mutex
 
@@ -457,7 +457,7 @@ def test_the_refusal_says_where_and_what_still_works(journal: Journal, path: Pat
     three(journal)
     put(path, flip(path.read_bytes()))
 
-    error = damaged_journal(journal.read())
+    error = damaged_journal_error(journal.read())
 
     assert f"{path}, line 2" in error.message
     assert error.exit_code == 12

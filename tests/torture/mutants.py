@@ -136,12 +136,12 @@ def lease_without_proc() -> None:
 
 def lost_journal_is_none() -> None:
     """A journal that is gone, or older than the links, is taken for a new root's."""
-    reading.lost_journal = lambda _reason: None  # type: ignore[return-value]
+    reading.lost_journal_error = lambda _reason: None  # type: ignore[return-value]
 
 
 def damaged_journal_is_a_bug() -> None:
     """The error for a damaged journal is none of ours."""
-    reading.damaged_journal = lambda _reading: KeyError()  # type: ignore[return-value]
+    reading.damaged_journal_error = lambda _reading: KeyError()  # type: ignore[return-value]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

@@ -42,7 +42,7 @@ class WheelFile(NamedTuple):
 
 
 class StoredBytecode(NamedTuple):
-    """The bytecode of one wheel for one kind of interpreter, in the store.
+    """The bytecode of one wheel for one interpreter identity, in the store.
 
     Attributes:
         files: Its files, sorted by path; paths are those of the wheel's files, below `__pycache__`.

@@ -15,7 +15,7 @@ from venvship.model.event import Event
 from venvship.model.spelling import canonical_json
 from venvship.system import failpoints, files
 from venvship.system.journal_lines import Reading, checksum
-from venvship.system.journal_reader import JournalReader, damaged_journal
+from venvship.system.journal_reader import JournalReader, damaged_journal_error
 from venvship.system.mutex import Mutex
 
 TORN_SUFFIX = ".torn"
@@ -61,7 +61,7 @@ class Journal(JournalReader):
         with self._mutex.hold(wait=10):
             reading = self.read()
             if reading.damage:
-                raise damaged_journal(reading)
+                raise damaged_journal_error(reading)
             written = Event(
                 seq=reading.events[-1].seq + 1 if reading.events else 1,
                 at=self._clock().replace(microsecond=0),

@@ -6,7 +6,7 @@ from venvship.errors import StateError
 from venvship.system.journal_lines import NOTHING, Reading, parse
 
 
-def damaged_journal(reading: Reading) -> StateError:
+def damaged_journal_error(reading: Reading) -> StateError:
     """The refusal to decide on, or to append to, a journal that is damaged in the middle."""
     return StateError(
         f"the journal is damaged: {reading.damage}",
@@ -14,7 +14,7 @@ def damaged_journal(reading: Reading) -> StateError:
     )
 
 
-def lost_journal(current: str) -> StateError:
+def lost_journal_error(current: str) -> StateError:
     """The refusal of a journal that is sound and does not know the current release."""
     return StateError(
         f"the journal is damaged: it does not know {current}, which is live; it was lost, or is an old copy",

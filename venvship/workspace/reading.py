@@ -17,7 +17,7 @@ from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.settings import Settings
 from venvship.root import RootLayout
 from venvship.system.journal_lines import Reading
-from venvship.system.journal_reader import JournalReader, damaged_journal, lost_journal
+from venvship.system.journal_reader import JournalReader, damaged_journal_error, lost_journal_error
 from venvship.workspace.interpreter_identity import InterpreterIdentities
 from venvship.workspace.releases import is_known
 from venvship.workspace.runtime import Runtime
@@ -127,11 +127,11 @@ class ReadingWorkspace:
             )
         known = KnownHistory(history, reading.events, current)
         if reading.damage:
-            return known._replace(error=damaged_journal(reading))
+            return known._replace(error=damaged_journal_error(reading))
         if current is not None and not is_known(current, history) and self.layout.is_sealed(current):
             # No crash leaves that: a release is journalled as sealed before it can be current. The file was
             # lost, or an older copy of it was put back, and with it went holds, pins and every release since.
-            return known._replace(error=lost_journal(current), lost=current)
+            return known._replace(error=lost_journal_error(current), lost=current)
         return known
 
     def _current(self) -> str | None:

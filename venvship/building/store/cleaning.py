@@ -37,7 +37,7 @@ def wheel_entry(sha256: str) -> str:
 
 
 def bytecode_entry(sha256: str, tag: str) -> str:
-    """The entry of a wheel's bytecode for one kind of interpreter."""
+    """The entry of a wheel's bytecode for one interpreter identity."""
     return f"bytecode/{sha256}/{tag}"
 
 

@@ -72,7 +72,7 @@ class Compiler(NamedTuple):
 
 
 def bytecode_tag(interpreter: Interpreter, optimize: Sequence[int]) -> str:
-    """Name the bytecode of one kind of interpreter, as in `cpython-311-x86_64-linux-gnu-a70d0d0a-o0.o2`.
+    """Name the bytecode of one interpreter identity, as in `cpython-311-x86_64-linux-gnu-a70d0d0a-o0.o2`.
 
     Args:
         interpreter: What compiles it, and runs it.

@@ -1,7 +1,7 @@
 """The store: unpacked wheels and their bytecode, named by hash, verified when they came in. Reading only.
 
     wheels/<sha256>/wheel.json, data/…             one wheel, read-only
-    bytecode/<sha256>/<tag>/bytecode.json, data/…  its .pyc files for one kind of interpreter, read-only
+    bytecode/<sha256>/<tag>/bytecode.json, data/…  its .pyc files for one interpreter identity, read-only
     selections/<kk>/<key>.json                     which wheel was chosen for a requirement
     roots/<key>.json                               a root that builds from here; see `roots`
     unnamed.json                                   what no release refers to any more; see `cleaning`
@@ -110,7 +110,7 @@ class Store:
     # -- bytecode ---------------------------------------------------------------------------------------
 
     def bytecode(self, sha256: str, tag: str) -> StoredBytecode | None:
-        """Find a wheel's bytecode for one kind of interpreter; `None` if it was not compiled yet.
+        """Find a wheel's bytecode for one interpreter identity; `None` if it was not compiled yet.
 
         Raises:
             StoreDamagedError: Its index is missing or unreadable.
