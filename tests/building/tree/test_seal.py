@@ -10,6 +10,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -97,6 +98,27 @@ def candidate(tmp_path: Path, wheels: list[Distribution]) -> Iterator[Candidates
         remove_tree(one.request.root_path)
 
 
+class Sealed(NamedTuple):
+    """A sealed release, for tests that only read it."""
+
+    candidate: Candidate
+    assembled: Assembled
+    manifest: Manifest
+
+    @property
+    def path(self) -> Path:
+        return self.candidate.path
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory, wheels: list[Distribution]) -> Iterator[Sealed]:
+    one = Candidate(tmp_path_factory.mktemp("sealed"), sorted(wheels, key=lambda w: w.name.lower()))
+    assembled = one.assemble()
+    yield Sealed(one, assembled, one.seal(assembled))
+    os.close(one.sync_fd)
+    remove_tree(one.request.root_path)
+
+
 def everything(path: Path) -> dict[str, tuple[str, int, str]]:
     """Type, mode and contents of every name."""
     found = {}
@@ -122,29 +144,23 @@ def run(*argv: str | Path) -> str:
 # -- a sealed release -----------------------------------------------------------------------------------
 
 
-def test_files_json_describes_exactly_what_is_there(candidate: Candidates) -> None:
-    one = candidate()
-
-    one.seal(one.assemble())
-
-    listed = json.loads((one.path / ".venvship/files.json").read_bytes())
+def test_files_json_describes_exactly_the_files_of_the_release(sealed: Sealed) -> None:
+    listed = json.loads((sealed.path / ".venvship/files.json").read_bytes())
     assert listed["format"] == 1
     entries = [FileEntry.from_json(row) for row in listed["files"]]
     assert [entry.path for entry in entries] == sorted(entry.path for entry in entries)
-    there = everything(one.path)
+    there = everything(sealed.path)
     del there[".venvship/manifest.json"], there[".venvship/files.json"]
     assert {
         e.path: (e.type, 0 if e.type == "link" else e.mode, e.target or e.sha256) for e in entries
     } == there
 
 
-def test_the_manifest_says_what_the_release_is_made_of(candidate: Candidates) -> None:
-    one = candidate()
-
-    sealed = one.seal(one.assemble())
+def test_the_manifest_lists_what_the_release_is_made_of(sealed: Sealed) -> None:
+    one = sealed.candidate
 
     manifest = Manifest.from_json(json.loads((one.path / ".venvship/manifest.json").read_bytes()))
-    assert manifest == sealed
+    assert manifest == sealed.manifest
     assert (manifest.id, manifest.created_at) == (one.request.release_id, CREATED_AT)
     assert [(p.name, p.version) for p in manifest.packages] == [("idna", "3.10"), ("shop", "1.0")]
     files = (one.path / ".venvship/files.json").read_bytes()
@@ -175,41 +191,31 @@ def test_nothing_of_a_sealed_release_is_writable_whatever_the_umask(
     assert stat.S_IMODE(one.path.stat().st_mode) == 0o555
 
 
-def test_stored_files_are_shared_with_the_store(candidate: Candidates) -> None:
-    one = candidate()
-
-    assembled = one.assemble()
-
-    shop = one.wheels["shop"]
-    assert (one.path / SITE / "shop/__init__.py").samefile(f"{shop.data}/site/shop/__init__.py")
-    assert (one.path / "bin/shell").samefile(f"{shop.data}/scripts/shell")
+def test_stored_files_are_shared_with_the_store(sealed: Sealed) -> None:
+    shop, assembled = sealed.candidate.wheels["shop"], sealed.assembled
+    assert (sealed.path / SITE / "shop/__init__.py").samefile(f"{shop.data}/site/shop/__init__.py")
+    assert (sealed.path / "bin/shell").samefile(f"{shop.data}/scripts/shell")
     assert assembled.linked == {"hardlink": len(assembled.stamps), "reflink": 0, "copy": 0}
 
 
-def test_the_release_works_as_a_virtual_environment(candidate: Candidates) -> None:
-    one = candidate()
-    one.seal(one.assemble())
-
-    assert os.readlink(one.path / "bin/python") == INTERPRETER.path
-    assert run(one.path / "bin/shop") == "open\n"
-    assert run(one.path / "bin/tool", "an argument") == "['an argument']\nopen\n"
-    assert run(one.path / "bin/shell") == "shell\n"
-    assert run(one.path / "bin/python", "-c", "import sys; print(sys.prefix)") == f"{one.path}\n"
-    assert (one.path / "share/shop/shop.conf").read_text() == "key = 1\n"
-    assert (one.path / f"include/site/python{INTERPRETER.minor}/shop/shop.h").exists()
+def test_the_release_works_as_a_virtual_environment(sealed: Sealed) -> None:
+    assert os.readlink(sealed.path / "bin/python") == INTERPRETER.path
+    assert run(sealed.path / "bin/shop") == "open\n"
+    assert run(sealed.path / "bin/tool", "an argument") == "['an argument']\nopen\n"
+    assert run(sealed.path / "bin/shell") == "shell\n"
+    assert run(sealed.path / "bin/python", "-c", "import sys; print(sys.prefix)") == f"{sealed.path}\n"
+    assert (sealed.path / "share/shop/shop.conf").read_text() == "key = 1\n"
+    assert (sealed.path / f"include/site/python{INTERPRETER.minor}/shop/shop.h").exists()
 
 
-def test_the_installed_packages_can_be_asked_about_themselves(candidate: Candidates) -> None:
-    one = candidate()
-    one.seal(one.assemble())
-
+def test_the_installed_packages_can_be_asked_about_themselves(sealed: Sealed) -> None:
     script = (
         "import importlib.metadata as m, json\n"
         "print(json.dumps({d.name: [d.version, d.read_text('INSTALLER'), d.read_text('REQUESTED'),"
         " all(f.locate().is_file() for f in d.files), len(d.files),"
         " [e.value for e in d.entry_points]] for d in m.distributions()}))"
     )
-    assert json.loads(run(one.path / "bin/python", "-I", "-c", script)) == {
+    assert json.loads(run(sealed.path / "bin/python", "-I", "-c", script)) == {
         "Shop": ["1.0", "venvship\n", None, True, 12, ["shop:main"]],
         "idna": ["3.10", "venvship\n", None, True, 5, []],
     }
@@ -223,14 +229,11 @@ def test_a_release_below_a_path_with_blanks_works(candidate: Candidates, tmp_pat
     assert run(one.path / "bin/tool", "x") == "['x']\nopen\n"
 
 
-def test_what_virtualenv_leaves_and_a_release_does_not_want_is_gone(candidate: Candidates) -> None:
-    one = candidate()
-    one.seal(one.assemble())
-
-    names = set(everything(one.path))
+def test_what_virtualenv_leaves_and_a_release_does_not_want_is_gone(sealed: Sealed) -> None:
+    names = set(everything(sealed.path))
     assert not names & {"CACHEDIR.TAG", ".gitignore", f"{SITE}/_virtualenv.py", f"{SITE}/_virtualenv.pth"}
     assert {"bin/activate", "bin/activate.fish", "bin/activate.csh"} <= names
-    assert not (one.path.parent / ".venv").exists()
+    assert not (sealed.path.parent / ".venv").exists()
 
 
 @pytest.mark.parametrize("variable", ["VIRTUALENV_SYSTEM_SITE_PACKAGES", "VIRTUALENV_CONFIG_FILE"])
@@ -346,11 +349,14 @@ def test_a_store_that_was_changed_is_found(candidate: Candidates, copies: int) -
 
 
 @ALONE_AND_WITH_COPIES
-def test_the_release_is_the_same_however_many_processes_link_it(candidate: Candidates, copies: int) -> None:
+def test_the_release_is_the_same_however_many_processes_link_it(
+    candidate: Candidates, sealed: Sealed, copies: int
+) -> None:
     one = candidate(copies=copies)
     assembled = one.assemble()
     one.seal(assembled)
 
+    assert assembled.tree_digest == sealed.assembled.tree_digest
     assert assembled.linked == {"hardlink": len(assembled.stamps), "reflink": 0, "copy": 0}
     assert {path for path, _ in walk(one.path)} - {e.path for e in assembled.entries} == {
         ".venvship/manifest.json",
