@@ -6,8 +6,8 @@ To add a kind:
    those that ask over a network. It turns every failure of the service into an `Attempt`; only a signal and
    `poll` may raise.
 2. Add it to `KINDS` below.
-3. Add the kind to `CHECK_KINDS` in `model/settings.py`, with the function that reads its target; from there
-   come the errors, the template and the reference.
+3. Declare it in `CHECK_KINDS` in `model/settings.py`: how its target is read, its meaning, an example. The
+   errors, the template and the reference are generated from that. Keys of its own are declared in `Check`.
 
 How often a check is asked, and when its answer counts, is the same for all kinds: `checks.py`.
 """

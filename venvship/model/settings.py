@@ -58,7 +58,7 @@ CHECK_KINDS: Final[Mapping[str, CheckKind]] = {
         values.tcp_address, "`host:port`, which must accept a connection.", "127.0.0.1:8000", "listens"
     ),
 }
-"""The keys of a check that say what it does; each check has exactly one."""
+"""The keys of a check that say what it does; each check has exactly one. `health/kinds.py` asks for each."""
 
 _names = each(values.normalised_name, "an array of names")
 _plain_names = each(values.name, "an array of names")
