@@ -42,21 +42,23 @@ from venvship.model.settings_form import toml_value
 
 
 def commands() -> str:
-    """Every command with its usage, its help and its options, as sections that can be referred to."""
+    """Every command in its section, with its usage, help, options and exit codes, and a label to refer to."""
     return "\n\n".join(
-        "\n\n".join(
-            [
-                f"(command-{name})=",
-                f"## `{name}`",
-                *_command(name, command),
-                *(
-                    f"![venvship {name} on a terminal](../images/{file}.svg)"
-                    for file in PICTURES.get(name, ())
-                ),
-                *([] if name == "run" else [f"JSON: {{ref}}`json-{name}`."]),
-            ]
-        )
-        for name, command in command_tree().items()
+        "\n\n".join([f"## {section}", *map(_command_section, cli.in_section(section))])
+        for section in SECTIONS
+    )
+
+
+def _command_section(name: str) -> str:
+    pictures = [f"![venvship {name} on a terminal](../images/{file}.svg)" for file in PICTURES.get(name, ())]
+    return "\n\n".join(
+        [
+            f"(command-{name})=",
+            f"### `{name}`",
+            *_command(name, command_tree()[name]),
+            *pictures,
+            *([] if name == "run" else [f"JSON: {{ref}}`json-{name}`."]),
+        ]
     )
 
 
