@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from venvship.model.environment import RecordedEnvironment
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import (
     FileEntry,
@@ -24,11 +25,13 @@ MOMENT = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
 MANIFEST = Manifest(
     id="20261122T094143Z-3f9a1c2",
     created_at=MOMENT,
-    lockfile_sha256="1" * 64,
-    environment_digest="2" * 64,
+    environment=RecordedEnvironment(
+        digest="2" * 64,
+        lockfile_sha256="1" * 64,
+        python={"implementation": "cpython", "version": "3.11", "full_version": "3.11.7"},
+    ),
     tree_digest="3" * 64,
     files_sha256="4" * 64,
-    python={"implementation": "cpython", "version": "3.11", "full_version": "3.11.7"},
     packages=(Package("django", "5.2.19"), Package("httpx", "0.28.1")),
     wheels={"django": "5" * 64, "httpx": "6" * 64},
     bytecode="cpython-311-x86_64-linux-gnu-a70d0d0a-o0",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from venvship.model import file_list
+from venvship.model.environment import RecordedEnvironment
 from venvship.model.release import FileEntry, Manifest, Package
 from venvship.root import RootLayout
 from venvship.system import files, trees
@@ -45,11 +46,9 @@ def sealed(root: RootLayout, release_id: str = RELEASE_ID) -> Path:
     manifest = Manifest(
         id=release_id,
         created_at=datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC),
-        lockfile_sha256="1" * 64,
-        environment_digest="2" * 64,
+        environment=RecordedEnvironment("2" * 64, "1" * 64, {"version": "3.11"}),
         tree_digest="3" * 64,
         files_sha256=hashlib.sha256(listing).hexdigest(),
-        python={"version": "3.11"},
         packages=(Package("django", "5.2.19"),),
     )
     files.write_json(path / ".venvship" / "manifest.json", manifest.to_json(), mode=0o444)

@@ -1,7 +1,11 @@
-"""The environment of a lockfile: the selected requirements and the interpreter, under one digest."""
+"""The environment of a lockfile: the selected requirements and the interpreter, under one digest.
+
+A build carries it whole, and the manifest records it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from venvship.model.interpreter import Interpreter
@@ -10,6 +14,22 @@ if TYPE_CHECKING:
     # Parsing a lockfile imports packaging, which an idle `update` never needs.
     from venvship.model.lockfiles.lockfile import Lockfile
     from venvship.model.lockfiles.requirement import Requirement
+
+
+class RecordedEnvironment(NamedTuple):
+    """An environment as the manifest of a release records it.
+
+    Attributes:
+        digest: As of `Environment`.
+        lockfile_sha256: Of the lockfile's original bytes.
+        python: The interpreter's `identity` plus `path` and full `version` under `"full_version"`.
+        inputs: As of `Environment`; empty in a release of an older venvship.
+    """
+
+    digest: str
+    lockfile_sha256: str
+    python: Mapping[str, str]
+    inputs: str = ""
 
 
 class Environment(NamedTuple):
@@ -29,3 +49,10 @@ class Environment(NamedTuple):
     interpreter: Interpreter
     digest: str
     inputs: str
+
+    @property
+    def recorded(self) -> RecordedEnvironment:
+        """The environment for a manifest."""
+        python = self.interpreter
+        facts = {**python.identity.to_json(), "path": python.path, "full_version": python.version}
+        return RecordedEnvironment(self.digest, self.lockfile.sha256, facts, self.inputs)

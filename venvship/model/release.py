@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from venvship.model.environment import RecordedEnvironment
 from venvship.model.spelling import FORMAT, digest, format_time, parse_time
 
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{7}", re.ASCII)
@@ -148,16 +149,13 @@ class Manifest(NamedTuple):
     Attributes:
         id: The release's id.
         created_at: When its build began; aware, UTC.
-        lockfile_sha256: Of the lockfile's original bytes.
-        environment_digest: The digest of the environment; see `model.environment.Environment`.
+        environment: The environment that it was built for.
         tree_digest: Of all files, as they would be at a fixed path; equal on every host.
         files_sha256: Of the bytes of `files.json`, so that one hash in the manifest covers every file.
-        python: The interpreter's `identity` plus `path` and full `version` under `"full_version"`.
         packages: Installed distributions, sorted by name.
         wheels: By package name, the SHA-256 of the wheel that it came from; `None` if the release was built
             before this was recorded.
         bytecode: The store's tag of its bytecode; see `building.store.compile.bytecode_tag`.
-        inputs: The inputs of the environment; see `model.environment.Environment`.
         warnings: The warnings of the build, each with `slug` and `message`.
         message: The `-m` of the command, or empty.
         venvship: The version that built it.
@@ -166,15 +164,12 @@ class Manifest(NamedTuple):
 
     id: str
     created_at: datetime
-    lockfile_sha256: str
-    environment_digest: str
+    environment: RecordedEnvironment
     tree_digest: str
     files_sha256: str
-    python: Mapping[str, str]
     packages: tuple[Package, ...]
     wheels: Mapping[str, str] | None = None
     bytecode: str = ""
-    inputs: str = ""
     warnings: tuple[Mapping[str, str], ...] = ()
     message: str = ""
     venvship: str = ""
@@ -189,16 +184,24 @@ class Manifest(NamedTuple):
             "format": FORMAT,
             "id": self.id,
             "created_at": format_time(self.created_at),
-            "lockfile_sha256": self.lockfile_sha256,
-            "environment_digest": self.environment_digest,
-            "inputs": self.inputs,
+            "lockfile_sha256": self.environment.lockfile_sha256,
+            "environment_digest": self.environment.digest,
+            "inputs": self.environment.inputs,
             "tree_digest": self.tree_digest,
             "files_sha256": self.files_sha256,
-            "python": dict(self.python),
+            "python": dict(self.environment.python),
             "packages": [{"name": p.name, "version": p.version} for p in self.packages],
             "warnings": [dict(w) for w in self.warnings],
             "message": self.message,
             "venvship": self.venvship,
+        }
+
+    def facts(self) -> dict[str, str]:
+        """The facts of the journal's event `sealed`."""
+        return {
+            "environment_digest": self.environment.digest,
+            "lockfile_sha256": self.environment.lockfile_sha256,
+            "tree_digest": self.tree_digest,
         }
 
     @classmethod
@@ -221,15 +224,17 @@ class Manifest(NamedTuple):
         return cls(
             id=data["id"],
             created_at=parse_time(data["created_at"]),
-            lockfile_sha256=data["lockfile_sha256"],
-            environment_digest=data["environment_digest"],
+            environment=RecordedEnvironment(
+                digest=data["environment_digest"],
+                lockfile_sha256=data["lockfile_sha256"],
+                python={str(k): str(v) for k, v in data["python"].items()},
+                inputs=str(data.get("inputs", "")),
+            ),
             tree_digest=data["tree_digest"],
             files_sha256=data["files_sha256"],
-            python={str(k): str(v) for k, v in data["python"].items()},
             packages=tuple(Package(p["name"], p["version"]) for p in data["packages"]),
             wheels=None if wheels is None else {str(k): str(v) for k, v in wheels.items()},
             bytecode=str(data.get("bytecode", "")),
-            inputs=str(data.get("inputs", "")),
             warnings=tuple(data.get("warnings", ())),
             message=data.get("message", ""),
             venvship=data.get("venvship", ""),

@@ -94,7 +94,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
             view = view_release(workspace.layout, release_id, history)
             return PromoteResult(outcome="unchanged", release=view, previous=before, diff=PackageDiff())
         manifest = require_usable(workspace, release_id)
-        refusal = history.refusal(manifest.environment_digest, health_digest(settings))
+        refusal = history.refusal(manifest.environment.digest, health_digest(settings))
         if not force and (refusal is not None or history.state(release_id) is State.BAD):
             said = refusal.reason if refusal else "it did not pass when it was live"
             workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")

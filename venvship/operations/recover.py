@@ -107,9 +107,5 @@ def _take_up(held: BuildHeld) -> None:
             EventName.SEALED,
             release=manifest.id,
             reason="taken up from its manifest: the journal had lost it",
-            facts={
-                "environment_digest": manifest.environment_digest,
-                "lockfile_sha256": manifest.lockfile_sha256,
-                "tree_digest": manifest.tree_digest,
-            },
+            facts=manifest.facts(),
         )

@@ -144,7 +144,7 @@ def _live_manifest(
     except (ReleaseError, FormatError):
         return None
     paths = lockfile_paths(workspace, settings)
-    same = manifest.environment_digest == record.environment_digest
+    same = manifest.environment.digest == record.environment_digest
     return manifest if same and is_of(manifest, paths, settings, interpreter) else None
 
 

@@ -32,7 +32,7 @@ def interpreter_problem(layout: RootLayout, release_id: str) -> str | None:
     else:
         return None
     try:
-        path = layout.manifest(release_id).python.get("path", "?")
+        path = layout.manifest(release_id).environment.python.get("path", "?")
     except VenvshipError as error:
         return error.message
     return f"its interpreter {path} {trouble}"
@@ -75,7 +75,7 @@ def require_usable(
 
 def _other_identity(workspace: ReadingWorkspace, manifest: Manifest) -> str | None:
     """The identity of the interpreter at the recorded path, in words, if it is another one than it was."""
-    path = manifest.python.get("path", "")
-    wanted = Identity.of(manifest.python)
+    path = manifest.environment.python.get("path", "")
+    wanted = Identity.of(manifest.environment.python)
     found = workspace.identities.ask(path)
     return None if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"

@@ -167,9 +167,9 @@ def test_the_manifest_lists_what_the_release_is_made_of(sealed: Sealed) -> None:
     assert manifest.files_sha256 == hashlib.sha256(files).hexdigest()
     lockfile = (one.path / ".venvship/lockfile").read_bytes()
     assert lockfile == one.request.environment.lockfile.content
-    assert manifest.lockfile_sha256 == hashlib.sha256(lockfile).hexdigest()
-    assert manifest.python["path"] == INTERPRETER.path
-    assert manifest.python["full_version"] == INTERPRETER.version
+    assert manifest.environment.lockfile_sha256 == hashlib.sha256(lockfile).hexdigest()
+    assert manifest.environment.python["path"] == INTERPRETER.path
+    assert manifest.environment.python["full_version"] == INTERPRETER.version
     assert manifest.message == "from a test"
     assert manifest.wheels == {wheel.name: wheel.sha256 for wheel in one.wheels.values()}
     assert manifest.bytecode == bytecode_tag(INTERPRETER, one.request.build.optimize)

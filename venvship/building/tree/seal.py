@@ -59,24 +59,15 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
             files = file_list.to_bytes(assembled.entries)
             directories.join_in(signals.raise_if_received)
             directories.results(signals.raise_if_received)
-        environment = request.environment
-        interpreter = environment.interpreter
         manifest = Manifest(
             id=request.release_id,
             created_at=request.created_at,
-            lockfile_sha256=environment.lockfile.sha256,
-            environment_digest=environment.digest,
-            inputs=environment.inputs,
+            environment=request.environment.recorded,
             tree_digest=assembled.tree_digest,
             files_sha256=hashlib.sha256(files).hexdigest(),
-            python={
-                **interpreter.identity.to_json(),
-                "path": interpreter.path,
-                "full_version": interpreter.version,
-            },
             packages=assembled.packages,
             wheels=assembled.wheels,
-            bytecode=bytecode_tag(interpreter, request.build.optimize),
+            bytecode=bytecode_tag(request.environment.interpreter, request.build.optimize),
             warnings=assembled.warnings,
             message=request.message,
             venvship=__version__,

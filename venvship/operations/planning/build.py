@@ -70,11 +70,7 @@ def build_release(
         EventName.SEALED,
         release=release_id,
         reason=message,
-        facts={
-            "environment_digest": manifest.environment_digest,
-            "lockfile_sha256": manifest.lockfile_sha256,
-            "tree_digest": manifest.tree_digest,
-        },
+        facts=manifest.facts(),
     )
     for warning in manifest.warnings:
         workspace.warn(warning["slug"], warning["message"])

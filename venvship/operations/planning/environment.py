@@ -75,13 +75,13 @@ def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpre
         settings: As for `read_environment`.
         interpreter: The root's.
     """
-    if not manifest.inputs or len(paths) != 1:
+    if not manifest.environment.inputs or len(paths) != 1:
         return False
     try:
         sha256 = hashlib.sha256(read_file(paths[0])).hexdigest()
     except OSError:
         return False
-    return manifest.inputs == _inputs(paths[0], sha256, settings, interpreter)
+    return manifest.environment.inputs == _inputs(paths[0], sha256, settings, interpreter)
 
 
 def _inputs(path: str, sha256: str, settings: Settings, interpreter: Interpreter) -> str:

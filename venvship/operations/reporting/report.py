@@ -248,7 +248,7 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
     return ShowResult(
         release=view_release(workspace.layout, release_id, history),
         packages=manifest.packages,
-        interpreter=manifest.python,
+        interpreter=manifest.environment.python,
         build_warnings=manifest.warnings,
         events=about,
     )
