@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class Root(RootReads):
-    """One application's root. Make one with `Root.open` or `Root.init`."""
+    """One application's root. Make one with `Root.open` or `Root.init`.
+
+    Crash: `current` is the old release or the new one. The next method that writes, or `recover`, finishes or
+    undoes the operation; see `venvship.operations` for each.
+    """
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, runtime: Runtime | None = None) -> Root:
