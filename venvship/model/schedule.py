@@ -1,7 +1,7 @@
-"""When an unattended update runs, and how cron is told so.
+"""The interval of an unattended update, and the crontab line for it.
 
-`model/systemd_units.py` says the same to systemd. Both take the same intervals, so that a schedule can move
-from the one to the other: those that a clock shows at the same places every hour or every day.
+`model/systemd_units.py` writes the same for systemd. Both take the same intervals, so that a schedule can
+move from one to the other: intervals after which a clock shows the same every hour or every day.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Final
 from venvship.errors import UsageError
 
 SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where cron's child looks for the programs of hooks and checks. systemd has this one by itself; cron's own
-has no more than /usr/bin and /bin."""
+"""The PATH in which hooks and checks find their programs under cron. systemd sets it too; cron's own is only
+/usr/bin and /bin."""
 
 MOST_JITTER: Final = 600
-"""Seconds by which a run is put off at most, so that many hosts do not ask an index at the same moment."""
+"""Longest random delay of a run, in seconds, so that many hosts do not ask an index at the same moment."""
 
 GRAMMAR: Final = (
     "minutes that divide an hour (5m), hours that divide a day (6h), 1d, or a time of day (02:30)"
@@ -34,7 +34,7 @@ _DAY: Final = 1440
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """How often something runs, by the host's clock.
+    """The interval of a run, by the host's clock.
 
     Attributes:
         minutes: Between two runs: up to 60 a divisor of 60, above a multiple of 60 that divides a day.
@@ -46,7 +46,7 @@ class Every:
 
     @property
     def jitter(self) -> int:
-        """Seconds by which a run may be put off: a fifth of the interval, and ten minutes at most."""
+        """Longest random delay in seconds: a fifth of the interval, and ten minutes at most."""
         return min(self.minutes * 60 // 5, MOST_JITTER)
 
     def cron(self) -> str:
@@ -92,9 +92,9 @@ def crontab(every: Every, command: Sequence[str], *, title: str) -> str:
     """Write the line of a crontab, below a comment.
 
     Args:
-        every: When.
-        command: An argument list, without what puts the run off.
-        title: For the comment: one line.
+        every: The interval.
+        command: An argument list, without `--jitter`.
+        title: The text of the comment, one line.
 
     Raises:
         UsageError: An argument cannot stand in a crontab.
@@ -126,7 +126,7 @@ def refuse_unwritable(word: str) -> None:
     """Refuse an argument that no line of text could carry.
 
     Raises:
-        UsageError: It holds a control character, or bytes that are no UTF-8.
+        UsageError: It holds a control character, or bytes that are not UTF-8.
     """
     try:
         word.encode()

@@ -44,7 +44,7 @@ _TEMPORARY: Final = "ReadWritePaths=-/tmp -/var/tmp"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Units:
-    """What the units are about.
+    """The values in the units.
 
     Attributes:
         name: The application's.
@@ -103,7 +103,7 @@ class Units:
             "Type=oneshot",
             f"User={_specifiers(self.user)}",
             f"ExecStart={_command([*self.command, 'update'])}",
-            "# Held, busy, overtaken: nothing to fail of at every run. `venvship status` shows a hold.",
+            "# Held, busy, superseded: no failure of the unit. `venvship status` shows a hold.",
             "SuccessExitStatus=25 30 31",
             "# The restart hook may leave the service running. venvship ends its other children itself.",
             "KillMode=process",
@@ -119,7 +119,7 @@ class Units:
             "[Timer]",
             f"OnCalendar={every.calendar()}",
             f"RandomizedDelaySec={every.jitter}",
-            "# A run that was missed while the host was off is made up for after the next boot.",
+            "# Run after the boot if a run was missed while the host was off.",
             "Persistent=true",
             "",
             "[Install]",
@@ -129,7 +129,7 @@ class Units:
     def _boot_service(self) -> str:
         return _text(
             "[Unit]",
-            f"Description={_specifiers(f'Take back an interrupted release of {self.name}')} (venvship)",
+            f"Description={_specifiers(f'Undo an interrupted release of {self.name}')} (venvship)",
             f"RequiresMountsFor={_paths([self.root, *self.writable])}",
             "# Name the units that run the application, so that this comes first:",
             "#Before=NAME.service",
@@ -139,7 +139,7 @@ class Units:
             "RemainAfterExit=yes",
             f"User={_specifiers(self.user)}",
             f"ExecStart={_command([*self.command, 'recover', '--boot'])}",
-            "# Taken back: what this unit is for.",
+            "# Undone: the purpose of this unit.",
             "SuccessExitStatus=22",
             "",
             *self._sandbox(),
