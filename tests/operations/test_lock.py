@@ -407,7 +407,7 @@ def test_what_release_would_refuse_is_not_written(
 
     error = refused(shop, "--upgrade")
 
-    assert "`release` would refuse what requirements.in comes to" in error["message"]
+    assert "`release` would refuse the result of requirements.in" in error["message"]
     assert says in error["message"]
     assert SECRET not in str(error)
 

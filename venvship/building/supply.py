@@ -1,4 +1,4 @@
-"""Where the wheels of a release come from: the store, after what it lacks was fetched and imported."""
+"""The wheels of a release: from the store, after those that it lacks were fetched and imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Total(NamedTuple):
-    """What was fetched: how many wheels, and their size in bytes."""
+    """The number of wheels that were fetched, and their size in bytes."""
 
     wheels: int = 0
     size: int = 0
@@ -42,23 +42,23 @@ def check_room(request: BuildRequest, store: Store) -> None:
 
 
 class Supply:
-    """The wheels of one release, found by what the store chose before, or fetched.
+    """The wheels of one release, found by an earlier selection of the store, or fetched.
 
-    What has come is in the store, whatever becomes of the rest. A download that was imported is removed: it
-    would only be written to the disk, by the sync that makes the import durable.
+    A wheel that has come is in the store, even if the others fail. A download is removed once it is imported:
+    the sync that makes the import durable would write it to the disk, too.
 
     Crash: leaves `downloads` in the scratch directory, which is the caller's to sweep; or some of the wheels
     in the store, each whole.
 
     Args:
-        request: What is built.
+        request: The build.
         store: Where wheels are, or get to.
         scratch: A directory of the caller's, for downloads.
         environ: The process environment.
         signals: Looked at between wheels.
 
     Raises:
-        StoreDamagedError: The store cannot say what it has.
+        StoreDamagedError: The index of the store cannot be read.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Supply:
         self._left: dict[str, WheelFile] = {}
 
     def fetch(self, advance: Advance = unmeasured) -> Total:
-        """Fetch what the store lacks. While something is on its way, what has come is imported and compiled.
+        """Fetch the wheels that the store lacks. Those that have come are imported and compiled meanwhile.
 
         Args:
             advance: Told how many files have come.
@@ -118,7 +118,7 @@ class Supply:
         return Total(len(fetched), taken + _size(self._left.values()))
 
     def take_what_is_left(self, advance: Advance = unmeasured) -> None:
-        """Import what was fetched, as far as that was not done meanwhile.
+        """Import the wheels that were fetched and not imported meanwhile.
 
         Args:
             advance: Told how many wheels are begun.
@@ -132,10 +132,10 @@ class Supply:
             self._take(self._left, advance)
 
     def wheels(self) -> dict[str, StoredWheel]:
-        """By requirement name, what to install, once everything is in the store.
+        """The wheels to install by the name of the requirement, once all are in the store.
 
         Raises:
-            StoreDamagedError: The store cannot say what is in a wheel.
+            StoreDamagedError: The index of a wheel cannot be read.
         """
         return {
             name: self._store.wheel(sha256) for name, sha256 in self._chosen.items() if sha256 is not None
@@ -181,7 +181,7 @@ class Supply:
 
 
 def _keys(request: BuildRequest) -> dict[str, str]:
-    """By requirement name, what the store files its choice under."""
+    """The keys of the store's selections by the name of the requirement."""
     return {
         requirement.name: selection_key(
             requirement, request.environment.interpreter, may_build(requirement.name, request.build.sdists)

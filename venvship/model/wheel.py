@@ -1,4 +1,4 @@
-"""A wheel: the file on its way into the store, and what the store knows of it once it is unpacked."""
+"""A wheel: its file on the way into the store, and its description once it is unpacked there."""
 
 from __future__ import annotations
 

@@ -68,14 +68,14 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
     Args:
         workspace: The root.
         upgrade: Whether all pins may change, rather than only those that must.
-        packages: What may change besides: names, or names with versions (`"django<6"`).
+        packages: Packages that may change as well: names, or names with versions (`"django<6"`).
 
     Raises:
         UsageError: One of `packages` is no requirement.
         SettingsError: There are no inputs, one is missing, or the lockfile is of a kind that is not compiled;
             or the interpreter is gone.
-        LockError: pip-compile failed, or made what `release` would refuse; or somebody else has changed the
-            lockfile meanwhile.
+        LockError: pip-compile failed, or made a lockfile that `release` would refuse; or the lockfile was
+            changed meanwhile.
         BuildError: The index could not be reached, it took too long, or there is no room.
         RootError: The root or the lockfile cannot be written.
         BusyError: Another command is building or locking.
@@ -131,7 +131,7 @@ def _require_package(package: str) -> None:
 
 
 def _warn_of_unknown(workspace: Workspace, packages: Sequence[str], after: Sequence[Package]) -> None:
-    """A misspelt name upgrades nothing, and pip-compile does not say so."""
+    """Warn of a misspelt name: it upgrades nothing, and pip-compile does not report it."""
     if not packages:
         return
     from packaging.requirements import Requirement

@@ -155,7 +155,7 @@ class Downloader:
     def _runs_here(self, requires_python: str) -> bool:
         try:
             return SpecifierSet(requires_python).contains(self._task["python"], prereleases=True)
-        except InvalidSpecifier:  # pip passes over what it cannot read
+        except InvalidSpecifier:  # pip ignores it
             return True
 
     def _links(self, index: str, name: str) -> list[Link]:
@@ -177,7 +177,7 @@ class Downloader:
         """Write a file, hashing on the way."""
         path = os.path.join(self._task["folder"], filename)
         digest = hashlib.sha256()
-        # Compression on the way would change what is hashed.
+        # Compression on the way would change the bytes that are hashed.
         with self._get(url, credentials, {"Accept-Encoding": "identity"}) as response:
             try:
                 with open(path, "xb") as file:

@@ -1,4 +1,4 @@
-"""One fetch: what direct downloads and pip share, and the errors about a file that came.
+"""One fetch: the state that direct downloads and pip share, and the errors about a file that came.
 
 Each file is compared with the lockfile by its hash, whichever way it came. `check_wheel` compares its name.
 """
@@ -39,7 +39,7 @@ class Session:
     """One fetch, of some of the requirements of a build.
 
     Attributes:
-        request: The build: its lockfile and interpreter, and what may be built from source.
+        request: The build: its lockfile, its interpreter, and the names that may be built from source.
         directory: A directory of the caller's for downloads, on a file system with room.
         environ: The environment variables of every process that the fetch starts.
         redact: Masks the secrets in a text that is shown or kept.

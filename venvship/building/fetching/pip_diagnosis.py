@@ -81,7 +81,7 @@ def diagnose(
     """Find out why pip failed.
 
     Args:
-        output: What pip printed, redacted.
+        output: The output of pip, redacted.
         debug: Its log, redacted.
         interpreter: The interpreter that it ran for.
         pins: By name, the one version and the hashes that a fetch asked for. `lock` has none.
@@ -239,7 +239,7 @@ def index_outage(debug: str) -> Diagnosis | None:
 
 
 def _unserved_pages(debug: str) -> list[tuple[str, str]]:
-    """The URLs of pages that could not be had, with the reason; 404 and 410 only say what is not there."""
+    """The URLs of pages that could not be had, with the reason; 404 and 410 are answers."""
     return [page for page in _UNSERVED.findall(debug) if _status(page[1]) not in {404, 410}]
 
 

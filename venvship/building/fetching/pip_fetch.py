@@ -162,7 +162,7 @@ def _fetch_shard(shard: _Shard, pips: _Pips) -> dict[str, WheelFile]:
     downloads = os.path.join(shard.folder, "downloads")
     make_directory(shard.folder, 0o700)
     make_directory(downloads, 0o700)
-    # ":none:" takes back what a configuration file may say.
+    # ":none:" takes back the setting of a configuration file.
     formats = (
         ["--only-binary", ":none:", "--no-binary", ":none:"] if shard.sources else ["--only-binary", ":all:"]
     )
@@ -199,15 +199,15 @@ def _pip(
 ) -> None:
     """Run one pip to its end.
 
-    The requirements go through a file: that is where the lockfile's own lines, hashes and `${VAR}`s mean
-    what they mean, and no argument list of ours shows an index with its password.
+    The requirements go through a file: there the lockfile's own lines, hashes and `${VAR}`s keep their
+    meaning, and no argument list shows an index with its password.
 
     Number and pause of retries stay pip's (5, some 8 s against a refused connection) or the user's: an index
     that restarts must not fail a nightly update, and one that never answers is bounded by the time-out.
     """
     session = pips.session
     where = os.path.join(folder, arguments[0])
-    # pip decodes the file by the locale unless its first line says how.
+    # pip decodes the file by the locale unless its first line names the encoding.
     text = "\n".join(["# -*- coding: utf-8 -*-", *session.options, *lines, ""])
     create_file(f"{where}.txt", text.encode(), mode=0o600)
     # -P: a file pip.py in the current directory is not pip.

@@ -24,7 +24,7 @@ _CERTIFICATES: Final = "cert"
 _TIMEOUTS: Final = ("timeout", "default-timeout")
 
 _IRRELEVANT: Final = frozenset({
-    # How pip runs and what it prints.
+    # How pip runs and prints.
     "break-system-packages", "cache-dir", "config-file", "debug", "disable-pip-version-check", "log",
     "no-cache-dir", "no-color", "no-input", "no-warn-conflicts", "no-warn-script-location", "progress-bar",
     "python", "quiet", "require-virtualenv", "resume-retries", "retries", "root-user-action", "verbose",

@@ -46,7 +46,7 @@ from venvship.system.process import ProcessResult, Program, run
 from venvship.system.signals import Signals
 
 LENT: Final = ("pip", "piptools", "build", "click", "packaging", "pyproject_hooks")
-"""What pip-tools needs on CPython 3.11 and later, as import names."""
+"""The packages that pip-tools needs on CPython 3.11 and later, as import names."""
 
 COOLDOWN_PIP: Final = "26.0"
 """The first pip that has `--uploaded-prior-to`."""

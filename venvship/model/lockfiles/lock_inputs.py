@@ -1,9 +1,9 @@
-"""What pip-compile reads and writes, as far as venvship has a say in it.
+"""The input and the output of pip-compile, around which venvship does three things itself.
 
-pip-compile resolves. Three things are done around it. The pins that it is to keep are taken from the
-lockfile. Options of the inputs that say where packages come from are found, to be written alone: it would
-write them together with all that pip's configuration of this host adds. And its absolute paths of wheels that
-an input names by a relative one are made relative again.
+pip-compile resolves. The pins that it keeps are taken from the lockfile. Options of the inputs about where
+packages come from are found, to be written alone: pip-compile would write them together with everything that
+pip's configuration of this host adds. Its absolute paths of wheels that an input names by a relative one are
+made relative again.
 
 Source: pip's "Requirements File Format", and pip-tools' `writer.py`.
 """
@@ -41,10 +41,10 @@ PROJECT_FILES: Final = frozenset({"pyproject.toml", "setup.cfg", "setup.py"})
 
 _INCLUDES: Final = {*INCLUDES, "-c", "--constraint"}
 _UNWANTED: Final = {"--require-hashes"}
-"""What every lockfile of ours is read with anyway."""
+"""Flags that every lockfile is read with anyway."""
 
 _HASHES: Final = ("sha256:", "sha384:", "sha512:")
-"""What pip takes in `--hash`."""
+"""The hashes that pip takes in `--hash`."""
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([^\s;,=]+)\s*(?:;.*)?")
 _ARCHIVE = re.compile(r"(?P<path>.+\.(?:whl|tar\.gz|zip))\s*(?:\[[^\]]*\])?\s*(?:;.*)?", re.IGNORECASE)
@@ -53,7 +53,7 @@ _FILE_PIN = re.compile(rb"(?m)^[A-Za-z0-9][A-Za-z0-9._-]* @ (file://[^\s\\]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What the inputs of a lockfile say that pip-compile does not carry into it.
+    """The parts of a lockfile's inputs that pip-compile does not carry into it.
 
     Attributes:
         texts: Of the inputs and of all that they include.
@@ -74,7 +74,7 @@ def read_inputs(
     read: Callable[[str], bytes],
     exists: Callable[[str], bool],
 ) -> Inputs:
-    """Read the inputs and what they include, leniently: what is wrong with them is pip's to say.
+    """Read the inputs and the files that they include, leniently: pip reports their problems.
 
     Args:
         paths: Absolute.
@@ -138,7 +138,7 @@ class _Reader:
             self.options.append(name)
 
     def _moved(self, path: str, option: str, value: str) -> str:
-        """Say beside the lockfile what an input says beside itself, or, as pip takes it too, beside `cwd`."""
+        """Make a path relative to the lockfile; it is relative to the input, or to `cwd`, as for pip."""
         if option != "--find-links" or URL.match(value) or value.startswith(("/", "~", "${")):
             return value
         here = os.path.join(os.path.dirname(path), value)
@@ -146,7 +146,7 @@ class _Reader:
 
 
 def _lines(text: str) -> Iterator[tuple[LogicalLine, str, list[tuple[str, str | None]]]]:
-    """Yield each line, its requirement, and its options; lines that nobody can read are left out."""
+    """Yield each line, its requirement, and its options; invalid lines are left out."""
     for line in logical_lines(text.replace("\r\n", "\n")):
         try:
             requirement, words = split_options(line.text)
@@ -160,14 +160,14 @@ def _text(data: bytes) -> str:
 
 
 def kept_pins(lockfile: bytes, environment: Mapping[str, str]) -> bytes:
-    """What pip-compile is to keep of a lockfile: its pins by version, with their hashes.
+    """The part of a lockfile that pip-compile keeps: its pins by version, with their hashes.
 
     Everything else in it is made anew from the inputs; so are hashes that pip would refuse. Line ends stay
     what they are: pip-compile goes by them.
 
     Args:
         lockfile: Its bytes.
-        environment: Of the interpreter that it is for: pip-compile goes by names, whatever the markers say.
+        environment: The marker environment of its interpreter: pip-compile goes by names, not by markers.
     """
     text = _text(lockfile)
     sources = [
@@ -185,7 +185,7 @@ def _kept(
     options: Sequence[tuple[str, str | None]],
     environment: Mapping[str, str],
 ) -> str:
-    """What is to be kept of a line; `""` for nothing."""
+    """The part of a line that is kept; `""` for nothing."""
     pin = _PIN.fullmatch(requirement)
     try:
         parsed = Requirement(requirement)
@@ -205,7 +205,7 @@ def pinned_packages(lockfile: bytes) -> list[Package]:
 
 
 def completed(compiled: bytes, inputs: Inputs, *, lockfile: str) -> bytes:
-    """Add to what pip-compile wrote what it cannot write.
+    """Add the options and the relative paths to the output of pip-compile.
 
     Args:
         compiled: Its output, written without any options.

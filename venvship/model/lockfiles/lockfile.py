@@ -1,6 +1,6 @@
 """Read a lockfile, and select from it for one interpreter.
 
-`read_lockfile` needs no interpreter, and refuses what is wrong for all of them. `select` chooses for one.
+`read_lockfile` needs no interpreter, and refuses a file that is wrong for all. `select` chooses for one.
 Each format has a module with a function that parses it, and a value with a method that selects: see `Parsed`.
 """
 
@@ -140,7 +140,7 @@ def _concatenated(files: Mapping[str, bytes]) -> bytes:
 def select(
     lockfile: Lockfile, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str]
 ) -> tuple[Requirement, ...]:
-    """Choose what is to be installed on one interpreter.
+    """Choose the requirements to install on one interpreter.
 
     Depends on the arguments only, not on the interpreter that runs this.
 
@@ -172,7 +172,7 @@ def select(
 def environment_digest(
     selected: Iterable[Requirement], interpreter: Interpreter, build: Mapping[str, object]
 ) -> str:
-    """Digest what a lockfile means here. Equal digests make equal releases.
+    """Digest the environment of a lockfile. Equal digests make equal releases.
 
     Comments, the order of lines, the files they are in and markers do not enter; nor does the interpreter's
     patch level. A local wheel enters by its file name and hash, since moving it changes nothing.
@@ -180,7 +180,7 @@ def environment_digest(
     Args:
         selected: From `select`.
         interpreter: The root's.
-        build: The build settings that change what is built, as JSON values.
+        build: The build settings that change the release, as JSON values.
     """
     rows = [
         [

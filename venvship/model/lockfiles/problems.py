@@ -25,7 +25,7 @@ class Problem:
     Attributes:
         file: Absolute path.
         line: From 1; `None` where it is about the whole file.
-        message: What is wrong and what to do.
+        message: The mistake, and the remedy.
     """
 
     file: str
@@ -50,11 +50,11 @@ class Problems:
 
     @property
     def enough(self) -> bool:
-        """Whether to stop reading: what comes after this many problems tells nobody anything."""
+        """Whether to stop reading: after this many problems, further ones tell nothing."""
         return len(self.found) >= COUNTED_PROBLEMS
 
     def raise_if_any(self) -> None:
-        """Raise what was found.
+        """Raise the error that lists the problems, if there are any.
 
         Raises:
             LockfileError: Something was found.
@@ -63,7 +63,7 @@ class Problems:
             raise self.refusal()
 
     def refusal(self) -> LockfileError:
-        """The error that lists what was found, ordered by file as read and by line."""
+        """The error that lists the problems, ordered by file as read and by line."""
         order = {problem.file: position for position, problem in reversed(list(enumerate(self.found)))}
         problems = sorted(self.found, key=lambda p: (order[p.file], p.line or 0))
         folder = os.path.dirname(self.path)
@@ -95,7 +95,7 @@ def _shorter(path: str, folder: str) -> str:
 
 
 def quote(text: str) -> str:
-    """Show a piece of a lockfile in a message: shortened, and without what may be a secret."""
+    """Show a piece of a lockfile in a message: shortened, and without possible secrets."""
     cut = text[: 4 * _QUOTED_CHARACTERS]
     # Up to the last `@`: a password may have one in it. The cut may have taken that; then what is left of the
     # password must go as well.

@@ -54,11 +54,11 @@ _Source = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | Packag
 
 @dataclass(frozen=True, slots=True)
 class PylockFile:
-    """A pylock file that was read, and what it takes to point at its lines.
+    """A pylock file that was read, and the lines of its packages.
 
     Attributes:
         path: Absolute.
-        pylock: What it says.
+        pylock: Its content.
         lines: The line of each entry of `pylock.packages`; all 1 where they could not be told.
         sdists: `[build] sdists`.
     """
@@ -74,7 +74,7 @@ class PylockFile:
         """Choose one file for each package: of the wheels, the one with the best tag.
 
         Args:
-            interpreter: The interpreter to choose for; the running one has no say.
+            interpreter: The interpreter to choose for, whichever runs this.
             extras: Extras to install.
             groups: Dependency groups to install; none: the file's default groups.
             problems: Where problems go.
@@ -101,7 +101,7 @@ class PylockFile:
                 except ValueError as error:
                     problems.add(self.path, line, f"{package.name} {error}")
         except PylockSelectError as error:
-            # Its message names `packages[3]`; a line says more.
+            # Its message names `packages[3]`; a line is easier to find.
             message = f"nothing can be selected for {interpreter.label}: {error};"
             message += " lock it for that, or change `python`"
             problems.add(self.path, _line_of(str(error), self.lines), message)
@@ -179,7 +179,7 @@ def _line_of(context: str | None, lines: Sequence[int]) -> int | None:
 
 
 def _faults(document: PylockFile, package: Package) -> Iterator[str]:
-    """What is wrong with an entry, whoever installs it."""
+    """The mistakes in an entry that concern every interpreter."""
     for wheel in package.wheels or ():
         try:
             check_hashes(_hashes(wheel.hashes))
@@ -201,7 +201,7 @@ def _hashes(hashes: Mapping[str, str]) -> list[str]:
 
 
 def _check_source(source: _Source, name: str, document: PylockFile) -> None:
-    """Refuse what has no hash, or must be built from source and may not.
+    """Refuse a file that has no hash, or that must be built from source and may not be.
 
     Raises:
         ValueError: It is refused; the message goes on after the package's name.

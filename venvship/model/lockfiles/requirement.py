@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
 
 MARKER_ERRORS: Final = (AssertionError, KeyError, ValueError, RecursionError)
-"""What `packaging` raises for a marker that cannot be evaluated: up to 26.2, bare errors as well."""
+"""The errors of `packaging` for a marker that cannot be evaluated; up to 26.2, bare ones as well."""
 
 _FILENAME_CHARACTERS: Final = 255
 _LABELS: Final = 3
@@ -50,11 +50,11 @@ class Requirement:
         extras: Normalised, sorted.
         marker: The PEP 508 marker, or `None`.
         hashes: Allowed files, each `"sha256:<hex>"`; sorted, never empty.
-        url: Where the one file is, if the lockfile says so: a URL with its `${VAR}`s unexpanded and without a
-            fragment, or an absolute local path. `None`: an index knows.
-        text: Its own lines as they stand in the lockfile, byte for byte up to the last one that says
-            something; line ends are `\n`, and the last line never ends in a backslash. What pip gets, so
-            that no hash can be lost on the way. Only a relative local path is rewritten, to an absolute one.
+        url: The place of the one file, if the lockfile has it: a URL with its `${VAR}`s unexpanded and
+            without a fragment, or an absolute local path. `None`: an index knows.
+        text: Its own lines as they stand in the lockfile, byte for byte up to the last one that is not blank;
+            line ends are `\n`, and the last line never ends in a backslash. pip gets it, so that no hash
+            can be lost on the way. Only a relative local path is rewritten, to an absolute one.
         file: Absolute path of the file that holds it.
         line: Its first line there, from 1.
     """
@@ -107,7 +107,7 @@ def secret_in_url(url: str) -> str | None:
     """Name the part of a URL that holds a secret in clear, or return `None`.
 
     A lockfile is committed, copied into releases and shown in diffs; `${VAR}` keeps a secret out of them.
-    A user name alone is none: it is what a keyring is asked with.
+    A user name alone is no secret: a keyring is asked with it.
 
     Raises:
         ValueError: Not a URL.
@@ -116,7 +116,7 @@ def secret_in_url(url: str) -> str | None:
     user_info, at, host = parts.netloc.rpartition("@")
     port = host.rpartition("]")[2].partition(":")[2]
     if port and not port.isdecimal() and not _VARIABLES.fullmatch(port):
-        # Also what is left of a password with an unescaped slash in it, so it must not be shown.
+        # It may be the rest of a password with an unescaped slash in it, so it must not be shown.
         raise ValueError("the port is not a number")
     if at:
         user, colon, password = user_info.partition(":")
@@ -150,7 +150,7 @@ def may_build(name: str, sdists: Collection[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """What the file name of a wheel or source distribution says."""
+    """The facts in the file name of a wheel or source distribution."""
 
     name: str
     version: str
@@ -161,7 +161,7 @@ def parse_filename(filename: str) -> Artifact:
     """Read the file name of a wheel or of a source distribution.
 
     Raises:
-        ValueError: It is neither; the message says so and what to do.
+        ValueError: It is neither; the message has the remedy.
     """
     # A wheel's name is a product of compressed tag sets: a long enough one would fill the memory.
     if len(filename) > _FILENAME_CHARACTERS:
@@ -182,7 +182,7 @@ def check_hashes(hashes: Sequence[str]) -> tuple[str, ...]:
         hashes: Each `algorithm:hex`.
 
     Raises:
-        ValueError: There is none to trust; the message says why and what to do.
+        ValueError: There is none to trust; the message has the reason and the remedy.
     """
     if not hashes:
         raise ValueError(NO_HASH)
@@ -211,8 +211,8 @@ def local_path(url: str) -> str:
 def marker_environment(interpreter: Interpreter) -> dict[str, str]:
     """The environment to evaluate markers in: the interpreter's, and `extra` empty.
 
-    `packaging` fills what is missing from the interpreter that runs venvship, which may be another one. So
-    nothing may be missing.
+    `packaging` fills missing keys from the interpreter that runs venvship, which may be another one. So none
+    may be missing.
     """
     from packaging.markers import default_environment
 

@@ -1,4 +1,4 @@
-"""Strict, hash-pinned `requirements.txt`: files, what they include, and their options.
+"""Strict, hash-pinned `requirements.txt`: files, the files that they include, and their options.
 
 Where pip shrugs (a hash that belongs to no requirement, text after the options, a comment that swallows the
 next line), this refuses.
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
 
 # Characters that make a reviewer see something else than pip: line separators that are not line ends in an
-# editor (pip splits at them), terminal controls, and what reverses the direction of text.
+# editor (pip splits at them), terminal controls, and characters that reverse the direction of text.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -123,7 +123,7 @@ def parse_requirements_txt(
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads requirements files and what they include, and collects what is wrong with them.
+    """Reads requirements files and the files that they include, and collects their mistakes.
 
     Args:
         read: Returns a file's bytes; raises `OSError`.
@@ -146,7 +146,7 @@ class _Reader:
     _orphans: bool = False
 
     def finish(self) -> None:
-        """Check what only all files together can tell, after the last `take`.
+        """Check all files together, after the last `take`.
 
         Raises:
             LockfileError: Something is refused.

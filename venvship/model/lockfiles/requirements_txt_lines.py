@@ -1,6 +1,6 @@
 """The lines of a requirements file, and the words of a line, as pip reads them.
 
-The lines of a requirement are handed to pip as they stand, so they must mean here what they mean to pip:
+The lines of a requirement are handed to pip as they stand, so they must mean the same here as to pip:
 joining and comments follow its `req_file.py`.
 """
 
@@ -46,12 +46,12 @@ def refuse(message: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class LogicalLine:
-    """What pip reads as one line.
+    """A line as pip reads it, joined from one or several.
 
     Attributes:
         number: Of its first physical line, from 1.
         text: Joined, without comments and surrounding space; never empty.
-        source: Its physical lines as they stand, up to the last one that says something.
+        source: Its physical lines as they stand, up to the last one that is not blank.
         hides: Whether a comment in it swallows a line that it is joined with.
     """
 
@@ -117,7 +117,7 @@ def split_options(text: str) -> tuple[str, list[str]]:
 
 
 def refuse_foreign(path: str) -> str | None:
-    """Say what to do with a file of another kind, going by its name. `None`: the name says nothing."""
+    """The remedy for a file of another kind, by its name; `None` if it may be a requirements file."""
     name = os.path.basename(path)
     if name in _FOREIGN:
         return f"a lockfile of another tool; export it: `{_FOREIGN[name]}`"

@@ -133,7 +133,7 @@ def check_formats(
 ) -> None:
     """Hold `--no-binary` and `--only-binary` against `[build] sdists`, which decides alone.
 
-    They are not passed on. So what they demand must be what venvship does anyway. Later ones override
+    They are not passed on. So venvship must do anyway as they demand. Later ones override
     earlier ones, as in pip's `FormatControl`.
 
     Args:

@@ -48,7 +48,7 @@ class _Location:
         url: As in `Requirement.url`.
         filename: Its last component.
         hashes: From the fragment.
-        rewritten: It was relative, or is not what pip understands, so pip is told in other words.
+        rewritten: It was relative, or pip does not understand it, so pip gets it in another form.
     """
 
     url: str

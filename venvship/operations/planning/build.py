@@ -17,20 +17,20 @@ from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
 STORE_WAIT: Final = 300.0
-"""Seconds to wait for a clean-up of the store, which is short, and which nobody could wait for by hand."""
+"""Seconds to wait for a clean-up of the store, which is short; `--wait` does not cover it."""
 
 
 def build_release(
     held: BuildHeld, settings: Settings, environment: Environment, *, message: str, progress: Progress
 ) -> str:
-    """Build and seal a release, and say so in the journal; only then is it one.
+    """Build and seal a release, and record that in the journal; only then is it one.
 
     The build's warnings become warnings of the command.
 
     Args:
         held: The root.
         settings: Where the store is, and how to build.
-        environment: What to build.
+        environment: The environment to build.
         message: The person's, for the manifest and the journal.
         progress: Hears of the build's steps.
 
@@ -112,7 +112,7 @@ def _build(
     )
     prepare(store)
     with shared(store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
-        # Only now: without the mutex, a clean-up might take away what this has just found in the store.
+        # Only now: without the mutex, a clean-up might remove wheels that were just found in the store.
         check_room(request, store)
         files.make_directory(request.log_dir, 0o700)
         workspace.make_lease(release_id)

@@ -64,15 +64,15 @@ def compile_lockfile(
 
     Args:
         held: The root.
-        settings: Inputs, cooldown, time-out, and what may be built from source.
+        settings: Inputs, cooldown, time-out, and the names that may be built from source.
         interpreter: The interpreter that the lockfile is for; it runs pip-compile.
         upgrade: Whether all pins may change, rather than only those that must.
-        packages: What may change besides: names, or names with versions.
+        packages: Packages that may change as well: names, or names with versions.
 
     Raises:
         SettingsError: There are no inputs, one is missing, or the lockfile is of a kind that is not compiled;
             or pip is too old for a cooldown.
-        LockError: pip-compile failed, or made what `release` would refuse.
+        LockError: pip-compile failed, or made a lockfile that `release` would refuse.
         BuildError: The index could not be reached, it took too long, or there is no room.
         InterruptedByError: A signal came.
         OSError: The lockfile cannot be read, or the root not be written.
@@ -116,7 +116,7 @@ def compile_lockfile(
         files.make_directory(scratch, 0o700)
         content = pip_compile(request, directory=scratch, environ=runtime.environ, signals=runtime.signals)
     finally:
-        # What cannot be removed here is swept by the next build; the error on its way out matters more.
+        # The next build sweeps what is left; the error on its way out matters more.
         with contextlib.suppress(OSError):
             trees.remove_tree(scratch)
     content = completed(content, inputs, lockfile=lockfile)
@@ -141,7 +141,7 @@ def _accepted(lockfile: str, content: bytes, settings: Settings, interpreter: In
         said = [f"  {problem['message']}" for problem in problems] or [f"  {error.message}"]
         names = ", ".join(settings.lock.inputs)
         raise LockError(
-            "\n".join([f"`release` would refuse what {names} comes to; {lockfile} is as it was:", *said]),
+            "\n".join([f"`release` would refuse the result of {names}; {lockfile} is as it was:", *said]),
             hint="change it in the inputs",
             problems=problems,
         ) from error
@@ -163,12 +163,12 @@ def read_content(lockfile: str, content: bytes, settings: Settings, interpreter:
 def write_lockfile(path: str, content: bytes) -> None:
     """Replace a lockfile: whole, durable, and with the mode that it had.
 
-    Crash: the file says the old or the new. A file `.<name>.<random>` may be left beside it; the next write
-    removes it.
+    Crash: the file is the old one or the new one. A file `.<name>.<random>` may be left beside it; the
+    next write removes it.
 
     Args:
         path: Absolute and real.
-        content: All that it is to say.
+        content: Its new bytes.
 
     Raises:
         OSError: It could not be written; the old one is there.

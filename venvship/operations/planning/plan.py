@@ -76,7 +76,7 @@ def plan(
 
 
 def hold_applies(hold: Hold, environment_digest: str, *, upgrade: bool) -> bool:
-    """Whether a hold of the root is one of this environment, where nobody is there.
+    """Whether a hold of the root also applies to an unattended release of this environment.
 
     A lockfile of another environment, written by somebody else, is a decision that came after the hold; one
     that we made ourselves (`upgrade`) is none.

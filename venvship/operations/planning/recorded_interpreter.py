@@ -15,13 +15,13 @@ from venvship.workspace.workspace import Workspace
 def settled(workspace: Workspace, settings: Settings, *, record: bool = True) -> Interpreter:
     """The interpreter that releases of this root are built for.
 
-    PATH under cron is not the PATH of a shell, so what `python = "3.11"` means is found out once. It is
+    PATH under cron is not the PATH of a shell, so `python = "3.11"` is resolved once. It is
     found out again when the setting changes, and at no other time.
 
     Args:
         workspace: The root.
-        settings: What it should be.
-        record: Whether to write down what was found.
+        settings: The setting `python`.
+        record: Whether to record the interpreter that was found.
 
     Crash: `python.json` is missing, old or new; all three are fine.
 
