@@ -16,8 +16,9 @@ import pytest
 from tests.support.index import LocalIndex
 from tests.support.releases import INTERPRETER, SITE, pinned, request_for
 from tests.support.wheels import Distribution, build_wheel
-from venvship.building.builder import BuildRequest, build
+from venvship.building.builder import build
 from venvship.building.fetching.direct import WORTH_TAKING
+from venvship.building.request import BuildRequest
 from venvship.building.store.compile import bytecode_tag
 from venvship.building.store.intake import prepare
 from venvship.building.store.store import Store

@@ -12,20 +12,16 @@ from venvship.building.request import BuildRequest
 from venvship.building.store.store import Store
 from venvship.building.supply import Supply
 from venvship.building.tree.assemble import assemble
-from venvship.building.tree.assembled import Assembled
-from venvship.building.tree.candidate import candidate, drop_candidate
+from venvship.building.tree.candidate import candidate
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal
-from venvship.model.progress import Progress, Running
-from venvship.model.progress import step as told
+from venvship.model.progress import Progress, Running, step
 from venvship.model.release import Manifest
 from venvship.root import SCRATCH_PREFIX
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directory
 from venvship.system.signals import Signals
 from venvship.system.trees import remove_tree
-
-__all__ = ["Assembled", "BuildRequest", "assemble", "build", "drop_candidate", "seal"]
 
 StepContext = Callable[[str], contextlib.AbstractContextManager[Running]]
 
@@ -63,7 +59,7 @@ def build(
         BuildError: Something went wrong; see its subclasses.
         InterruptedByError: A signal came.
     """
-    step: StepContext = functools.partial(told, progress, clock)
+    begun: StepContext = functools.partial(step, progress, clock)
     scratch = os.path.join(request.root_path, "state", f"{SCRATCH_PREFIX}{request.release_id}")
     try:
         with build_faults("make a directory for temporary files", scratch):
@@ -73,17 +69,17 @@ def build(
             foundation(request, scratch=scratch, environ=environ, signals=signals) as base,
         ):
             supply = Supply(request, store, scratch=scratch, environ=environ, signals=signals)
-            with step("fetch") as running:
+            with begun("fetch") as running:
                 fetched = supply.fetch(running.advance)
                 running.facts |= {"bytes": fetched.size, "wheels": fetched.wheels}
-            with step("import") as running:
+            with begun("import") as running:
                 supply.take_what_is_left(running.advance)
                 running.facts["wheels"] = fetched.wheels
             wheels = supply.wheels()
-            with step("compile") as running:
+            with begun("compile") as running:
                 bytecode = supply.compile(tuple(wheels.values()), running.advance)
                 running.facts["modules"] = sum(len(compiled.files) for compiled in bytecode.values())
-            with step("assemble") as running:
+            with begun("assemble") as running:
                 assembled = assemble(
                     request,
                     wheels,
@@ -94,7 +90,7 @@ def build(
                 )
                 running.facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
                 running.facts["copied"] = assembled.linked["copy"]
-            with step("seal"):
+            with begun("seal"):
                 return seal(request, assembled, sync_fd=sync_fd, signals=signals)
     finally:
         # Recovery sweeps the rest; an error that led here matters more.

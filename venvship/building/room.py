@@ -58,8 +58,8 @@ def require_room(
             found = free(path)
             if not found.covers(needed):
                 raise DiskFullError(
-                    f"not enough room on the file system of {path}: the build needs about {_said(needed)}, "
-                    f"and {_said(found)} are free. Nothing that is live was touched",
+                    f"not enough room on the file system of {path}: the build needs about {_shown(needed)}, "
+                    f"and {_shown(found)} are free. Nothing that is live was touched",
                     hint="Free some space (`venvship prune --dry-run` shows what could go), then try again.",
                     path=path,
                 )
@@ -87,6 +87,6 @@ def _nearest(path: str) -> str:
     return path
 
 
-def _said(space: Space) -> str:
+def _shown(space: Space) -> str:
     names = "any number of" if space.names == sys.maxsize else str(space.names)
     return f"{space.bytes / (1 << 20):.1f} MiB and {names} inodes"

@@ -20,7 +20,6 @@ from venvship.building.request import BuildRequest
 from venvship.building.store.compile import bytecode_tag
 from venvship.building.tree.assemble import assemble
 from venvship.building.tree.assembled import Assembled
-from venvship.building.tree.candidate import drop_candidate
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal
 from venvship.errors import BuildError, InterruptedByError, StoreDamagedError
@@ -387,16 +386,3 @@ def test_a_signal_ends_the_assembly(candidate: Candidates) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(InterruptedByError):
             one.assemble(signals)
-
-
-def test_a_candidate_can_be_dropped_in_every_state(candidate: Candidates) -> None:
-    one = candidate()
-    stored = Path(one.wheels["shop"].data) / "site/shop/__init__.py"
-    one.seal(one.assemble())
-
-    drop_candidate(str(one.path))
-    drop_candidate(str(one.path))
-
-    assert not one.path.exists()
-    assert stat.S_IMODE(stored.stat().st_mode) == 0o444
-    assert stored.stat().st_nlink == 1

@@ -44,15 +44,3 @@ def candidate(path: str) -> Iterator[int]:
         with contextlib.suppress(OSError):
             remove_tree(path)
         raise
-
-
-def drop_candidate(path: str) -> None:
-    """Remove a release directory that did not become a release. Nothing there is fine.
-
-    Crash: part of it is left, as debris.
-
-    Raises:
-        BuildError: Something could not be removed.
-    """
-    with build_faults("remove the unfinished release", path):
-        remove_tree(path)
