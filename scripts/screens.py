@@ -256,12 +256,13 @@ def take_all(place: Path, root: Path, command: str) -> tuple[dict[str, list[str]
 
 
 def four_digit_port() -> int:
-    """A free port that is as long as 8000.
+    """A free port that is as long as 8000: out of reach of outgoing connections, which could take it first.
 
     Raises:
         RuntimeError: There is none.
     """
-    for port in range(8000, 10_000):
+    for number in range(2000):  # others that look at the same time begin elsewhere
+        port = 8000 + (os.getpid() + number) % 2000
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise RuntimeError("no port of four digits is free")

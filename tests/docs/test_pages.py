@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from scripts.screens import four_digit_port
 from tests.docs.console import Command, File, Shell, loosely, read_console, read_page
 from tests.docs.given import GIVEN, Scene
 from tests.support.roots import command
@@ -19,11 +19,6 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PATHS = sorted([*(DOCS / "tutorial").glob("*.md"), *(DOCS / "how-to").glob("*.md")])
 PAGES = {path.relative_to(DOCS).with_suffix("").as_posix(): read_page(path.read_text()) for path in PATHS}
 RUN = {name: page for name, page in PAGES.items() if page.steps}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def environment(*, network: bool) -> dict[str, str]:
@@ -58,7 +53,7 @@ def test_what_a_page_tells_to_do_works(name: str, tmp_path: Path) -> None:
         "/srv/": f"{place}/srv/",
         "/var/lib/": f"{place}/var/lib/",
         "/home/you": str(place),
-        "127.0.0.1:8000": f"127.0.0.1:{free_port()}",
+        "127.0.0.1:8000": f"127.0.0.1:{four_digit_port()}",
     }
     with contextlib.ExitStack() as cleanup:
         scene = Scene(place, environment(network="network" in page.remarks), replaced, cleanup)
