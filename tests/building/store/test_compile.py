@@ -188,7 +188,7 @@ def test_python_uses_the_bytecode_and_never_rewrites_it(
     site = tmp_path / "site"
     for tree in (wheel.data, bytecode.data):
         subprocess.run(["cp", "-r", f"{tree}/site/.", site], check=True)
-    subprocess.run(["chmod", "-R", "u+w", site], check=True)
+        subprocess.run(["chmod", "-R", "u+w", site], check=True)
     # A source that is newer and other than its bytecode: unchecked means that nobody looks.
     (site / "pkg/mod.py").write_text("raise SystemExit('compiled again')")
     before = {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in site.rglob("*.pyc")}
