@@ -54,7 +54,10 @@ def test_an_old_root_is_released_rolled_back_and_pruned(old: Site) -> None:
     assert old.previous == history.rollback_target(
         old.current, lambda name: not release_problem(workspace.layout, name)
     )
-    assert old.open().status().fine
+    status = old.open().status()
+    assert (status.held, status.interrupted, status.lockfile_changed) == (None, False, False)
+    assert not status.old_processes
+    assert not status.warnings
 
 
 def test_a_switch_of_years_ago_has_a_name(old: Site) -> None:
