@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.releases import request_for, wheel_value
 from venvship.building.room import require_room
 from venvship.building.store.store import Store
 from venvship.errors import BuildError, DiskFullError
+from venvship.model.wheel import StoredFile
 
 HUGE = 4 << 40
 
@@ -18,11 +20,6 @@ HUGE = 4 << 40
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
-
-
-def test_a_small_release_has_room(tmp_path: Path, store: Store) -> None:
-    request = request_for(tmp_path, [])
-    require_room(request, store, [wheel_value("one", {"site/one.py": "x"})], [__file__])
 
 
 def test_a_wheel_that_would_not_fit_unpacked_is_refused_with_both_figures(
@@ -40,10 +37,8 @@ def test_a_wheel_that_would_not_fit_unpacked_is_refused_with_both_figures(
 
 
 def test_what_is_in_the_store_takes_no_room_unless_it_is_copied(tmp_path: Path, store: Store) -> None:
-    wheel = wheel_value("huge", {"site/huge.py": ""})
-    file = wheel.files[0]
-    object.__setattr__(wheel, "files", (file._replace(size=HUGE),))
-    require_room(request_for(tmp_path, []), store, [wheel], [])
+    wheel = replace(wheel_value("huge", {}), files=(StoredFile("site/huge.py", HUGE, ""),))
+    require_room(request_for(tmp_path, []), store, [wheel], [__file__])
     with pytest.raises(DiskFullError):
         require_room(request_for(tmp_path, [], link="copy"), store, [wheel], [])
 

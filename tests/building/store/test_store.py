@@ -525,7 +525,8 @@ def test_a_wrong_record_is_refused_unless_it_is_known_to_be(
 
 
 def test_a_record_may_list_what_is_not_there(store: Store, tmp_path: Path) -> None:
-    imported(store, build_wheel(tmp_path, "some", record="extra"))
+    stored = imported(store, build_wheel(tmp_path, "some", record="extra"))
+    assert "site/some/__init__.py" in {file.path for file in stored.files}
 
 
 def rewritten(wheel: Distribution, name: str, contents: bytes) -> Distribution:

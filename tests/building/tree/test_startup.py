@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -627,16 +626,6 @@ def test_a_process_starts_without_a_lease_where_there_is_none_to_be_had(root: Ro
     assert held == -1
     assert descriptors == []
     assert root.ask("import late; answer = late.WHO") == "A"
-
-
-def test_nobody_waits_for_prune(root: Root) -> None:
-    with root.lease("A").open() as prune:
-        fcntl.flock(prune, fcntl.LOCK_EX)
-        signal.alarm(20)
-        try:
-            root.run("-c", "pass")
-        finally:
-            signal.alarm(0)
 
 
 # -- the files themselves ----------------------------------------------------------------------------------
