@@ -59,7 +59,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
 
     Args:
         workspace: The root.
-        name: The release; see `Workspace.resolve`.
+        name: The release; see `resolve_release`.
         message: For the journal.
         force: Leave out the warning.
 
