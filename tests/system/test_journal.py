@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -21,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.journals import put
+from tests.support.limits import limited_file_size
 from venvship.errors import BusyError, FormatError, StateError
 from venvship.model.event import Event, EventName
 from venvship.model.spelling import canonical_json
@@ -77,19 +75,6 @@ def line_of(**changes: Any) -> bytes:
 def long(size: int, *, start: int = 1) -> bytes:
     """Lines that take at least so many bytes."""
     return b"".join(line_of(seq=seq) for seq in range(start, start + size // len(line_of()) + 1))
-
-
-@contextmanager
-def limited_file_size(size: int) -> Iterator[None]:
-    """Make every write past `size` bytes of a file fail, as a full disk would."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 # -- round trip ---------------------------------------------------------------------------------------------
