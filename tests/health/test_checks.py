@@ -22,7 +22,8 @@ import pytest
 
 from venvship.errors import InterruptedByError
 from venvship.health import network_worker
-from venvship.health.checks import CheckResult, TurnBack, run_checks
+from venvship.health.attempt import TurnBack
+from venvship.health.checks import CheckResult, run_checks
 from venvship.health.context import Context
 from venvship.health.kinds import KINDS
 from venvship.model.settings import CHECK_KINDS, Check
@@ -363,7 +364,7 @@ def test_the_expected_status_passes(context: Context) -> None:
 
 def test_the_request_is_a_plain_one(context: Context) -> None:
     with serve(answering("200 OK")) as port:
-        url = f"http://user:p%40ss@127.0.0.1:{port}/a%20b/é?q={{release}}&x"
+        url = f"http://127.0.0.1:{port}/a%20b/é?q={{release}}&x"
         result = run_one(check("http", url), context)
         (request,) = serve.requests  # type: ignore[attr-defined]
 
@@ -374,12 +375,10 @@ def test_the_request_is_a_plain_one(context: Context) -> None:
         "Accept: */*",
         "Accept-Encoding: identity",
         "Connection: close",
-        "Authorization: Basic dXNlcjpwQHNz",
         "",
         "",
     ]
     assert result.outcome == "passed"
-    assert "p%40ss" not in result.output + log_of(context), "a password is for the server alone"
 
 
 def test_another_status_fails_a_redirect_included(context: Context) -> None:
@@ -621,12 +620,12 @@ def test_nothing_of_a_request_stands_in_a_list_of_arguments(context: Context) ->
         answering("200 OK", "a-secret-body")(peer)
 
     with serve(look) as port:
-        url = f"http://a-secret-user:a-secret-word@127.0.0.1:{port}/a-secret-path"
+        url = f"http://127.0.0.1:{port}/a-secret-path"
         result = run_one(check("http", url, body="a-secret-body"), context)
 
     assert result.outcome == "passed"
     assert any(b"-I\0-S\0" in cmdline for cmdline in seen), "the child was not among the processes seen"
-    assert not [cmdline for cmdline in seen if b"a-secret" in cmdline or b"YS1zZWNyZXQ" in cmdline]
+    assert not [cmdline for cmdline in seen if b"a-secret" in cmdline]
 
 
 def test_the_interpreter_of_venvship_may_be_gone(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

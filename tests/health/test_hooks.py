@@ -67,7 +67,7 @@ def test_a_hook_works_in_the_release_and_is_told_about_it(context: Context) -> N
 
     path = context.release_path
     said = log_of(context, "prepare").splitlines()
-    assert (result.ok, result.returncode, result.output) == (True, 0, "tell")
+    assert (result.ok, result.output) == (True, "tell")
     assert said.pop(0) == f"== release {RELEASE}: tell"
     assert f"at {path}" in said, "the real path, though PWD went through the link"
     variables = dict(line.split("=", 1) for line in said if "=" in line)
@@ -104,8 +104,7 @@ def test_a_failure_is_one_line_and_the_log_has_the_rest(context: Context) -> Non
 
     result = run_hook("restart", argv, context, timeout=50)
 
-    assert (result.ok, result.returncode, result.timed_out) == (False, 5, False)
-    assert result.output == "exit 5: Failed to restart shop.service"
+    assert (result.ok, result.output) == (False, "exit 5: Failed to restart shop.service")
     assert log_of(context, "restart").splitlines()[-2:] == ["one", "Failed to restart shop.service"]
 
 
@@ -121,8 +120,7 @@ def test_a_hook_that_hangs_is_ended(context: Context, tmp_path: Path) -> None:
 
     result = run_hook("restart", argv, context, timeout=1.0)
 
-    assert (result.ok, result.returncode, result.timed_out) == (False, None, True)
-    assert result.output == "no end after 1 s: starting"
+    assert (result.ok, result.output) == (False, "no end after 1 s: starting")
     assert not alive(int((tmp_path / "pid").read_text()))
 
 
@@ -186,7 +184,7 @@ def test_a_hook_that_cannot_be_started_has_failed(context: Context) -> None:
         "restart", ("true",), dataclasses.replace(context, release_path="/no/such/release"), timeout=5
     )
 
-    assert (missing.ok, missing.returncode) == (False, None)
+    assert not missing.ok
     assert missing.output.startswith("there is no program 'no-such-program'")
     assert not gone.ok
     assert gone.output.startswith("could not be started: ")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, cast
 
 from venvship.health.attempt import TurnBack
 from venvship.health.context import Context
 from venvship.health.kinds import KINDS
 from venvship.model.settings import Check
-
-__all__ = ["CheckResult", "TurnBack", "run_checks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,27 +42,11 @@ class CheckResult:
 
     def to_json(self) -> dict[str, object]:
         """The JSON form."""
-        return {
-            "name": self.name,
-            "when": self.when,
-            "required": self.required,
-            "outcome": self.outcome,
-            "attempts": self.attempts,
-            "seconds": round(self.seconds, 3),
-            "output": self.output,
-        }
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
 Watch = Callable[[Check, CheckResult | None], None]
 """Called for each check that is asked: with `None` when it begins, with its result when it ends."""
-
-
-def _never() -> bool:
-    return False
-
-
-def _unwatched(_check: Check, _result: CheckResult | None) -> None:
-    pass
 
 
 def run_checks(
@@ -72,8 +54,8 @@ def run_checks(
     context: Context,
     *,
     clock: Callable[[], float] = time.monotonic,
-    stop: Callable[[], bool] = _never,
-    watch: Watch = _unwatched,
+    stop: Callable[[], bool] = lambda: False,
+    watch: Watch = lambda _check, _result: None,
 ) -> tuple[CheckResult, ...]:
     """Run checks one after the other, in order, until a required one fails.
 

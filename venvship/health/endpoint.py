@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where an http check asks, and for which resource.
+    """Where an http check asks, and for which resource. `network_worker` gets it.
 
     Attributes:
+        resource: Path and query, as they stand in the request line.
+        shown: The URL for people.
         host: Name or address; empty for a Unix socket.
         port: TCP port.
-        socket_path: Path of a Unix socket; empty for TCP.
-        resource: Path and query, as they stand in the request line.
+        socket: Path of a Unix socket; empty for TCP.
         host_header: The `Host` field.
         tls: Whether it is https.
-        authorization: The `Authorization` field, from `user:password@` in the URL; or empty.
-        shown: The URL for people, without a password.
     """
 
-    host: str
-    port: int
-    socket_path: str
     resource: str
-    host_header: str
-    tls: bool
-    authorization: str
     shown: str
+    host: str = ""
+    port: int = 0
+    socket: str = ""
+    host_header: str = "localhost"
+    tls: bool = False
 
 
 def parse_endpoint(url: str) -> Endpoint:
@@ -45,16 +42,7 @@ def parse_endpoint(url: str) -> Endpoint:
     local = url.removeprefix("http://")
     if local.startswith("unix:/"):
         path, _, resource = local.removeprefix("unix:").partition(":/")
-        return Endpoint(
-            host="",
-            port=0,
-            socket_path=path,
-            resource=_resource("/" + resource, ""),
-            host_header="localhost",
-            tls=False,
-            authorization="",
-            shown=local,
-        )
+        return Endpoint(resource=_resource("/" + resource, ""), shown=local, socket=path)
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"not a URL for an http check: {url!r}")
@@ -63,19 +51,14 @@ def parse_endpoint(url: str) -> Endpoint:
         raise ValueError(f"not a host name: {host!r}")
     place = f"[{host}]" if ":" in host else host
     place += "" if parts.port is None else f":{parts.port}"
-    authorization = ""
-    if parts.username is not None:
-        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-        authorization = "Basic " + base64.b64encode(secret).decode()
+    tls = parts.scheme == "https"
     return Endpoint(
-        host=host,
-        port=parts.port or (443 if parts.scheme == "https" else 80),
-        socket_path="",
         resource=_resource(parts.path, parts.query),
-        host_header=place,
-        tls=parts.scheme == "https",
-        authorization=authorization,
         shown=f"{parts.scheme}://{place}{parts.path}" + (f"?{parts.query}" if parts.query else ""),
+        host=host,
+        port=parts.port or (443 if tls else 80),
+        host_header=place,
+        tls=tls,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
-from venvship.health.wording import describe_exit, last_line, summary
+from venvship.health.running import run_to_end, shorten
 from venvship.model.settings import Check, HookSettings
 from venvship.system import process
 
@@ -17,20 +18,14 @@ class HookResult:
     """The result of one hook.
 
     Attributes:
-        name: `"prepare"`, `"restart"` or `"notify"`.
         ok: Whether it ended with exit status 0.
-        returncode: Its exit status, or minus a signal's number; `None` if it never started or was ended.
         seconds: How long it ran.
         output: One short line for people: the command, or how it failed. The log has the rest.
-        timed_out: Whether it took too long, and was ended.
     """
 
-    name: str
     ok: bool
-    returncode: int | None
     seconds: float
     output: str
-    timed_out: bool = False
 
 
 def run_hook(
@@ -56,41 +51,18 @@ def run_hook(
     Raises:
         InterruptedByError: A signal came, and is not deferred.
     """
-    shown = summary(argv)
-    try:
-        result = process.run(
-            process.Program(
-                argv,
-                env=context.environment(),
-                cwd=context.release_path,
-                stdin=stdin,
-                log=context.log_path(name),
-                heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
-                survivors="leave" if name == "restart" else "kill",
-            ),
-            timeout=timeout,
-            signals=context.signals,
-        )
-    except ProgramNotFoundError as error:
-        return HookResult(name=name, ok=False, returncode=None, seconds=0.0, output=error.message)
-    except OSError as error:
-        failure = f"could not be started: {error}"
-        return HookResult(name=name, ok=False, returncode=None, seconds=0.0, output=failure)
-    if result.timed_out:
-        last = last_line(result.output)
-        line = f"no end after {timeout:g} s" + (f": {last}" if last else "")
-    elif result.returncode == 0:
-        line = shown
-    else:
-        line = describe_exit(result.returncode, result.output)
-    return HookResult(
-        name=name,
-        ok=result.returncode == 0,
-        returncode=result.returncode,
-        seconds=result.seconds,
-        output=line,
-        timed_out=result.timed_out,
+    shown = shorten(shlex.join(argv))
+    program = process.Program(
+        argv,
+        env=context.environment(),
+        cwd=context.release_path,
+        stdin=stdin,
+        log=context.log_path(name),
+        heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
+        survivors="leave" if name == "restart" else "kill",
     )
+    problem, result = run_to_end(program, timeout=timeout, signals=context.signals)
+    return HookResult(ok=not problem, seconds=result.seconds if result else 0.0, output=problem or shown)
 
 
 def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context) -> None:

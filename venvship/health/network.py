@@ -9,6 +9,7 @@ imported, before the switch. If that interpreter is gone too, the release's own 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -16,14 +17,13 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-from venvship.errors import ProgramNotFoundError
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
-from venvship.health.endpoint import Endpoint, parse_address, parse_endpoint
-from venvship.health.wording import describe_exit, shorten
+from venvship.health.endpoint import parse_address, parse_endpoint
+from venvship.health.running import describe_exit, run_to_end, shorten
 from venvship.model.settings import Check
-from venvship.system import process
 from venvship.system.output import CappedLog
+from venvship.system.process import Program
 
 START: Final = 30.0
 """Seconds that the child may take to start, besides the check's own time-out: the host can be very busy."""
@@ -35,14 +35,7 @@ with open(os.path.join(os.path.dirname(__file__), "network_worker.py"), encoding
 
 
 class _Answer(NamedTuple):
-    """The answer of the child.
-
-    Attributes:
-        error: Why there was none, in one of the words of `_describe`; `""` if there was.
-        text: The error in the words of the system or the library.
-        status: The status code, of http.
-        found: Whether the body held the text to look for, of http.
-    """
+    """The answer of the child; `error` is one of the words of `_describe`, and the other two are of http."""
 
     error: str = ""
     text: str = ""
@@ -56,22 +49,21 @@ def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[],
         endpoint = parse_endpoint(check.target[0].replace(_RELEASE, context.release_id))
     except ValueError as error:
         return Attempt(False, str(error))
-    request = {
-        "kind": "http",
-        "host": endpoint.host,
-        "port": endpoint.port,
-        "socket": endpoint.socket_path,
-        "tls": endpoint.tls,
-        "resource": endpoint.resource,
-        "headers": _headers(endpoint),
-        "look_for": None if check.body is None else check.body.replace(_RELEASE, context.release_id),
-    }
+    headers = [
+        ("Host", endpoint.host_header),
+        ("User-Agent", "venvship"),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+        ("Connection", "close"),
+    ]
+    look_for = None if check.body is None else check.body.replace(_RELEASE, context.release_id)
+    request = {"kind": "http", **dataclasses.asdict(endpoint), "headers": headers, "look_for": look_for}
     shown = endpoint.shown
     answer = _ask(request, check, context, heading=f"{heading}: GET {shown}", poll=poll)
-    if answer.error:
-        peer = endpoint.socket_path or endpoint.host_header
-        return _logged(Attempt(False, _describe(answer, peer, shown, check.timeout)), check, context)
-    return _logged(_judge(check, context, answer, shown), check, context)
+    problem = _describe(answer, endpoint.socket or endpoint.host_header, shown, check.timeout)
+    return _logged(
+        Attempt(False, problem) if problem else _judge(check, answer, shown, look_for), check, context
+    )
 
 
 def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
@@ -83,48 +75,34 @@ def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], 
         return Attempt(False, str(error))
     request = {"kind": "tcp", "host": host, "port": port}
     answer = _ask(request, check, context, heading=f"{heading}: connect to {target}", poll=poll)
-    if answer.error:
-        return _logged(Attempt(False, _describe(answer, target, target, check.timeout)), check, context)
-    return _logged(Attempt(True, f"connected to {target}"), check, context)
+    problem = _describe(answer, target, target, check.timeout)
+    return _logged(Attempt(not problem, problem or f"connected to {target}"), check, context)
 
 
 def _ask(
     request: dict[str, Any], check: Check, context: Context, *, heading: str, poll: Callable[[], None]
 ) -> _Answer:
-    """Have a child process ask.
-
-    Raises:
-        InterruptedByError: A signal came.
-        TurnBack: As `poll` raised it.
-    """
+    """Have a child process ask."""
     failure = ""
     for interpreter in _interpreters(context):
-        try:
-            result = process.run(
-                process.Program(
-                    (interpreter, "-I", "-S", "-B", "-c", _PROGRAM),
-                    env=context.environment(),
-                    cwd="/",
-                    stdin=json.dumps({**request, "timeout": check.timeout}).encode(),
-                    log=context.log_path(check.name),
-                    heading=f"{heading}\n".encode(errors="replace"),
-                    separate_stderr=True,
-                ),
-                timeout=START + check.timeout,
-                signals=context.signals,
-                poll=poll,
-            )
-        except ProgramNotFoundError as error:
-            failure = error.message
-            continue
-        except OSError as error:
-            failure = f"could not be started: {error}"
+        program = Program(
+            (interpreter, "-I", "-S", "-B", "-c", _PROGRAM),
+            env=context.environment(),
+            cwd="/",
+            stdin=json.dumps({**request, "timeout": check.timeout}).encode(),
+            log=context.log_path(check.name),
+            heading=f"{heading}\n".encode(errors="replace"),
+            separate_stderr=True,
+        )
+        limit = START + check.timeout
+        failure, result = run_to_end(program, timeout=limit, signals=context.signals, poll=poll)
+        if result is None:
             continue
         if result.timed_out or result.returncode == -signal.SIGALRM:
             return _Answer("timeout")
         with contextlib.suppress(ValueError):
             return _Answer(**json.loads(result.stdout))
-        failure = describe_exit(result.returncode, result.output)
+        failure = describe_exit(result)
     return _Answer("not-asked", failure)
 
 
@@ -136,17 +114,6 @@ def _interpreters(context: Context) -> Iterator[str]:
     yield f"{context.release_path}/bin/python"
 
 
-def _headers(endpoint: Endpoint) -> list[tuple[str, str]]:
-    fields = [
-        ("Host", endpoint.host_header),
-        ("User-Agent", "venvship"),
-        ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),
-        ("Connection", "close"),
-    ]
-    return [*fields, ("Authorization", endpoint.authorization)] if endpoint.authorization else fields
-
-
 def _logged(outcome: Attempt, check: Check, context: Context) -> Attempt:
     """Add the line for people to the check's log, below the child's."""
     line = f"{outcome.line}\n".encode(errors="replace")
@@ -154,22 +121,23 @@ def _logged(outcome: Attempt, check: Check, context: Context) -> Attempt:
     return outcome
 
 
-def _judge(check: Check, context: Context, answer: _Answer, shown: str) -> Attempt:
+def _judge(check: Check, answer: _Answer, shown: str, look_for: str | None) -> Attempt:
     if answer.status != check.status:
         wanted = "" if check.status == 200 else f" instead of {check.status}"
         return Attempt(False, f"HTTP {answer.status}{wanted} from {shown}")
-    if check.body is None:
-        return Attempt(True, f"HTTP {answer.status} from {shown}")
     if not answer.found:
-        text = shorten(check.body.replace(_RELEASE, context.release_id), 40)
+        text = shorten(look_for or "", 40)
         return Attempt(False, f"HTTP {answer.status} from {shown}, but without {text!r} in it")
     # Only the release itself can know its id, so the line names it as the source.
-    source = "this release" if _RELEASE in check.body else shown
+    source = "this release" if _RELEASE in (check.body or "") else shown
     return Attempt(True, f"HTTP {answer.status} from {source}")
 
 
 def _describe(answer: _Answer, peer: str, shown: str, timeout: float) -> str:
+    """Why there was no answer; `""` if there was."""
     match answer.error:
+        case "":
+            return ""
         case "timeout":
             return f"no answer from {shown} within {timeout:g} s"
         case "refused":

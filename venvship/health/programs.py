@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Final
 
-from venvship.errors import ProgramNotFoundError
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
-from venvship.health.wording import describe_exit, last_line, shorten, summary
+from venvship.health.running import run_to_end, shorten
 from venvship.model.settings import Check
-from venvship.system import process
+from venvship.system.process import Program
 
 ASK_AGAIN: Final = 75
 """EX_TEMPFAIL of sysexits(3): "not yet, ask again"."""
@@ -27,7 +27,9 @@ for name in sys.argv[1:]:
 
 def ask_command(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
     """Run the check's command; see `kinds.Ask`. Exit status 75 asks to be asked again."""
-    return _run(check, context, check.target, shown=summary(check.target), heading=heading, poll=poll)
+    return _run(
+        check, context, check.target, shown=shorten(shlex.join(check.target)), heading=heading, poll=poll
+    )
 
 
 def ask_import(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
@@ -47,27 +49,13 @@ def _run(
     heading: str,
     poll: Callable[[], None],
 ) -> Attempt:
-    try:
-        result = process.run(
-            process.Program(
-                argv,
-                env=context.environment(),
-                cwd=context.release_path,
-                log=context.log_path(check.name),
-                heading=f"{heading}: {shown}\n".encode(errors="replace"),
-            ),
-            timeout=check.timeout,
-            signals=context.signals,
-            poll=poll,
-        )
-    except ProgramNotFoundError as error:
-        return Attempt(False, error.message)
-    except OSError as error:  # no more processes, no memory: counts like an exit status
-        return Attempt(False, f"could not be started: {error}")
-    if result.timed_out:
-        last = last_line(result.output)
-        return Attempt(False, f"no end after {check.timeout:g} s" + (f": {last}" if last else ""))
-    if result.returncode == 0:
-        return Attempt(True, shown)
-    not_yet = result.returncode == ASK_AGAIN and check.kind == "command"
-    return Attempt(False, describe_exit(result.returncode, result.output), not_yet)
+    program = Program(
+        argv,
+        env=context.environment(),
+        cwd=context.release_path,
+        log=context.log_path(check.name),
+        heading=f"{heading}: {shown}\n".encode(errors="replace"),
+    )
+    problem, result = run_to_end(program, timeout=check.timeout, signals=context.signals, poll=poll)
+    not_yet = result is not None and result.returncode == ASK_AGAIN and check.kind == "command"
+    return Attempt(not problem, problem or shown, not_yet)

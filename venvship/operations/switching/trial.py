@@ -74,7 +74,8 @@ def try_current(
     live = [check for check in settings.checks if check.when == "live"]
     if settings.hooks.restart is None and not live:
         return Trial()  # see `load_modules`
-    from venvship.health.checks import TurnBack, failed_required
+    from venvship.health.attempt import TurnBack
+    from venvship.health.checks import failed_required
     from venvship.health.hooks import run_hook
 
     context = workspace.context(release_id, previous=previous, event=event)
