@@ -311,7 +311,12 @@ def test_run_gives_127_for_a_program_that_is_not_there(shop: Site) -> None:
         done = shop.run("run", "--", program)
         assert done.code == 127
         assert done.out == ""
-        assert done.err == f"error: {program}: not found\n"
+        assert done.err == f"venvship run: {program}: not found\n"
+
+
+def test_run_prints_no_envelope_for_a_program_that_is_not_there(shop: Site) -> None:
+    done = shop.run("--json", "run", "--", "no-such-program")
+    assert (done.code, done.out, done.err) == (127, "", "venvship run: no-such-program: not found\n")
 
 
 def test_run_gives_126_for_a_program_that_is_not_executable(shop: Site, tmp_path: Path) -> None:
@@ -319,7 +324,7 @@ def test_run_gives_126_for_a_program_that_is_not_executable(shop: Site, tmp_path
     program.write_text("#!/bin/sh\n")
     done = shop.run("run", "--", str(program))
     assert done.code == 126
-    assert done.err == f"error: {program}: Permission denied\n"
+    assert done.err == f"venvship run: {program}: Permission denied\n"
 
 
 def test_run_gives_126_for_a_program_without_its_interpreter(shop: Site, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from venvship.cli import text
 from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Amount, Call, here, message_option
+from venvship.errors import CommandNotExecutableError, CommandNotFoundError
 
 if TYPE_CHECKING:
     from venvship.operations.lock import LockResult
@@ -223,4 +224,9 @@ def run(call: Call, release: str, argv: tuple[str, ...]) -> None:
     The command is looked up in the release's bin first, and sees only the release's real path: no switch
     reaches it. The exit code is its own.
     """
-    call.open_root().run(argv, release=release)
+    try:
+        call.open_root().run(argv, release=release)
+    except (CommandNotFoundError, CommandNotExecutableError) as error:
+        # As a shell reports it, and without an envelope: a script reads the output of the command, not ours.
+        click.echo(f"venvship run: {error.message}", err=True)
+        click.get_current_context().exit(error.exit_code)
