@@ -38,14 +38,15 @@ def test_it_is_json_with_a_row_to_a_line() -> None:
 
     data = file_list.to_bytes(entries)
 
-    assert json.loads(data) == {"files": [entry.to_json() for entry in entries], "format": 1}
+    rows = [["a\nb", "dir", "0555", 0, ""], ["a\nb/é", "file", "0444", 3, "f" * 64]]
+    assert json.loads(data) == {"files": rows, "format": 1}
     assert len(data.splitlines()) == len(entries) + 2
 
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_another_layout_of_the_same_is_read_too(indent: int | None) -> None:
     entries = [FileEntry("a", "dir", 0o555), FileEntry("a/b", "file", 0o444, 3, "f" * 64)]
-    data = json.dumps({"format": 1, "files": [entry.to_json() for entry in entries]}, indent=indent).encode()
+    data = json.dumps(json.loads(file_list.to_bytes(entries)), indent=indent).encode()
 
     assert in_parts(data, 64) == entries
 

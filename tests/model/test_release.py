@@ -159,11 +159,6 @@ ENTRIES = [
 ]
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.path)
-def test_an_entry_survives_its_row(entry: FileEntry) -> None:
-    assert FileEntry.from_json(json.loads(json.dumps(entry.to_json()))) == entry
-
-
 @pytest.mark.parametrize(
     "row",
     [

@@ -186,14 +186,15 @@ def _rolling_back(history: History, event: Event) -> None:
 
 
 def _rolled_back(history: History, event: Event) -> None:
+    _rollback_failed(history, event)
     left = event.text("from")
-    _settle_rollback(history, event, left)
     if event.text("verdict") == State.BAD and left is not None:
         _refuse(history, event, left)
 
 
-def _settle_rollback(history: History, event: Event, left: str | None) -> None:
-    """Fold the shared part of `rolled-back` and `rollback-failed`: the current release, and the verdict."""
+def _rollback_failed(history: History, event: Event) -> None:
+    """Fold the current release and the verdict, which `rolled-back` has as well."""
+    left = event.text("from")
     history.last_outcome = event
     _make_current(history, event)
     if left is not None and left != event.release:
@@ -249,10 +250,6 @@ def _refuse(history: History, event: Event, release_id: str) -> None:
             since=event.at,
             release=release_id,
         )
-
-
-def _rollback_failed(history: History, event: Event) -> None:
-    _settle_rollback(history, event, event.text("from"))
 
 
 def _abandoned(history: History, _event: Event) -> None:

@@ -51,10 +51,7 @@ class Interpreter(NamedTuple):
     Attributes:
         path: Versioned, real path of the executable, such as `/usr/bin/python3.11`; never a shim or a link.
         version: Full version, such as `"3.11.7"`.
-        implementation: `sys.implementation.name`: `"cpython"`.
-        soabi: `sysconfig` variable `SOABI`, such as `"cpython-311-x86_64-linux-gnu"`.
-        platform: `sysconfig.get_platform()`, such as `"linux-x86_64"`.
-        magic: `importlib.util.MAGIC_NUMBER` as hexadecimal digits.
+        implementation, soabi, platform, magic: As of `Identity`.
         tags: Wheel tags it accepts, best first, as `packaging.tags` spells them.
         markers: Its environment for PEP 508 markers: the keys of `packaging.markers.default_environment()`.
     """
@@ -85,16 +82,7 @@ class Interpreter(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form that `from_json` reads."""
-        return {
-            "path": self.path,
-            "version": self.version,
-            "implementation": self.implementation,
-            "soabi": self.soabi,
-            "platform": self.platform,
-            "magic": self.magic,
-            "tags": list(self.tags),
-            "markers": dict(self.markers),
-        }
+        return {**self._asdict(), "tags": list(self.tags), "markers": dict(self.markers)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Interpreter:
@@ -105,12 +93,7 @@ class Interpreter(NamedTuple):
             TypeError: A value has the wrong type.
         """
         return cls(
-            path=str(data["path"]),
-            version=str(data["version"]),
-            implementation=str(data["implementation"]),
-            soabi=str(data["soabi"]),
-            platform=str(data["platform"]),
-            magic=str(data["magic"]),
+            **{name: str(data[name]) for name in cls._fields[:-2]},
             tags=tuple(str(tag) for tag in data["tags"]),
             markers={str(key): str(value) for key, value in data["markers"].items()},
         )

@@ -77,11 +77,7 @@ class PackageDiff(NamedTuple):
 
     def to_json(self) -> dict[str, list[dict[str, str | None]]]:
         """The JSON form: three lists of `{name, from, to}`."""
-        return {
-            "added": [change.to_json() for change in self.added],
-            "removed": [change.to_json() for change in self.removed],
-            "changed": [change.to_json() for change in self.changed],
-        }
+        return {name: [change.to_json() for change in changes] for name, changes in self._asdict().items()}
 
 
 def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> PackageDiff:
@@ -124,13 +120,9 @@ class FileEntry(NamedTuple):
     sha256: str = ""
     target: str = ""
 
-    def to_json(self) -> list[Any]:
-        """A row `[path, type, mode, size, sha256 or target]`: files.json may have 20,000 of them."""
-        return [self.path, self.type, f"{self.mode:04o}", self.size, self.target or self.sha256]
-
     @classmethod
     def from_json(cls, row: Any) -> FileEntry:  # noqa: ANN401
-        """Read a row.
+        """Read a row `[path, type, mode, size, sha256 or target]`.
 
         Raises:
             ValueError: The row has another shape.

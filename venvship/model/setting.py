@@ -32,16 +32,6 @@ class Setting(NamedTuple):
     candidate: Any = None
 
 
-class Section(NamedTuple):
-    """The declaration of a table of `venvship.toml`.
-
-    Attributes:
-        text: A comment for the template.
-    """
-
-    text: str
-
-
 class CheckKind(NamedTuple):
     """The declaration of a key that says what a check does.
 
@@ -70,13 +60,13 @@ def declared_settings(table: type[Any]) -> dict[str, tuple[Any, Setting]]:
     return {name: (kind, own) for name, kind, own in _declarations(table) if isinstance(own, Setting)}
 
 
-def declared_sections(top: type[Any]) -> dict[str, tuple[type[Any], Section]]:
-    """The tables of the file: by name, the type and the declaration."""
-    return {name: (kind, own) for name, kind, own in _declarations(top) if isinstance(own, Section)}
+def declared_sections(top: type[Any]) -> dict[str, tuple[type[Any], str]]:
+    """The tables of the file: by name, the type and a comment for the template."""
+    return {name: (kind, own) for name, kind, own in _declarations(top) if isinstance(own, str)}
 
 
 def _declarations(table: type[Any]) -> Iterator[tuple[str, Any, object]]:
     for name, hint in table.__annotations__.items():
         match get_args(hint):
-            case (kind, Setting() | Section() as own):
+            case (kind, Setting() | str() as own):
                 yield name, kind, own

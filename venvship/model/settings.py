@@ -13,7 +13,7 @@ To add a setting, write one attribute:
 The reader is one of `toml_table` or `setting_values`, or a new one there. The first sentence of the text also
 stands in the template, so it fits a line there; further sentences stand in the reference alone. Where the
 default is `None` or empty, an `example` shows the form. A new table is a `NamedTuple` of such attributes, and
-an attribute of `Settings` with a `Section`. A setting that can refuse a release belongs in `[hooks]` or in a
+an attribute of `Settings` with a comment. A setting that can refuse a release belongs in `[hooks]` or in a
 check: `health_digest` covers these two. A new key there changes every digest, so that the refusals of all
 roots lapse once; to prevent that, let `settings_form` leave the key out at its default.
 """
@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import Annotated, Final, NamedTuple
 
 from venvship.model import setting_values as values
-from venvship.model.setting import CheckKind, Section, Setting
+from venvship.model.setting import CheckKind, Setting
 from venvship.model.toml_table import boolean, each, integer, line, number, one_of, string
 
 WEEK: Final = 7 * 86400.0
@@ -151,22 +151,15 @@ class Check(NamedTuple):
     """
 
     name: Annotated[
-        str,
-        Setting(values.check_name, "Unique, and usable as a file name.", default_text="none; required"),
+        str, Setting(values.check_name, "Unique, and usable as a file name.", default_text="none; required")
     ]
     kind: str
     target: tuple[str, ...]
     when: Annotated[
-        str,
-        Setting(one_of("candidate", "live"), "`candidate`: before the switch; `live`: after it."),
+        str, Setting(one_of("candidate", "live"), "`candidate`: before the switch; `live`: after it.")
     ] = "live"
     status: Annotated[
-        int,
-        Setting(
-            integer(100, 599),
-            "Status code that the answer must have.",
-            kinds=("http",),
-        ),
+        int, Setting(integer(100, 599), "Status code that the answer must have.", kinds=("http",))
     ] = 200
     body: Annotated[
         str | None,
@@ -197,8 +190,7 @@ class Settings(NamedTuple):
     """Everything that `venvship.toml` says, defaults filled in."""
 
     name: Annotated[
-        str,
-        Setting(line(100), "Name of the application, one line.", default_text="the folder's name"),
+        str, Setting(line(100), "Name of the application, one line.", default_text="the folder's name")
     ]
     python: Annotated[
         str | None,
@@ -230,8 +222,7 @@ class Settings(NamedTuple):
         Setting(number(36_500, zero=True), "Keep all releases that were live within this number of days."),
     ] = 0.0
     keep_failed: Annotated[
-        int,
-        Setting(integer(0, 10_000), "Number of bad, inconclusive or rejected releases to keep."),
+        int, Setting(integer(0, 10_000), "Number of bad, inconclusive or rejected releases to keep.")
     ] = 2
     link: Annotated[
         str,
@@ -249,7 +240,7 @@ class Settings(NamedTuple):
     syslog: Annotated[
         bool, Setting(boolean, "Whether the system's log gets a line for each change of state.")
     ] = True
-    lock: Annotated[LockSettings, Section("how `venvship lock` generates the lockfile")] = LockSettings()
-    build: Annotated[BuildSettings, Section("how a lockfile becomes a release")] = BuildSettings()
-    hooks: Annotated[HookSettings, Section("each an array of arguments, never a string")] = HookSettings()
+    lock: Annotated[LockSettings, "how `venvship lock` generates the lockfile"] = LockSettings()
+    build: Annotated[BuildSettings, "how a lockfile becomes a release"] = BuildSettings()
+    hooks: Annotated[HookSettings, "each an array of arguments, never a string"] = HookSettings()
     checks: tuple[Check, ...] = ()

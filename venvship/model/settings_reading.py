@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from venvship.errors import SettingsError
@@ -98,16 +98,16 @@ def _checks(tables: list[Table]) -> tuple[Check, ...]:
 
 
 def _check(table: Table) -> Check:
-    if not table.has("name"):
+    if "name" not in table.values:
         table.report("name", "missing; a check needs a name")
     targets = {kind: table.take(kind, declared.read, ()) for kind, declared in CHECK_KINDS.items()}
-    written = [kind for kind in CHECK_KINDS if table.has(kind)]
+    written = [kind for kind in CHECK_KINDS if kind in table.values]
     if len(written) != 1:
         found = f"found {' and '.join(written)}" if written else "found none"
         table.report("", f"must have exactly one of {', '.join(CHECK_KINDS)}; {found}")
     keys = declared_settings(Check)
     for name, (_, declared) in keys.items():
-        if declared.kinds and table.has(name) and not {*declared.kinds} & {*written}:
+        if declared.kinds and name in table.values and not {*declared.kinds} & {*written}:
             table.report(name, f"only a check of this kind has it: {', '.join(declared.kinds)}")
     defaults: dict[str, Any] = {"name": ""}
     if table.values.get("when") == "candidate":
@@ -118,16 +118,12 @@ def _check(table: Table) -> Check:
     return Check(**values, kind=kind, target=targets[kind])
 
 
-def _everywhere() -> Iterator[str]:
-    yield from declared_settings(Settings)
-    for name, (kind, _) in declared_sections(Settings).items():
-        yield from (f"{name}.{key}" for key in declared_settings(kind))
-    yield from (f"{CHECK}.{key}" for key in (*CHECK_KINDS, *declared_settings(Check)) if key != "name")
-
-
 def _places() -> Collection[str]:
     """The dotted keys of the file whose last part is in one table alone."""
-    dotted = tuple(_everywhere())
+    dotted = [*declared_settings(Settings)]
+    for name, (kind, _) in declared_sections(Settings).items():
+        dotted += [f"{name}.{key}" for key in declared_settings(kind)]
+    dotted += [f"{CHECK}.{key}" for key in (*CHECK_KINDS, *declared_settings(Check)) if key != "name"]
     count = Counter(key.rpartition(".")[2] for key in dotted)
     return tuple(key for key in dotted if count[key.rpartition(".")[2]] == 1)
 

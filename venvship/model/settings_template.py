@@ -56,8 +56,8 @@ def settings_template(name: str, python: str | None, lockfile: str) -> str:
     """
     chosen = {"name": name, "python": python, "lockfile": lockfile}
     lines = [_HEAD, *_table(Settings, chosen)]
-    for section, (kind, declared) in declared_sections(Settings).items():
-        lines += ["\n", _line(f"#[{section}]", declared.text), *_table(kind)]
+    for section, (kind, comment) in declared_sections(Settings).items():
+        lines += ["\n", _line(f"#[{section}]", comment), *_table(kind)]
     lines += ["\n", _CHECKS]
     for kind_name, check in CHECK_KINDS.items():
         lines += ["\n", *_check(kind_name, check)]

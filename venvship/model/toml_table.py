@@ -86,10 +86,6 @@ class Table:
             for index, values in enumerate(found)
         ]
 
-    def has(self, name: str) -> bool:
-        """Whether the key was written down, right or wrong."""
-        return name in self.values
-
     def finish(self) -> None:
         """Report the keys that nobody took, each with the nearest one that exists."""
         for name in self.values:

@@ -57,36 +57,26 @@ class Failures:
         return self.last <= now < self.until
 
 
-Refusal = tuple[str, str, str]
-"""A hold, and what it refused: scope, since when, the environment."""
-
-
 @dataclass(slots=True)
 class Attempts:
     """The journal, as far as unattended releases ask it.
 
     Attributes:
         failures: By environment digest; `LOCKING` for locking itself.
-        told: Which refusals somebody was told of already.
+        told: The refusals that were reported already, as `refusal_facts`.
     """
 
     failures: dict[str, Failures] = field(default_factory=dict)
-    told: set[Refusal] = field(default_factory=set)
+    told: list[dict[str, str]] = field(default_factory=list)
 
     def was_told(self, hold: Hold, environment: str) -> bool:
         """Whether this refusal was reported before."""
-        return refusal_of(hold, environment) in self.told
-
-
-def refusal_of(hold: Hold, environment: str) -> Refusal:
-    """What tells one refusal from another; another lockfile under the same hold is another one."""
-    return (hold.scope, format_time(hold.since), environment)
+        return refusal_facts(hold, environment) in self.told
 
 
 def refusal_facts(hold: Hold, environment: str) -> dict[str, str]:
-    """The facts by which `refused` remembers a refusal."""
-    scope, since, digest = refusal_of(hold, environment)
-    return {"scope": scope, "since": since, "environment_digest": digest}
+    """The facts by which `refused` remembers a refusal; another lockfile under the hold is another one."""
+    return {"scope": hold.scope, "since": format_time(hold.since), "environment_digest": environment}
 
 
 def fold_attempts(events: Iterable[Event]) -> Attempts:
@@ -112,10 +102,8 @@ def fold_attempts(events: Iterable[Event]) -> Attempts:
             case EventName.UNHELD:
                 attempts.failures.clear()
             case EventName.REFUSED:
-                known = (facts.get("scope"), facts.get("since"), facts.get("environment_digest"))
-                attempts.told.add((str(known[0]), str(known[1]), str(known[2])))
-            case _:
-                pass
+                keys = ("scope", "since", "environment_digest")
+                attempts.told.append({key: str(facts.get(key)) for key in keys})
     return attempts
 
 
