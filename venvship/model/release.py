@@ -205,15 +205,10 @@ class Manifest(NamedTuple):
             TypeError: A value has the wrong type.
             ValueError: A time or an id has the wrong form.
         """
-        known = {
-            "format", "id", "created_at", "lockfile_sha256", "environment_digest", "tree_digest",
-            "files_sha256", "python", "packages", "wheels", "bytecode", "inputs", "warnings", "message",
-            "venvship",
-        }  # fmt: skip
         wheels = data.get("wheels")
         if not is_release_id(data["id"]):
             raise ValueError(f"not a release id: {data['id']!r}")
-        return cls(
+        manifest = cls(
             id=data["id"],
             created_at=parse_time(data["created_at"]),
             environment=RecordedEnvironment(
@@ -230,8 +225,9 @@ class Manifest(NamedTuple):
             warnings=tuple(data.get("warnings", ())),
             message=data.get("message", ""),
             venvship=data.get("venvship", ""),
-            extra={k: v for k, v in data.items() if k not in known},
         )
+        known = {"wheels", "bytecode", *manifest.to_json()}
+        return manifest._replace(extra={k: v for k, v in data.items() if k not in known})
 
 
 def tree_digest(entries: Iterable[FileEntry]) -> str:

@@ -90,42 +90,37 @@ def decide(releases: Sequence[Facts], policy: Policy, now: datetime) -> list[Dec
     proven = sorted(
         (r for r in newest if r.state is State.PROVEN), key=lambda r: r.last_live_seq, reverse=True
     )
-    failed = [r for r in newest if r.state in {State.BAD, State.INCONCLUSIVE} or _was_refused(r)]
+    failed = [r for r in newest if r.state is not State.PROVEN and not _is_untried(r)]
     rank = {r.id: number for number, r in enumerate(proven, start=1)}
     failed_rank = {r.id: number for number, r in enumerate(failed, start=1)}
     live_seq = max((r.seq for r in releases if r.current), default=None)
-    return [
-        Decision(r.id, bool(reason), reason or _why_not(r, policy))
-        for r in newest
-        for reason in [
-            _why(
-                r,
-                policy,
-                now,
-                rank=rank.get(r.id, 0),
-                failed_rank=failed_rank.get(r.id, 0),
-                live_seq=live_seq,
-            )
-        ]
-    ]
+    decisions = []
+    for r in newest:
+        ranks = rank.get(r.id, 0), failed_rank.get(r.id, 0)
+        reason = _why(r, policy, now, ranks=ranks, live_seq=live_seq)
+        decisions.append(Decision(r.id, bool(reason), reason or _why_not(r, policy)))
+    return decisions
 
 
-def _was_refused(release: Facts) -> bool:
-    return release.rejected and release.state is State.SEALED
+def _is_untried(release: Facts) -> bool:
+    return release.state is State.SEALED and not release.rejected
 
 
 def _why(
-    release: Facts, policy: Policy, now: datetime, *, rank: int, failed_rank: int, live_seq: int | None
+    release: Facts, policy: Policy, now: datetime, *, ranks: tuple[int, int], live_seq: int | None
 ) -> str:
     """The first reason to keep a release; `""` for none."""
-    untried = release.state is State.SEALED and not release.rejected
+    rank, failed_rank = ranks
+    untried = _is_untried(release)
+    # Where the clock was set back, there is no reason to call it long ago.
+    ahead = release.live_until is not None and release.live_until > now
     protected = [
         (release.current, "current"),
         (release.previous, "previous: where a rollback goes"),
         (release.pinned, "pinned"),
         (release.in_operation, "an operation on it has no outcome yet"),
         (bool(release.in_use), f"in use: {release.in_use}"),
-        (_is_ahead(release, now), "live until a time that is still to come: the clock was set back"),
+        (ahead, "live until a time that is still to come: the clock was set back"),
         (_within(release, now, RECENTLY_LIVE.total_seconds()), "live within the last hour"),
         (0 < rank <= LEAST_PROVEN, f"one of the last {LEAST_PROVEN} proven"),
         (0 < rank <= policy.keep, f"proven {rank} of {policy.keep}"),
@@ -140,11 +135,6 @@ def _why(
     return next((reason for applies, reason in protected if applies), "")
 
 
-def _is_ahead(release: Facts, now: datetime) -> bool:
-    # No reason to call it long ago.
-    return release.live_until is not None and release.live_until > now
-
-
 def _within(release: Facts, now: datetime, span: float) -> bool:
     return release.live_until is not None and (now - release.live_until).total_seconds() < span
 
@@ -152,7 +142,7 @@ def _within(release: Facts, now: datetime, span: float) -> bool:
 def _why_not(release: Facts, policy: Policy) -> str:
     if release.state is State.PROVEN:
         return f"older than the {max(policy.keep, LEAST_PROVEN)} proven releases to keep"
-    if release.state is State.SEALED and not release.rejected:
+    if _is_untried(release):
         return "never proven, and older than current"
     if policy.keep_failed <= 0:
         return "failed, and no failed releases are to be kept"

@@ -68,9 +68,20 @@ def read_lockfile(paths: Sequence[str], *, read: Callable[[str], bytes], sdists:
     if not paths or not all(os.path.isabs(path) for path in paths):
         raise RuntimeError(f"absolute paths of lockfiles are wanted, not {paths!r}")
     contents = _read_all(paths, read)
+    parsed: Parsed
+    options: tuple[str, ...] = ()
     if len(paths) == 1 and _PYLOCK.fullmatch(os.path.basename(paths[0])):
-        return _read_pylock(paths[0], contents[paths[0]], sdists)
-    return _read_requirements_txt(contents, read, sdists)
+        from venvship.model.lockfiles.pylock import parse_pylock
+
+        content = contents[paths[0]]
+        parsed = parse_pylock(paths[0], content, sdists=sdists)
+    else:
+        from venvship.model.lockfiles.requirements_txt import parse_requirements_txt
+
+        parsed = found = parse_requirements_txt(contents, read=read, sdists=sdists)
+        content, options = _concatenated(found.files), found.options
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Lockfile(path=paths[0], sha256=sha256, content=content, parsed=parsed, options=options)
 
 
 def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, bytes]:
@@ -82,9 +93,8 @@ def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, b
         try:
             contents[path] = read(path)
         except OSError as error:
-            missing.append(
-                {"file": path, "line": None, "message": f"cannot be read: {error.strerror or error}"}
-            )
+            message = f"cannot be read: {error.strerror or error}"
+            missing.append({"file": path, "line": None, "message": message})
     if missing:
         raise LockfileMissingError(
             "\n".join(f"the lockfile {problem['file']} {problem['message']}" for problem in missing),
@@ -96,29 +106,6 @@ def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, b
     return contents
 
 
-def _read_pylock(path: str, data: bytes, sdists: Collection[str]) -> Lockfile:
-    from venvship.model.lockfiles.pylock import parse_pylock
-
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Lockfile(path=path, sha256=sha256, content=data, parsed=parse_pylock(path, data, sdists=sdists))
-
-
-def _read_requirements_txt(
-    contents: Mapping[str, bytes], read: Callable[[str], bytes], sdists: Collection[str]
-) -> Lockfile:
-    from venvship.model.lockfiles.requirements_txt import parse_requirements_txt
-
-    parsed = parse_requirements_txt(contents, read=read, sdists=sdists)
-    content = _concatenated(parsed.files)
-    return Lockfile(
-        path=next(iter(contents)),
-        sha256=hashlib.sha256(content).hexdigest(),
-        content=content,
-        parsed=parsed,
-        options=parsed.options,
-    )
-
-
 def _concatenated(files: Mapping[str, bytes]) -> bytes:
     if len(files) == 1:
         return next(iter(files.values()))
@@ -127,13 +114,8 @@ def _concatenated(files: Mapping[str, bytes]) -> bytes:
     for path, data in files.items():
         end = b"" if data.endswith(b"\n") or not data else b"\n"
         # Relative, so that the same files give the same hash wherever the root is.
-        parts += [
-            b"# file: ",
-            os.path.relpath(path, folder).encode("utf-8", "surrogateescape"),
-            b"\n",
-            data,
-            end,
-        ]
+        name = os.path.relpath(path, folder).encode("utf-8", "surrogateescape")
+        parts += [b"# file: ", name, b"\n", data, end]
     return b"".join(parts)
 
 
@@ -184,13 +166,13 @@ def environment_digest(
     """
     rows = [
         [
-            requirement.name,
-            requirement.version,
-            sorted(requirement.extras),
-            sorted(requirement.hashes),
-            _without_folder(requirement.url),
+            one.name,
+            one.version,
+            sorted(one.extras),
+            sorted(one.hashes),
+            os.path.basename(one.url) if one.url is not None and one.is_local else one.url,
         ]
-        for requirement in selected
+        for one in selected
     ]
     return digest(
         {
@@ -199,7 +181,3 @@ def environment_digest(
             "build": dict(build),
         }
     )
-
-
-def _without_folder(url: str | None) -> str | None:
-    return os.path.basename(url) if url is not None and url.startswith("/") else url

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from venvship.errors import LockfileError
 
@@ -53,6 +53,15 @@ class Problems:
         """Whether to stop reading: after this many problems, further ones tell nothing."""
         return len(self.found) >= COUNTED_PROBLEMS
 
+    def refuse(self, file: str, line: int | None, message: str) -> NoReturn:
+        """Note one problem, and look for no more.
+
+        Raises:
+            LockfileError: Always.
+        """
+        self.add(file, line, message)
+        raise self.refusal()
+
     def raise_if_any(self) -> None:
         """Raise the error that lists the problems, if there are any.
 
@@ -66,10 +75,10 @@ class Problems:
         """The error that lists the problems, ordered by file as read and by line."""
         order = {problem.file: position for position, problem in reversed(list(enumerate(self.found)))}
         problems = sorted(self.found, key=lambda p: (order[p.file], p.line or 0))
-        folder = os.path.dirname(self.path)
+        folder = os.path.join(os.path.dirname(self.path), "")
         lines = []
         for problem in problems[:LISTED_PROBLEMS]:
-            place = [] if problem.file == self.path else [_shorter(problem.file, folder)]
+            place = [] if problem.file == self.path else [problem.file.removeprefix(folder)]
             place += [f"line {problem.line}"] if problem.line is not None else []
             lines.append(f"  {' '.join(place)}: {problem.message}" if place else f"  {problem.message}")
         more = len(problems) - LISTED_PROBLEMS
@@ -87,11 +96,6 @@ class Problems:
             ],
             more_problems=max(more, 0),
         )
-
-
-def _shorter(path: str, folder: str) -> str:
-    inside = os.path.join(folder, "")
-    return path.removeprefix(inside)
 
 
 def quote(text: str) -> str:

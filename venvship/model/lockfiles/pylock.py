@@ -122,30 +122,18 @@ def parse_pylock(path: str, data: bytes, *, sdists: Collection[str]) -> PylockFi
         LockfileError: It cannot be read, or has something in it that no selection could make right.
     """
     problems = Problems(path)
-    document = _parse(path, data, sdists, problems)
-    if document is None or problems.found:
-        raise problems.refusal()
-    return document
-
-
-def _parse(path: str, data: bytes, sdists: Collection[str], problems: Problems) -> PylockFile | None:
     if len(data) > MAX_BYTES:
-        problems.add(
+        problems.refuse(
             path, None, f"{len(data):,} bytes: a lockfile has at most {MAX_BYTES:,}; this is something else"
         )
-        return None
     text = decode(path, data, problems)
     if text is None:
-        return None
-    tables = _load(path, text, problems)
-    if tables is None:
-        return None
+        raise problems.refusal()
     headers = [n for n, line in enumerate(text.split("\n"), start=1) if _PACKAGE_HEADER.match(line)]
     try:
-        pylock = Pylock.from_dict(tables)
+        pylock = Pylock.from_dict(_load(path, text, problems))
     except PylockValidationError as error:
-        problems.add(path, _line_of(error.context, headers), f"not a valid pylock file: {error}")
-        return None
+        problems.refuse(path, _line_of(error.context, headers), f"not a valid pylock file: {error}")
     lines = headers if len(headers) == len(pylock.packages) else [1] * len(pylock.packages)
     if not pylock.packages:
         problems.add(path, None, "it holds no package; nothing would be installed")
@@ -155,20 +143,20 @@ def _parse(path: str, data: bytes, sdists: Collection[str], problems: Problems) 
             break
         for message in _faults(document, package):
             problems.add(path, line, f"{package.name} {message}")
+    problems.raise_if_any()
     return document
 
 
-def _load(path: str, text: str, problems: Problems) -> Mapping[str, Any] | None:
+def _load(path: str, text: str, problems: Problems) -> Mapping[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         match = re.search(r"\(at line (\d+)", str(error))
-        problems.add(path, int(match[1]) if match else None, f"not TOML: {error}; write it again")
+        problems.refuse(path, int(match[1]) if match else None, f"not TOML: {error}; write it again")
     except RecursionError:
-        problems.add(path, None, "not a pylock file: it is nested too deeply")
+        problems.refuse(path, None, "not a pylock file: it is nested too deeply")
     except ValueError as error:  # more digits than Python makes an integer of
-        problems.add(path, None, f"not a pylock file: {error}")
-    return None
+        problems.refuse(path, None, f"not a pylock file: {error}")
 
 
 def _line_of(context: str | None, lines: Sequence[int]) -> int | None:
@@ -203,8 +191,7 @@ def _hashes(hashes: Mapping[str, str]) -> list[str]:
 def _check_source(source: _Source, name: str, document: PylockFile) -> None:
     """Refuse a file that has no hash, or that must be built from source and may not be.
 
-    Raises:
-        ValueError: It is refused; the message goes on after the package's name.
+    The message of the `ValueError` goes on after the package's name, as do those of the functions below.
     """
     if isinstance(source, PackageVcs):
         raise ValueError("is a VCS checkout, which has no hash to go by; build a wheel of it and lock that")
@@ -228,11 +215,7 @@ def _check_source(source: _Source, name: str, document: PylockFile) -> None:
 
 
 def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> tuple[str, str]:
-    """Where a file is, as in `Requirement.url`, and its name.
-
-    Raises:
-        ValueError: The URL is refused, or is none.
-    """
+    """Where a file is, as in `Requirement.url`, and its name."""
     if source.path:
         return _local(os.path.join(os.path.dirname(path), source.path), source)
     assert source.url is not None
@@ -281,11 +264,7 @@ def _known(
 def _requirement(
     document: PylockFile, package: Package, source: _Source, line: int, tags: frozenset[Tag]
 ) -> Requirement:
-    """Make a selected file a requirement.
-
-    Raises:
-        ValueError: It is refused; the message goes on after the package's name.
-    """
+    """Make a selected file a requirement."""
     _check_source(source, package.name, document)
     assert not isinstance(source, PackageVcs | PackageDirectory)
     url, filename = _locate(source, document.path)

@@ -123,16 +123,7 @@ def parse_requirements_txt(
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads requirements files and the files that they include, and collects their mistakes.
-
-    Args:
-        read: Returns a file's bytes; raises `OSError`.
-        sdists: `[build] sdists`.
-        problems: Where problems go.
-
-    Attributes:
-        requirements, options, files: As of `RequirementsTxt`, so far.
-    """
+    """Reads requirements files and the files that they include, and collects their mistakes."""
 
     read: Callable[[str], bytes]
     sdists: Collection[str]
@@ -146,11 +137,7 @@ class _Reader:
     _orphans: bool = False
 
     def finish(self) -> None:
-        """Check all files together, after the last `take`.
-
-        Raises:
-            LockfileError: Something is refused.
-        """
+        """Check all files together, after the last `take`."""
         if not self.requirements and not self.problems.found:
             self.problems.add(self.problems.path, None, "it holds no requirement; nothing would be installed")
         check_formats(self._formats, self.sdists, self.problems)
@@ -158,12 +145,7 @@ class _Reader:
         self.problems.raise_if_any()
 
     def take(self, path: str, data: bytes) -> None:
-        """Take a file's requirements and options, and those of the files it includes.
-
-        Args:
-            path: Absolute.
-            data: Its bytes.
-        """
+        """Take a file's requirements and options, and those of the files it includes."""
         self.files[path] = data
         total = sum(map(len, self.files.values()))
         if total > MAX_BYTES:
@@ -212,16 +194,14 @@ class _Reader:
             refuse("a backslash with space after it does not continue a line; remove the space")
         text, words = split_options(line.text)
         options = list(read_options(words))
-        is_orphan = not text.strip() and all(name == "--hash" for name, _ in options)
-        if is_orphan:
+        if not text.strip() and all(name == "--hash" for name, _ in options):
             self._take_orphans()
             return
         self._orphans = False
+        self._note_unhashed(path)
         if text.strip():
-            self._note_unhashed(path)
             self._take_requirement(path, line, text.strip(), options)
         else:
-            self._note_unhashed(path)
             for name, value in options:
                 self._take_option(path, line.number, name, value)
 

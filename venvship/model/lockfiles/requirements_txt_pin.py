@@ -42,13 +42,9 @@ _HASH_NAMES: Final = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
 
 @dataclass(frozen=True, slots=True)
 class _Location:
-    """The one file that a requirement names.
+    """The one file that a requirement names: `url` as in `Requirement`, and the hashes of its fragment.
 
-    Attributes:
-        url: As in `Requirement.url`.
-        filename: Its last component.
-        hashes: From the fragment.
-        rewritten: It was relative, or pip does not understand it, so pip gets it in another form.
+    `rewritten`: it was relative, or pip does not understand it, so pip gets it in another form.
     """
 
     url: str
@@ -65,12 +61,7 @@ def _fragment_hashes(fragment: str) -> tuple[str, ...]:
 
 
 def _locate(text: str, folder: str) -> _Location:
-    """Resolve a URL or a path that stands in a file in `folder`.
-
-    Raises:
-        RefusedError: It is not allowed.
-        ValueError: It is no URL.
-    """
+    """Resolve a URL or a path that stands in a file in `folder`."""
     if _VCS.match(text):
         refuse(f"{quote(text)}: {_NO_VCS}")
     scheme = text.partition(":")[0].lower() if URL.match(text) else ""
@@ -153,8 +144,7 @@ def parse_requirement(
         address, extras, marker = bare
         name, version, location = "", None, _locate(address, os.path.dirname(file))
     if location:
-        artifact = _allowed_artifact(location, name, sdists)
-        name, version = artifact
+        name, version = _allowed_artifact(location, name, sdists)
     assert version is not None
     allowed = _allowed_hashes(name, [*hashes, *(location.hashes if location else ())])
     requirement = Requirement(
@@ -168,11 +158,9 @@ def parse_requirement(
         file=file,
         line=line.number,
     )
-    return (
-        replace(requirement, text=direct_text(requirement))
-        if location and location.rewritten
-        else requirement
-    )
+    if location and location.rewritten:
+        return replace(requirement, text=direct_text(requirement))
+    return requirement
 
 
 def _allowed_artifact(location: _Location, name: str, sdists: Collection[str]) -> tuple[str, str]:
