@@ -310,19 +310,19 @@ def test_a_directory_is_sealed_by_its_manifest_and_debris_without(root: RootLayo
     (root.releases / "notes").mkdir()
     (root.releases / "README").touch()
 
-    assert root.sealed() == [A]
-    assert root.debris() == sorted([f".trash-{A}", B])
+    assert root.with_manifest() == [A]
+    assert root.without_manifest() == sorted([f".trash-{A}", B])
 
 
 def test_a_root_without_releases_has_neither(tmp_path: Path) -> None:
     (tmp_path / "venvship.toml").touch()
     root = RootLayout.at(tmp_path)
 
-    assert root.sealed() == []
-    assert root.debris() == []
+    assert root.with_manifest() == []
+    assert root.without_manifest() == []
     root.releases.touch()
     with pytest.raises(RootError, match="cannot list"):
-        root.sealed()
+        root.with_manifest()
 
 
 def test_links_that_a_switch_prepared_are_strays(root: RootLayout) -> None:
@@ -505,7 +505,7 @@ def test_looking_at_a_root_changes_nothing_in_it(root: RootLayout) -> None:
 
     before = state()
     layout = RootLayout.at(root.path)
-    layout.current(), layout.previous(), layout.sealed(), layout.debris(), layout.strays()
+    layout.current(), layout.previous(), layout.with_manifest(), layout.without_manifest(), layout.strays()
     layout.interpreter()
     layout.require_writable()
     quick_problem(layout, A)

@@ -236,17 +236,17 @@ class RootLayout(NamedTuple):
     def _files_json(self, release_id: str) -> Path:
         return self.release_path(release_id) / ".venvship" / "files.json"
 
-    def sealed(self) -> list[str]:
-        """The ids of directories with a manifest, in no particular order."""
+    def with_manifest(self) -> list[str]:
+        """The ids of directories with a manifest, in no order; `releases.release_ids` has the releases."""
         folder = str(self.releases)
         return [name for name in self._names() if is_release_id(name) and _has_manifest(folder, name)]
 
-    def is_sealed(self, name: str) -> bool:
-        """Whether there is a release of this id, with a manifest."""
+    def has_manifest(self, name: str) -> bool:
+        """Whether there is a directory of this id with a manifest."""
         return is_release_id(name) and _has_manifest(str(self.releases), name)
 
-    def may_be_sealed(self, release_id: str) -> bool:
-        """Whether a release has a manifest, or may have one that cannot be reached."""
+    def may_have_manifest(self, release_id: str) -> bool:
+        """Whether a directory has a manifest, or may have one that cannot be reached."""
         try:
             os.lstat(self.release_path(release_id) / ".venvship" / "manifest.json")
         except (FileNotFoundError, NotADirectoryError):
@@ -255,8 +255,8 @@ class RootLayout(NamedTuple):
             return True
         return True
 
-    def debris(self) -> list[str]:
-        """The names that a crash left under `releases/`: candidates without a manifest, and trash."""
+    def without_manifest(self) -> list[str]:
+        """The candidates and trash under `releases/`; `releases.debris_names` has all debris."""
         folder = str(self.releases)
         return sorted(
             name

@@ -161,7 +161,7 @@ def manifests_are_true(site: Site) -> list[str]:
     workspace = Workspace(RootLayout.at(site.path), site.runtime())
     records = workspace.known_history().history.records
     wrong = []
-    for name in workspace.layout.sealed():
+    for name in workspace.layout.with_manifest():
         record = records.get(name)
         if record is not None and record.pruned:
             continue

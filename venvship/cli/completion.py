@@ -23,7 +23,7 @@ def complete_release(context: click.Context, _parameter: click.Parameter, incomp
         return []
     try:
         layout = RootLayout.at(call.where())
-        names = sorted(layout.sealed(), reverse=True)
+        names = sorted(layout.with_manifest(), reverse=True)
         links = {"current": layout.current(), "previous": layout.previous()}
     except (VenvshipError, OSError):
         return []

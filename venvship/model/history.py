@@ -117,7 +117,7 @@ class Hold(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """One release, as the journal has it.
+    """One release, as the journal has it. Mutable, for the fold alone; see `History`.
 
     Attributes:
         id: The release.
@@ -149,12 +149,16 @@ class Record:
 class History:
     """The journal, folded.
 
+    Mutable, unlike other values: the fold changes it in place, instead of making a copy for each of thousands
+    of lines. Only `history_fold` writes to it.
+
     Attributes:
         seq: The `seq` of the last event.
         at: The time of the last event.
         switch_seq: The `seq` of the last event about a switch of `current`, by venvship or by hand.
         records: The releases, by id.
-        lineage: Promoted releases, the oldest first; its last one should be current.
+        lineage: The releases that a rollback can go down to, the oldest first; the last one should be
+            current. Each was promoted, or was switched to by name or by hand.
         expected: The release that should be current, according to the journal.
         switches: The events of settled switches, the oldest first.
         intent: A switch without an outcome.

@@ -136,7 +136,7 @@ class FileEntry(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What a release is made of: `.venvship/manifest.json`, the file that makes a directory a release.
+    """What a release is made of: `.venvship/manifest.json`, the last file that a build writes.
 
     Attributes:
         id: The release's id.

@@ -161,7 +161,7 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
     """Build what the lockfile says, check it, make it live, check it again, and go back if it fails.
 
     Crash: `current` is the old release or the new one. What was half done is finished or undone by the next
-    `release`, `promote`, `prune` or `recover`, or by a `rollback`.
+    `release`, `update`, `promote`, `prune` or `recover`, or by a `rollback`.
 
     Raises:
         SettingsError: Settings, interpreter, or a hook's program.

@@ -128,7 +128,7 @@ class ReadingWorkspace:
         known = KnownHistory(history, reading.events, current)
         if reading.damage:
             return known._replace(error=damaged_journal_error(reading))
-        if current is not None and not is_known(current, history) and self.layout.is_sealed(current):
+        if current is not None and not is_known(current, history) and self.layout.has_manifest(current):
             # No crash leaves that: a release is journalled as sealed before it can be current. The file was
             # lost, or an older copy of it was put back, and with it went holds, pins and every release since.
             return known._replace(error=lost_journal_error(current), lost=current)

@@ -13,18 +13,18 @@ def release_ids(layout: RootLayout, history: History) -> list[str]:
     A directory is a release when it has a manifest and the journal has its `sealed` line. One with only
     the manifest is left by a crash between the two: debris.
     """
-    known = [name for name in layout.sealed() if is_known(name, history)]
+    known = [name for name in layout.with_manifest() if is_known(name, history)]
     return sorted(known, key=lambda name: history.records[name].seq, reverse=True)
 
 
 def debris_names(layout: RootLayout, history: History) -> list[str]:
     """Directories under `releases/` that are no release; never the current one, whatever it lacks."""
-    unknown = [name for name in layout.sealed() if not is_known(name, history)]
+    unknown = [name for name in layout.with_manifest() if not is_known(name, history)]
     try:
         current = layout.current()
     except VenvshipError:
         current = None
-    return sorted(name for name in [*layout.debris(), *unknown] if name != current)
+    return sorted(name for name in [*layout.without_manifest(), *unknown] if name != current)
 
 
 def is_known(release_id: str, history: History) -> bool:

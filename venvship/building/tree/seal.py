@@ -1,4 +1,8 @@
-"""The step that makes an assembled directory a release: durable, described, read-only."""
+"""Seal an assembled directory: durable, described by a manifest, read-only.
+
+A sealed directory is a release once the journal has its `sealed` line, which the caller of `building.builder`
+writes. `docs/explanation/crash-safety.md` has this order beside those of the switch and of its outcome.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from venvship.system.files import create_file, fsync_directory, rename, set_mode
 from venvship.system.signals import Signals
 
 MANIFEST: Final = f"{SEAL_FOLDER}/manifest.json"
-"""The file that, durable, makes a directory a release."""
+"""The file that describes a sealed directory; with a `sealed` line in the journal, it is a release."""
 
 FILES: Final = f"{SEAL_FOLDER}/files.json"
 """The list of every file of a release but itself and the manifest."""

@@ -325,7 +325,7 @@ def _old_processes(
     layout: RootLayout, current: str | None, flocks: proc.Flocks
 ) -> dict[str, tuple[int, ...]]:
     folder = layout.leases
-    leases = {f"{folder}/{name}": name for name in layout.sealed() if name != current}
+    leases = {f"{folder}/{name}": name for name in layout.with_manifest() if name != current}
     return {leases[path]: pids for path, pids in flocks.holders(leases).items()}
 
 

@@ -122,7 +122,7 @@ def _sweep_logs(workspace: Workspace, history: History) -> None:
     A failed release may be pruned by the same command that reports the path of its log.
     """
     layout = workspace.layout
-    known = {*release_ids(workspace.layout, history), *layout.sealed()}
+    known = {*release_ids(workspace.layout, history), *layout.with_manifest()}
     # By name, that is by the clock at that time: good enough to choose which diagnostics stay.
     orphans = sorted(name for name in os.listdir(layout.logs) if name not in known)
     for name in orphans[:-KEPT_LOGS]:

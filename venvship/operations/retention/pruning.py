@@ -263,7 +263,7 @@ def _users(workspace: Workspace) -> dict[str, str]:
     found: dict[str, str] = {}
     base = str(workspace.layout.path)
     releases = str(workspace.layout.releases) + "/"
-    every = workspace.layout.sealed()
+    every = workspace.layout.with_manifest()
     for seen in proc.processes_under(base):
         used = {p[len(releases) :].split("/", 1)[0] for p in seen.paths if p.startswith(releases)}
         if seen.opaque and not used:

@@ -252,7 +252,7 @@ def _add_release(referenced: _Referenced, layout: RootLayout, release_id: str) -
         manifest = layout.manifest(release_id)
     except VenvshipError as error:
         # One without a manifest is debris, or is being removed at this moment.
-        if layout.may_be_sealed(release_id):
+        if layout.may_have_manifest(release_id):
             referenced.problems.append(error.message)
         return
     if manifest.wheels is None:

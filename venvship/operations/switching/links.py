@@ -95,7 +95,11 @@ def sweep_strays(held: SwitchHeld) -> None:
 
 
 def set_previous(held: SwitchHeld, release_id: str | None, ready: Path | None = None) -> None:
-    """Make `previous` name the release that a rollback would switch to. Best effort: only comfort needs it.
+    """Make `previous` name the release that a rollback would switch to. Best effort.
+
+    A rollback works without this link while the disk has room for a new one and the journal is whole. On a
+    full disk it renames this link. Without the whole journal the link names its target. A failure here is a
+    warning, since the switch itself is done.
 
     Args:
         held: The root.

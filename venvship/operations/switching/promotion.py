@@ -13,6 +13,7 @@ Each step is durable before the next begins where that matters:
 
 Crash: at any point the journal has an intent without an outcome, or nothing happened. `recover` finishes or
 undoes the promotion. The random part of the link names keeps one crash from blocking every later switch.
+`docs/explanation/switch.md` has the reason for each step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finish or undo what was interrupted.
 
-Runs first in every command that builds or promotes; never in a rollback, which must not wait for a second
-try of the very release it gets rid of. Everything here may itself be interrupted at any point and be run
+Runs first in `release`, `update`, `promote`, `prune` and `recover`; never in a rollback, which must not wait
+for a second try of the very release it gets rid of. Everything here may itself be interrupted at any point and be run
 again: each step looks at the disk, not at what an earlier run meant to do.
 """
 

@@ -52,7 +52,7 @@ def choose_target(
 
 
 def _named(workspace: ReadingWorkspace, known: KnownHistory, name: str) -> str:
-    if not known.whole and workspace.layout.is_sealed(name):
+    if not known.whole and workspace.layout.has_manifest(name):
         release_id = name  # the journal cannot tell whether it is a release; its manifest and files can
     else:
         release_id = resolve_release(workspace.layout, name, known.history)
