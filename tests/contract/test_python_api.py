@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.support.answers import envelope
 from tests.support.roots import Site
 from venvship import Root, errors
 from venvship.errors import Result
+from venvship.system.mutex import lease_withheld
 
 Call = Callable[[Root], Result]
 
@@ -78,7 +81,32 @@ def test_an_error_has_the_result_and_the_warnings(shop: Site) -> None:
     assert caught.value.exit_code == printed["exit_code"] == 40
 
 
-def test_run_raises_instead_of_exiting(shop: Site) -> None:
-    with pytest.raises(errors.CommandNotFoundError) as caught:
-        shop.open().run(["no-such-program"])
-    assert caught.value.exit_code == 127
+@pytest.mark.parametrize(
+    ("text", "exit_code"), [(None, 127), ("", 126), ("#!/no/such/interpreter\n", 126)], ids=str
+)
+def test_run_raises_instead_of_exiting_and_keeps_no_lease(
+    shop: Site, tmp_path: Path, text: str | None, exit_code: int
+) -> None:
+    program = tmp_path / "program"
+    if text is not None:
+        program.write_text(text)
+        program.chmod(0o755)
+    root = shop.open()
+
+    before = set(os.listdir("/dev/fd"))
+    with pytest.raises((errors.CommandNotFoundError, errors.CommandNotExecutableError)) as caught:
+        root.run([str(program)])
+
+    assert caught.value.exit_code == exit_code
+    assert set(os.listdir("/dev/fd")) <= before
+
+
+def test_run_keeps_no_lease_of_a_release_that_is_being_removed(shop: Site) -> None:
+    release = shop.path / "releases" / str(shop.current)
+    root = shop.open()
+    before = set(os.listdir("/dev/fd"))
+    with lease_withheld(str(shop.path / "state" / "leases" / release.name)) as free:
+        assert free
+        with pytest.raises(errors.ReleaseError, match="being removed"):
+            root.run(["python"])
+    assert set(os.listdir("/dev/fd")) <= before

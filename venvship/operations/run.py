@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from venvship.errors import CommandNotExecutableError, CommandNotFoundError, ReleaseError
@@ -35,15 +36,6 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
     problem = interpreter_problem(workspace.layout, release_id)
     if problem:
         raise ReleaseError(f"{release_id} cannot be used: {problem}")
-    try:
-        lease = take_lease(str(workspace.layout.lease(release_id)))
-    except OSError as error:
-        workspace.warn(
-            "no-lease", f"no lease for {release_id}: {error.strerror}; prune may not see this process"
-        )
-    else:
-        if lease is None or not workspace.layout.release_path(release_id).is_dir():
-            raise ReleaseError(f"{release_id} is being removed at this moment")
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="run")
     environment = context.environment()
     # Checks and hooks stand in the release; this command stays where the person stands.
@@ -53,10 +45,37 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
     path = _find(command[0], environment["PATH"])
     if path is None:
         raise CommandNotFoundError(f"{command[0]}: not found")
+    # The lease comes last: its descriptor is inherited by every child, and must not outlive a failure.
+    with _leased(workspace, release_id):
+        try:
+            exec_replace(path, command, environment)
+        except OSError as error:
+            raise CommandNotExecutableError(f"{path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _leased(workspace: ReadingWorkspace, release_id: str) -> Iterator[None]:
+    """Take the lease of a release, and free it where the command does not start. Without one, warn."""
     try:
-        exec_replace(path, command, environment)
+        lease = take_lease(str(workspace.layout.lease(release_id)))
     except OSError as error:
-        raise CommandNotExecutableError(f"{path}: {error.strerror}") from error
+        workspace.warn(
+            "no-lease", f"no lease for {release_id}: {error.strerror}; prune may not see this process"
+        )
+        yield
+        return
+    if lease is None:
+        raise _removed(release_id)
+    try:
+        if not workspace.layout.release_path(release_id).is_dir():
+            raise _removed(release_id)
+        yield
+    finally:
+        os.close(lease)
+
+
+def _removed(release_id: str) -> ReleaseError:
+    return ReleaseError(f"{release_id} is being removed at this moment")
 
 
 def _find(program: str, search: str) -> str | None:
