@@ -12,7 +12,7 @@ import itertools
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -38,6 +38,7 @@ _NO_MATCH = re.compile(rf"No matching distribution found for {_NAME}")
 _VERSIONS = re.compile(r"satisfies the requirement (\S+).* \(from versions: ([^)]*)\)")
 _OTHER_PYTHON = re.compile(rf"Package '?{_NAME}'? requires a different Python: (\S+) not in '([^']*)'")
 _BUILD = re.compile(r"metadata-generation-failed|subprocess-exited-with-error|Failed (?:to build|building)")
+_SEARCH = re.compile(rf"location\(s\) to search for versions of {_NAME}:")
 _UNSERVED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
 _SKIPPED = re.compile(r"Skipping link: (.+?): (\w+://\S+)")
 _STATUS = re.compile(r"HTTP error (\d{3})|\b([45]\d\d) (?:Client|Server) Error")
@@ -92,8 +93,6 @@ def diagnose(
             message="the disk is full, or a quota used up",
             hint="free some space (`venvship prune --dry-run` shows what could go), then try again",
         )
-    if outage := index_outage(debug):
-        return outage
     if "DO NOT MATCH THE HASHES" in output:
         names, got = [canonicalize_name(name) for name in _MISMATCHED.findall(output)], _GOT.findall(output)
         return Diagnosis(
@@ -106,6 +105,11 @@ def diagnose(
             names=tuple(names),
             data={"got": got},
         )
+    building_failed = _BUILD.search(output) is not None
+    # `lock` may take any version, so a page that was not served may be the cause of all that follows. A fetch
+    # asks for one version: only the pages of the package that was not found count, see `_no_match`.
+    if pins is None and not building_failed and (outage := index_outage(debug)):
+        return outage
     conflict = _CONFLICT.findall(_TIMESTAMP.sub("", debug).replace("\n  ", "\n"))
     if conflict and "ResolutionImpossible" in output:
         causes = [f"  {line.strip()}" for line in conflict[-1].splitlines()]
@@ -119,7 +123,7 @@ def diagnose(
         return _no_match(output, debug, interpreter, name, (pins or {}).get(name))
     if match := _OTHER_PYTHON.search(output):
         return _no_wheel(interpreter, canonicalize_name(match[1]), f"it requires Python {match[3]}")
-    if _BUILD.search(output):
+    if building_failed:
         said = build_output(debug).strip().splitlines()[1:]
         return Diagnosis(
             kind=BuildError,
@@ -137,6 +141,8 @@ def _no_match(
     output: str, debug: str, interpreter: Interpreter, name: str, pin: Requirement | None
 ) -> Diagnosis:
     """Why pip found no file that it may take: of the pinned version, or of any."""
+    if outage := index_outage(_search_for(debug, name)):
+        return replace(outage, names=(name,))
     found = _VERSIONS.search(output)
     versions = [] if found is None or found[2] == "none" else found[2].split(", ")
     if pin is None and versions:
@@ -164,7 +170,7 @@ def _no_match(
             hint="wait, or allow an older version in the inputs, or set fewer cooldown_days",
             names=(name,),
         )
-    if not versions and (denied := _unserved_pages(debug)):
+    if not versions and (denied := _unserved_pages(_search_for(debug, name))):
         return _unreachable(*denied[0], name)
     return Diagnosis(
         kind=DistributionNotFoundError,
@@ -236,6 +242,13 @@ def index_outage(debug: str) -> Diagnosis | None:
     """
     outage = next((page for page in _unserved_pages(debug) if _status(page[1]) != 403), None)
     return outage and _unreachable(*outage)
+
+
+def _search_for(debug: str, name: str) -> str:
+    """The part of a debug log that tells of pip's search for one project, on all indexes and pages."""
+    _, *parts = _SEARCH.split(debug)
+    names, texts = parts[::2], parts[1::2]
+    return "".join(text for found, text in zip(names, texts, strict=True) if canonicalize_name(found) == name)
 
 
 def _unserved_pages(debug: str) -> list[tuple[str, str]]:
