@@ -15,7 +15,7 @@ from tests.support.patches import interpreters_answer, releases_have_another_int
 from tests.support.processes import alive, eventually
 from tests.support.roots import Site
 from venvship.errors import InterpreterError
-from venvship.system import process
+from venvship.system import interpreters, process
 
 
 def recorded(site: Site) -> dict[str, Any]:
@@ -107,5 +107,4 @@ def test_the_switch_asks_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     interpreters_answer(monkeypatch, run)
     releases_have_another_interpreter(monkeypatch)
     site.release("1.0")
-    probed = [argv[:1] for argv in began if argv[-1].endswith("interpreter_probe.py")]
-    assert probed == [[recorded(site)["path"]]]
+    assert [argv[:1] for argv in began if argv[-1] == interpreters._PROBE] == [[recorded(site)["path"]]]

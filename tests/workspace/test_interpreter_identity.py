@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import venvship
 from venvship.building.interpreter import probe
 from venvship.model.interpreter import Identity
+from venvship.system.interpreter_probe import identity
 from venvship.system.signals import Signals
 from venvship.workspace.interpreter_identity import InterpreterIdentities, NotAskedError
 
@@ -113,3 +115,42 @@ def test_a_switch_and_a_build_are_told_the_same_identity() -> None:
         Identity.of({**probe(ours).identity.to_json(), "path": ours, "full_version": "3"})
         == probe(ours).identity
     )
+
+
+def test_one_that_does_not_take_the_question_was_not_asked(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 2\n")
+    python.chmod(0o755)
+
+    with pytest.raises(NotAskedError, match="did not take the question"):
+        InterpreterIdentities({"PATH": os.defpath}, Signals()).ask(str(python))
+
+
+def test_one_is_asked_after_venvship_was_removed(tmp_path: Path) -> None:
+    """An upgrade of venvship in the window takes its files away; a release is not refused for that."""
+    package = Path(venvship.__file__).parent
+    shutil.copytree(package, tmp_path / "venvship", ignore=shutil.ignore_patterns("__pycache__"))
+    script = """
+import os, shutil, sys
+from venvship.workspace.interpreter_identity import InterpreterIdentities
+from venvship.system import interpreters
+from venvship.system.signals import Signals
+assert interpreters.__file__.startswith(sys.argv[2])
+shutil.rmtree(sys.argv[2] + "/venvship")
+print(InterpreterIdentities({"PATH": os.defpath}, Signals())._ask(sys.argv[1]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-B", "-c", script, os.path.realpath(sys.executable), tmp_path],
+        env={"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.stdout.startswith("cpython "), result.stderr
+
+
+def test_one_that_loads_no_extensions_has_an_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("_imp.extension_suffixes", list)
+    assert identity()["soabi"] == ""

@@ -31,7 +31,7 @@ def record(workspace: ReadingWorkspace, release_id: str, change: Callable[[dict[
     path.write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize("fact", ["implementation", "version", "soabi", "platform", "magic"])
+@pytest.mark.parametrize("fact", ["implementation", "version", "soabi", "magic"])
 def test_an_interpreter_of_another_identity_is_refused(workspace: ReadingWorkspace, fact: str) -> None:
     release_id = str(workspace.layout.current())
     assert require_usable(workspace, release_id).id == release_id
@@ -42,10 +42,11 @@ def test_an_interpreter_of_another_identity_is_refused(workspace: ReadingWorkspa
         require_usable(workspace, release_id, in_doubt="warn")
 
 
-def test_another_patch_level_serves(workspace: ReadingWorkspace) -> None:
+@pytest.mark.parametrize(("fact", "value"), [("full_version", "3.11.99"), ("platform", "linux-armv8l")])
+def test_another_patch_level_or_kernel_serves(workspace: ReadingWorkspace, fact: str, value: str) -> None:
     release_id = str(workspace.layout.current())
 
-    record(workspace, release_id, lambda python: python.update(full_version="3.11.99"))
+    record(workspace, release_id, lambda python: python.update({fact: value}))
 
     require_usable(workspace, release_id)
 

@@ -31,6 +31,14 @@ class Identity(NamedTuple):
         """The identity that a manifest records under `python`; empty for a key that it lacks."""
         return cls(*(python.get(name, "") for name in cls._fields))
 
+    def serves(self, built_for: Identity) -> bool:
+        """Whether a release that was built for an interpreter with another identity runs with this one.
+
+        The platform does not count. Python takes it from uname(2), so that a new kernel below a 32-bit
+        system, or setarch(8), changes it for every release at once. Files depend on the SOABI.
+        """
+        return self._replace(platform="") == built_for._replace(platform="")
+
     @property
     def bytecode(self) -> str:
         """The part that decides whether bytecode serves, as the store's folders spell it."""

@@ -1,4 +1,4 @@
-"""Run by an interpreter that is asked about, as `python -I -S interpreter_probe.py [DIRECTORY]`.
+"""Run by an interpreter that is asked about, as `python -I -S -c TEXT [DIRECTORY]`.
 
 Prints one JSON object: the interpreter's identity, which takes a few milliseconds. With DIRECTORY, where
 `packaging` can be imported from, it prints all facts: wheel tags and markers are then those of the
@@ -16,11 +16,12 @@ def identity() -> dict:  # type: ignore[type-arg]  # dict[str, str] is more than
     import _imp
     import sysconfig
 
+    suffixes = _imp.extension_suffixes()  # none where nothing can be loaded: a static interpreter
     return {
         "implementation": sys.implementation.name,
         "version": "{}.{}".format(*sys.version_info[:2]),
         # The `sysconfig` variable SOABI, from where the interpreter itself has it: that takes no import.
-        "soabi": _imp.extension_suffixes()[0].rpartition(".so")[0].lstrip("."),
+        "soabi": suffixes[0].rpartition(".so")[0].lstrip(".") if suffixes else "",
         "platform": sysconfig.get_platform(),
         "magic": _frozen_importlib_external.MAGIC_NUMBER.hex(),
     }

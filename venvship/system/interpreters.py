@@ -1,4 +1,8 @@
-"""Asking an interpreter about itself. The only caller of `interpreter_probe.py`."""
+"""Asking an interpreter about itself. The only caller of `interpreter_probe.py`.
+
+The text of the probe is read when this module is imported. A switch asks later, and venvship can have been
+upgraded or removed by then.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from typing import Final
 from venvship.system.process import ProcessResult, Program, run
 from venvship.system.signals import Signals
 
-_PROBE: Final = os.path.join(os.path.dirname(__file__), "interpreter_probe.py")
+with open(os.path.join(os.path.dirname(__file__), "interpreter_probe.py"), encoding="utf-8") as _file:
+    _PROBE: Final = _file.read()
 
 
 def run_probe(
@@ -37,7 +42,7 @@ def run_probe(
     """
     return run(
         Program(
-            [path, "-I", "-S", _PROBE, *([library] if library is not None else [])],
+            [path, "-I", "-S", "-c", _PROBE, *([library] if library is not None else [])],
             env={name: value for name, value in environ.items() if not name.startswith("PYTHON")},
             # Not where we happen to stand: a version file of pyenv there would choose another interpreter.
             cwd="/",

@@ -15,6 +15,9 @@ from venvship.system.signals import Signals
 SECONDS: Final = 20.0
 """How long an interpreter may take to answer."""
 
+_USAGE: Final = 2
+"""The exit status of Python for a command line that it does not take, or a program that it cannot read."""
+
 _File: TypeAlias = tuple[str, int, int, int]
 """A path, and the facts of its file that change with its contents."""
 
@@ -88,6 +91,8 @@ class InterpreterIdentities:
             raise NotAskedError(f"its interpreter {path} did not answer in {result.seconds:.0f} s")
         if result.returncode < 0:
             raise NotAskedError(f"its interpreter {path} was killed by signal {-result.returncode}")
+        if result.returncode == _USAGE:
+            raise NotAskedError(f"its interpreter {path} did not take the question (exit {_USAGE})")
         try:
             return Identity(**json.loads(result.stdout)) if result.returncode == 0 else None
         except (ValueError, TypeError):

@@ -78,4 +78,6 @@ def _other_identity(workspace: ReadingWorkspace, manifest: Manifest) -> str | No
     path = manifest.environment.python.get("path", "")
     wanted = Identity.of(manifest.environment.python)
     found = workspace.identities.ask(path)
-    return None if found == wanted else f"its interpreter {path} is {found} now, and was {wanted}"
+    if isinstance(found, Identity) and found.serves(wanted):
+        return None
+    return f"its interpreter {path} is {found} now, and was {wanted}"
