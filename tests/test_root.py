@@ -303,7 +303,7 @@ def test_a_current_that_cannot_be_read_is_not_called_a_file() -> None:
 # -- releases -----------------------------------------------------------------------------------------------
 
 
-def test_a_directory_is_sealed_by_its_manifest_and_debris_without(root: RootLayout) -> None:
+def test_a_directory_has_a_manifest_or_is_debris(root: RootLayout) -> None:
     sealed(root, A)
     (root.releases / B / ".venvship").mkdir(parents=True)
     (root.releases / f".trash-{A}").mkdir()

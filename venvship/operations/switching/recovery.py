@@ -1,8 +1,8 @@
 """Finish or undo what was interrupted.
 
 Runs first in `release`, `update`, `promote`, `prune` and `recover`; never in a rollback, which must not wait
-for a second try of the very release it gets rid of. Everything here may itself be interrupted at any point and be run
-again: each step looks at the disk, not at what an earlier run meant to do.
+for a second try of the very release it gets rid of. Everything here may itself be interrupted at any point
+and be run again: each step looks at the disk, not at what an earlier run meant to do.
 """
 
 from __future__ import annotations
