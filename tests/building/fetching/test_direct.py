@@ -182,10 +182,11 @@ def test_what_nobody_thought_of_keeps_one_wheel_from_coming_directly_and_no_othe
             "certificates": None,
             "timeout": 1.0,
             "user_agent": "",
+            "index": "http://127.0.0.1:1/",
             "wanted": [],
         }
     )
-    wanted = Wanted(name="app", version="1.0", hashes=[], url=None, index="http://127.0.0.1:1/")
+    wanted = Wanted(name="app", version="1.0", hashes=[], url=None)
     assert one.download(wanted)["problem"] == "LookupError: surprise about app"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
@@ -68,7 +68,7 @@ def fetch_directly(
     except NotPlainError as error:
         _leave_to_pip([str(error)], session)
         return {}
-    wanted, problems = _wanted(requirements, index, session)
+    wanted, problems = _wanted(requirements, session)
     arrivals = _Arrivals(requirements, session, came, arrived)
     timed_out = bool(wanted) and _download(_task(wanted, folder, index, session), arrivals)
     _leave_to_pip([*problems, *arrivals.problems], session)
@@ -78,14 +78,7 @@ def fetch_directly(
 
 
 class _Arrivals:
-    """The reports of the downloader, as they come.
-
-    Attributes:
-        requirements: Those that are asked for.
-        session: The fetch that they are a part of.
-        fetched: The wheels that came, by the name of the requirement.
-        problems: Why others did not, a line each. A URL in it may have a password.
-    """
+    """The reports of the downloader, as they come. A URL in one of the `problems` may have a password."""
 
     def __init__(
         self,
@@ -109,7 +102,8 @@ class _Arrivals:
         for line in lines:
             self._take(json.loads(line))
         self._came(len(self.fetched))
-        if len(self.fetched) < len(self.requirements) and _size(self._waiting.values()) >= WORTH_TAKING:
+        size = sum(os.path.getsize(file.path) for file in self._waiting.values())
+        if len(self.fetched) < len(self.requirements) and size >= WORTH_TAKING:
             some, self._waiting = self._waiting, {}
             self._arrived(some)
 
@@ -153,13 +147,12 @@ def _task(wanted: list[Wanted], folder: str, index: Index, session: Session) -> 
         "certificates": certificates,
         "timeout": index.timeout,
         "user_agent": f"venvship/{__version__}",
+        "index": index.url,
         "wanted": wanted,
     }
 
 
-def _wanted(
-    requirements: Sequence[Requirement], index: Index, session: Session
-) -> tuple[list[Wanted], list[str]]:
+def _wanted(requirements: Sequence[Requirement], session: Session) -> tuple[list[Wanted], list[str]]:
     """The wheels that the downloader can ask for, and why the others are left to pip."""
     wanted: list[Wanted] = []
     problems: list[str] = []
@@ -173,7 +166,6 @@ def _wanted(
                 "version": requirement.version,
                 "hashes": list(requirement.hashes),
                 "url": url,
-                "index": index.url,
             })  # fmt: skip
     return wanted, problems
 
@@ -182,7 +174,3 @@ def _leave_to_pip(problems: Sequence[str], session: Session) -> None:
     if problems:
         lines = ["venvship leaves to pip:", *(f"  {problem}" for problem in problems), ""]
         session.keep_output(session.redact("\n".join(lines)))
-
-
-def _size(some: Iterable[WheelFile]) -> int:
-    return sum(os.path.getsize(file.path) for file in some)

@@ -54,9 +54,7 @@ _Origin = tuple[str, str]
 
 
 class Wanted(TypedDict):
-    """One wheel to download: from `url`, or from the page of its project on `index`.
-
-    Both URLs may have credentials; those of the index are good for all of its host.
+    """One wheel to download: from `url`, which may have credentials, or from its project's page on the index.
 
     `hashes` are those allowed, `sha256:<hex>`; `name` and `version` are normalised.
     """
@@ -65,12 +63,12 @@ class Wanted(TypedDict):
     version: str
     hashes: list[str]
     url: str | None
-    index: str
 
 
 class Task(TypedDict):
     """The task on standard input.
 
+    The URL `index` may have credentials, which are good for all of its host.
     `folder` exists and gets the files. `tags` are the interpreter's, best first, and `python` is its version.
     `certificates` is a file, or null; `timeout` in seconds is that of each wait.
     """
@@ -81,6 +79,7 @@ class Task(TypedDict):
     certificates: str | None
     timeout: float
     user_agent: str
+    index: str
     wanted: list[Wanted]
 
 
@@ -134,9 +133,9 @@ class Downloader:
             filename = _filename(wanted["url"])
             if _rank_of(filename, wanted, self._rank) is None:
                 raise GiveUpError("it is not a wheel for this interpreter, by its name")
-            return self._save(wanted["url"], wanted["index"], filename, allowed)
-        link = self._best(self._links(wanted["index"], wanted["name"]), wanted, allowed)
-        return self._save(link.url, wanted["index"], link.filename, {link.sha256})
+            return self._save(wanted["url"], filename, allowed)
+        link = self._best(self._links(wanted["name"]), wanted, allowed)
+        return self._save(link.url, link.filename, {link.sha256})
 
     def _best(self, links: Iterable[Link], wanted: Wanted, allowed: set[str]) -> Link:
         """Choose as pip does: not yanked; the highest version; the best tag; the highest build number."""
@@ -158,9 +157,10 @@ class Downloader:
         except InvalidSpecifier:  # pip ignores it
             return True
 
-    def _links(self, index: str, name: str) -> list[Link]:
+    def _links(self, name: str) -> list[Link]:
         """Ask for the page of a project."""
-        with self._get(f"{index.rstrip('/')}/{quote(name)}/", index, {"Accept": _ACCEPT}) as response:
+        index = self._task["index"]
+        with self._get(f"{index.rstrip('/')}/{quote(name)}/", {"Accept": _ACCEPT}) as response:
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             try:
                 if kind == _JSON:
@@ -173,12 +173,12 @@ class Downloader:
                 raise GiveUpError(f"the page of it is not understood: {error}") from error
         raise self._give_up_on(index, f"the index answers with {kind or 'no content type'}")
 
-    def _save(self, url: str, credentials: str, filename: str, allowed: set[str]) -> tuple[str, str]:
+    def _save(self, url: str, filename: str, allowed: set[str]) -> tuple[str, str]:
         """Write a file, hashing on the way."""
         path = os.path.join(self._task["folder"], filename)
         digest = hashlib.sha256()
         # Compression on the way would change the bytes that are hashed.
-        with self._get(url, credentials, {"Accept-Encoding": "identity"}) as response:
+        with self._get(url, {"Accept-Encoding": "identity"}) as response:
             try:
                 with open(path, "xb") as file:
                     for chunk in response.iter_content(_CHUNK):
@@ -199,10 +199,10 @@ class Downloader:
             raise
         return path, sha256
 
-    def _get(self, url: str, credentials: str, headers: Mapping[str, str]) -> requests.Response:
-        """Ask for a URL, with the credentials of another one if that is on the same host."""
+    def _get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """Ask for a URL, with the credentials of the index if that is on the same host."""
         url, own = _without_credentials(url)
-        base, given = _without_credentials(credentials)
+        base, given = _without_credentials(self._task["index"])
         auth = own or (given if _origin(url) == _origin(base) else None)
         if (problem := self._hopeless.get(_origin(url))) is not None:
             raise GiveUpError(problem)
@@ -260,11 +260,7 @@ def _rank_of(filename: str, wanted: Wanted, ranks: Mapping[str, int]) -> tuple[A
 
 
 def _links_of_json(page: Any, base: str) -> Iterator[Link]:  # noqa: ANN401 - it is checked here
-    """The files of a page in the JSON form (PEP 691).
-
-    Raises:
-        ValueError, LookupError, TypeError, AttributeError: It has another form.
-    """
+    """The files of a page in the JSON form (PEP 691); any of four errors if it has another form."""
     version = str(page["meta"]["api-version"])
     if version.partition(".")[0] != "1":
         raise ValueError(f"version {version} of the API")

@@ -21,16 +21,12 @@ from venvship.system.faults import build_faults
 from venvship.system.files import hash_file, make_directory
 
 
-def _wait_for_all(_: Mapping[str, WheelFile]) -> None:
-    pass
-
-
 def fetch(
     requirements: Sequence[Requirement],
     session: Session,
     *,
     advance: Advance = unmeasured,
-    arrived: Callable[[Mapping[str, WheelFile]], None] = _wait_for_all,
+    arrived: Callable[[Mapping[str, WheelFile]], None] = lambda _some: None,
 ) -> dict[str, WheelFile]:
     """Bring one wheel for each requirement.
 

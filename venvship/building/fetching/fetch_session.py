@@ -107,11 +107,7 @@ class Session:
     def keep_output(self, output: str) -> None:
         """Append to the log; `output` is redacted."""
         with self._log_mutex:
-            log = CappedLog(self.log)
-            try:
-                log.write(output.encode())
-            finally:
-                log.close()
+            CappedLog(self.log, heading=output.encode()).close()
 
     def error(
         self, kind: type[Kind], requirement: Requirement, message: str, *, hint: str, **data: object

@@ -8,12 +8,13 @@ found, the reason is pip's last line.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from packaging.utils import canonicalize_name
 
@@ -145,25 +146,27 @@ def _no_match(
         return replace(outage, names=(name,))
     found = _VERSIONS.search(output)
     versions = [] if found is None or found[2] == "none" else found[2].split(", ")
-    if pin is None and versions:
-        seen = _Skipped([], [], [], [])  # any skipped files are of other versions
-    else:
-        seen = _skipped(debug, name, None if pin is None else pin.version)
+    # Without a pin, and where there are versions, any skipped files are of others.
+    skipped = [] if pin is None and versions else _skipped(debug, name, pin.version if pin else None)
+    wheels = [_filename(url) for reason, url in skipped if "wheel's tags" in reason]
+    sources = [url for reason, url in skipped if "No sources permitted" in reason]
     # A source distribution with another hash would not help; not every index tells hashes.
     hashes = [value.removeprefix("sha256:") for value in pin.hashes] if pin is not None else [""]
-    if any("#" not in url or any(value in url for value in hashes) for url in seen.sources):
-        also = f", and wheels for other platforms only ({_tags(seen.tags)})" if seen.tags else ""
+    if any("#" not in url or any(value in url for value in hashes) for url in sources):
+        also = f", and wheels for other platforms only ({_tags(wheels)})" if wheels else ""
         return Diagnosis(
             kind=SourceOnlyError,
             message=f"the index has only source distributions{also}, and building is not allowed for it",
             hint=f'add "{name}" to `[build] sdists` in venvship.toml to build it here',
             names=(name,),
         )
-    if seen.tags:
-        return _no_wheel(interpreter, name, f"its wheels are for {_tags(seen.tags)}")
-    if seen.python:
-        return _no_wheel(interpreter, name, f"it requires Python {seen.python[0]}")
-    if seen.young:
+    if wheels:
+        return _no_wheel(interpreter, name, f"its wheels are for {_tags(wheels)}")
+    for reason, _ in skipped:
+        if "Requires-Python" in reason:
+            why = f"it requires Python {reason.partition('Requires-Python ')[2]}"
+            return _no_wheel(interpreter, name, why)
+    if any("Upload time" in reason for reason, _ in skipped):
         return Diagnosis(
             kind=DistributionNotFoundError,
             message="the index has only files that are younger than `[lock] cooldown_days` allows",
@@ -192,41 +195,19 @@ def _no_wheel(interpreter: Interpreter, name: str, why: str) -> Diagnosis:
     )
 
 
-class _Skipped(NamedTuple):
-    """The files of a project that pip skipped.
-
-    Attributes:
-        tags: File names of wheels for other platforms or interpreters.
-        sources: URLs of source distributions that may not be built.
-        python: The versions of Python that other files require.
-        young: URLs of files that a cooldown leaves out.
-    """
-
-    tags: list[str]
-    sources: list[str]
-    python: list[str]
-    young: list[str]
-
-
-def _skipped(debug: str, name: str, version: str | None) -> _Skipped:
-    seen = _Skipped([], [], [], [])
+def _skipped(debug: str, name: str, version: str | None) -> list[tuple[str, str]]:
+    """The files of a project that pip skipped, each with the reason and its URL."""
+    found = []
     for reason, url in _SKIPPED.findall(debug):
-        filename = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
-        try:
-            file = parse_filename(filename)
-        except ValueError:  # an old name, or no distribution
-            continue
-        if file.name != name or version not in {None, file.version}:
-            continue
-        if "wheel's tags" in reason:
-            seen.tags.append(filename)
-        elif "No sources permitted" in reason:
-            seen.sources.append(url)
-        elif "Requires-Python" in reason:
-            seen.python.append(reason.partition("Requires-Python ")[2])
-        elif "Upload time" in reason:
-            seen.young.append(url)
-    return seen
+        with contextlib.suppress(ValueError):  # an old name, or no distribution
+            file = parse_filename(_filename(url))
+            if file.name == name and version in {None, file.version}:
+                found.append((reason, url))
+    return found
+
+
+def _filename(url: str) -> str:
+    return url.partition("#")[0].partition("?")[0].rpartition("/")[2]
 
 
 def _tags(wheels: list[str]) -> str:

@@ -7,7 +7,6 @@ It is run as a program: its Python API is private.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import sys
 import threading
@@ -15,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from packaging.utils import canonicalize_name
 
@@ -33,20 +32,12 @@ MOST_PIPS: Final = 4
 _WORTH_A_PIP: Final = 4
 """Requirements below which another pip costs more (its start, a connection) than it saves."""
 
-T = TypeVar("T")
-
 _OUTPUT_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shard:
-    """The requirements that one pip fetches.
-
-    Attributes:
-        requirements: No name twice.
-        sources: Whether the pip may bring source distributions.
-        folder: A directory for it alone; not made yet.
-    """
+    """The requirements that one pip fetches, as wheels or as sources too, into a folder that it makes."""
 
     requirements: tuple[Requirement, ...]
     sources: bool
@@ -55,13 +46,7 @@ class _Shard:
 
 @dataclass(frozen=True, slots=True)
 class _Pips:
-    """The pips that run at once.
-
-    Attributes:
-        session: The fetch that they are a part of.
-        came: Told how many files they have brought so far.
-        cancelled: One of them has failed, and the others must end.
-    """
+    """The pips that run at once; `cancelled` if one of them has failed, and the others must end."""
 
     session: Session
     came: Callable[[int], None]
@@ -103,8 +88,25 @@ def fetch_with_pip(
         OSError: A file could not be written or read.
     """
     pips = _Pips(session, came)
-    jobs = [functools.partial(_fetch_shard, shard, pips) for shard in _shards(requirements, session)]
-    return {name: file for brought in _at_once(jobs, pips) for name, file in brought.items()}
+    fetched: dict[str, WheelFile] = {}
+    failure: VenvshipError | OSError | None = None
+    with ThreadPoolExecutor(max_workers=MOST_PIPS, thread_name_prefix="venvship-fetch") as pool:
+        try:
+            jobs = [pool.submit(_fetch_shard, shard, pips) for shard in _shards(requirements, session)]
+            for job in as_completed(jobs):
+                try:
+                    fetched |= job.result()
+                except _CancelledError:
+                    pass
+                except (VenvshipError, OSError) as error:
+                    failure = failure or error
+                    pips.cancelled.set()
+        finally:
+            # Also for an exception out of this thread's wait: the pool's threads are joined after this.
+            pips.cancelled.set()
+    if failure is not None:
+        raise failure
+    return fetched
 
 
 def _shards(requirements: Sequence[Requirement], session: Session) -> list[_Shard]:
@@ -129,32 +131,6 @@ def _shards(requirements: Sequence[Requirement], session: Session) -> list[_Shar
             for start in range(count)
         ]
     return shards
-
-
-def _at_once(jobs: Sequence[Callable[[], T]], pips: _Pips) -> list[T]:
-    """Run jobs in threads; the first failure ends the others.
-
-    Raises:
-        VenvshipError: The first failure.
-    """
-    results: list[T] = []
-    failure: VenvshipError | OSError | None = None
-    with ThreadPoolExecutor(max_workers=MOST_PIPS, thread_name_prefix="venvship-fetch") as pool:
-        try:
-            for future in as_completed([pool.submit(job) for job in jobs]):
-                try:
-                    results.append(future.result())
-                except _CancelledError:
-                    pass
-                except (VenvshipError, OSError) as error:
-                    failure = failure or error
-                    pips.cancelled.set()
-        finally:
-            # Also for an exception out of this thread's wait: the pool's threads are joined after this.
-            pips.cancelled.set()
-    if failure is not None:
-        raise failure
-    return results
 
 
 def _fetch_shard(shard: _Shard, pips: _Pips) -> dict[str, WheelFile]:
@@ -217,15 +193,9 @@ def _pip(
     if arguments[0] == "download":
         argv += ["--progress-bar", "off"]
     pips.go_on()
-    left = session.time_left(requirements)
     result = run(
-        Program(
-            argv,
-            env=session.environ,
-            cwd=session.cwd,
-            keep=_OUTPUT_BYTES,
-        ),
-        timeout=left,
+        Program(argv, env=session.environ, cwd=session.cwd, keep=_OUTPUT_BYTES),
+        timeout=session.time_left(requirements),
         signals=session.signals,
         poll=pips.watch,
     )
@@ -279,12 +249,7 @@ def _build(requirement: Requirement, source: str, sha256: str, folder: str, pips
 
 
 def _match(requirement: Requirement, brought: Mapping[str, str], session: Session) -> str:
-    """Find the file for a requirement by its hash alone; returns the hash.
-
-    Raises:
-        HashMismatchError: There is a file of its name, with another hash.
-        BuildError: There is none.
-    """
+    """Find the file for a requirement by its hash alone; returns the hash."""
     for sha256 in brought:
         if f"sha256:{sha256}" in requirement.hashes:
             return sha256

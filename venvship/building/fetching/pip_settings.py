@@ -74,12 +74,7 @@ def plain_index(
     Raises:
         NotPlainError: There are further indexes, or settings that are not understood here.
     """
-    settings = {
-        name: value
-        for section in _configured(environ, prefixes, cwd)
-        for name, value in section.items()
-        if value
-    }
+    settings = _configured(environ, prefixes, cwd)
     for name, value in environ.items():
         if name.startswith("PIP_") and value:
             settings[name.removeprefix("PIP_").lower().replace("_", "-")] = value
@@ -149,8 +144,8 @@ def _line(line: str, environ: Mapping[str, str]) -> dict[str, str]:
             raise NotPlainError(f"the lockfile has the option {line.split(maxsplit=1)[0]}")
 
 
-def _configured(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -> list[dict[str, str]]:
-    """The settings in the configuration files, by section; the later section overrides the earlier one."""
+def _configured(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -> dict[str, str]:
+    """The settings in the configuration files; in a later section they override those in an earlier one."""
     found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for path in _files(environ, prefixes, cwd):
         parser = configparser.RawConfigParser()
@@ -164,7 +159,7 @@ def _configured(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -
                     name.lower().replace("_", "-").removeprefix("--"): value or ""
                     for name, value in parser.items(section)
                 }
-    return list(found.values())
+    return {name: value for section in found.values() for name, value in section.items() if value}
 
 
 def _files(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -> Iterator[str]:

@@ -20,13 +20,7 @@ from typing import Final
 
 from packaging.version import Version
 
-from venvship.building.fetching.pip_diagnosis import (
-    Diagnosis,
-    diagnose,
-    index_outage,
-    last_words,
-    read_end,
-)
+from venvship.building.fetching.pip_diagnosis import Diagnosis, diagnose, index_outage, last_words, read_end
 from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.fetching.redaction import Redactor
 from venvship.errors import (
@@ -140,9 +134,7 @@ def pip_compile(
         )
         redact = Redactor(environ, request.texts)
         said = redact(result.output.decode(errors="replace")).replace(output, request.lockfile)
-        log = CappedLog(request.log)
-        log.write(said.encode())
-        log.close()
+        CappedLog(request.log, heading=said.encode()).close()
         _raise_if_failed(request, result, said, redact(read_end(debug)))
         return Path(output).read_bytes()
 
