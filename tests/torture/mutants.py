@@ -124,7 +124,9 @@ def no_compare_and_swap() -> None:
         with hold_switch(workspace, how["errand"].via) as held:
             history = workspace.history()
             require_usable(workspace, release_id)
-            return promotion.Promotion.begin(held, history, release_id, **how).run()
+            return promotion.Promotion(
+                held=held, history=history, release_id=release_id, origin_id=workspace.layout.current(), **how
+            ).run()
 
     promotion.compare_and_promote = compare_and_promote
 

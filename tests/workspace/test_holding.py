@@ -42,7 +42,7 @@ def switching(it: {}, other: Any) -> None:
     links.new_link(it, ".to.", "a")  #
     links.spare_link(it, ".to.", "a")  #
     announce(it, "a", None, other, tries=1)  #
-    Promotion.begin(it, other, "a", settings=other, errand=other)  #
+    Promotion(held=it, history=other, release_id="a", origin_id=None, settings=other, errand=other)  #
     Promotion.resume(it, other, other, settings=other)  #
     put_in_place(it, "a", other)  #
 

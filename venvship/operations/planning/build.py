@@ -50,28 +50,21 @@ def build_release(
     release_id = _fresh_id(workspace)
     try:
         manifest = _build(workspace, settings, environment, release_id, message=message, progress=progress)
-    except BuildError as error:
-        _forget(workspace, release_id)
-        workspace.record_if_possible(
-            EventName.BUILD_FAILED,
-            release=None,
-            reason=error.message.splitlines()[0],
-            facts={"environment_digest": environment.digest, "slug": error.slug},
-        )
+    except BaseException as error:
+        # `build` has removed the candidate.
+        files.remove_name(workspace.layout.lease(release_id))
+        if isinstance(error, BuildError):
+            workspace.record_if_possible(
+                EventName.BUILD_FAILED,
+                release=None,
+                reason=error.message.splitlines()[0],
+                facts={"environment_digest": environment.digest, "slug": error.slug},
+            )
+        if isinstance(error, InterruptedByError):
+            said = f"{error.message} while building; nothing of the release is left"
+            raise InterruptedByError(error.signum, said) from error
         raise
-    except InterruptedByError as error:
-        _forget(workspace, release_id)
-        said = f"{error.message} while building; nothing of the release is left"
-        raise InterruptedByError(error.signum, said) from error
-    except BaseException:
-        _forget(workspace, release_id)
-        raise
-    workspace.record(
-        EventName.SEALED,
-        release=release_id,
-        reason=message,
-        facts=manifest.facts(),
-    )
+    workspace.record(EventName.SEALED, release=release_id, reason=message, facts=manifest.facts())
     for warning in manifest.warnings:
         workspace.warn(warning["slug"], warning["message"])
     return release_id
@@ -118,18 +111,7 @@ def _build(
         workspace.make_lease(release_id)
         # Before there is a release that a clean-up on behalf of another root would have to know.
         register_root(store, str(layout.path))
-        return build(
-            request,
-            store,
-            environ=runtime.environ,
-            signals=runtime.signals,
-            progress=progress,
-        )
-
-
-def _forget(workspace: Workspace, release_id: str) -> None:
-    """Remove what a failed build leaves outside its candidate, which `build` removes itself."""
-    files.remove_name(workspace.layout.lease(release_id))
+        return build(request, store, environ=runtime.environ, signals=runtime.signals, progress=progress)
 
 
 def _fresh_id(workspace: Workspace) -> str:

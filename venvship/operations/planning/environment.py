@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from venvship._version import __version__
@@ -92,19 +92,12 @@ def _inputs(path: str, sha256: str, settings: Settings, interpreter: Interpreter
             "name": os.path.basename(path),
             "lockfile": sha256,
             "interpreter": interpreter.to_json(),
-            "build": dict(_build_facts(settings)),
+            "build": _build_facts(settings),
         }
     )
 
 
-def _build_facts(settings: Settings) -> Mapping[str, object]:
+def _build_facts(settings: Settings) -> dict[str, object]:
     """The settings that change the release; the kind of link and the time-out of a fetch do not."""
-    build = settings.build
-    return {
-        "sdists": sorted(build.sdists),
-        "optimize": sorted(build.optimize),
-        "overlap": sorted(build.overlap),
-        "bad_record": sorted(build.bad_record),
-        "extras": sorted(build.extras),
-        "groups": sorted(build.groups),
-    }
+    names = ("sdists", "optimize", "overlap", "bad_record", "extras", "groups")
+    return {name: sorted(getattr(settings.build, name)) for name in names}

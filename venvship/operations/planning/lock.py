@@ -129,11 +129,7 @@ def compile_lockfile(
 
 
 def _accepted(lockfile: str, content: bytes, settings: Settings, interpreter: Interpreter) -> Environment:
-    """Read a lockfile that was compiled as `release` would.
-
-    Raises:
-        LockError: `release` would refuse it.
-    """
+    """Read a lockfile that was compiled as `release` would, or refuse what that would refuse."""
     try:
         return read_content(lockfile, content, settings, interpreter)
     except LockfileError as error:
@@ -220,11 +216,7 @@ def lockfile_to_write(workspace: Workspace, settings: Settings) -> str:
 
 
 def _inputs(workspace: Workspace, settings: Settings, lockfile: str) -> tuple[str, ...]:
-    """The inputs, relative to the root.
-
-    Raises:
-        SettingsError: There are none, or one is missing, or is the lockfile.
-    """
+    """The inputs, relative to the root, or the error that there are none or that one cannot serve."""
     where, root = workspace.layout.settings_file, str(workspace.layout.path)
     if not settings.lock.inputs:
         raise SettingsError(

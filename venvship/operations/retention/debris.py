@@ -95,11 +95,7 @@ def _sweep_temporary_names(workspace: Workspace) -> list[str]:
 
 
 def _sweep_store(workspace: Workspace) -> bool:
-    """Remove the left-overs of an interrupted import from the store, unless another root is using it.
-
-    Returns:
-        Whether this is done; false if a file could not be removed.
-    """
+    """Remove left-overs of an import from the store unless another root uses it; false if a file stays."""
     from venvship.building.store.cleaning import sweep
     from venvship.building.store.store import Store
 
@@ -133,11 +129,7 @@ def _sweep_logs(workspace: Workspace, history: History) -> None:
 
 
 def _record_removal(workspace: Workspace, name: str, history: History) -> None:
-    """Journal a removal for which a prune found no room; the trash of the release stays until then.
-
-    Raises:
-        OSError: There is no room still.
-    """
+    """Journal a removal for which a prune found no room; the trash of the release stays until then."""
     release_id = name.removeprefix(TRASH_PREFIX)
     if name != release_id and not workspace.layout.release_path(release_id).exists():
         record = history.records.get(release_id)

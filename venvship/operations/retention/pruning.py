@@ -106,12 +106,7 @@ class _Basis:
 
 
 class _Pruning:
-    """One prune. The cost for each release does not depend on the number of releases.
-
-    Args:
-        workspace: The root.
-        policy: How much to keep.
-    """
+    """One prune. The cost for each release does not depend on the number of releases."""
 
     def __init__(self, workspace: Workspace, policy: Policy) -> None:
         self._workspace = workspace
@@ -212,15 +207,9 @@ class _Pruning:
 def _decide(
     workspace: Workspace, history: History, policy: Policy, *, withheld: str | None = None
 ) -> list[Decision]:
-    """Gather the facts and decide.
+    """Gather the facts and decide. `withheld` is a release whose lease we hold ourselves, alone.
 
     The users of a release are looked for only if nothing else keeps it: that takes a look at all processes.
-
-    Args:
-        workspace: The root.
-        history: The folded journal.
-        policy: How much to keep.
-        withheld: A release whose lease we hold ourselves, alone.
     """
     facts = _facts(workspace, history)
     now = workspace.runtime.clock()

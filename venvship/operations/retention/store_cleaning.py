@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -68,22 +68,12 @@ class StoreResult:
 
     def to_json(self) -> dict[str, object]:
         """The JSON form."""
-        return {
-            "path": self.path,
-            "removed": [{"path": one.path, "what": one.what, "reason": one.reason} for one in self.removed],
-            "waiting": self.waiting,
-            "freed_bytes": self.freed_bytes,
-        }
+        return {**asdict(self), "removed": [asdict(dropped) for dropped in self.removed]}
 
 
 @dataclass(slots=True)
 class _Referenced:
-    """The entries that the releases of all roots refer to, and why they may be incomplete.
-
-    Attributes:
-        entries: Their names, as `building.store.cleaning` forms them.
-        problems: A root or release that cannot be read may refer to any entry.
-    """
+    """The entries that the releases of all roots refer to; a problem means that they may be incomplete."""
 
     entries: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
@@ -91,12 +81,6 @@ class _Referenced:
 
 _UNREFERENCED: Final = "named by no release"
 _GONE: Final = "a root that is gone"
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    goes: Mapping[str, Dropped]
-    notes: Notes
 
 
 def clean_store(
@@ -126,12 +110,12 @@ def clean_store(
         return None
     try:
         if dry_run:
-            return _look(workspace, store, without)
+            return _clean(workspace, store, without, dry_run=True)
         with shared(store.mutex, name="store", exclusive=True):
             sweep(store)
             with contextlib.suppress(DiskFullError):  # cleaning makes room; this root is looked at anyway
                 register_root(store, str(workspace.layout.path))
-            return _clean(workspace, store)
+            return _clean(workspace, store, without, dry_run=False)
     except BusyError:
         return None  # a build, or a clean-up for another root; there is a next time
     except InterruptedByError:
@@ -156,42 +140,31 @@ def _is_ours(path: str) -> bool:
     return found.st_uid == os.geteuid() and os.access(path, os.W_OK | os.X_OK)
 
 
-def _look(workspace: Workspace, store: Store, without: Collection[str]) -> StoreResult:
-    """The outcome of a clean-up once the releases `without` are gone. Reads only, and takes no mutex."""
+def _clean(workspace: Workspace, store: Store, without: Collection[str], *, dry_run: bool) -> StoreResult:
+    """Clean the store, with its mutex held; a dry run reads only, and needs no mutex."""
     decided = _decide(workspace, store, without)
     if decided is None:
         return StoreResult(path=store.path)
+    goes, notes = decided
+    sizes = {thing: trees.own_bytes([dropped.path]) for thing, dropped in goes.items()}
+    gone: Collection[str] = goes
+    if not dry_run:
+        gone = drop(store, goes, between=workspace.runtime.signals.raise_if_received)
+        # Last: on a full disk, the removal has made room for them. If not, the old notes serve as well.
+        with contextlib.suppress(DiskFullError):
+            write_notes(store, notes)
     return StoreResult(
         path=store.path,
-        removed=tuple(decided.goes.values()),
-        waiting=_wheels(decided.notes),
-        freed_bytes=trees.own_bytes(dropped.path for dropped in decided.goes.values()),
-    )
-
-
-def _clean(workspace: Workspace, store: Store) -> StoreResult:
-    decided = _decide(workspace, store)
-    if decided is None:
-        return StoreResult(path=store.path)
-    sizes = {thing: trees.own_bytes([dropped.path]) for thing, dropped in decided.goes.items()}
-    gone = drop(store, decided.goes, between=workspace.runtime.signals.raise_if_received)
-    # Last: on a full disk, the removal has made room for them. If not, the old notes serve as well.
-    with contextlib.suppress(DiskFullError):
-        write_notes(store, decided.notes)
-    return StoreResult(
-        path=store.path,
-        removed=tuple(decided.goes[thing] for thing in gone),
-        waiting=_wheels(decided.notes),
+        removed=tuple(goes[thing] for thing in gone),
+        # Wheels, whose bytecode is not counted apart.
+        waiting=len({thing.split("/")[1] for thing in notes.unreferenced if not thing.startswith("roots/")}),
         freed_bytes=sum(sizes[thing] for thing in gone),
     )
 
 
-def _wheels(notes: Notes) -> int:
-    """The number of wheels in the notes, their bytecode not counted apart."""
-    return len({thing.split("/")[1] for thing in notes.unreferenced if not thing.startswith("roots/")})
-
-
-def _decide(workspace: Workspace, store: Store, without: Collection[str] = ()) -> _Decided | None:
+def _decide(
+    workspace: Workspace, store: Store, without: Collection[str]
+) -> tuple[Mapping[str, Dropped], Notes] | None:
     """Decide on the removals; `None`, with a warning, if a root or release cannot be read."""
     roots = registered_roots(store)
     own = str(workspace.layout.path)
@@ -221,17 +194,15 @@ def _decide(workspace: Workspace, store: Store, without: Collection[str] = ()) -
         )
         for thing, since in goes.items()
     }
-    return _Decided(dropped, notes)
+    return dropped, notes
 
 
 def _add_root(referenced: _Referenced, root: str, without: Collection[str]) -> bool:
-    """Add the references of a root: of all releases with a manifest, whether or not its journal has them.
+    """Add the references of a root's releases with a manifest, and return whether the root is there.
 
-    A root that is gone has none. If only its disk is absent, its entries are removed in the end, and its next
-    build fetches them again. A root or release that is there and cannot be read is a problem.
-
-    Returns:
-        Whether the root is there.
+    It does not matter whether the root's journal has them. A root that is gone has none. If only its disk is
+    absent, its entries are removed in the end, and its next build fetches them again. A root or release that
+    is there and cannot be read is a problem.
     """
     layout = RootLayout(Path(root))
     try:

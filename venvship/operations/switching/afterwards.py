@@ -12,7 +12,7 @@ from typing import cast
 from venvship.errors import BuildError, HeldError, InterruptedByError, PausedError, RejectedError
 from venvship.model.settings import Settings
 from venvship.operations.retention.pruning import prune_after
-from venvship.operations.switching.notify import notify
+from venvship.operations.switching.notify import HookEvent, notify
 from venvship.operations.switching.switched import Switched
 from venvship.workspace.workspace import Workspace
 
@@ -37,7 +37,7 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
         notify(
             workspace,
             settings,
-            switched.outcome,
+            "released" if switched.outcome == "promoted" else switched.outcome,
             release=switched.release_id,
             previous=switched.origin_id,
             reason=switched.trial.problem or "",
@@ -65,15 +65,14 @@ def after_failure(
         # would fill the disk. The next command completes a clean-up that a signal cuts short.
         with contextlib.suppress(InterruptedByError):
             prune_after(workspace, settings)
+    event: HookEvent = "rejected" if isinstance(failure, RejectedError) else "build-failed"
     if isinstance(failure, HeldError):
         if not workspace.runtime.unattended or failure.told:
             return
-        outcome = "held"
+        event = "held"
     elif isinstance(failure, PausedError):
         return
-    else:
-        outcome = "rejected" if isinstance(failure, RejectedError) else "build-failed"
     release = cast(str | None, failure.data.get("release"))
     reason = failure.message.splitlines()[0]
     with signals.deferred() if signals.pending else contextlib.nullcontext():
-        notify(workspace, settings, outcome, release=release, previous=None, reason=reason)
+        notify(workspace, settings, event, release=release, previous=None, reason=reason)

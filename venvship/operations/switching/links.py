@@ -57,7 +57,6 @@ def point_current(held: SwitchHeld, link: Path, *, sync: bool) -> None:
             files.sync_filesystem(fd)
         finally:
             os.close(fd)
-    if sync:
         files.rename(link, layout.current_link)
     else:
         held.workspace.with_reserve(lambda: files.rename(link, layout.current_link))

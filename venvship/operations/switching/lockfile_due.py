@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
 
 from venvship.errors import VenvshipError
 from venvship.model.event import EventName
@@ -32,17 +31,17 @@ def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
     Returns:
         Whether this is done; otherwise the lockfile stays due.
     """
-    from venvship.operations.planning.lock import write_lockfile  # late: for this case alone
+    from venvship.operations.planning.lock import read_if_there, write_lockfile  # late: for this case alone
 
     workspace = held.workspace
     named = workspace.layout.path / due.path
     path = os.path.realpath(named)
     try:
         content = lockfile_of(workspace, release_id)
-        there = _sha256(path)
-        if there == due.before:
+        there = read_if_there(path)
+        if (None if there is None else hashlib.sha256(there).hexdigest()) == due.before:
             write_lockfile(path, content)
-        elif there != hashlib.sha256(content).hexdigest():
+        elif there != content:
             workspace.warn(
                 "lockfile-not-replaced",
                 f"{named} was changed by another program during the update and stays; the lockfile of the "
@@ -65,10 +64,3 @@ def lockfile_of(workspace: Workspace, release_id: str) -> bytes:
         OSError: It cannot be read.
     """
     return (workspace.layout.release_path(release_id) / ".venvship" / "lockfile").read_bytes()
-
-
-def _sha256(path: str) -> str | None:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return None

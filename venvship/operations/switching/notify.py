@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Literal
 
-from venvship.errors import ProgramNotFoundError
 from venvship.model.settings import Settings
 from venvship.model.spelling import FORMAT, format_time
 from venvship.workspace.workspace import Workspace
 
-EVENTS: Final = {
-    "promoted": "released",
-    "rolled-back": "rolled-back",
-    "rollback-failed": "rollback-failed",
-    "build-failed": "build-failed",
-    "rejected": "rejected",
-    "held": "held",
-    "recovered": "recovered",
-    "prune-failed": "prune-failed",
-}
-"""The event that the hook gets, by the outcome of the operation."""
+HookEvent = Literal[
+    "released",
+    "rolled-back",
+    "rollback-failed",
+    "build-failed",
+    "rejected",
+    "held",
+    "recovered",
+    "prune-failed",
+]
 
 
 def notify(
     workspace: Workspace,
     settings: Settings,
-    outcome: str,
+    event: HookEvent,
     *,
     release: str | None,
     previous: str | None,
@@ -37,7 +35,7 @@ def notify(
     Args:
         workspace: The root.
         settings: The settings with the hook.
-        outcome: A key of `EVENTS`.
+        event: The event that the hook gets.
         release: The release in question, if there is one.
         previous: The release that was current before.
         reason: The reason, for people.
@@ -50,9 +48,9 @@ def notify(
     from venvship.health.hooks import run_hook
 
     current = workspace.layout.current()
-    event: dict[str, Any] = {
+    report: dict[str, Any] = {
         "format": FORMAT,
-        "event": EVENTS[outcome],
+        "event": event,
         "name": settings.name,
         "root": str(workspace.layout.path),
         "release": release,
@@ -62,15 +60,9 @@ def notify(
         "actor": workspace.runtime.actor,
         "at": format_time(workspace.runtime.clock()),
     }
-    context = workspace.context(release or current, previous=previous, event=event["event"])
+    context = workspace.context(release or current, previous=previous, event=event)
     # A byte of a check's output that is not UTF-8 is a lone surrogate here, and an escape in JSON.
-    payload = json.dumps(event, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
-    try:
-        result = run_hook(
-            "notify", settings.hooks.notify, context, timeout=settings.hooks.timeout, stdin=payload
-        )
-    except ProgramNotFoundError as error:
-        workspace.warn("notify-failed", f"the notify hook failed: {error.message}")
-        return
+    payload = json.dumps(report, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    result = run_hook("notify", settings.hooks.notify, context, timeout=settings.hooks.timeout, stdin=payload)
     if not result.ok:
         workspace.warn("notify-failed", f"the notify hook failed: {result.output}")

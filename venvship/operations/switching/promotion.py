@@ -23,11 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from venvship.errors import (
-    InterruptedByError,
-    SupersededError,
-    VenvshipError,
-)
+from venvship.errors import InterruptedByError, SupersededError, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import History, Intent, LockfileDue
 from venvship.model.release import State
@@ -118,15 +114,19 @@ def compare_and_promote(
         if hold is not None and hold_applies(hold, digest, upgrade=errand.lockfile is not None):
             raise refused(hold)  # it came while this was being built and tried
         require_usable(workspace, release_id)
-        return Promotion.begin(held, history, release_id, settings=settings, errand=errand).run()
+        return Promotion(
+            held=held,
+            history=history,
+            release_id=release_id,
+            origin_id=current,
+            settings=settings,
+            errand=errand,
+        ).run()
 
 
 @dataclass(slots=True, kw_only=True)
 class Promotion:
-    """One promotion, from its armed links to its outcome.
-
-    `begin` makes a new one, `resume` one that was interrupted, with everything recovered or found usable
-    before.
+    """One promotion, from its armed links to its outcome, with everything recovered or found usable before.
 
     Attributes:
         held: The root.
@@ -145,24 +145,6 @@ class Promotion:
     settings: Settings
     errand: Errand
     back: Path | None = None
-
-    @classmethod
-    def begin(
-        cls, held: SwitchHeld, history: History, release_id: str, *, settings: Settings, errand: Errand
-    ) -> Self:
-        """A new promotion, which goes back to the release that is current now.
-
-        Raises:
-            ForeignLinkError: `current` is not ours.
-        """
-        return cls(
-            held=held,
-            history=history,
-            release_id=release_id,
-            origin_id=held.workspace.layout.current(),
-            settings=settings,
-            errand=errand,
-        )
 
     @classmethod
     def resume(cls, held: SwitchHeld, history: History, intent: Intent, *, settings: Settings) -> Self:
@@ -186,7 +168,6 @@ class Promotion:
         Crash: see the protocol above.
 
         Raises:
-            ProgramNotFoundError: The restart hook or a live check has no program; nothing was switched.
             StateError: The journal is damaged; nothing was switched.
             InterruptedByError: A signal came before the switch; nothing was switched.
             OSError: The switch could not be made; `current` is as it was.
@@ -293,7 +274,16 @@ class Promotion:
         with workspace.runtime.signals.deferred():
             links.point_back(self.held, self.origin_id, self.back)
             workspace.tell("rollback", f"{self.release_id} → {self.origin_id or 'nothing'}")
-            trial_back = self._try_origin()
+            trial_back = Trial()
+            if self.origin_id is not None:
+                trial_back = try_current(
+                    workspace,
+                    self.origin_id,
+                    self.settings,
+                    previous=self.release_id,
+                    event="rollback",
+                    heed_rollback=False,
+                )
             facts: dict[str, Any] = {"from": self.release_id, "cause": trial.problem, "manual": False}
             if trial.problem == TURNED_BACK:
                 facts["turned_back"] = True
@@ -317,18 +307,6 @@ class Promotion:
             verdict=verdict,
             signal=signum,
             log=str(workspace.layout.log(self.release_id) / f"{trial.log}.txt") if trial.log else "",
-        )
-
-    def _try_origin(self) -> Trial:
-        if self.origin_id is None:
-            return Trial()
-        return try_current(
-            self.held.workspace,
-            self.origin_id,
-            self.settings,
-            previous=self.release_id,
-            event="rollback",
-            heed_rollback=False,
         )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from venvship.errors import ProgramNotFoundError, RootError
+from venvship.errors import RootError
 from venvship.model.settings import Check, Settings
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from venvship.health.checks import CheckResult, Watch
-    from venvship.health.context import Context
 
 TURNED_BACK: Final = "turned back by a rollback"
 
@@ -75,36 +74,10 @@ def try_current(
     if settings.hooks.restart is None and not live:
         return Trial()  # see `load_modules`
     from venvship.health.attempt import TurnBack
-    from venvship.health.checks import failed_required
+    from venvship.health.checks import failed_required, run_checks
     from venvship.health.hooks import run_hook
 
     context = workspace.context(release_id, previous=previous, event=event)
-    try:
-        if settings.hooks.restart is not None:
-            with workspace.step("restart"):
-                hook = run_hook("restart", settings.hooks.restart, context, timeout=settings.hooks.timeout)
-            workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
-            if not hook.ok:
-                problem = f"the restart hook failed: {hook.output}"
-                return Trial(problem=problem, log="restart", says_no=True)
-        results = _live_checks(workspace, live, context, heed_rollback=heed_rollback)
-    except TurnBack:
-        return Trial(problem=TURNED_BACK)
-    except ProgramNotFoundError as error:
-        return Trial(problem=error.message)
-    failed = failed_required(results)
-    if failed is not None:
-        problem = f"check {failed.name!r} failed: {failed.output}"
-        return Trial(problem=problem, log=failed.name, says_no=True, checks=results)
-    warn_of_failed(workspace, results)
-    return Trial(checks=results)
-
-
-def _live_checks(
-    workspace: Workspace, checks: Sequence[Check], context: Context, *, heed_rollback: bool
-) -> tuple[CheckResult, ...]:
-    from venvship.health.checks import run_checks
-
     turn_back = workspace.mutex("turn-back")
 
     def stop() -> bool:
@@ -113,7 +86,23 @@ def _live_checks(
         except RootError:  # for example no more descriptors: the checks go on
             return False
 
-    return run_checks(checks, context, stop=stop, watch=tell_check(workspace))
+    try:
+        if settings.hooks.restart is not None:
+            with workspace.step("restart"):
+                hook = run_hook("restart", settings.hooks.restart, context, timeout=settings.hooks.timeout)
+            workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
+            if not hook.ok:
+                problem = f"the restart hook failed: {hook.output}"
+                return Trial(problem=problem, log="restart", says_no=True)
+        results = run_checks(live, context, stop=stop, watch=tell_check(workspace))
+    except TurnBack:
+        return Trial(problem=TURNED_BACK)
+    failed = failed_required(results)
+    if failed is not None:
+        problem = f"check {failed.name!r} failed: {failed.output}"
+        return Trial(problem=problem, log=failed.name, says_no=True, checks=results)
+    warn_of_failed(workspace, results)
+    return Trial(checks=results)
 
 
 def tell_check(workspace: Workspace) -> Watch:
