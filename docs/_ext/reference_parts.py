@@ -35,7 +35,7 @@ from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.log_line import SEVERITIES
 from venvship.model.setting import Setting, declared_sections, declared_settings
-from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings
+from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
 from venvship.model.settings_form import toml_value
 
 # -- commands -----------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def _keys(table_name: str, cls: type[Any], further: Sequence[Key] = ()) -> list[
             name=name,
             kind=declared.type_text or TYPES[kind],
             default=declared.default_text or _default_of_key(declared, defaults[name]),
-            text=_of_kinds(declared),
+            text=_of_kinds(name, declared) if cls is Check else declared.text,
         )
         for name, (kind, declared) in declared_settings(cls).items()
     ]
@@ -253,17 +253,16 @@ def _check_kinds() -> list[Key]:
             table=CHECK,
             name=name,
             kind="array of strings" if kind.is_array else "string",
-            default="none",
+            default="none; one kind is required",
             text=kind.text,
         )
         for name, kind in CHECK_KINDS.items()
     ]
 
 
-def _of_kinds(declared: Setting) -> str:
-    if not declared.kinds:
-        return declared.text
-    return f"Of an {' or '.join(declared.kinds)} check: {declared.text[0].lower()}{declared.text[1:]}"
+def _of_kinds(name: str, declared: Setting) -> str:
+    kinds = " and ".join(f"`{kind}`" for kind in kinds_with(name))
+    return f"With {kinds} only. {declared.text}" if kinds else declared.text
 
 
 def _default_of_key(declared: Setting, default: object) -> str:

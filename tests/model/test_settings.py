@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from venvship.errors import SettingsError
 from venvship.model.setting import declared_sections, declared_settings
-from venvship.model.settings import BuildSettings, Check, HookSettings, LockSettings, Settings
-from venvship.model.settings_form import health_digest, settings_json, settings_toml
+from venvship.model.settings import CHECK_KINDS, BuildSettings, Check, HookSettings, LockSettings, Settings
+from venvship.model.settings_form import health_digest, settings_json, settings_toml, toml_value
 from venvship.model.settings_reading import MAX_BYTES, decode_settings, parse_settings, settings_from
 
 FULL = """
@@ -321,7 +321,20 @@ def test_these_targets_are_fine(target: str) -> None:
 
 def test_a_check_without_any_target_says_which_there_are() -> None:
     found = problems('[[check]]\nname = "a"\n')
-    assert found == {"check[0]": "must have exactly one of command, import, http, tcp; found none"}
+    assert found == {"check[0]": f"must have exactly one of {', '.join(CHECK_KINDS)}; found none"}
+
+
+@pytest.mark.parametrize("kind", CHECK_KINDS)
+def test_a_check_of_each_kind_survives_toml(kind: str) -> None:
+    declared = CHECK_KINDS[kind]
+    settings = parse(f'[[check]]\nname = "{declared.name}"\n{kind} = {toml_value(declared.example)}')
+    assert settings.checks == (Check(name=declared.name, kind=kind, target=declared.read(declared.example)),)
+    assert parse(settings_toml(settings)) == settings
+
+
+@pytest.mark.parametrize("kind", CHECK_KINDS)
+def test_the_keys_of_a_kind_are_declared_in_check_and_have_a_default(kind: str) -> None:
+    assert {*CHECK_KINDS[kind].keys} <= declared_settings(Check).keys() & Check._field_defaults.keys()
 
 
 def test_only_an_http_check_has_a_status_and_a_body() -> None:
@@ -395,9 +408,7 @@ def test_any_argument_and_any_duration_survives_toml(argv: list[str], seconds: f
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(
-                    [*settings_json(Settings(name="x")), "name", "http", "tcp", "import", "timeout"]
-                ),
+                st.sampled_from([*settings_json(Settings(name="x")), "name", "timeout", *CHECK_KINDS]),
                 inner,
                 max_size=4,
             )

@@ -7,8 +7,9 @@ import tomllib
 
 import pytest
 
-from tests.model.test_settings import FULL, parse
-from venvship.model.settings import Check, LockSettings, Settings
+from tests.model.test_settings import parse
+from venvship.model.setting import declared_sections, declared_settings
+from venvship.model.settings import CHECK_KINDS, Check, LockSettings, Settings
 from venvship.model.settings_form import settings_json
 from venvship.model.settings_template import ROOT_README, settings_template
 
@@ -24,12 +25,12 @@ def test_every_commented_key_of_the_template_parses_and_none_is_missing() -> Non
     text = re.sub(r"(?m)^#(?=[a-z_]+ = |\[)", "", settings_template("shop", None, "requirements.txt"))
     written = tomllib.loads(text)
     settings = parse(text)
-    assert len(settings.checks) == 4
-    everything = settings_json(parse(FULL))
+    assert [check.kind for check in settings.checks] == [*CHECK_KINDS]
+    everything = settings_json(settings)
     assert written.keys() == everything.keys()
-    for table in ("lock", "build", "hooks"):
+    for table in declared_sections(Settings):
         assert written[table].keys() == everything[table].keys()
-    assert {key for check in written["check"] for key in check} == {k for c in everything["check"] for k in c}
+    assert {key for check in written["check"] for key in check} == {*declared_settings(Check), *CHECK_KINDS}
 
 
 def test_the_template_shows_the_real_defaults() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.running import run_to_end, shorten
-from venvship.model.settings import Check, HookSettings
+from venvship.model.settings import CHECK_KINDS, Check, HookSettings
 from venvship.system import process
 
 
@@ -81,7 +81,9 @@ def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context
         for name in ("prepare", "restart", "notify")
         if (argv := getattr(hooks, name)) is not None
     }
-    commands |= {f"check {check.name}": check.target for check in checks if check.kind == "command"}
+    commands |= {
+        f"check {check.name}": check.target for check in checks if CHECK_KINDS[check.kind].is_command
+    }
     env = context.environment()
     problems: list[dict[str, str]] = []
     for key, argv in commands.items():

@@ -2,12 +2,16 @@
 
 To add a kind:
 
-1. Write a function with the signature of `Ask`. `programs.py` has those that run a program, `network.py`
+1. Declare it in `CHECK_KINDS` in `model/settings.py`: the reader of its target, its meaning, an example. A
+   key that only this kind has is an attribute of `Check`, and is named in the kind's `keys`. The errors, the
+   template, the digest of refusals and the reference are generated from these declarations.
+2. Write a function with the signature of `Ask`. `programs.py` has those that run a program, `network.py`
    those that ask over a network. It turns every failure of the service into an `Attempt`; only a signal and
    `poll` may raise.
-2. Add it to `KINDS` below.
-3. Declare it in `CHECK_KINDS` in `model/settings.py`: how its target is read, its meaning, an example. The
-   errors, the template and the reference are generated from that. Keys of its own are declared in `Check`.
+3. Add it to `KINDS` below.
+
+Then test what it asks in `tests/health/test_checks.py`, and the targets that its reader refuses in
+`tests/model/test_settings.py`. Tests that go through `CHECK_KINDS` hold the rest.
 
 How often a check is asked, and when its answer counts, is the same for all kinds: `checks.py`.
 """

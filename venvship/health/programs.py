@@ -1,4 +1,4 @@
-"""The check kinds that run a program: command and import."""
+"""The kinds of check that run a program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
 from venvship.health.running import run_to_end, shorten
-from venvship.model.settings import Check
+from venvship.model.settings import CHECK_KINDS, Check
 from venvship.system.process import Program
 
 ASK_AGAIN: Final = 75
@@ -57,5 +57,5 @@ def _run(
         heading=f"{heading}: {shown}\n".encode(errors="replace"),
     )
     problem, result = run_to_end(program, timeout=check.timeout, signals=context.signals, poll=poll)
-    not_yet = result is not None and result.returncode == ASK_AGAIN and check.kind == "command"
+    not_yet = result is not None and result.returncode == ASK_AGAIN and CHECK_KINDS[check.kind].is_command
     return Attempt(not problem, problem or shown, not_yet)

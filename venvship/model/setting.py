@@ -18,7 +18,6 @@ class Setting(NamedTuple):
         default_text: The default in words, where it depends on the host or the root.
         type_text: The TOML type in words, where the annotation does not tell it.
         heading: A comment that stands in the template before this key and those that follow it.
-        kinds: Of a check's key: the kinds of check that have it; empty for all.
         candidate: Of a check's key: the default for candidate checks, where that is another one.
     """
 
@@ -28,7 +27,6 @@ class Setting(NamedTuple):
     default_text: str = ""
     type_text: str = ""
     heading: str = ""
-    kinds: tuple[str, ...] = ()
     candidate: Any = None
 
 
@@ -36,7 +34,12 @@ class CheckKind(NamedTuple):
     """The declaration of a key that says what a check does.
 
     Attributes:
-        read: Reads the target; always an array.
+        read: Reads the target, always into an array.
+        is_array: Whether the target is written as an array of strings; otherwise as one string.
+        is_command: Whether the target is the argument list of a program. The program is looked up before
+            anything is switched, and its exit status 75 asks to be asked again.
+        keys: The names of the attributes of `Check` that only checks of this kind, and of others that name
+            them too, have.
         text: The meaning, in Markdown.
         example: A target for the template, as it is written in TOML.
         name: A name for the check in the template.
@@ -48,11 +51,9 @@ class CheckKind(NamedTuple):
     example: str | list[str]
     name: str
     when: str = "live"
-
-    @property
-    def is_array(self) -> bool:
-        """Whether the target is written as an array."""
-        return isinstance(self.example, list)
+    is_array: bool = False
+    is_command: bool = False
+    keys: tuple[str, ...] = ()
 
 
 def declared_settings(table: type[Any]) -> dict[str, tuple[Any, Setting]]:

@@ -15,7 +15,8 @@ stands in the template, so it fits a line there; further sentences stand in the 
 default is `None` or empty, an `example` shows the form. A new table is a `NamedTuple` of such attributes, and
 an attribute of `Settings` with a comment. A setting that can refuse a release belongs in `[hooks]` or in a
 check: `health_digest` covers these two. A new key there changes every digest, so that the refusals of all
-roots lapse once; to prevent that, let `settings_form` leave the key out at its default.
+roots lapse once; to prevent that, let `settings_form` leave the key out at its default. A key that only some
+kinds of check have changes no other digest; `CheckKind.keys` names it.
 """
 
 # No `from __future__ import annotations`: the annotations are values here.
@@ -36,29 +37,45 @@ CHECK: Final = "check"
 
 CHECK_KINDS: Final[Mapping[str, CheckKind]] = {
     "command": CheckKind(
-        values.command,
-        "Exit status 0 passes, 75 means “ask again”, anything else fails.",
-        ["shop-admin", "check"],
-        "self-test",
+        read=values.command,
+        is_array=True,
+        is_command=True,
+        text="Exit status 0 passes, 75 means “ask again”, anything else fails.",
+        example=["shop-admin", "check"],
+        name="self-test",
     ),
     "import": CheckKind(
-        each(values.module_name, "an array of module names", least=1),
-        "Modules that must import, in the release's interpreter.",
-        ["shop.wsgi"],
-        "imports",
-        "candidate",
+        read=each(values.module_name, "an array of module names", least=1),
+        is_array=True,
+        text="Modules that must import, in the release's interpreter.",
+        example=["shop.wsgi"],
+        name="imports",
+        when="candidate",
     ),
     "http": CheckKind(
-        values.http_url,
-        "URL: `http://`, `https://` or `unix:/path/to.sock:/path`. No proxies, no redirects. See `body`.",
-        "http://127.0.0.1:8000/healthz",
-        "answers",
+        read=values.http_url,
+        text="URL: `http://`, `https://` or `unix:/path/to.sock:/path`. No proxies, no redirects."
+        " See `body`.",
+        example="http://127.0.0.1:8000/healthz",
+        name="answers",
+        keys=("status", "body"),
     ),
     "tcp": CheckKind(
-        values.tcp_address, "`host:port`, which must accept a connection.", "127.0.0.1:8000", "listens"
+        read=values.tcp_address,
+        text="`host:port`, which must accept a connection.",
+        example="127.0.0.1:8000",
+        name="listens",
     ),
 }
-"""The keys of a check that say what it does; each check has exactly one. `health/kinds.py` asks for each."""
+"""The keys of a check that say what it does; each check has exactly one. `health/kinds.py` has the function
+that asks for each, and says how to add a kind.
+"""
+
+
+def kinds_with(key: str) -> tuple[str, ...]:
+    """The kinds of check that alone have this key of a check; empty for a key that all have."""
+    return tuple(name for name, kind in CHECK_KINDS.items() if key in kind.keys)
+
 
 _names = each(values.normalised_name, "an array of names")
 _plain_names = each(values.name, "an array of names")
@@ -146,8 +163,8 @@ class Check(NamedTuple):
     """One `[[check]]`.
 
     Attributes:
-        kind: Which of `CHECK_KINDS` it is: `"command"`, `"import"`, `"http"` or `"tcp"`.
-        target: By kind: the argument list, the module names, one URL, or one `host:port`.
+        kind: Which of `CHECK_KINDS` it is.
+        target: As the kind's `read` returns it: an argument list, or for example a single URL.
     """
 
     name: Annotated[
@@ -158,16 +175,13 @@ class Check(NamedTuple):
     when: Annotated[
         str, Setting(one_of("candidate", "live"), "`candidate`: before the switch; `live`: after it.")
     ] = "live"
-    status: Annotated[
-        int, Setting(integer(100, 599), "Status code that the answer must have.", kinds=("http",))
-    ] = 200
+    status: Annotated[int, Setting(integer(100, 599), "Status code that the answer must have.")] = 200
     body: Annotated[
         str | None,
         Setting(
             string,
             "Text that the answer must contain; `{release}` is the release's id.",
             example="{release}",
-            kinds=("http",),
         ),
     ] = None
     timeout: Annotated[float, Setting(_seconds, "Seconds for one attempt.")] = 5.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from venvship.model.setting import declared_settings
-from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings
+from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
 from venvship.model.spelling import digest
 
 
@@ -54,8 +54,8 @@ def _form(value: Any) -> Any:  # noqa: ANN401
 def _check_form(check: Check) -> dict[str, Any]:
     target = list(check.target) if CHECK_KINDS[check.kind].is_array else check.target[0]
     form: dict[str, Any] = {"name": check.name, "when": check.when, check.kind: target}
-    for name, (_, declared) in declared_settings(Check).items():
-        if not declared.kinds or check.kind in declared.kinds:
+    for name in declared_settings(Check):
+        if check.kind in (kinds_with(name) or CHECK_KINDS):
             form[name] = _form(getattr(check, name))
     return form
 

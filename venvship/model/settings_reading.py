@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from venvship.errors import SettingsError
 from venvship.model.setting import declared_sections, declared_settings
-from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings
+from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
 from venvship.model.toml_table import Table
 
 MAX_BYTES: Final = 1 << 20
@@ -106,15 +106,16 @@ def _check(table: Table) -> Check:
         found = f"found {' and '.join(written)}" if written else "found none"
         table.report("", f"must have exactly one of {', '.join(CHECK_KINDS)}; {found}")
     keys = declared_settings(Check)
-    for name, (_, declared) in keys.items():
-        if declared.kinds and name in table.values and not {*declared.kinds} & {*written}:
-            table.report(name, f"only a check of this kind has it: {', '.join(declared.kinds)}")
+    for name in keys:
+        kinds = kinds_with(name)
+        if kinds and name in table.values and not {*kinds} & {*written}:
+            table.report(name, f"only a check of this kind has it: {', '.join(kinds)}")
     defaults: dict[str, Any] = {"name": ""}
     if table.values.get("when") == "candidate":
         defaults |= {name: own.candidate for name, (_, own) in keys.items() if own.candidate is not None}
     values = _take(table, Check, **defaults)
     table.finish()
-    kind = written[0] if written else "command"
+    kind = next(iter(written or CHECK_KINDS))
     return Check(**values, kind=kind, target=targets[kind])
 
 

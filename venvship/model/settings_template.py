@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from venvship.model.setting import CheckKind, Setting, declared_sections, declared_settings
-from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings
+from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
 from venvship.model.settings_form import toml_value
 
 _HEAD: Final = """\
@@ -80,12 +80,11 @@ def _check(kind_name: str, kind: CheckKind) -> Iterator[str]:
     keys = {name: declared for name, (_, declared) in declared_settings(Check).items()}
     yield f"#[[{CHECK}]]\n"
     yield f"#name = {toml_value(kind.name)}\n"
-    own = any(kind_name in declared.kinds for declared in keys.values())
-    if own or kind.when != "live":
+    if kind.keys or kind.when != "live":
         yield _line(f"#when = {toml_value(kind.when)}", _comment(keys["when"]))
     yield _line(f"#{kind_name} = {toml_value(kind.example)}", _first_sentence(kind.text))
     for name, declared in keys.items():
-        if own and name not in {"name", "when"}:
+        if kind.keys and name not in {"name", "when"} and kind_name in (kinds_with(name) or CHECK_KINDS):
             yield _commented_out(name, declared, Check._field_defaults[name])
 
 
