@@ -188,7 +188,7 @@ class Manifest(NamedTuple):
             "venvship": self.venvship,
         }
 
-    def facts(self) -> dict[str, str]:
+    def sealed_facts(self) -> dict[str, str]:
         """The facts of the journal's event `sealed`."""
         return {
             "environment_digest": self.environment.digest,

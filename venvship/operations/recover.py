@@ -107,5 +107,5 @@ def _take_up(held: BuildHeld) -> None:
             EventName.SEALED,
             release=manifest.id,
             reason="taken up from its manifest: the journal had lost it",
-            facts=manifest.facts(),
+            facts=manifest.sealed_facts(),
         )

@@ -64,7 +64,7 @@ def build_release(
             said = f"{error.message} while building; nothing of the release is left"
             raise InterruptedByError(error.signum, said) from error
         raise
-    workspace.record(EventName.SEALED, release=release_id, reason=message, facts=manifest.facts())
+    workspace.record(EventName.SEALED, release=release_id, reason=message, facts=manifest.sealed_facts())
     for warning in manifest.warnings:
         workspace.warn(warning["slug"], warning["message"])
     return release_id
