@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -133,8 +134,8 @@ def assemble(
         packages=packages,
         wheels={name: wheel.sha256 for name, wheel in wheels.items()},
         warnings=(*placement.warnings, *warnings),
-        stamps={path: stamp for part in parts for path, stamp in part.stamps.items()},
-        linked={how: sum(part.counts[how] for part in parts) for how in parts[0].counts},
+        stamps={path: stamp for stamps, _ in parts for path, stamp in stamps.items()},
+        linked=sum((counts for _, counts in parts), Counter[str]()),
     )
 
 

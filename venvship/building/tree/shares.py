@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from venvship.building.tree.link import Linker, Stamp
+from venvship.building.tree.link import Stamp, link_stored
 from venvship.building.tree.placement import Placed
 from venvship.system.files import make_directory
 
@@ -21,19 +22,6 @@ class Share:
 
     folders: list[str] = field(default_factory=list)
     files: list[Placed] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """The result of a share.
-
-    Attributes:
-        stamps: By path in the release, how each file looked then.
-        counts: How many files were linked in which way.
-    """
-
-    stamps: dict[str, Stamp]
-    counts: dict[str, int]
 
 
 def deal_out(linked: Mapping[str, Placed], folders: Iterable[str], site: str) -> tuple[list[Share], Share]:
@@ -63,7 +51,7 @@ def deal_out(linked: Mapping[str, Placed], folders: Iterable[str], site: str) ->
     return sorted(shares.values(), key=lambda share: -len(share.folders) - len(share.files)), others
 
 
-def link_share(release_path: str, how: str, share: Share) -> Linked:
+def link_share(release_path: str, how: str, share: Share) -> tuple[dict[str, Stamp], Counter[str]]:
     """Make a share's directories and link its files.
 
     Crash: part of it is there; the release is debris as a whole.
@@ -73,17 +61,21 @@ def link_share(release_path: str, how: str, share: Share) -> Linked:
         how: `"auto"`, `"hardlink"`, `"reflink"` or `"copy"`.
         share: The directories and files. Existing directories are fine.
 
+    Returns:
+        By path in the release, how each file looked then; and how many files were linked in which way.
+
     Raises:
         StoreDamagedError: A file of the store is gone, or was changed.
         OSError: Something could not be made or linked, or there is no room.
     """
-    linker = Linker(how)
     for folder in share.folders:
         # The seal gives it its mode.
         make_directory(f"{release_path}/{folder}", 0o700)
-    stamps = {
-        placed.path: linker.link(placed.source, f"{release_path}/{placed.path}", placed.file)
-        for placed in share.files
-        if placed.file is not None
-    }
-    return Linked(stamps, linker.counts)
+    stamps: dict[str, Stamp] = {}
+    counts: Counter[str] = Counter()
+    for placed in share.files:
+        if placed.file is not None:
+            target = f"{release_path}/{placed.path}"
+            done, stamps[placed.path] = link_stored(placed.source, target, placed.file, how)
+            counts[done] += 1
+    return stamps, counts
