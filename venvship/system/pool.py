@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import marshal
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, Final, Generic, NoReturn, TypeVar
+from typing import BinaryIO, Final, Generic, NoReturn, TypeVar
 
 from venvship.system import failpoints
 
@@ -29,8 +29,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _PR_SET_PDEATHSIG: Final = 1
-_PLAIN: Final = b"m"
-_PICKLED: Final = b"p"
 _NUMBER: Final = 4
 """Bytes of a task's number in the pipe. Reads of so few are whole: a pipe has at least PIPE_BUF (pipe(7))."""
 
@@ -82,7 +80,6 @@ class Pool(Generic[T, R]):
                 self._copies.append(self._fork())
             except OSError:
                 break  # no more processes: then this one does it all
-        self._alone = not self._copies
 
     @property
     def begun(self) -> int:
@@ -93,7 +90,7 @@ class Pool(Generic[T, R]):
         left = fcntl.ioctl(self._queue, termios.FIONREAD, bytes(4))
         return len(self._tasks) - int.from_bytes(left, sys.byteorder) // _NUMBER
 
-    def join_in(self, between: Callable[[], None]) -> None:
+    def join_in(self, between: Callable[[], None] = lambda: None) -> None:
         """Work on tasks in this process, too, until none is left to begin.
 
         Args:
@@ -106,8 +103,8 @@ class Pool(Generic[T, R]):
             between()
             self._results[number] = self._function(self._tasks[number])
 
-    def results(self, between: Callable[[], None]) -> list[R]:
-        """Wait for all results, in the order of the tasks.
+    def results(self, between: Callable[[], None] = lambda: None) -> list[R]:
+        """Wait for all results, in the order of the tasks. Without copies, this process does them all here.
 
         Args:
             between: Called ten times a second; an exception from it ends the wait, and the work.
@@ -116,9 +113,6 @@ class Pool(Generic[T, R]):
             Exception: As the function raised it, here or in a copy.
             OSError: A copy was killed, which is ECHILD.
         """
-        if self._alone:
-            self.join_in(between)
-            return [self._results[number] for number in range(len(self._tasks))]
         while self._copies:
             pid, stream = self._copies[0]
             _wait_for(stream, between)
@@ -126,10 +120,14 @@ class Pool(Generic[T, R]):
             del self._copies[0]
             stream.close()
             _reap(pid)
-            done, error = _unpacked(told)
+            try:
+                done, error = pickle.loads(told)  # noqa: S301 - written by ourselves
+            except (EOFError, pickle.UnpicklingError):
+                raise OSError(errno.ECHILD, "a process that was at work for this one was killed") from None
             self._results.update(done)
             if error is not None:
                 raise error
+        self.join_in(between)
         return [self._results[number] for number in range(len(self._tasks))]
 
     def end(self) -> None:
@@ -174,7 +172,7 @@ class Pool(Generic[T, R]):
             except Exception as caught:  # noqa: BLE001 - raised again by the parent
                 error = caught
             with open(writer, "wb") as stream:
-                stream.write(_packed(self._results, error))
+                pickle.dump((self._results, error), stream)
         finally:
             os._exit(0)
 
@@ -186,8 +184,7 @@ def working(
     """Have copies of this process work on tasks while the block runs, and after it none.
 
     The function must not touch what this process shares with its copies: output, progress, descriptors that
-    are read or written. Its changes in memory are lost. Its results and exceptions must pickle; plain
-    values travel by `marshal`, which turns anything that holds bytes into `bytes`.
+    are read or written. Its changes in memory are lost. Its results and exceptions must pickle.
 
     Args:
         function: Does one task.
@@ -219,35 +216,6 @@ def _die_with_parent() -> None:
 def _reap(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):  # a program that uses this as a library may reap all it has
         os.waitpid(pid, 0)
-
-
-def _packed(results: dict[int, R], error: Exception | None) -> bytes:
-    """Pack the results of a copy: by `marshal` where possible, which is built in, and quicker."""
-    if error is None:
-        with contextlib.suppress(ValueError):
-            return _PLAIN + marshal.dumps(results)
-    import pickle
-
-    return _PICKLED + pickle.dumps((results, error))
-
-
-def _unpacked(data: bytes) -> tuple[dict[int, Any], Exception | None]:
-    """Unpack the results that `_packed` packed.
-
-    Raises:
-        OSError: It is not whole, for the copy was killed (ECHILD).
-    """
-    how, rest = data[:1], data[1:]
-    if how == _PLAIN:
-        with contextlib.suppress(EOFError, ValueError, TypeError):
-            return marshal.loads(rest), None  # noqa: S302 - written by ourselves
-    elif how == _PICKLED:
-        import pickle
-
-        with contextlib.suppress(EOFError, pickle.UnpicklingError):
-            results, error = pickle.loads(rest)  # noqa: S301 - the same
-            return results, error
-    raise OSError(errno.ECHILD, "a process that was at work for this one was killed")
 
 
 def _wait_for(stream: BinaryIO, between: Callable[[], None]) -> None:

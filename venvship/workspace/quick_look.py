@@ -41,8 +41,8 @@ def quick_problem(layout: RootLayout, release_id: str, *, copies: int | None = N
     look = functools.partial(_first_problem, str(layout.release_path(release_id)))
     try:
         with working(look, parts, copies=copies, brief=True) as pool:
-            pool.join_in(_go_on)
-            return next(filter(None, pool.results(_go_on)), None)
+            pool.join_in()
+            return next(filter(None, pool.results()), None)
     except OSError:  # no descriptors, or a copy was killed, perhaps for memory: a rollback needs an answer
         return next(filter(None, map(look, parts)), None)
 
@@ -68,10 +68,6 @@ def _first_problem(base: str, part: memoryview) -> str | None:
         if problem := entry_problem(base, entry):
             return f"{entry.path}: {problem}"
     return None
-
-
-def _go_on() -> None:
-    """A quick look takes milliseconds; nothing needs to end it early."""
 
 
 def entry_problem(base: str, entry: FileEntry) -> str | None:
