@@ -137,36 +137,31 @@ def _ask(path: str, *, environ: Mapping[str, str], signals: Signals) -> dict[str
     import packaging
 
     if not os.path.exists(path):
-        raise InterpreterError(f"there is no interpreter {path}", hint=_HINT, path=path)
+        raise _unusable_error(path, f"there is no interpreter {path}")
     assert packaging.__file__ is not None
     library = os.path.dirname(os.path.dirname(os.path.abspath(packaging.__file__)))
     try:
         result = run_probe(path, environ=environ, signals=signals, timeout=_PROBE_SECONDS, library=library)
     except (ProgramNotFoundError, OSError) as error:
-        raise InterpreterError(f"{path} cannot be run: {error}", hint=_HINT, path=path) from error
+        raise _unusable_error(path, f"{path} cannot be run: {error}") from error
     if result.timed_out:
-        raise InterpreterError(f"{path} did not answer within {_PROBE_SECONDS:g} s", hint=_HINT, path=path)
+        raise _unusable_error(path, f"{path} did not answer within {_PROBE_SECONDS:g} s")
     try:
         facts = json.loads(result.stdout)
         version, name = tuple(facts["version_info"]), facts["implementation"]
     except (ValueError, KeyError, TypeError) as error:
         said = result.output.decode(errors="replace").strip().splitlines()[-1:]
-        raise InterpreterError(
-            f"{path} does not work as a Python interpreter" + "".join(f": {line}" for line in said),
-            hint=_HINT,
-            path=path,
+        raise _unusable_error(
+            path, f"{path} does not work as a Python interpreter" + "".join(f": {line}" for line in said)
         ) from error
     if name != "cpython":
-        raise InterpreterError(
-            f"{path} is {name} {facts['version']}; releases run on CPython", hint=_HINT, path=path
-        )
+        raise _unusable_error(path, f"{path} is {name} {facts['version']}; releases run on CPython")
     if version < OLDEST:
-        raise InterpreterError(
-            f"{path} is Python {facts['version']}; releases need {OLDEST[0]}.{OLDEST[1]} or later",
-            hint=_HINT,
-            path=path,
-        )
+        oldest = f"{OLDEST[0]}.{OLDEST[1]}"
+        raise _unusable_error(path, f"{path} is Python {facts['version']}; releases need {oldest} or later")
     return dict(facts)
 
 
-_HINT: Final = 'set `python` in venvship.toml to a version such as "3.11", or to an interpreter\'s path'
+def _unusable_error(path: str, message: str) -> InterpreterError:
+    hint = 'set `python` in venvship.toml to a version such as "3.11", or to an interpreter\'s path'
+    return InterpreterError(message, hint=hint, path=path)

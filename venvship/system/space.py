@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,28 +25,6 @@ class Space:
     def covers(self, other: Space) -> bool:
         """Whether the other one fits in."""
         return self.bytes >= other.bytes and self.names >= other.names
-
-
-class Usage(NamedTuple):
-    """How full a file system is, in bytes: what is used, and what whoever asks may still use.
-
-    The two do not add up to its size: some is kept for the superuser.
-    """
-
-    used: int
-    available: int
-
-
-def usage(path: str | os.PathLike[str]) -> Usage:
-    """How full the file system of a path is (statvfs(3)).
-
-    Raises:
-        OSError: The path is not there.
-    """
-    found = os.statvfs(path)
-    return Usage(
-        used=(found.f_blocks - found.f_bfree) * found.f_frsize, available=found.f_bavail * found.f_frsize
-    )
 
 
 def free(path: str | os.PathLike[str]) -> Space:

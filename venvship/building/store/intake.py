@@ -45,7 +45,7 @@ def prepare(store: Store) -> None:
 
 @contextlib.contextmanager
 def importing(
-    store: Store, between: Callable[[], None] | None = None, *, copies: int | None = None
+    store: Store, between: Callable[[], None] = lambda: None, *, copies: int | None = None
 ) -> Iterator[Import]:
     """Import several wheels with one sync. Several processes may import into one store at once.
 
@@ -65,7 +65,7 @@ def importing(
         durable.
     """
     with publishing(store.wheels_folder) as publication:
-        yield Import(store, publication, between or _nothing, copies)
+        yield Import(store, publication, between, copies)
 
 
 @contextlib.contextmanager
@@ -163,7 +163,7 @@ class Import:
         target = self._store.selection_path(key)
         with build_faults("record the choice of a wheel", target):
             files.make_directory(os.path.dirname(target))
-            staged = self._publication.stage(target, _nothing)
+            staged = self._publication.stage(target)
             record = {"key": key, "sha256": sha256, "facts": dict(facts)}
             files.create_file(staged, index_bytes(record), mode=0o644)
 
@@ -230,7 +230,3 @@ class BytecodeImport:
 def _size(path: str) -> int:
     with build_faults(f"import {os.path.basename(path)}", path):
         return os.path.getsize(path)
-
-
-def _nothing() -> None:
-    pass

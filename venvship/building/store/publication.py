@@ -29,7 +29,7 @@ class Publication:
     fd: int
     _staged: list[tuple[str, str, Callable[[], object]]] = field(default_factory=list)
 
-    def stage(self, target: str, check: Callable[[], object]) -> str:
+    def stage(self, target: str, check: Callable[[], object] = lambda: None) -> str:
         """Choose the temporary name of something that is going to be `target`; the caller makes it.
 
         It is beside the target, because a read-only directory cannot move to another parent.

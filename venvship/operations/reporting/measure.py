@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from venvship.errors import OperationWarning
 from venvship.model.event import Event, EventName
 from venvship.model.release import State
 from venvship.operations.reporting.report import StatusResult, left_over, status
-from venvship.system import space
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
 
@@ -79,7 +79,7 @@ def measure(workspace: ReadingWorkspace) -> Measurement:
     history, events = known.history, known.events
     counts = Counter(history.state(name) for name in release_ids(workspace.layout, history))
     slugs = {warning.slug for warning in workspace.warnings}
-    room = space.usage(workspace.layout.path)
+    room = os.statvfs(workspace.layout.path)
     return Measurement(
         status=found,
         states={state: counts[state] for state in State},
@@ -87,7 +87,8 @@ def measure(workspace: ReadingWorkspace) -> Measurement:
         last_outcome=next((event for event in reversed(events) if event.event in OUTCOMES), None),
         journal_damaged="journal-damaged" in slugs,
         journal_torn="journal-torn" in slugs,
-        used_bytes=room.used,
-        available_bytes=room.available,
+        # The two do not add up to the size: some is kept for the superuser (statvfs(3)).
+        used_bytes=(room.f_blocks - room.f_bfree) * room.f_frsize,
+        available_bytes=room.f_bavail * room.f_frsize,
         warnings=tuple(workspace.warnings),
     )
