@@ -238,12 +238,11 @@ class RootLayout(NamedTuple):
 
     def with_manifest(self) -> list[str]:
         """The ids of directories with a manifest, in no order; `releases.release_ids` has the releases."""
-        folder = str(self.releases)
-        return [name for name in self._names() if is_release_id(name) and _has_manifest(folder, name)]
+        return [name for name in self._names() if self.has_manifest(name)]
 
     def has_manifest(self, name: str) -> bool:
         """Whether there is a directory of this id with a manifest."""
-        return is_release_id(name) and _has_manifest(str(self.releases), name)
+        return is_release_id(name) and os.path.lexists(f"{self.path}/releases/{name}/.venvship/manifest.json")
 
     def may_have_manifest(self, release_id: str) -> bool:
         """Whether a directory has a manifest, or may have one that cannot be reached."""
@@ -257,11 +256,10 @@ class RootLayout(NamedTuple):
 
     def without_manifest(self) -> list[str]:
         """The candidates and trash under `releases/`; `releases.debris_names` has all debris."""
-        folder = str(self.releases)
         return sorted(
             name
             for name in self._names()
-            if name.startswith(TRASH_PREFIX) or (is_release_id(name) and not _has_manifest(folder, name))
+            if name.startswith(TRASH_PREFIX) or (is_release_id(name) and not self.has_manifest(name))
         )
 
     def strays(self) -> list[str]:
@@ -313,10 +311,6 @@ class RootLayout(NamedTuple):
             raise NotWritableError(f"{self.path} is not writable", hint=f"chmod u+w {self.path}")
 
 
-def _has_manifest(releases: str, name: str) -> bool:
-    return os.path.lexists(f"{releases}/{name}/.venvship/manifest.json")
-
-
 def find_root(start: Path) -> Path:
     """The nearest directory, from `start` upwards, that holds `venvship.toml`.
 
@@ -355,9 +349,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """
     try:
         raw = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StateError(f"cannot read {path}: {error.strerror}") from error

@@ -278,7 +278,6 @@ def test_measuring_imports_no_more_than_status_does(shop: Site) -> None:
     assert ours == {
         "venvship.cli.prometheus",
         "venvship.operations.reporting.measure",
-        "venvship.system.space",
     }
     assert more - ours <= {"venvship"}
 

@@ -152,10 +152,9 @@ class Root(RootReads):
             PausedError: The last attempts failed, and it is too early for another one.
             VenvshipError: Any error of `Root.release`, and of `Root.lock` with `upgrade`.
         """
-        from venvship.operations.update import UpdateOptions, unattended, update
+        from venvship.operations.update import unattended, update
 
-        options = UpdateOptions(upgrade=upgrade, jitter=jitter)
-        return self._write(lambda workspace: update(unattended(workspace), options))
+        return self._write(lambda workspace: update(unattended(workspace), upgrade=upgrade, jitter=jitter))
 
     def promote(self, release: str, *, message: str = "", force: bool = False) -> PromoteResult:
         """Make an existing release live, checked like a new one.

@@ -81,8 +81,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
         BusyError: Another command is building or locking.
         InterruptedByError: A signal came; the lockfile is as it was.
     """
-    for package in packages:
-        _require_package(package)
+    named = [_required_name(package) for package in packages]
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         with hold_build(workspace, "lock") as held:
@@ -96,7 +95,10 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
                 said = f"{error.message} while locking; {lockfile} is as it was"
                 raise InterruptedByError(error.signum, said) from error
             after = _packages(compiled.environment)
-            _warn_of_unknown(workspace, packages, after)
+            known = {package.name for package in after}
+            for name in named:
+                if name not in known:  # misspelt: it upgrades nothing, and pip-compile does not report it
+                    workspace.warn("not-in-lockfile", f"-P {name}: the lockfile has no such package")
             before = _packages_before(lockfile, settings, compiled)
             workspace.runtime.signals.raise_if_received()
             if compiled.changed:
@@ -116,8 +118,9 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
     )
 
 
-def _require_package(package: str) -> None:
+def _required_name(package: str) -> str:
     from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
 
     try:
         requirement = Requirement(package)
@@ -128,20 +131,7 @@ def _require_package(package: str) -> None:
         ) from error
     if requirement.url:
         raise UsageError(f"-P {requirement.name}: a URL cannot be upgraded to; change it in the inputs")
-
-
-def _warn_of_unknown(workspace: Workspace, packages: Sequence[str], after: Sequence[Package]) -> None:
-    """Warn of a misspelt name: it upgrades nothing, and pip-compile does not report it."""
-    if not packages:
-        return
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    known = {package.name for package in after}
-    for package in packages:
-        name = canonicalize_name(Requirement(package).name)
-        if name not in known:
-            workspace.warn("not-in-lockfile", f"-P {name}: the lockfile has no such package")
+    return canonicalize_name(requirement.name)
 
 
 def _packages(environment: Environment) -> list[Package]:

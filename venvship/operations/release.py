@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from venvship.errors import (
@@ -183,7 +183,7 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
             releasing.plan_only()
         else:
             releasing.carry_out(releasing.propose)
-    return releasing.result()
+    return releasing.result
 
 
 class Releasing:
@@ -195,40 +195,14 @@ class Releasing:
         via: The command.
 
     Attributes:
-        name: The application's name; empty before the settings have been read.
+        result: The result, as far as it is known by now.
     """
 
     def __init__(self, workspace: Workspace, options: ReleaseOptions, *, via: str = "release") -> None:
-        self.name = ""
+        self.result = ReleaseResult()
         self._workspace = workspace
         self._options = options
         self._via = via
-        self._outcome: ReleaseOutcome | None = None
-        self._plan: PlanAction = ""
-        self._release: ReleaseView | None = None
-        self._previous: ReleaseView | None = None
-        self._diff = PackageDiff()
-        self._timings: dict[str, float] = {}
-        self._lockfile = ""
-        self._packages = 0
-        self._python = ""
-        self._checks: list[CheckResult] = []
-
-    def result(self) -> ReleaseResult:
-        """The result, as far as it is known by now."""
-        return ReleaseResult(
-            name=self.name,
-            outcome=self._outcome,
-            plan=self._plan,
-            release=self._release,
-            previous=self._previous,
-            diff=self._diff,
-            timings=self._timings,
-            lockfile=self._lockfile,
-            packages=self._packages,
-            python=self._python,
-            checks=tuple(self._checks),
-        )
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
@@ -236,13 +210,13 @@ class Releasing:
         try:
             yield
         except VenvshipError as error:
-            self._outcome = OUTCOMES.get(error.slug, self._outcome)
-            error.result = error.result or self.result()
+            self.result = replace(self.result, outcome=OUTCOMES.get(error.slug, self.result.outcome))
+            error.result = error.result or self.result
             raise
 
     def asked_for(self, lockfile: str, packages: int, python: str) -> None:
         """Note the environment in question: the lockfile's path, its packages, the interpreter's version."""
-        self._lockfile, self._packages, self._python = lockfile, packages, python
+        self.result = replace(self.result, lockfile=lockfile, packages=packages, python=python)
 
     def asked_for_environment(self, environment: Environment) -> None:
         """Note the environment in question."""
@@ -254,8 +228,8 @@ class Releasing:
         Raises:
             ForeignLinkError: `current` is not our link, or points to a release that is gone.
         """
-        self._plan = self._outcome = "unchanged"
-        self._release = self._previous = self._view(require_current(self._workspace), history)
+        view = self._view(require_current(self._workspace), history)
+        self.result = replace(self.result, plan="unchanged", outcome="unchanged", release=view, previous=view)
 
     def propose(self, held: BuildHeld | None, settings: Settings, history: History) -> Proposal:
         """Propose the release that the lockfile on disk asks for.
@@ -287,13 +261,15 @@ class Releasing:
         settings = workspace.settings()
         history = workspace.known_history().history
         proposal = self.propose(None, settings, history)
-        self.name, self._plan, self._outcome = settings.name, proposal.plan.action, "planned"
+        self.result = replace(self.result, name=settings.name, plan=proposal.plan.action, outcome="planned")
         current = workspace.layout.current()
-        self._previous = self._view(current, history)
-        if current is not None:
-            after = [Package(r.name, r.version) for r in proposal.environment.selected]
-            self._diff = diff_packages(packages_of(workspace.layout, current), after)
-        self._release = self._view(proposal.plan.release_id, history)
+        after = [Package(r.name, r.version) for r in proposal.environment.selected]
+        self.result = replace(
+            self.result,
+            release=self._view(proposal.plan.release_id, history),
+            previous=self._view(current, history),
+            diff=diff_packages(packages_of(workspace.layout, current), after) if current else PackageDiff(),
+        )
         if proposal.plan.hold is not None:
             workspace.warn("held", refused(proposal.plan.hold).message)
 
@@ -315,7 +291,7 @@ class Releasing:
                 recovered = recover_switch(workspace)
                 sweep_debris(held)
                 settings = workspace.settings()
-                self.name = settings.name
+                self.result = replace(self.result, name=settings.name)
                 try:
                     switched = self._build_and_switch(held, settings, propose)
                 except (BuildError, RejectedError, HeldError) as error:
@@ -335,27 +311,31 @@ class Releasing:
         workspace = self._workspace
         history = workspace.history()
         current = require_current(workspace)
-        self._previous = self._view(current, history)
+        self.result = replace(self.result, previous=self._view(current, history))
         proposal = propose(held, settings, history)
-        self._plan = proposal.plan.action
+        self.result = replace(self.result, plan=proposal.plan.action)
         if proposal.plan.hold is not None:
             raise refused(proposal.plan.hold)
         if proposal.plan.action == "unchanged":
             self.unchanged(history)
             return None
         names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
-        count = f"{self._packages} package{'' if self._packages == 1 else 's'}"
-        workspace.tell("plan", f"{settings.name} · CPython {self._python} · {names}, {count}")
-        release_id = proposal.plan.release_id or self._build(held, settings, proposal.environment)
-        self._release = self._view(release_id, workspace.history())
+        count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
+        workspace.tell("plan", f"{settings.name} · CPython {self.result.python} · {names}, {count}")
+        release_id = proposal.plan.release_id or build_release(
+            held, settings, proposal.environment, message=self._options.message, progress=self._progress
+        )
+        layout = workspace.layout
+        self.result = replace(self.result, release=self._view(release_id, workspace.history()))
         if current is not None:
-            layout = workspace.layout
-            self._diff = diff_packages(packages_of(layout, current), packages_of(layout, release_id))
+            diff = diff_packages(packages_of(layout, current), packages_of(layout, release_id))
+            self.result = replace(self.result, diff=diff)
         with workspace.using(release_id):
             with self._timed("candidate"):
-                self._checks += rehearse(workspace, release_id, settings, event="release")
+                rehearsed = rehearse(workspace, release_id, settings, event="release")
+            self.result = replace(self.result, checks=rehearsed)
             if not self._options.promote:
-                self._outcome = "built"
+                self.result = replace(self.result, outcome="built")
                 return None
             workspace.runtime.signals.raise_if_received()
             errand = Errand(
@@ -374,23 +354,22 @@ class Releasing:
                     errand=errand,
                 )
         after = workspace.history()
-        self._release, self._previous = self._view(release_id, after), self._view(current, after)
-        self._checks += switched.trial.checks
+        outcome: ReleaseOutcome = "rolled-back"
         if switched.outcome == "promoted":
-            self._outcome = "reactivated" if proposal.plan.action == "reactivate" else "released"
-        else:
-            self._outcome = "rolled-back"
-        return switched
-
-    def _build(self, held: BuildHeld, settings: Settings, environment: Environment) -> str:
-        return build_release(
-            held, settings, environment, message=self._options.message, progress=self._progress
+            outcome = "reactivated" if proposal.plan.action == "reactivate" else "released"
+        self.result = replace(
+            self.result,
+            outcome=outcome,
+            release=self._view(release_id, after),
+            previous=self._view(current, after),
+            checks=(*rehearsed, *switched.trial.checks),
         )
+        return switched
 
     def _progress(self, step: Step) -> None:
         """Pass a build's steps on, and keep how long each took."""
         if step.state == DONE:
-            self._timings[step.name] = round(step.seconds, 3)
+            self._took(step.name, step.seconds)
         self._workspace.runtime.progress(step)
 
     @contextlib.contextmanager
@@ -399,7 +378,11 @@ class Releasing:
         try:
             yield
         finally:
-            self._timings[step] = round(time.perf_counter() - began, 3)
+            self._took(step, time.perf_counter() - began)
+
+    def _took(self, step: str, seconds: float) -> None:
+        timings = {**self.result.timings, step: round(seconds, 3)}
+        self.result = replace(self.result, timings=timings)
 
     def _view(self, release_id: str | None, history: History) -> ReleaseView | None:
         return view_release(self._workspace.layout, release_id, history) if release_id else None

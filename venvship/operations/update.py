@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from venvship.errors import BuildError, FormatError, HeldError, LockfileError, PausedError, ReleaseError
@@ -53,25 +53,13 @@ TOKENS: Final = 16**7
 """The number of values that the runtime's token can have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateOptions:
-    """The options of the command line.
-
-    Attributes:
-        upgrade: Lock again first. The lockfile on disk is replaced only once the release is proven.
-        jitter: The maximum of a random wait at the start, in seconds: many hosts have the same crontab.
-    """
-
-    upgrade: bool = False
-    jitter: float = 0.0
-
-
-def update(workspace: Workspace, options: UpdateOptions) -> ReleaseResult:
+def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) -> ReleaseResult:
     """Release the lockfile's environment, if it is a new one that may be released unattended.
 
     Args:
         workspace: The root, with a runtime that is `unattended`.
-        options: The options of the command line.
+        upgrade: Lock again first. The lockfile on disk is replaced only once the release is proven.
+        jitter: The maximum of a random wait at the start, in seconds: many hosts have the same crontab.
 
     Crash: as for a release. With `upgrade`, the journal knows which lockfile belongs to the live release, and
     the next command that recovers puts it in its place.
@@ -84,15 +72,15 @@ def update(workspace: Workspace, options: UpdateOptions) -> ReleaseResult:
     releasing = Releasing(workspace, ReleaseOptions(), via="update")
     with releasing.explained():
         workspace.layout.require_writable()
-        workspace.runtime.signals.sleep(options.jitter * int(workspace.runtime.token(), 16) / TOKENS)
+        workspace.runtime.signals.sleep(jitter * int(workspace.runtime.token(), 16) / TOKENS)
         settings = workspace.settings()
-        releasing.name = settings.name
-        if not options.upgrade:
+        releasing.result = replace(releasing.result, name=settings.name)
+        if not upgrade:
             for path in lockfile_paths(workspace, settings):
                 _wait_until_quiet(workspace, path)
-        if options.upgrade or not _is_done(workspace, settings, releasing):
-            releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=options.upgrade))
-    return releasing.result()
+        if upgrade or not _is_done(workspace, settings, releasing):
+            releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=upgrade))
+    return releasing.result
 
 
 def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> bool:

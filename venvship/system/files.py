@@ -19,7 +19,7 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,12 @@ from venvship.system import failpoints
 
 FULL_DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The errors that mean "no room"."""
+
+TAKEN: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+"""A directory with something in it has the name (rename(2)). A file is renamed over a file."""
+
+IMMOVABLE: Final = frozenset({errno.EXDEV})
+"""overlayfs refuses to rename a directory of a lower layer."""
 
 _LEFT_OVER: Final = re.compile(r"\.(.+)\.[0-9a-f]{8}")
 
@@ -178,15 +184,14 @@ def create_from_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *,
         os.fchmod(file.fileno(), mode)
 
 
-def allocate_file(path: str | os.PathLike[str], size: int, *, mode: int = 0o600) -> None:
-    """Create a file that takes up so much room, and must not exist yet (posix_fallocate(3)).
+def allocate_file(path: str | os.PathLike[str], size: int) -> None:
+    """Create a file of mode 0600 that takes up so much room, and must not exist yet (posix_fallocate(3)).
 
     Crash: the file may be missing, or of any size. Not durable until it is synced.
 
     Args:
         path: The file.
         size: Its size, in bytes.
-        mode: Its permission bits, whatever the umask.
 
     Raises:
         OSError: As the kernel gave it; there is no file then.
@@ -195,7 +200,6 @@ def allocate_file(path: str | os.PathLike[str], size: int, *, mode: int = 0o600)
     try:
         failpoints.reach("write", path)
         _allocate(fd, size)
-        os.fchmod(fd, mode)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(path)
@@ -249,30 +253,18 @@ def temporary_name(target: str, prefix: str) -> str:
     return os.path.join(os.path.dirname(target), prefix + os.urandom(8).hex())
 
 
-def rename_unless_taken(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
-    """Rename a directory, unless a directory with something in it has the name (rename(2)).
+def rename_unless(
+    refusals: Container[int], source: str | os.PathLike[str], target: str | os.PathLike[str]
+) -> bool:
+    """Rename, unless the kernel refuses that for one of these reasons.
 
-    A file is renamed over a file.
+    Args:
+        refusals: `TAKEN` or `IMMOVABLE`.
+        source: A file or directory.
+        target: Its new name.
 
     Returns:
         Whether it was renamed. If not, both are as they were.
-
-    Crash: either name order is possible until the caller syncs the directory.
-    """
-    try:
-        rename(source, target)
-    except OSError as error:
-        if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
-            return False
-        raise
-    return True
-
-
-def rename_if_possible(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
-    """Rename a directory, where the file system can: overlayfs refuses to for one of a lower layer (EXDEV).
-
-    Returns:
-        Whether it was renamed. If not, it is where it was.
 
     Crash: either name order is possible until the caller syncs the directory.
 
@@ -282,7 +274,7 @@ def rename_if_possible(source: str | os.PathLike[str], target: str | os.PathLike
     try:
         rename(source, target)
     except OSError as error:
-        if error.errno == errno.EXDEV:
+        if error.errno in refusals:
             return False
         raise
     return True
@@ -327,12 +319,12 @@ def make_directories(path: str, mode: int = 0o700) -> None:
     make_directory(path, mode)
 
 
-def hash_file(path: str | os.PathLike[str], new: Callable[[], Any] | None = None) -> str:
-    """Hash a file's contents without loading them whole; SHA-256 unless another constructor is given."""
+def hash_file(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's contents, hexadecimal, without loading them whole."""
     import hashlib
 
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, new or hashlib.sha256).hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def append_file(path: str | os.PathLike[str], data: bytes) -> None:
@@ -361,9 +353,3 @@ def truncate(fd: int, size: int, path: str | os.PathLike[str]) -> None:
     """Cut the file at `path` to a size."""
     failpoints.reach("truncate", path)
     os.ftruncate(fd, size)
-
-
-def truncate_quietly(fd: int, size: int, path: str | os.PathLike[str]) -> None:
-    """Cut a file back after a failed write; if even that fails, its readers cope with the rest."""
-    with contextlib.suppress(OSError):
-        truncate(fd, size, path)

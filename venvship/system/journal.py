@@ -6,6 +6,7 @@ or the next append sets it aside. A journal that is damaged anywhere else is nev
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -122,7 +123,8 @@ class Journal(JournalReader):
             except OSError:
                 # Half a line would be set aside by the next append anyway; taking it back now keeps the
                 # journal clean when the disk is full. If this fails too, the torn line stays, harmless.
-                files.truncate_quietly(fd, reading.size, self._path)
+                with contextlib.suppress(OSError):
+                    files.truncate(fd, reading.size, self._path)
                 raise
         finally:
             os.close(fd)

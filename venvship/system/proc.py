@@ -34,11 +34,11 @@ def start_ticks(pid: int) -> str:
 
     With the pid it names a process for good: pids are used again, these pairs are not.
     """
-    fields = _status(pid)
+    fields = status(pid)
     return fields[19] if len(fields) > 19 else ""
 
 
-def _status(pid: int) -> list[str]:
+def status(pid: int) -> list[str]:
     """The fields of `stat` from the third, the state, on; empty if the process is gone or hidden."""
     try:
         with open(f"{PROC}/{pid}/stat", "rb") as file:
@@ -61,7 +61,7 @@ def is_running(pid: int, ticks: str) -> bool:
         return False
     except PermissionError:
         pass
-    if _status(pid)[:1] in (["Z"], ["X"]):
+    if status(pid)[:1] in (["Z"], ["X"]):
         return False
     return not ticks or start_ticks(pid) == ticks
 

@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from venvship.system import proc
+
 VARIABLE: Final = "VENVSHIP_CHILD"
 """The variable whose value says which child a process descends from."""
 
@@ -100,11 +102,5 @@ def _belongs(pid: int, group: int, mark: bytes | None) -> bool:
 
 def _group_of(pid: int) -> int | None:
     """The process group of a process; `None` if it is gone or a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            stat = file.read()
-    except OSError:
-        return None
-    # `pid (name) state ppid pgrp …`; the name may hold anything, parentheses too (proc_pid_stat(5)).
-    state, _, group = stat[stat.rindex(b")") + 2 :].split(maxsplit=3)[:3]
-    return None if state in b"ZX" else int(group)
+    state, _, group = (*proc.status(pid), "Z", "", "")[:3]
+    return None if state in "ZX" else int(group)

@@ -159,7 +159,7 @@ def drop(store: Store, entries: Iterable[str], *, between: Callable[[], None]) -
         for entry in entries:
             path = os.path.join(store.path, entry)
             aside = files.temporary_name(path, TRASH)
-            if files.rename_if_possible(path, aside):
+            if files.rename_unless(files.IMMOVABLE, path, aside):
                 trash[entry] = aside
         folders = {os.path.dirname(path) for path in trash.values()}
         for folder in sorted(folders):

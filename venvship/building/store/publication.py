@@ -58,7 +58,7 @@ class Publication:
         files.sync_filesystem(self.fd)
         while self._staged:
             path, target, check = self._staged[0]
-            if not files.rename_unless_taken(path, target):
+            if not files.rename_unless(files.TAKEN, path, target):
                 # Another process was faster. Both made it from the same bytes, so theirs is as good as ours.
                 check()
                 trees.remove_tree(path)
