@@ -52,7 +52,7 @@ with Mutex(sys.argv[1], "build").hold():
 SHARE = """
 import sys
 from venvship.system.mutex import shared
-with shared(sys.argv[1], name="store", exclusive=sys.argv[2] == "exclusive"):
+with shared(sys.argv[1], exclusive=sys.argv[2] == "exclusive"):
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -211,7 +211,7 @@ def test_a_mutex_that_cannot_be_opened_is_not_writable(tmp_path: Path) -> None:
     for name in ("file/x.mutex", "directory", "link"):
         with pytest.raises(NotWritableError, match=name), Mutex(str(tmp_path / name), "x").hold():
             pass
-        with pytest.raises(NotWritableError, match=name), shared(str(tmp_path / name), name="x"):
+        with pytest.raises(NotWritableError, match=name), shared(str(tmp_path / name)):
             pass
     assert not os.path.lexists(tmp_path / "elsewhere")
 
@@ -240,7 +240,7 @@ def test_no_child_inherits_it(path: Path, mutex: Mutex) -> None:
 
 
 def test_many_may_share_it(path: Path) -> None:
-    with another_process(SHARE, path, "shared"), shared(str(path), name="store"):
+    with another_process(SHARE, path, "shared"), shared(str(path)):
         pass
 
 
@@ -249,7 +249,7 @@ def test_who_has_it_alone_has_it_alone(path: Path) -> None:
         for exclusive in (True, False):
             with (
                 pytest.raises(BusyError, match="store mutex") as caught,
-                shared(str(path), name="store", exclusive=exclusive),
+                shared(str(path), exclusive=exclusive),
             ):
                 pass
             assert caught.value.data == {"mutex": "store"}
@@ -266,25 +266,25 @@ def test_one_can_wait_for_it_and_be_interrupted(path: Path) -> None:
     with another_process(SHARE, path, "exclusive") as other:
         with (
             pytest.raises(KeyboardInterrupt),
-            shared(str(path), name="store", wait=60, interrupted=interrupted),
+            shared(str(path), wait=60, interrupted=interrupted),
         ):
             pass
         began = time.monotonic()
-        with pytest.raises(BusyError), shared(str(path), name="store", wait=0.3):
+        with pytest.raises(BusyError), shared(str(path), wait=0.3):
             pass
         assert 0.3 <= time.monotonic() - began < 50
         threading.Timer(0.3, other.kill).start()
-        with shared(str(path), name="store", wait=60):
+        with shared(str(path), wait=60):
             pass
 
 
 def test_nobody_has_it_alone_while_others_share_it(path: Path) -> None:
     with another_process(SHARE, path, "shared") as other:
-        with pytest.raises(BusyError), shared(str(path), name="store", exclusive=True):
+        with pytest.raises(BusyError), shared(str(path), exclusive=True):
             pass
         other.kill()
         other.wait()
-        with shared(str(path), name="store", exclusive=True):
+        with shared(str(path), exclusive=True):
             pass
 
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600

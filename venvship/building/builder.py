@@ -33,7 +33,6 @@ def build(
     environ: Mapping[str, str],
     signals: Signals,
     progress: Progress,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Manifest:
     """Build a release and seal it.
 
@@ -50,7 +49,6 @@ def build(
         environ: The process environment.
         signals: Looked at between wheels.
         progress: Called with the steps `fetch`, `import`, `compile`, `assemble` and `seal`.
-        clock: Seconds from any origin, never backwards.
 
     Returns:
         The manifest, as it stands in the release.
@@ -59,7 +57,7 @@ def build(
         BuildError: Something went wrong; see its subclasses.
         InterruptedByError: A signal came.
     """
-    begun: StepContext = functools.partial(step, progress, clock)
+    begun: StepContext = functools.partial(step, progress, time.monotonic)
     scratch = os.path.join(request.root_path, "state", f"{SCRATCH_PREFIX}{request.release_id}")
     try:
         with build_faults("make a directory for temporary files", scratch):

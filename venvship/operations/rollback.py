@@ -70,11 +70,8 @@ class RollbackResult(NamedTuple):
 class _Outcome(NamedTuple):
     """The outcome of a rollback, once the mutexes are free again.
 
-    Attributes:
-        result: The result of the command.
-        error: Raised at the end: the release is live, and fails.
-        settings: The settings of the notify hook; `None` if this process has not switched.
-        reason: For that hook.
+    The error is raised at the end: the release is live, and fails. The settings and the reason are for the
+    notify hook; there are none if this process has not switched.
     """
 
     result: RollbackResult
@@ -136,7 +133,8 @@ def rollback(
         # While this is held, a promotion in its live-check window turns back; and a second rollback that
         # was started by an impatient finger is refused instead of going back one release more.
         with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
-            trying = _on_trial(workspace)
+            intent = workspace.known_history(unreadable="warn").history.intent
+            trying = intent if intent is not None and intent.kind == "promote" else None
             with hold_switch(workspace, "rollback", wait=TURN_BACK_WAIT) as held:
                 outcome = _Rollback(held, message=message, checks=not no_checks).run(name, leave, trying)
         # A signal that came meanwhile changes nothing: it is done, and how it went is the exit code.
@@ -168,12 +166,6 @@ def _not_current(current: str | None, leave: str) -> SupersededError:
     )
 
 
-def _on_trial(workspace: Workspace) -> Intent | None:
-    """The promotion that has no outcome yet."""
-    intent = workspace.known_history(unreadable="warn").history.intent
-    return intent if intent is not None and intent.kind == "promote" else None
-
-
 def _turned_back(history: History, trying: Intent | None) -> Event | None:
     """The event with which the promotion that was on trial when the rollback began has gone back itself."""
     outcome = history.last_outcome
@@ -190,13 +182,7 @@ def _turned_back(history: History, trying: Intent | None) -> Event | None:
 
 
 class _Rollback:
-    """One rollback while switch.mutex is held: its target, its switch, and the trial after it.
-
-    Args:
-        held: The root.
-        message: For the journal.
-        checks: Whether to run the live checks.
-    """
+    """One rollback while switch.mutex is held: its target, its switch, and the trial after it."""
 
     def __init__(self, held: SwitchHeld, *, message: str, checks: bool) -> None:
         self._held = held
@@ -231,8 +217,9 @@ class _Rollback:
 
     def _switch_and_try(self, release_id: str) -> _Outcome:
         workspace, history = self._workspace, self._known.history
-        settings = _settings(workspace)
-        if settings is not None:
+        settings: Settings | None = None
+        with contextlib.suppress(SettingsError):
+            settings = workspace.settings_or_kept()
             load_modules(settings)
         facts = {"from": self._left_id, "manual": True}
         if history.is_on_trial(self._left_id):
@@ -327,14 +314,6 @@ class _Rollback:
             previous=view_release(layout, left_id, history) if left_id is not None else None,
             checks=checks,
         )
-
-
-def _settings(workspace: Workspace) -> Settings | None:
-    """The settings whose hooks and checks count; `None` if none can be read to restart the service with."""
-    try:
-        return workspace.settings_or_kept()
-    except SettingsError:
-        return None
 
 
 def _switch_to(held: SwitchHeld, release_id: str) -> None:

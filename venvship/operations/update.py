@@ -21,7 +21,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time
-from venvship.model.update_attempts import LOCKING, Attempts, Failures, fold_attempts, refusal_facts
+from venvship.model.update_attempts import LOCKING, Attempts, fold_attempts, refusal_facts
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import (
     is_of,
@@ -255,16 +255,13 @@ def _require_no_pause(workspace: Workspace, environment: str) -> None:
     failures = _update_attempts(workspace).failures.get(environment)
     if failures is None or not failures.is_paused(workspace.runtime.clock()):
         return
+    tried = "the last attempt failed" if failures.count == 1 else f"{failures.count} attempts failed"
     raise PausedError(
-        f"not tried again before {failures.until:%Y-%m-%d %H:%M} UTC: {_tried(failures)}: {failures.reason}",
+        f"not tried again before {failures.until:%Y-%m-%d %H:%M} UTC: {tried}: {failures.reason}",
         hint="to try now: venvship release",
         until=format_time(failures.until),
         attempts=failures.count,
     )
-
-
-def _tried(failures: Failures) -> str:
-    return "the last attempt failed" if failures.count == 1 else f"{failures.count} attempts failed"
 
 
 def _update_attempts(workspace: Workspace) -> Attempts:

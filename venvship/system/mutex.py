@@ -115,18 +115,16 @@ class Mutex:
 def shared(
     path: str,
     *,
-    name: str,
     exclusive: bool = False,
     wait: float = 0.0,
     interrupted: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Hold a flock that many may share: the store's mutex (builds share it, clean-up has it alone).
+    """Hold the store's mutex, a flock that many may share: builds share it, a clean-up has it alone.
 
     `filelock` has no shared flock, so this one calls flock(2) itself, on a file of the same kind.
 
     Args:
         path: The lock file; its directory must exist.
-        name: What people call it, such as `"store"`.
         exclusive: Whether to have it alone.
         wait: Seconds to try for; 0 is one attempt.
         interrupted: Called between attempts; raises to stop waiting.
@@ -145,7 +143,9 @@ def shared(
         while not _locked(fd, path, exclusive=exclusive):
             if time.monotonic() >= deadline:
                 raise BusyError(
-                    f"busy: another venvship holds the {name} mutex", hint="try again in a moment", mutex=name
+                    "busy: another venvship holds the store mutex",
+                    hint="try again in a moment",
+                    mutex="store",
                 )
             interrupted()
             time.sleep(POLL)

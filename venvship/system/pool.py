@@ -9,7 +9,7 @@ before their next task. They do not hold its mutexes: filelock closes its descri
 So for an instant, or for a task, a copy can be at work while another process has the mutex. A copy only
 reads, asks a program, or makes names below a random name, which the next writing command removes as debris.
 
-The tasks wait in a pipe, a number each. A free process takes the next number.
+The tasks wait in a pipe, as numbers. A free process takes the next number.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WORTH_A_COPY: Final = 2000
 _MOST_COPIES: Final = 3
 """More than four processes get into each other's way in the file system's journal."""
 
-MOST_TASKS: Final = 1024
+_MOST_NUMBERS: Final = 1024
 """Numbers that fit into any pipe without a reader."""
 
 
@@ -62,20 +62,21 @@ class Pool(Generic[T, R]):
     """Tasks of one kind, and the copies that work on them. Made by `working`."""
 
     def __init__(self, function: Callable[[T], R], tasks: Sequence[T], copies: int, brief: bool) -> None:
-        if len(tasks) > MOST_TASKS:
-            raise ValueError(f"{len(tasks)} tasks are too many")
+        # A number stands for one task, or for several neighbours.
+        self._step = -(-len(tasks) // _MOST_NUMBERS) or 1
+        self._numbers = range(-(-len(tasks) // self._step))
         self._function = function
         self._tasks = tasks
         self._brief = brief
-        self._results: dict[int, R] = {}
+        self._results: dict[int, list[R]] = {}
         self._copies: list[tuple[int, BinaryIO]] = []
         self._queue, feed = os.pipe()
         try:
-            os.write(feed, b"".join(n.to_bytes(_NUMBER, "little") for n in range(len(tasks))))
+            os.write(feed, b"".join(n.to_bytes(_NUMBER, "little") for n in self._numbers))
         finally:
             os.close(feed)
         # Failpoints count the effects of one process.
-        for _ in range(0 if failpoints.armed() else min(copies, len(tasks))):
+        for _ in range(0 if failpoints.armed() else min(copies, len(self._numbers))):
             try:
                 self._copies.append(self._fork())
             except OSError:
@@ -88,7 +89,8 @@ class Pool(Generic[T, R]):
         import termios
 
         left = fcntl.ioctl(self._queue, termios.FIONREAD, bytes(4))
-        return len(self._tasks) - int.from_bytes(left, sys.byteorder) // _NUMBER
+        begun = len(self._numbers) - int.from_bytes(left, sys.byteorder) // _NUMBER
+        return min(begun * self._step, len(self._tasks))
 
     def join_in(self, between: Callable[[], None] = lambda: None) -> None:
         """Work on tasks in this process, too, until none is left to begin.
@@ -101,7 +103,7 @@ class Pool(Generic[T, R]):
         """
         while (number := self._take()) is not None:
             between()
-            self._results[number] = self._function(self._tasks[number])
+            self._do(number)
 
     def results(self, between: Callable[[], None] = lambda: None) -> list[R]:
         """Wait for all results, in the order of the tasks. Without copies, this process does them all here.
@@ -128,7 +130,7 @@ class Pool(Generic[T, R]):
             if error is not None:
                 raise error
         self.join_in(between)
-        return [self._results[number] for number in range(len(self._tasks))]
+        return [result for number in self._numbers for result in self._results[number]]
 
     def end(self) -> None:
         """Kill the copies that are still at work, and reap them."""
@@ -138,6 +140,10 @@ class Pool(Generic[T, R]):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             _reap(pid)
+
+    def _do(self, number: int) -> None:
+        some = self._tasks[number * self._step : (number + 1) * self._step]
+        self._results[number] = [self._function(task) for task in some]
 
     def _take(self) -> int | None:
         number = os.read(self._queue, _NUMBER)
@@ -168,7 +174,7 @@ class Pool(Generic[T, R]):
             error: Exception | None = None
             try:
                 while os.getppid() == parent and (number := self._take()) is not None:
-                    self._results[number] = self._function(self._tasks[number])
+                    self._do(number)
             except Exception as caught:  # noqa: BLE001 - raised again by the parent
                 error = caught
             with open(writer, "wb") as stream:
@@ -188,7 +194,7 @@ def working(
 
     Args:
         function: Does one task.
-        tasks: Its arguments, at most 1,024, in the order in which they are begun.
+        tasks: Its arguments, in the order in which they are begun.
         copies: How many processes besides this one; 0 is none, and then this one does it all. So it does
             while failpoints are armed.
         brief: Whether a task takes no more than a few milliseconds and changes nothing. Then the copies need

@@ -76,12 +76,11 @@ def hold_switch(
 def _hold(workspace: Workspace, name: str, operation: str | None, wait: float | None) -> Iterator[None]:
     runtime = workspace.runtime
     seconds = runtime.wait if wait is None else wait
-    with workspace.mutex(name).hold(wait=seconds, interrupted=runtime.signals.raise_if_received):
-        if operation is None:
-            yield
-            return
-        with _announced(workspace, name, operation):
-            yield
+    with (
+        workspace.mutex(name).hold(wait=seconds, interrupted=runtime.signals.raise_if_received),
+        _announced(workspace, name, operation) if operation is not None else contextlib.nullcontext(),
+    ):
+        yield
 
 
 @contextlib.contextmanager

@@ -26,18 +26,6 @@ class NotAskedError(Exception):
     """An interpreter could not be asked, so its identity may be unchanged; the message has the reason."""
 
 
-def _file(path: str) -> _File:
-    found = os.stat(path)
-    return path, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _our_identity() -> Identity:
-    """The identity of the interpreter that runs this process, which therefore can run."""
-    from venvship.system.interpreter_probe import identity
-
-    return Identity(**identity())
-
-
 class InterpreterIdentities:
     """Asks interpreters for their identity.
 
@@ -64,11 +52,14 @@ class InterpreterIdentities:
         """
         self._signals.raise_if_received()
         try:
-            file = _file(path)
+            found = os.stat(path)
         except OSError as error:
             return f"not there ({error.strerror})"
         if path == proc.own_program() and os.access(path, os.X_OK):
-            return _our_identity()
+            from venvship.system.interpreter_probe import identity
+
+            return Identity(**identity())
+        file = (path, found.st_ino, found.st_size, found.st_mtime_ns)
         if file not in self._known:
             try:
                 answer = self._ask(path)

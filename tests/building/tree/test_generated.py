@@ -24,7 +24,7 @@ from venvship.building.tree.generated import (
     rewritten_script,
     shebang,
 )
-from venvship.building.tree.placement import EntryPoint, place
+from venvship.building.tree.placement import place
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 
@@ -69,7 +69,7 @@ def test_127_bytes_are_a_plain_first_line_and_128_are_not() -> None:
 def test_both_kinds_of_scripts_run_from_any_path(tmp_path: Path, name: str) -> None:
     python = python_at(tmp_path / name)
 
-    entry_point = entry_point_script(EntryPoint(module="platform", attribute="python_version"), python)
+    entry_point = entry_point_script("platform:python_version", python)
     assert run(entry_point.replace(b"sys.exit(", b"print("), tmp_path).startswith("3.")
 
     body = b"#!python\nimport sys\nprint(sys.argv[1], sys.executable)\n"
@@ -77,7 +77,7 @@ def test_both_kinds_of_scripts_run_from_any_path(tmp_path: Path, name: str) -> N
 
 
 def test_an_entry_point_with_dots_is_imported_by_its_first_name() -> None:
-    script = entry_point_script(EntryPoint(module="a.b", attribute="Class.method"), "/p")
+    script = entry_point_script("a.b:Class.method", "/p")
 
     assert b"from a.b import Class\n" in script
     assert b"sys.exit(Class.method())" in script

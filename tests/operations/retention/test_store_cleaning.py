@@ -288,7 +288,7 @@ def test_debris_of_another_root_names_nothing_and_is_no_problem(outdated: Site, 
 
 def test_a_store_in_use_is_left_for_the_next_time(outdated: Site) -> None:
     prune(outdated, days=8)
-    with shared(str(outdated.store / "store.mutex"), name="store"):
+    with shared(str(outdated.store / "store.mutex")):
         root = outdated.open(clock=outdated.later(days=15))
         found = root.prune()
         assert found.store is None
@@ -353,7 +353,7 @@ def test_what_a_clean_up_left_is_swept_by_the_next(outdated: Site) -> None:
 def test_a_build_waits_for_a_clean_up_and_does_not_fail(outdated: Site) -> None:
     mutex = str(outdated.store / "store.mutex")
     with contextlib.ExitStack() as held:
-        held.enter_context(shared(mutex, name="store", exclusive=True))
+        held.enter_context(shared(mutex, exclusive=True))
         with outdated.start("release", "--rebuild", "--json") as running:
             with pytest.raises(subprocess.TimeoutExpired):
                 running.wait(timeout=3)

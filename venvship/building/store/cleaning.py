@@ -107,15 +107,9 @@ def sweep(store: Store) -> int:
     Crash: some of them are left, for the next sweep.
     """
     found = []
-    folders = [
-        store.wheels_folder,
-        store.bytecode_folder,
-        *_folders(store.bytecode_folder),
-        *_folders(store.selections_folder),
-        os.path.join(store.path, "roots"),
-    ]
-    for folder in folders:
-        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+    below = [f"{folder}/{name}" for folder in ("bytecode", "selections") for name in _names(store, folder)]
+    for folder in ("wheels", "bytecode", *below, "roots"):
+        with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(store.path, folder)) as entries:
             found += [entry.path for entry in entries if entry.name.startswith(".")]
     with contextlib.suppress(FileNotFoundError), os.scandir(store.path) as entries:
         # Only ours: the store may be a folder, or a mount, in which others keep hidden names too.
@@ -124,12 +118,6 @@ def sweep(store: Store) -> int:
         with build_faults("remove what was left in the store", path):
             trees.remove_tree(path)
     return len(found)
-
-
-def _folders(path: str) -> list[str]:
-    with contextlib.suppress(FileNotFoundError), os.scandir(path) as entries:
-        return sorted(entry.path for entry in entries if not entry.name.startswith("."))
-    return []
 
 
 def drop(store: Store, entries: Iterable[str], *, between: Callable[[], None]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from venvship.model.wheel import StoredBytecode, StoredWheel
 from venvship.system import process
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directories, remove_name
-from venvship.system.pool import MOST_TASKS, copies_for, processors, working
+from venvship.system.pool import copies_for, processors, working
 from venvship.system.signals import Signals
 
 TIMEOUT: Final = 1800.0
@@ -167,14 +167,9 @@ def _finish(
         return batch.finish(staged[sha256], sha256, skipped[sha256])
 
     copies = copies_for(sum(len(job.sources) for job in compiled))
-    done: dict[str, StoredBytecode] = {}
-    hashes = list(staged)
-    for start in range(0, len(hashes), MOST_TASKS):
-        some = hashes[start : start + MOST_TASKS]
-        with working(finish, some, copies=copies) as finishing:
-            finishing.join_in(signals.raise_if_received)
-            done |= zip(some, finishing.results(signals.raise_if_received), strict=True)
-    return done
+    with working(finish, list(staged), copies=copies) as finishing:
+        finishing.join_in(signals.raise_if_received)
+        return dict(zip(staged, finishing.results(signals.raise_if_received), strict=True))
 
 
 def _make_folders(todo: Sequence[_Job]) -> None:

@@ -15,13 +15,10 @@ from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel, WheelFile
 from venvship.system import files, trees
 from venvship.system.faults import build_faults
-from venvship.system.pool import MOST_TASKS, Pool, processors, working
+from venvship.system.pool import processors, working
 
 _WORTH_A_COPY: Final = 1 << 20
 """Bytes of wheels below which another process costs more than it saves."""
-
-_Unpacking = Pool[tuple[WheelFile, str], StoredWheel]
-"""Unpacks wheels, each into its unfinished directory."""
 
 
 def prepare(store: Store) -> None:
@@ -116,15 +113,14 @@ class Import:
         copies = self._copies
         if copies is None:
             copies = processors() - 1 if sum(sizes.values()) >= _WORTH_A_COPY else 0
-        for start in range(0, len(tasks), MOST_TASKS):
-            with working(self._unpack, tasks[start : start + MOST_TASKS], copies=copies) as unpacking:
+        with working(self._unpack, tasks, copies=copies) as unpacking:
 
-                def between(begun: int = start, pool: _Unpacking = unpacking) -> None:
-                    self._between()
-                    advance(begun + pool.begun, len(tasks))
+            def between() -> None:
+                self._between()
+                advance(unpacking.begun, len(tasks))
 
-                unpacking.join_in(between)
-                self._added |= {wheel.sha256: wheel for wheel in unpacking.results(between)}
+            unpacking.join_in(between)
+            self._added |= {wheel.sha256: wheel for wheel in unpacking.results(between)}
         return [self._added.get(one.sha256) or self._store.wheel(one.sha256) for one in wheels]
 
     def _stage(self, sha256: str) -> str:

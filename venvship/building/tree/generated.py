@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from venvship.building.tree.placement import EntryPoint, Placement
+from venvship.building.tree.placement import Placement
 from venvship.building.tree.startup import startup_files
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import StoredWheel
@@ -104,13 +104,15 @@ def generate(
         startup_bytecode: By path in site-packages, the bytecode of the start-up files.
         places: Where the release stands; for each place, the files are produced once.
     """
-    records = {wheel.name: Record.of(wheel, placement, scripts) for wheel in wheels}
+    site = f"{placement.site_packages}/"
+    # Most rows are the same wherever the release stands.
+    fixed = {wheel.name: _fixed_rows(wheel, placement, scripts) for wheel in wheels}
 
     def files_at(place: Places) -> dict[str, GeneratedFile]:
         python = f"{place.release}/bin/python"
         files: dict[str, GeneratedFile] = {}
         for path, placed in placement.files.items():
-            if placed.entry_point is not None:
+            if placed.entry_point:
                 data = entry_point_script(placed.entry_point, python)
                 files[path] = GeneratedFile(data=data, executable=True)
             elif path in scripts:
@@ -127,7 +129,8 @@ def generate(
                     data=direct_url(url, wheel.sha256, wheels=place.wheels)
                 )
             files.update(written)
-            files[f"{folder}/RECORD"] = GeneratedFile(data=records[wheel.name].data(written, files))
+            rows, generated = fixed[wheel.name]
+            files[f"{folder}/RECORD"] = GeneratedFile(data=_record(rows, (*generated, *written), files, site))
         return files
 
     return tuple(map(files_at, places))
@@ -145,13 +148,10 @@ def shebang(python: str) -> bytes:
     return b"#!/bin/sh\n'''exec' " + os.fsencode(shlex.quote(python)) + b' "$0" "$@"\n' + b"' '''\n"
 
 
-def entry_point_script(entry_point: EntryPoint, python: str) -> bytes:
-    """A script that calls an entry point (the entry points specification, "use for scripts")."""
-    text = _ENTRY_POINT.format(
-        module=entry_point.module,
-        name=entry_point.attribute.partition(".")[0],
-        attribute=entry_point.attribute,
-    )
+def entry_point_script(entry_point: str, python: str) -> bytes:
+    """A script that calls `module:attribute` (the entry points specification, "use for scripts")."""
+    module, _, attribute = entry_point.partition(":")
+    text = _ENTRY_POINT.format(module=module, name=attribute.partition(".")[0], attribute=attribute)
     return shebang(python) + text.encode()
 
 
@@ -199,59 +199,38 @@ _Row = tuple[str, str, str]
 _URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+def _fixed_rows(
+    wheel: StoredWheel, placement: Placement, scripts: Mapping[str, bytes]
+) -> tuple[list[_Row], list[str]]:
+    """The rows of a wheel's RECORD that depend on no place, and the paths of its other files."""
+    site = f"{placement.site_packages}/"
+    rows = [(f"{wheel.dist_info}/RECORD", "", "")]
+    generated = []
+    for path in placement.owned[wheel.name]:
+        placed = placement.files[path]
+        if placed.file is None or path in scripts:
+            generated.append(path)
+        elif placed.bytecode:
+            rows.append((_relative(path, site), "", ""))
+        else:
+            rows.append(_row(path, site, bytes.fromhex(placed.file.sha256), placed.file.size))
+    return sorted(rows), generated
+
+
+def _record(
+    rows: Iterable[_Row], others: Iterable[str], files: Mapping[str, GeneratedFile], site: str
+) -> bytes:
     """RECORD of one wheel (PEP 376, PEP 627): every file with hash and size, relative to site-packages.
 
     RECORD itself and bytecode stand there without a hash, as pip writes them: bytecode may be made anew.
-
-    Attributes:
-        site: The prefix of paths in site-packages, with its `/`.
-        rows: Those that are the same wherever the release stands.
-        generated: Paths in the release of the wheel's files that are not.
     """
-
-    site: str
-    rows: tuple[_Row, ...]
-    generated: tuple[str, ...]
-
-    @classmethod
-    def of(cls, wheel: StoredWheel, placement: Placement, scripts: Mapping[str, bytes]) -> Record:
-        """Collect the files that a wheel owns.
-
-        Args:
-            wheel: The wheel.
-            placement: Where its files are.
-            scripts: As for `generate`.
-        """
-        site = f"{placement.site_packages}/"
-        rows = [(f"{wheel.dist_info}/RECORD", "", "")]
-        generated = []
-        for path in placement.owned[wheel.name]:
-            placed = placement.files[path]
-            if placed.file is None or path in scripts:
-                generated.append(path)
-            elif placed.bytecode:
-                rows.append((_relative(path, site), "", ""))
-            else:
-                rows.append(_row(path, site, bytes.fromhex(placed.file.sha256), placed.file.size))
-        rows.sort()
-        return cls(site=site, rows=tuple(rows), generated=tuple(generated))
-
-    def data(self, written: Iterable[str], files: Mapping[str, GeneratedFile]) -> bytes:
-        """Write it.
-
-        Args:
-            written: Paths in the release of the files that are written beside it.
-            files: Has these and `generated`.
-        """
-        more = []
-        for path in (*self.generated, *written):
-            data = files[path].data
-            more.append(_row(path, self.site, hashlib.sha256(data).digest(), len(data)))
-        stream = io.StringIO()
-        csv.writer(stream, lineterminator="\n").writerows(sorted((*self.rows, *more)))
-        return stream.getvalue().encode()
+    more = []
+    for path in others:
+        data = files[path].data
+        more.append(_row(path, site, hashlib.sha256(data).digest(), len(data)))
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(sorted((*rows, *more)))
+    return stream.getvalue().encode()
 
 
 def _row(path: str, site: str, digest: bytes, size: int) -> _Row:

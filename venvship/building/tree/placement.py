@@ -25,19 +25,6 @@ _CODE = re.compile(r".*\.(py|pyc|pth|start|so|dylib|pyd)|.*\.so(\.[0-9]+)+", re.
 _PYCACHE = "__pycache__"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryPoint:
-    """A console or GUI script that has to be generated.
-
-    Attributes:
-        module: Where its function is.
-        attribute: The function, perhaps with dots.
-    """
-
-    module: str
-    attribute: str
-
-
 class Placed(NamedTuple):
     """One path of a release and the file that a wheel puts there. A tuple: a release has 20,000 of them.
 
@@ -46,7 +33,7 @@ class Placed(NamedTuple):
         wheel: Whose it is.
         file: The wheel's file, or its bytecode; `None` for an entry point.
         source: Absolute path of that file in the store; empty for an entry point.
-        entry_point: The script to generate instead of a file.
+        entry_point: The console or GUI script to generate instead of a file, as `"module:attribute"`.
         bytecode: Whether it is a `.pyc` that was compiled here.
     """
 
@@ -54,20 +41,18 @@ class Placed(NamedTuple):
     wheel: StoredWheel
     file: StoredFile | None = None
     source: str = ""
-    entry_point: EntryPoint | None = None
+    entry_point: str = ""
     bytecode: bool = False
 
     @property
     def is_script(self) -> bool:
         """Whether it belongs to the `scripts` scheme: its first line may have to be written anew."""
-        return self.entry_point is not None or (
-            self.file is not None and self.file.path.startswith("scripts/")
-        )
+        return self.file is None or self.file.path.startswith("scripts/")
 
     def same_content(self, other: Placed) -> bool:
         """Whether both would put the same bytes there."""
         if self.file is None or other.file is None:
-            return self.entry_point is not None and self.entry_point == other.entry_point
+            return self.entry_point == other.entry_point
         # A script's bytes depend on the release's path, but equally so for equal sources.
         return self.file.sha256 == other.file.sha256 and self.is_script == other.is_script
 
@@ -205,9 +190,7 @@ def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
             raise InvalidWheelError(
                 f"{wheel.filename}: a script with an impossible name: {name!r}", package=wheel.name
             )
-        generated[path] = Placed(
-            path=path, wheel=wheel, entry_point=EntryPoint(module=module, attribute=attribute)
-        )
+        generated[path] = Placed(path=path, wheel=wheel, entry_point=f"{module}:{attribute}")
     for placed in generated.values():
         _refuse_ours(placed.path, members.problem_with_script(placed.path.removeprefix("bin/")), wheel)
         yield placed

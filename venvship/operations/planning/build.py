@@ -104,7 +104,7 @@ def _build(
         log_dir=str(layout.log(release_id)),
     )
     prepare(store)
-    with shared(store.mutex, name="store", wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
+    with shared(store.mutex, wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
         # Only now: without the mutex, a clean-up might remove wheels that were just found in the store.
         check_room(request, store)
         files.make_directory(request.log_dir, 0o700)

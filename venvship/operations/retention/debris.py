@@ -102,7 +102,7 @@ def _sweep_store(workspace: Workspace) -> bool:
     try:
         store = Store(str(workspace.layout.path / workspace.settings_or_kept().store))
         if os.path.isdir(store.path):
-            with shared(store.mutex, name="store", exclusive=True):
+            with shared(store.mutex, exclusive=True):
                 sweep(store)
     except BusyError:
         pass  # an import that is under way looks the same; a later sweep removes them

@@ -111,7 +111,7 @@ def clean_store(
     try:
         if dry_run:
             return _clean(workspace, store, without, dry_run=True)
-        with shared(store.mutex, name="store", exclusive=True):
+        with shared(store.mutex, exclusive=True):
             sweep(store)
             with contextlib.suppress(DiskFullError):  # cleaning makes room; this root is looked at anyway
                 register_root(store, str(workspace.layout.path))
