@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from venvship.building.request import BuildRequest
 from venvship.building.store.store import Store
@@ -15,15 +15,13 @@ from venvship.building.tree.assemble import assemble
 from venvship.building.tree.candidate import candidate
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal
-from venvship.model.progress import Progress, Running, step
+from venvship.model.progress import Progress, step
 from venvship.model.release import Manifest
 from venvship.root import SCRATCH_PREFIX
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directory
 from venvship.system.signals import Signals
 from venvship.system.trees import remove_tree
-
-StepContext = Callable[[str], contextlib.AbstractContextManager[Running]]
 
 
 def build(
@@ -57,7 +55,7 @@ def build(
         BuildError: Something went wrong; see its subclasses.
         InterruptedByError: A signal came.
     """
-    begun: StepContext = functools.partial(step, progress, time.monotonic)
+    begun = functools.partial(step, progress, time.monotonic)
     scratch = os.path.join(request.root_path, "state", f"{SCRATCH_PREFIX}{request.release_id}")
     try:
         with build_faults("make a directory for temporary files", scratch):

@@ -194,13 +194,7 @@ class _Rollback:
         self._intact: dict[str, bool] = {}
 
     def run(self, name: str | None, leave: str | None, trying: Intent | None) -> _Outcome:
-        """Choose the release, switch to it, and try it.
-
-        Args:
-            name: The release, if one was named.
-            leave: The only release to leave, if one was named.
-            trying: The promotion that was on trial when the rollback began.
-        """
+        """Choose the release, switch to it, and try it; `trying` was on trial when the rollback began."""
         history, left_id = self._known.history, self._left_id
         turned_back = _turned_back(history, trying)
         if leave is not None and leave != (left_id if turned_back is None else turned_back.facts.get("from")):

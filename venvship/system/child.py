@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple
 
 from venvship.system.guard import SCRIPT, Guard
 from venvship.system.output import MEBIBYTE, CappedLog, Head, Tail
@@ -30,6 +30,8 @@ _WATCH_TICK: Final = 0.02
 """Seconds between two looks at a log that the child itself writes, or for its end where there is no pidfd."""
 
 _CHUNK: Final = 1 << 16
+
+_Sinks = Sequence[Callable[[bytes], None]]
 
 
 class Program(NamedTuple):
@@ -65,38 +67,6 @@ class Program(NamedTuple):
     separate_stderr: bool = False
 
 
-class _Sink(Protocol):
-    def write(self, data: bytes) -> None: ...
-
-
-class Listener:
-    """Passes output on as it comes, and output that comes during the clean-up only when it is released.
-
-    The function that listens may raise, and a clean-up must go on to its end.
-    """
-
-    def __init__(self, call: Callable[[bytes], None]) -> None:
-        self._call = call
-        self._held: list[bytes] | None = None
-
-    def write(self, data: bytes) -> None:
-        """Take the next output."""
-        if self._held is None:
-            self._call(data)
-        else:
-            self._held.append(data)
-
-    def hold(self) -> None:
-        """Pass nothing on from now on, and keep it."""
-        self._held = []
-
-    def release(self) -> None:
-        """Pass on what was kept."""
-        held, self._held = self._held, None
-        if held:
-            self._call(b"".join(held))
-
-
 class Child:
     """One started program, from its gate to its reaping.
 
@@ -110,9 +80,13 @@ class Child:
 
     _numbers = itertools.count()
 
-    def __init__(self, program: Program, path: str, log: CappedLog, listener: Listener | None) -> None:
+    def __init__(
+        self, program: Program, path: str, log: CappedLog, listener: Callable[[bytes], None] | None
+    ) -> None:
         self._log = log
         self._listener = listener
+        self._finishing = False
+        self._unheard = bytearray()
         self._log_start = log.size
         self._keep = program.keep
         self._tail = Tail(program.keep)
@@ -197,8 +171,7 @@ class Child:
             The exit status as `subprocess` gives it; `None` if it could not be killed: another user's
             process, or one that the kernel does not let go.
         """
-        if self._listener is not None:
-            self._listener.hold()
+        self._finishing = True
         if not by_itself:
             self._terminate()
         if not by_itself or not self._own_log:
@@ -218,12 +191,15 @@ class Child:
                 stream.close()
         return self._process.returncode
 
+    def pass_on_the_rest(self) -> None:
+        """Let the listener hear the output that came during the clean-up."""
+        if self._listener is not None and self._unheard:
+            self._listener(bytes(self._unheard))
+
     def _register(self, separate_stderr: bool) -> None:
-        output: list[_Sink] = [self._tail, self._log]
+        output = [self._tail.write, self._log.write]
         if self._process.stdout is not None:
-            sinks: list[_Sink] = [self.stdout] if separate_stderr else output
-            if separate_stderr and self._listener is not None:
-                sinks.append(self._listener)
+            sinks = [self.stdout.write, self._hear] if separate_stderr else output
             self._listen(self._process.stdout.fileno(), sinks)
         if self._process.stderr is not None:
             self._listen(self._process.stderr.fileno(), output)
@@ -237,11 +213,18 @@ class Child:
                 fd = self._pidfd
                 self._selector.register(fd, selectors.EVENT_READ, lambda: self._selector.unregister(fd))
 
-    def _listen(self, fd: int, sinks: Sequence[_Sink]) -> None:
+    def _hear(self, data: bytes) -> None:
+        """Pass output on, but what comes during the clean-up only after it: the listener may raise."""
+        if self._finishing:
+            self._unheard += data
+        elif self._listener is not None:
+            self._listener(data)
+
+    def _listen(self, fd: int, sinks: _Sinks) -> None:
         os.set_blocking(fd, False)
         self._selector.register(fd, selectors.EVENT_READ, lambda: self._take(fd, sinks))
 
-    def _take(self, fd: int, sinks: Sequence[_Sink]) -> bool:
+    def _take(self, fd: int, sinks: _Sinks) -> bool:
         """Read once; false at the end, or when there is nothing now."""
         try:
             data = os.read(fd, _CHUNK)
@@ -250,7 +233,7 @@ class Child:
         if not data:
             self._selector.unregister(fd)
         for sink in sinks:
-            sink.write(data)
+            sink(data)
         return bool(data)
 
     def _feed(self) -> None:

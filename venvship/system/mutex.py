@@ -69,7 +69,12 @@ class Mutex:
                 break
             except Timeout:
                 if time.monotonic() >= deadline:
-                    raise self._busy() from None
+                    who = self._holder() or f"another venvship holds the {self._name} mutex"
+                    raise BusyError(
+                        f"busy: {who}",
+                        hint="wait for it with --wait SECONDS, or look at `venvship status`",
+                        mutex=self._name,
+                    ) from None
             except NotImplementedError as error:
                 raise self._no_flock() from error
             except OSError as error:
@@ -95,14 +100,6 @@ class Mutex:
                 return False
         except BusyError:
             return True
-
-    def _busy(self) -> BusyError:
-        who = self._holder()
-        return BusyError(
-            f"busy: {who}" if who else f"busy: another venvship holds the {self._name} mutex",
-            hint="wait for it with --wait SECONDS, or look at `venvship status`",
-            mutex=self._name,
-        )
 
     def _no_flock(self) -> NoFlockError:
         return NoFlockError(
@@ -142,11 +139,8 @@ def shared(
         deadline = time.monotonic() + wait
         while not _locked(fd, path, exclusive=exclusive):
             if time.monotonic() >= deadline:
-                raise BusyError(
-                    "busy: another venvship holds the store mutex",
-                    hint="try again in a moment",
-                    mutex="store",
-                )
+                message = "busy: another venvship holds the store mutex"
+                raise BusyError(message, hint="try again in a moment", mutex="store")
             interrupted()
             time.sleep(POLL)
         yield

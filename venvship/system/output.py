@@ -62,35 +62,33 @@ class CappedLog:
         path: The file; made with mode 0600 if it is missing, else written on. Its directory must exist.
         cap: Its largest size, in bytes.
         heading: Written first, to tell one run's output from the next one's.
+
+    Attributes:
+        fd: The descriptor, appending (`O_APPEND`); `None` once something could not be written.
     """
 
     def __init__(self, path: str | None, *, cap: int = MEBIBYTE, heading: bytes = b"") -> None:
         self._cap = cap
-        self._fd: int | None = None
+        self.fd: int | None = None
         if path is None:
             return
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with contextlib.suppress(OSError):
-            self._fd = os.open(path, flags, 0o600)
+            self.fd = os.open(path, flags, 0o600)
         self.write(heading)
-
-    @property
-    def fd(self) -> int | None:
-        """The descriptor, appending (`O_APPEND`); `None` once something could not be written."""
-        return self._fd
 
     @property
     def size(self) -> int:
         """How large the file is now."""
-        return 0 if self._fd is None else os.fstat(self._fd).st_size
+        return 0 if self.fd is None else os.fstat(self.fd).st_size
 
     def write(self, data: bytes) -> None:
         """Append, and cut down if need be."""
-        if self._fd is None:
+        if self.fd is None:
             return
         try:
             while data:
-                data = data[os.write(self._fd, data) :]
+                data = data[os.write(self.fd, data) :]
             self.trim()
         except OSError:
             self.close()
@@ -104,14 +102,14 @@ class CappedLog:
         Raises:
             OSError: It could not be rewritten.
         """
-        if self._fd is None or self.size <= self._cap:
+        if self.fd is None or self.size <= self._cap:
             return
-        head = os.pread(self._fd, self._cap // 8, 0)
+        head = os.pread(self.fd, self._cap // 8, 0)
         tail = self.tail(self._cap // 2)
-        os.ftruncate(self._fd, 0)
+        os.ftruncate(self.fd, 0)
         data = head + _LEFT_OUT + tail
         while data:
-            data = data[os.write(self._fd, data) :]
+            data = data[os.write(self.fd, data) :]
 
     def tail(self, limit: int, *, since: int = 0) -> bytes:
         """The last bytes of the file.
@@ -123,14 +121,14 @@ class CappedLog:
         Raises:
             OSError: It could not be read.
         """
-        if self._fd is None:
+        if self.fd is None:
             return b""
         size = self.size
         start = max(size - limit, min(since, size), 0)
-        return os.pread(self._fd, size - start, start)
+        return os.pread(self.fd, size - start, start)
 
     def close(self) -> None:
         """Close the file. Output that is written later is lost."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None

@@ -18,13 +18,11 @@ class Seen(NamedTuple):
 
     Attributes:
         pid: Its number.
-        command: Its command line, for people.
         paths: The paths under the one asked for that it was seen with.
         opaque: Whether the kernel hid part of it (another user's process).
     """
 
     pid: int
-    command: str
     paths: frozenset[str]
     opaque: bool
 
@@ -193,7 +191,7 @@ def _look_at(pid: int, prefix: str) -> Seen | None:
     below = frozenset(p for p in paths if p.startswith(prefix) or p + "/" == prefix)
     if not below:
         return None
-    return Seen(pid, " ".join(arguments).strip(), below, opaque)
+    return Seen(pid, below, opaque)
 
 
 def _mapped(base: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from venvship.errors import ProgramNotFoundError
-from venvship.system.child import GUARD, Child, Listener, Program
+from venvship.system.child import GUARD, Child, Program
 from venvship.system.output import CappedLog
 from venvship.system.signals import TICK, Signals
 
@@ -84,10 +84,9 @@ def run(
     path = find_program(program.argv[0], env=program.env, cwd=program.cwd)
 
     def start() -> ProcessResult:
-        hearing = None if listener is None else Listener(listener)
         log = CappedLog(program.log, cap=program.output_cap, heading=program.heading)
         try:
-            child = Child(program, path, log, hearing)
+            child = Child(program, path, log, listener)
             began = time.monotonic()
             ended = False
             try:
@@ -95,8 +94,8 @@ def run(
             finally:
                 # Whatever the reason, a KeyboardInterrupt in a program that imports venvship among them.
                 returncode = child.finish(by_itself=ended)
-            if ended and hearing is not None:
-                hearing.release()
+            if ended:
+                child.pass_on_the_rest()
             return ProcessResult(
                 returncode=returncode if ended else None,
                 timed_out=not ended,

@@ -77,8 +77,7 @@ def test_an_entry_point_stands_in_for_a_script_of_that_name_in_its_own_wheel() -
     (script,) = placed(wheel).files.values()
 
     assert script.path == "bin/shop"
-    assert script.entry_point is not None
-    assert script.entry_point.module == "shop.cli"
+    assert script.entry_point.startswith("shop.cli:")
 
 
 # -- two wheels, one place ------------------------------------------------------------------------------

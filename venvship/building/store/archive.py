@@ -78,26 +78,19 @@ class Member:
     expected: RecordEntry | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
-    """The contents of a wheel, validated.
-
-    Attributes:
-        facts: The fields of `StoredWheel` that its metadata gives.
-        members: The files to be written, in the archive's order, each place once.
-    """
-
-    facts: Mapping[str, Any]
-    members: tuple[Member, ...]
-
-
-def examine(archive: zipfile.ZipFile, filename: str, *, check_record: bool) -> Contents:
+def examine(
+    archive: zipfile.ZipFile, filename: str, *, check_record: bool
+) -> tuple[dict[str, Any], tuple[Member, ...]]:
     """Validate a wheel, all but the contents of its files.
 
     Args:
         archive: The wheel, opened for reading under its own path.
         filename: Its file name.
         check_record: Whether RECORD must be right.
+
+    Returns:
+        The fields of `StoredWheel` that its metadata gives, and the files to be written, in the archive's
+        order, each place once.
 
     Raises:
         InvalidWheelError: It breaks a rule of its format, or brings a file that is refused.
@@ -107,8 +100,7 @@ def examine(archive: zipfile.ZipFile, filename: str, *, check_record: bool) -> C
         source = WheelFile(archive)
         _check_members(filename, archive.infolist(), os.path.getsize(archive.filename or filename))
         facts = _facts(filename, source, archive)
-        chosen = _choose(filename, source, archive, check_record=check_record)
-    return Contents(facts=facts, members=chosen)
+        return facts, _choose(filename, source, archive, check_record=check_record)
 
 
 def refusal_error(filename: str, problems: Mapping[str, str], hint: str | None = None) -> InvalidWheelError:

@@ -140,12 +140,20 @@ def _jobs(
     missing: Mapping[str, StoredWheel], staged: Mapping[str, str], optimize: Sequence[int]
 ) -> list[_Job]:
     """List the jobs, the biggest first, so that no other processor waits for it at the end."""
-    jobs = [
-        job
-        for sha256, wheel in missing.items()
-        for level in sorted(set(optimize))
-        if (job := _job(wheel, level, staged[sha256])).sources
-    ]
+    jobs = []
+    for sha256, wheel in missing.items():
+        # A file that is called just ".py" is no module, and would have the bytecode of "py.py".
+        found = [
+            f
+            for f in wheel.files
+            if f.path.startswith("site/") and f.path.endswith(".py") and not f.path.endswith("/.py")
+        ]
+        sources, size = tuple(sorted(f.path for f in found)), sum(f.size for f in found)
+        if sources:
+            jobs += [
+                _Job(wheel=wheel, level=level, sources=sources, size=size, staged=staged[sha256])
+                for level in sorted(set(optimize))
+            ]
     return sorted(jobs, key=lambda job: (-job.size, job.wheel.sha256, job.level))
 
 
@@ -180,22 +188,6 @@ def _make_folders(todo: Sequence[_Job]) -> None:
     }
     for folder in sorted(folders):
         make_directories(folder)
-
-
-def _job(wheel: StoredWheel, level: int, staged: str) -> _Job:
-    # A file that is called just ".py" is no module, and would have the bytecode of "py.py".
-    sources = [
-        f
-        for f in wheel.files
-        if f.path.startswith("site/") and f.path.endswith(".py") and not f.path.endswith("/.py")
-    ]
-    return _Job(
-        wheel=wheel,
-        level=level,
-        sources=tuple(sorted(f.path for f in sources)),
-        size=sum(f.size for f in sources),
-        staged=staged,
-    )
 
 
 def _run(todo: Sequence[_Job], compiler: Compiler, *, signals: Signals, advance: Advance) -> None:

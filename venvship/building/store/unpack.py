@@ -68,11 +68,11 @@ def unpack(
         with reading(filename):
             archive = zipfile.ZipFile(file)
         with archive:
-            contents = examine(archive, filename, check_record=check_record)
+            facts, members = examine(archive, filename, check_record=check_record)
             files.make_new_directory(directory)
             made = {directory}
             stored = []
-            for member in contents.members:
+            for member in members:
                 between()
                 stored.append(_write(filename, archive, member, directory, made))
     return StoredWheel(
@@ -80,7 +80,7 @@ def unpack(
         filename=filename,
         files=tuple(sorted(stored, key=lambda f: f.path)),
         data=data,
-        **contents.facts,
+        **facts,
     )
 
 
