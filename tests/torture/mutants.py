@@ -14,7 +14,7 @@ from typing import Any
 
 from venvship.building.tree import seal
 from venvship.model.event import EventName
-from venvship.operations import rollback
+from venvship.operations import promote, release, rollback
 from venvship.operations.retention import pruning
 from venvship.operations.switching import links, promotion, recovery, switched
 from venvship.system import failpoints, files
@@ -128,7 +128,8 @@ def no_compare_and_swap() -> None:
                 held=held, history=history, release_id=release_id, origin_id=workspace.layout.current(), **how
             ).run()
 
-    promotion.compare_and_promote = compare_and_promote
+    for user in (promote, release):  # they have it by name, once they are imported
+        user.compare_and_promote = compare_and_promote
 
 
 def lease_without_proc() -> None:
