@@ -128,11 +128,7 @@ def _run(
 
 
 def _result(
-    check: Check,
-    outcome: Literal["passed", "failed", "skipped"],
-    attempts: int,
-    seconds: float,
-    output: str,
+    check: Check, outcome: Literal["passed", "failed", "skipped"], attempts: int, seconds: float, output: str
 ) -> CheckResult:
     return CheckResult(
         name=check.name,

@@ -88,11 +88,7 @@ def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> Packag
     return PackageDiff(
         added=tuple(change for change in changes if change.before is None),
         removed=tuple(change for change in changes if change.after is None),
-        changed=tuple(
-            change
-            for change in changes
-            if change.before is not None and change.after is not None and change.before != change.after
-        ),
+        changed=tuple(c for c in changes if None not in (c.before, c.after) and c.before != c.after),
     )
 
 

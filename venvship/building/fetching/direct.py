@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
@@ -77,35 +78,29 @@ def fetch_directly(
     return arrivals.fetched
 
 
+@dataclass(slots=True)
 class _Arrivals:
     """The reports of the downloader, as they come. A URL in one of the `problems` may have a password."""
 
-    def __init__(
-        self,
-        requirements: Sequence[Requirement],
-        session: Session,
-        came: Callable[[int], None],
-        arrived: Callable[[Mapping[str, WheelFile]], None],
-    ) -> None:
-        self.fetched: dict[str, WheelFile] = {}
-        self.problems: list[str] = []
-        self.requirements = requirements
-        self.session = session
-        self._came = came
-        self._arrived = arrived
-        self._waiting: dict[str, WheelFile] = {}
-        self._rest = b""
+    requirements: Sequence[Requirement]
+    session: Session
+    came: Callable[[int], None]
+    arrived: Callable[[Mapping[str, WheelFile]], None]
+    fetched: dict[str, WheelFile] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    _waiting: dict[str, WheelFile] = field(default_factory=dict)
+    _rest: bytes = b""
 
     def listen(self, data: bytes) -> None:
         """Take the next bytes of the downloader's output."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take(json.loads(line))
-        self._came(len(self.fetched))
+        self.came(len(self.fetched))
         size = sum(os.path.getsize(file.path) for file in self._waiting.values())
         if len(self.fetched) < len(self.requirements) and size >= WORTH_TAKING:
             some, self._waiting = self._waiting, {}
-            self._arrived(some)
+            self.arrived(some)
 
     def _take(self, report: Report) -> None:
         name, path, sha256 = report["name"], report["path"], report["sha256"]

@@ -117,11 +117,8 @@ def refusal(url: str) -> str | None:
 
 
 def _seconds(settings: Mapping[str, str]) -> float:
-    value = next((settings[name] for name in _TIMEOUTS if name in settings), None)
-    if value is None:
-        return DEFAULT_TIMEOUT
     try:
-        seconds = float(value)
+        seconds = float(next((settings[name] for name in _TIMEOUTS if name in settings), DEFAULT_TIMEOUT))
     except ValueError:
         seconds = 0.0
     if not seconds > 0:

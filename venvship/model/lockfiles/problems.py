@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final, NoReturn
 
 from venvship.errors import LockfileError
@@ -91,9 +91,7 @@ class Problems:
             hint="`venvship lock`, `uv pip compile --generate-hashes` and"
             " `uv export --no-emit-project` write lockfiles that venvship takes",
             path=self.path,
-            problems=[
-                {"file": p.file, "line": p.line, "message": p.message} for p in problems[:LISTED_PROBLEMS]
-            ],
+            problems=[asdict(problem) for problem in problems[:LISTED_PROBLEMS]],
             more_problems=max(more, 0),
         )
 

@@ -158,22 +158,16 @@ def check_formats(
     source, binary = wanted["--no-binary"], wanted["--only-binary"]
     for name, (path, number) in source.items():
         if not ("*" in sdists if name == ":all:" else may_build(name, sdists)):
+            message = f"--no-binary {name} wants it built from source, which `[build] sdists` does not allow;"
             entry = "*" if name == ":all:" else name
-            problems.add(
-                path,
-                number,
-                f"--no-binary {name} wants it built from source, which `[build] sdists` does not allow;"
-                f' remove the option, or add "{entry}" there',
-            )
+            message += f' remove the option, or add "{entry}" there'
+            problems.add(path, number, message)
     for name, (path, number) in binary.items():
         if name == ":all:":
             against = {canonicalize_name(each) if each != "*" else each for each in sdists} - source.keys()
         else:
             against = {name} if may_build(name, sdists) else set()
         if against:
-            problems.add(
-                path,
-                number,
-                f"--only-binary {name} forbids what `[build] sdists` allows:"
-                f" {', '.join(sorted(against))}; remove one of the two",
-            )
+            message = f"--only-binary {name} forbids what `[build] sdists` allows:"
+            message += f" {', '.join(sorted(against))}; remove one of the two"
+            problems.add(path, number, message)

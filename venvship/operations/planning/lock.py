@@ -149,11 +149,9 @@ def read_content(lockfile: str, content: bytes, settings: Settings, interpreter:
     Raises:
         LockfileError: It is refused.
     """
-
-    def read(path: str) -> bytes:
-        return content if path == lockfile else read_file(path)
-
-    return read_environment([lockfile], settings, interpreter, read=read)
+    return read_environment(
+        [lockfile], settings, interpreter, read=lambda path: content if path == lockfile else read_file(path)
+    )
 
 
 def write_lockfile(path: str, content: bytes) -> None:

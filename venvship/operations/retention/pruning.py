@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.event import EventName
@@ -105,14 +105,14 @@ class _Basis:
         return cls(seq, workspace.layout.current(), workspace.layout.previous())
 
 
+@dataclass(slots=True)
 class _Pruning:
     """One prune. The cost for each release does not depend on the number of releases."""
 
-    def __init__(self, workspace: Workspace, policy: Policy) -> None:
-        self._workspace = workspace
-        self._policy = policy
-        self._basis: _Basis | None = None
-        self._decisions: dict[str, Decision] = {}
+    _workspace: Workspace
+    _policy: Policy
+    _basis: _Basis | None = None
+    _decisions: dict[str, Decision] = field(default_factory=dict)
 
     def run(self) -> Pruned:
         """Decide, and remove one release after the other."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -69,14 +69,6 @@ class StoreResult:
     def to_json(self) -> dict[str, object]:
         """The JSON form."""
         return {**asdict(self), "removed": [asdict(dropped) for dropped in self.removed]}
-
-
-@dataclass(slots=True)
-class _Referenced:
-    """The entries that the releases of all roots refer to; a problem means that they may be incomplete."""
-
-    entries: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
 
 
 _UNREFERENCED: Final = "named by no release"
@@ -168,21 +160,23 @@ def _decide(
     """Decide on the removals; `None`, with a warning, if a root or release cannot be read."""
     roots = registered_roots(store)
     own = str(workspace.layout.path)
-    referenced = _Referenced()
+    referenced: set[str] = set()
+    problems: list[str] = []
     present = {
-        root: _add_root(referenced, root, without if root == own else ()) for root in {own, *roots.values()}
+        root: _add_root(referenced, problems, root, without if root == own else ())
+        for root in {own, *roots.values()}
     }
-    if referenced.problems:
-        more = f" (and {len(referenced.problems) - 1} more)" if referenced.problems[1:] else ""
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
         workspace.warn(
             "store-not-cleaned",
             f"nothing was removed from the store {store.path}, since something may need it that cannot be "
-            f"read: {min(referenced.problems)}{more}",
+            f"read: {min(problems)}{more}",
         )
         return None
     goes, notes = decide_unreferenced(
         [*contents(store), *roots],
-        referenced.entries | {entry for entry, root in roots.items() if present[root]},
+        referenced | {entry for entry, root in roots.items() if present[root]},
         read_notes(store),
         workspace.runtime.clock(),
     )
@@ -197,7 +191,7 @@ def _decide(
     return dropped, notes
 
 
-def _add_root(referenced: _Referenced, root: str, without: Collection[str]) -> bool:
+def _add_root(referenced: set[str], problems: list[str], root: str, without: Collection[str]) -> bool:
     """Add the references of a root's releases with a manifest, and return whether the root is there.
 
     It does not matter whether the root's journal has them. A root that is gone has none. If only its disk is
@@ -210,26 +204,24 @@ def _add_root(referenced: _Referenced, root: str, without: Collection[str]) -> b
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        referenced.problems.append(f"{layout.releases}: {error.strerror}")
+        problems.append(f"{layout.releases}: {error.strerror}")
         return True
     for release_id in names:
         if is_release_id(release_id) and release_id not in without:
-            _add_release(referenced, layout, release_id)
+            _add_release(referenced, problems, layout, release_id)
     return True
 
 
-def _add_release(referenced: _Referenced, layout: RootLayout, release_id: str) -> None:
+def _add_release(referenced: set[str], problems: list[str], layout: RootLayout, release_id: str) -> None:
     try:
         manifest = layout.manifest(release_id)
     except VenvshipError as error:
         # One without a manifest is debris, or is being removed at this moment.
         if layout.may_have_manifest(release_id):
-            referenced.problems.append(error.message)
+            problems.append(error.message)
         return
     if manifest.wheels is None:
-        referenced.problems.append(
-            f"the manifest of {layout.release_path(release_id)} does not list its wheels"
-        )
+        problems.append(f"the manifest of {layout.release_path(release_id)} does not list its wheels")
         return
     for sha256 in manifest.wheels.values():
-        referenced.entries |= {wheel_entry(sha256), bytecode_entry(sha256, manifest.bytecode)}
+        referenced |= {wheel_entry(sha256), bytecode_entry(sha256, manifest.bytecode)}

@@ -44,7 +44,7 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
         )
         if failure is not None:
             current = workspace.layout.current()
-            notify(workspace, settings, "prune-failed", release=current, previous=None, reason=failure)
+            notify(workspace, settings, "prune-failed", release=current, reason=failure)
     if interrupt is not None and switched.outcome == "promoted":
         raise interrupt
 
@@ -75,4 +75,4 @@ def after_failure(
     release = cast(str | None, failure.data.get("release"))
     reason = failure.message.splitlines()[0]
     with signals.deferred() if signals.pending else contextlib.nullcontext():
-        notify(workspace, settings, event, release=release, previous=None, reason=reason)
+        notify(workspace, settings, event, release=release, reason=reason)

@@ -27,7 +27,7 @@ def notify(
     event: HookEvent,
     *,
     release: str | None,
-    previous: str | None,
+    previous: str | None = None,
     reason: str = "",
 ) -> None:
     """Run the notify hook with one JSON object on its standard input.

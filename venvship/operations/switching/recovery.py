@@ -111,14 +111,7 @@ def tell_recovered(workspace: Workspace, settings: Settings, recovered: Recovere
         InterruptedByError: A signal came while it ran.
     """
     if recovered.outcome != "clean":
-        notify(
-            workspace,
-            settings,
-            "recovered",
-            release=recovered.current,
-            previous=None,
-            reason=recovered.summary,
-        )
+        notify(workspace, settings, "recovered", release=recovered.current, reason=recovered.summary)
 
 
 def is_settled(workspace: Workspace, history: History) -> bool:
