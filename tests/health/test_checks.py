@@ -660,13 +660,13 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import venvship
 from venvship.model.settings_reading import parse_settings
-from venvship.operations.switching.trial import load_modules
+from venvship.operations.switching.loading import load_before_switch
 from venvship.system.signals import Signals
 
 package = Path(venvship.__file__).parent
 assert package.parent == Path(sys.argv[1]), package
 settings = parse_settings(sys.argv[4], path="venvship.toml", folder_name="shop")
-load_modules(settings)
+load_before_switch(settings, cleans=False)
 if sys.argv[3] == "removed":
     shutil.rmtree(package)
 else:

@@ -13,7 +13,7 @@ from tests.support.roots import Site
 from venvship.errors import ReleaseError
 from venvship.root import RootLayout
 from venvship.workspace.reading import ReadingWorkspace
-from venvship.workspace.usable import require_usable
+from venvship.workspace.usable import require_usable, usable_problem
 
 
 @pytest.fixture
@@ -65,3 +65,20 @@ def test_one_that_cannot_be_asked_is_refused_or_taken_to_be_the_same(
     require_usable(workspace, release_id, in_doubt="warn")
 
     assert [warning.slug for warning in workspace.warnings] == ["interpreter-not-asked"]
+
+
+def test_after_a_switch_only_the_answers_from_before_count(
+    workspace: ReadingWorkspace, tmp_path: Path
+) -> None:
+    release_id = str(workspace.layout.current())
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexit 127\n")
+    python.chmod(0o755)
+    record(workspace, release_id, lambda found: found.update(path=str(python)))
+
+    assert usable_problem(workspace, release_id, ask=False) is None
+    assert not (tmp_path / "asked").exists()
+    problem = usable_problem(workspace, release_id, ask=True)
+    assert problem is not None
+    assert "not able to run now" in problem
+    assert usable_problem(workspace, release_id, ask=False) == problem

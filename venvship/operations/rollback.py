@@ -22,14 +22,15 @@ from venvship.model.history import History, Intent
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations.switching import links
+from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.rollback_target import choose_target
-from venvship.operations.switching.trial import Trial, load_modules, try_current
+from venvship.operations.switching.trial import Trial, try_current
 from venvship.system.faults import root_faults
 from venvship.workspace.folders import make_folders
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.releases import resolve_release
-from venvship.workspace.usable import release_problem
+from venvship.workspace.usable import usable_problem
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.workspace import Workspace
 
@@ -191,7 +192,7 @@ class _Rollback:
         self._checks = checks
         self._left_id = held.workspace.layout.current()
         self._known = held.workspace.known_history(unreadable="warn")
-        self._intact: dict[str, bool] = {}
+        self._usable: dict[str, bool] = {}
 
     def run(self, name: str | None, leave: str | None, trying: Intent | None) -> _Outcome:
         """Choose the release, switch to it, and try it; `trying` was on trial when the rollback began."""
@@ -214,7 +215,8 @@ class _Rollback:
         settings: Settings | None = None
         with contextlib.suppress(SettingsError):
             settings = workspace.settings_or_kept()
-            load_modules(settings)
+        load_before_switch(settings, cleans=False)
+        self._future_previous(history, release_id, ask=True)
         facts = {"from": self._left_id, "manual": True}
         if history.is_on_trial(self._left_id):
             # Leaving an interrupted promotion says nothing about the release that it tried.
@@ -255,7 +257,7 @@ class _Rollback:
         after = workspace.known_history(unreadable="warn")
         if after.whole:
             if trial.checks or (settings is not None and settings.hooks.restart):
-                self._intact = {}  # a hook or a check may have changed a release
+                self._usable = {}  # a hook or a check may have changed a release
             self._set_previous(after.history, release_id)
         links.sweep_strays(self._held)
         error = None
@@ -291,13 +293,23 @@ class _Rollback:
         return _Outcome(result=self._result(self._known.history, release_id, left_id), error=error)
 
     def _set_previous(self, history: History, release_id: str) -> None:
-        links.set_previous(self._held, history.rollback_target(release_id, self._is_intact))
+        links.set_previous(self._held, self._future_previous(history, release_id, ask=False))
 
-    def _is_intact(self, release_id: str) -> bool:
-        """Whether a release could be switched to; looked at once, while nothing runs that changes it."""
-        if release_id not in self._intact:
-            self._intact[release_id] = not release_problem(self._workspace.layout, release_id)
-        return self._intact[release_id]
+    def _future_previous(self, history: History, release_id: str, *, ask: bool) -> str | None:
+        """The release that a rollback goes to from a release, which `previous` names once it is current.
+
+        Args:
+            history: The history, before or after the switch.
+            release_id: The release.
+            ask: As for `usable_problem`. True before the switch, so that the answers are known after it.
+        """
+
+        def is_usable(name: str) -> bool:
+            if name not in self._usable:  # looked at once, while nothing runs that changes it
+                self._usable[name] = not usable_problem(self._workspace, name, ask=ask)
+            return self._usable[name]
+
+        return history.rollback_target(release_id, is_usable)
 
     def _result(
         self, history: History, release_id: str, left_id: str | None, checks: tuple[CheckResult, ...] = ()

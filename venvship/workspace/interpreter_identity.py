@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 from collections.abc import Mapping
@@ -26,6 +28,23 @@ class NotAskedError(Exception):
     """An interpreter could not be asked, so its identity may be unchanged; the message has the reason."""
 
 
+def _file(path: str) -> _File:
+    found = os.stat(path)
+    return path, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _not_there(error: OSError) -> str:
+    return f"not there ({error.strerror})"
+
+
+@functools.cache
+def _our_identity() -> Identity:
+    """The identity of the interpreter that runs this process, which therefore can run."""
+    from venvship.system.interpreter_probe import identity
+
+    return Identity(**identity())
+
+
 class InterpreterIdentities:
     """Asks interpreters for their identity.
 
@@ -41,7 +60,7 @@ class InterpreterIdentities:
     def __init__(self, environ: Mapping[str, str], signals: Signals) -> None:
         self._environ = environ
         self._signals = signals
-        self._known: dict[_File, Identity] = {}
+        self._known: dict[_File, Identity | str] = {}
 
     def ask(self, path: str) -> Identity | str:
         """The identity of the interpreter at a path, or in words why it has none.
@@ -51,31 +70,34 @@ class InterpreterIdentities:
             InterruptedByError: A signal came.
         """
         self._signals.raise_if_received()
+        known = self.known(path)
+        if isinstance(known, Identity):
+            return known
         try:
-            found = os.stat(path)
+            file = _file(path)
         except OSError as error:
-            return f"not there ({error.strerror})"
-        if path == proc.own_program() and os.access(path, os.X_OK):
-            from venvship.system.interpreter_probe import identity
-
-            return Identity(**identity())
-        file = (path, found.st_ino, found.st_size, found.st_mtime_ns)
-        if file not in self._known:
-            try:
-                answer = self._ask(path)
-            except ProgramNotFoundError:
-                return "not executable"
-            if answer is None:
-                # Not kept: its libraries may be there again, without any change of its file.
-                return "not able to run"
-            self._known[file] = answer
+            return _not_there(error)
+        # One without an identity is asked again: its libraries may be there again, and its file is the same.
+        self._known[file] = self._ask(path)
         return self._known[file]
 
-    def _ask(self, path: str) -> Identity | None:
+    def known(self, path: str) -> Identity | str | None:
+        """The answer that `ask` gave, without running the interpreter; `None` if it was not asked."""
+        try:
+            file = _file(path)
+        except OSError as error:
+            return _not_there(error)
+        if path == proc.own_program() and os.access(path, os.X_OK):
+            return _our_identity()
+        return self._known.get(file)
+
+    def _ask(self, path: str) -> Identity | str:
         from venvship.system.interpreters import run_probe
 
         try:
             result = run_probe(path, environ=self._environ, signals=self._signals, timeout=SECONDS)
+        except ProgramNotFoundError:
+            return "not executable"
         except OSError as error:
             raise NotAskedError(f"its interpreter {path} could not be started: {error.strerror}") from error
         if result.returncode is None:
@@ -84,7 +106,7 @@ class InterpreterIdentities:
             raise NotAskedError(f"its interpreter {path} was killed by signal {-result.returncode}")
         if result.returncode == _USAGE:
             raise NotAskedError(f"its interpreter {path} did not take the question (exit {_USAGE})")
-        try:
-            return Identity(**json.loads(result.stdout)) if result.returncode == 0 else None
-        except (ValueError, TypeError):
-            return None
+        with contextlib.suppress(ValueError, TypeError):
+            if result.returncode == 0:
+                return Identity(**json.loads(result.stdout))
+        return "not able to run"

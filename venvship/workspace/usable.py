@@ -38,6 +38,27 @@ def interpreter_problem(layout: RootLayout, release_id: str) -> str | None:
     return f"its interpreter {path} {trouble}"
 
 
+def usable_problem(workspace: ReadingWorkspace, release_id: str, *, ask: bool) -> str | None:
+    """Why `current` may not be pointed to a release; `None` if it may.
+
+    Every decision about the target of a switch asks this, and so does every decision about the release that
+    `previous` names, so that `previous` names the release that a rollback goes to. An interpreter that cannot
+    be asked at this moment, on a host that has no process or no time left for that, is taken to be the same.
+
+    Args:
+        workspace: The root; reads only.
+        release_id: The release.
+        ask: Whether to run an interpreter whose identity this process does not know. Not after a switch, when
+            venvship can be gone and signals wait: an unknown identity counts as the same then.
+
+    Raises:
+        InterruptedByError: A signal came while an interpreter was asked.
+    """
+    return release_problem(workspace.layout, release_id) or _identity_problem(
+        workspace, release_id, ask=ask, in_doubt="warn"
+    )
+
+
 def require_usable(
     workspace: ReadingWorkspace, release_id: str, *, in_doubt: Literal["refuse", "warn"] = "refuse"
 ) -> Manifest:
@@ -46,38 +67,39 @@ def require_usable(
     Args:
         workspace: The root.
         release_id: The release.
-        in_doubt: How to treat an interpreter that is there and cannot be asked at this moment, on a host that
-            has no process or no time left for that. A rollback goes on.
+        in_doubt: How to treat an interpreter that cannot be asked at this moment: refuse the release, or take
+            it to be the same, as `usable_problem` does. A rollback goes on.
 
     Raises:
         ReleaseError: A file is missing or changed, or its interpreter is gone or has another identity.
         InterruptedByError: A signal came while its interpreter was asked.
     """
-    problem = release_problem(workspace.layout, release_id)
-    if problem:
+    damage = release_problem(workspace.layout, release_id)
+    if damage:
         raise ReleaseError(
-            f"{release_id} cannot be used: {problem}",
+            f"{release_id} cannot be used: {damage}",
             hint=f"venvship verify {release_id} lists what is damaged",
             release=release_id,
         )
-    manifest = workspace.layout.manifest(release_id)
-    try:
-        problem = _other_identity(workspace, manifest)
-    except NotAskedError as error:
-        problem = str(error)
-        if in_doubt == "warn":
-            workspace.warn("interpreter-not-asked", f"{release_id}: {problem}; it is taken to be the same")
-            problem = None
+    problem = _identity_problem(workspace, release_id, ask=True, in_doubt=in_doubt)
     if problem:
         raise ReleaseError(f"{release_id} cannot be used: {problem}", release=release_id)
-    return manifest
+    return workspace.layout.manifest(release_id)
 
 
-def _other_identity(workspace: ReadingWorkspace, manifest: Manifest) -> str | None:
-    """The identity of the interpreter at the recorded path, in words, if it is another one than it was."""
-    path = manifest.environment.python.get("path", "")
-    wanted = Identity.of(manifest.environment.python)
-    found = workspace.identities.ask(path)
-    if isinstance(found, Identity) and found.serves(wanted):
+def _identity_problem(
+    workspace: ReadingWorkspace, release_id: str, *, ask: bool, in_doubt: Literal["refuse", "warn"]
+) -> str | None:
+    """Why the interpreter at the recorded path does not serve a release, which was built for its identity."""
+    python = workspace.layout.manifest(release_id).environment.python
+    path, wanted = python.get("path", ""), Identity.of(python)
+    try:
+        found = workspace.identities.ask(path) if ask else workspace.identities.known(path)
+    except NotAskedError as error:
+        if in_doubt == "refuse":
+            return str(error)
+        workspace.warn("interpreter-not-asked", f"{release_id}: {error}; it is taken to be the same")
+        return None
+    if found is None or (isinstance(found, Identity) and found.serves(wanted)):
         return None
     return f"its interpreter {path} is {found} now, and was {wanted}"

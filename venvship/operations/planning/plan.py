@@ -13,7 +13,7 @@ from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
-from venvship.workspace.usable import release_problem
+from venvship.workspace.usable import usable_problem
 
 
 class PlanOptions(NamedTuple):
@@ -104,7 +104,7 @@ def _intact(workspace: ReadingWorkspace, history: History, environment: str) -> 
         if (
             record.environment_digest == environment
             and record.state in {State.SEALED, State.PROVEN}
-            and not release_problem(workspace.layout, release_id)
+            and not usable_problem(workspace, release_id, ask=True)
         ):
             return release_id
     return None

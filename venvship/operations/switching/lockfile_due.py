@@ -11,6 +11,7 @@ import os
 from venvship.errors import VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import LockfileDue
+from venvship.operations.planning.lock import read_if_there, write_lockfile
 from venvship.workspace.holding import SwitchHeld
 from venvship.workspace.workspace import Workspace
 
@@ -31,8 +32,6 @@ def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
     Returns:
         Whether this is done; otherwise the lockfile stays due.
     """
-    from venvship.operations.planning.lock import read_if_there, write_lockfile  # late: for this case alone
-
     workspace = held.workspace
     named = workspace.layout.path / due.path
     path = os.path.realpath(named)

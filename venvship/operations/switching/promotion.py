@@ -31,12 +31,13 @@ from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest, settings_toml
 from venvship.operations.planning.plan import hold_applies, refused
 from venvship.operations.switching import links
+from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.switched import Switched
-from venvship.operations.switching.trial import TURNED_BACK, Trial, load_modules, try_current
+from venvship.operations.switching.trial import TURNED_BACK, Trial, try_current
 from venvship.system import files
 from venvship.workspace.holding import SwitchHeld, hold_switch
-from venvship.workspace.usable import release_problem, require_usable
+from venvship.workspace.usable import require_usable, usable_problem
 from venvship.workspace.workspace import Workspace
 
 MAX_TRIES: Final = 2
@@ -152,6 +153,7 @@ class Promotion:
         forward = intent.kind == "promote"
         release_id, origin_id = (intent.target, intent.origin) if forward else (intent.origin, intent.target)
         assert release_id is not None
+        load_before_switch(settings, cleans=True)
         return cls(
             held=held,
             history=history,
@@ -173,10 +175,8 @@ class Promotion:
             OSError: The switch could not be made; `current` is as it was.
         """
         workspace = self.held.workspace
-        load_modules(self.settings)
-        # For the clean-up after the promotion, and before the switch for the same reason.
-        import venvship.operations.retention.store_cleaning  # noqa: F401
-
+        load_before_switch(self.settings, cleans=True)
+        self._future_previous(ask=True)
         workspace.make_lease(self.release_id)
         workspace.runtime.signals.raise_if_received()
         armed = links.arm(self.held, self.release_id, self.origin_id)
@@ -249,16 +249,24 @@ class Promotion:
                 )
             except (OSError, VenvshipError) as error:
                 return str(error.strerror if isinstance(error, OSError) else error.message)
-            # The lineage as it will be, without reading the journal again: the release on top of the rest.
-            goal = self.history.rollback_target_after(
-                self.release_id, lambda release_id: not release_problem(workspace.layout, release_id)
-            )
-            links.set_previous(self.held, goal, self.back)
+            links.set_previous(self.held, self._future_previous(ask=False), self.back)
             if self.errand.lockfile is not None:
                 put_in_place(self.held, self.release_id, self.errand.lockfile)
             _keep_settings(workspace, self.settings)
             links.sweep_strays(self.held)
         return None
+
+    def _future_previous(self, *, ask: bool) -> str | None:
+        """The release that `previous` names once this one is kept.
+
+        The lineage is taken as it will be, without reading the journal again: the release on top of the rest.
+
+        Args:
+            ask: As for `usable_problem`. True before the switch, so that the answers are known after it.
+        """
+        return self.history.rollback_target_after(
+            self.release_id, lambda name: not usable_problem(self.held.workspace, name, ask=ask)
+        )
 
     def go_back(self, trial: Trial, *, signum: int | None = None) -> Switched:
         """Point `current` back to the origin, restart, check, and record the verdict.

@@ -17,13 +17,14 @@ from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links, promotion
+from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.promotion import Promotion
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
-from venvship.workspace.usable import interpreter_problem, release_problem
+from venvship.workspace.usable import interpreter_problem, usable_problem
 from venvship.workspace.workspace import Workspace
 
 RecoverOutcome = Literal["clean", "abandoned", "promoted", "rolled-back", "rollback-failed", "observed"]
@@ -81,6 +82,7 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
         history = workspace.history()
         if is_settled(workspace, history):
             return Recovered(outcome="clean", current=workspace.layout.current())
+        _ask_ahead(workspace, history)
         recovered = _settle_intent(held, history, boot=boot)
         _renew_previous(held)
         links.sweep_strays(held)
@@ -143,20 +145,29 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
     previous = workspace.layout.previous()
     if previous == history.rollback_target(current, is_there):
         return True
-    return previous == _goal(workspace, history, current)
+    return previous == _goal(workspace, history, current, ask=True)
 
 
-def _goal(workspace: Workspace, history: History, current: str | None) -> str | None:
+def _goal(workspace: Workspace, history: History, current: str | None, *, ask: bool) -> str | None:
     """The release that `previous` has to name."""
-    return history.rollback_target(
-        current, lambda release_id: not release_problem(workspace.layout, release_id)
-    )
+    return history.rollback_target(current, lambda name: not usable_problem(workspace, name, ask=ask))
+
+
+def _ask_ahead(workspace: Workspace, history: History) -> None:
+    """Ask the interpreters that decide what `previous` names, whatever is current in the end.
+
+    Before anything is switched or restarted: see `usable_problem`.
+    """
+    intent = history.intent
+    ends = {workspace.layout.current()} | ({intent.origin, intent.target} if intent is not None else set())
+    for current in ends:
+        _goal(workspace, history, current, ask=True)
 
 
 def _renew_previous(held: SwitchHeld) -> None:
     """Make `previous` name what a rollback goes to: a crash may come between the outcome and the link."""
     workspace = held.workspace
-    goal = _goal(workspace, workspace.history(), workspace.layout.current())
+    goal = _goal(workspace, workspace.history(), workspace.layout.current(), ask=False)
     links.set_previous(held, goal, links.find_armed(workspace, goal))
 
 
@@ -238,6 +249,7 @@ def _recovered(switched: Switched) -> Recovered:
 def _finish_manual_rollback(held: SwitchHeld, intent: Intent, settings: Settings) -> Recovered:
     workspace, release_id = held.workspace, intent.target
     assert release_id is not None
+    load_before_switch(settings, cleans=True)
     links.point_back(held, release_id, links.find_armed(workspace, release_id))
     trial = try_current(workspace, release_id, settings, previous=intent.origin, event="rollback")
     event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from venvship.errors import NothingToRollBackToError, ReleaseError
+from venvship.errors import NothingToRollBackToError
 from venvship.model.history import History
 from venvship.model.release import State
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import resolve_release
-from venvship.workspace.usable import release_problem, require_usable
+from venvship.workspace.usable import require_usable, usable_problem
 
 
 def choose_target(
@@ -33,14 +33,14 @@ def choose_target(
         return _named(workspace, known, name)
     if not known.whole:
         previous = workspace.layout.previous()
-        if previous is not None and previous != current and not release_problem(workspace.layout, previous):
+        if previous is not None and previous != current and _is_usable(workspace, previous):
             return previous
         raise NothingToRollBackToError(
             "the journal is damaged, and previous names no intact release",
             hint="name one: venvship rollback RELEASE; `venvship list` shows them",
         )
     origin_id = _origin_of_trial(known.history, current)
-    if origin_id is not None and not release_problem(workspace.layout, origin_id):
+    if origin_id is not None and _is_usable(workspace, origin_id):
         return origin_id
     found = known.history.rollback_target(current, lambda release_id: _is_usable(workspace, release_id))
     if found is None:
@@ -71,9 +71,7 @@ def _origin_of_trial(history: History, current: str | None) -> str | None:
 
 
 def _is_usable(workspace: ReadingWorkspace, release_id: str) -> bool:
-    try:
-        require_usable(workspace, release_id, in_doubt="warn")
-    except ReleaseError as error:
-        workspace.warn("release-skipped", error.message)
-        return False
-    return True
+    problem = usable_problem(workspace, release_id, ask=True)
+    if problem:
+        workspace.warn("release-skipped", f"{release_id} cannot be used: {problem}")
+    return not problem

@@ -37,17 +37,6 @@ class Trial(NamedTuple):
         return self.problem is None
 
 
-def load_modules(settings: Settings) -> None:
-    """Import the modules that the hooks and checks of these settings need, before the switch.
-
-    After the switch it would be too late: on a failing disk, or because venvship itself was upgraded
-    meanwhile, the modules can be gone. Roots without hooks and checks skip the import, which takes time.
-    """
-    if settings.checks or any((settings.hooks.prepare, settings.hooks.restart, settings.hooks.notify)):
-        import venvship.health.checks
-        import venvship.health.hooks  # noqa: F401 - to be there
-
-
 def try_current(
     workspace: Workspace,
     release_id: str,
@@ -72,7 +61,7 @@ def try_current(
     """
     live = [check for check in settings.checks if check.when == "live"]
     if settings.hooks.restart is None and not live:
-        return Trial()  # see `load_modules`
+        return Trial()  # see `load_before_switch`
     from venvship.health.attempt import TurnBack
     from venvship.health.checks import failed_required, run_checks
     from venvship.health.hooks import run_hook

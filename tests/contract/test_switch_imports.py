@@ -1,0 +1,95 @@
+"""All that runs after a switch is imported before it: venvship itself can be replaced in the meantime."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.contract.test_start import interpreter_of_the_command
+from tests.support.answers import released
+from tests.support.roots import Site
+
+AUDIT = """
+import os, sys
+record, hooked = sys.argv[1:3]
+switched = False
+def audit(event, arguments):
+    global switched
+    if event == "os.rename" and os.fspath(arguments[1]).endswith("/current"):
+        switched = True
+    elif event == "import" and arguments[0].partition(".")[0] not in sys.stdlib_module_names:
+        with open(record, "a") as file:
+            print(arguments[0], switched or os.path.exists(hooked), file=file)
+sys.addaudithook(audit)
+sys.argv[:3] = ["venvship"]
+from venvship.cli.main import main
+main()
+"""
+
+SETTINGS = """
+keep = 2
+[hooks]
+restart = ["sh", "-c", "touch {hooked}; {restart}"]
+notify = ["true"]
+[[check]]
+name = "tcp"
+tcp = "127.0.0.1:1"
+required = false
+deadline = 0
+"""
+
+BACK = "test $VENVSHIP_EVENT != promote"
+KILL = "kill -9 $PPID; sleep 9"
+
+COMMANDS = {
+    "release": ([], ["release"], "", 0),
+    "release, back": ([], ["release"], BACK, 22),
+    "update": ([], ["update"], "", 0),
+    "promote": ([], ["promote", "@{1}"], "", 0),
+    "promote, back": ([], ["promote", "@{1}"], BACK, 22),
+    "rollback": ([], ["rollback"], "", 0),
+    "rollback, fails": ([], ["rollback"], "exit 1", 23),
+    "recover": (["release"], ["recover"], "", 0),
+    "recover, back": (["release"], ["recover"], BACK, 22),
+    "recover at boot": (["release"], ["recover", "--boot"], "", 22),
+    "recover a rollback": (["rollback"], ["recover"], "", 0),
+}
+"""The command that is killed before, if one is; the command; its restart hook; its exit code."""
+
+
+@pytest.mark.parametrize(("killed", "line", "restart", "code"), COMMANDS.values(), ids=COMMANDS)
+def test_nothing_is_imported_after_the_switch(
+    stocked: Site, tmp_path: Path, killed: list[str], line: list[str], restart: str, code: int
+) -> None:
+    site, hooked, record = stocked, tmp_path / "hooked", tmp_path / "record"
+    released(site, "1.0", "1.1")
+    site.lock("1.2")
+    if killed:
+        site.settings(SETTINGS.format(hooked=hooked, restart=KILL))
+        assert site.run(*killed).code == -9
+        hooked.unlink()
+    (site.path / "state" / "reserve").unlink()
+    site.settings(SETTINGS.format(hooked=hooked, restart=restart))
+
+    done = subprocess.run(
+        [
+            interpreter_of_the_command(),
+            "-c",
+            AUDIT,
+            record,
+            hooked,
+            *line,
+        ],
+        cwd=site.path,
+        env=site.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == code, done.stderr
+    imported = [entry.split() for entry in record.read_text().splitlines()]
+    assert "venvship.operations.switching.loading" in {name for name, _ in imported}
+    assert [name for name, after in imported if after == "True"] == []

@@ -1,0 +1,28 @@
+"""Import before a switch what runs after it.
+
+After the switch it would be too late: on a failing disk, or because venvship itself was upgraded or removed
+meanwhile, the modules can be gone. A test records the imports of every command that switches.
+"""
+
+from __future__ import annotations
+
+from venvship.model.settings import Settings
+
+
+def load_before_switch(settings: Settings | None, *, cleans: bool) -> None:
+    """Import the modules that are imported late, because not every command needs them.
+
+    Args:
+        settings: Whose hooks and checks run. Without any, their modules are left out: they take time.
+        cleans: Whether the command removes releases, cleans the store and renews the reserve afterwards. A
+            rollback does none of it, and starts faster.
+    """
+    import venvship.system.interpreter_probe
+    import venvship.workspace.quick_look
+
+    if settings is not None and (settings.checks or settings.hooks.restart or settings.hooks.notify):
+        import venvship.health.checks
+        import venvship.health.hooks
+    if cleans:
+        import venvship.operations.retention.store_cleaning
+        import venvship.system.space  # noqa: F401
