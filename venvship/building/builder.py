@@ -67,7 +67,7 @@ def build(
             supply = Supply(request, store, scratch=scratch, environ=environ, signals=signals)
             with begun("fetch") as running:
                 fetched = supply.fetch(running.advance)
-                running.facts |= {"bytes": fetched.size, "wheels": fetched.wheels}
+                running.facts.update(bytes=fetched.size, wheels=fetched.wheels)
             with begun("import") as running:
                 supply.take_what_is_left(running.advance)
                 running.facts["wheels"] = fetched.wheels

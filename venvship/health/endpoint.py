@@ -14,10 +14,8 @@ class Endpoint:
         resource: Path and query, as they stand in the request line.
         shown: The URL for people.
         host: Name or address; empty for a Unix socket.
-        port: TCP port.
         socket: Path of a Unix socket; empty for TCP.
         host_header: The `Host` field.
-        tls: Whether it is https.
     """
 
     resource: str

@@ -120,9 +120,7 @@ class Record:
     """One release, as the journal has it. Mutable, for the fold alone; see `History`.
 
     Attributes:
-        id: The release.
         seq: The `seq` of `sealed`; 0 if the journal has none.
-        state: See `State`.
         environment_digest: The environment that it was built for.
         pinned: Whether it is protected from prune.
         pruned: Whether it was removed.

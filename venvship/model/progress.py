@@ -47,17 +47,11 @@ def unmeasured(done: int, total: int) -> None:
     """The advance of a step that nobody watches."""
 
 
-class Running:
-    """A step that goes on.
+class Running(NamedTuple):
+    """A step that goes on: call `advance` now and then, and fill in the `facts` for its end."""
 
-    Attributes:
-        advance: To be called now and then.
-        facts: What to tell at its end; to be filled.
-    """
-
-    def __init__(self, advance: Advance) -> None:
-        self.advance = advance
-        self.facts: dict[str, object] = {}
+    advance: Advance
+    facts: dict[str, object]
 
 
 @contextlib.contextmanager
@@ -75,6 +69,6 @@ def step(progress: Progress, clock: Callable[[], float], name: str) -> Iterator[
 
     progress(Step(name=name, state=STARTED))
     began = clock()
-    running = Running(advance)
+    running = Running(advance, {})
     yield running
     progress(Step(name=name, state=DONE, facts=running.facts, seconds=clock() - began))

@@ -21,10 +21,8 @@ class Facts:
     """What retention needs to know of one release.
 
     Attributes:
-        id: The release.
         seq: When it was sealed, in the journal's order.
         last_live_seq: When it last became current, in the journal's order; 0 for never.
-        state: Its state.
         rejected: Whether a candidate check or the prepare hook refused it last.
         current: Whether it is live.
         previous: Whether a rollback would switch to it.

@@ -128,11 +128,5 @@ def refuse_unwritable(word: str) -> None:
     Raises:
         UsageError: It holds a control character, or bytes that are not UTF-8.
     """
-    try:
-        word.encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        if word.isprintable():
-            return
-    raise UsageError(f"no line of a file can name {word!r}: it is no printable text")
+    if not word.isprintable():  # neither are the surrogates for bytes that are not UTF-8
+        raise UsageError(f"no line of a file can name {word!r}: it is no printable text")

@@ -130,12 +130,10 @@ class Promotion:
     """One promotion, from its armed links to its outcome, with everything recovered or found usable before.
 
     Attributes:
-        held: The root.
         history: As it was before the promotion.
         release_id: The release to make current.
         origin_id: The release to go back to; `None` for nothing.
         settings: Whose hooks and checks count.
-        errand: The purpose.
         back: The armed link to the origin, where there is one.
     """
 
