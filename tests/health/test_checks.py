@@ -607,7 +607,7 @@ def test_a_connection_to_oneself_is_nobody_listening(monkeypatch: pytest.MonkeyP
 
 
 def test_every_kind_of_the_settings_has_a_function_that_asks() -> None:
-    assert set(KINDS) == set(CHECK_KINDS)
+    assert set(KINDS) == set(CHECK_KINDS), "KINDS in health/kinds.py has the function of each kind"
 
 
 def test_nothing_of_a_request_stands_in_a_list_of_arguments(context: Context) -> None:
