@@ -158,12 +158,11 @@ def _locked(fd: int, path: str, *, exclusive: bool) -> bool:
     return True
 
 
-def take_lease(path: str, *, minimum_fd: int = 64) -> int | None:
+def take_lease(path: str) -> int | None:
     """Take the shared lease of a release, on a descriptor that survives `exec`.
 
     Args:
         path: The lease file, mode 0444: reading is enough to share a flock.
-        minimum_fd: Low numbers are left to the program that follows.
 
     Returns:
         The descriptor, or `None` when somebody is deleting the release at this moment.
@@ -173,7 +172,7 @@ def take_lease(path: str, *, minimum_fd: int = 64) -> int | None:
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        high = fcntl.fcntl(fd, fcntl.F_DUPFD, minimum_fd)
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD, 64)  # low numbers are left to the program that follows
     finally:
         os.close(fd)
     try:

@@ -28,7 +28,7 @@ class Space:
 
 
 def free(path: str | os.PathLike[str]) -> Space:
-    """What whoever asks may still use of the file system of a path (statvfs(3)).
+    """The room that the caller may still use on the file system of a path (statvfs(3)).
 
     A file system that makes inodes as it needs them says that it has none at all (btrfs): no limit.
 

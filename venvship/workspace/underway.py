@@ -26,13 +26,7 @@ class Operation(NamedTuple):
 
     def to_json(self) -> dict[str, object]:
         """The form in which `status --json` shows it."""
-        return {
-            "operation": self.operation,
-            "actor": self.actor,
-            "pid": self.pid,
-            "since": self.since,
-            "running": self.running,
-        }
+        return self._asdict()
 
 
 def under_way(layout: RootLayout, mutex: str | None = None) -> Operation | None:

@@ -118,7 +118,10 @@ def assemble(
         written_folders = parents(real)
         _write(request.release_path, written_folders, real)
         folders = written_folders.union(placement.folders)
-        entries = _in_order(own, folders, linked_entries, _written_entries(real))
+        made = (FileEntry(path, "dir", DIRECTORY_MODE) for path in folders)
+        # Some of the directories are virtualenv's as well.
+        every = {entry.path: entry for entry in (*own, *made, *linked_entries, *_written_entries(real))}
+        entries = tuple(sorted(every.values()))
         # All that needed one process is done, so this one links with the others.
         parts = [link(others)]
 
@@ -137,17 +140,6 @@ def assemble(
         stamps={path: stamp for stamps, _ in parts for path, stamp in stamps.items()},
         linked=sum((counts for _, counts in parts), Counter[str]()),
     )
-
-
-def _in_order(
-    own: Iterable[FileEntry],
-    folders: Iterable[str],
-    linked: Iterable[FileEntry],
-    written: Iterable[FileEntry],
-) -> tuple[FileEntry, ...]:
-    """Every entry of the release, by path. Some of the directories are virtualenv's as well."""
-    made = (FileEntry(path, "dir", DIRECTORY_MODE) for path in folders)
-    return tuple(sorted({entry.path: entry for entry in (*own, *made, *linked, *written)}.values()))
 
 
 def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:
@@ -201,17 +193,8 @@ def _linked_entries(linked: Mapping[str, Placed]) -> Iterator[FileEntry]:
 
 def _written_entries(written: Mapping[str, GeneratedFile]) -> Iterator[FileEntry]:
     for path, file in written.items():
-        yield _written_entry(path, file)
-
-
-def _written_entry(path: str, file: GeneratedFile) -> FileEntry:
-    return FileEntry(
-        path=path,
-        type="file",
-        mode=sealed_mode(file.executable),
-        size=len(file.data),
-        sha256=hashlib.sha256(file.data).hexdigest(),
-    )
+        sha256 = hashlib.sha256(file.data).hexdigest()
+        yield FileEntry(path, "file", sealed_mode(file.executable), len(file.data), sha256)
 
 
 def _canonical_entries(
@@ -226,6 +209,5 @@ def _canonical_entries(
     the release. Directories follow from the files.
     """
     yield from linked
-    yield from _written_entries(written)
-    yield _written_entry("pyvenv.cfg", GeneratedFile(data=canonical_pyvenv_cfg(minor)))
+    yield from _written_entries({**written, "pyvenv.cfg": GeneratedFile(data=canonical_pyvenv_cfg(minor))})
     yield FileEntry(path="bin/python", type="link", mode=0o777, target=canonical_python(minor))

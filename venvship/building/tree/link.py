@@ -51,11 +51,10 @@ def link_stored(source: str, target: str, file: StoredFile, how: str) -> tuple[s
 
 
 def _checked(source: str, file: StoredFile, status: os.stat_result) -> Stamp:
-    mode = sealed_mode(file.executable)
-    if status.st_mode != stat.S_IFREG | mode or status.st_size != file.size:
-        if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
-            raise _damage_error(source, file, f"it has {status.st_size} bytes instead of {file.size}")
-        found = stat.S_IMODE(status.st_mode)
+    mode, found = sealed_mode(file.executable), stat.S_IMODE(status.st_mode)
+    if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
+        raise _damage_error(source, file, f"it has {status.st_size} bytes instead of {file.size}")
+    if found != mode:
         raise _damage_error(source, file, f"its mode is {found:04o} instead of {mode:04o}")
     return stamp_of(status)
 
