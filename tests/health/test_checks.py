@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.limits import no_more_descriptors
 from venvship.errors import InterruptedByError
 from venvship.health import network_worker
 from venvship.health.attempt import TurnBack
@@ -637,6 +638,7 @@ def test_the_interpreter_of_venvship_may_be_gone(context: Context, monkeypatch: 
     result = ask(context, answering("200 OK"))
     assert result.outcome == "failed"
     assert " could not be asked: there is no program " in result.output
+    assert result.inconclusive
 
 
 def test_an_interpreter_that_breaks_down_is_not_an_answer(
@@ -651,7 +653,32 @@ def test_an_interpreter_that_breaks_down_is_not_an_answer(
 
     Path(context.release_path, "bin/python").unlink()
     Path(context.release_path, "bin/python").symlink_to(broken)
-    assert ask(context, answering("200 OK")).output.endswith("could not be asked: exit 1: no encodings")
+    result = ask(context, answering("200 OK"))
+    assert result.output.endswith("could not be asked: exit 1: no encodings")
+    assert (result.inconclusive, "inconclusive" in result.to_json()) == (True, False)
+
+
+@pytest.mark.parametrize("answer", ['{"other": 1}', "[]", "1"])
+def test_another_program_than_the_child_is_not_an_answer(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    other = tmp_path / "python3"
+    other.write_text(f"#!/bin/sh\ncat >/dev/null; echo '{answer}'\n")
+    other.chmod(0o755)
+    monkeypatch.setattr(sys, "_base_executable", str(other))
+    assert ask(context, answering("200 OK")).outcome == "passed", "the release's interpreter asks"
+
+
+def test_a_refused_connection_says_something(context: Context) -> None:
+    assert not run_one(check("tcp", "127.0.0.1:1"), context).inconclusive
+
+
+@pytest.mark.parametrize("kind", ["command", "tcp"])
+def test_a_host_without_descriptors_says_nothing_about_the_release(context: Context, kind: str) -> None:
+    target = "true" if kind == "command" else "127.0.0.1:1"
+    with no_more_descriptors():
+        result = run_one(check(kind, target), context)
+    assert (result.outcome, result.inconclusive) == ("failed", True), result.output
 
 
 _ON_TRIAL = """

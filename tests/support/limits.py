@@ -1,4 +1,4 @@
-"""A umask, and a limit on the size of files, for a block."""
+"""A umask, and limits on the size of files and the number of descriptors, for a block."""
 
 from __future__ import annotations
 
@@ -29,3 +29,16 @@ def umask(mask: int) -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+@contextlib.contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """Make everything that opens a file or a pipe fail with EMFILE."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

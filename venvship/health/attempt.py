@@ -13,11 +13,13 @@ class Attempt:
         passed: Whether the answer was the one that the check wants.
         line: One short line for people.
         not_yet: The command asked to be asked again; neither a pass nor a failure.
+        inconclusive: The host could not ask, so the failure says nothing about the release.
     """
 
     passed: bool
     line: str
     not_yet: bool = False
+    inconclusive: bool = False
 
 
 class TurnBack(Exception):  # noqa: N818  # a request, not an error: the operator rolls back meanwhile

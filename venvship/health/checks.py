@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, cast
 
 from venvship.health.attempt import TurnBack
@@ -25,6 +25,7 @@ class CheckResult:
         attempts: How often it was asked.
         seconds: How long it took, pauses included.
         output: One short line for people. The whole output is in the check's log.
+        inconclusive: Whether the host could not ask, so that a failure says nothing about the release.
     """
 
     name: str
@@ -34,6 +35,7 @@ class CheckResult:
     attempts: int
     seconds: float
     output: str
+    inconclusive: bool = False
 
     @property
     def counts_as_failure(self) -> bool:
@@ -42,7 +44,9 @@ class CheckResult:
 
     def to_json(self) -> dict[str, object]:
         """The JSON form."""
-        return {**asdict(self), "seconds": round(self.seconds, 3)}
+        facts = {**asdict(self), "seconds": round(self.seconds, 3)}
+        del facts["inconclusive"]  # the state of the release has it
+        return facts
 
 
 Watch = Callable[[Check, CheckResult | None], None]
@@ -120,7 +124,7 @@ def _run(
             return _result(check, "passed", attempts, seconds, line)
         if not one.passed and seconds >= check.deadline:
             line = f"{one.line}, {attempts} tries in {_duration(seconds)}" if attempts > 1 else one.line
-            return _result(check, "failed", attempts, seconds, line)
+            return replace(_result(check, "failed", attempts, seconds, line), inconclusive=one.inconclusive)
         if check.deadline > 0:
             # The last attempt begins at the deadline, not an interval before it.
             pause = check.interval if one.passed else min(check.interval, check.deadline - seconds)

@@ -21,11 +21,13 @@ class HookResult:
         ok: Whether it ended with exit status 0.
         seconds: How long it ran.
         output: One short line for people: the command, or how it failed. The log has the rest.
+        inconclusive: Whether the host could not start it, which says nothing about the release.
     """
 
     ok: bool
     seconds: float
     output: str
+    inconclusive: bool = False
 
 
 def run_hook(
@@ -61,8 +63,13 @@ def run_hook(
         heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
         survivors="leave" if name == "restart" else "kill",
     )
-    problem, result = run_to_end(program, timeout=timeout, signals=context.signals)
-    return HookResult(ok=not problem, seconds=result.seconds if result else 0.0, output=problem or shown)
+    ended = run_to_end(program, timeout=timeout, signals=context.signals)
+    return HookResult(
+        ok=not ended.problem,
+        seconds=ended.result.seconds if ended.result else 0.0,
+        output=ended.problem or shown,
+        inconclusive=ended.inconclusive,
+    )
 
 
 def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context) -> None:

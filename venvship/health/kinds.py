@@ -40,7 +40,8 @@ class Ask(Protocol):
             poll: Called ten times a second; what it raises ends the attempt, and leaves nothing running.
 
         Returns:
-            The outcome, after `check.timeout` seconds at the latest.
+            The outcome, after `check.timeout` seconds at the latest; over a network `network.START` seconds
+            later, where the host takes so long to start a process.
 
         Raises:
             InterruptedByError: A signal came.

@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +27,7 @@ from venvship.system.output import CappedLog
 from venvship.system.process import Program
 
 START: Final = 30.0
-"""Seconds that the child may take to start, besides the check's own time-out: the host can be very busy."""
+"""Seconds that a child may take to start, besides the check's own time-out: the host can be very busy."""
 
 _RELEASE: Final = "{release}"
 
@@ -61,9 +62,8 @@ def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[],
     shown = endpoint.shown
     answer = _ask(request, check, context, heading=f"{heading}: GET {shown}", poll=poll)
     problem = _describe(answer, endpoint.socket or endpoint.host_header, shown, check.timeout)
-    return _logged(
-        Attempt(False, problem) if problem else _judge(check, answer, shown, look_for), check, context
-    )
+    outcome = _failed(answer, problem) if problem else _judge(check, answer, shown, look_for)
+    return _logged(outcome, check, context)
 
 
 def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
@@ -76,14 +76,24 @@ def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], 
     request = {"kind": "tcp", "host": host, "port": port}
     answer = _ask(request, check, context, heading=f"{heading}: connect to {target}", poll=poll)
     problem = _describe(answer, target, target, check.timeout)
-    return _logged(Attempt(not problem, problem or f"connected to {target}"), check, context)
+    outcome = _failed(answer, problem) if problem else Attempt(True, f"connected to {target}")
+    return _logged(outcome, check, context)
+
+
+def _failed(answer: _Answer, problem: str) -> Attempt:
+    return Attempt(False, problem, inconclusive=answer.error == "not-asked")
 
 
 def _ask(
     request: dict[str, Any], check: Check, context: Context, *, heading: str, poll: Callable[[], None]
 ) -> _Answer:
-    """Have a child process ask."""
+    """Have a child process ask.
+
+    A child that neither answers nor runs into its own time-out says nothing about the service. All of them
+    together have `START` seconds more than the check.
+    """
     failure = ""
+    until = time.monotonic() + START + check.timeout
     for interpreter in _interpreters(context):
         program = Program(
             (interpreter, "-I", "-S", "-B", "-c", _PROGRAM),
@@ -94,13 +104,14 @@ def _ask(
             heading=f"{heading}\n".encode(errors="replace"),
             separate_stderr=True,
         )
-        limit = START + check.timeout
-        failure, result = run_to_end(program, timeout=limit, signals=context.signals, poll=poll)
-        if result is None:
+        left = max(until - time.monotonic(), 0.0)
+        ended = run_to_end(program, timeout=left, signals=context.signals, poll=poll)
+        failure, result = ended.problem, ended.result
+        if result is None or result.timed_out:
             continue
-        if result.timed_out or result.returncode == -signal.SIGALRM:
+        if result.returncode == -signal.SIGALRM:
             return _Answer("timeout")
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, TypeError):
             return _Answer(**json.loads(result.stdout))
         failure = describe_exit(result)
     return _Answer("not-asked", failure)

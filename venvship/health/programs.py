@@ -56,6 +56,11 @@ def _run(
         log=context.log_path(check.name),
         heading=f"{heading}: {shown}\n".encode(errors="replace"),
     )
-    problem, result = run_to_end(program, timeout=check.timeout, signals=context.signals, poll=poll)
-    not_yet = result is not None and result.returncode == ASK_AGAIN and CHECK_KINDS[check.kind].is_command
-    return Attempt(not problem, problem or shown, not_yet)
+    ended = run_to_end(program, timeout=check.timeout, signals=context.signals, poll=poll)
+    status = ended.result.returncode if ended.result is not None else None
+    return Attempt(
+        not ended.problem,
+        ended.problem or shown,
+        not_yet=status == ASK_AGAIN and CHECK_KINDS[check.kind].is_command,
+        inconclusive=ended.inconclusive,
+    )

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from venvship.errors import ProgramNotFoundError
 from venvship.system import process
 from venvship.system.signals import Signals
 
+HOST_ERRNOS: Final = frozenset(
+    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO}
+)
+"""Errors of a host that cannot start any program at the moment."""
+
+
+class Ended(NamedTuple):
+    """The end of a program.
+
+    Attributes:
+        problem: The problem in one line; empty after exit status 0.
+        result: The result; `None` if the program could not be started.
+        inconclusive: Whether the host had no room to start it, which says nothing about the program.
+    """
+
+    problem: str
+    result: process.ProcessResult | None = None
+    inconclusive: bool = False
+
 
 def run_to_end(
     program: process.Program, *, timeout: float, signals: Signals, poll: Callable[[], None] | None = None
-) -> tuple[str, process.ProcessResult | None]:
-    """Run a program as `process.run` does.
-
-    Returns:
-        The problem in one line, empty after exit status 0; and the result, or `None` if the program could not
-        be started, which counts like an exit status.
+) -> Ended:
+    """Run a program as `process.run` does. One that could not be started counts like an exit status.
 
     Raises:
         InterruptedByError: A signal came.
@@ -25,12 +42,12 @@ def run_to_end(
     try:
         result = process.run(program, timeout=timeout, signals=signals, poll=poll)
     except ProgramNotFoundError as error:
-        return error.message, None
-    except OSError as error:  # no more processes, no memory
-        return f"could not be started: {error}", None
+        return Ended(error.message)
+    except OSError as error:
+        return Ended(f"could not be started: {error}", inconclusive=error.errno in HOST_ERRNOS)
     if result.timed_out:
-        return _with_last_line(f"no end after {timeout:g} s", result.output), result
-    return describe_exit(result) if result.returncode else "", result
+        return Ended(_with_last_line(f"no end after {timeout:g} s", result.output), result)
+    return Ended(describe_exit(result) if result.returncode else "", result)
 
 
 def describe_exit(result: process.ProcessResult) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -302,3 +304,22 @@ def test_a_promotion_away_from_a_damaged_manifest_is_a_success(site: Site) -> No
     result = site.open().promote(a)
     assert result.outcome == "promoted"
     assert site.current == a
+
+
+def test_a_host_that_cannot_ask_says_nothing_about_the_release(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service runs, and both interpreters that could ask it are broken."""
+    site.release("1.0")
+    monkeypatch.setattr(sys, "_base_executable", "/nonexistent/python3")
+    breaks = "test $VENVSHIP_EVENT != promote || { cd bin && chmod u+w . && rm python; }"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        site.settings(
+            f"[hooks]\nrestart = ['sh', '-c', '{breaks}']\n"
+            f"[[check]]\nname = 'tcp'\ntcp = '127.0.0.1:{server.getsockname()[1]}'\ndeadline = 0\n"
+        )
+        with pytest.raises(RolledBackError, match="could not be asked"):
+            site.release("1.1")
+
+    newest = site.open().list().releases[0]
+    assert (newest.state, site.open().status().held) == (State.INCONCLUSIVE, None)

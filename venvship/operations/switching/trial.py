@@ -21,8 +21,8 @@ class Trial(NamedTuple):
     Attributes:
         problem: Why it did not pass; `None` if it did.
         log: The name of the log of the hook or check that failed; `""` for none.
-        says_no: Whether the hook or a check failed, which speaks against the release itself; a signal, for
-            example, does not.
+        says_no: Whether the hook or a check failed, which speaks against the release itself; a signal, or a
+            host that could not ask, does not.
         checks: The live checks' results.
     """
 
@@ -82,14 +82,15 @@ def try_current(
             workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
             if not hook.ok:
                 problem = f"the restart hook failed: {hook.output}"
-                return Trial(problem=problem, log="restart", says_no=True)
+                return Trial(problem=problem, log="restart", says_no=not hook.inconclusive)
         results = run_checks(live, context, stop=stop, watch=tell_check(workspace))
     except TurnBack:
         return Trial(problem=TURNED_BACK)
     failed = failed_required(results)
     if failed is not None:
         problem = f"check {failed.name!r} failed: {failed.output}"
-        return Trial(problem=problem, log=failed.name, says_no=True, checks=results)
+        says_no = not failed.inconclusive
+        return Trial(problem=problem, log=failed.name, says_no=says_no, checks=results)
     warn_of_failed(workspace, results)
     return Trial(checks=results)
 
