@@ -39,9 +39,14 @@ def test_copies_and_this_process_share_the_work() -> None:
     assert len(set(pids)) == 3
 
 
-def test_results_come_in_the_order_of_the_tasks_however_many_there_are() -> None:
-    with working(lambda n: [n] * 1000, range(300), copies=2) as tasks:
-        assert tasks.results(go_on) == [[n] * 1000 for n in range(300)]
+@pytest.mark.parametrize(("count", "size"), [(0, 1), (1, 1), (300, 1000), (1024, 1), (1025, 1), (5000, 1)])
+@pytest.mark.parametrize("copies", [0, 2])
+def test_results_come_in_the_order_of_the_tasks_however_many_there_are(
+    count: int, size: int, copies: int
+) -> None:
+    with working(lambda n: [n] * size, range(count), copies=copies) as tasks:
+        assert tasks.results(go_on) == [[n] * size for n in range(count)]
+        assert tasks.begun == count
 
 
 def test_without_copies_it_is_all_done_here() -> None:
