@@ -315,7 +315,7 @@ class RollbackFailedError(VenvshipError):
 
 
 class NothingToRollBackToError(VenvshipError):
-    """There is no earlier proven, intact release."""
+    """There is no earlier proven, usable release."""
 
     slug = "nothing-to-roll-back-to"
     exit_code = 24

@@ -50,9 +50,9 @@ class Story:
     def now(self) -> Any:
         return fold(self.events)
 
-    def target(self, intact: Callable[[str], bool] = anything) -> str | None:
+    def target(self, usable: Callable[[str], bool] = anything) -> str | None:
         """What a rollback without a name goes to, when `current` is what the journal says."""
-        found: str | None = self.now.rollback_target(self.now.expected, intact)
+        found: str | None = self.now.rollback_target(self.now.expected, usable)
         return found
 
     def seal(self, *releases: str, environment: str = "") -> Story:
@@ -200,7 +200,7 @@ def test_a_named_rollback_to_a_release_that_is_not_below_pushes_it(story: Story)
     assert story.target() == "B"
 
 
-def test_only_proven_and_intact_releases_are_rolled_back_to(story: Story) -> None:
+def test_only_proven_and_usable_releases_are_rolled_back_to(story: Story) -> None:
     story.promote("A", "B", "C", "D")
     story.write("observed", "X", reason="somebody", expected="D")  # never passed a check
     story.promote("E")

@@ -109,7 +109,7 @@ class Root(RootReads):
             lockfile: The path of another lockfile than the settings', or several paths.
             no_promote: Whether to build and check only, and leave `current` as it is.
             message: The reason, for the manifest and the journal.
-            rebuild: Whether to build even if an intact release of this environment exists.
+            rebuild: Whether to build even if a usable release of this environment exists.
             force: Whether to go on even if the environment is bad or held.
             dry_run: Whether to return the plan only and write nothing.
 
@@ -191,13 +191,13 @@ class Root(RootReads):
         """Switch to the last good release, or to a named one.
 
         Args:
-            release: The release to switch to. By default the nearest proven, intact one of the lineage.
+            release: The release to switch to. By default the nearest proven, usable one of the lineage.
             message: The reason, for the journal.
             no_checks: Whether to leave out the live checks. The restart hook runs in any case.
             from_: Only if this release is current: then a second call does not go back twice.
 
         Raises:
-            NothingToRollBackToError: The lineage holds no other proven, intact release.
+            NothingToRollBackToError: The lineage holds no other proven, usable release.
             ReleaseError: The named release does not exist, or is not usable.
             RollbackFailedError: It was switched, and the restart hook or a check fails, or could not run.
             SupersededError: Another release than `from_` is current.

@@ -193,32 +193,32 @@ class History:
             return None
         return hold
 
-    def rollback_target(self, current: str | None, intact: Callable[[str], bool]) -> str | None:
-        """The target of a rollback without a name: the nearest proven, intact entry below `current`.
+    def rollback_target(self, current: str | None, usable: Callable[[str], bool]) -> str | None:
+        """The target of a rollback without a name: the nearest proven, usable entry below `current`.
 
         Args:
             current: The current release. If it is not the lineage's last entry but stands further down, a
                 rollback to it could not be recorded (the disk was full): the entries above it were left, and
                 going "back" there would undo that. If it is not in the lineage at all, or is on trial,
                 everything in the lineage lies below it.
-            intact: Whether a release can be used.
+            usable: Whether a release can be used.
         """
         entries = list(self.lineage)
         if current in entries and not self.is_on_trial(current):
             while entries[-1] != current:
                 entries.pop()
-        return self._nearest(entries, current, intact)
+        return self._nearest(entries, current, usable)
 
     def is_on_trial(self, current: str | None) -> bool:
         """Whether the current release was promoted, and neither kept nor left since."""
         return self.intent is not None and self.intent.tried is not None and self.intent.tried == current
 
-    def rollback_target_after(self, promoted: str, intact: Callable[[str], bool]) -> str | None:
+    def rollback_target_after(self, promoted: str, usable: Callable[[str], bool]) -> str | None:
         """The release that a rollback without a name will go to once this one has been promoted."""
-        return self._nearest(self.lineage, promoted, intact)
+        return self._nearest(self.lineage, promoted, usable)
 
     def _nearest(
-        self, entries: Sequence[str], current: str | None, intact: Callable[[str], bool]
+        self, entries: Sequence[str], current: str | None, usable: Callable[[str], bool]
     ) -> str | None:
         for entry in reversed(entries):
             record = self.records.get(entry)
@@ -226,7 +226,7 @@ class History:
             # next command that recovers removes it.
             if record is None or record.pruned or entry == current:
                 continue
-            if record.state is State.PROVEN and intact(entry):
+            if record.state is State.PROVEN and usable(entry):
                 return entry
         return None
 

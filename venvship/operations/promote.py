@@ -54,7 +54,7 @@ class PromoteResult:
 def promote(workspace: Workspace, name: str, *, message: str = "", force: bool = False) -> PromoteResult:
     """Make an existing release live, checked like a new one.
 
-    An operator may promote any intact release. One that is bad or held gets a warning, not a refusal: an
+    An operator may promote any usable release. One that is bad or held gets a warning, not a refusal: an
     operator who types its name has a reason.
 
     Args:

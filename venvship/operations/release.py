@@ -75,7 +75,7 @@ class ReleaseOptions:
         lockfiles: Absolute paths instead of the settings' lockfile.
         promote: Whether to go live; otherwise it is only built and checked.
         message: For the manifest and the journal.
-        rebuild: Build even if an intact release of this environment exists.
+        rebuild: Build even if a usable release of this environment exists.
         force: Go on even if the environment is bad or held.
         dry_run: Only report the plan.
     """
@@ -398,6 +398,6 @@ def require_current(workspace: Workspace) -> str | None:
     if current is not None and not workspace.layout.release_path(current).is_dir():
         raise ForeignLinkError(
             f"{workspace.layout.current_link} points to {current}, which is gone",
-            hint="`venvship rollback` goes to the nearest intact release; if there is none, remove the link",
+            hint="`venvship rollback` goes to the nearest usable release; if there is none, remove the link",
         )
     return current

@@ -107,7 +107,7 @@ def rollback(
 
     Args:
         workspace: The root.
-        name: The release; otherwise the nearest proven, intact one below the current release.
+        name: The release; otherwise the nearest proven, usable one below the current release.
         message: For the journal.
         no_checks: Whether to leave out the live checks. The restart hook runs in any case: the service is
             still running from the release that was left.
@@ -116,7 +116,7 @@ def rollback(
     Crash: `current` is the old or the new one; `recover`, or the next `release`, completes the rest.
 
     Raises:
-        NothingToRollBackToError: The lineage holds no other proven, intact release.
+        NothingToRollBackToError: The lineage holds no other proven, usable release.
         ReleaseError: The named release does not exist, or is damaged.
         RollbackFailedError: Switched, and the restart hook or a check fails, or no settings name the hook.
         SupersededError: Another release than `from_` is current.

@@ -20,7 +20,7 @@ class PlanOptions(NamedTuple):
     """The options of the command line that change a plan.
 
     Attributes:
-        rebuild: Build even if there is an intact release of this environment.
+        rebuild: Build even if there is a usable release of this environment.
         force: Go on even if the environment is bad or held.
         upgrade: The lockfile is our own, of `update --upgrade`; a new environment lifts no hold then.
     """
@@ -35,7 +35,7 @@ class Plan:
     """The action for an environment.
 
     Attributes:
-        action: `unchanged` (it is current's), `reactivate` an intact release of it, `build`, or `refuse`.
+        action: `unchanged` (it is current's), `reactivate` a usable release of it, `build`, or `refuse`.
         release_id: The release that is current, or to be promoted again.
         hold: The hold that refuses it.
     """
@@ -71,8 +71,8 @@ def plan(
     refusal = history.refusal(environment.digest, health_digest(settings))
     if refusal is not None and not options.force:
         return Plan(action="refuse", hold=refusal)
-    intact = None if options.rebuild else _intact(workspace, history, environment.digest)
-    return Plan(action="reactivate", release_id=intact) if intact else Plan(action="build")
+    usable = None if options.rebuild else _usable(workspace, history, environment.digest)
+    return Plan(action="reactivate", release_id=usable) if usable else Plan(action="build")
 
 
 def hold_applies(hold: Hold, environment_digest: str, *, upgrade: bool) -> bool:
@@ -97,7 +97,7 @@ def refused(hold: Hold) -> HeldError:
     )
 
 
-def _intact(workspace: ReadingWorkspace, history: History, environment: str) -> str | None:
+def _usable(workspace: ReadingWorkspace, history: History, environment: str) -> str | None:
     """The newest release of an environment that could be promoted again."""
     for release_id in release_ids(workspace.layout, history):
         record = history.records[release_id]

@@ -36,7 +36,7 @@ def choose_target(
         if previous is not None and previous != current and _is_usable(workspace, previous):
             return previous
         raise NothingToRollBackToError(
-            "the journal is damaged, and previous names no intact release",
+            "the journal is damaged, and previous names no usable release",
             hint="name one: venvship rollback RELEASE; `venvship list` shows them",
         )
     origin_id = _origin_of_trial(known.history, current)
@@ -45,7 +45,7 @@ def choose_target(
     found = known.history.rollback_target(current, lambda release_id: _is_usable(workspace, release_id))
     if found is None:
         raise NothingToRollBackToError(
-            f"there is no earlier proven, intact release than {current or 'nothing'}",
+            f"there is no earlier proven, usable release than {current or 'nothing'}",
             hint="`venvship list` shows all releases; name one: venvship rollback RELEASE",
         )
     return found
