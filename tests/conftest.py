@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from tests.support.index import LocalIndex
-from tests.support.roots import Site, build_application, copy_store, fill, make_site
+from tests.support.roots import NewSite, Site, build_application, copy_store, fill, make_site
 from tests.support.wheels import Distribution
 from venvship.system.files import hash_file
 
@@ -102,8 +103,31 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Path
     return copy_store(filled / "store", tmp_path_factory.mktemp("shared") / "store")
 
 
+@pytest.fixture(scope="session")
+def new_site(
+    tmp_path_factory: pytest.TempPathFactory,
+    application: dict[str, Distribution],
+    shared_store: Path,
+    known_python: Path,
+) -> NewSite:
+    """Makes roots that live longer than a test, with nothing released yet."""
+
+    def make(name: str) -> Site:
+        folder = tmp_path_factory.mktemp(name)
+        return make_site(folder / "root", application, shared_store, folder / "home", known_python)
+
+    return make
+
+
 @pytest.fixture
 def site(tmp_path: Path, application: dict[str, Distribution], filled: Path) -> Site:
     """A root with a small application and a filled store of its own, nothing released yet."""
     store = copy_store(filled / "store", tmp_path / "store")
     return make_site(tmp_path / "root", application, store, tmp_path / "home", filled / "python.json")
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of something that accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import stat
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.index import LocalIndex
-from tests.support.releases import INTERPRETER, SITE, pinned, request_for
+from tests.support.releases import pinned, request_for
 from tests.support.wheels import Distribution, build_wheel
 from venvship.building.builder import build
 from venvship.building.fetching.direct import WORTH_TAKING
@@ -28,13 +27,12 @@ from venvship.errors import (
     HashMismatchError,
     InterruptedByError,
     UnmetDependencyError,
-    VenvshipError,
 )
 from venvship.model.progress import Progress, Step
 from venvship.model.release import Manifest
 from venvship.model.settings import BuildSettings
 from venvship.system.signals import Signals
-from venvship.system.trees import remove_tree, walk
+from venvship.system.trees import remove_tree
 
 
 class Builds:
@@ -91,10 +89,6 @@ def shop(wheelhouse: Path) -> Distribution:
     )
 
 
-def snapshot(path: Path) -> dict[str, tuple[int, int, int]]:
-    return {name: (s.st_mode, s.st_ino, s.st_mtime_ns) for name, s in walk(path)}
-
-
 def test_a_lockfile_becomes_a_sealed_release(builds: Builds, shop: Distribution) -> None:
     request = builds.request([shop], requirements=[pinned(shop)])
 
@@ -129,65 +123,6 @@ def run(*argv: str | Path) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, env={"PATH": os.defpath}).stdout
 
 
-def test_running_a_release_writes_nothing_into_it(builds: Builds, shop: Distribution) -> None:
-    request = builds.request([shop])
-    builds.build(request)
-    release = Path(request.release_path)
-    before = snapshot(release)
-
-    assert run(release / "bin/shop") == "open\n"
-    assert run(release / "bin/python", "-c", "import shop; shop.main()") == "open\n"
-
-    assert f"{SITE}/shop/__pycache__/__init__.cpython-{INTERPRETER.minor.replace('.', '')}.pyc" in before
-    assert snapshot(release) == before
-
-
-def test_a_second_release_fetches_nothing_and_shares_every_stored_file(
-    builds: Builds, shop: Distribution, index: LocalIndex
-) -> None:
-    first = builds.request([shop], requirements=[pinned(shop)], release_id="20261122T094143Z-0000001")
-    second = builds.request([shop], requirements=[pinned(shop)], release_id="20261122T094143Z-0000002")
-    one = builds.build(first)
-    builds.steps.clear()
-    index.stop()
-
-    other = builds.build(second)
-
-    assert builds.facts("fetch") == {"wheels": 0, "bytes": 0}
-    assert one.tree_digest == other.tree_digest
-    shared = [
-        name
-        for name, status in walk(first.release_path)
-        if stat.S_ISREG(status.st_mode)
-        and status.st_ino == os.lstat(os.path.join(second.release_path, name)).st_ino
-    ]
-    assert f"{SITE}/shop/__init__.py" in shared
-    assert any(name.endswith(".pyc") and "/shop/" in name for name in shared)
-    assert "bin/shop" not in shared
-
-
-def test_two_roots_with_a_store_each_give_one_tree_digest(
-    tmp_path: Path, clean_env: dict[str, str], shop: Distribution
-) -> None:
-    digests = set()
-    for name in ("one", "a much longer other one"):
-        builds = Builds(tmp_path / name, clean_env)
-        digests.add(builds.build(builds.request([shop])).tree_digest)
-        remove_tree(builds.root)
-
-    assert len(digests) == 1
-
-
-def test_bytecode_levels_are_those_of_the_settings(builds: Builds, shop: Distribution) -> None:
-    request = builds.request([shop], build=BuildSettings(optimize=(0, 2)))
-
-    builds.build(request)
-
-    names = {name.rpartition("/")[2] for name, _ in walk(f"{request.release_path}/{SITE}/shop/__pycache__")}
-    tag = f"cpython-{INTERPRETER.minor.replace('.', '')}"
-    assert names == {f"__init__.{tag}.pyc", f"__init__.{tag}.opt-2.pyc"}
-
-
 def test_overlapping_code_of_one_package_is_linked_with_its_own_bytecode(
     builds: Builds, wheelhouse: Path
 ) -> None:
@@ -206,27 +141,6 @@ def test_overlapping_code_of_one_package_is_linked_with_its_own_bytecode(
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------
-
-
-def test_a_failed_build_leaves_nothing_behind(builds: Builds, wheelhouse: Path) -> None:
-    wheels = [build_wheel(wheelhouse, name, files={"same.py": name}) for name in ("aaa", "bbb")]
-    cases: list[tuple[BuildRequest, type[VenvshipError]]] = [
-        (builds.request(wheels), FileConflictError),
-        (
-            builds.request(
-                wheels[:1],
-                requirements=[pinned(wheels[0], url=str(wheels[0].path), hashes=("sha256:" + "0" * 64,))],
-            ),
-            HashMismatchError,
-        ),
-    ]
-    needy = build_wheel(wheelhouse, "needy", requires=["nothing-of-that-name"])
-    cases.append((builds.request([needy], build=BuildSettings(closed=True)), UnmetDependencyError))
-    for request, error in cases:
-        with pytest.raises(error):
-            builds.build(request)
-
-        assert builds.debris() == []
 
 
 def test_a_build_that_failed_is_not_fetched_again(builds: Builds, wheelhouse: Path) -> None:
@@ -340,16 +254,3 @@ def test_a_release_is_built_at_its_real_path_or_not_at_all(builds: Builds, shop:
         builds.build(builds.request([shop], release_path=f"{link}/releases/{request.release_id}"))
 
     assert builds.debris() == []
-
-
-def test_a_damaged_store_is_not_linked_into_a_release(builds: Builds, shop: Distribution) -> None:
-    builds.build(builds.request([shop], release_id="20261122T094143Z-0000001"))
-    stored = Path(builds.store.wheel(shop.sha256).data) / "site/shop/__init__.py"
-    stored.chmod(0o644)
-    stored.write_text("evil = True\n")
-
-    with pytest.raises(BuildError, match="the store was changed") as caught:
-        builds.build(builds.request([shop], release_id="20261122T094143Z-0000002"))
-
-    assert caught.value.slug == "store-damaged"
-    assert builds.debris() == ["20261122T094143Z-0000001"]

@@ -9,20 +9,20 @@ import sysconfig
 import threading
 import time
 import venv
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
+from tests.support.processes import script_at
+from tests.support.pythons import OTHERS, THIS, python_of
 from venvship.building.interpreter import probe, resolve_interpreter
 from venvship.errors import InterpreterError, InterruptedByError
 from venvship.model.interpreter import Interpreter
 from venvship.system.signals import Signals
 
 BASE = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-THIS = ".".join(map(str, sys.version_info[:2]))
 
 
 def resolve(setting: str | None, **environ: str) -> Interpreter:
@@ -35,8 +35,7 @@ echo '{"version": "%s", "version_info": [%s], "implementation": "%s"}'
 
 
 def script(path: Path, text: str) -> str:
-    path.write_text(text)
-    path.chmod(0o755)
+    script_at(path, text)
     return str(path)
 
 
@@ -158,25 +157,9 @@ def test_a_signal_ends_the_wait(tmp_path: Path) -> None:
     assert time.monotonic() - began < 50
 
 
-@pytest.fixture
-def other_interpreter() -> Callable[[str], str]:
-    """Find a CPython of a version on this machine, or skip."""
-
-    def find(version: str) -> str:
-        try:
-            return resolve_interpreter(version, environ=os.environ, signals=Signals()).path
-        except InterpreterError:
-            pytest.skip(f"no CPython {version} here")
-
-    return find
-
-
-@pytest.mark.parametrize("version", [v for v in ("3.11", "3.12", "3.13", "3.14") if v != THIS])
-def test_another_version_has_its_own_tags_and_magic_number(
-    version: str, other_interpreter: Callable[[str], str]
-) -> None:
-    path = other_interpreter(version)
-    found, own = probe(path), resolve(None)
+@pytest.mark.parametrize("version", OTHERS)
+def test_another_version_has_its_own_tags_and_magic_number(version: str) -> None:
+    found, own = probe(python_of(version).path), resolve(None)
     assert found.minor == version
     assert found.tags[0].startswith(f"cp{version.replace('.', '')}-")
     assert found.markers["python_version"] == version

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 from click import unstyle
 
-from tests.support.roots import Site, command, make_site
+from tests.support.roots import NewSite, Site, command
 from tests.support.terminals import Shown, Terminal
-from tests.support.wheels import Distribution
 
 STYLED = re.compile(r"\x1b\[[0-9;]*m")
 READS = (
@@ -39,15 +37,9 @@ deadline = 0
 
 
 @pytest.fixture(scope="module")
-def shop(
-    tmp_path_factory: pytest.TempPathFactory,
-    application: dict[str, Distribution],
-    shared_store: Path,
-    known_python: Path,
-) -> Site:
+def shop(new_site: NewSite) -> Site:
     """Two releases, the first with a message that fits no line, and checks of both kinds; to be read only."""
-    folder = tmp_path_factory.mktemp("screens")
-    site = make_site(folder / "root", application, shared_store, folder / "home", known_python)
+    site = new_site("screens")
     site.settings(CHECKS)
     long = "everything that has changed since the last time, with the reasons for it, one after the other"
     site.lock("1.0")
@@ -161,35 +153,17 @@ def test_ctrl_c_says_what_state_things_are_in(site: Site) -> None:
 
 
 def test_whoever_stops_reading_changes_nothing_of_what_is_done(site: Site) -> None:
-    script = f'{command()} release | head -1; exit "${{PIPESTATUS[0]}}"'
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=site.path,
-        env=site.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    done = site.shell(f'{command()} release | head -1; exit "${{PIPESTATUS[0]}}"')
+    assert (done.code, done.err) == (0, "")
     assert site.current is not None
     assert site.events()[-1] == "promoted"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_output_that_cannot_be_written_is_an_error_and_no_traceback(shop: Site) -> None:
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [command(), "list"],
-            cwd=shop.path,
-            env=shop.environment,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 2
-    assert done.stderr == "error: the output could not be written: No space left on device\n"
+    done = shop.shell(f"exec {command()} list >/dev/full")
+    assert done.code == 2
+    assert done.err == "error: the output could not be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

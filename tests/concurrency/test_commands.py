@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import eventually
 from tests.support.roots import Site
 
 WAITING = """
@@ -19,13 +17,6 @@ when = "{when}"
 command = ["sh", "-c", "touch {gate}.reached; while [ ! -e {gate} ]; do sleep 0.02; done"]
 timeout = 60
 """
-
-
-def until(condition: Callable[[], bool], seconds: float = 50) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -38,10 +29,22 @@ def reached(gate: Path) -> bool:
     return Path(f"{gate}.reached").exists()
 
 
+def kill_a_trial(site: Site, gate: Path) -> str:
+    """Kill a release while its live check runs; returns the release before it."""
+    a = site.release("1.0")
+    site.settings(WAITING.format(when="live", gate=gate))
+    site.lock("1.1")
+    release = site.start("release")
+    assert eventually(lambda: reached(gate))
+    release.kill()
+    release.communicate()
+    return a
+
+
 def test_a_second_release_is_refused_and_told_who_is_at_it(site: Site, gate: Path) -> None:
     site.settings(WAITING.format(when="candidate", gate=gate))
     first = site.start("release")
-    until(lambda: reached(gate))
+    assert eventually(lambda: reached(gate))
     second = site.run("release", "--json")
     assert second.code == 30
     error = second.json["error"]
@@ -60,7 +63,7 @@ def test_a_second_release_is_refused_and_told_who_is_at_it(site: Site, gate: Pat
 def test_a_release_waits_if_it_is_told_to(site: Site, gate: Path) -> None:
     site.settings(WAITING.format(when="candidate", gate=gate))
     first = site.start("release")
-    until(lambda: reached(gate))
+    assert eventually(lambda: reached(gate))
     second = site.start("release", "--wait", "30")
     time.sleep(0.5)
     gate.touch()
@@ -76,7 +79,7 @@ def test_a_rollback_does_not_wait_for_a_build_which_then_is_superseded(site: Sit
     site.settings(WAITING.format(when="candidate", gate=gate))
     site.lock("1.2")
     build = site.start("release", "--json")
-    until(lambda: reached(gate))
+    assert eventually(lambda: reached(gate))
     assert site.run("rollback").code == 0
     assert site.current == a
     assert build.poll() is None, "the build was still going on"
@@ -91,36 +94,13 @@ def test_a_rollback_does_not_wait_for_a_build_which_then_is_superseded(site: Sit
     assert site.run("promote", built["id"]).code == 0, "what was built can be promoted later"
 
 
-def test_a_rollback_during_the_live_checks_turns_the_promotion_back(site: Site, gate: Path) -> None:
-    a = site.release("1.0")
-    site.settings(WAITING.format(when="live", gate=gate))
-    site.lock("1.1")
-    promotion = site.start("release", "--json")
-    until(lambda: reached(gate))
-    assert site.current != a
-    gate.touch()  # the checks of the old release may pass once it has turned back
-    os.remove(gate)
-    rollback = site.start("rollback", "--json")
-    until(lambda: site.current == a)
-    gate.touch()
-    out, _ = rollback.communicate(timeout=50)
-    assert rollback.returncode == 0, out
-    promotion.communicate(timeout=50)
-    assert promotion.returncode == 22
-    assert site.current == a
-    states = {r["id"]: r["state"] for r in site.run("list", "--json").data["releases"]}
-    assert sorted(states.values()) == ["inconclusive", "proven"]
-    held = site.run("status", "--json").data["held"]
-    assert held["scope"] == "root"
-
-
 def test_a_second_rollback_at_once_is_refused_instead_of_going_back_twice(site: Site, gate: Path) -> None:
     site.release("1.0")
     b = site.release("1.1")
     site.release("1.2")
     site.settings(WAITING.format(when="live", gate=gate))
     first = site.start("rollback")
-    until(lambda: reached(gate))
+    assert eventually(lambda: reached(gate))
     assert site.run("rollback").code == 30
     gate.touch()
     assert first.wait(50) == 0
@@ -128,33 +108,8 @@ def test_a_second_rollback_at_once_is_refused_instead_of_going_back_twice(site: 
     assert site.current == b
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_in_the_live_check_window_goes_back_and_then_exits(
-    site: Site, gate: Path, number: signal.Signals
-) -> None:
-    a = site.release("1.0")
-    site.settings(WAITING.format(when="live", gate=gate))
-    site.lock("1.1")
-    release = site.start("release", "--json")
-    until(lambda: reached(gate))
-    os.kill(release.pid, number)
-    until(lambda: site.current == a)
-    gate.touch()
-    out, _ = release.communicate(timeout=50)
-    assert release.returncode == 128 + number, out
-    assert site.current == a
-    assert "rolled-back" in site.events()
-    assert site.debris() == []
-
-
 def test_a_killed_promotion_is_finished_by_the_next_command(site: Site, gate: Path) -> None:
-    a = site.release("1.0")
-    site.settings(WAITING.format(when="live", gate=gate))
-    site.lock("1.1")
-    release = site.start("release")
-    until(lambda: reached(gate))
-    release.kill()
-    release.communicate()
+    a = kill_a_trial(site, gate)
     assert site.current != a
     status = site.run("status", "--json")
     assert status.data["interrupted"] is True
@@ -166,13 +121,7 @@ def test_a_killed_promotion_is_finished_by_the_next_command(site: Site, gate: Pa
 
 
 def test_a_rollback_after_a_killed_promotion_goes_back_and_tries_nothing(site: Site, gate: Path) -> None:
-    a = site.release("1.0")
-    site.settings(WAITING.format(when="live", gate=gate))
-    site.lock("1.1")
-    release = site.start("release")
-    until(lambda: reached(gate))
-    release.kill()
-    release.communicate()
+    a = kill_a_trial(site, gate)
     tried = site.current
     gate.touch()
     assert site.run("rollback").code == 0
@@ -182,41 +131,11 @@ def test_a_rollback_after_a_killed_promotion_goes_back_and_tries_nothing(site: S
     assert site.events().count("promoting") == 2, "one for each release, and none for a second try"
 
 
-def test_a_promotion_that_is_killed_twice_is_taken_back(site: Site, gate: Path) -> None:
-    a = site.release("1.0")
-    site.settings(WAITING.format(when="live", gate=gate))
-    site.lock("1.1")
-    for arguments in (["release"], ["recover"]):
-        process = site.start(*arguments)
-        until(lambda: reached(gate))
-        process.kill()
-        process.communicate()
-        os.remove(f"{gate}.reached")
-    gate.touch()
-    assert site.run("recover").code == 22
-    assert site.current == a
-    assert site.run("recover").code == 0
-
-
-def test_boot_takes_an_interrupted_promotion_back_without_asking_anybody(site: Site, gate: Path) -> None:
-    a = site.release("1.0")
-    site.settings(WAITING.format(when="live", gate=gate))
-    site.lock("1.1")
-    release = site.start("release")
-    until(lambda: reached(gate))
-    release.kill()
-    release.communicate()
-    os.remove(f"{gate}.reached")
-    assert site.run("recover", "--boot").code == 22
-    assert site.current == a
-    assert not reached(gate)
-
-
 def test_a_rollback_does_not_wait_for_the_candidate_checks_of_a_promotion(site: Site, gate: Path) -> None:
     a, b, c = site.release("1.0"), site.release("1.1"), site.release("1.2")
     site.settings(WAITING.format(when="candidate", gate=gate))
     promotion = site.start("promote", a, "--json")
-    until(lambda: reached(gate))
+    assert eventually(lambda: reached(gate))
     assert site.current == c
     assert site.run("rollback").code == 0
     assert site.current == b
@@ -233,7 +152,7 @@ def test_a_slow_notify_hook_keeps_nobody_from_switching(site: Site, gate: Path) 
     site.settings(f"[hooks]\nnotify = ['sh', '-c', '{wait}']\n")
     site.lock("1.1")
     release = site.start("release")
-    until(lambda: reached(gate))
+    assert eventually(lambda: reached(gate))
     site.settings()
     assert site.run("rollback").code == 0
     assert site.run("release", "--dry-run").code == 0

@@ -12,22 +12,16 @@ import pytest
 
 from tests.support.answers import links, released, run_as
 from tests.support.index import LocalIndex
-from tests.support.roots import Site, make_site
+from tests.support.roots import NewSite, Site, make_site
 from tests.support.wheels import Distribution
 
 NOBODY = 65534
 
 
 @pytest.fixture(scope="session")
-def long_lived(
-    tmp_path_factory: pytest.TempPathFactory,
-    application: dict[str, Distribution],
-    shared_store: Path,
-    known_python: Path,
-) -> Site:
+def long_lived(new_site: NewSite) -> Site:
     """The root behind `shop`."""
-    folder = tmp_path_factory.mktemp("shop")
-    site = make_site(folder / "root", application, shared_store, folder / "home", known_python)
+    site = new_site("shop")
     released(site, "1.0", "1.1")
     return site
 
@@ -105,15 +99,9 @@ def hooked(stocked: Site) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def warehouse(
-    tmp_path_factory: pytest.TempPathFactory,
-    application: dict[str, Distribution],
-    shared_store: Path,
-    known_python: Path,
-) -> Site:
+def warehouse(new_site: NewSite) -> Site:
     """The root behind `stocked`."""
-    folder = tmp_path_factory.mktemp("warehouse")
-    site = make_site(folder / "root", application, shared_store, folder / "home", known_python)
+    site = new_site("warehouse")
     for version in ("1.0", "1.1", "1.2"):
         site.lock(version)
         assert site.run("release", "--no-promote").code == 0

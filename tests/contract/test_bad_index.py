@@ -88,13 +88,6 @@ def test_a_wheel_that_breaks_the_rules_is_invalid(online: Site, wheelhouse: Path
 
 
 @pytest.fixture
-def silent() -> Iterator[int]:
-    """The port of something that accepts connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
 def babbling() -> Iterator[int]:
     """The port of something that answers, but not in HTTP."""
     stop = threading.Event()

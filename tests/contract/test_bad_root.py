@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from tests.support.answers import (
     run_as,
     together,
 )
-from tests.support.roots import Finished, Site, command, make_site
+from tests.support.roots import Site, command, finish, make_site
 from tests.support.wheels import Distribution
 from venvship.errors import RootError
 from venvship.root import RootLayout
@@ -91,15 +90,8 @@ def test_a_working_directory_that_is_gone_gives_12(shop: Site, tmp_path: Path, a
     gone = tmp_path / "gone"
     gone.mkdir()
     line = f'rmdir {shlex.quote(str(gone))} && exec "$@"'
-    done = subprocess.run(
-        ["sh", "-c", line, "sh", command(), "--json", *arguments],
-        cwd=gone,
-        env=shop.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    refusal(Finished(done.returncode, done.stdout, done.stderr), 12, "not-a-root")
+    argv = ["sh", "-c", line, "sh", command(), "--json", *arguments]
+    refusal(finish(*argv, cwd=gone, env=shop.environment), 12, "not-a-root")
 
 
 def test_a_root_that_may_not_be_looked_at_gives_12(shop: Site, tmp_path: Path) -> None:

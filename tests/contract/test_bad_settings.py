@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.answers import accepted, complaint, measured, refused, released
+from tests.support.processes import alive
 from tests.support.roots import Site
 
 # -- venvship.toml ------------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ def test_a_check_that_hangs_is_ended_after_its_timeout(stocked: Site, tmp_path: 
     error = refused(stocked, "release", code=21, slug="rejected")
     assert time.monotonic() - began < 50
     assert "1.5 s" in error["message"]
-    assert not alive(pid)
+    assert not alive(int(pid.read_text()))
 
 
 def test_a_check_that_floods_its_output_fills_no_disk(stocked: Site) -> None:
@@ -160,7 +161,7 @@ def test_a_check_whose_daemon_keeps_the_output_open_ends_with_the_check(
     began = time.monotonic()
     accepted(stocked.run("release", "--json"))
     assert time.monotonic() - began < 50
-    assert not alive(pid)
+    assert not alive(int(pid.read_text()))
 
 
 def test_a_check_whose_daemon_left_the_session_is_ended_too(stocked: Site, tmp_path: Path) -> None:
@@ -169,13 +170,4 @@ def test_a_check_whose_daemon_left_the_session_is_ended_too(stocked: Site, tmp_p
     began = time.monotonic()
     accepted(stocked.run("release", "--json"))
     assert time.monotonic() - began < 50
-    assert not alive(pid)
-
-
-def alive(pid_file: Path) -> bool:
-    """Whether the process still runs; one that nobody has waited for does not."""
-    try:
-        status = Path(f"/proc/{int(pid_file.read_text())}/status").read_text()
-    except FileNotFoundError:
-        return False
-    return "State:\tZ" not in status
+    assert not alive(int(pid.read_text()))

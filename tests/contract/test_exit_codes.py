@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.answers import accepted, complaint, refusal, refused, released, together
-from tests.support.roots import Site, command
+from tests.support.roots import Site
 
 # -- 0: done, or nothing to do ------------------------------------------------------------------------------
 
@@ -157,12 +156,10 @@ def test_a_wrong_command_line_gives_2_as_text_and_wherever_json_stands(
 
 
 def test_a_root_that_is_not_named_gives_2_with_the_option_as_it_was_written(shop: Site) -> None:
-    done = subprocess.run(
-        [command(), "-C"], env=shop.environment, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = shop.run("-C")
 
-    assert done.returncode == 2
-    assert "Option '-C' requires an argument" in done.stderr
+    assert done.code == 2
+    assert "Option '-C' requires an argument" in done.err
 
 
 def test_no_command_at_all_gives_2_and_the_help(shop: Site) -> None:

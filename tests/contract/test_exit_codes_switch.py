@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from tests.support.answers import (
     states,
 )
 from tests.support.index import LocalIndex
+from tests.support.processes import alive, eventually
 from tests.support.roots import Finished, Site, command
 from tests.support.wheels import build_wheel, lockfile_text
 
@@ -63,6 +62,7 @@ def test_a_release_that_does_not_pass_gives_22_and_the_old_one_comes_back(
     stocked.lock("1.2")
     error = refused(stocked, "release", "--force", code=22, slug="rolled-back")
     assert error["live"] == b
+    assert {"restart": "restart hook failed", "live": "'live' failed"}[by] in error["message"]
     assert states(stocked)[error["release"]] == "bad"
     refused(stocked, "promote", a, code=22, slug="rolled-back", at_once=False)
     assert states(stocked)[a] == "proven", "which is never taken back"
@@ -172,18 +172,10 @@ SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
 def interrupt(site: Site, number: signal.Signals, reached: Callable[[], bool], *options: str) -> Finished:
     """Start a release, send it a signal once it is there, and return how it ended."""
     process = site.start("release", *options)
-    until(reached, process)
+    assert eventually(reached), "it never happened"
     os.kill(process.pid, number)
     out, err = process.communicate(timeout=50)
     return Finished(process.returncode, out, err)
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 50
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
@@ -196,7 +188,7 @@ def test_a_signal_in_a_candidate_check_gives_its_code(
     error = refusal(done, 128 + number, "interrupted")
     assert error["signal"] == number.name
     assert (links(stocked.path), stocked.debris()) == ({}, [])
-    assert not runs(reached), "the check was ended too"
+    assert not alive(int(reached.read_text())), "the check was ended too"
 
 
 @pytest.mark.parametrize("number", SIGNALS[1:2], ids=lambda number: number.name)
@@ -223,7 +215,7 @@ def test_a_signal_in_a_live_check_goes_back_and_gives_its_code(
     refusal(done, 128 + number, "interrupted")
     assert (stocked.current, stocked.debris()) == (a, [])
     assert "inconclusive" in states(stocked).values()
-    assert not runs(reached)
+    assert not alive(int(reached.read_text()))
 
 
 def test_a_signal_in_a_live_check_is_answered_with_what_is_live_and_told_to_the_notify_hook(
@@ -256,11 +248,3 @@ def killed_in_restart(site: Site, hooked: Hooked) -> None:
 
 def filled(file: Path) -> bool:
     return file.exists() and file.read_text().endswith("\n")
-
-
-def runs(pid_file: Path) -> bool:
-    try:
-        os.kill(int(pid_file.read_text()), 0)
-    except ProcessLookupError:
-        return False
-    return True

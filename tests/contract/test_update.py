@@ -8,15 +8,8 @@ import pytest
 
 from tests.support import shapes
 from tests.support.answers import accepted, envelope, refusal, released
-from tests.support.roots import Site
+from tests.support.roots import Site, refuses
 from tests.support.shapes import fits
-
-REFUSES_13 = """
-[[check]]
-name = "not-1.3"
-command = ["python", "-c", "import app, sys; sys.exit(app.VERSION == '1.3')"]
-deadline = 0
-"""
 
 
 @pytest.fixture
@@ -51,10 +44,14 @@ def test_what_is_held_gives_25_and_one_line_and_then_nothing(desk: Site) -> None
 
 def test_what_is_bad_gives_22_once_and_then_25(desk: Site) -> None:
     live = desk.current
-    desk.settings(REFUSES_13)
+    desk.settings(refuses("1.3"))
     desk.lock("1.3")
     assert refusal(desk.run("update", "--json"), 22, "rolled-back")["live"] == live
-    assert [desk.run("update").code for _ in range(3)] == [25, 25, 25]
+    told, *silent = (desk.run("update") for _ in range(3))
+    assert (told.code, told.out, told.err.count("\n")) == (25, "", 1)
+    assert "held since" in told.err
+    assert "release --force" in told.err
+    assert [(done.code, done.out, done.err) for done in silent] == [(25, "", "")] * 2
     assert desk.current == live
 
 
@@ -65,6 +62,7 @@ def test_what_cannot_be_built_gives_20_and_then_says_when_it_is_tried_again(desk
     assert desk.run("update").code == 20
     paused = desk.run("update")
     assert (paused.code, paused.out, paused.err.count("\n")) == (20, "", 1)
+    assert "not tried again before" in paused.err
     error = refusal(desk.run("update", "--json"), 20, "paused")
     assert error["attempts"] == 1
     assert shapes.time(error["until"])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from tests.support.processes import alive, eventually
 from tests.support.roots import Site
 from tests.support.wheels import build_wheel, lockfile_text
 from tests.torture.children import MARK, descendants, kill_marked, marked
-
-
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """The port of an index that takes connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
 
 
 def in_the_downloader(site: Site, tmp_path: Path, silent: int) -> str:

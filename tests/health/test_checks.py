@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.support.limits import no_more_descriptors
+from tests.support.processes import script_at
 from venvship.errors import InterruptedByError
 from venvship.health import network_worker
 from venvship.health.attempt import TurnBack
@@ -202,8 +203,7 @@ def test_a_signal_ends_it(kind: str, context: Context) -> None:
 
 def test_a_command_runs_in_the_release_and_is_told_about_it(context: Context) -> None:
     program = Path(context.release_path, "bin/tell")
-    program.write_text("#!/bin/sh\npwd; echo $VENVSHIP_RELEASE $VENVSHIP_EVENT; which python\n")
-    program.chmod(0o755)
+    script_at(program, "#!/bin/sh\npwd; echo $VENVSHIP_RELEASE $VENVSHIP_EVENT; which python\n")
 
     assert run_one(check("command", "tell"), context).outcome == "passed"
 
@@ -228,13 +228,6 @@ def test_a_command_that_does_not_exist_has_failed(context: Context) -> None:
 
     assert result.outcome == "failed"
     assert result.output.startswith("there is no program 'no-such-check' in the PATH ")
-
-
-def test_what_a_check_leaves_running_is_killed(context: Context, tmp_path: Path) -> None:
-    run_one(sh(f"sleep 60 & echo $! > {tmp_path}/pid"), context)
-
-    state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_output_for_people_is_one_short_line_without_control_characters(context: Context) -> None:
@@ -644,9 +637,7 @@ def test_the_interpreter_of_venvship_may_be_gone(context: Context, monkeypatch: 
 def test_an_interpreter_that_breaks_down_is_not_an_answer(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = tmp_path / "python3"
-    broken.write_text("#!/bin/sh\necho no encodings >&2; exit 1\n")
-    broken.chmod(0o755)
+    broken = script_at(tmp_path / "python3", "#!/bin/sh\necho no encodings >&2; exit 1\n")
     monkeypatch.setattr(sys, "_base_executable", str(broken))
 
     assert ask(context, answering("200 OK")).outcome == "passed", "the release's interpreter asks"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import alive
+from tests.support.processes import alive, script_at
 from venvship.errors import InterruptedByError, ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.hooks import find_programs, run_hook
@@ -52,8 +52,7 @@ def context(tmp_path: Path) -> Context:
 
 def program(context: Context, name: str, script: str) -> None:
     path = Path(context.release_path, "bin", name)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
+    script_at(path, f"#!/bin/sh\n{script}\n")
 
 
 def log_of(context: Context, name: str) -> str:

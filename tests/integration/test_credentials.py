@@ -97,20 +97,3 @@ def test_an_index_with_a_password_works_under_cron_and_the_password_shows_nowher
         assert SECRET not in done.out + done.err
     named = [path for path in site.path.rglob("*") if path.is_file() and not path.is_symlink()]
     assert [path for path in named if SECRET.encode() in path.read_bytes()] == []
-
-
-def test_a_wrong_password_is_code_20_and_shows_nowhere_either(
-    site: Site, home: Path, index: LocalIndex, wheelhouse: Path
-) -> None:
-    index.credentials = (USER, "another-one")
-    by_url(home, index)
-    build_wheel(wheelhouse, "secretive", "1.0")
-    hashes = f"secretive==1.0 --hash=sha256:{'0' * 64}\n"
-    (site.path / "requirements.txt").write_text(hashes)
-    os.utime(site.path / "requirements.txt", (0, 0))
-    done = site.run_as_cron("update")
-    assert done.code == 20
-    assert "401" in done.err
-    assert SECRET not in done.err
-    named = [path for path in site.path.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert [path for path in named if SECRET.encode() in path.read_bytes()] == []

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.roots import Site, command
+from tests.support.roots import Site, command, refuses
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +43,6 @@ exec /usr/sbin/cron -f
 """
 
 PAM = "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
-
-REFUSES_12 = """
-[[check]]
-name = "not-1.2"
-command = ["python", "-c", "import app, sys; sys.exit(app.VERSION == '1.2')"]
-deadline = 0
-"""
 
 
 @dataclass
@@ -147,7 +140,7 @@ def test_cron_releases_what_is_new_takes_back_what_is_broken_and_mails_each_of_i
     assert f"shop: released {second} in " in cron.mails()[0]
     assert "app 1.0 → 1.1" in cron.mails()[0]
 
-    site.settings(REFUSES_12)
+    site.settings(refuses("1.2"))
     site.lock("1.2")
     cron.wait(lambda: len(cron.mails()) == 3)
     assert f"Still live: {second}" in cron.mails()[1]

@@ -147,15 +147,6 @@ def test_all_that_is_imported_after_a_switch_comes_from_the_release_of_the_start
     assert not [entry for entry in answer["path"] if not entry.startswith(f"{release}/")]
 
 
-@pytest.mark.parametrize("way", ["python", "script"])
-def test_after_the_switch_a_new_process_is_of_the_new_release_altogether(story: Story, way: str) -> None:
-    story.switch()
-    answer = finish(start(story, WAYS[way]))
-    release = str(story.site.path / "releases" / story.new)
-    assert answer["prefix"] == release
-    assert {answer[name][0] for name in ("late", "deep", "added", "by_pth", "child")} == {"1.1"}
-
-
 def test_without_the_start_up_files_a_process_would_mix_two_releases(story: Story) -> None:
     """What the others are about: this is how a plain virtualenv behind a link behaves."""
     packages = "/lib/python{}.{}/site-packages"

@@ -287,7 +287,7 @@ FAR = "far away " + "x" * 100
 """Together with the rest of a path it is longer than the 127 bytes that a `#!` line may have."""
 
 
-@pytest.mark.parametrize("place", ["near", "with blanks, and 'quotes'", "y" * 120, FAR])
+@pytest.mark.parametrize("place", ["with blanks, and 'quotes'", FAR])
 def test_a_release_at_another_place_has_the_same_digest_and_scripts_that_start(
     story: Story, tmp_path: Path, place: str
 ) -> None:

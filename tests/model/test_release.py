@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.releases import LINUX
 from venvship.model.environment import RecordedEnvironment
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import (
@@ -234,23 +235,11 @@ def test_a_comparison_names_what_is_new_gone_and_changed_by_name() -> None:
 
 
 def test_an_interpreter_survives_its_json_and_a_security_update() -> None:
-    interpreter = Interpreter(
-        path="/usr/bin/python3.11",
-        version="3.11.7",
-        implementation="cpython",
-        soabi="cpython-311-x86_64-linux-gnu",
-        platform="linux-x86_64",
-        magic="a70d0d0a",
-        tags=("cp311-cp311-linux_x86_64", "py3-none-any"),
-        markers={"python_version": "3.11"},
-    )
-
-    assert Interpreter.from_json(json.loads(json.dumps(interpreter.to_json()))) == interpreter
-    assert interpreter.minor == "3.11"
-    updated = interpreter._replace(version="3.11.8", path="/opt/python3.11")
-    assert updated.identity == interpreter.identity
-    for change in ({"version": "3.12.1"}, {"soabi": "x"}, {"magic": "x"}, {"platform": "x"}):
-        assert interpreter._replace(**change).identity != interpreter.identity  # type: ignore[arg-type]
+    assert Interpreter.from_json(json.loads(json.dumps(LINUX.to_json()))) == LINUX
+    assert LINUX.minor == "3.12"
+    assert LINUX._replace(version="3.12.8", path="/opt/python3.12").identity == LINUX.identity
+    for change in ({"version": "3.13.1"}, {"soabi": "x"}, {"magic": "x"}, {"platform": "x"}):
+        assert LINUX._replace(**change).identity != LINUX.identity  # type: ignore[arg-type]
 
 
 def test_a_stored_wheel_survives_its_json() -> None:

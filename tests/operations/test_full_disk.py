@@ -45,6 +45,16 @@ def reserve_of(site: Site) -> Path:
     return site.path / "state" / "reserve"
 
 
+def have_two_to_prune(site: Site) -> None:
+    """Four releases of long ago, of which two are to be kept, and no reserve."""
+    site.settings("keep = 9\n")
+    for number, version in enumerate(VERSIONS):
+        site.lock(version)
+        site.open(clock=site.later(days=number - 9)).release()
+    reserve_of(site).unlink()
+    site.settings("keep = 2\n")
+
+
 def test_a_release_sets_a_reserve_aside_that_takes_up_its_room(site: Site) -> None:
     site.release("1.0")
     found = reserve_of(site).stat()
@@ -113,13 +123,8 @@ def test_what_begins_something_leaves_the_reserve_alone(site: Site, fail: Fail) 
 
 
 def test_prune_removes_first_where_there_is_no_room_to_say_so(site: Site, fail: Fail) -> None:
-    site.settings("keep = 9\n")
-    for number, version in enumerate(VERSIONS):
-        site.lock(version)
-        site.open(clock=site.later(days=number - 9)).release()
+    have_two_to_prune(site)
     before = set(os.listdir(site.path / "releases"))
-    reserve_of(site).unlink()
-    site.settings("keep = 2\n")
     done = fail(("prune", "--json"), "write journal.jsonl")
     gone = {decision["id"] for decision in done.data["removed"]}
     assert done.code == 0
@@ -129,12 +134,7 @@ def test_prune_removes_first_where_there_is_no_room_to_say_so(site: Site, fail: 
 
 
 def test_a_removal_that_could_not_be_recorded_is_recorded_by_the_next_command(site: Site) -> None:
-    site.settings("keep = 9\n")
-    for number, version in enumerate(VERSIONS):
-        site.lock(version)
-        site.open(clock=site.later(days=number - 9)).release()
-    reserve_of(site).unlink()
-    site.settings("keep = 2\n")
+    have_two_to_prune(site)
     done = site.run("prune", "--json", env={"VENVSHIP_FAILPOINTS": "full@1"})
     gone = {decision["id"] for decision in done.data["removed"]}
     assert (done.code, len(gone)) == (0, 2)

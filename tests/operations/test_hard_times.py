@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.patches import interpreters_answer, releases_have_another_interpreter, trials_are
-from tests.support.roots import Site, command
+from tests.support.roots import Site, command, finish
 from venvship.errors import (
     InterruptedByError,
     NothingToRollBackToError,
@@ -240,18 +240,14 @@ def test_recovery_at_boot_needs_no_settings(site: Site, two: tuple[str, str], tm
 def test_an_exit_code_stays_what_it_is_where_nothing_can_be_said(
     site: Site, tmp_path: Path, arguments: str
 ) -> None:
-    line = f"exec {command()} -C {tmp_path} {arguments}"
-    done = subprocess.run(["sh", "-c", line], env=site.environment, capture_output=True, check=False)
-    assert done.returncode == 12
+    assert site.shell(f"exec {command()} -C {tmp_path} {arguments}").code == 12
 
 
 @pytest.mark.parametrize("arguments", ["rollback >&-", "rollback 2>&-", "-q rollback >&-"])
 def test_a_rollback_whose_output_nobody_takes_is_done_all_the_same(
     site: Site, two: tuple[str, str], arguments: str
 ) -> None:
-    line = f"exec {command()} -C {site.path} {arguments}"
-    done = subprocess.run(["sh", "-c", line], env=site.environment, capture_output=True, check=False)
-    assert done.returncode == 0
+    assert site.shell(f"exec {command()} {arguments}").code == 0
     assert site.current == two[0]
     assert site.events()[-1] == "rolled-back"
 
@@ -314,13 +310,6 @@ def switch_to(*arguments):
 rollback._switch_to = switch_to
 sys.exit(run(["rollback"]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=site.path,
-        env=site.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, site.current) == (0, two[0]), done.stderr
+    done = finish(sys.executable, "-c", script, cwd=site.path, env=site.environment)
+    assert (done.code, site.current) == (0, two[0]), done.err
     assert site.events()[-1] == "rolled-back"

@@ -9,6 +9,7 @@ import pytest
 from tests.support.processes import eventually
 from tests.support.roots import Site
 from venvship.errors import HeldError
+from venvship.model.release import State
 
 SLOW = """
 [[check]]
@@ -77,6 +78,11 @@ def test_a_rollback_from_what_is_on_trial_turns_it_back_and_holds(site: Site) ->
     release.communicate(timeout=50)
     assert release.returncode == 22
     assert site.current == first
+    states = {view.id: view.state for view in site.open().list().releases}
+    assert states == {first: State.PROVEN, tried: State.INCONCLUSIVE}
+    held = site.open().status().held
+    assert held is not None
+    assert held.scope == "root"
     assert site.run("update").code == 25
     assert "it is slow" in site.run("status").out
 

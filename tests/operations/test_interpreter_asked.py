@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.patches import interpreters_answer, releases_have_another_interpreter
-from tests.support.processes import alive, eventually
+from tests.support.processes import alive, eventually, script_at
 from tests.support.roots import Site
 from venvship.errors import InterpreterError
 from venvship.system import interpreters, process
@@ -63,9 +63,7 @@ def test_a_new_patch_level_is_recorded_and_warned_about(site: Site) -> None:
 
 def test_one_that_does_not_run_any_more_is_refused(site: Site, tmp_path: Path) -> None:
     first = site.release("1.0")
-    broken = tmp_path / "python3.11"
-    broken.write_text("#!/bin/sh\necho no such library >&2\nexit 127\n")
-    broken.chmod(0o755)
+    broken = script_at(tmp_path / "python3.11", "#!/bin/sh\necho no such library >&2\nexit 127\n")
     rewrite(site, lambda data: data.update(path=str(broken)))
     site.lock("1.1")
 
@@ -79,8 +77,7 @@ def test_one_that_does_not_run_any_more_is_refused(site: Site, tmp_path: Path) -
 def test_a_signal_ends_the_wait_for_one_that_hangs(site: Site, tmp_path: Path, signum: int) -> None:
     first = site.release("1.0")
     hanging, pid = tmp_path / "python3.11", tmp_path / "pid"
-    hanging.write_text(f"#!/bin/sh\necho $$ >{pid}.new\nmv {pid}.new {pid}\nexec sleep 60\n")
-    hanging.chmod(0o755)
+    script_at(hanging, f"#!/bin/sh\necho $$ >{pid}.new\nmv {pid}.new {pid}\nexec sleep 60\n")
     rewrite(site, lambda data: data.update(path=str(hanging)))
     site.lock("1.1")
 

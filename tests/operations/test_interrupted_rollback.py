@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.roots import Site
+from tests.support.roots import Site, refuses
 from venvship.model.release import State
-
-REFUSES_FIRST = """
-[[check]]
-name = "not-the-first"
-command = ["python", "-c", "import app, sys; sys.exit(app.VERSION == '1.0')"]
-deadline = 0
-"""
 
 
 def effects(trace: Path, name: str, path: str) -> list[int]:
@@ -34,13 +27,21 @@ def three(site: Site) -> tuple[str, str, str]:
 
 def kill_before_the_way_back(site: Site, release: str, tmp_path: Path) -> None:
     """Promote a release that does not pass; die when that is journalled and `current` still names it."""
-    site.settings(REFUSES_FIRST)
+    site.settings(refuses("1.0"))
     trace = tmp_path / "trace"
     assert site.run("promote", release, env={"VENVSHIP_FAILPOINTS": f"trace:{trace}"}).code == 22
     _there, back = effects(trace, "rename", "/current")
     assert site.run("promote", release, env={"VENVSHIP_FAILPOINTS": f"kill@{back}"}).code == -9
     assert site.events()[-1] == "rolling-back"
     assert site.current == release
+
+
+def killed_on_trial(site: Site, version: str) -> str:
+    """Release a version whose restart hook kills venvship, every time; returns the release."""
+    site.lock(version)
+    site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
+    assert site.run("release").code == -9
+    return site.current or ""
 
 
 def test_a_rollback_on_a_way_back_goes_where_that_was_going(
@@ -58,30 +59,25 @@ def test_a_rollback_from_a_trial_that_is_killed_and_recovered_leaves_it_inconclu
     site: Site, three: tuple[str, str, str], tmp_path: Path
 ) -> None:
     a, b, c = three
-    site.lock("1.3")
-    site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
-    assert site.run("release").code == -9
-    tried = site.current
-    assert tried not in {a, b, c, None}
+    tried = killed_on_trial(site, "1.3")
+    assert tried not in {a, b, c}
     assert site.run("rollback").code == -9
     assert site.current == c
     site.settings()
     assert site.run("recover").code == 0
-    assert state(site, tried or "") == State.INCONCLUSIVE
+    assert state(site, tried) == State.INCONCLUSIVE
 
 
 def test_a_rollback_from_a_trial_goes_where_the_trial_came_from_even_if_that_was_bad(site: Site) -> None:
     """The operator went to a bad release by its name. That is what was live, and the service ran from it."""
     site.release("1.1")
-    site.settings(REFUSES_FIRST)
+    site.settings(refuses("1.0"))
     site.lock("1.0")
     assert site.run("release").code == 22
     bad = next(view.id for view in site.open().list().releases if view.state is State.BAD)
     site.settings()
     assert site.run("rollback", bad).code == 0
-    site.lock("1.2")
-    site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
-    assert site.run("release").code == -9
+    killed_on_trial(site, "1.2")
     site.settings()
 
     assert site.run("rollback").code == 0
@@ -93,10 +89,7 @@ def test_a_named_rollback_from_a_trial_leaves_it_inconclusive(
     site: Site, three: tuple[str, str, str]
 ) -> None:
     a, _b, _c = three
-    site.lock("1.3")
-    site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
-    assert site.run("release").code == -9
-    tried = site.current or ""
+    tried = killed_on_trial(site, "1.3")
     site.settings()
     assert site.run("rollback", a).code == 0
     assert state(site, tried) == State.INCONCLUSIVE
@@ -116,7 +109,7 @@ def test_boot_calls_nothing_bad_since_nobody_asks_the_old_release(
 
 
 def test_boot_refuses_a_first_release_under_the_checks_that_refused_it(site: Site, tmp_path: Path) -> None:
-    site.settings(REFUSES_FIRST)
+    site.settings(refuses("1.0"))
     trace = tmp_path / "trace"
     assert site.run("release", env={"VENVSHIP_FAILPOINTS": f"trace:{trace}"}).code == 22
     (first,) = (view.id for view in site.open().list().releases)

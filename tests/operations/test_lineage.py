@@ -26,40 +26,6 @@ def test_a_rollback_goes_down_the_lineage_one_release_at_a_time(site: Site) -> N
     assert site.current == a
 
 
-def test_a_release_after_a_rollback_goes_back_to_where_the_rollback_went(site: Site) -> None:
-    _a, b, _c = site.release("1.0"), site.release("1.1"), site.release("1.2")
-    site.open().rollback()
-    site.release("1.3")
-    assert site.previous == b
-    site.open().rollback()
-    assert site.current == b
-
-
-def test_a_promotion_is_pushed_so_a_rollback_undoes_it(site: Site) -> None:
-    a, _b, c = site.release("1.0"), site.release("1.1"), site.release("1.2")
-    site.open().promote(a)
-    assert (site.current, site.previous) == (a, c)
-    site.open().rollback()
-    assert site.current == c
-
-
-def test_a_rollback_to_a_name_takes_the_lineage_down_to_it(site: Site) -> None:
-    a, _b, _c = site.release("1.0"), site.release("1.1"), site.release("1.2")
-    site.open().rollback(a)
-    assert (site.current, site.previous) == (a, None)
-
-
-def test_a_rollback_to_a_release_outside_the_lineage_is_pushed(site: Site) -> None:
-    a, b, c = site.release("1.0"), site.release("1.1"), site.release("1.2")
-    site.open().rollback()
-    assert site.current == b
-    site.open().rollback(c)
-    assert (site.current, site.previous) == (c, b)
-    site.open().rollback()
-    site.open().rollback()
-    assert site.current == a
-
-
 def test_where_previous_leads_elsewhere_a_rollback_goes_where_the_journal_says(site: Site) -> None:
     _a, b, c = site.release("1.0"), site.release("1.1"), site.release("1.2")
     (site.path / "previous").unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -15,18 +14,15 @@ from typing import Any
 import pytest
 
 from tests.support.index import LocalIndex
-from tests.support.processes import eventually
+from tests.support.processes import eventually, script_at
+from tests.support.pythons import OTHERS, python_of
 from tests.support.roots import Finished, Site
 from tests.support.wheels import build_sdist, build_wheel, lockfile_text
-from venvship.building.interpreter import resolve_interpreter
 from venvship.building.locking.pip_compile import LENT, require_cooldown
-from venvship.errors import InterpreterError, LockError, SettingsError
+from venvship.errors import LockError, SettingsError
 from venvship.operations.lock import LockResult
-from venvship.operations.planning.lock import Compiled, compile_lockfile, write_lockfile
 from venvship.operations.planning.recorded_interpreter import settled
 from venvship.root import RootLayout
-from venvship.system.signals import Signals
-from venvship.workspace.holding import hold_build
 from venvship.workspace.workspace import Workspace
 
 SETTINGS = '[lock]\ninputs = ["requirements.in"]\n'
@@ -78,13 +74,6 @@ def refused(site: Site, *arguments: str, code: int = 20, slug: str = "lock-faile
     return found
 
 
-def compiled(site: Site, **options: Any) -> Compiled:
-    """Compile, and write nothing."""
-    workspace, settings = opened(site)
-    with hold_build(workspace, None) as held:
-        return compile_lockfile(held, settings, settled(workspace, settings), **{"upgrade": False, **options})
-
-
 def opened(site: Site) -> tuple[Workspace, Any]:
     workspace = Workspace(RootLayout.at(site.path), site.runtime())
     workspace.open_for_writing()
@@ -110,17 +99,6 @@ def test_a_lockfile_is_written_that_says_nothing_of_this_host_and_that_release_t
     assert "127.0.0.1" not in text(shop)
     assert "--index-url" not in text(shop)
     assert shop.run("release").code == 0
-    assert shop.debris() == []
-
-
-def test_what_is_compiled_is_written_only_when_it_is_wanted(shop: Site) -> None:
-    found = compiled(shop)
-
-    assert not (shop.path / "requirements.txt").exists()
-    assert (found.path, found.before, found.changed) == (str(shop.path / "requirements.txt"), None, True)
-    assert [f"{one.name} {one.version}" for one in found.environment.selected] == ["app 1.1", "dep 1.1"]
-    write_lockfile(found.path, found.content)
-    assert not compiled(shop).changed
     assert shop.debris() == []
 
 
@@ -253,27 +231,12 @@ def test_line_ends_stay_what_they_are(shop: Site) -> None:
 # -- for which interpreter ------------------------------------------------------------------------------
 
 
-def other_pythons() -> list[str]:
-    """Versions that are installed here, other than the one that runs the tests."""
-    found = []
-    for version in ("3.11", "3.12", "3.13"):
-        try:
-            interpreter = resolve_interpreter(version, environ=dict(os.environ), signals=Signals())
-        except InterpreterError:
-            continue
-        if interpreter.minor != f"{sys.version_info[0]}.{sys.version_info[1]}":
-            found.append(version)
-    return found
-
-
 def test_the_lockfile_is_for_the_interpreter_of_the_root(shop: Site, wheelhouse: Path) -> None:
-    others = other_pythons()
-    if not others:
-        pytest.skip("there is only one Python here")
+    other = python_of(*sorted(set(OTHERS) - {"3.14"}, reverse=True))
     for name in ("PYENV_ROOT", "HOME"):
         if name in os.environ:
             shop.environment[name] = os.environ[name]
-    major, minor = (int(part) for part in others[-1].split("."))
+    major, minor = other.minor.split(".")
     build_wheel(wheelhouse, "app", "2.0", requires=[f'only-there ; python_version == "{major}.{minor}"'])
     build_wheel(wheelhouse, "only-there", "1.0", tag=f"cp{major}{minor}-none-any")
     shop.settings(f'python = "{major}.{minor}"\n{SETTINGS}')
@@ -296,10 +259,9 @@ def test_an_interpreter_that_cannot_run_pip_tools_is_refused_with_a_remedy(
     broken = tmp_path / "python3"
     workspace, settings = opened(shop)
     real = settled(workspace, settings)
-    broken.write_text(
-        f"#!/bin/sh\nexec {real.path} -c \"import sys; print('ImportError: no ssl'); sys.exit(96)\"\n"
+    script_at(
+        broken, f"#!/bin/sh\nexec {real.path} -c \"import sys; print('ImportError: no ssl'); sys.exit(96)\"\n"
     )
-    broken.chmod(0o755)
     python = shop.path / "state" / "python.json"
     python.write_text(python.read_text().replace(f'"{real.path}"', f'"{broken}"'))
 
@@ -410,13 +372,6 @@ def test_what_release_would_refuse_is_not_written(
     assert "`release` would refuse the result of requirements.in" in error["message"]
     assert says in error["message"]
     assert SECRET not in str(error)
-
-
-def test_what_release_would_refuse_is_not_even_compiled(shop: Site) -> None:
-    requirements(shop, "# nothing")
-
-    with pytest.raises(LockError, match="it holds no requirement"):
-        compiled(shop)
 
 
 @pytest.mark.parametrize(

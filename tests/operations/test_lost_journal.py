@@ -80,15 +80,6 @@ def test_a_rollback_goes_to_previous_without_a_journal(
     assert site.current == three[0]
 
 
-def test_readers_say_that_the_journal_does_not_know_what_is_live(
-    site: Site, journal: Path, three: tuple[str, str, str]
-) -> None:
-    journal.unlink()
-    status = site.open().status()
-    assert status.current is not None
-    assert "journal-damaged" in {warning.slug for warning in status.warnings}
-
-
 def test_recover_takes_up_what_is_intact_and_holds(
     site: Site, journal: Path, three: tuple[str, str, str]
 ) -> None:

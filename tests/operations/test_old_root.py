@@ -78,22 +78,6 @@ def test_a_release_that_was_pruned_and_put_back_is_debris(old: Site) -> None:
     assert str(old.path / "releases" / gone) in old.run("list", "--json").data["debris"]
 
 
-@pytest.mark.parametrize("text", [b"", b"\0\xff garbage", b'{"fold":2,"format":1,"history":{},"size":9}\n'])
-def test_the_snapshot_that_an_older_version_left_is_neither_read_nor_touched(old: Site, text: bytes) -> None:
-    def told(*command: str) -> tuple[int, str, str]:
-        done = old.run(*command)
-        return done.code, done.out, done.err
-
-    commands = (("status", "--json"), ("list", "--json"), ("update", "--json"))
-    before = [told(*command) for command in commands]
-    left = old.path / "state" / SNAPSHOT
-    left.write_bytes(text)
-
-    assert [told(*command) for command in commands] == before
-    assert old.run("rollback").code == 0
-    assert left.read_bytes() == text
-
-
 def test_a_killed_writer_of_that_snapshot_is_swept_after(old: Site) -> None:
     left: Path = old.path / "state" / f".{SNAPSHOT}.0123abcd"
     left.write_bytes(b"{")

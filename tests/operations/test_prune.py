@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import waiting
 from tests.support.roots import Site
 from venvship.api import Root
 from venvship.errors import NoSuchReleaseError, RejectedError, ReleaseError
@@ -36,18 +37,6 @@ def prune(site: Site, **options: bool) -> dict[str, str]:
 
 def there(site: Site) -> set[str]:
     return set(os.listdir(site.path / "releases"))
-
-
-@contextlib.contextmanager
-def running(*argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Iterator[None]:
-    """A process that says so when it is there, and ends with its input."""
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd, env=env)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    try:
-        yield
-    finally:
-        process.communicate()
 
 
 WAIT = "import sys; print('ready', flush=True); sys.stdin.read()"
@@ -106,7 +95,7 @@ def test_a_python_process_of_a_release_keeps_it_by_its_lease(
     a = four[0]
     site.open().promote(a)
     folder = site.path / ("current" if through == "current" else f"releases/{a}")
-    with running(folder / "bin" / "python", "-c", WAIT, env={"PATH": os.defpath}):
+    with waiting(folder / "bin" / "python", "-c", WAIT, env={"PATH": os.defpath}):
         for release_id in (four[1], four[2], four[3]):
             site.open().promote(release_id)
         assert "in use" in prune(site)[a]
@@ -115,24 +104,9 @@ def test_a_python_process_of_a_release_keeps_it_by_its_lease(
     assert a not in there(site)
 
 
-def test_a_process_that_has_only_the_lease_keeps_a_release(site: Site, four: list[str]) -> None:
-    lease = site.path / "state" / "leases" / four[0]
-    with running("flock", "-s", lease, "sh", "-c", "echo ready; cat"):
-        assert prune(site)[four[0]] == "in use: a process holds its lease"
-    prune(site)
-    assert four[0] not in there(site)
-
-
-@pytest.mark.parametrize("how", ["working directory", "open file", "command line"])
-def test_a_process_without_a_lease_is_seen_in_proc(site: Site, four: list[str], how: str) -> None:
-    release = site.path / "releases" / four[0]
-    script = "echo ready; cat"
-    if how == "open file":
-        script = f"exec 5<{release}/pyvenv.cfg; {script}"
-    arguments = [str(release / "pyvenv.cfg")] if how == "command line" else []
-    with running(
-        "sh", "-c", script, "sh", *arguments, cwd=release if how == "working directory" else Path("/")
-    ):
+def test_a_process_without_a_lease_is_seen_in_proc(site: Site, four: list[str]) -> None:
+    """`tests/system/test_proc.py` has all that a process may use."""
+    with waiting("sh", "-c", "echo ready; cat", cwd=site.path / "releases" / four[0]):
         assert prune(site)[four[0]].startswith("in use: process ")
     prune(site)
     assert four[0] not in there(site)
@@ -154,17 +128,6 @@ def test_freed_bytes_are_those_that_no_other_release_and_no_store_has(site: Site
     before = used()
     result = site.open(clock=site.later(hours=3)).prune()
     assert abs(before - used() - result.freed_bytes) <= 64 * 1024
-
-
-def test_failed_releases_have_a_count_of_their_own_and_push_no_good_one_out(site: Site) -> None:
-    good = [site.release("1.0"), site.release("1.1")]
-    site.settings("[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['false']\n")
-    site.lock("1.2")
-    for _ in range(4):
-        assert site.run("release", "--rebuild").code == 21
-    kept = prune(site)
-    assert set(good) <= set(kept)
-    assert len(kept) == 4, "and the last two that failed, to look into"
 
 
 def test_a_release_that_is_being_tried_is_not_pruned(site: Site, four: list[str]) -> None:
@@ -231,11 +194,8 @@ def test_what_somebody_made_current_by_hand_after_the_decision_stays(site: Site,
 
 def test_what_is_used_after_the_decision_stays(site: Site, four: list[str]) -> None:
     with contextlib.ExitStack() as stack:
-        command = ("sh", "-c", "echo ready; cat")
-        kept = prune_while(
-            site,
-            lambda: stack.enter_context(running(*command, cwd=site.path / "releases" / four[0])),
-        )
+        started = waiting("sh", "-c", "echo ready; cat", cwd=site.path / "releases" / four[0])
+        kept = prune_while(site, lambda: stack.enter_context(started))
         assert kept[four[0]].startswith("in use: process ")
     prune(site)
     assert there(site) == set(four[2:])

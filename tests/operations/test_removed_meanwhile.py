@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import venvship
+from tests.support.processes import script_at
 from tests.support.roots import Site
 
 _LAUNCHER = """\
@@ -37,17 +36,9 @@ def place(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "installed"
     launcher = place / "venvship-copy"
     place.mkdir()
-    launcher.write_text(_LAUNCHER.format(python=sys.executable, place=str(place)))
-    launcher.chmod(0o755)
+    script_at(launcher, _LAUNCHER.format(python=sys.executable, place=str(place)))
     monkeypatch.setenv("VENVSHIP_COMMAND", str(launcher))
     return place
-
-
-@pytest.fixture
-def open_port() -> Iterator[int]:
-    """A port that accepts connections."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
 
 
 def install(place: Path) -> None:
@@ -56,10 +47,10 @@ def install(place: Path) -> None:
 
 
 def test_commands_finish_whose_program_is_removed_while_the_release_is_on_trial(
-    site: Site, place: Path, open_port: int
+    site: Site, place: Path, silent: int
 ) -> None:
     first, second = site.release("1.0"), site.release("1.1")
-    site.settings(_SETTINGS.format(place=place, port=open_port))
+    site.settings(_SETTINGS.format(place=place, port=silent))
 
     install(place)
     back = site.run("rollback")

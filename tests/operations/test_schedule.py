@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract.test_start import snapshot
 from tests.support.patches import units_are_in
+from tests.support.processes import script_at
 from tests.support.roots import Site, command, make_site
 from tests.support.wheels import Distribution
 from venvship.api import Root
@@ -96,8 +97,7 @@ def test_systemd_reads_odd_paths_as_they_are(odd: Site, tmp_path: Path) -> None:
 def test_a_program_that_systemd_would_refuse_is_run_by_sh(site: Site, tmp_path: Path) -> None:
     program = tmp_path / 'it\'s "$5"' / "venvship"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n')
-    program.chmod(0o755)
+    script_at(program, '#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n')
     found = Root.open(site.path, runtime=site.runtime()).schedule("systemd", command=[str(program)])
     unit = tmp_path / "venvship-update-shop.service"
     unit.write_text(found.files[0].content)
@@ -126,28 +126,14 @@ def test_the_line_for_cron_runs_this_venvship_on_this_root(odd: Site, tmp_path: 
 
 def test_the_path_of_venvship_is_absolute_however_it_was_called(site: Site) -> None:
     folder, name = os.path.split(command())
-    done = subprocess.run(
-        [f"./{name}", "-C", str(site.path), "schedule", "cron"],
-        cwd=folder,
-        env=site.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f" {command()} -C {site.path} update " in done.stdout
+    done = site.shell(f"cd '{folder}' && './{name}' -C '{site.path}' schedule cron")
+    assert f" {command()} -C {site.path} update " in done.out
 
 
 def test_a_link_to_venvship_is_not_followed(site: Site, tmp_path: Path) -> None:
     link = tmp_path / "venvship"
     link.symlink_to(command())
-    done = subprocess.run(
-        [str(link), "-C", str(site.path), "schedule", "cron"],
-        env=site.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f" {link} -C {site.path} update " in done.stdout
+    assert f" {link} -C {site.path} update " in site.shell(f"'{link}' -C '{site.path}' schedule cron").out
 
 
 def test_only_the_owner_is_told_of_his_own_crontab(site: Site) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -16,20 +15,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.roots import Site
+from tests.support.processes import script_at
+from tests.support.roots import Site, finish, refuses
 from tests.torture import kills
 from venvship.api import Root
 from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
 from venvship.operations.release import ReleaseResult
 from venvship.system.mutex import Mutex
 from venvship.system.signals import Signals
-
-BAD_12 = """
-[[check]]
-name = "not-1.2"
-command = ["python", "-c", "import app, sys; sys.exit(app.VERSION == '1.2')"]
-deadline = 0
-"""
 
 
 class Clock:
@@ -61,14 +54,6 @@ def names(path: Path) -> dict[str, int]:
 # -- nothing changed, and something did -------------------------------------------------------------------
 
 
-def test_nothing_changed_is_silent_and_writes_nothing(site: Site) -> None:
-    site.release("1.0")
-    before = names(site.path)
-    done = site.run("update")
-    assert (done.code, done.out, done.err) == (0, "", "")
-    assert names(site.path) == before
-
-
 @pytest.mark.skipif(bool(kills.reason_to_skip()), reason=kills.reason_to_skip())
 def test_nothing_changed_makes_no_call_that_would_write_below_the_root(site: Site, tmp_path: Path) -> None:
     site.release("1.0")
@@ -89,15 +74,9 @@ from venvship import Root
 Root.open(sys.argv[1]).update()
 print("packaging" in sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, site.path],
-        env=site.environment,
-        cwd=site.path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout == "True\n"
+    done = finish(sys.executable, "-c", script, site.path, cwd=site.path, env=site.environment)
+    assert done.code == 0, done.err
+    return done.out == "True\n"
 
 
 def test_the_lockfile_is_read_only_if_something_that_counts_is_another(site: Site) -> None:
@@ -130,11 +109,6 @@ def test_a_first_release_needs_no_release_by_hand(site: Site) -> None:
     done = site.run("update")
     assert done.code == 0, done.err
     assert done.out.startswith(f"shop: released {site.current} in ")
-
-
-def test_json_has_the_outcome_either_way(site: Site) -> None:
-    assert site.run("update", "--json").data["outcome"] == "released"
-    assert site.run("update", "--json").data["outcome"] == "unchanged"
 
 
 def test_what_was_interrupted_is_recovered_also_when_nothing_changed(site: Site) -> None:
@@ -223,17 +197,6 @@ def test_a_root_settles_where_nothing_can_be_gone_back_to(site: Site, lose: Call
     assert names(site.path) == before
 
 
-def test_a_pause_is_one_line_and_code_20_and_nothing_is_attempted(site: Site) -> None:
-    site.release("1.0")
-    break_index(site)
-    assert site.run("update").code == 20
-    before = names(site.path)
-    done = site.run("update")
-    assert (done.code, done.out, done.err.count("\n")) == (20, "", 1)
-    assert "not tried again before" in done.err
-    assert names(site.path) == before
-
-
 def test_a_person_does_not_wait_for_the_end_of_a_pause(site: Site) -> None:
     site.release("1.0")
     break_index(site)
@@ -289,30 +252,9 @@ def test_an_inconclusive_release_is_built_again_after_a_pause(site: Site, clock:
 # -- what was bad is refused, and told once ---------------------------------------------------------------
 
 
-def test_a_bad_lockfile_is_tried_once_and_told_once(site: Site) -> None:
-    a = site.release("1.0")
-    site.settings(BAD_12)
-    site.lock("1.2")
-    failed = site.run("update")
-    assert failed.code == 22
-    assert f"Still live: {a}" in failed.err
-    told = site.run("update")
-    assert (told.code, told.out, told.err.count("\n")) == (25, "", 1)
-    assert "held since" in told.err
-    assert "release --force" in told.err
-    before = names(site.path)
-    for _ in range(3):
-        silent = site.run("update")
-        assert (silent.code, silent.out, silent.err) == (25, "", "")
-    assert names(site.path) == before
-    assert site.run("update", "--json").json["error"]["slug"] == "held"
-    site.lock("1.3")
-    assert site.run("update").code == 0
-
-
 def test_fifty_ticks_with_a_bad_lockfile_and_prunes_are_one_attempt(site: Site, clock: Clock) -> None:
     site.release("1.0")
-    site.settings(f"{BAD_12}")
+    site.settings(refuses("1.2"))
     settings = site.path / "venvship.toml"
     settings.write_text(settings.read_text().replace('name = "shop"', 'name = "shop"\nkeep_failed = 0'))
     site.lock("1.2")
@@ -440,9 +382,7 @@ def test_two_updates_at_once_do_not_release_twice(site: Site) -> None:
 
 def notified(site: Site) -> Callable[[], list[str]]:
     """Set a hook that keeps what it is told; returns how to read the events."""
-    script = site.path / "tell.sh"
-    script.write_text(f"#!/bin/sh\ncat >> {site.path}/told\n")
-    script.chmod(0o755)
+    script_at(site.path / "tell.sh", f"#!/bin/sh\ncat >> {site.path}/told\n")
 
     def read() -> list[str]:
         path = site.path / "told"
@@ -455,7 +395,7 @@ def notified(site: Site) -> Callable[[], list[str]]:
 def test_every_outcome_is_told_once(site: Site) -> None:
     events = notified(site)
     hook = f"[hooks]\nnotify = ['{site.path}/tell.sh']\n"
-    site.settings(hook + BAD_12)
+    site.settings(hook + refuses("1.2"))
     site.lock("1.0")
     assert site.run("update").code == 0
     assert site.run("update").code == 0
@@ -476,11 +416,3 @@ def test_a_recovery_is_told(site: Site) -> None:
     site.settings(f"[hooks]\nnotify = ['{site.path}/tell.sh']\n")
     assert site.run("update").code == 0
     assert events() == ["recovered"]
-
-
-def test_it_works_with_the_environment_that_cron_gives(site: Site) -> None:
-    site.release("1.0")
-    site.lock("1.1")
-    done = site.run_as_cron("update")
-    assert (done.code, done.err) == (0, "")
-    assert "1.0 → 1.1" in done.out

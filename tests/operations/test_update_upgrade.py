@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.index import LocalIndex
-from tests.support.roots import Finished, Site
+from tests.support.roots import Finished, Site, refuses
 from tests.support.wheels import build_wheel
 from tests.torture.children import effects, run_forked
 from tests.torture.lab import Scenario
@@ -45,14 +45,6 @@ def lockfile(site: Site) -> str:
     return (site.path / "requirements.txt").read_text()
 
 
-REFUSES_2 = """
-[[check]]
-name = "not-2"
-command = ["python", "-c", "import app, sys; sys.exit(app.VERSION == '2.0')"]
-deadline = 0
-"""
-
-
 def test_nothing_new_on_offer_is_silent(shop: Site) -> None:
     before = lockfile(shop)
     done = upgrade(shop)
@@ -76,7 +68,7 @@ def test_a_release_that_is_rolled_back_leaves_the_lockfile_and_is_not_tried_agai
     shop: Site, wheelhouse: Path
 ) -> None:
     first = shop.current
-    settings(shop, REFUSES_2)
+    settings(shop, refuses("2.0"))
     offer(wheelhouse, "2.0")
     before = lockfile(shop)
     assert upgrade(shop).code == 22

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,44 +93,50 @@ def failed(releases: list[Facts]) -> list[Facts]:
     return sorted(found, key=lambda r: r.seq, reverse=True)
 
 
-# -- what always stays --------------------------------------------------------------------------------------
+def is_untried(r: Facts) -> bool:
+    return r.state is State.SEALED and not r.rejected
 
 
-@quickly
-@given(roots(), POLICIES, CLOCKS)
-def test_never_pruned_are_current_previous_pinned_mid_operation_and_in_use(
-    releases: list[Facts], policy: Policy, now: datetime
-) -> None:
-    """Whatever the policy, and whatever the clock says."""
-    decisions = by_id(decide(releases, policy, now))
-
-    for r in releases:
-        if r.current or r.previous or r.pinned or r.in_operation or r.in_use:
-            assert decisions[r.id].keep, r
+def current_seq(releases: list[Facts]) -> list[int]:
+    return [r.seq for r in releases if r.current]
 
 
-@quickly
-@given(roots(), POLICIES, CLOCKS)
-def test_never_pruned_is_what_was_live_within_the_last_hour_or_later_than_now(
-    releases: list[Facts], policy: Policy, now: datetime
-) -> None:
-    decisions = by_id(decide(releases, policy, now))
-
-    for r in releases:
-        if r.live_until is not None and r.live_until > now - RECENTLY_LIVE:
-            assert decisions[r.id].keep, r
+# -- what stays --------------------------------------------------------------------------------------
 
 
-@quickly
-@given(roots(), POLICIES, CLOCKS)
-def test_never_fewer_than_two_proven_while_two_exist(
-    releases: list[Facts], policy: Policy, now: datetime
-) -> None:
-    """And they are those that were live last."""
-    kept = keeps(releases, policy, now)
+STAYS: dict[str, Callable[[Facts, list[Facts], Policy, datetime], bool]] = {
+    "is current, previous, pinned, mid-operation or in use": lambda r, *_: bool(
+        r.current or r.previous or r.pinned or r.in_operation or r.in_use
+    ),
+    "was live within the last hour, or later than now": lambda r, _all, _policy, now: (
+        r.live_until is not None and r.live_until > now - RECENTLY_LIVE
+    ),
+    "is one of the two proven ones that were live last": lambda r, all_, *_: r in proven(all_)[:LEAST_PROVEN],
+    "is one of the proven ones that were asked for": lambda r, all_, policy, _now: (
+        r in proven(all_)[: max(policy.keep, 0)]
+    ),
+    "was live within the days that were asked for": lambda r, _all, policy, now: (
+        r.live_until is not None and (now - r.live_until).total_seconds() < policy.keep_days * 86_400
+    ),
+    "is one of the last failed ones": lambda r, all_, policy, _now: (
+        r in failed(all_)[: max(policy.keep_failed, 0)]
+    ),
+    "waits to be promoted: newer than current, or nothing is current": lambda r, all_, *_: (
+        is_untried(r) and all(r.seq > seq for seq in current_seq(all_))
+    ),
+}
 
-    for r in proven(releases)[:LEAST_PROVEN]:
-        assert r.id in kept
+
+@pytest.mark.parametrize("why", STAYS)
+def test_a_release_stays_for_each_of_these_reasons_whatever_the_policy_and_the_clock(why: str) -> None:
+    @quickly
+    @given(roots(), POLICIES, CLOCKS)
+    def hold(releases: list[Facts], policy: Policy, now: datetime) -> None:
+        kept = keeps(releases, policy, now)
+        for r in releases:
+            assert r.id in kept or not STAYS[why](r, releases, policy, now), r
+
+    hold()
 
 
 PROTECTIONS: list[dict[str, Any]] = [
@@ -161,50 +168,6 @@ def test_whatever_would_go_stays_for_each_of_these_alone(
 
 
 # -- what the policy adds -----------------------------------------------------------------------------------
-
-
-@quickly
-@given(roots(), POLICIES, CLOCKS)
-def test_so_many_proven_ones_stay_as_were_asked_for(
-    releases: list[Facts], policy: Policy, now: datetime
-) -> None:
-    kept = keeps(releases, policy, now)
-
-    for r in proven(releases)[: max(policy.keep, 0)]:
-        assert r.id in kept
-
-
-@quickly
-@given(roots(), POLICIES, CLOCKS)
-def test_whatever_was_live_within_the_days_stays(
-    releases: list[Facts], policy: Policy, now: datetime
-) -> None:
-    kept = keeps(releases, policy, now)
-
-    for r in releases:
-        if r.live_until is not None and (now - r.live_until).total_seconds() < policy.keep_days * 86_400:
-            assert r.id in kept
-
-
-@quickly
-@given(roots(), POLICIES, CLOCKS)
-def test_the_last_failed_ones_stay(releases: list[Facts], policy: Policy, now: datetime) -> None:
-    kept = keeps(releases, policy, now)
-
-    for r in failed(releases)[: max(policy.keep_failed, 0)]:
-        assert r.id in kept
-
-
-@quickly
-@given(roots(), POLICIES, CLOCKS)
-def test_what_waits_to_be_promoted_stays(releases: list[Facts], policy: Policy, now: datetime) -> None:
-    """Built and not refused, and newer than current; all of them as long as nothing is current."""
-    kept = keeps(releases, policy, now)
-    live = [r.seq for r in releases if r.current]
-
-    for r in releases:
-        if r.state is State.SEALED and not r.rejected and (not live or r.seq > live[0]):
-            assert r.id in kept
 
 
 @quickly
@@ -265,14 +228,6 @@ Is = Callable[[Facts, list[Facts], Policy, datetime, re.Match[str]], Any]
 
 def live_within(r: Facts, span: float, now: datetime) -> bool:
     return r.live_until is not None and 0 <= (now - r.live_until).total_seconds() < span
-
-
-def is_untried(r: Facts) -> bool:
-    return r.state is State.SEALED and not r.rejected
-
-
-def current_seq(releases: list[Facts]) -> list[int]:
-    return [r.seq for r in releases if r.current]
 
 
 TRUE_OF_KEPT: dict[str, Is] = {

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.roots import Finished, Site, command
+from tests.support.roots import Finished, Site, command, finish
 
 ENVELOPE = {"venvship", "command", "ok", "exit_code", "data", "warnings", "error"}
 
@@ -136,20 +135,8 @@ def only(release_id: str) -> str:
 
 def run_as(site: Site, uid: int, *arguments: str) -> Finished:
     """Run the installed command in the root as another user; only root may."""
-    done = subprocess.run(
-        [command(), *arguments],
-        cwd=site.path,
-        env=site.environment,
-        user=uid,
-        group=uid,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
+    options: dict[str, Any] = {"user": uid, "group": uid, "extra_groups": []}
+    return finish(command(), *arguments, cwd=site.path, env=site.environment, **options)
 
 
 @dataclass(frozen=True)

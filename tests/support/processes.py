@@ -1,10 +1,21 @@
-"""Whether processes run, and waiting for what they do."""
+"""Programs to run, whether processes run, and waiting for what they do."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+
+def script_at(path: Path, text: str) -> Path:
+    """Write a script that can be run; returns its path."""
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
 
 
 def alive(pid: int) -> bool:
@@ -23,3 +34,25 @@ def eventually(condition: Callable[[], bool], *, seconds: float = 50.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+@contextlib.contextmanager
+def waiting(*argv: str | os.PathLike[str], told: str = "", **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run a program that says "ready", then waits for the end of its input; afterwards it is gone.
+
+    Args:
+        argv: The program and its arguments.
+        told: What it reads before it is ready.
+        options: For `subprocess.Popen`.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, **options) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(told)
+            process.stdin.flush()
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()

@@ -28,6 +28,36 @@ from venvship.model.lockfiles.requirements_txt import RequirementsTxt
 from venvship.model.settings import BuildSettings
 from venvship.model.wheel import StoredFile, StoredWheel
 
+LINUX = Interpreter(
+    path="/usr/bin/python3.12",
+    version="3.12.4",
+    implementation="cpython",
+    soabi="cpython-312-x86_64-linux-gnu",
+    platform="linux-x86_64",
+    magic="cb0d0d0a",
+    tags=(
+        "cp312-cp312-manylinux_2_28_x86_64",
+        "cp312-cp312-manylinux_2_17_x86_64",
+        "cp312-abi3-manylinux_2_17_x86_64",
+        "cp312-none-any",
+        "py3-none-any",
+    ),
+    markers={
+        "implementation_name": "cpython",
+        "implementation_version": "3.12.4",
+        "os_name": "posix",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "CPython",
+        "platform_release": "6.1.0",
+        "platform_system": "Linux",
+        "platform_version": "#1 SMP",
+        "python_full_version": "3.12.4",
+        "python_version": "3.12",
+        "sys_platform": "linux",
+    },
+)
+"""An interpreter that is the same for all tests, wherever they run."""
+
 CREATED_AT = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
 
 INTERPRETER = Interpreter(

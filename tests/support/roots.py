@@ -61,6 +61,12 @@ def plain_environment(home: Path) -> dict[str, str]:
     }
 
 
+def refuses(version: str) -> str:
+    """Settings with a live check that one version of the application does not pass."""
+    script = f"import app, sys; sys.exit(app.VERSION == {version!r})"
+    return f"[[check]]\nname = 'not-{version}'\ndeadline = 0\ncommand = ['python', '-c', \"{script}\"]\n"
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a command gave."""
@@ -82,6 +88,32 @@ class Finished:
         found = self.json["data"]
         assert isinstance(found, dict)
         return found
+
+
+def finish(
+    *argv: str | Path, cwd: Path, env: Mapping[str, str], timeout: float = 120, **options: Any
+) -> Finished:
+    """Run a program to its end, without an input.
+
+    Args:
+        argv: The program and its arguments.
+        cwd: Its working directory.
+        env: All of its environment.
+        timeout: In seconds.
+        options: For `subprocess.run`.
+    """
+    done = subprocess.run(
+        argv,
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        **options,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass
@@ -117,30 +149,17 @@ class Site:
         cwd: Path | None = None,
     ) -> Finished:
         """Run the installed command in the root, to its end."""
-        done = subprocess.run(
-            [command(), *arguments],
-            cwd=cwd or self.path,
-            env={**self.environment, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        env = {**self.environment, **(env or {})}
+        return finish(command(), *arguments, cwd=cwd or self.path, env=env, timeout=timeout)
 
     def run_as_cron(self, *arguments: str) -> Finished:
         """Run the installed command with nothing in its environment but what cron gives, from elsewhere."""
-        done = subprocess.run(
-            [command(), "-C", self.path, *arguments],
-            env={"PATH": "/usr/bin:/bin", "HOME": self.environment["HOME"]},
-            cwd="/",
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        env = {"PATH": "/usr/bin:/bin", "HOME": self.environment["HOME"]}
+        return finish(command(), "-C", self.path, *arguments, cwd=Path("/"), env=env)
+
+    def shell(self, line: str, **variables: str) -> Finished:
+        """Run a line of bash in the root, to its end."""
+        return finish("bash", "-c", line, cwd=self.path, env={**self.environment, **variables})
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start the installed command in the root, and leave it running."""
@@ -210,6 +229,10 @@ class Site:
         if state.is_dir():
             found += [name for name in os.listdir(state) if name.startswith((".", "scratch"))]
         return found
+
+
+NewSite = Callable[[str], Site]
+"""Makes a root of a name that shares the session's store; the fixture `new_site`."""
 
 
 def copy_store(store: Path, copy: Path) -> Path:

@@ -13,8 +13,18 @@ from venvship.model.environment import RecordedEnvironment
 from venvship.model.release import FileEntry, Manifest, Package
 from venvship.root import RootLayout
 from venvship.system import files, trees
+from venvship.workspace.folders import make_folders
 
 RELEASE_ID = "20261122T094143Z-3f9a1c2"
+
+
+def empty_root(path: Path) -> RootLayout:
+    """Make a root without a release."""
+    path.mkdir()
+    (path / "venvship.toml").touch()
+    layout = RootLayout.at(path)
+    make_folders(layout)
+    return layout
 
 
 def sealed(root: RootLayout, release_id: str = RELEASE_ID) -> Path:

@@ -22,7 +22,7 @@ from tests.support.limits import limited_file_size
 from venvship.errors import BusyError, FormatError, StateError
 from venvship.model.event import Event, EventName
 from venvship.model.spelling import canonical_json
-from venvship.system.journal import Journal, damaged_journal_error
+from venvship.system.journal import Journal
 from venvship.system.journal_lines import CHUNK, checksum, parse
 from venvship.system.mutex import Mutex
 
@@ -161,23 +161,6 @@ def test_a_last_line_torn_at_any_byte_costs_nothing_but_itself(tmp_path: Path) -
         assert reading.size == start
 
 
-@pytest.mark.parametrize("keep", ["one byte", "half", "all but the newline"])
-def test_the_next_append_sets_torn_bytes_aside(journal: Journal, path: Path, keep: str) -> None:
-    events = three(journal)
-    raw = path.read_bytes()
-    start = raw[:-1].rindex(b"\n") + 1
-    end = {"one byte": start + 1, "half": (start + len(raw)) // 2, "all but the newline": len(raw) - 1}[keep]
-    path.write_bytes(raw[:end])
-
-    added = append(journal, "pinned", "B")
-
-    assert added.seq == 3
-    reading = journal.read()
-    assert list(reading.events) == [*events[:2], added]
-    assert (reading.torn, reading.damage) == (False, "")
-    assert Path(f"{path}.torn").read_bytes() == raw[start:end] + b"\n"
-
-
 def test_mending_sets_torn_bytes_aside_and_leaves_whole_and_damaged_journals_alone(
     journal: Journal, path: Path
 ) -> None:
@@ -302,27 +285,6 @@ def test_damage_in_the_middle_is_reported_and_nothing_is_appended(
     assert sorted(os.listdir(path.parent)) == ["journal.jsonl", "journal.mutex"]
 
 
-def test_damage_that_came_later_is_found_however_often_one_looks(journal: Journal, path: Path) -> None:
-    three(journal)
-    assert not journal.read().damage
-
-    put(path, flip(path.read_bytes()))
-
-    assert journal.read().damage
-    assert journal.read().damage
-
-
-def test_what_somebody_else_adds_is_held_against_the_rules_however_often_one_looks(
-    journal: Journal, path: Path
-) -> None:
-    three(journal)
-    with open(path, "ab") as file:
-        file.write(b"{}\n" + line_of(seq=5))
-
-    assert journal.read().damage
-    assert journal.read().damage
-
-
 def test_the_same_bytes_are_read_as_the_same_object(journal: Journal, path: Path) -> None:
     other = journal_at(path)
     three(journal)
@@ -331,18 +293,6 @@ def test_the_same_bytes_are_read_as_the_same_object(journal: Journal, path: Path
     append(journal, "promoted", "D")
     assert other.read() is not before
     assert other.read() == journal.read()
-
-
-def test_a_torn_end_that_as_many_bytes_replace_is_read_anew(journal: Journal, path: Path) -> None:
-    three(journal)
-    line = line_of(seq=4)
-    good = path.read_bytes()
-    path.write_bytes(good + b"x" * len(line))
-    assert journal.read().torn
-    path.write_bytes(good + line)
-
-    reading = journal.read()
-    assert (len(reading.events), reading.torn) == (4, False)
 
 
 def test_one_that_has_read_before_still_looks_at_every_byte(journal: Journal, path: Path) -> None:
@@ -438,16 +388,6 @@ def test_a_line_may_be_spelled_by_another_writer_and_have_a_fact_called_sum_in_a
         assert event.facts["z"] == {"a": 1, "sum": "x"}
 
 
-def test_the_refusal_says_where_and_what_still_works(journal: Journal, path: Path) -> None:
-    three(journal)
-    put(path, flip(path.read_bytes()))
-
-    error = damaged_journal_error(journal.read())
-
-    assert f"{path}, line 2" in error.message
-    assert error.exit_code == 12
-
-
 def test_a_journal_that_cannot_be_read_is_an_error(journal: Journal, path: Path) -> None:
     path.mkdir()
 
@@ -514,37 +454,6 @@ def test_without_room_the_journal_stays_clean(journal: Journal, path: Path, room
 
     assert path.read_bytes() == raw
     assert append(journal).seq == 4
-
-
-def test_a_full_disk_leaves_the_journal_clean(tmp_path: Path) -> None:
-    """A real file system without a free block."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False
-        ).returncode
-    ):
-        pytest.skip("no tmpfs can be mounted here")
-    try:
-        path = disk / "journal.jsonl"
-        journal = journal_at(path)
-        events: list[Event] = []
-
-        def fill() -> None:
-            for _ in range(100):
-                events.append(append(journal, note="x" * 1000))
-
-        with pytest.raises(OSError, match="No space left"):
-            fill()
-        assert len(events) > 10
-
-        reading = journal.read()
-        assert list(reading.events) == events
-        assert (reading.torn, reading.damage, reading.size) == (False, "", path.stat().st_size)
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_mutex_that_stays_taken_is_busy_and_nothing_is_written(path: Path) -> None:

@@ -10,35 +10,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.processes import eventually
+from tests.support.processes import eventually, waiting
 from venvship.errors import BusyError, NotWritableError
 from venvship.system.mutex import Mutex, lease_withheld, shared, take_lease
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-@contextlib.contextmanager
-def another_process(script: str, *arguments: str | os.PathLike[str]) -> Iterator[subprocess.Popen[str]]:
+def another_process(
+    script: str, *arguments: str | os.PathLike[str]
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
     """Run Python code that says "ready" and then waits for its standard input to end."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *map(os.fspath, arguments)],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
+    return waiting(sys.executable, "-c", script, *arguments, cwd=REPOSITORY)
 
 
 HOLD = """

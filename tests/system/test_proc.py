@@ -6,36 +6,26 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import waiting
 from venvship.system.proc import Seen, is_running, processes_under, start_ticks
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc here")
 
 
-@contextlib.contextmanager
 def child(
-    script: str, *arguments: str | os.PathLike[str], cwd: Path = Path("/"), program: str = sys.executable
-) -> Iterator[subprocess.Popen[str]]:
+    script: str,
+    *arguments: str | os.PathLike[str],
+    cwd: Path = Path("/"),
+    program: str = sys.executable,
+    told: str = "",
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
     """Run Python code, then "ready", then wait."""
-    process = subprocess.Popen(
-        [program, "-I", "-S", "-c", script + "\nprint('ready', flush=True); import sys; sys.stdin.read()"]
-        + [os.fspath(argument) for argument in arguments],
-        cwd=cwd,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
+    script += "\nprint('ready', flush=True); import sys; sys.stdin.read()"
+    return waiting(program, "-I", "-S", "-c", script, *arguments, cwd=cwd, told=told)
 
 
 @pytest.fixture
@@ -122,31 +112,10 @@ def test_a_working_directory_is_seen(release: Path) -> None:
     assert seen(release, process) is None
 
 
+# They learn the path from their standard input, so that their command line does not name it.
 OPENS = "import os, sys; fd = os.open(sys.stdin.readline().strip(), os.O_RDONLY)"
 # mmap keeps a descriptor of its own, which would be seen too.
 MAPS = OPENS + "; import mmap; m = mmap.mmap(fd, 0, prot=mmap.PROT_READ); os.closerange(3, 64)"
-
-
-@contextlib.contextmanager
-def told(script: str, path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A child that learns a path from its standard input, so that its command line does not name it."""
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", script + "\nprint('ready', flush=True); sys.stdin.read()"],
-        cwd="/",
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(f"{path}\n")
-            process.stdin.flush()
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.mark.parametrize("script", [OPENS, MAPS], ids=["open", "mapped"])
@@ -154,7 +123,7 @@ def told(script: str, path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_an_open_and_a_mapped_file_are_seen_also_once_removed(
     release: Path, script: str, removed: bool
 ) -> None:
-    with told(script, release / "module.py") as process:
+    with child(script, told=f"{release}/module.py\n") as process:
         if removed:
             (release / "module.py").unlink()
         found = seen(release, process)
@@ -166,7 +135,7 @@ def test_a_file_name_with_spaces_is_seen_whole(release: Path) -> None:
     odd = release / "a b  c.so"
     odd.write_bytes(b"x" * 100)
 
-    with told(MAPS, odd) as process:
+    with child(MAPS, told=f"{odd}\n") as process:
         found = seen(release, process)
         assert found is not None
         assert found.paths == {str(odd)}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import venvship
+from tests.support.processes import script_at
 from venvship.building.interpreter import probe
 from venvship.model.interpreter import Identity
 from venvship.system.interpreter_probe import identity
@@ -23,9 +24,9 @@ ANSWER = json.dumps(OTHER.to_json())
 
 
 def test_one_that_could_not_run_is_asked_again(tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\n[ -e {tmp_path}/library ] || exit 127\necho '{ANSWER}'\n")
-    python.chmod(0o755)
+    python = script_at(
+        tmp_path / "python", f"#!/bin/sh\n[ -e {tmp_path}/library ] || exit 127\necho '{ANSWER}'\n"
+    )
     identities = InterpreterIdentities({"PATH": os.defpath}, Signals())
 
     assert identities.ask(str(python)) == "not able to run"
@@ -71,8 +72,7 @@ ask()
 """
     ours, other = tmp_path / "python", tmp_path / "other"
     shutil.copy(os.path.realpath(sys.executable), ours)
-    other.write_text(f"#!/bin/sh\necho '{ANSWER}'\n")
-    other.chmod(0o755)
+    script_at(other, f"#!/bin/sh\necho '{ANSWER}'\n")
     result = subprocess.run(
         [ours, "-c", script, ours, other],
         env={"PYTHONHOME": sys.base_prefix, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -90,17 +90,13 @@ ask()
 
 @pytest.mark.parametrize("answer", ["", "no JSON", "[]", '{"implementation": "cpython"}'])
 def test_another_answer_is_none(tmp_path: Path, answer: str) -> None:
-    python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\necho '{answer}'\n")
-    python.chmod(0o755)
+    python = script_at(tmp_path / "python", f"#!/bin/sh\necho '{answer}'\n")
 
     assert InterpreterIdentities({"PATH": os.defpath}, Signals()).ask(str(python)) == "not able to run"
 
 
 def test_one_that_is_killed_was_not_asked(tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nkill -KILL $$\n")
-    python.chmod(0o755)
+    python = script_at(tmp_path / "python", "#!/bin/sh\nkill -KILL $$\n")
 
     with pytest.raises(NotAskedError, match="was killed by signal 9"):
         InterpreterIdentities({"PATH": os.defpath}, Signals()).ask(str(python))

@@ -9,22 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sealed import RELEASE_ID, sealed
+from tests.support.sealed import RELEASE_ID, empty_root, sealed
 from venvship.model.release import FileEntry
 from venvship.root import RootLayout
 from venvship.system import trees
-from venvship.workspace.folders import make_folders
 from venvship.workspace.quick_look import entry_problem, quick_problem
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> RootLayout:
-    path = tmp_path / "shop"
-    path.mkdir()
-    (path / "venvship.toml").touch()
-    layout = RootLayout.at(path)
-    make_folders(layout)
-    return layout
+    return empty_root(tmp_path / "shop")
 
 
 ALONE_AND_WITH_COPIES = pytest.mark.parametrize("copies", [0, 2], ids=["alone", "with copies"])

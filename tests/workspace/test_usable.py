@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import script_at
 from tests.support.roots import Site
 from venvship.errors import ReleaseError
 from venvship.root import RootLayout
@@ -55,9 +56,7 @@ def test_one_that_cannot_be_asked_is_refused_or_taken_to_be_the_same(
     workspace: ReadingWorkspace, tmp_path: Path
 ) -> None:
     release_id = str(workspace.layout.current())
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nkill -KILL $$\n")
-    python.chmod(0o755)
+    python = script_at(tmp_path / "python", "#!/bin/sh\nkill -KILL $$\n")
     record(workspace, release_id, lambda found: found.update(path=str(python)))
 
     with pytest.raises(ReleaseError, match="was killed by signal 9"):

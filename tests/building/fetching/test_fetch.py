@@ -23,6 +23,7 @@ from tests.support.fetching import (
     with_credentials,
 )
 from tests.support.index import LocalIndex
+from tests.support.processes import script_at
 from tests.support.wheels import build_sdist, build_wheel, lockfile_text
 from venvship.errors import (
     BuildError,
@@ -122,16 +123,6 @@ def test_another_file_than_the_locked_one_is_refused_with_both_sides_named(
     assert caught.value.data["got"] == [wheel.sha256]
 
 
-def test_an_unlocked_source_is_refused_before_any_of_its_code_runs(
-    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path
-) -> None:
-    mark = tmp_path / "ran"
-    build_sdist(wheelhouse, "evil", mark=mark)
-    with pytest.raises(HashMismatchError):
-        fetcher(pin_with_hash("evil", "1.0", ZEROS), sdists=["evil"])
-    assert not mark.exists()
-
-
 def test_a_wheel_by_path_with_another_hash_is_refused(fetcher: Fetcher, tmp_path: Path) -> None:
     wheel = build_wheel(tmp_path / "vendor", "vendored")
     with pytest.raises(HashMismatchError, match=r"vendored .*its sha256 is " + wheel.sha256):
@@ -148,9 +139,9 @@ def test_a_pip_that_checks_no_hashes_changes_nothing(
 ) -> None:
     """Our own check stands alone: here the interpreter that runs pip lies about what it did."""
     wheel = build_wheel(wheelhouse, "swapped")
-    liar = tmp_path / "python"
-    liar.write_text(f'#!/bin/sh\nwhile [ "$1" != --dest ]; do shift; done; cp "{wheel.path}" "$2"\n')
-    liar.chmod(0o755)
+    liar = script_at(
+        tmp_path / "python", f'#!/bin/sh\nwhile [ "$1" != --dest ]; do shift; done; cp "{wheel.path}" "$2"\n'
+    )
     fetcher.interpreter = Interpreter.from_json({**interpreter.to_json(), "path": str(liar)})
     assert names(fetcher(pins(wheel))) == [wheel.filename]
     with pytest.raises(HashMismatchError, match="its sha256 is " + wheel.sha256):
@@ -162,23 +153,11 @@ def test_a_pip_that_checks_no_hashes_changes_nothing(
 # -- what the index does not have -----------------------------------------------------------------------
 
 
-def test_an_unknown_package_is_not_found(fetcher: Fetcher, wheelhouse: Path) -> None:
-    with pytest.raises(DistributionNotFoundError, match=r"mispelt 1\.0 \(requirements.txt, line 1\)"):
-        fetcher(pin_with_hash("mispelt", "1.0", ZEROS))
-
-
 def test_an_unknown_version_names_those_that_are_there(fetcher: Fetcher, wheelhouse: Path) -> None:
     build_wheel(wheelhouse, "app", "1.0")
     build_wheel(wheelhouse, "app", "1.1")
     with pytest.raises(DistributionNotFoundError, match=r"app==2\.0 here, only 1\.0, 1\.1"):
         fetcher(pin_with_hash("app", "2.0", ZEROS))
-
-
-def test_a_wheel_for_another_platform_only_is_named_as_such(fetcher: Fetcher, wheelhouse: Path) -> None:
-    wheel = build_wheel(wheelhouse, "native", tag="cp39-cp39-manylinux_2_17_s390x")
-    with pytest.raises(NoCompatibleWheelError, match="cp39-cp39-manylinux_2_17_s390x") as caught:
-        fetcher(pins(wheel))
-    assert caught.value.data["package"] == "native"
 
 
 def test_a_wheel_by_url_for_another_platform_is_named_as_such(
@@ -217,16 +196,6 @@ def test_an_index_that_is_down_is_unreachable_not_without_the_package(
     assert "app 1.0 (requirements.txt, line 1)" in caught.value.message
 
 
-@pytest.mark.parametrize("status", [500, 403])
-def test_an_index_that_answers_with_an_error_is_unreachable(
-    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, status: int
-) -> None:
-    wheel = build_wheel(wheelhouse, "app")
-    index.status = status
-    with pytest.raises(IndexUnreachableError, match=str(status)):
-        fetcher(pins(wheel))
-
-
 def test_a_dead_second_index_is_named_although_the_first_is_fine(
     fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
 ) -> None:
@@ -253,22 +222,12 @@ def test_one_failing_pip_ends_the_others_at_once(
 # -- building from source -------------------------------------------------------------------------------
 
 
-def test_a_source_is_not_built_unless_its_name_is_allowed_and_the_error_says_how(
-    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path
-) -> None:
-    mark = tmp_path / "ran"
-    source = build_sdist(wheelhouse, "only-source", mark=mark)
-    with pytest.raises(SourceOnlyError, match=r"only-source 1\.0") as caught:
-        fetcher(pins(source), sdists=["something-else"])
-    assert 'add "only-source" to `[build] sdists`' in (caught.value.hint or "")
-    assert not mark.exists()
-
-
 def test_a_source_beside_foreign_wheels_is_named_with_them(fetcher: Fetcher, wheelhouse: Path) -> None:
     source = build_sdist(wheelhouse, "app")
     wheel = build_wheel(wheelhouse, "app", tag="cp39-cp39-win_amd64")
-    with pytest.raises(SourceOnlyError, match=r"wheels for other platforms only \(cp39-cp39-win_amd64"):
-        fetcher(lockfile_text([source, wheel]))
+    with pytest.raises(SourceOnlyError, match=r"other platforms only \(cp39-cp39-win_amd64") as caught:
+        fetcher(lockfile_text([source, wheel]), sdists=["something-else"])
+    assert 'add "app" to `[build] sdists`' in (caught.value.hint or "")
 
 
 def test_a_source_whose_hash_is_not_allowed_is_no_way_out(fetcher: Fetcher, wheelhouse: Path) -> None:
@@ -417,12 +376,12 @@ def test_a_full_disk_is_called_a_full_disk(
     """The interpreter that runs pip says what pip says when a write fails with ENOSPC."""
     wheel = build_wheel(wheelhouse, "app")
     full = tmp_path / "python"
-    full.write_text(
+    script_at(
+        full,
         "#!/bin/sh\n"
         "echo 'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device'\n"
-        "exit 1\n"
+        "exit 1\n",
     )
-    full.chmod(0o755)
     fetcher.interpreter = Interpreter.from_json({**interpreter.to_json(), "path": str(full)})
     with pytest.raises(DiskFullError):
         fetcher(pins(wheel))
@@ -431,9 +390,7 @@ def test_a_full_disk_is_called_a_full_disk(
 def test_what_nobody_foresaw_is_said_in_pips_own_words(
     fetcher: Fetcher, wheelhouse: Path, tmp_path: Path, interpreter: Interpreter
 ) -> None:
-    broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\necho 'ERROR: the moon is in the way'\nexit 2\n")
-    broken.chmod(0o755)
+    broken = script_at(tmp_path / "python", "#!/bin/sh\necho 'ERROR: the moon is in the way'\nexit 2\n")
     fetcher.interpreter = Interpreter.from_json({**interpreter.to_json(), "path": str(broken)})
     with pytest.raises(BuildError, match=r"app 1\.0 .*: the moon is in the way"):
         fetcher(pins(build_wheel(wheelhouse, "app")))

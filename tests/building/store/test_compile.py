@@ -7,7 +7,6 @@ import json
 import marshal
 import os
 import py_compile
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import script_at
+from tests.support.pythons import OTHERS, THIS, python_of
 from tests.support.wheels import build_wheel
 from venvship.building.interpreter import probe
 from venvship.building.store.cleaning import sweep
@@ -45,30 +46,6 @@ class C:
     "single.py": "import sys\npath = __file__\n",
     "pkg/data.txt": "not code",
 }
-
-
-def other_python(name: str) -> str:
-    """Another version of Python, or a skipped test. What PATH has may be a shim, so ask it what it is."""
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"no {name} in PATH")
-    asked = subprocess.run(
-        [found, "-I", "-c", "import sys; print(sys.executable)"],
-        env={"PATH": os.environ["PATH"], "PYENV_VERSION": installed(name)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if asked.returncode != 0:
-        pytest.skip(f"{name} in PATH does not run")
-    return asked.stdout.strip()
-
-
-def installed(name: str) -> str:
-    """The version that a shim of pyenv has to be told; empty where there is no pyenv."""
-    minor = name.removeprefix("python")
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    return next((path.name for path in sorted(versions.glob(f"{minor}.*"))), "")
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +120,9 @@ def test_every_module_has_the_bytecode_that_py_compile_would_write(
             assert code.co_filename == name
 
 
-@pytest.mark.parametrize("name", ["", "python3.12", "python3.13"])
-def test_the_bytes_depend_on_the_wheel_and_the_interpreter_only(tmp_path: Path, name: str) -> None:
-    interpreter = probe(other_python(name) if name else sys.executable)
+@pytest.mark.parametrize("version", [THIS, *OTHERS])
+def test_the_bytes_depend_on_the_wheel_and_the_interpreter_only(tmp_path: Path, version: str) -> None:
+    interpreter = python_of(version)
     other: dict[str, str | bytes] = {
         f"other/m{n}.py": f"import os\nname_{n} = {{'alpha', 'beta', None}}\n" * 20 for n in range(20)
     }
@@ -284,9 +261,7 @@ def test_bytecode_is_read_only_and_nothing_else_is_left(
 
 def failing(tmp_path: Path, interpreter: Interpreter, script: str) -> Interpreter:
     """An interpreter that behaves otherwise."""
-    program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
+    program = script_at(tmp_path / "python", f"#!/bin/sh\n{script}\n")
     return Interpreter.from_json({**interpreter.to_json(), "path": os.fspath(program)})
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.releases import LINUX, pinned, wheel_value
 from tests.support.wheels import EPOCH, Distribution, build_wheel
 from venvship.building.store.archive import MAX_UNPACKED, unpacked_limit
 from venvship.building.store.cleaning import sweep
@@ -32,20 +33,8 @@ from venvship.errors import (
     StoreDamagedError,
 )
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import StoredWheel, WheelFile
 from venvship.system.faults import build_faults
-
-INTERPRETER = Interpreter(
-    path="/usr/bin/python3.11",
-    version="3.11.7",
-    implementation="cpython",
-    soabi="cpython-311-x86_64-linux-gnu",
-    platform="linux-x86_64",
-    magic="a70d0d0a",
-    tags=("cp311-cp311-linux_x86_64", "py3-none-any"),
-    markers={},
-)
 
 
 @pytest.fixture
@@ -703,29 +692,14 @@ def test_a_damaged_selection_is_reported(store: Store, contents: str) -> None:
 
 def test_the_key_of_a_selection_covers_what_decides_it() -> None:
     def key(
-        name: str = "some", tags: tuple[str, ...] = INTERPRETER.tags, sdist: bool = False, **changes: str
+        name: str = "some", tags: tuple[str, ...] = LINUX.tags, sdist: bool = False, **changes: str
     ) -> str:
-        facts = {
-            **INTERPRETER.to_json(),
-            **changes,
-            "tags": tags,
-        }
-        requirement = Requirement(
-            name=name,
-            version="1.0",
-            extras=(),
-            marker=None,
-            hashes=("sha256:" + "0" * 64,),
-            url=None,
-            text="",
-            file="requirements.txt",
-            line=1,
-        )
-        return selection_key(requirement, Interpreter.from_json(facts), sdist)
+        facts = {**LINUX.to_json(), **changes, "tags": tags}
+        return selection_key(pinned(wheel_value(name, {})), Interpreter.from_json(facts), sdist)
 
-    keys = [key(), key(name="other"), key(tags=("py3-none-any",)), key(sdist=True), key(soabi="cpython-312")]
+    keys = [key(), key(name="other"), key(tags=("py3-none-any",)), key(sdist=True), key(soabi="cpython-313")]
     assert len(set(keys)) == len(keys)
-    assert key(path="/opt/python3.11", version="3.11.9") == key()
+    assert key(path="/opt/python3.12", version="3.12.9") == key()
 
 
 def test_names_that_are_no_hashes_never_become_paths(store: Store) -> None:

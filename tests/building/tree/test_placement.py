@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.releases import SITE, VERSION_FOLDER, digest_of, wheel_value
+from tests.support.releases import LINUX, SITE, VERSION_FOLDER, digest_of, wheel_value
 from venvship.building.tree.placement import Placement, place, refuse_reserved, version_folder
 from venvship.errors import FileConflictError, InvalidWheelError
-from venvship.model.interpreter import Interpreter
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 VIRTUALENV = {
@@ -54,19 +53,10 @@ def test_every_scheme_has_its_place() -> None:
 
 
 def test_a_free_threaded_interpreter_has_folders_of_its_own() -> None:
-    facts = {
-        "path": "/p",
-        "implementation": "cpython",
-        "platform": "",
-        "magic": "",
-        "tags": (),
-        "markers": {},
-    }
+    threaded = LINUX._replace(version="3.14.0", soabi="cpython-314t-x86_64")
 
-    assert (
-        version_folder(Interpreter(version="3.14.0", soabi="cpython-314t-x86_64", **facts)) == "python3.14t"
-    )
-    assert version_folder(Interpreter(version="3.14.0", soabi="cpython-314-x86_64", **facts)) == "python3.14"
+    assert version_folder(threaded) == "python3.14t"
+    assert version_folder(threaded._replace(soabi="cpython-314-x86_64")) == "python3.14"
 
 
 def test_an_entry_point_stands_in_for_a_script_of_that_name_in_its_own_wheel() -> None:

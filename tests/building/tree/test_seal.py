@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import stat
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,7 @@ from venvship.building.tree.assemble import assemble
 from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal
-from venvship.errors import BuildError, InterruptedByError, StoreDamagedError
+from venvship.errors import BuildError, StoreDamagedError
 from venvship.model.release import FileEntry, Manifest
 from venvship.system.files import open_directory
 from venvship.system.signals import Signals
@@ -220,14 +219,6 @@ def test_the_installed_packages_can_be_asked_about_themselves(sealed: Sealed) ->
     }
 
 
-def test_a_release_below_a_path_with_blanks_works(candidate: Candidates, tmp_path: Path) -> None:
-    one = candidate(tmp_path / "a root with blanks")
-    one.seal(one.assemble())
-
-    assert run(one.path / "bin/shop") == "open\n"
-    assert run(one.path / "bin/tool", "x") == "['x']\nopen\n"
-
-
 def test_what_virtualenv_leaves_and_a_release_does_not_want_is_gone(sealed: Sealed) -> None:
     names = set(everything(sealed.path))
     assert not names & {"CACHEDIR.TAG", ".gitignore", f"{SITE}/_virtualenv.py", f"{SITE}/_virtualenv.pth"}
@@ -284,17 +275,6 @@ def test_a_local_wheel_gives_one_tree_digest_wherever_it_is(
         digests.add(candidate(tmp_path / name, requirements=[local, pinned(shop)]).assemble().tree_digest)
 
     assert len(digests) == 1
-
-
-def test_another_file_gives_another_tree_digest(tmp_path: Path) -> None:
-    digests = set()
-    for text in ("x = 1\n", "x = 2\n"):
-        root = tmp_path / str(len(digests))
-        one = Candidate(root, [build_wheel(root / "wheels", "shop", files={"shop.py": text})])
-        digests.add(one.assemble().tree_digest)
-        os.close(one.sync_fd)
-
-    assert len(digests) == 2
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------
@@ -376,13 +356,3 @@ def test_signals_are_looked_at_between_wheels(candidate: Candidates) -> None:
     one.assemble(Watching())
 
     assert {(True, False), (False, True)} & seen
-
-
-def test_a_signal_ends_the_assembly(candidate: Candidates) -> None:
-    one = candidate()
-    signals = Signals()
-
-    with signals.install():
-        os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(InterruptedByError):
-            one.assemble(signals)

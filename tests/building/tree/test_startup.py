@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import fcntl
 import functools
 import json
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import waiting
+from tests.support.releases import LINUX
 from venvship.building.store.members import STARTUP_PATTERN
 from venvship.building.tree.startup import (
     FIRST_NAME,
@@ -27,7 +30,6 @@ from venvship.building.tree.startup import (
 )
 from venvship.building.tree.startup_bytecode import startup_bytecode
 from venvship.errors import InterpreterError
-from venvship.model.interpreter import Interpreter
 from venvship.system.signals import Signals
 
 MINORS = ("3.11", "3.12", "3.13", "3.14")
@@ -402,17 +404,15 @@ def test_any_path_will_do(tmp_path: Path, folder: str) -> None:
         root.current.symlink_to("releases/A")
 
 
-def test_a_link_to_the_link_is_as_good(root: Root, tmp_path: Path) -> None:
-    (tmp_path / "opt").symlink_to(root.current)
-    code = f"{root.switch()}\n{PLACES}{LATE}"
-    assert_all_of(root, "A", root.ask(code, program=tmp_path / "opt" / "bin" / "python"))
-
-
 @pytest.mark.parametrize(
-    "program", ["./current/bin/python", "releases/../current/bin/python", "{}/./current/bin/python"]
+    "program",
+    ["./current/bin/python", "releases/../current/bin/python", "{}/./current/bin/python", "opt/bin/python"],
 )
-def test_it_does_not_matter_how_the_path_was_typed(any_root: Root, program: str) -> None:
+def test_it_does_not_matter_how_the_path_was_typed_or_whether_a_link_leads_to_the_link(
+    any_root: Root, program: str
+) -> None:
     root = any_root
+    (root.path / "opt").symlink_to(root.current)
     answer = root.ask(f"{root.switch()}\n{PLACES}{LATE}", program=program.format(root.path), cwd=root.path)
     # What is in the working directory is another matter.
     answer["cache"] = []
@@ -530,25 +530,10 @@ def is_leased(root: Root, name: str) -> bool:
         return False
 
 
-class Running:
-    """A program that says "ready" and goes on until its standard input is closed."""
-
-    def __init__(self, *arguments: str | Path) -> None:
-        self.process = subprocess.Popen(
-            list(arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PATH": os.defpath},
-        )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
-
-    def __enter__(self) -> Running:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.communicate(timeout=30)
+def running(
+    *arguments: str | os.PathLike[str],
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+    return waiting(*arguments, env={"PATH": os.defpath})
 
 
 WAIT = "print('ready', flush=True); import sys; sys.stdin.read()"
@@ -556,15 +541,15 @@ WAIT = "print('ready', flush=True); import sys; sys.stdin.read()"
 
 @pytest.mark.parametrize("folder", ["current", "releases/A"])
 def test_a_process_holds_the_lease_while_it_runs(any_root: Root, folder: str) -> None:
-    with Running(any_root.path / folder / "bin" / "python", "-c", WAIT):
+    with running(any_root.path / folder / "bin" / "python", "-c", WAIT):
         assert is_leased(any_root, "A")
         assert not is_leased(any_root, "B")
     assert not is_leased(any_root, "A")
 
 
 def test_any_number_of_processes_share_the_lease(root: Root) -> None:
-    with Running(root.current / "bin" / "python", "-c", WAIT):
-        with Running(root.current / "bin" / "python", "-c", WAIT):
+    with running(root.current / "bin" / "python", "-c", WAIT):
+        with running(root.current / "bin" / "python", "-c", WAIT):
             pass
         assert is_leased(root, "A")
         assert "lease" in root.run(
@@ -573,7 +558,7 @@ def test_any_number_of_processes_share_the_lease(root: Root) -> None:
 
 
 def test_the_lease_is_of_the_release_that_the_process_is_on(root: Root) -> None:
-    with Running(
+    with running(
         root.current / "bin" / "python", "-S", "-c", f"{root.switch()}\nimport site; site.main()\n{WAIT}"
     ):
         assert not is_leased(root, "A")
@@ -582,11 +567,11 @@ def test_the_lease_is_of_the_release_that_the_process_is_on(root: Root) -> None:
 
 def test_forked_children_share_the_lease_and_executed_ones_do_not(root: Root) -> None:
     fork = f"import os\nif os.fork(): os._exit(0)\n{WAIT}"
-    with Running(root.current / "bin" / "python", "-c", fork) as running:
-        running.process.wait(timeout=30)
+    with running(root.current / "bin" / "python", "-c", fork) as process:
+        process.wait(timeout=30)
         assert is_leased(root, "A")
     execute = "import os; os.execv('/bin/sh', ['sh', '-c', 'echo ready; read x'])"
-    with Running(root.current / "bin" / "python", "-c", execute):
+    with running(root.current / "bin" / "python", "-c", execute):
         assert not is_leased(root, "A")
 
 
@@ -672,25 +657,15 @@ def test_no_bytecode_is_written_into_a_release(root: Root) -> None:
     assert not list(root.release("A").rglob("_venvship*.pyc"))
 
 
-def bytecode(python: str, tmp_path: Path) -> dict[str, bytes]:
-    interpreter = Interpreter(
-        path=python,
-        version=version_of(python),
-        implementation="cpython",
-        soabi="",
-        platform="",
-        magic="",
-        tags=(),
-        markers={},
-    )
-    env = {"PATH": os.defpath}
+def bytecode(python: str, version: str, tmp_path: Path) -> dict[str, bytes]:
+    interpreter, env = LINUX._replace(path=python, version=version), {"PATH": os.defpath}
     return startup_bytecode(interpreter, optimize=[0, 2], env=env, cwd=str(tmp_path), signals=Signals())
 
 
 def test_the_bytecode_is_what_processes_load(any_root: Root, tmp_path: Path) -> None:
     python = os.path.realpath(any_root.current / "bin" / "python")
-    compiled = bytecode(python, tmp_path)
-    assert compiled == bytecode(python, tmp_path)
+    compiled = bytecode(python, version_of(python), tmp_path)
+    assert compiled == bytecode(python, version_of(python), tmp_path)
     assert len(compiled) == 2
     any_root.write("A", compiled)
     # With an unchecked hash the source is not even looked at.
@@ -706,20 +681,8 @@ def test_the_bytecode_is_what_processes_load(any_root: Root, tmp_path: Path) -> 
 def test_an_interpreter_that_cannot_compile_is_an_error(tmp_path: Path, program: str) -> None:
     if not os.path.exists(program) and program != "/nonexistent":
         pytest.skip(f"no {program}")
-    interpreter = Interpreter(
-        path=program,
-        version="3.11.7",
-        implementation="cpython",
-        soabi="",
-        platform="",
-        magic="",
-        tags=(),
-        markers={},
-    )
     with pytest.raises(InterpreterError, match="could not compile"):
-        startup_bytecode(
-            interpreter, optimize=[0], env={"PATH": os.defpath}, cwd=str(tmp_path), signals=Signals()
-        )
+        bytecode(program, "3.11.7", tmp_path)
 
 
 def test_files_outside_our_pair_are_found() -> None:

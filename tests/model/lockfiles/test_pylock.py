@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.releases import LINUX
 from venvship.errors import LockfileError
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import Lockfile, read_lockfile, select
@@ -16,35 +17,6 @@ from venvship.model.lockfiles.requirement import Requirement
 
 A, B, C = (letter * 64 for letter in "abc")
 PATH = "/srv/shop/pylock.toml"
-
-LINUX = Interpreter(
-    path="/usr/bin/python3.12",
-    version="3.12.4",
-    implementation="cpython",
-    soabi="cpython-312-x86_64-linux-gnu",
-    platform="linux-x86_64",
-    magic="cb0d0d0a",
-    tags=(
-        "cp312-cp312-manylinux_2_28_x86_64",
-        "cp312-cp312-manylinux_2_17_x86_64",
-        "cp312-abi3-manylinux_2_17_x86_64",
-        "cp312-none-any",
-        "py3-none-any",
-    ),
-    markers={
-        "implementation_name": "cpython",
-        "implementation_version": "3.12.4",
-        "os_name": "posix",
-        "platform_machine": "x86_64",
-        "platform_python_implementation": "CPython",
-        "platform_release": "6.1.0",
-        "platform_system": "Linux",
-        "platform_version": "#1 SMP",
-        "python_full_version": "3.12.4",
-        "python_version": "3.12",
-        "sys_platform": "linux",
-    },
-)
 
 HEAD = 'lock-version = "1.0"\ncreated-by = "a test"\n'
 FLASK = f"""

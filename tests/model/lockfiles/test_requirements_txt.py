@@ -128,10 +128,6 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing() -> None:
     assert one(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()) == one(text)
 
 
-def test_hashes_after_a_space_are_read_like_those_after_an_equals_sign() -> None:
-    assert one(f"flask==3.0 --hash {A} --hash={B}").hashes == (A, B)
-
-
 def test_a_comment_line_ends_a_continued_requirement_as_it_does_for_pip() -> None:
     requirement = one(f"flask==3.0 \\\n    --hash={A} \\\n    # via shop\n")
     assert requirement.hashes == (A,)

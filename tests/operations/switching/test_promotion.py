@@ -14,7 +14,6 @@ from tests.support.roots import Site
 from venvship.errors import (
     NothingToRollBackToError,
     RejectedError,
-    RollbackFailedError,
     RolledBackError,
 )
 from venvship.model.release import State
@@ -87,65 +86,6 @@ def test_a_failed_live_check_goes_back_restarts_and_checks_the_old_release(
     assert site.debris() == []
 
 
-def test_a_first_release_that_fails_leaves_nothing_live(site: Site) -> None:
-    site.settings("[[check]]\nname = 'no'\ncommand = ['false']\ndeadline = 0\n")
-    with pytest.raises(RolledBackError):
-        site.open().release()
-    assert site.current is None
-    assert site.previous is None
-    assert list(states(site).values()) == ["bad"]
-    assert site.debris() == []
-
-
-def test_a_failed_restart_hook_is_a_verdict_too(site: Site) -> None:
-    a = site.release("1.0")
-    site.settings(f"[hooks]\nrestart = ['sh', '-c', 'test $VENVSHIP_RELEASE = {a}']\n")
-    site.lock("1.1")
-    with pytest.raises(RolledBackError, match="restart hook failed"):
-        site.open().release()
-    assert site.current == a
-    assert sorted(states(site).values()) == ["bad", "proven"]
-
-
-def test_when_the_old_release_fails_too_it_stays_there_and_a_person_is_needed(site: Site) -> None:
-    a = site.release("1.0")
-    site.settings("[[check]]\nname = 'no'\ncommand = ['false']\ndeadline = 0\n")
-    site.lock("1.1")
-    with pytest.raises(RollbackFailedError):
-        site.open().release()
-    assert site.current == a
-    assert sorted(states(site).values()) == ["inconclusive", "proven"], "it says nothing about the new one"
-    assert site.events()[-1] == "rollback-failed"
-    assert site.open().recover().outcome == "clean", "that closes the operation"
-
-
-def test_proven_is_never_taken_back(site: Site) -> None:
-    a, b = site.release("1.0"), site.release("1.1")
-    site.settings(f"[hooks]\nrestart = ['sh', '-c', 'test $VENVSHIP_RELEASE = {b}']\n")
-    with pytest.raises(RolledBackError):
-        site.open().promote(a)
-    assert site.current == b
-    assert states(site) == {a: "proven", b: "proven"}
-
-
-@pytest.mark.parametrize("how", ["check", "hook"])
-def test_a_refusal_before_the_switch_touches_nothing(site: Site, how: str) -> None:
-    a = site.release("1.0")
-    site.settings(
-        "[[check]]\nname = 'no'\nwhen = 'candidate'\ncommand = ['false']\n"
-        if how == "check"
-        else "[hooks]\nprepare = ['false']\n"
-    )
-    site.lock("1.1")
-    with pytest.raises(RejectedError) as caught:
-        site.open().release()
-    assert site.current == a
-    assert states(site)[caught.value.data["release"]] == "sealed"
-    assert "promoting" not in site.events()[3:]
-    site.settings()
-    assert site.open().release().outcome == "reactivated", "nothing has to be built again"
-
-
 def test_a_check_that_is_not_required_is_only_reported(site: Site) -> None:
     site.settings("[[check]]\nname = 'nice'\ncommand = ['false']\ndeadline = 0\nrequired = false\n")
     result = site.open().release()
@@ -179,22 +119,6 @@ def test_the_notify_hook_hears_of_a_message_that_is_not_utf_8(site: Site, tmp_pa
     with pytest.raises(RejectedError):
         site.release("1.1")
     assert json.loads(told.read_bytes())["event"] == "rejected"
-
-
-def test_a_notify_hook_that_fails_is_a_warning(site: Site) -> None:
-    site.settings("[hooks]\nnotify = ['false']\n")
-    result = site.open().release()
-    assert result.outcome == "released"
-    assert [warning.slug for warning in result.warnings] == ["notify-failed"]
-
-
-def test_a_rollback_by_a_person_stays_even_if_its_checks_fail(site: Site) -> None:
-    a, b = site.release("1.0"), site.release("1.1")
-    site.settings("[[check]]\nname = 'no'\ncommand = ['false']\ndeadline = 0\n")
-    with pytest.raises(RollbackFailedError, match="It stays live"):
-        site.open().rollback()
-    assert site.current == a
-    assert states(site) == {a: "proven", b: "proven"}, "nothing is marked bad"
 
 
 def test_a_rollback_without_checks_still_restarts(site: Site, tmp_path: Path) -> None:
@@ -248,21 +172,6 @@ KILL_US = "kill -9 $PPID"
 """A hook that kills venvship: a crash at exactly that point."""
 
 
-def test_a_crash_in_the_restart_hook_is_recovered_by_the_next_release(site: Site, tmp_path: Path) -> None:
-    site.release("1.0")
-    once = tmp_path / "once"
-    site.settings(
-        f"[hooks]\nrestart = ['sh', '-c', 'test -e {once} || {{ touch {once}; {KILL_US}; sleep 9; }}']\n"
-    )
-    site.lock("1.1")
-    assert site.run("release").code == -9
-    b = site.current
-    assert site.run("release").code == 0
-    assert site.current == b
-    assert site.events()[-2:] == ["promoting", "promoted"]
-    assert site.debris() == []
-
-
 def test_a_crash_while_going_back_is_recovered_with_the_same_verdict(site: Site, tmp_path: Path) -> None:
     a = site.release("1.0")
     once = tmp_path / "once"
@@ -277,20 +186,6 @@ def test_a_crash_while_going_back_is_recovered_with_the_same_verdict(site: Site,
     assert site.run("recover").code == 22
     assert sorted(states(site).values()) == ["bad", "proven"]
     assert site.run("release").code == 25
-    assert site.debris() == []
-
-
-def test_a_crash_while_building_leaves_debris_that_the_next_command_removes(site: Site) -> None:
-    site.release("1.0")
-    site.settings(
-        "[[check]]\nname = 'x'\nwhen = 'candidate'\ncommand = ['sh', '-c', '" + KILL_US + "; sleep 9']\n"
-    )
-    site.lock("1.1")
-    assert site.run("release").code == -9
-    site.settings()
-    (site.path / "releases" / "20200101T000000Z-0000000").mkdir()
-    (site.path / "state" / "scratch-20200101T000000Z-0000000").mkdir()
-    assert site.run("prune").code == 0
     assert site.debris() == []
 
 

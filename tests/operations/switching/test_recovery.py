@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.support.roots import Site
 
 KILLS_WHEN_PROMOTED = (
@@ -25,13 +27,17 @@ def test_a_promotion_whose_restart_kills_venvship_is_tried_twice_and_then_taken_
     assert site.events()[-4:] == ["promoting", "promoting", "rolling-back", "rolled-back"]
 
 
-def test_at_boot_a_promotion_is_taken_back_without_its_restart(site: Site) -> None:
+def test_at_boot_a_promotion_is_taken_back_without_its_restart_and_its_checks(
+    site: Site, tmp_path: Path
+) -> None:
     a = site.release("1.0")
-    site.settings(KILLS_WHEN_PROMOTED)
+    check = f"[[check]]\nname = 'asked'\ncommand = ['touch', '{tmp_path}/asked']\n"
+    site.settings(f"{KILLS_WHEN_PROMOTED}{check}")
     site.lock("1.1")
     assert site.run("release").code == -9
 
     done = site.run("recover", "--boot")
 
     assert (done.code, site.current) == (22, a), done.err
+    assert not (tmp_path / "asked").exists()
     assert site.events()[-2:] == ["rolling-back", "rolled-back"]
