@@ -137,6 +137,7 @@ class RootReads:
             CheckFailedError: A required check failed.
             ReleaseError: There is no such release, or it is not usable.
             SettingsError: The settings cannot be read, or the program of a check is missing.
+            RootError: The root or its journal cannot be read.
             InterruptedByError: A signal came.
         """
         from venvship.operations.check import check
@@ -195,6 +196,7 @@ class RootReads:
             ReleaseError: There is no such release, it is not usable, or it is being removed.
             CommandNotFoundError: There is no such program.
             CommandNotExecutableError: The program cannot be executed.
+            RootError: The root or its journal cannot be read.
         """
         from venvship.operations.run import run
 

@@ -124,6 +124,7 @@ class Root(RootReads):
             HeldError: The environment is bad or held, or the root is held and the runtime is unattended.
             BusyError: Another command is building or switching.
             SupersededError: `current` moved during the build. The release was built, not promoted.
+            ReleaseError: The release was damaged before its switch, and was not promoted.
             InterruptedByError: A signal came. `current` is as it was, unless the error's `result` has the
                 release as live.
         """
@@ -173,6 +174,7 @@ class Root(RootReads):
             SupersededError: `current` moved during the candidate checks.
             SettingsError: The settings, or the program of a hook or check.
             RootError: The root or its journal is unusable.
+            DiskFullError: There is no room to switch.
             InterruptedByError: A signal came. `current` is as it was, unless the error's `result` has the
                 release as live.
         """
@@ -203,6 +205,7 @@ class Root(RootReads):
             SupersededError: Another release than `from_` is current.
             BusyError: Another rollback is under way.
             RootError: `current` is not a link that venvship made, or another user owns the root.
+            DiskFullError: There is no room, even without the reserve, and `previous` names another release.
             InterruptedByError: A signal came before the switch. A later one changes nothing.
         """
         from venvship.operations.rollback import rollback
@@ -240,6 +243,7 @@ class Root(RootReads):
             SettingsError: The settings cannot be read.
             BusyError: Another command is switching.
             RootError: The root or its journal is unusable.
+            DiskFullError: There is no room to record a removal.
             InterruptedByError: A signal came.
         """
         from venvship.operations.prune import prune
@@ -256,6 +260,7 @@ class Root(RootReads):
             ReleaseError: There is no such release.
             BusyError: Another command is switching or removing.
             RootError: The root or its journal is unusable.
+            DiskFullError: There is no room to record it.
         """
         from venvship.operations.marks import pin
 
@@ -271,6 +276,7 @@ class Root(RootReads):
             ReleaseError: There is no such release.
             BusyError: Another command is switching or removing.
             RootError: The root or its journal is unusable.
+            DiskFullError: There is no room to record it.
         """
         from venvship.operations.marks import pin
 
@@ -287,6 +293,7 @@ class Root(RootReads):
 
         Raises:
             RootError: The root or its journal is unusable.
+            DiskFullError: There is no room to record it.
         """
         from venvship.operations.marks import hold
 
@@ -300,6 +307,7 @@ class Root(RootReads):
 
         Raises:
             RootError: The root or its journal is unusable.
+            DiskFullError: There is no room to record it.
         """
         from venvship.operations.marks import unhold
 

@@ -42,6 +42,7 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
         CheckFailedError: A required check failed.
         ReleaseError: There is no such release, or it is damaged.
         SettingsError: The settings cannot be read, or a check's program is not there.
+        RootError: The root or its journal cannot be read.
         InterruptedByError: A signal came.
     """
     history = workspace.known_history().history

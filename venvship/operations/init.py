@@ -55,6 +55,7 @@ def init(
         RootExistsError: There is a `venvship.toml`; nothing was changed.
         InterpreterError: The interpreter is missing or too old; nothing was made.
         RootError: The path cannot be used, or written.
+        InterruptedByError: A signal came while the interpreter was asked; nothing was made.
     """
     root = Path(os.path.realpath(path))
     refuse_path(str(root))

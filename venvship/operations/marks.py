@@ -43,6 +43,7 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
         ReleaseError: There is no such release.
         BusyError: Another command is switching or removing.
         RootError: The root or its journal is unusable.
+        DiskFullError: There is no room to record it.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
@@ -64,6 +65,7 @@ def hold(workspace: Workspace, *, message: str = "") -> StatusResult:
 
     Raises:
         RootError: The root or its journal is unusable.
+        DiskFullError: There is no room to record it.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
@@ -76,6 +78,7 @@ def unhold(workspace: Workspace) -> StatusResult:
 
     Raises:
         RootError: The root or its journal is unusable.
+        DiskFullError: There is no room to record it.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()

@@ -74,6 +74,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         SupersededError: Another command switched while the candidate checks ran.
         SettingsError: The settings, or a hook's program.
         RootError: The root or its journal is unusable.
+        DiskFullError: There is no room to switch.
         InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,
             which it stays; then the result has it.
     """

@@ -66,6 +66,8 @@ def prune(
         SettingsError: The settings cannot be read.
         BusyError: Another command is switching.
         RootError: The root or its journal is unusable.
+        DiskFullError: There is no room to record a removal, even with the reserve.
+        InterruptedByError: A signal came.
     """
     settings = workspace.settings()
     policy = policy_of(settings)

@@ -174,6 +174,7 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
         HeldError: The environment is bad or held, or the root is held and the command is unattended.
         BusyError: Another command is building or switching.
         SupersededError: `current` moved meanwhile; built, not promoted.
+        ReleaseError: The release was damaged before its switch; not promoted.
         InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,
             which it stays; then the result has it.
     """

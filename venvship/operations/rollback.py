@@ -122,6 +122,7 @@ def rollback(
         SupersededError: Another release than `from_` is current.
         BusyError: Another rollback is under way.
         RootError: `current` is not ours, or the root belongs to another user.
+        DiskFullError: There is no room, even without the reserve, and `previous` names another release.
         InterruptedByError: A signal came before the switch. One that comes later changes nothing.
     """
     with root_faults(workspace.layout.path):

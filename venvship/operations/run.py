@@ -30,6 +30,7 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
         ReleaseError: There is no such release, it is unusable, or it is being removed.
         CommandNotFoundError: There is no such program.
         CommandNotExecutableError: The program cannot be executed.
+        RootError: The root or its journal cannot be read.
     """
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)

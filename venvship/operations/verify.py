@@ -42,8 +42,9 @@ def verify(
 
     Raises:
         DamagedError: A file of at least one differs from its manifest.
-        NoSuchReleaseError: No release has one of the names.
-        RootError: The root is unusable.
+        ReleaseError: No release has one of the names, or several have it.
+        RootError: The root or its journal cannot be read.
+        InterruptedByError: A signal came.
     """
     history = workspace.known_history().history
     if all:

@@ -12,13 +12,20 @@ def release_ids(layout: RootLayout, history: History) -> list[str]:
 
     A directory is a release when it has a manifest and the journal has its `sealed` line. One with only
     the manifest is left by a crash between the two: debris.
+
+    Raises:
+        RootError: `releases/` cannot be listed.
     """
     known = [name for name in layout.with_manifest() if is_known(name, history)]
     return sorted(known, key=lambda name: history.records[name].seq, reverse=True)
 
 
 def debris_names(layout: RootLayout, history: History) -> list[str]:
-    """Directories under `releases/` that are no release; never the current one, whatever it lacks."""
+    """Directories under `releases/` that are no release; never the current one, whatever it lacks.
+
+    Raises:
+        RootError: `releases/` cannot be listed.
+    """
     unknown = [name for name in layout.with_manifest() if not is_known(name, history)]
     try:
         current = layout.current()
@@ -45,6 +52,7 @@ def resolve_release(layout: RootLayout, name: str, history: History) -> str:
         NoSuchReleaseError: No release has this name.
         AmbiguousReleaseError: Several have this prefix.
         ForeignLinkError: `current` is not ours.
+        RootError: It, or `releases/`, cannot be read.
     """
     found = _special(layout, name, history)
     existing = release_ids(layout, history)

@@ -43,7 +43,8 @@ def build_release(
         BuildError: It could not be built; journalled, and nothing of it is left but its log.
         InterpreterError: The interpreter does not run any more, or is another one.
         InterruptedByError: A signal came.
-        StateError: The journal is damaged.
+        RootError: The journal is damaged, or a folder of the root cannot be made.
+        BusyError: The journal stayed locked.
         OSError: Something of the root could not be written.
     """
     workspace = held.workspace

@@ -60,6 +60,10 @@ def plan(
         settings: A refusal ends when their checks and hooks change.
         environment: The environment that the lockfile asks for.
         options: The options of the command line.
+
+    Raises:
+        RootError: `current` is not ours, or `releases/` cannot be read.
+        InterruptedByError: A signal came while an interpreter was asked.
     """
     current = workspace.layout.current()
     record = history.records.get(current) if current else None

@@ -28,6 +28,8 @@ def settled(workspace: Workspace, settings: Settings, *, record: bool = True) ->
     Raises:
         InterpreterError: There is none such, or the recorded one is gone.
         StateError: `python.json` is damaged.
+        FormatError: A newer venvship wrote it.
+        InterruptedByError: A signal came while it was asked.
     """
     known = workspace.layout.interpreter()
     if known is not None and known[0] == settings.python:

@@ -168,6 +168,9 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     """Report the live release, when and why it became live, the target of a rollback, and any fault.
 
     A fault of the root becomes a warning: an operator runs this command to find it.
+
+    Raises:
+        RootError: The root, or a directory in it, cannot be read at all.
     """
     flocks = proc.Flocks()
     known = workspace.known_history()
@@ -216,7 +219,11 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
 
 
 def list_releases(workspace: ReadingWorkspace) -> ListResult:
-    """All releases, newest first."""
+    """All releases, newest first.
+
+    Raises:
+        RootError: The root or its journal cannot be read.
+    """
     known = workspace.known_history()
     history, current = known.history, known.current
     _warn_of_a_foreign_link(workspace)
@@ -229,6 +236,9 @@ def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
     """Names below `releases/` that are no release; none while one is being built.
 
     A directory that is being built is a candidate, which no command has left over.
+
+    Raises:
+        RootError: `releases/` cannot be listed.
     """
     build = under_way(workspace.layout, "build")
     return [] if build is not None and build.running else debris_names(workspace.layout, history)
@@ -239,6 +249,7 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
 
     Raises:
         ReleaseError: There is no such release, or its manifest is damaged.
+        RootError: The root or its journal cannot be read.
     """
     known = workspace.known_history()
     history = known.history
@@ -260,6 +271,9 @@ def history(workspace: ReadingWorkspace, last: int | None = None) -> HistoryResu
     Args:
         workspace: The root.
         last: The number of events; all by default.
+
+    Raises:
+        RootError: The journal cannot be read.
     """
     return HistoryResult(workspace.known_history().events[::-1][:last])
 
@@ -269,6 +283,7 @@ def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Di
 
     Raises:
         ReleaseError: There is no such release, or its manifest is damaged.
+        RootError: The root or its journal cannot be read.
     """
     history = workspace.known_history().history
     layout = workspace.layout

@@ -24,6 +24,9 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
     """Remove candidates, trash, scratch, and a torn end of the journal.
 
     Debris that cannot be removed is a warning, and is tried again next time.
+
+    Raises:
+        RootError: The journal is damaged, or `releases/` cannot be listed.
     """
     removed: list[str] = []
     workspace = held.workspace
@@ -57,7 +60,11 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
 
 
 def has_debris(workspace: Workspace, history: History) -> bool:
-    """Whether a few names look like debris. A build that is under way looks the same."""
+    """Whether a few names look like debris. A build that is under way looks the same.
+
+    Raises:
+        RootError: The journal or `releases/` cannot be read.
+    """
     names = os.listdir(workspace.layout.state)
     return (
         bool(debris_names(workspace.layout, history))

@@ -50,7 +50,11 @@ class Verified:
 
 
 def verify_release(workspace: ReadingWorkspace, release_id: str) -> Verified:
-    """Verify one release, whether the journal knows it or not."""
+    """Verify one release, whether the journal knows it or not.
+
+    Raises:
+        InterruptedByError: A signal came.
+    """
     layout = workspace.layout
     try:
         entries = layout.files(release_id, layout.manifest(release_id))

@@ -168,7 +168,8 @@ class Promotion:
         Crash: see the protocol above.
 
         Raises:
-            StateError: The journal is damaged; nothing was switched.
+            RootError: The journal cannot be written to; nothing was switched.
+            BusyError: The journal stayed locked; nothing was switched.
             InterruptedByError: A signal came before the switch; nothing was switched.
             OSError: The switch could not be made; `current` is as it was.
         """
@@ -320,7 +321,8 @@ def announce(held: SwitchHeld, release_id: str, origin_id: str | None, errand: E
     """Journal that a promotion is about to be made, or tried for the `tries`-th time.
 
     Raises:
-        StateError: The journal is damaged.
+        RootError: The journal is damaged, or a newer venvship wrote it.
+        BusyError: It stayed locked.
         OSError: It could not be written.
     """
     facts = {"from": origin_id, "tries": tries, **errand.to_facts()}

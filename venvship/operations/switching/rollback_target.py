@@ -27,7 +27,10 @@ def choose_target(
 
     Raises:
         NothingToRollBackToError: There is none.
-        ReleaseError: The named release does not exist, or is damaged.
+        ReleaseError: The named release does not exist, or is not usable.
+        ForeignLinkError: The name refers to `current`, which is not ours.
+        RootError: `current` or `releases/` cannot be read.
+        InterruptedByError: A signal came while an interpreter was asked.
     """
     if name is not None:
         return _named(workspace, known, name)
