@@ -100,6 +100,7 @@ def broken(tmp_path: Path) -> dict[str, str]:
     (folder / "sitecustomize.py").write_text(
         "import venvship.operations.reporting.report as inspect\n"
         "def status(workspace):\n"
+        "    workspace.warn('journal-torn', 'torn')\n"
         "    return 1 // 0\n"
         "inspect.status = status\n"
     )
@@ -113,11 +114,14 @@ def test_a_bug_gives_1_a_traceback_and_the_request_to_report_it(shop: Site, brok
     assert "error: this is a bug in venvship " in done.err
     assert "ZeroDivisionError" in done.err
     assert "report it" in done.err
+    assert "warning: torn" in done.err
     assert done.out == ""
 
 
 def test_a_bug_gives_one_envelope_too(shop: Site, broken: dict[str, str]) -> None:
-    error = refusal(shop.run("status", "--json", env=broken), 1, "bug")
+    done = shop.run("status", "--json", env=broken)
+    error = refusal(done, 1, "bug")
+    assert [warning["slug"] for warning in done.json["warnings"]] == ["journal-torn"]
     assert "ZeroDivisionError" in error["message"]
     assert "return 1 // 0" in error["traceback"]
     assert "report it" in error["hint"]

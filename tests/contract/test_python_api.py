@@ -12,8 +12,12 @@ import pytest
 from tests.support.answers import envelope
 from tests.support.roots import Site
 from venvship import Root, errors
+from venvship.api.reads import with_warnings
+from venvship.cli.render import warnings_of
 from venvship.errors import Result
+from venvship.root import RootLayout
 from venvship.system.mutex import lease_withheld
+from venvship.workspace.reading import ReadingWorkspace
 
 Call = Callable[[Root], Result]
 
@@ -110,3 +114,24 @@ def test_run_keeps_no_lease_of_a_release_that_is_being_removed(shop: Site) -> No
         with pytest.raises(errors.ReleaseError, match="being removed"):
             root.run(["python"])
     assert set(os.listdir("/dev/fd")) <= before
+
+
+def test_ctrl_c_and_run_keep_the_warnings(shop: Site) -> None:
+    """A caller without our signal handlers gets `KeyboardInterrupt`, with the warnings as an attribute."""
+    root, lease = shop.open(), shop.path / "state" / "leases" / str(shop.current)
+    kept = lease.with_name("kept")
+    lease.rename(kept)
+    try:
+        with pytest.raises(errors.CommandNotExecutableError) as caught:
+            root.run(["/"])
+    finally:
+        kept.rename(lease)
+    assert [warning.slug for warning in caught.value.warnings] == ["no-lease"]
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        with_warnings(ReadingWorkspace(RootLayout.at(shop.path), shop.runtime()), interrupt)
+    assert [warning.slug for warning in warnings_of(interrupted.value)] == ["journal-torn"]
+
+
+def interrupt(workspace: ReadingWorkspace) -> Result:
+    workspace.warn("journal-torn", "torn")
+    raise KeyboardInterrupt

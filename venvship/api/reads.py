@@ -200,7 +200,7 @@ class RootReads:
         """
         from venvship.operations.run import run
 
-        run(ReadingWorkspace(self._layout, self._runtime), command, name=release)
+        self._read(run, command, name=release)
 
     def _read(
         self,
@@ -223,6 +223,9 @@ def with_warnings(
         error.warnings = tuple(workspace.warnings)
         if error.result is not None:
             error.result = _attach(error.result, error.warnings)
+        raise
+    except BaseException as error:  # a bug, or Ctrl-C
+        error.__dict__["warnings"] = tuple(workspace.warnings)
         raise
     return _attach(result, tuple(workspace.warnings))
 

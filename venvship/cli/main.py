@@ -73,8 +73,10 @@ def _run(call: Call, arguments: list[str]) -> int:
         return _failed(call, UsageError(error.format_message()))
     except VenvshipError as error:
         return _failed(call, error)
-    except (KeyboardInterrupt, click.Abort):
-        return _failed(call, InterruptedByError(2))
+    except (KeyboardInterrupt, click.Abort) as error:
+        interrupted = InterruptedByError(2)
+        interrupted.warnings = render.warnings_of(error.__cause__ or error)  # click raises its own
+        return _failed(call, interrupted)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is reported as one
         return render.bug(call, error)
     # In this mode click returns None, or the code of a ctx.exit() such as --version's.

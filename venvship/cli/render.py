@@ -139,8 +139,9 @@ def bug(call: Call, error: Exception) -> int:
     import traceback
 
     call.end_steps()
+    warnings = warnings_of(error)
     if call.json:
-        body = envelope(call)
+        body = envelope(call, warnings=warnings)
         body["ok"] = False
         body["exit_code"] = EXIT_BUG
         body["error"] = {
@@ -151,6 +152,7 @@ def bug(call: Call, error: Exception) -> int:
         }
         _print_json(body)
         return EXIT_BUG
+    _warnings(call, warnings)
     traceback.print_exc()
     lines = [
         f"{style.bad('error:')} this is a bug in venvship {__version__}: {type(error).__name__}: {error}",
@@ -158,6 +160,11 @@ def bug(call: Call, error: Exception) -> int:
     ]
     write(sys.stderr, lines, call.terminal(sys.stderr))
     return EXIT_BUG
+
+
+def warnings_of(error: BaseException) -> tuple[OperationWarning, ...]:
+    """The warnings of the operation that a bug or Ctrl-C ended."""
+    return tuple(getattr(error, "warnings", ()))
 
 
 def envelope(
