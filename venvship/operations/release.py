@@ -223,13 +223,9 @@ class Releasing:
         """Note the environment in question."""
         self.asked_for(environment.lockfile.path, len(environment.selected), environment.interpreter.version)
 
-    def unchanged(self, history: History) -> None:
-        """Note that the current release is the one that the lockfile asks for.
-
-        Raises:
-            ForeignLinkError: `current` is not our link, or points to a release that is gone.
-        """
-        view = self._view(require_current(self._workspace), history)
+    def unchanged(self, release_id: str | None, history: History) -> None:
+        """Note that the lockfile asks for the release that was current when that was decided."""
+        view = self._view(release_id, history)
         self.result = replace(self.result, plan="unchanged", outcome="unchanged", release=view, previous=view)
 
     def propose(self, held: BuildHeld | None, settings: Settings, history: History) -> Proposal:
@@ -318,7 +314,7 @@ class Releasing:
         if proposal.plan.hold is not None:
             raise refused(proposal.plan.hold)
         if proposal.plan.action == "unchanged":
-            self.unchanged(history)
+            self.unchanged(proposal.plan.release_id, history)
             return None
         names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
         count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"

@@ -101,7 +101,7 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
     if manifest is not None:
         path = lockfile_paths(workspace, settings)[0]
         releasing.asked_for(path, len(manifest.packages), interpreter.version)
-        releasing.unchanged(history)
+        releasing.unchanged(manifest.id, history)
         return True
     environment = _read_when_quiet(workspace, settings, interpreter, lockfile_paths(workspace, settings))
     releasing.asked_for_environment(environment)
@@ -115,7 +115,7 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
     if found.action != "unchanged":
         _require_no_pause(workspace, environment.digest)
         return False
-    releasing.unchanged(history)
+    releasing.unchanged(found.release_id, history)
     return True
 
 
