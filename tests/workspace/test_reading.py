@@ -43,6 +43,9 @@ def test_damage_in_the_middle_is_refused_or_warned_about(workspace: ReadingWorks
 
     assert (known.whole, known.lost, len(known.events)) == (False, None, 2)
     assert slugs(workspace) == ["journal-damaged"]
+    assert (
+        "the lines after it are not known. `venvship rollback` still works" in workspace.warnings[0].message
+    )
 
 
 def test_a_lost_journal_names_the_release_that_it_does_not_know(
@@ -62,6 +65,8 @@ def test_a_torn_end_is_only_warned_about(workspace: ReadingWorkspace) -> None:
     with workspace.layout.journal_file.open("ab") as file:
         file.write(b'{"event":')
 
+    assert workspace.known_history(warn_of_torn=False).whole
+    assert slugs(workspace) == []
     assert workspace.known_history().history is workspace.history()
     assert slugs(workspace) == ["journal-torn"]
 

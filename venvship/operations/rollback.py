@@ -135,7 +135,7 @@ def rollback(
         # While this is held, a promotion in its live-check window turns back; and a second rollback that
         # was started by an impatient finger is refused instead of going back one release more.
         with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
-            intent = workspace.known_history(unreadable="warn").history.intent
+            intent = workspace.known_history(unreadable="warn", warn_of_torn=False).history.intent
             trying = intent if intent is not None and intent.kind == "promote" else None
             with hold_switch(workspace, "rollback", wait=TURN_BACK_WAIT) as held:
                 outcome = _Rollback(held, message=message, checks=not no_checks).run(name, leave, trying)
@@ -155,7 +155,9 @@ def _require_current(workspace: Workspace, name: str) -> str:
         SupersededError: Another release is current.
     """
     current = workspace.layout.current()
-    leave = resolve_release(workspace.layout, name, workspace.known_history(unreadable="warn").history)
+    leave = resolve_release(
+        workspace.layout, name, workspace.known_history(unreadable="warn", warn_of_torn=False).history
+    )
     if current != leave:
         raise _not_current(current, name)
     return leave

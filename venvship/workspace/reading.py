@@ -36,6 +36,7 @@ class KnownHistory(NamedTuple):
         current: The release that was current at that time; `None` for none, or where the link cannot be read.
         error: Why it is not the whole history; `None` if it is.
         lost: The release that was current and that the journal does not know; `None` if it does.
+        torn: Whether its last line is torn.
     """
 
     history: History
@@ -43,6 +44,7 @@ class KnownHistory(NamedTuple):
     current: str | None
     error: VenvshipError | None = None
     lost: str | None = None
+    torn: bool = False
 
     @property
     def whole(self) -> bool:
@@ -85,15 +87,20 @@ class ReadingWorkspace:
             FormatError: A newer venvship wrote it.
         """
         known = self._read_history()
+        self._warn_of_torn(known)
         if known.error is not None:
             raise known.error
         return known.history
 
-    def known_history(self, *, unreadable: Literal["refuse", "warn"] = "refuse") -> KnownHistory:
+    def known_history(
+        self, *, unreadable: Literal["refuse", "warn"] = "refuse", warn_of_torn: bool = True
+    ) -> KnownHistory:
         """Read as much of the history as is there; damage becomes a warning.
 
         Args:
             unreadable: How to treat a journal of which nothing can be read. A rollback goes on without it.
+            warn_of_torn: Whether to warn of a torn last line. A rollback reads before it has the mutex,
+                too, when a line that a promotion is writing looks torn.
 
         Raises:
             StateError: The journal cannot be read.
@@ -105,9 +112,18 @@ class ReadingWorkspace:
             if unreadable == "refuse":
                 raise
             known = KnownHistory(History(), (), self._current(), error)
+        if warn_of_torn:
+            self._warn_of_torn(known)
         if known.error is not None:
-            self.warn("journal-damaged", known.error.message)
+            hint = f". {known.error.hint}" if known.error.hint else ""
+            self.warn("journal-damaged", known.error.message + hint)
         return known
+
+    def _warn_of_torn(self, known: KnownHistory) -> None:
+        if known.torn:
+            self.warn(
+                "journal-torn", "the last line of the journal is torn; it is set aside by the next write"
+            )
 
     def _read_history(self) -> KnownHistory:
         """Read the journal and `current`, so that the one fits the other.
@@ -121,11 +137,7 @@ class ReadingWorkspace:
             current = self._current()
             if current == history.expected:
                 break
-        if reading.torn:
-            self.warn(
-                "journal-torn", "the last line of the journal is torn; it is set aside by the next write"
-            )
-        known = KnownHistory(history, reading.events, current)
+        known = KnownHistory(history, reading.events, current, torn=reading.torn)
         if reading.damage:
             return known._replace(error=damaged_journal_error(reading))
         if current is not None and not is_known(current, history) and self.layout.has_manifest(current):
