@@ -19,10 +19,14 @@ def audit(event, arguments):
     global switched
     if event == "os.rename" and os.fspath(arguments[1]).endswith("/current"):
         switched = True
-    elif event == "import" and arguments[0].partition(".")[0] not in sys.stdlib_module_names:
-        with open(record, "a") as file:
-            print(arguments[0], switched or os.path.exists(hooked), file=file)
 sys.addaudithook(audit)
+class Recorder:  # a finder, since the audit event "import" misses `from package import module`
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] not in sys.stdlib_module_names:
+            with open(record, "a") as file:
+                print(name, switched or os.path.exists(hooked), file=file)
+sys.meta_path.insert(0, Recorder)
 sys.argv[:3] = ["venvship"]
 from venvship.cli.main import main
 main()

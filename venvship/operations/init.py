@@ -19,7 +19,7 @@ class InitResult:
 
     Attributes:
         root: The root; absolute.
-        created: The files that were made there; relative to the root.
+        created: The absolute paths of the files that were made there.
         warnings: The warnings of the operation.
     """
 

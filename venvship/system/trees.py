@@ -68,15 +68,22 @@ def difference(
         OSError: The link cannot be read.
     """
     if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
-        return f"not a {entry.type}"
+        return f"{_kind(found.st_mode)} instead of {_kind(_TYPES[entry.type])}"
     if entry.type == "link":  # a link has no mode of its own
-        return None if os.readlink(path) == entry.target else "points elsewhere"
+        target = os.readlink(path)
+        return None if target == entry.target else f"points to {target} instead of {entry.target}"
     if entry.type == "file" and found.st_size != entry.size:
         return f"{found.st_size} bytes instead of {entry.size}"
     mode = stat.S_IMODE(found.st_mode)
     if mode != entry.mode and not (entry.type == "dir" and directories_open):
         return f"mode {mode:04o} instead of {entry.mode:04o}"
     return None
+
+
+def _kind(mode: int) -> str:
+    """The type of a file in words."""
+    kinds = {stat.S_IFREG: "a file", stat.S_IFDIR: "a directory", stat.S_IFLNK: "a link"}
+    return kinds.get(stat.S_IFMT(mode), "a special file")
 
 
 def own_bytes(paths: Iterable[str | os.PathLike[str]]) -> int:

@@ -124,8 +124,8 @@ def test_a_release_as_it_was_assembled_becomes_read_only_but_for_the_folder_of_t
         ("lib64", Path.mkdir, "not part of the release"),
         ("bin/tool", lengthen, "6 bytes instead of 4"),
         ("bin/tool", lambda path: path.chmod(0o755), "mode 0755 instead of 0555"),
-        ("bin/python", point_elsewhere, "points elsewhere"),
-        ("bin/python", make_a_file, "not a link"),
+        ("bin/python", point_elsewhere, f"points to {PYTHON}x instead of {PYTHON}"),
+        ("bin/python", make_a_file, "a file instead of a link"),
         (".venvship/lockfile", Path.unlink, "missing"),
     ],
 )

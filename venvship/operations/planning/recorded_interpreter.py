@@ -72,7 +72,8 @@ def asked_again(workspace: Workspace, interpreter: Interpreter) -> Interpreter:
     now = probe(interpreter.path, environ=runtime.environ, signals=runtime.signals)
     if now.identity != interpreter.identity:
         raise InterpreterError(
-            f"{interpreter.path} is now {now.identity}, and was {interpreter.identity}",
+            f"{interpreter.path} is now {now.identity}, version {now.version}, "
+            f"and was {interpreter.identity}, version {interpreter.version}",
             hint=f"if that is what you want: rm {workspace.layout.python_file}",
         )
     if now.version != interpreter.version:
