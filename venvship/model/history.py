@@ -201,7 +201,7 @@ class History:
                 rollback to it could not be recorded (the disk was full): the entries above it were left, and
                 going "back" there would undo that. If it is not in the lineage at all, or is on trial,
                 everything in the lineage lies below it.
-            usable: Whether a release can be used.
+            usable: Whether `current` may be pointed to a release; see `workspace.usable`.
         """
         entries = list(self.lineage)
         if current in entries and not self.is_on_trial(current):

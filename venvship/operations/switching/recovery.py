@@ -133,17 +133,17 @@ def is_settled(workspace: Workspace, history: History) -> bool:
 def _is_previous_right(workspace: Workspace, history: History, current: str | None) -> bool:
     """Whether `previous` names what `_renew_previous` would have it name.
 
-    By a few names first. Where those would name another one, that may be damaged, and was passed over.
+    By a few names first. Where those would name another release, it may not be usable, and was passed over.
     """
 
-    def is_there(release_id: str) -> bool:
+    def seems_usable(release_id: str) -> bool:
         # Its interpreter, too: many releases lose that at once.
         return workspace.layout.release_path(release_id).is_dir() and not interpreter_problem(
             workspace.layout, release_id
         )
 
     previous = workspace.layout.previous()
-    if previous == history.rollback_target(current, is_there):
+    if previous == history.rollback_target(current, seems_usable):
         return True
     return previous == _goal(workspace, history, current, ask=True)
 
