@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -239,6 +240,20 @@ class RootLayout(NamedTuple):
     def with_manifest(self) -> list[str]:
         """The ids of directories with a manifest, in no order; `releases.release_ids` has the releases."""
         return [name for name in self._names() if self.has_manifest(name)]
+
+    def has_release(self, release_id: str) -> bool:
+        """Whether there is a directory of this id.
+
+        Raises:
+            RootError: That cannot be known, because of the mode of `releases`.
+        """
+        path = self.release_path(release_id)
+        try:
+            return stat.S_ISDIR(os.stat(path).st_mode)  # Path.is_dir() raises, or not, by Python's version
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise RootError(f"cannot look at {path}: {error.strerror}") from error
 
     def has_manifest(self, name: str) -> bool:
         """Whether there is a directory of this id with a manifest."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from tests.support.answers import envelope
+from tests.support.answers import complaint, envelope
 from tests.support.roots import Site
+from tests.support.users import unprivileged
 from venvship import Root, errors
 from venvship.api.reads import with_warnings
 from venvship.cli.render import warnings_of
@@ -56,6 +59,13 @@ def timeless(value: object) -> object:
             key: timeless(one) for key, one in value.items() if key not in {"timings", "seconds", "content"}
         }
     return [timeless(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.fixture
+def empty_root(tmp_path: Path) -> Root:
+    """A root without a release."""
+    (tmp_path / "venvship.toml").write_text("")
+    return Root.open(tmp_path)
 
 
 @pytest.mark.parametrize(("line", "call"), CALLS.values(), ids=CALLS)
@@ -135,3 +145,68 @@ def test_ctrl_c_and_run_keep_the_warnings(shop: Site) -> None:
 def interrupt(workspace: ReadingWorkspace) -> Result:
     workspace.warn("journal-torn", "torn")
     raise KeyboardInterrupt
+
+
+REFUSED: dict[str, tuple[Callable[[Root], object], str]] = {
+    "no command": (lambda root: root.run([]), "command: the program is missing"),
+    "no events": (lambda root: root.history(0), "n: 0 is not in the range x>=1"),
+    "keep": (lambda root: root.prune(keep=1), "keep: 1 is not in the range x>=2"),
+    "keep_days": (lambda root: root.prune(keep_days=-1), "keep_days: -1 is not in the range x>=0"),
+    "endless": (lambda root: root.prune(keep_days=float("inf")), "keep_days: inf is not a finite number"),
+    "jitter": (lambda root: root.update(jitter=-0.5), "jitter: -0.5 is not in the range x>=0"),
+    "kind": (lambda root: root.schedule(cast(Any, "at")), "kind: 'at' is not one of 'cron', 'systemd'"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
+def test_an_argument_out_of_range_is_a_value_error(
+    empty_root: Root, call: Callable[[Root], object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        call(empty_root)
+
+
+LETTERS: dict[str, Callable[[Root], object]] = {
+    "run": lambda root: root.run("ls"),
+    "lock": lambda root: root.lock(upgrade_package="django"),
+    "schedule": lambda root: root.schedule("cron", command="/bin/venvship"),
+}
+
+
+@pytest.mark.parametrize("call", LETTERS.values(), ids=LETTERS)
+def test_a_str_in_place_of_several_is_a_type_error(empty_root: Root, call: Callable[[Root], object]) -> None:
+    with pytest.raises(TypeError, match="is a sequence of str, not one"):
+        call(empty_root)
+
+
+def test_a_range_has_the_words_of_the_command_line(shop: Site) -> None:
+    for line, words in (
+        (["history", "-n", "0"], "0 is not in the range x>=1"),
+        (["prune", "--keep", "1"], "1 is not in the range x>=2"),
+        (["schedule", "at"], "'at' is not one of 'cron', 'systemd'"),
+    ):
+        assert words in complaint(shop.run(*line), 2)
+
+
+def test_a_root_is_shown_as_the_call_that_opens_it(empty_root: Root) -> None:
+    assert repr(empty_root) == f"Root.open({str(empty_root.path)!r})"
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_releases_that_cannot_be_looked_into_are_an_error_of_the_root(mode: int) -> None:
+    release_id = "20261122T094143Z-3f9a1c2"
+
+    def look(base: Path) -> None:
+        (base / "venvship.toml").write_text("")
+        (base / "releases" / release_id).mkdir(parents=True)
+        (base / "current").symlink_to(f"releases/{release_id}")
+        root = Root.open(base)
+        assert [one.slug for one in root.status().warnings] != []
+        (base / "releases").chmod(mode)
+        for read in (root.status, root.measure):
+            with pytest.raises(errors.RootError, match=f"{base}/releases.*: Permission denied") as caught:
+                read()
+            assert caught.value.exit_code == 12
+        (base / "releases").chmod(0o755)
+
+    unprivileged(look)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar, cast
 
+from venvship.api.arguments import require_choice, require_range, require_several
 from venvship.api.runtime import own_command
 from venvship.errors import OperationWarning, Result, VenvshipError
 from venvship.root import RootLayout
@@ -100,11 +101,13 @@ class RootReads:
         """List the events of the journal, newest first.
 
         Args:
-            n: The number of events. By default all.
+            n: The number of events, at least 1. By default all.
 
         Raises:
+            ValueError: `n` is less than 1.
             RootError: The journal cannot be read.
         """
+        require_range("n", n, 1)
         from venvship.operations.reporting.report import history
 
         return self._read(history, n)
@@ -180,7 +183,11 @@ class RootReads:
             UsageError: No crontab can express the interval, or a path cannot stand where it must.
             SettingsError: The settings cannot be read, the name is too long for a unit, or the units of
                 another root have it.
+            ValueError: `kind` is another word.
+            TypeError: `command` is a `str`.
         """
+        require_choice("kind", kind, ("cron", "systemd"))
+        require_several("command", command or ())
         from venvship.operations.schedule import schedule
 
         return self._read(schedule, kind, every=every, command=command or own_command())
@@ -197,7 +204,12 @@ class RootReads:
             CommandNotFoundError: There is no such program.
             CommandNotExecutableError: The program cannot be executed.
             RootError: The root or its journal cannot be read.
+            ValueError: `command` is empty.
+            TypeError: `command` is a `str`.
         """
+        require_several("command", command)
+        if not command:
+            raise ValueError("command: the program is missing")
         from venvship.operations.run import run
 
         self._read(run, command, name=release)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate
 
+from venvship.api.arguments import require_range, require_several
 from venvship.api.reads import P, R, RootReads, with_warnings
 from venvship.api.runtime import default_runtime
 from venvship.root import RootLayout
@@ -31,6 +32,9 @@ class Root(RootReads):
     Crash: `current` is the old release or the new one. The next method that writes, or `recover`, finishes or
     undoes the operation; see `venvship.operations` for each.
     """
+
+    def __repr__(self) -> str:
+        return f"Root.open({str(self.path)!r})"
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, runtime: Runtime | None = None) -> Root:
@@ -88,7 +92,9 @@ class Root(RootReads):
             RootError: The root or the lockfile cannot be written.
             BusyError: Another command is building or locking.
             InterruptedByError: A signal came. The lockfile is as it was.
+            TypeError: `upgrade_package` is a `str`.
         """
+        require_several("upgrade_package", upgrade_package)
         from venvship.operations.lock import lock
 
         return self._write(lock, upgrade=upgrade, packages=upgrade_package)
@@ -146,13 +152,15 @@ class Root(RootReads):
 
         Args:
             upgrade: Whether to lock again first. The lockfile is replaced only if its release stays live.
-            jitter: The maximum of a random pause before the start, in seconds.
+            jitter: The maximum of a random pause before the start, in seconds; at least 0.
 
         Raises:
             HeldError: The environment is bad, or the root is held. `told` if that was reported before.
             PausedError: The last attempts failed, and it is too early for another one.
             VenvshipError: Any error of `Root.release`, and of `Root.lock` with `upgrade`.
+            ValueError: `jitter` is less than 0, or not finite.
         """
+        require_range("jitter", jitter, 0)
         from venvship.operations.update import unattended, update
 
         return self._write(lambda workspace: update(unattended(workspace), upgrade=upgrade, jitter=jitter))
@@ -236,7 +244,8 @@ class Root(RootReads):
 
         Args:
             keep: The number of proven releases to keep, at least 2. By default the settings'.
-            keep_days: The days for which to keep releases after they were live. By default the settings'.
+            keep_days: The days for which to keep releases after they were live, at least 0. By default the
+                settings'.
             dry_run: Whether to return the decisions only and remove nothing.
 
         Raises:
@@ -245,7 +254,10 @@ class Root(RootReads):
             RootError: The root or its journal is unusable.
             DiskFullError: There is no room to record a removal.
             InterruptedByError: A signal came.
+            ValueError: `keep` is less than 2, or `keep_days` less than 0 or not finite.
         """
+        require_range("keep", keep, 2)
+        require_range("keep_days", keep_days, 0)
         from venvship.operations.prune import prune
 
         return self._write(prune, keep=keep, keep_days=keep_days, dry_run=dry_run)

@@ -392,7 +392,7 @@ def require_current(workspace: Workspace) -> str | None:
         ForeignLinkError: `current` is not our link, or points to a release that is gone.
     """
     current = workspace.layout.current()
-    if current is not None and not workspace.layout.release_path(current).is_dir():
+    if current is not None and not workspace.layout.has_release(current):
         raise ForeignLinkError(
             f"{workspace.layout.current_link} points to {current}, which is gone",
             hint="`venvship rollback` goes to the nearest usable release; if there is none, remove the link",

@@ -68,7 +68,7 @@ def _leased(workspace: ReadingWorkspace, release_id: str) -> Iterator[None]:
     if lease is None:
         raise _removed(release_id)
     try:
-        if not workspace.layout.release_path(release_id).is_dir():
+        if not workspace.layout.has_release(release_id):
             raise _removed(release_id)
         yield
     finally:

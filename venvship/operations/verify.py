@@ -54,7 +54,7 @@ def verify(
     found = [verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen)]
     if all:
         # A prune may have removed the release meanwhile, and that is no damage.
-        found = [one for one in found if one.ok or workspace.layout.release_path(one.id).is_dir()]
+        found = [one for one in found if one.ok or workspace.layout.has_release(one.id)]
     result = VerifyResult(tuple(found))
     damaged = [release for release in result.releases if not release.ok]
     if damaged:

@@ -178,7 +178,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     layout = workspace.layout
     _warn_of_a_foreign_link(workspace)
     previous = layout.previous()
-    if current is not None and not layout.release_path(current).is_dir():
+    if current is not None and not layout.has_release(current):
         workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
         current = None
     operation = under_way(layout)
@@ -197,7 +197,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         workspace.warn("current-unusable", f"{view.id}: {view.problem}")
     back = (
         view_release(workspace.layout, previous, history)
-        if previous and layout.release_path(previous).is_dir()
+        if previous and layout.has_release(previous)
         else None
     )
     settings = _settings(workspace)

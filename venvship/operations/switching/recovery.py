@@ -125,7 +125,7 @@ def is_settled(workspace: Workspace, history: History) -> bool:
         and history.lockfile_due is None
         and current == history.expected
         and not layout.strays()
-        and (current is None or layout.release_path(current).is_dir())
+        and (current is None or layout.has_release(current))
         and _is_previous_right(workspace, history, current)
     )
 
@@ -138,9 +138,8 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
 
     def seems_usable(release_id: str) -> bool:
         # Its interpreter, too: many releases lose that at once.
-        return workspace.layout.release_path(release_id).is_dir() and not interpreter_problem(
-            workspace.layout, release_id
-        )
+        layout = workspace.layout
+        return layout.has_release(release_id) and not interpreter_problem(layout, release_id)
 
     previous = workspace.layout.previous()
     if previous == history.rollback_target(current, seems_usable):
