@@ -6,6 +6,9 @@ import pytest
 
 from tests.support.roots import Site, refuses
 from venvship.errors import RolledBackError
+from venvship.operations.release import ReleaseOptions, Releasing
+from venvship.root import RootLayout
+from venvship.workspace.workspace import Workspace
 
 
 def release_bad(site: Site) -> str:
@@ -24,6 +27,17 @@ def test_the_environment_of_current_is_unchanged_for_people_and_unattended(site:
     assert site.open().update().outcome == "unchanged"
     assert site.current == a
     assert site.events().count("sealed") == 1
+
+
+def test_the_result_names_the_release_that_was_compared_whatever_is_current_by_then(site: Site) -> None:
+    a, _ = site.release("1.0"), site.release("1.1")
+    workspace = Workspace(RootLayout.at(site.path), site.runtime())
+    releasing = Releasing(workspace, ReleaseOptions())
+
+    releasing.unchanged(a, workspace.history())
+
+    assert releasing.result.release is not None
+    assert releasing.result.release.id == a
 
 
 @pytest.mark.parametrize("unattended", [False, True])
