@@ -246,7 +246,8 @@ def test_a_release_whose_interpreter_is_gone_gives_13(site: Site, interpreter_co
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_rollback_with_nothing_below_gives_24(stocked: Site, count: int) -> None:
     released(stocked, *["1.0"][:count])
-    refused(stocked, "rollback", code=24, slug="nothing-to-roll-back-to")
+    error = refused(stocked, "rollback", code=24, slug="nothing-to-roll-back-to")
+    assert ("nothing was ever live" in error["message"]) is (count == 0)
 
 
 def test_a_rollback_past_a_damaged_release_gives_24(site: Site) -> None:
@@ -272,7 +273,10 @@ def test_a_held_mutex_gives_30(shop: Site, mutex: str, arguments: list[str]) -> 
     path = shop.path / "state" / f"{mutex}.mutex"
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        refused(shop, *arguments, code=30, slug="busy", at_once=False)
+        error = refused(shop, *arguments, code=30, slug="busy", at_once=False)
+    if mutex == "turn-back":
+        assert error["message"] == "busy: another rollback is under way"
+    assert error["mutex"] == mutex
 
 
 # -- 40: findings -------------------------------------------------------------------------------------------

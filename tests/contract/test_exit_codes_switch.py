@@ -84,6 +84,7 @@ def test_an_interrupted_promotion_that_recover_takes_back_gives_22(stocked: Site
     assert stocked.current != a
     error = refusal(stocked.run("recover", "--boot", "--json"), 22, "rolled-back")
     assert error["live"] == a
+    assert error["hint"] == "release again: venvship release"
     assert (stocked.current, stocked.debris()) == (a, [])
     accepted(stocked.run("recover", "--json"))
 

@@ -83,7 +83,7 @@ def test_only_one_process_holds_it(path: Path, mutex: Mutex) -> None:
 
     assert caught.value.exit_code == 30
     assert caught.value.data == {"mutex": "build"}
-    assert "another venvship holds the build mutex" in caught.value.message
+    assert "another command of venvship is under way" in caught.value.message
     assert caught.value.hint is not None
     assert not mutex.is_held()
 
@@ -235,7 +235,7 @@ def test_who_has_it_alone_has_it_alone(path: Path) -> None:
     with another_process(SHARE, path, "exclusive"):
         for exclusive in (True, False):
             with (
-                pytest.raises(BusyError, match="store mutex") as caught,
+                pytest.raises(BusyError, match="the store is in use") as caught,
                 shared(str(path), exclusive=exclusive),
             ):
                 pass

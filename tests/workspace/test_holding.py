@@ -111,3 +111,16 @@ def test_it_is_held_for_the_length_of_the_block_and_announced_by_its_command(hol
     assert underway.under_way(workspace.layout) is None
     with hold(workspace, None):
         assert underway.under_way(workspace.layout) is None
+
+
+def test_a_rollback_that_is_under_way_is_named_to_another_one(site: Site) -> None:
+    workspace = Workspace(RootLayout.at(site.path), site.runtime())
+    workspace.open_for_writing()
+
+    with workspace.mutex("turn-back").hold():
+        with pytest.raises(BusyError, match=r"^busy: another rollback is under way$"):
+            workspace.mutex("turn-back").hold().__enter__()
+        actor = workspace.runtime.actor
+        with hold_switch(workspace, "rollback"), pytest.raises(BusyError) as caught:
+            workspace.mutex("turn-back").hold().__enter__()
+    assert caught.value.message == f"busy: a rollback by {actor}, process {os.getpid()}, is under way"

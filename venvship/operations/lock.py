@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from venvship.building.locking.untouched import untouched
 from venvship.errors import InterruptedByError, LockError, LockfileError, OperationWarning, UsageError
 from venvship.model.environment import Environment
 from venvship.model.release import Package, PackageDiff, diff_packages
@@ -92,7 +93,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
             try:
                 compiled = compile_lockfile(held, settings, interpreter, upgrade=upgrade, packages=packages)
             except InterruptedByError as error:
-                said = f"{error.message} while locking; {lockfile} is as it was"
+                said = f"{error.message} while locking; {untouched(lockfile)}"
                 raise InterruptedByError(error.signum, said) from error
             after = _packages(compiled.environment)
             known = {package.name for package in after}

@@ -10,6 +10,7 @@ from venvship.model.event import EventName
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.retention.verifying import verify_release
 from venvship.operations.switching.recovery import SUMMARIES, RecoverOutcome, recover_switch, tell_recovered
+from venvship.operations.switching.switched import AGAIN
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.releases import debris_names
@@ -72,7 +73,8 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
         recovered.switched.raise_if_not_promoted(result=result)
     elif recovered.outcome == "rolled-back":
         raise RolledBackError(
-            f"an interrupted promotion was undone; live: {recovered.current or 'nothing'}"
+            f"an interrupted promotion was undone; live: {recovered.current or 'nothing'}",
+            hint=AGAIN,
         ).carrying(result)
     elif recovered.outcome == "rollback-failed":
         raise RollbackFailedError(

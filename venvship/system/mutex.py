@@ -69,7 +69,7 @@ class Mutex:
                 break
             except Timeout:
                 if time.monotonic() >= deadline:
-                    who = self._holder() or f"another venvship holds the {self._name} mutex"
+                    who = self._holder() or "another command of venvship is under way"
                     raise BusyError(
                         f"busy: {who}",
                         hint="wait for it with --wait SECONDS, or look at `venvship status`",
@@ -139,7 +139,7 @@ def shared(
         deadline = time.monotonic() + wait
         while not _locked(fd, path, exclusive=exclusive):
             if time.monotonic() >= deadline:
-                message = "busy: another venvship holds the store mutex"
+                message = "busy: the store is in use by another command of venvship"
                 raise BusyError(message, hint="try again in a moment", mutex="store")
             interrupted()
             time.sleep(POLL)

@@ -65,6 +65,8 @@ def under_way(layout: RootLayout, mutex: str | None = None) -> Operation | None:
 
 def describe(layout: RootLayout, mutex: str) -> str:
     """Name the holder of a mutex; `""` where the file does not."""
+    if mutex == "turn-back":
+        return _describe_rollback(layout)
     operation = under_way(layout, mutex)
     if operation is None:
         return ""
@@ -72,3 +74,11 @@ def describe(layout: RootLayout, mutex: str) -> str:
         f"{operation.operation} is under way since {readable(operation.since)}, "
         f"by {operation.actor}, process {operation.pid}"
     )
+
+
+def _describe_rollback(layout: RootLayout) -> str:
+    """Name the rollback that holds turn-back.mutex; it announces itself once it holds switch.mutex, too."""
+    operation = under_way(layout, "switch")
+    if operation is None or operation.operation != "rollback" or not operation.running:
+        return "another rollback is under way"
+    return f"a rollback by {operation.actor}, process {operation.pid}, is under way"

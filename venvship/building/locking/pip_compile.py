@@ -23,6 +23,7 @@ from packaging.version import Version
 from venvship.building.fetching.pip_diagnosis import Diagnosis, diagnose, index_outage, last_words, read_end
 from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.fetching.redaction import Redactor
+from venvship.building.locking.untouched import untouched
 from venvship.errors import (
     BuildError,
     DiskFullError,
@@ -203,7 +204,7 @@ def _compile_environ(environ: Mapping[str, str], temporary: str) -> dict[str, st
 def _raise_if_failed(request: CompileRequest, result: ProcessResult, said: str, debug: str) -> None:
     if result.timed_out:
         raise FetchTimeoutError(
-            f"locking took longer than {request.timeout:g} s and was ended; {request.lockfile} is as it was",
+            f"locking took longer than {request.timeout:g} s and was ended; {untouched(request.lockfile)}",
             hint="see whether the index answers; `[build] timeout` in venvship.toml allows more time",
             log=request.log,
             timeout=request.timeout,
@@ -212,7 +213,7 @@ def _raise_if_failed(request: CompileRequest, result: ProcessResult, said: str, 
         tools = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("pip-tools", "pip"))
         raise LockError(
             f"{request.interpreter.path}, Python {request.interpreter.version}, cannot run {tools}, which "
-            f"venvship lends it: {last_words(said)}; {request.lockfile} is as it was",
+            f"venvship lends it: {last_words(said).removesuffix('.')}; {untouched(request.lockfile)}",
             hint=f"{sys.executable} -m pip install --upgrade pip-tools pip, or set another `python`",
             log=request.log,
         )
@@ -225,7 +226,7 @@ def _error(found: Diagnosis, request: CompileRequest) -> BuildError:
     about = f"{', '.join(found.names)}: " if found.names else ""
     separator = "\n" if "\n" in found.message else "; "
     return (found.kind if found.kind in _NOT_THE_INPUTS else LockError)(
-        f"{about}{found.message}{separator}{request.lockfile} is as it was",
+        f"{about}{found.message.removesuffix('.')}{separator}{untouched(request.lockfile)}",
         hint=found.hint,
         log=request.log,
         **({"package": found.names[0]} if len(found.names) == 1 else {}),

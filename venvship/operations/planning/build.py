@@ -62,7 +62,7 @@ def build_release(
                 facts={"environment_digest": environment.digest, "slug": error.slug},
             )
         if isinstance(error, InterruptedByError):
-            said = f"{error.message} while building; nothing of the release is left"
+            said = f"{error.message} while building; the unfinished build was removed"
             raise InterruptedByError(error.signum, said) from error
         raise
     workspace.record(EventName.SEALED, release=release_id, reason=message, facts=manifest.sealed_facts())

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, cast
 
+from venvship.building.locking.untouched import untouched
 from venvship.errors import LockError, LockfileError, SettingsError
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
@@ -137,7 +138,7 @@ def _accepted(lockfile: str, content: bytes, settings: Settings, interpreter: In
         said = [f"  {problem['message']}" for problem in problems] or [f"  {error.message}"]
         names = ", ".join(settings.lock.inputs)
         raise LockError(
-            "\n".join([f"`release` would refuse the result of {names}; {lockfile} is as it was:", *said]),
+            "\n".join([f"`release` would refuse the result of {names}; {untouched(lockfile)}:", *said]),
             hint="change it in the inputs",
             problems=problems,
         ) from error
@@ -218,7 +219,7 @@ def _inputs(workspace: Workspace, settings: Settings, lockfile: str) -> tuple[st
     where, root = workspace.layout.settings_file, str(workspace.layout.path)
     if not settings.lock.inputs:
         raise SettingsError(
-            f"{where}: `[lock] inputs` names no requirements to lock; {lockfile} is as it was",
+            f"{where}: `[lock] inputs` names no requirements to lock; {untouched(lockfile)}",
             hint='write them into requirements.in, and inputs = ["requirements.in"] below [lock] there',
         )
     paths = [os.path.join(root, name) for name in settings.lock.inputs]

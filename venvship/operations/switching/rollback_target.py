@@ -47,6 +47,8 @@ def choose_target(
         return origin_id
     found = known.history.rollback_target(current, lambda release_id: _is_usable(workspace, release_id))
     if found is None:
+        if current is None and not known.history.switches:
+            raise NothingToRollBackToError("nothing was ever live, so there is nothing to go back to")
         raise NothingToRollBackToError(
             f"there is no earlier proven, usable release than {current or 'nothing'}",
             hint="`venvship list` shows all releases; name one: venvship rollback RELEASE",

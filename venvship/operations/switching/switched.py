@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from venvship.errors import InterruptedByError, Result, RollbackFailedError, RolledBackError
 from venvship.model.release import State
 from venvship.operations.switching.trial import Trial
+
+AGAIN: Final = "release again: venvship release"
+"""The hint after a release that went back without a verdict: it needs no `--force`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +60,20 @@ class Switched:
                 **log,
             ).carrying(result)
         if self.signal is not None:
-            error = InterruptedByError(self.signal)
-            again = "It is no longer live; you can promote it again"
-            error.message += f" while {self.release_id} was on trial. {again}"
+            error = InterruptedByError(self.signal, hint=AGAIN)
+            error.message += f" while {self.release_id} was on trial; it is no longer live"
             raise error.carrying(result)
         if self.verdict is State.BAD:
             verdict = (
                 "is marked bad and will not be released again until the lockfile, a check or a hook changes"
             )
+            hint = "fix the cause and release again, or override with `venvship release --force`"
         else:
             verdict = "is inconclusive: the cause may lie elsewhere"
+            hint = AGAIN
         raise RolledBackError(
             f"{self.trial.problem}\n{self.release_id} {verdict}",
-            hint="fix the cause and release again, or override with `venvship release --force`",
+            hint=hint,
             release=self.release_id,
             **log,
         ).carrying(result)
