@@ -286,10 +286,7 @@ def _may_write(call: ast.Call) -> bool:
 def layer_of(path: str) -> str:
     """The layer of a module by its path below `venvship/`, or by its dotted name with `/`; `""` for none."""
     parts = path.removesuffix(".py").split("/")
-    return next(
-        (name for n in range(len(parts), 0, -1) if (name := "/".join(parts[:n])) in LAYERS),
-        "",
-    )
+    return next((name for n in range(len(parts), 0, -1) if (name := "/".join(parts[:n])) in LAYERS), "")
 
 
 def uses_of(tree: ast.Module, path: str) -> set[tuple[int, str]]:

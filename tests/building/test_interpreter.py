@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import sysconfig
-import threading
-import time
 import venv
 from pathlib import Path
 
@@ -18,7 +15,7 @@ from packaging.tags import sys_tags
 from tests.support.processes import script_at
 from tests.support.pythons import OTHERS, THIS, python_of
 from venvship.building.interpreter import probe, resolve_interpreter
-from venvship.errors import InterpreterError, InterruptedByError
+from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.system.signals import Signals
 
@@ -117,14 +114,8 @@ def test_nothing_of_the_environment_has_a_say_in_the_facts(tmp_path: Path) -> No
         ("#!/bin/sh\necho hello\n", "does not work as a Python interpreter"),
         ("#!/bin/sh\necho '[1]'\n", "does not work as a Python interpreter"),
         ("#!/nonexistent/interpreter\n", "not found"),
-        (
-            ANSWER % ("3.10.13", "3, 10", "cpython"),
-            "is Python 3.10.13; releases need 3.11 or later",
-        ),
-        (
-            ANSWER % ("3.11.9", "3, 11", "pypy"),
-            "is pypy 3.11.9; releases run on CPython",
-        ),
+        (ANSWER % ("3.10.13", "3, 10", "cpython"), "is Python 3.10.13; releases need 3.11 or later"),
+        (ANSWER % ("3.11.9", "3, 11", "pypy"), "is pypy 3.11.9; releases run on CPython"),
     ],
 )
 def test_what_is_no_usable_cpython_is_refused_and_says_why(tmp_path: Path, text: str, expected: str) -> None:
@@ -142,19 +133,6 @@ def test_a_directory_or_a_plain_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "python3.11").write_text("")
     for path in (tmp_path, tmp_path / "python3.11"):
         assert "cannot be run" in refused(str(path)).message
-
-
-def test_a_signal_ends_the_wait(tmp_path: Path) -> None:
-    silent = script(tmp_path / "python3.11", "#!/bin/sh\nsleep 60\n")
-    signals = Signals()
-    with signals.install():
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
-        timer.start()
-        began = time.monotonic()
-        with pytest.raises(InterruptedByError):
-            resolve_interpreter(silent, environ={"PATH": os.defpath}, signals=signals)
-        timer.join()
-    assert time.monotonic() - began < 50
 
 
 @pytest.mark.parametrize("version", OTHERS)

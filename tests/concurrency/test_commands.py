@@ -41,25 +41,6 @@ def kill_a_trial(site: Site, gate: Path) -> str:
     return a
 
 
-def test_a_second_release_is_refused_and_told_who_is_at_it(site: Site, gate: Path) -> None:
-    site.settings(WAITING.format(when="candidate", gate=gate))
-    first = site.start("release")
-    assert eventually(lambda: reached(gate))
-    second = site.run("release", "--json")
-    assert second.code == 30
-    error = second.json["error"]
-    assert error["slug"] == "busy"
-    assert f"process {first.pid}" in error["message"]
-    assert "release is under way since" in error["message"]
-    status = site.run("status", "--json").data["operation"]
-    assert (status["operation"], status["pid"], status["running"]) == ("release", first.pid, True)
-    gate.touch()
-    assert first.wait(50) == 0
-    first.communicate()
-    assert site.current is not None
-    assert site.run("status", "--json").data["operation"] is None
-
-
 def test_a_release_waits_if_it_is_told_to(site: Site, gate: Path) -> None:
     site.settings(WAITING.format(when="candidate", gate=gate))
     first = site.start("release")

@@ -275,10 +275,7 @@ def test_measuring_works_for_who_may_write_nothing(world_readable: Site) -> None
 def test_measuring_imports_no_more_than_status_does(shop: Site) -> None:
     more: set[str] = imports(shop, "status", "--prometheus") - imports(shop, "status")
     ours = {name for name in more if name.startswith("venvship")}
-    assert ours == {
-        "venvship.cli.prometheus",
-        "venvship.operations.reporting.measure",
-    }
+    assert ours == {"venvship.cli.prometheus", "venvship.operations.reporting.measure"}
     assert more - ours <= {"venvship"}
 
 

@@ -78,14 +78,7 @@ def test_nothing_is_imported_after_the_switch(
     site.settings(SETTINGS.format(hooked=hooked, restart=restart))
 
     done = subprocess.run(
-        [
-            interpreter_of_the_command(),
-            "-c",
-            AUDIT,
-            record,
-            hooked,
-            *line,
-        ],
+        [interpreter_of_the_command(), "-c", AUDIT, record, hooked, *line],
         cwd=site.path,
         env=site.environment,
         capture_output=True,

@@ -68,14 +68,7 @@ def _in_a_check(site: Site, when: str) -> str:
 
 @pytest.mark.parametrize(
     "where",
-    [
-        in_the_downloader,
-        in_pip,
-        in_the_compiler,
-        in_a_candidate_check,
-        in_a_live_check,
-        in_the_restart_hook,
-    ],
+    [in_the_downloader, in_pip, in_the_compiler, in_a_candidate_check, in_a_live_check, in_the_restart_hook],
 )
 def test_nothing_survives_a_release_that_is_killed_and_the_next_one_begins_at_once(
     site: Site, tmp_path: Path, silent: int, where: Callable[[Site, Path, int], str]

@@ -172,15 +172,6 @@ def test_an_old_release_promoted_again_is_on_top_of_what_was_live(story: Story) 
     assert story.rollback() == "A"
 
 
-def test_a_named_rollback_goes_down_to_the_release(story: Story) -> None:
-    story.promote("A", "B", "C", "D")
-
-    story.rollback("B")
-
-    assert story.now.lineage == ["A", "B"]
-    assert story.target() == "A"
-
-
 def test_a_named_rollback_goes_down_to_the_nearest_time_that_the_release_was_live(story: Story) -> None:
     story.promote("A", "B", "C", "A", "D")
 
@@ -217,12 +208,6 @@ def test_a_promotion_that_was_taken_back_is_no_part_of_the_lineage(story: Story)
     assert story.now.expected == "B"
     assert story.now.lineage == ["A", "B"]
     assert story.target() == "A"
-
-
-def test_promoting_what_is_already_on_top_pushes_nothing(story: Story) -> None:
-    story.promote("A", "B", "B")
-
-    assert story.now.lineage == ["A", "B"]
 
 
 def test_while_a_release_is_on_trial_everything_lies_below_it(story: Story) -> None:
@@ -284,13 +269,6 @@ def test_a_release_that_the_journal_never_saw_live_has_all_of_the_lineage_below_
     assert story.now.rollback_target(None, anything) == "B"
 
 
-def test_after_a_first_release_there_is_nothing_to_roll_back_to(story: Story) -> None:
-    story.promote("A")
-
-    assert story.target() is None
-    assert Story().target() is None
-
-
 # -- states -------------------------------------------------------------------------------------------------
 
 
@@ -301,15 +279,6 @@ def test_a_release_is_sealed_then_proven(story: Story) -> None:
     story.promote("A")
     assert story.now.state("A") is State.PROVEN
     assert story.now.state("never heard of") is State.SEALED
-
-
-def test_proven_is_never_taken_back(story: Story) -> None:
-    story.promote("A", "B").fail("A")
-    assert story.now.state("A") is State.PROVEN
-
-    story.fail("A", says_no=False)
-    story.rollback("A", passes=False)
-    assert story.now.state("A") is State.PROVEN
 
 
 def test_bad_needs_a_release_that_said_no_and_an_old_one_that_said_yes(story: Story) -> None:
@@ -653,13 +622,6 @@ def test_an_announced_promotion_is_open_until_it_has_an_outcome(story: Story) ->
     assert story.now.last_outcome == story.events[-1]
 
 
-def test_a_second_try_counts(story: Story) -> None:
-    story.promote("A").seal("B").promoting("B").promoting("B", tries=2)
-
-    assert story.now.intent.tries == 2
-    assert story.now.intent.origin == "A"
-
-
 def test_an_abandoned_promotion_leaves_no_trace_but_the_events(story: Story) -> None:
     story.promote("A").seal("B")
     before = story.now
@@ -779,20 +741,6 @@ def test_the_order_is_that_of_the_journal_also_when_the_clock_is_set_back() -> N
 
     assert story.target() == "B"
     assert story.now.records["A"].seq < story.now.records["B"].seq < story.now.records["C"].seq
-
-
-def test_pins_come_and_go(story: Story) -> None:
-    story.seal("A").write("pinned", "A")
-    assert story.now.records["A"].pinned
-
-    story.write("unpinned", "A")
-    assert not story.now.records["A"].pinned
-
-
-def test_what_was_sealed_is_on_record(story: Story) -> None:
-    record = story.seal("A").now.records["A"]
-
-    assert (record.seq, record.environment_digest) == (1, "environment of A")
 
 
 def test_an_event_of_a_newer_venvship_is_passed_over(story: Story) -> None:

@@ -85,16 +85,6 @@ def test_a_rollback_from_a_trial_goes_where_the_trial_came_from_even_if_that_was
     assert (site.current, state(site, bad)) == (bad, State.BAD)
 
 
-def test_a_named_rollback_from_a_trial_leaves_it_inconclusive(
-    site: Site, three: tuple[str, str, str]
-) -> None:
-    a, _b, _c = three
-    tried = killed_on_trial(site, "1.3")
-    site.settings()
-    assert site.run("rollback", a).code == 0
-    assert state(site, tried) == State.INCONCLUSIVE
-
-
 def test_boot_calls_nothing_bad_since_nobody_asks_the_old_release(
     site: Site, three: tuple[str, str, str], tmp_path: Path
 ) -> None:

@@ -104,14 +104,6 @@ def test_a_python_process_of_a_release_keeps_it_by_its_lease(
     assert a not in there(site)
 
 
-def test_a_process_without_a_lease_is_seen_in_proc(site: Site, four: list[str]) -> None:
-    """`tests/system/test_proc.py` has all that a process may use."""
-    with waiting("sh", "-c", "echo ready; cat", cwd=site.path / "releases" / four[0]):
-        assert prune(site)[four[0]].startswith("in use: process ")
-    prune(site)
-    assert four[0] not in there(site)
-
-
 def test_a_dry_run_says_what_would_go_and_touches_nothing(site: Site, four: list[str]) -> None:
     before = sorted((p, p.lstat().st_mtime_ns) for p in site.path.rglob("*"))
     result = site.open(clock=site.later(hours=3)).prune(dry_run=True)
@@ -242,16 +234,6 @@ def test_nothing_goes_by_the_clock_where_it_is_set_back_a_year_and_forward_ten(s
     assert site.open().rollback().release.id == c
     assert site.open().rollback().release.id == b
     assert listed() == [d, c, b]
-
-
-def test_a_week_with_a_clock_ten_years_ahead_keeps_nothing_for_ten_years(site: Site) -> None:
-    site.settings("keep = 2\n")
-    for version, ahead in {"1.0": 3650, "1.1": 3651, "1.2": 0, "1.3": 1}.items():
-        site.lock(version)
-        site.open(clock=site.later(days=ahead)).release()
-    result = site.open(clock=site.later(days=2)).prune()
-    assert [decision.reason for decision in result.kept] == ["current", "previous: where a rollback goes"]
-    assert len(there(site)) == 2
 
 
 def test_two_releases_in_the_same_second_have_two_ids(site: Site) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import signal
@@ -261,7 +260,3 @@ def test_a_write_that_fails_half_way_is_cut_back_by_its_caller(tmp_path: Path) -
         assert os.fstat(file.fileno()).st_size == 100, "a short write was continued until it failed"
         files.truncate(file.fileno(), 50, file.name)
         assert os.fstat(file.fileno()).st_size == 50
-
-
-def test_what_means_no_room() -> None:
-    assert {errno.ENOSPC, errno.EDQUOT} == files.FULL_DISK_ERRNOS

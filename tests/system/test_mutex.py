@@ -306,14 +306,6 @@ def test_a_lease_lasts_as_long_as_the_process_what_it_becomes_or_its_child(lease
         assert eventually(lambda: withheld(lease))
 
 
-def test_a_killed_process_has_no_lease(lease: Path) -> None:
-    with another_process(LEASE, lease, "exec") as holder:
-        holder.kill()
-        holder.wait()
-
-        assert withheld(lease)
-
-
 def test_many_processes_have_the_lease_of_one_release(lease: Path) -> None:
     with another_process(LEASE, lease, "stays"):
         fd = take_lease(str(lease))

@@ -170,10 +170,6 @@ def test_a_record_changes_with_the_place_and_only_through_its_scripts() -> None:
     assert without_scripts(here[record]) == without_scripts(there[record])
 
 
-def test_the_installer_is_named() -> None:
-    assert generated(SHOP, CANONICAL)[f"{SITE}/shop-1.0.dist-info/INSTALLER"] == b"venvship\n"
-
-
 def test_only_what_was_named_by_url_has_a_direct_url() -> None:
     path = f"{SITE}/shop-1.0.dist-info/direct_url.json"
 

@@ -137,10 +137,7 @@ def test_a_comment_line_ends_a_continued_requirement_as_it_does_for_pip() -> Non
 def test_a_comment_that_ends_in_a_backslash_is_not_continued() -> None:
     assert [
         r.name for r in requirements(read(f"  # old: \\\nflask==3.0 --hash={A}\n# \\\nidna==3.6 --hash={B}"))
-    ] == [
-        "flask",
-        "idna",
-    ]
+    ] == ["flask", "idna"]
 
 
 def test_the_text_for_pip_never_ends_in_a_backslash() -> None:
