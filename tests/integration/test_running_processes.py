@@ -145,16 +145,3 @@ def test_all_that_is_imported_after_a_switch_comes_from_the_release_of_the_start
     assert answer["child"][2] == release
     assert answer["resource"] == "1.0"
     assert not [entry for entry in answer["path"] if not entry.startswith(f"{release}/")]
-
-
-def test_without_the_start_up_files_a_process_would_mix_two_releases(story: Story) -> None:
-    """What the others are about: this is how a plain virtualenv behind a link behaves."""
-    packages = "/lib/python{}.{}/site-packages"
-    code = (
-        "import sys; p = sys.argv[1] + '" + packages + "'.format(*sys.version_info); "
-        "sys.path.append(p); import site; site.addsitedir(p); import server; server.main()"
-    )
-    process = start(story, ("current/bin/python", "-S", "-c", code, str(story.site.path / "current")))
-    story.switch()
-    answer = finish(process)
-    assert (answer["by_pth"][0], answer["late"][0]) == ("1.0", "1.1")

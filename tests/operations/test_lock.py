@@ -681,19 +681,6 @@ def test_a_lockfile_that_somebody_writes_meanwhile_stays(shop: Site, index: Loca
     assert text(shop) == "# mine\n"
 
 
-def test_a_lockfile_that_release_refuses_is_mended(shop: Site) -> None:
-    requirements(shop, "app==1.0")
-    lock(shop)
-    requirements(shop, "app")
-    (shop.path / "requirements.txt").write_text(
-        f"app==1.0 --hash=md5:{'0' * 32}\ndep==1.0.x --hash=sha256:0\n"
-    )
-    assert shop.run("release").code == 11
-    assert shop.run("lock").code == 0
-    assert pins(shop) == ["app==1.0", "dep==1.1"]
-    assert shop.run("release", "--dry-run").code == 0
-
-
 def test_a_source_file_of_this_host_is_refused_when_it_is_locked(shop: Site, wheelhouse: Path) -> None:
     source = build_sdist(wheelhouse, "shopx", "1.2")
     shop.settings(f'[build]\nsdists = ["shopx"]\n{SETTINGS}')
