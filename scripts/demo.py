@@ -357,8 +357,8 @@ class Demo:
         self.shell.run('venvship release -m "currencies"', exits=22)
         expect(self.live() == second, "the release from before is not live again")
         self.expect_answer("1.1", second)
-        self.screen.remark("Tried again, by a cron job say, it is refused before anybody notices.")
-        self.shell.run("venvship release", exits=25)
+        self.screen.remark("Tried again by a cron job, it is refused before anything is changed.")
+        self.shell.run("venvship update", exits=25)
         expect(self.live() == second, "a refused release changed what is live")
         return str(self.shell.ask("venvship --json list")["releases"][0]["id"])
 
@@ -491,7 +491,7 @@ def working_directory(screen: Screen, *, keep: bool) -> Iterator[Path]:
     finally:
         if keep:
             screen.plain(f"\nKept: {place}, without the server. Look: cd {place}/shop && {venvship()} status")
-            screen.plain(f"Remove it: find {place} -type d -exec chmod u+w {{}} + && rm -r {place}")
+            screen.plain(f"Remove it: find {place} -type d -exec chmod u+w {{}} + && rm -rf {place}")
         else:
             remove(place)
             screen.plain(f"\nRemoved: {place}, and the server is stopped.")

@@ -198,7 +198,7 @@ def test_who_does_not_own_the_root_is_told_who_does(root: RootLayout) -> None:
 
     owner = user_name(65534)
     assert caught.value.data == {"owner": owner}
-    assert caught.value.hint == f"sudo -u {owner} venvship -C {root.path} …"
+    assert caught.value.hint == f"run it as {owner}"
 
 
 def test_users_without_a_name_have_a_number() -> None:

@@ -319,7 +319,7 @@ class RootLayout(NamedTuple):
         if owner != os.geteuid():
             raise NotOwnerError(
                 f"{self.path} belongs to {user_name(owner)}, and you are {user_name(os.geteuid())}",
-                hint=f"sudo -u {user_name(owner)} venvship -C {self.path} …",
+                hint=f"run it as {user_name(owner)}",
                 owner=user_name(owner),
             )
         if not os.access(self.path, os.W_OK | os.X_OK):

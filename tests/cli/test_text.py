@@ -10,8 +10,20 @@ from click import unstyle
 
 from venvship import LockResult, PackageDiff, ReleaseResult, ReleaseView, State, StatusResult, VerifyResult
 from venvship.cli.fitting import counted
-from venvship.cli.text import Page, lock_lines, release_lines, status_lines, update_lines, verify_lines
+from venvship.cli.text import (
+    Page,
+    lock_lines,
+    recover_lines,
+    release_lines,
+    status_lines,
+    update_lines,
+    verify_lines,
+)
+from venvship.model.event import Event
+from venvship.model.history import Hold
+from venvship.operations.recover import RecoverResult
 from venvship.operations.retention.verifying import Verified
+from venvship.workspace.underway import Operation
 
 NOW = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
 PIPE = Page(width=None, now=NOW)
@@ -83,10 +95,37 @@ def test_one_file_and_one_process_are_singular() -> None:
 
 
 def test_a_status_without_findings_is_healthy() -> None:
-    assert status_lines(status(), PIPE)[-1] == "Health    OK"
+    assert status_lines(status(), PIPE)[-1] == "Problems  none"
     changed = [unstyle(line) for line in status_lines(status(lockfile_changed=True), PIPE)]
-    assert not any(line.startswith("Health") for line in changed)
+    assert not any(line.startswith("Problems") for line in changed)
     assert any(line.startswith("Lockfile  differs from the live release") for line in changed)
+
+
+def test_a_hold_is_one_sentence_and_an_event_is_prose() -> None:
+    hold = Hold(scope="root", since=NOW, by="deploy", reason="no tea")
+    event = Event(
+        seq=3, at=NOW, event="rolled-back", release=view(1).id, actor="deploy", reason="no tea", facts={}
+    )
+    lines = [unstyle(line) for line in status_lines(status(held=hold, live_since=event), PIPE)]
+    since = "2026-11-22 09:41:43 UTC (just now)"
+    assert f"HELD      unattended releases, since {since} by deploy: no tea" in lines
+    assert f"Since     {since}, rolled back by deploy: no tea" in lines
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_an_operation_is_under_way_or_interrupted(running: bool) -> None:
+    operation = Operation("release", "deploy", 7, "2026-11-22T09:41:43.000000Z", running)
+    line = unstyle(status_lines(status(operation=operation), PIPE)[-1])
+    begins = "Now       release is under way, since" if running else "Interrupted  release, since"
+    assert line.startswith(begins)
+    assert line.endswith(" by deploy, process 7")
+
+
+def test_where_nothing_is_live_that_is_a_sentence() -> None:
+    built = ReleaseResult(outcome="built", release=view(1))
+    assert unstyle(release_lines(built, PIPE)[0]) == f"Built: {view(1).id}. Nothing is live"
+    recovered = RecoverResult(outcome="abandoned", current=None, debris=())
+    assert recover_lines(recovered, PIPE)[0] == "Nothing is live"
 
 
 def test_an_update_without_news_is_silent_off_a_terminal() -> None:

@@ -52,6 +52,11 @@ def test_outside_of_any_root_gives_12_and_says_how_to_name_one(shop: Site, tmp_p
     assert "VENVSHIP_ROOT" in text
 
 
+@pytest.mark.parametrize("command", ["status", "init", "rollback"])
+def test_an_empty_path_is_not_the_root_around(shop: Site, command: str) -> None:
+    assert "the path is empty" in refusal(shop.run("-C", "", command, "--json"), 2, "usage")["message"]
+
+
 def test_init_leaves_an_existing_root_alone(shop: Site) -> None:
     settings = (shop.path / "venvship.toml").read_bytes()
     error = refused(shop, "init", "--name", "other", code=12, slug="root-exists")
@@ -214,7 +219,10 @@ def test_who_does_not_own_the_root_gets_12_and_the_line_to_type(stocked: Site) -
         os.chown(stocked.path, NOBODY, NOBODY)
         for line in WRITERS:
             error = refused(stocked, *line, code=12, slug="not-owner")
-            assert error["hint"] == f"sudo -u {error['owner']} venvship -C {stocked.path} …"
+            typed = shlex.join([command(), "-C", str(stocked.path), *line, "--json", "--wait", "30"])
+            assert error["hint"] == f"sudo -u {error['owner']} {typed}"
+        named = refusal(stocked.run("-C", ".", "hold", "-m", "a b", "--json"), 12, "not-owner")
+        assert named["hint"].endswith(f"{command()} -C . hold -m 'a b' --json")
     finally:
         os.chown(stocked.path, 0, 0)
 

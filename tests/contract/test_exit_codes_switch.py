@@ -165,6 +165,16 @@ def test_a_second_click_on_rollback_gives_31(shop: Site) -> None:
     assert "nothing was changed" in error["message"]
 
 
+def test_a_signal_after_the_switch_of_a_rollback_changes_nothing_and_is_reported(
+    stocked: Site, hooked: Hooked
+) -> None:
+    a, _ = released(stocked, "1.0", "1.1")
+    hooked(restart="kill -INT $PPID")
+    done = stocked.run("rollback")
+    assert (done.code, stocked.current) == (0, a)
+    assert done.err.splitlines()[-1] == "SIGINT came too late to stop the rollback"
+
+
 # -- 129, 130, 143: signals ---------------------------------------------------------------------------------
 
 SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]

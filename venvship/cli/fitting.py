@@ -42,13 +42,14 @@ def labelled(label: str, text: str, width: int | None, *, paint: str | None = No
     """A line that begins with a label, and those that go on with it.
 
     Args:
-        label: At most nine letters.
+        label: Nine letters fit into `LABEL` columns; a longer one moves the text.
         text: Without styles.
         width: Columns; `None` for a line of any length.
         paint: The label with its styles.
     """
-    first, *rest = fold(text, None if width is None else width - LABEL)
-    return [pad(paint or label, LABEL) + first, *(" " * LABEL + line for line in rest)]
+    size = max(LABEL, length(label) + 2)
+    first, *rest = fold(text, None if width is None else width - size)
+    return [pad(paint or label, size) + first, *(" " * size + line for line in rest)]
 
 
 def table(rows: Sequence[tuple[str, ...]], width: int | None = None) -> list[str]:

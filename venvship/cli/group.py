@@ -56,7 +56,7 @@ class Command(click.Command):
         if rows:
             with formatter.section("Options"):
                 formatter.write_dl(rows)
-        names = " ".join(option.opts[0] for option in GLOBAL_OPTIONS)
+        names = " ".join(["-h", *(option.opts[0] for option in GLOBAL_OPTIONS)])
         formatter.write_paragraph()
         formatter.write_text(f"Global options, see `venvship --help`: {names}")
 
@@ -104,7 +104,8 @@ def cli() -> None:
     health checks decide whether it stays, and a rollback is the same switch the other way.
 
     \b
-    First release:      venvship init && venvship release
+    New root:           venvship init
+    First release:      venvship release    (from requirements.txt, with hashes)
     Live release:       venvship status
     Back, right now:    venvship rollback
     """

@@ -12,8 +12,8 @@ import click
 import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 from venvship.cli import render
 from venvship.cli.group import cli
-from venvship.cli.options import Call, root_from_environment
-from venvship.errors import EXIT_OK, InterruptedByError, OutputError, UsageError, VenvshipError
+from venvship.cli.options import Call, as_owner, root_from_environment
+from venvship.errors import EXIT_OK, InterruptedByError, NotOwnerError, OutputError, UsageError, VenvshipError
 from venvship.system import failpoints
 from venvship.system.signals import Signals
 
@@ -71,6 +71,9 @@ def _run(call: Call, arguments: list[str]) -> int:
         return _failed(call, UsageError(error.format_message(), hint=hint))
     except click.ClickException as error:
         return _failed(call, UsageError(error.format_message()))
+    except NotOwnerError as error:
+        error.hint = as_owner(call, arguments, str(error.data["owner"]))
+        return _failed(call, error)
     except VenvshipError as error:
         return _failed(call, error)
     except (KeyboardInterrupt, click.Abort) as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -148,8 +149,11 @@ def here(path: str = "") -> Path:
 
 
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401
         call = context.find_object(Call)
+        if name == "root_path" and value == "":
+            # Not "the root here": `-C "$ROOT"` with an unset variable must not act on another root.
+            raise click.BadParameter("the path is empty", context, parameter)
         # The option may stand on both sides of the command; an absent one changes nothing.
         if call is not None and value is not None and value is not False:
             setattr(call, name, value)
@@ -223,3 +227,17 @@ def running_command() -> tuple[str, ...]:
     called = os.path.abspath(sys.argv[0])
     is_script = not called.endswith("__main__.py") and os.path.isfile(called) and os.access(called, os.X_OK)
     return (called,) if is_script else own_command()
+
+
+def as_owner(call: Call, arguments: Sequence[str], owner: str) -> str:
+    """The line that runs this command as the owner of its root, to be typed in the same directory.
+
+    sudo keeps the directory, and neither `VENVSHIP_ROOT` nor `PATH`.
+    """
+    own = list(arguments)
+    own = own[: own.index("--")] if "--" in own else own
+    named = any(argument.startswith(("-C", "--root")) for argument in own)
+    root = call.root.path if call.root is not None else here(call.root_path or "")
+    return shlex.join(
+        ["sudo", "-u", owner, *running_command(), *([] if named else ["-C", str(root)]), *arguments]
+    )

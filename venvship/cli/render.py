@@ -18,9 +18,12 @@ from venvship.errors import (
     EXIT_OK,
     FindingsError,
     HeldError,
+    InterruptedByError,
+    NotOwnerError,
     OperationWarning,
     PausedError,
     Result,
+    RollbackFailedError,
     VenvshipError,
 )
 
@@ -44,6 +47,7 @@ def success(call: Call, result: Result) -> None:
         return
     _warnings(call, result.warnings)
     _print_result(call, result)
+    _late_signal(call)
 
 
 def figures(measured: Measurement) -> None:
@@ -75,18 +79,34 @@ def failure(call: Call, error: VenvshipError) -> int:
     _warnings(call, error.warnings)
     terminal = call.terminal(sys.stderr)
     lines = []
+    if isinstance(error, InterruptedByError) and terminal.width is not None:
+        lines.append("")  # the terminal has printed ^C without an end of line
     live = _live(call)
     if live is not None:
         switched = call.command in _MAY_HAVE_SWITCHED or getattr(error.result, "outcome", "") in _WENT_LIVE
         word = "Live" if switched else "Still live"
-        lines.append(style.strong(f"{word}: {live or 'nothing'}"))
+        lines.append(style.strong(f"{word}: {live}" if live else "Nothing is live"))
     lines += _marked(style.bad("error:"), error.message, terminal)
     if "log" in error.data:
         lines.append(f"  log: {error.data['log']}")
     if error.hint:
-        lines += _marked("  →", error.hint, terminal, indent=4)
+        # A line to type is not broken into two.
+        room = Terminal() if isinstance(error, NotOwnerError) else terminal
+        lines += _marked("  →", error.hint, room, indent=4)
     write(sys.stderr, lines, terminal)
+    if isinstance(error, RollbackFailedError):
+        _late_signal(call)
     return error.exit_code
+
+
+def _late_signal(call: Call) -> None:
+    """Report a signal that came after the switch of a rollback, which goes on to its end."""
+    signum = call.signals.received
+    if call.command == "rollback" and signum is not None:
+        import signal
+
+        late = f"{signal.Signals(signum).name} came too late to stop the rollback"
+        write(sys.stderr, [late], call.terminal(sys.stderr))
 
 
 def _not_now(call: Call, error: HeldError | PausedError) -> int:

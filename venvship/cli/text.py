@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -77,7 +78,8 @@ def init_lines(result: InitResult, _page: Page) -> list[str]:
     return [
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
-        "Next: write a hash-pinned requirements.txt, or run `venvship lock`; then run `venvship release`",
+        "Next: put a lockfile with hashes there (or set `[lock] inputs`, and run `venvship lock`), then:",
+        f"      venvship -C {shlex.quote(result.root)} release",
     ]
 
 
@@ -103,9 +105,9 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     if result.outcome == "unchanged":
         return [f"Nothing changed: {style.strong(release.id)} is live."]
     if result.outcome == "built":
-        live = previous.id if previous else "nothing"
+        live = f"Still live: {previous.id}" if previous else "Nothing is live"
         return [
-            f"{style.good('Built:')} {style.strong(release.id)}. Still live: {live}",
+            f"{style.good('Built:')} {style.strong(release.id)}. {live}",
             *(changes(result.diff, page.width) if previous else []),
             f"Make it live: venvship promote {release.id}",
         ]
@@ -167,9 +169,12 @@ def rollback_lines(result: RollbackResult, _page: Page) -> list[str]:
 
 def recover_lines(result: RecoverResult, _page: Page) -> list[str]:
     """The lines of `recover`."""
-    summary = result.summary[0].upper() + result.summary[1:]
+    live = f"{style.good('Live:')} {style.strong(result.current)}" if result.current else "Nothing is live"
+    # A warning has reported that `current` was switched.
+    observed = "unattended releases are held until `venvship unhold` or your next release"
+    summary = observed if result.outcome == "observed" else result.summary
     swept = f"; {counted(len(result.debris), 'left-over')} removed" if result.debris else ""
-    return [f"{style.good('Live:')} {style.strong(result.current or 'nothing')}", f"  {summary}{swept}."]
+    return [live, f"  {summary[0].upper()}{summary[1:]}{swept}."]
 
 
 def check_lines(result: ChecksResult, page: Page) -> list[str]:
@@ -198,11 +203,11 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
     width = page.width
     lines = [style.strong(result.name) + f" · {result.root}"]
     if result.held is not None:
-        lines += labelled("HELD", result.held.reason, width, paint=style.bad("HELD"))
         held = "this lockfile" if result.held.scope == "environment" else "unattended releases"
-        since = f"{when(result.held.since)} ({ago(result.held.since, page.now)})"
-        lift = "`venvship unhold` lifts it"
-        lines += labelled("", f"{held}, by {result.held.by}, since {since}; {lift}", width)
+        since = f"since {when(result.held.since)} ({ago(result.held.since, page.now)}) by {result.held.by}"
+        reason = f": {result.held.reason}" if result.held.reason else ""
+        lines += labelled("HELD", f"{held}, {since}{reason}", width, paint=style.bad("HELD"))
+        lines += labelled("", "`venvship unhold` lifts it", width)
     if result.current is None:
         lines += labelled("Live", "nothing" if result.releases else "nothing yet", width)
     else:
@@ -221,9 +226,8 @@ def _since(result: StatusResult, page: Page) -> list[str]:
     event = result.live_since
     if event is None:
         return []
-    reason = f": {event.reason}" if event.reason else ""
-    text = f"{when(event.at)} ({ago(event.at, page.now)}), {event.event} by {event.actor}{reason}"
-    return labelled("Since", text, page.width)
+    by = f"{event.event.replace('-', ' ')} by {event.actor}" + (f": {event.reason}" if event.reason else "")
+    return labelled("Since", f"{when(event.at)} ({ago(event.at, page.now)}), {by}", page.width)
 
 
 def _way_back(result: StatusResult, page: Page) -> list[str]:
@@ -242,10 +246,11 @@ def _oddities(result: StatusResult, page: Page) -> list[str]:
     lines: list[str] = []
     width = page.width
     if result.operation is not None:
-        state = "is under way" if result.operation.running else "was interrupted"
-        said = f"{result.operation.operation} {state}, by {result.operation.actor}, process "
-        said += f"{result.operation.pid}, since {readable(result.operation.since)}"
-        lines += labelled("Now", said, width, paint=style.attention("Now"))
+        operation = result.operation
+        label, state = ("Now", " is under way") if operation.running else ("Interrupted", "")
+        said = f"{operation.operation}{state}, since {readable(operation.since)}"
+        said += f" by {operation.actor}, process {operation.pid}"
+        lines += labelled(label, said, width, paint=style.attention(label))
     if result.lockfile_changed:
         lines += labelled(
             "Lockfile", "differs from the live release; see `venvship release --dry-run`", width
@@ -255,7 +260,7 @@ def _oddities(result: StatusResult, page: Page) -> list[str]:
         said = f"{release_id} still runs, in {'process' if len(pids) == 1 else 'processes'} {shown}"
         lines += labelled("Old", said, width, paint=style.attention("Old"))
     if not lines and result.current is not None and result.held is None and not result.warnings:
-        lines += labelled("Health", "OK", width)
+        lines += labelled("Problems", "none", width)
     return lines
 
 

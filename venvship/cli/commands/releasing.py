@@ -168,7 +168,7 @@ def promote(call: Call, release: str, message: str, force: bool) -> PromoteResul
 @message_option
 @click.option("--no-checks", is_flag=True, help="Switch and restart, without the live checks.")
 @click.option(
-    "--from", "from_", metavar="ID", help="Only if this release is current.", shell_complete=complete_release
+    "--from", "from_", metavar="ID", help="Do nothing unless ID is current.", shell_complete=complete_release
 )
 def rollback(
     call: Call, release: str | None, message: str, no_checks: bool, from_: str | None
