@@ -14,8 +14,8 @@ def load_before_switch(settings: Settings | None, *, cleans: bool) -> None:
 
     Args:
         settings: Whose hooks and checks run. Without any, their modules are left out: they take time.
-        cleans: Whether the command removes releases, cleans the store and renews the reserve afterwards. A
-            rollback does none of it, and starts faster.
+        cleans: Whether the command puts a lockfile in place, removes releases, cleans the store and renews
+            the reserve afterwards. A rollback does none of it, and starts faster.
     """
     import venvship.system.interpreter_probe
     import venvship.workspace.quick_look
@@ -24,5 +24,6 @@ def load_before_switch(settings: Settings | None, *, cleans: bool) -> None:
         import venvship.health.checks
         import venvship.health.hooks
     if cleans:
+        import venvship.operations.planning.lock
         import venvship.operations.retention.store_cleaning
         import venvship.system.space  # noqa: F401

@@ -11,7 +11,6 @@ import os
 from venvship.errors import VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import LockfileDue
-from venvship.operations.planning.lock import read_if_there, write_lockfile
 from venvship.workspace.holding import SwitchHeld
 from venvship.workspace.workspace import Workspace
 
@@ -32,6 +31,9 @@ def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
     Returns:
         Whether this is done; otherwise the lockfile stays due.
     """
+    # Late: an idle update does without. `load_before_switch` imports it before a switch.
+    from venvship.operations.planning.lock import read_if_there, write_lockfile
+
     workspace = held.workspace
     named = workspace.layout.path / due.path
     path = os.path.realpath(named)
