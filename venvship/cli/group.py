@@ -105,7 +105,7 @@ def cli() -> None:
 
     \b
     New root:           venvship init
-    First release:      venvship release    (from requirements.txt, with hashes)
+    First release:      venvship release    (needs a requirements.txt)
     Live release:       venvship status
     Back, right now:    venvship rollback
     """

@@ -115,7 +115,7 @@ def _not_now(call: Call, error: HeldError | PausedError) -> int:
     told = isinstance(error, HeldError) and error.told
     if not told or terminal.width is not None or call.verbose:
         name = getattr(error.result, "name", "")
-        message = ", ".join(error.message.splitlines())
+        message = ", ".join(error.message.splitlines()).removesuffix(".")
         write(sys.stderr, [f"{name}: {message}; {error.hint}"], terminal)
     return error.exit_code
 
