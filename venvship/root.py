@@ -283,11 +283,14 @@ class RootLayout(NamedTuple):
 
     def _names(self) -> list[str]:
         try:
-            return os.listdir(self.releases)
+            names = os.listdir(self.releases)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise RootError(f"cannot list {self.releases}: {error.strerror}") from error
+        if names and not os.access(self.releases, os.X_OK):  # every release would look like debris
+            raise RootError(f"cannot look into {self.releases}: {os.strerror(errno.EACCES)}")
+        return names
 
     # -- state --------------------------------------------------------------------------------------------
 

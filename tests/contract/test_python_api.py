@@ -200,7 +200,7 @@ def test_releases_that_cannot_be_looked_into_are_an_error_of_the_root(mode: int)
         root = Root.open(base)
         assert [one.slug for one in root.status().warnings] != []
         (base / "releases").chmod(mode)
-        for read in (root.status, root.measure):
+        for read in (root.status, root.measure, root.list):
             with pytest.raises(errors.RootError, match=f"{base}/releases.*: Permission denied") as caught:
                 read()
             assert caught.value.exit_code == 12
