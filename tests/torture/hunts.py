@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from tests.torture import bystanders, children, faults, hostile, model, mutants, powercuts, races
 from tests.torture.lab import Lab
@@ -82,14 +83,18 @@ def _power(
 ) -> Hunt:
     def find(lab: Lab) -> Tally:
         with powercuts.bench(lab, filesystem) as bench:
-            return powercuts.tally_of(mutant, points(bench, mutant))
+            return powercuts.tally_of(mutant, points(bench, mutant), until_wrong=True)
 
     reason = powercuts.reason_to_skip(filesystem)
     return Hunt(mutant, f"power cuts, {filesystem}", find, reason)
 
 
+CUTS: Final = 8
+"""How many cuts a hunt tries at most: a `sync` by any other process hides the mutant from one of them."""
+
+
 def _afterwards(bench: Bench, mutant: str) -> Generator[Point, None, None]:
-    return powercuts.cuts_afterwards(bench, Scale(points=1), ("release",), mutant=mutant)
+    return powercuts.cuts_afterwards(bench, Scale(points=CUTS), ("release",), mutant=mutant)
 
 
 def _before_syncs(bench: Bench, mutant: str) -> Generator[Point, None, None]:

@@ -62,12 +62,14 @@ def at_effects(lab: Lab, filesystem: str, scale: Scale, names: Sequence[str] = C
         return tally_of(f"power cuts at effects, {filesystem}", effect_cuts(made, scale, names))
 
 
-def tally_of(name: str, points: Generator[Point, None, None]) -> Tally:
-    """Make the points, and count them."""
+def tally_of(name: str, points: Generator[Point, None, None], *, until_wrong: bool = False) -> Tally:
+    """Make the points, and count them; a hunt stops at the first violation."""
     tally = Tally(name)
     with tally.timed(), contextlib.closing(points):
         for label, wrong in points:
             tally.point(label, wrong)
+            if until_wrong and wrong:
+                break
     return tally
 
 
