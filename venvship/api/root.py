@@ -72,6 +72,7 @@ class Root(RootReads):
             RootExistsError: There is a `venvship.toml`. Nothing was changed.
             InterpreterError: The interpreter is missing or too old. Nothing was made.
             RootError: The path cannot be used or written.
+            InterruptedByError: A signal came while the interpreter was asked. Nothing was made.
         """
         from venvship.operations.init import init
 
@@ -86,8 +87,10 @@ class Root(RootReads):
 
         Raises:
             UsageError: One of `upgrade_package` is not a requirement.
-            SettingsError: There are no inputs, one is missing, or the interpreter is gone.
-            LockError: pip-compile failed, or generated a lockfile that `release` would refuse.
+            SettingsError: There are no inputs, one is missing, the lockfile is not one that pip-compile
+                writes, or the interpreter is gone.
+            LockError: pip-compile failed, or generated a lockfile that `release` would refuse, or the
+                lockfile was changed meanwhile.
             BuildError: The index could not be reached, it took too long, or the disk is full.
             RootError: The root or the lockfile cannot be written.
             BusyError: Another command is building or locking.

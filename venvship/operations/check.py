@@ -38,12 +38,7 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
     Of the current release all checks run, of another one only the candidate checks: the live ones would ask
     the service, which runs the current release.
 
-    Raises:
-        CheckFailedError: A required check failed.
-        ReleaseError: There is no such release, or it is damaged.
-        SettingsError: The settings cannot be read, or a check's program is not there.
-        RootError: The root or its journal cannot be read.
-        InterruptedByError: A signal came.
+    Arguments and errors: `Root.check`.
     """
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)

@@ -42,20 +42,9 @@ def init(
 ) -> InitResult:
     """Make a root: a directory with a commented `venvship.toml` and a README.
 
-    Args:
-        path: The directory; made if it is missing.
-        runtime: The world.
-        name: The application's name; otherwise the folder's.
-        python: The interpreter: a version or a path. It must be there.
-        lockfile: The lockfile's path, relative to the root.
-
     Crash: the directory, the README or nothing is there; run it again.
 
-    Raises:
-        RootExistsError: There is a `venvship.toml`; nothing was changed.
-        InterpreterError: The interpreter is missing or too old; nothing was made.
-        RootError: The path cannot be used, or written.
-        InterruptedByError: A signal came while the interpreter was asked; nothing was made.
+    Arguments and errors: `Root.init`.
     """
     root = Path(os.path.realpath(path))
     refuse_path(str(root))

@@ -66,21 +66,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
     Crash: the lockfile is the old one or the new one. `state/scratch-lock-*` may be left, which the next
     `release` sweeps, and a file `.<lockfile>.<random>` beside it, which the next write removes.
 
-    Args:
-        workspace: The root.
-        upgrade: Whether all pins may change, rather than only those that must.
-        packages: Packages that may change as well: names, or names with versions (`"django<6"`).
-
-    Raises:
-        UsageError: One of `packages` is no requirement.
-        SettingsError: There are no inputs, one is missing, or the lockfile is of a kind that is not compiled;
-            or the interpreter is gone.
-        LockError: pip-compile failed, or made a lockfile that `release` would refuse; or the lockfile was
-            changed meanwhile.
-        BuildError: The index could not be reached, it took too long, or there is no room.
-        RootError: The root or the lockfile cannot be written.
-        BusyError: Another command is building or locking.
-        InterruptedByError: A signal came; the lockfile is as it was.
+    Arguments and errors: `Root.lock`.
     """
     named = [_required_name(package) for package in packages]
     with root_faults(workspace.layout.path):

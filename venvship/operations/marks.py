@@ -34,16 +34,7 @@ class PinResult:
 def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
     """Protect a release from prune, or leave it to prune again.
 
-    Args:
-        workspace: The root.
-        name: The release; see `resolve_release`.
-        pinned: Whether to protect it.
-
-    Raises:
-        ReleaseError: There is no such release.
-        BusyError: Another command is switching or removing.
-        RootError: The root or its journal is unusable.
-        DiskFullError: There is no room to record it.
+    Arguments and errors: `Root.pin`.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
@@ -59,13 +50,7 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
 def hold(workspace: Workspace, *, message: str = "") -> StatusResult:
     """Stop unattended releases of this root until `unhold`.
 
-    Args:
-        workspace: The root.
-        message: The reason, for the journal.
-
-    Raises:
-        RootError: The root or its journal is unusable.
-        DiskFullError: There is no room to record it.
+    Arguments and errors: `Root.hold`.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
@@ -76,9 +61,7 @@ def hold(workspace: Workspace, *, message: str = "") -> StatusResult:
 def unhold(workspace: Workspace) -> StatusResult:
     """Allow unattended releases again, of every environment.
 
-    Raises:
-        RootError: The root or its journal is unusable.
-        DiskFullError: There is no room to record it.
+    Arguments and errors: `Root.unhold`.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()

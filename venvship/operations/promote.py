@@ -57,26 +57,9 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
     An operator may promote any usable release. One that is bad or held gets a warning, not a refusal: an
     operator who types its name has a reason.
 
-    Args:
-        workspace: The root.
-        name: The release; see `resolve_release`.
-        message: For the journal.
-        force: Leave out the warning.
-
     Crash: see `venvship.operations.switching.promotion`.
 
-    Raises:
-        ReleaseError: There is no such release, or it is damaged.
-        RejectedError: A candidate check or the prepare hook refused it.
-        RolledBackError: It did not pass, and is not live any more.
-        RollbackFailedError: And the release that was live before does not pass either.
-        BusyError: Another command is switching.
-        SupersededError: Another command switched while the candidate checks ran.
-        SettingsError: The settings, or a hook's program.
-        RootError: The root or its journal is unusable.
-        DiskFullError: There is no room to switch.
-        InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,
-            which it stays; then the result has it.
+    Arguments and errors: `Root.promote`.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()

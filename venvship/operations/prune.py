@@ -56,18 +56,7 @@ def prune(
     Crash: a release is whole, or it is `.trash-…`, which the next writing command removes. For the store see
     `clean_store`.
 
-    Args:
-        workspace: The root.
-        keep: The number of proven releases to keep, instead of the settings'.
-        keep_days: Releases that were live within this number of days are kept, too; instead of the settings'.
-        dry_run: Only decide.
-
-    Raises:
-        SettingsError: The settings cannot be read.
-        BusyError: Another command is switching.
-        RootError: The root or its journal is unusable.
-        DiskFullError: There is no room to record a removal, even with the reserve.
-        InterruptedByError: A signal came.
+    Arguments and errors: `Root.prune`.
     """
     settings = workspace.settings()
     policy = policy_of(settings)

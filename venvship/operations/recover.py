@@ -47,15 +47,7 @@ class RecoverResult:
 def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
     """Finish or undo an interrupted operation, and report the outcome.
 
-    Args:
-        workspace: The root.
-        boot: Run no hooks and no checks: an interrupted promotion is simply taken back.
-
-    Raises:
-        RolledBackError: The interrupted promotion was taken back.
-        RollbackFailedError: It was, and the release that is live now does not pass.
-        BusyError: Another command is under way, so nothing was interrupted.
-        VenvshipError: The root, its journal or its settings are unusable.
+    Arguments and errors: `Root.recover`.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()

@@ -69,16 +69,7 @@ OUTCOMES: Final[Mapping[str, ReleaseOutcome]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseOptions:
-    """The options of the command line.
-
-    Attributes:
-        lockfiles: Absolute paths instead of the settings' lockfile.
-        promote: Whether to go live; otherwise it is only built and checked.
-        message: For the manifest and the journal.
-        rebuild: Build even if a usable release of this environment exists.
-        force: Go on even if the environment is bad or held.
-        dry_run: Only report the plan.
-    """
+    """The arguments of `Root.release`; `lockfiles` are absolute paths."""
 
     lockfiles: tuple[str, ...] = ()
     promote: bool = True
@@ -163,20 +154,7 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
     Crash: `current` is the old release or the new one. What was half done is finished or undone by the next
     `release`, `update`, `promote`, `prune` or `recover`, or by a `rollback`.
 
-    Raises:
-        SettingsError: Settings, interpreter, or a hook's program.
-        LockfileError: The lockfile is refused.
-        RootError: The root or its journal is unusable.
-        BuildError: It could not be built.
-        RejectedError: A candidate check or the prepare hook refused it.
-        RolledBackError: It was live, did not pass, and is not live any more.
-        RollbackFailedError: And the old one does not pass either.
-        HeldError: The environment is bad or held, or the root is held and the command is unattended.
-        BusyError: Another command is building or switching.
-        SupersededError: `current` moved meanwhile; built, not promoted.
-        ReleaseError: The release was damaged before its switch; not promoted.
-        InterruptedByError: A signal came; `current` is as it was. Or it came once the new release was live,
-            which it stays; then the result has it.
+    Arguments and errors: `Root.release`.
     """
     releasing = Releasing(workspace, options)
     with releasing.explained():

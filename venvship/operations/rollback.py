@@ -105,25 +105,9 @@ def rollback(
 ) -> RollbackResult:
     """Switch down the lineage, or to a named release.
 
-    Args:
-        workspace: The root.
-        name: The release; otherwise the nearest proven, usable one below the current release.
-        message: For the journal.
-        no_checks: Whether to leave out the live checks. The restart hook runs in any case: the service is
-            still running from the release that was left.
-        from_: Only if this release is current; a second click does not go back twice.
-
     Crash: `current` is the old or the new one; `recover`, or the next `release`, completes the rest.
 
-    Raises:
-        NothingToRollBackToError: The lineage holds no other proven, usable release.
-        ReleaseError: The named release does not exist, or is damaged.
-        RollbackFailedError: Switched, and the restart hook or a check fails, or no settings name the hook.
-        SupersededError: Another release than `from_` is current.
-        BusyError: Another rollback is under way.
-        RootError: `current` is not ours, or the root belongs to another user.
-        DiskFullError: There is no room, even without the reserve, and `previous` names another release.
-        InterruptedByError: A signal came before the switch. One that comes later changes nothing.
+    Arguments and errors: `Root.rollback`.
     """
     with root_faults(workspace.layout.path):
         workspace.layout.require_writable()

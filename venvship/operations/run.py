@@ -21,16 +21,7 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
     A switch a moment later does not reach it: nothing it sees goes through `current`. The lease that keeps
     prune away lives on a descriptor that the command inherits.
 
-    Args:
-        workspace: The root.
-        command: The program, looked up in the release's `bin` first, and its arguments.
-        name: The release.
-
-    Raises:
-        ReleaseError: There is no such release, it is unusable, or it is being removed.
-        CommandNotFoundError: There is no such program.
-        CommandNotExecutableError: The program cannot be executed.
-        RootError: The root or its journal cannot be read.
+    Arguments and errors: `Root.run`.
     """
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)

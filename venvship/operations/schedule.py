@@ -74,16 +74,7 @@ def schedule(
 ) -> ScheduleResult:
     """Write the crontab line or the systemd units that run `venvship update` on this root.
 
-    Args:
-        workspace: The root.
-        kind: `"cron"` or `"systemd"`.
-        every: `"5m"`, `"6h"`, `"1d"`, or a time of day such as `"02:30"`.
-        command: The program that runs venvship, as an absolute path, and its arguments if it needs any.
-
-    Raises:
-        UsageError: No crontab can say the interval, or a path cannot stand where it has to.
-        SettingsError: The settings cannot be read, or the name is too long for a unit, or another root's
-            units have it.
+    Arguments and errors: `Root.schedule`.
     """
     interval = parse_every(every)
     settings = workspace.settings()

@@ -56,18 +56,10 @@ TOKENS: Final = 16**7
 def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) -> ReleaseResult:
     """Release the lockfile's environment, if it is a new one that may be released unattended.
 
-    Args:
-        workspace: The root, with a runtime that is `unattended`.
-        upgrade: Lock again first. The lockfile on disk is replaced only once the release is proven.
-        jitter: The maximum of a random wait at the start, in seconds: many hosts have the same crontab.
-
     Crash: as for a release. With `upgrade`, the journal knows which lockfile belongs to the live release, and
     the next command that recovers puts it in its place.
 
-    Raises:
-        HeldError: The environment is bad, or the root is held. `told` if that was reported before.
-        PausedError: The last attempts failed, and it is too early for another one.
-        VenvshipError: As `release` and `lock` raise it.
+    Arguments and errors: `Root.update`.
     """
     releasing = Releasing(workspace, ReleaseOptions(), via="update")
     with releasing.explained():

@@ -35,16 +35,7 @@ def verify(
 ) -> VerifyResult:
     """Verify releases.
 
-    Args:
-        workspace: The root.
-        names: The releases. By default the current one.
-        all: Whether to verify all releases instead.
-
-    Raises:
-        DamagedError: A file of at least one differs from its manifest.
-        ReleaseError: No release has one of the names, or several have it.
-        RootError: The root or its journal cannot be read.
-        InterruptedByError: A signal came.
+    Arguments and errors: `Root.verify`.
     """
     history = workspace.known_history().history
     if all:

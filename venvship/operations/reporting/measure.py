@@ -71,8 +71,7 @@ def measure(workspace: ReadingWorkspace) -> Measurement:
 
     Whatever is wrong becomes a figure, as it becomes a warning of `status`.
 
-    Raises:
-        RootError: The root, or a folder in it, cannot be read at all.
+    Arguments and errors: `Root.measure`.
     """
     found = status(workspace)
     known = workspace.known_history()

@@ -169,8 +169,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
 
     A fault of the root becomes a warning: an operator runs this command to find it.
 
-    Raises:
-        RootError: The root, or a directory in it, cannot be read at all.
+    Arguments and errors: `Root.status`.
     """
     flocks = proc.Flocks()
     known = workspace.known_history()
@@ -221,8 +220,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
 def list_releases(workspace: ReadingWorkspace) -> ListResult:
     """All releases, newest first.
 
-    Raises:
-        RootError: The root or its journal cannot be read.
+    Arguments and errors: `Root.list`.
     """
     known = workspace.known_history()
     history, current = known.history, known.current
@@ -247,9 +245,7 @@ def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
 def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
     """One release in full.
 
-    Raises:
-        ReleaseError: There is no such release, or its manifest is damaged.
-        RootError: The root or its journal cannot be read.
+    Arguments and errors: `Root.show`.
     """
     known = workspace.known_history()
     history = known.history
@@ -268,12 +264,7 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
 def history(workspace: ReadingWorkspace, last: int | None = None) -> HistoryResult:
     """The journal, newest first.
 
-    Args:
-        workspace: The root.
-        last: The number of events; all by default.
-
-    Raises:
-        RootError: The journal cannot be read.
+    Arguments and errors: `Root.history`.
     """
     return HistoryResult(workspace.known_history().events[::-1][:last])
 
@@ -281,9 +272,7 @@ def history(workspace: ReadingWorkspace, last: int | None = None) -> HistoryResu
 def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> DiffResult:
     """How the packages of one release differ from those of another.
 
-    Raises:
-        ReleaseError: There is no such release, or its manifest is damaged.
-        RootError: The root or its journal cannot be read.
+    Arguments and errors: `Root.diff`.
     """
     history = workspace.known_history().history
     layout = workspace.layout
