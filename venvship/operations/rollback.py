@@ -283,13 +283,7 @@ class _Rollback:
         links.set_previous(self._held, self._future_previous(history, release_id, ask=False))
 
     def _future_previous(self, history: History, release_id: str, *, ask: bool) -> str | None:
-        """The release that a rollback goes to from a release, which `previous` names once it is current.
-
-        Args:
-            history: The history, before or after the switch.
-            release_id: The release.
-            ask: As for `usable_problem`. True before the switch, so that the answers are known after it.
-        """
+        """The rollback target of a release; `ask` before the switch, so that the answers are known."""
 
         def is_usable(name: str) -> bool:
             if name not in self._usable:  # looked at once, while nothing runs that changes it

@@ -261,17 +261,7 @@ def _update_attempts(workspace: Workspace) -> Attempts:
 
 
 def _wait_until_quiet(workspace: Workspace, path: str) -> bool:
-    """Wait until a lockfile has been left alone for five seconds.
-
-    By its time, and where that lies in the future, because a clock was set back, by looking twice.
-
-    Returns:
-        Whether that took any time.
-
-    Raises:
-        LockfileError: It is written again and again.
-        InterruptedByError: A signal came.
-    """
+    """Wait until a lockfile is five seconds old, or two looks agree. Returns whether that took any time."""
     waited = 0.0
     seen: Sequence[int] | None = None
     while waited < QUIET_PATIENCE:

@@ -256,13 +256,7 @@ class Promotion:
         return None
 
     def _future_previous(self, *, ask: bool) -> str | None:
-        """The release that `previous` names once this one is kept.
-
-        The lineage is taken as it will be, without reading the journal again: the release on top of the rest.
-
-        Args:
-            ask: As for `usable_problem`. True before the switch, so that the answers are known after it.
-        """
+        """The rollback target once this is kept; `ask` before the switch, so that the answers are known."""
         return self.history.rollback_target_after(
             self.release_id, lambda name: not usable_problem(self.held.workspace, name, ask=ask)
         )
