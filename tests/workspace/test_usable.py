@@ -12,6 +12,7 @@ import pytest
 from tests.support.processes import script_at
 from tests.support.roots import Site
 from venvship.errors import ReleaseError
+from venvship.model.release import Manifest
 from venvship.root import RootLayout
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.usable import require_usable, usable_problem
@@ -81,3 +82,21 @@ def test_after_a_switch_only_the_answers_from_before_count(
     assert problem is not None
     assert "not able to run now" in problem
     assert usable_problem(workspace, release_id, ask=False) == problem
+
+
+class ReadOnce(RootLayout):
+    """A root on a failing disk: the quick look can read a manifest, and nobody after it."""
+
+    def manifest(self, release_id: str) -> Manifest:
+        looked = self.path / "looked"
+        if looked.exists():
+            raise ReleaseError(f"the manifest of {release_id} is damaged")
+        looked.touch()
+        return super().manifest(release_id)
+
+
+def test_a_manifest_that_is_lost_after_the_look_is_a_problem_and_ends_no_rollback(site: Site) -> None:
+    release_id = site.release("1.0")
+    workspace = ReadingWorkspace(ReadOnce(site.path), site.runtime())
+
+    assert usable_problem(workspace, release_id, ask=False) == f"the manifest of {release_id} is damaged"

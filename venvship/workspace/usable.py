@@ -91,7 +91,10 @@ def _identity_problem(
     workspace: ReadingWorkspace, release_id: str, *, ask: bool, in_doubt: Literal["refuse", "warn"]
 ) -> str | None:
     """Why the interpreter at the recorded path does not serve a release, which was built for its identity."""
-    python = workspace.layout.manifest(release_id).environment.python
+    try:
+        python = workspace.layout.manifest(release_id).environment.python
+    except VenvshipError as error:  # it could be read a moment ago; a rollback goes on
+        return error.message
     path, wanted = python.get("path", ""), Identity.of(python)
     try:
         found = workspace.identities.ask(path) if ask else workspace.identities.known(path)
