@@ -566,11 +566,7 @@ def test_a_module_is_no_longer_than_a_reader_can_hold(path: str) -> None:
     [
         ("model/x.py", "from venvship.system import files", ":2: imports venvship.system.files; imports go"),
         ("model/x.py", "def f():\n    import venvship.api", ":3: imports venvship.api; imports go downwards"),
-        (
-            "system/x.py",
-            "from ..building import store",
-            ":2: imports venvship.building.store; imports go downwards",
-        ),
+        ("system/x.py", "from ..building import store", ":2: imports venvship.building.store; imports go"),
         ("health/x.py", "from venvship.building.store.store import Store", "imports go downwards"),
         ("building/x.py", "from venvship.health import checks", "imports go downwards"),
         ("errors.py", "from venvship.model import release", "imports go downwards"),
@@ -578,18 +574,10 @@ def test_a_module_is_no_longer_than_a_reader_can_hold(path: str) -> None:
         ("building/store/compile_worker.py", "from venvship import errors", "has nothing of ours"),
         ("operations/x.py", "import httpx", "setup.cfg declares no such dependency"),
         ("building/x.py", "import requests", "the network is asked from a process of its own"),
-        (
-            "health/x.py",
-            "from http.client import HTTPConnection",
-            "the network is asked from a process of its",
-        ),
+        ("health/x.py", "from http.client import HTTPConnection", "asked from a process of its own"),
         ("operations/x.py", "import click", ":2: uses click; click and rich live in cli/"),
         ("operations/x.py", "from rich.table import Table", "click and rich live in cli/"),
-        (
-            "health/x.py",
-            "import subprocess",
-            ":2: uses subprocess; processes are started in system/, by child.py and pool.py",
-        ),
+        ("health/x.py", "import subprocess", ":2: uses subprocess; processes are started in system/"),
         ("health/x.py", "import os\nos.execve('a', [], {})", ":3: uses os.execve; processes are started"),
         ("building/x.py", "import os as o\no.replace('a', 'b')", ":3: uses os.replace; names are changed"),
         ("building/x.py", "from os import symlink", ":2: uses os.symlink; names are changed"),
@@ -609,11 +597,7 @@ def test_a_module_is_no_longer_than_a_reader_can_hold(path: str) -> None:
         ("root.py", "def f(path):\n    path.write_text('')", ":3: uses *.write_text; files are written"),
         ("system/x.py", "import posix\nposix.rename('a', 'b')", "; `posix` is `os` past these rules"),
         ("building/tree/seal.py", "import ctypes", ":2: uses ctypes; a foreign function is called where"),
-        (
-            "building/x.py",
-            "import shutil\nremove = shutil.rmtree",
-            ":3: uses shutil.rmtree; trees are removed in system/trees.py",
-        ),
+        ("building/x.py", "import shutil\nremove = shutil.rmtree", ":3: uses shutil.rmtree; trees are"),
         ("building/x.py", "import os\nos.environ['A']", ":3: uses os.environ; the clock"),
         ("model/x.py", "from datetime import datetime\ndatetime.now()", ":3: uses datetime.datetime.now;"),
         ("model/x.py", "import datetime as dt\ndt.datetime.now(dt.UTC)", ":3: uses datetime.datetime.now;"),
@@ -661,14 +645,8 @@ def test_a_module_without_a_docstring_is_found() -> None:
             "operations/release.py",
             "from venvship.building import builder\nfrom venvship.health import checks",
         ),
-        (
-            "model/history.py",
-            "from datetime import datetime\ndatetime.fromisoformat('').replace(tzinfo=None)",
-        ),
-        (
-            "model/history.py",
-            "import time\ntime.monotonic()\nenviron = {}\nenviron['A'] = 'x'.replace('x', 'y')",
-        ),
+        ("model/x.py", "from datetime import datetime\ndatetime.min.replace(tzinfo=None)"),
+        ("model/x.py", "import time\ntime.monotonic()\nenviron = {}\nenviron['A'] = 'x'.replace('x', 'y')"),
     ],
 )
 def test_what_the_rules_allow_is_let_through(path: str, code: str) -> None:

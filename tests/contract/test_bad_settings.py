@@ -153,20 +153,14 @@ def test_a_check_that_floods_its_output_fills_no_disk(stocked: Site) -> None:
     assert stocked.current == a
 
 
-def test_a_check_whose_daemon_keeps_the_output_open_ends_with_the_check(
-    stocked: Site, tmp_path: Path
+@pytest.mark.parametrize(
+    "daemon", ["sleep 60 & echo $! > {}", "setsid sh -c 'echo $$ > {}; exec sleep 60' & sleep 0.3"]
+)
+def test_the_daemon_of_a_check_ends_with_it_though_it_has_the_output_or_left_the_session(
+    stocked: Site, tmp_path: Path, daemon: str
 ) -> None:
     pid = tmp_path / "pid"
-    stocked.settings(shell_check(f"sleep 60 & echo $! > {pid}"))
-    began = time.monotonic()
-    accepted(stocked.run("release", "--json"))
-    assert time.monotonic() - began < 50
-    assert not alive(int(pid.read_text()))
-
-
-def test_a_check_whose_daemon_left_the_session_is_ended_too(stocked: Site, tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    stocked.settings(shell_check(f"setsid sh -c 'echo $$ > {pid}; exec sleep 60' & sleep 0.3"))
+    stocked.settings(shell_check(daemon.format(pid)))
     began = time.monotonic()
     accepted(stocked.run("release", "--json"))
     assert time.monotonic() - began < 50

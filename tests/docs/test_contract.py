@@ -26,7 +26,6 @@ PACKAGE = REPOSITORY / "venvship"
 PAGES = [path for path in [*DOCS.rglob("*.md"), REPOSITORY / "README.md"] if "adr" not in path.parts]
 NAMES = [path.relative_to(REPOSITORY).as_posix() for path in PAGES]
 SHELL_WORDS = {"-c", "-V", "--version", "-h", "--help"}
-SWITCHERS = ("release", "promote", "rollback", "recover")
 
 
 # -- JSON ---------------------------------------------------------------------------------------------------
@@ -137,10 +136,7 @@ def test_commands_and_options_in_code_exist(page: Path) -> None:
                 skip = known.get(option, False)
             elif not name and re.fullmatch(r"[a-z]+[,.;)]?", word):
                 name = word.rstrip(",.;)")
-                if name not in tree:
-                    # `update` is made on another branch: an exception until the two are merged.
-                    assert name in {"holds", "had"} or page.name == "README.md", f"venvship {' '.join(words)}"
-                    break
+                assert name in tree, f"venvship {' '.join(words)}"
 
 
 def test_the_finder_of_commands_finds_them() -> None:

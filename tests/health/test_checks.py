@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -20,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.health.conftest import RELEASE
 from tests.support.limits import no_more_descriptors
 from tests.support.processes import script_at
 from venvship.errors import InterruptedByError
@@ -29,27 +29,6 @@ from venvship.health.checks import CheckResult, run_checks
 from venvship.health.context import Context
 from venvship.health.kinds import KINDS
 from venvship.model.settings import CHECK_KINDS, Check
-from venvship.system.signals import Signals
-
-RELEASE = "20261122T094143Z-3f9a1c2"
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    release = tmp_path / "releases" / RELEASE
-    (release / "bin").mkdir(parents=True)
-    (release / "bin/python").symlink_to(sys.executable)
-    (tmp_path / "log").mkdir()
-    return Context(
-        root=str(tmp_path),
-        release_id=RELEASE,
-        release_path=str(release),
-        previous_id=None,
-        event="release",
-        environ={"PATH": "/usr/bin:/bin"},
-        log_dir=str(tmp_path / "log" / RELEASE),
-        signals=Signals(),
-    )
 
 
 def check(kind: str, *target: str, **options: Any) -> Check:
@@ -653,95 +632,15 @@ def test_an_interpreter_that_breaks_down_is_not_an_answer(
 def test_another_program_than_the_child_is_not_an_answer(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    other = tmp_path / "python3"
-    other.write_text(f"#!/bin/sh\ncat >/dev/null; echo '{answer}'\n")
-    other.chmod(0o755)
+    other = script_at(tmp_path / "python3", f"#!/bin/sh\ncat >/dev/null; echo '{answer}'\n")
     monkeypatch.setattr(sys, "_base_executable", str(other))
     assert ask(context, answering("200 OK")).outcome == "passed", "the release's interpreter asks"
-
-
-def test_a_refused_connection_says_something(context: Context) -> None:
-    assert not run_one(check("tcp", "127.0.0.1:1"), context).inconclusive
 
 
 @pytest.mark.parametrize("kind", ["command", "tcp"])
 def test_a_host_without_descriptors_says_nothing_about_the_release(context: Context, kind: str) -> None:
     target = "true" if kind == "command" else "127.0.0.1:1"
+    assert not run_one(check(kind, target), context).inconclusive
     with no_more_descriptors():
         result = run_one(check(kind, target), context)
     assert (result.outcome, result.inconclusive) == ("failed", True), result.output
-
-
-_ON_TRIAL = """
-import shutil, sys
-sys.path.insert(0, sys.argv[1])
-from pathlib import Path
-import venvship
-from venvship.model.settings_reading import parse_settings
-from venvship.operations.switching.loading import load_before_switch
-from venvship.system.signals import Signals
-
-package = Path(venvship.__file__).parent
-assert package.parent == Path(sys.argv[1]), package
-settings = parse_settings(sys.argv[4], path="venvship.toml", folder_name="shop")
-load_before_switch(settings, cleans=False)
-if sys.argv[3] == "removed":
-    shutil.rmtree(package)
-else:
-    for path in package.rglob("*.py"):
-        path.write_text("raise SystemExit('the package that replaced this one was imported')")
-    for path in package.rglob("*.pyc"):
-        path.unlink()
-
-from venvship.health.checks import run_checks
-from venvship.health.context import Context
-from venvship.health.hooks import run_hook
-context = Context(
-    root=sys.argv[2], release_id="a", release_path=sys.argv[2], previous_id=None, event="release",
-    environ={"PATH": "/usr/bin:/bin"}, log_dir=sys.argv[2] + "/log", signals=Signals(),
-)
-print(run_hook("restart", ("true",), context, timeout=60).output)
-for result in run_checks(settings.checks, context):
-    print(result.outcome, result.output)
-"""
-
-
-@pytest.mark.parametrize("fate", ["removed", "replaced"])
-def test_checks_and_hooks_outlive_the_package_that_runs_them(fate: str, context: Context) -> None:
-    """venvship can be upgraded or uninstalled while a release is on trial."""
-    copy = Path(context.root, "copy")
-    shutil.copytree(Path(network_worker.__file__).parent.parent, copy / "venvship")
-    with serve(answering("200 OK", "fine")) as port:
-        settings = f"""
-            lockfile = "requirements.txt"
-            [hooks]
-            restart = ["true"]
-            [[check]]
-            name = "page"
-            http = "http://127.0.0.1:{port}/"
-            body = "fine"
-            [[check]]
-            name = "port"
-            tcp = "127.0.0.1:{port}"
-            [[check]]
-            name = "program"
-            command = ["true"]
-            [[check]]
-            name = "modules"
-            import = ["json"]
-        """
-        ran = subprocess.run(
-            [sys.executable, "-I", "-c", _ON_TRIAL, str(copy), context.release_path, fate, settings],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines() == [
-        "true",
-        f"passed HTTP 200 from http://127.0.0.1:{port}/",
-        f"passed connected to 127.0.0.1:{port}",
-        "passed true",
-        "passed json",
-    ]

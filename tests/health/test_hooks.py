@@ -14,40 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.health.conftest import RELEASE
 from tests.support.processes import alive, script_at
 from venvship.errors import InterruptedByError, ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.hooks import find_programs, run_hook
 from venvship.model.settings_reading import parse_settings
-from venvship.system.signals import Signals
 
-RELEASE = "20261122T094143Z-3f9a1c2"
 PREVIOUS = "20261121T020003Z-a01b22c"
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    release = tmp_path / "releases" / RELEASE
-    (release / "bin").mkdir(parents=True)
-    (tmp_path / "current").symlink_to(f"releases/{RELEASE}")
-    (tmp_path / "log").mkdir()
-    return Context(
-        root=str(tmp_path),
-        release_id=RELEASE,
-        release_path=str(release),
-        previous_id=PREVIOUS,
-        event="release",
-        environ={
-            "PATH": "/usr/bin:/bin",
-            "HOME": "/root",
-            "PYTHONHOME": "/elsewhere",
-            "VIRTUAL_ENV": "/elsewhere",
-            "VENVSHIP_ROOT": "/elsewhere",
-            "PWD": f"{tmp_path}/current",
-        },
-        log_dir=str(tmp_path / "log" / RELEASE),
-        signals=Signals(),
-    )
 
 
 def program(context: Context, name: str, script: str) -> None:
@@ -61,8 +35,12 @@ def log_of(context: Context, name: str) -> str:
 
 def test_a_hook_works_in_the_release_and_is_told_about_it(context: Context) -> None:
     program(context, "tell", "env | sort; echo at $(pwd)")
+    Path(context.root, "current").symlink_to(f"releases/{RELEASE}")
+    misled = dict.fromkeys(["PYTHONHOME", "VIRTUAL_ENV", "VENVSHIP_ROOT"], "/elsewhere")
+    environ = {**context.environ, **misled, "HOME": "/root", "PWD": f"{context.root}/current"}
+    told = dataclasses.replace(context, previous_id=PREVIOUS, environ=environ)
 
-    result = run_hook("prepare", ("tell",), context, timeout=50)
+    result = run_hook("prepare", ("tell",), told, timeout=50)
 
     path = context.release_path
     said = log_of(context, "prepare").splitlines()
@@ -87,9 +65,7 @@ def test_a_hook_works_in_the_release_and_is_told_about_it(context: Context) -> N
 
 
 def test_a_first_release_has_an_empty_previous(context: Context) -> None:
-    first = dataclasses.replace(context, previous_id=None)
-
-    assert first.environment()["VENVSHIP_PREVIOUS"] == ""
+    assert context.environment()["VENVSHIP_PREVIOUS"] == ""
 
 
 def test_an_empty_path_is_the_default_one(context: Context) -> None:
@@ -230,9 +206,4 @@ tcp = "127.0.0.1:1"
     keys = [problem["key"] for problem in caught.value.data["problems"]]
     assert keys == ["hooks.restart", "hooks.notify", "check answers"]
     assert "hooks.restart: there is no program 'sysctemctl' in the PATH" in caught.value.message
-
-
-def test_when_all_programs_are_there_nothing_is_said(context: Context) -> None:
-    settings = parse_settings('[hooks]\nrestart = ["true"]\n', path="venvship.toml", folder_name="shop")
-
-    find_programs(settings.hooks, settings.checks, context)
+    find_programs(settings.hooks._replace(restart=("true",), notify=None), (), context)

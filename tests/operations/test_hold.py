@@ -20,21 +20,6 @@ timeout = 30
 """
 
 
-def test_an_update_brings_back_nothing_that_two_rollbacks_have_left(site: Site) -> None:
-    first, _, _ = site.release("1.0"), site.release("1.1"), site.release("1.2")
-    site.run("rollback")
-    assert site.run("rollback").code == 0
-    assert site.current == first
-
-    for version in ("1.2", "1.1"):
-        site.lock(version)
-        assert site.run("update").code == 25
-    assert site.current == first
-
-    site.lock("1.3")
-    assert site.run("update").code == 0, "a lockfile that nobody has left is a decision of its own"
-
-
 def test_a_hold_that_comes_while_an_update_is_building_stops_its_switch(site: Site) -> None:
     first = site.release("1.0")
     site.settings(

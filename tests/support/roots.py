@@ -197,16 +197,16 @@ class Site:
     @property
     def current(self) -> str | None:
         """What `current` names."""
-        try:
-            return os.path.basename(os.readlink(self.path / "current"))
-        except FileNotFoundError:
-            return None
+        return self._named("current")
 
     @property
     def previous(self) -> str | None:
         """What `previous` names."""
+        return self._named("previous")
+
+    def _named(self, link: str) -> str | None:
         try:
-            return os.path.basename(os.readlink(self.path / "previous"))
+            return os.path.basename(os.readlink(self.path / link))
         except FileNotFoundError:
             return None
 

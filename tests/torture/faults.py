@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.support.roots import Finished
 from tests.torture import invariants
@@ -40,78 +39,68 @@ def kills(lab: Lab, name: str, scale: Scale, mutant: Mutant | None = None) -> Ta
 
     For the scenarios of `RECOVERIES` that is a second fault: what is killed is a recovery.
     """
-    tally = Tally(f"SIGKILL at failpoints, {name}")
-    with tally.timed():
-        scenario = lab.scenario(name)
-        every = _numbered(lab, scenario)
-        for index in scale.choose(every):
-            number, effect = every[index]
-            before = invariants.observe(scenario.restore())
-            done = run_forked(scenario.site, scenario.command, plan=f"kill@{number}", mutant=mutant)
-            wrong = [] if done.code == -9 else [f"it was not killed: {done.code}"]
-            wrong += _after(scenario, before, index, mutant) + invariants.nobody_else_switched(
-                scenario.site, before
-            )
-            tally.point(f"{name}, kill@{number} {effect}", wrong)
-            if scale.is_done(tally):
-                break
-    return tally
+
+    def wrong(_plan: str, scenario: Scenario, before: invariants.Before, done: Finished) -> list[str]:
+        killed = [] if done.code == -9 else [f"it was not killed: {done.code}"]
+        return killed + invariants.nobody_else_switched(scenario.site, before)
+
+    return _sweep(lab, name, scale, wrong, what="SIGKILL", plans=["kill@{}"], mutant=mutant)
 
 
 def signals(lab: Lab, name: str, scale: Scale) -> Tally:
     """Send each signal at every failpoint: the command finishes or reverts, then ends by it."""
-    tally = Tally(f"signals at failpoints, {name}")
-    with tally.timed():
-        scenario = lab.scenario(name)
-        every = list(itertools.product(_numbered(lab, scenario), SIGNALS))
-        for index in scale.choose(every):
-            (number, effect), signal = every[index]
-            before = invariants.observe(scenario.restore())
-            done = run_forked(scenario.site, scenario.command, plan=f"{signal}@{number}")
-            wrong = _no_bug(done, {SIGNALS[signal], *FINE})
-            tally.point(f"{name}, {signal}@{number} {effect}", wrong + _after(scenario, before, index))
-    return tally
+
+    def wrong(plan: str, _scenario: Scenario, _before: invariants.Before, done: Finished) -> list[str]:
+        return _no_bug(done, {SIGNALS[plan.partition("@")[0]], *FINE})
+
+    plans = [signal + "@{}" for signal in SIGNALS]
+    return _sweep(lab, name, scale, wrong, what="signals", plans=plans)
 
 
 def errors(lab: Lab, name: str, scale: Scale) -> Tally:
     """Let every effect fail with every error, once and from there on."""
-    tally = Tally(f"errors at failpoints, {name}")
-    with tally.timed():
-        scenario = lab.scenario(name)
-        every = list(itertools.product(_numbered(lab, scenario), ERRORS, ("", "+")))
-        for index in scale.choose(every):
-            (number, effect), error, sticky = every[index]
-            before = invariants.observe(scenario.restore())
-            done = run_forked(scenario.site, scenario.command, plan=f"{error}@{number}{sticky}")
-            label = f"{name}, {error}@{number}{sticky} {effect}"
-            tally.point(label, _no_bug(done, CODES) + _after(scenario, before, index))
-    return tally
+    plans = [f"{error}@{{}}{sticky}" for error in ERRORS for sticky in ("", "+")]
+    return _sweep(lab, name, scale, lambda *at: _no_bug(at[-1], CODES), what="errors", plans=plans)
 
 
 def filling(lab: Lab, name: str, scale: Scale, mutant: Mutant | None = None) -> Tally:
     """Let the disk be full from every effect on: nothing that needs room works any more, going back does."""
-    tally = Tally(f"disk full from every effect on, {name}")
+
+    def wrong(_plan: str, scenario: Scenario, before: invariants.Before, done: Finished) -> list[str]:
+        found = _no_bug(done, CODES)
+        failed = name not in RECOVERIES and done.code in {20, 21, 22}
+        if failed and scenario.site.current != before.current:
+            found.append(f"I9 it failed with {done.code}, and {scenario.site.current} is live")
+        return found
+
+    return _sweep(lab, name, scale, wrong, what="disk full", plans=["full@{}"], mutant=mutant)
+
+
+def _sweep(
+    lab: Lab,
+    name: str,
+    scale: Scale,
+    wrong: Callable[[str, Scenario, invariants.Before, Finished], list[str]],
+    *,
+    what: str,
+    plans: Sequence[str],
+    mutant: Mutant | None = None,
+) -> Tally:
+    """Run a scenario with each plan at each of its effects, and count what is wrong then and afterwards."""
+    tally = Tally(f"{what} at failpoints, {name}")
     with tally.timed():
         scenario = lab.scenario(name)
-        every = _numbered(lab, scenario)
+        numbered = enumerate(effects(scenario.restore(), scenario.command, lab.path / "effects"), start=1)
+        every = [(plan.format(number), effect) for number, effect in numbered for plan in plans]
         for index in scale.choose(every):
-            number, effect = every[index]
+            plan, effect = every[index]
             before = invariants.observe(scenario.restore())
-            done = run_forked(scenario.site, scenario.command, plan=f"full@{number}", mutant=mutant)
-            wrong = _no_bug(done, CODES)
-            failed = name not in RECOVERIES and done.code in {20, 21, 22}
-            if failed and scenario.site.current != before.current:
-                wrong.append(f"I9 it failed with {done.code}, and {scenario.site.current} is live")
-            wrong += _after(scenario, before, index, mutant)
-            tally.point(f"{name}, full@{number} {effect}", wrong)
+            done = run_forked(scenario.site, scenario.command, plan=plan, mutant=mutant)
+            found = wrong(plan, scenario, before, done)
+            tally.point(f"{name}, {plan} {effect}", found + _after(scenario, before, index, mutant))
             if scale.is_done(tally):
                 break
     return tally
-
-
-def _numbered(lab: Lab, scenario: Scenario) -> list[tuple[int, str]]:
-    site = scenario.restore()
-    return list(enumerate(effects(site, scenario.command, lab.path / "effects"), start=1))
 
 
 def _no_bug(done: Finished, codes: set[int]) -> list[str]:

@@ -32,9 +32,6 @@ COMMANDS = ("release", "import", "promote", "rollback", "prune", "prune-store", 
 MUTANT_SITE = (Path(__file__).parent / "mutant_site", Path(__file__).parents[2])
 """What a command has in its PYTHONPATH to be a mutant."""
 
-ORDERING = ("syncfs", "fsync", "rename")
-"""The effects around which an order of writes shows."""
-
 Point = tuple[str, list[str]]
 """What was done, and what it broke."""
 

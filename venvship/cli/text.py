@@ -389,12 +389,8 @@ def changes(diff: PackageDiff, width: int | None) -> list[str]:
 
 _EVENT_STYLES = {
     "promoted": style.good,
-    "rolled-back": style.attention,
     "rollback-failed": style.bad,
-    "build-failed": style.attention,
-    "rejected": style.attention,
-    "held": style.attention,
-    "observed": style.attention,
+    **dict.fromkeys(("rolled-back", "build-failed", "rejected", "held", "observed"), style.attention),
 }
 
 
