@@ -105,7 +105,8 @@ OBJECTS: Final[dict[str, Keys]] = {
     },
     "verified": {
         "id": ("string", "of the release"),
-        "ok": ("boolean", "whether every file matches the manifest"),
+        "ok": ("boolean", "whether every file matches the manifest, and it was built for its path"),
+        "usable": ("usable", "whether it was built for the path where it is"),
         "files": ("integer", "how many there are"),
         "damaged": ("list of damage", "those that are not"),
     },

@@ -85,7 +85,12 @@ def copy_release(layout: RootLayout, pattern: str, release_id: str, at: datetime
     source, target = layout.release_path(pattern), layout.release_path(release_id)
     shutil.copytree(source, target, symlinks=True, copy_function=os.link)
     manifest = target / ".venvship" / "manifest.json"
-    data = {**json.loads(manifest.read_text()), "id": release_id, "created_at": format_time(at)}
+    data = {
+        **json.loads(manifest.read_text()),
+        "id": release_id,
+        "path": str(target),
+        "created_at": format_time(at),
+    }
     mode = manifest.parent.stat().st_mode
     manifest.parent.chmod(0o755)
     manifest.unlink()

@@ -156,7 +156,7 @@ class RootReads:
 
         Raises:
             DamagedError: A file of a release differs from its manifest.
-            ReleaseError: There is no such release.
+            ReleaseError: There is no such release, or one is intact and was built for another directory.
             RootError: The root is unusable.
             InterruptedByError: A signal came.
         """

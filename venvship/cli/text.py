@@ -326,8 +326,10 @@ def verify_lines(result: VerifyResult, page: Page) -> list[str]:
     """The lines of `verify`."""
     lines = []
     for release in result.releases:
-        if release.ok:
+        if release.intact:
             lines.append(f"{release.id}  {style.good('intact')}, {counted(release.files, 'file')}")
+            if release.problem is not None:
+                lines += [f"  {line}" for line in fold(f"NOT USABLE: {release.problem}", page.width)]
             continue
         count = f"{len(release.damaged)} of {counted(release.files, 'file')}"
         lines.append(f"{release.id}  {style.bad('DAMAGED')}, {count}")

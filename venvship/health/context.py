@@ -25,6 +25,8 @@ class Context:
         environ: The environment of venvship itself; `environment` derives theirs from it.
         log_dir: The directory of their logs; made when it is needed, mode 0700. Its parent exists.
         signals: Signals that end them early.
+        usable: Whether its programs may be run. Those of a release that was built for another directory are
+            left out of PATH: they would run the code of another root.
     """
 
     root: str
@@ -35,6 +37,7 @@ class Context:
     environ: Mapping[str, str] = field(repr=False)
     log_dir: str
     signals: Signals = field(repr=False)
+    usable: bool = True
 
     def environment(self) -> dict[str, str]:
         """The environment of a check or hook: `environ` as if the release had been activated in it.
@@ -45,12 +48,15 @@ class Context:
         # Set in the operator's shell, they would lead a program of the release elsewhere.
         for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__", "OLDPWD"):
             variables.pop(name, None)
+        search = self.environ.get("PATH") or os.defpath
+        if self.usable:
+            search = f"{self.release_path}/bin:{search}"
+            variables["VIRTUAL_ENV"] = self.release_path
         return {
             **variables,
-            "PATH": f"{self.release_path}/bin:{self.environ.get('PATH') or os.defpath}",
+            "PATH": search,
             # A shell believes this if it names the working directory, also when it does so through a link.
             "PWD": self.release_path,
-            "VIRTUAL_ENV": self.release_path,
             "VENVSHIP_ROOT": self.root,
             "VENVSHIP_RELEASE": self.release_id,
             "VENVSHIP_RELEASE_PATH": self.release_path,

@@ -144,6 +144,8 @@ class Manifest(NamedTuple):
         wheels: By package name, the SHA-256 of the wheel that it came from; `None` if the release was built
             before this was recorded.
         bytecode: The store's tag of its bytecode; see `building.store.compile.bytecode_tag`.
+        path: The directory that it was built for, absolute: its scripts and start-up files hold this path.
+            Empty if the release was built before this was recorded; then its start-up files alone have it.
         warnings: The warnings of the build, each with `slug` and `message`.
         message: The `-m` of the command, or empty.
         venvship: The version that built it.
@@ -158,6 +160,7 @@ class Manifest(NamedTuple):
     packages: tuple[Package, ...]
     wheels: Mapping[str, str] | None = None
     bytecode: str = ""
+    path: str = ""
     warnings: tuple[Mapping[str, str], ...] = ()
     message: str = ""
     venvship: str = ""
@@ -165,7 +168,11 @@ class Manifest(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form that `from_json` reads."""
-        origin = {} if self.wheels is None else {"wheels": dict(self.wheels), "bytecode": self.bytecode}
+        origin: dict[str, Any] = (
+            {} if self.wheels is None else {"wheels": dict(self.wheels), "bytecode": self.bytecode}
+        )
+        if self.path:
+            origin["path"] = self.path
         return {
             **self.extra,
             **origin,
@@ -218,11 +225,12 @@ class Manifest(NamedTuple):
             packages=tuple(Package(p["name"], p["version"]) for p in data["packages"]),
             wheels=None if wheels is None else {str(k): str(v) for k, v in wheels.items()},
             bytecode=str(data.get("bytecode", "")),
+            path=str(data.get("path", "")),
             warnings=tuple(data.get("warnings", ())),
             message=data.get("message", ""),
             venvship=data.get("venvship", ""),
         )
-        known = {"wheels", "bytecode", *manifest.to_json()}
+        known = {"wheels", "bytecode", "path", *manifest.to_json()}
         return manifest._replace(extra={k: v for k, v in data.items() if k not in known})
 
 

@@ -15,7 +15,7 @@ from venvship.operations.switching.recovery import recover_and_sweep, tell_recov
 from venvship.operations.switching.rehearsal import rehearse
 from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
-from venvship.workspace.usable import require_usable
+from venvship.workspace.usable import require_startable, require_usable
 from venvship.workspace.views import ReleaseView, packages_of, view_release
 from venvship.workspace.workspace import Workspace
 
@@ -75,6 +75,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
             else None
         )
         if release_id == origin:
+            require_startable(workspace.layout, release_id)
             view = view_release(workspace.layout, release_id, history)
             return PromoteResult(outcome="unchanged", release=view, previous=before, diff=PackageDiff())
         manifest = require_usable(workspace, release_id)

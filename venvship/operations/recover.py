@@ -92,7 +92,7 @@ def _take_up(held: BuildHeld) -> None:
     pruned = {name for name, record in history.records.items() if record.pruned}
     sealed = set(workspace.layout.with_manifest())
     unknown = [name for name in debris_names(workspace.layout, history) if name in sealed - pruned]
-    intact = [name for name in (current, *unknown) if verify_release(workspace, name).ok]
+    intact = [name for name in (current, *unknown) if verify_release(workspace, name).intact]
     if current not in intact:
         return
     manifests = [workspace.layout.manifest(name) for name in intact]

@@ -12,7 +12,7 @@ from venvship.system.mutex import take_lease
 from venvship.system.process import exec_replace
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import resolve_release
-from venvship.workspace.usable import interpreter_problem
+from venvship.workspace.usable import require_startable
 
 
 def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "current") -> NoReturn:
@@ -25,9 +25,7 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
     """
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)
-    problem = interpreter_problem(workspace.layout, release_id)
-    if problem:
-        raise ReleaseError(f"{release_id} cannot be used: {problem}")
+    require_startable(workspace.layout, release_id)
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="run")
     environment = context.environment()
     # Checks and hooks stand in the release; this command stays where the person stands.

@@ -41,6 +41,7 @@ from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.lockfile_due import lockfile_of
 from venvship.operations.switching.recovery import is_settled
 from venvship.workspace.holding import BuildHeld
+from venvship.workspace.usable import start_problem
 from venvship.workspace.workspace import Workspace
 
 QUIET: Final = 5.0
@@ -125,7 +126,9 @@ def _live_manifest(
         return None
     paths = lockfile_paths(workspace, settings)
     same = manifest.environment.digest == record.environment_digest
-    return manifest if same and is_of(manifest, paths, settings, interpreter) else None
+    if not same or not is_of(manifest, paths, settings, interpreter):
+        return None
+    return None if start_problem(workspace.layout, current, manifest) else manifest
 
 
 def _propose(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from venvship.errors import DamagedError, OperationWarning
+from venvship.errors import DamagedError, OperationWarning, ReleaseError
 from venvship.operations.retention.verifying import Verified, verify_release
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids, resolve_release
+from venvship.workspace.usable import ANEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def verify(
         # A prune may have removed the release meanwhile, and that is no damage.
         found = [one for one in found if one.ok or workspace.layout.has_release(one.id)]
     result = VerifyResult(tuple(found))
-    damaged = [release for release in result.releases if not release.ok]
+    damaged = [release for release in result.releases if not release.intact]
     if damaged:
         first = damaged[0]
         raise DamagedError(
@@ -56,4 +57,11 @@ def verify(
             hint="the store may have the damaged file too: go back to a release that `venvship verify --all`"
             " finds whole, remove the store, then `venvship release --rebuild`",
         ).carrying(result)
+    for release in result.releases:
+        if release.problem is not None:
+            raise ReleaseError(
+                f"{release.id} is intact, and cannot be used: {release.problem}",
+                hint=ANEW,
+                release=release.id,
+            ).carrying(result)
     return result

@@ -19,6 +19,7 @@ from venvship.root import RootLayout
 from venvship.system.journal_lines import Reading
 from venvship.system.journal_reader import JournalReader, damaged_journal_error, lost_journal_error
 from venvship.workspace.interpreter_identity import InterpreterIdentities
+from venvship.workspace.place import place_problem_of
 from venvship.workspace.releases import is_known
 from venvship.workspace.runtime import Runtime
 from venvship.workspace.settings_files import read_kept_settings, read_settings
@@ -232,4 +233,5 @@ class ReadingWorkspace:
             environ=self.runtime.environ,
             log_dir=str(self.layout.log(release_id or "none")),
             signals=self.runtime.signals,
+            usable=not release_id or place_problem_of(self.layout, release_id) is None,
         )

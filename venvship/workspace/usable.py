@@ -1,16 +1,20 @@
-"""Could a release run here? Its files, and its interpreter."""
+"""Could a release run here? Its place, its files, and its interpreter."""
 
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Final, Literal
 
 from venvship.errors import ReleaseError, VenvshipError
 from venvship.model.interpreter import Identity
 from venvship.model.release import Manifest
 from venvship.root import RootLayout
 from venvship.workspace.interpreter_identity import NotAskedError
+from venvship.workspace.place import place_problem, place_problem_of
 from venvship.workspace.reading import ReadingWorkspace
+
+ANEW: Final = "a release for this path: venvship release"
+"""The hint for a release that was built for another directory."""
 
 
 def release_problem(layout: RootLayout, release_id: str) -> str | None:
@@ -18,7 +22,40 @@ def release_problem(layout: RootLayout, release_id: str) -> str | None:
     # Late: only a switch looks at the files.
     from venvship.workspace.quick_look import quick_problem
 
-    return quick_problem(layout, release_id) or interpreter_problem(layout, release_id)
+    try:
+        place = place_problem(layout, layout.manifest(release_id))
+    except VenvshipError as error:
+        return error.message
+    return place or quick_problem(layout, release_id) or interpreter_problem(layout, release_id)
+
+
+def start_problem(layout: RootLayout, release_id: str, manifest: Manifest | None = None) -> str | None:
+    """Why no process may be started from a release, as far as a few names tell; `None` for no reason.
+
+    For reads, and for decisions that are made every few minutes; a switch takes a quick look as well.
+
+    Args:
+        layout: The root.
+        release_id: The release.
+        manifest: Its manifest, if the caller has read it already.
+    """
+    try:
+        manifest = manifest or layout.manifest(release_id)
+    except VenvshipError as error:
+        return error.message
+    return place_problem(layout, manifest) or interpreter_problem(layout, release_id)
+
+
+def require_startable(layout: RootLayout, release_id: str) -> None:
+    """Refuse a release from which no process may be started; see `start_problem`.
+
+    Raises:
+        ReleaseError: It was built for another directory, its interpreter is gone, or its manifest is damaged.
+    """
+    problem = start_problem(layout, release_id)
+    if problem:
+        hint = ANEW if place_problem_of(layout, release_id) else None
+        raise ReleaseError(f"{release_id} cannot be used: {problem}", hint=hint, release=release_id)
 
 
 def interpreter_problem(layout: RootLayout, release_id: str) -> str | None:
@@ -71,14 +108,17 @@ def require_usable(
             it to be the same, as `usable_problem` does. A rollback goes on.
 
     Raises:
-        ReleaseError: A file is missing or changed, or its interpreter is gone or has another identity.
+        ReleaseError: It was built for another directory, a file is missing or changed, or its interpreter is
+            gone or has another identity.
         InterruptedByError: A signal came while its interpreter was asked.
     """
     damage = release_problem(workspace.layout, release_id)
     if damage:
         raise ReleaseError(
             f"{release_id} cannot be used: {damage}",
-            hint=f"venvship verify {release_id} lists what is damaged",
+            hint=ANEW
+            if place_problem_of(workspace.layout, release_id)
+            else f"venvship verify {release_id} lists what is damaged",
             release=release_id,
         )
     problem = _identity_problem(workspace, release_id, ask=True, in_doubt=in_doubt)

@@ -11,7 +11,7 @@ from venvship.model.history import History
 from venvship.model.release import Manifest, Package, State
 from venvship.model.spelling import format_time
 from venvship.root import RootLayout
-from venvship.workspace.usable import interpreter_problem
+from venvship.workspace.usable import start_problem
 
 
 class ReleaseView(NamedTuple):
@@ -105,7 +105,7 @@ def _view(
     manifest: Manifest | None = None
     try:
         manifest = layout.manifest(release_id)
-        problem = interpreter_problem(layout, release_id)
+        problem = start_problem(layout, release_id, manifest)
     except VenvshipError as error:
         problem = error.message
     return ReleaseView(

@@ -494,6 +494,7 @@ def test_a_copy_of_a_root_does_not_run_the_code_of_the_original(root: Root) -> N
         answer = root.ask(PLACES + LATE, program=copy / folder / "bin" / "python")
         assert answer["prefix"] == str(copy / folder)
         assert all(file.startswith(str(copy)) for file in answer["files"])
+        assert f"{root.path}/" not in json.dumps(answer), "not even the module of its start-up files"
 
 
 @pytest.mark.parametrize("damage", ["missing module", "garbage", "missing first", "missing last", "raises"])

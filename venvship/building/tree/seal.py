@@ -72,6 +72,7 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
             packages=assembled.packages,
             wheels=assembled.wheels,
             bytecode=bytecode_tag(request.environment.interpreter, request.build.optimize),
+            path=release,
             warnings=assembled.warnings,
             message=request.message,
             venvship=__version__,

@@ -84,12 +84,17 @@ def startup_files(release_path: str, *, lease_path: str, site_packages: str) -> 
     # The module comes from the release that this file names, not from where the link leads by now. No
     # bytecode is written: root could, into a sealed release.
     packages, release, lease = map(os.fsencode, (f"{release_path}/{site_packages}", release_path, lease_path))
+    # Not in a copy, whose file names the original: that release is another root's. `site` shows our line the
+    # path of this file, under a name that depends on the version; see `first`.
+    found = f"v for v in list(locals().values()) if isinstance(v, str) and v.endswith({'/' + FIRST_NAME!r})"
     load = (
         "try:\n"
-        " path, flag = sys.path, sys.dont_write_bytecode\n"
-        f" sys.path, sys.dont_write_bytecode = [os.fsdecode({packages!a})], True\n"
-        f" try: import {MODULE_NAME}\n"
-        " finally: sys.path, sys.dont_write_bytecode = path, flag\n"
+        f" found = next(({found}), '').rsplit('/', 4)[0]\n"
+        f" if os.path.samefile(found + '/..', os.path.dirname(os.fsdecode({release!a}))):\n"
+        "  path, flag = sys.path, sys.dont_write_bytecode\n"
+        f"  sys.path, sys.dont_write_bytecode = [os.fsdecode({packages!a})], True\n"
+        f"  try: import {MODULE_NAME}\n"
+        "  finally: sys.path, sys.dont_write_bytecode = path, flag\n"
         "except Exception: pass\n"
     )
     found = f'sys.modules.get("{MODULE_NAME}")'

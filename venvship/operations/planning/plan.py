@@ -13,7 +13,7 @@ from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
-from venvship.workspace.usable import usable_problem
+from venvship.workspace.usable import start_problem, usable_problem
 
 
 class PlanOptions(NamedTuple):
@@ -67,14 +67,19 @@ def plan(
     """
     current = workspace.layout.current()
     record = history.records.get(current) if current else None
-    if record and record.environment_digest == environment.digest and not options.rebuild:
-        return Plan(action="unchanged", release_id=current)
+    problem: str | None = None
+    if current and record and record.environment_digest == environment.digest and not options.rebuild:
+        problem = start_problem(workspace.layout, current)
+        if problem is None:
+            return Plan(action="unchanged", release_id=current)
     hold = history.root_hold if workspace.runtime.unattended else None
     if hold is not None and hold_applies(hold, environment.digest, upgrade=options.upgrade):
         return Plan(action="refuse", hold=hold)
     refusal = history.refusal(environment.digest, health_digest(settings))
     if refusal is not None and not options.force:
         return Plan(action="refuse", hold=refusal)
+    if problem is not None:
+        workspace.warn("current-unusable", f"{current}: {problem}")
     usable = None if options.rebuild else _usable(workspace, history, environment.digest)
     return Plan(action="reactivate", release_id=usable) if usable else Plan(action="build")
 

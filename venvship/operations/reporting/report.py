@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,9 +17,11 @@ from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
 from venvship.root import RootLayout
 from venvship.system import proc
+from venvship.workspace.place import place_problem_of
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import debris_names, release_ids, resolve_release
 from venvship.workspace.underway import Operation, under_way
+from venvship.workspace.usable import ANEW
 from venvship.workspace.views import ReleaseView, view_release, view_releases
 
 
@@ -192,13 +195,13 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
             "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
         )
     view = view_release(workspace.layout, current, history) if current else None
-    if view is not None and view.problem is not None:
-        workspace.warn("current-unusable", f"{view.id}: {view.problem}")
     back = (
         view_release(workspace.layout, previous, history)
         if previous and layout.has_release(previous)
         else None
     )
+    if not _warn_of_a_moved_root(workspace, history, view, back) and view is not None and view.problem:
+        workspace.warn("current-unusable", f"{view.id}: {view.problem}")
     settings = _settings(workspace)
     return StatusResult(
         name=settings.name if settings else layout.path.name,
@@ -286,6 +289,30 @@ def _warn_of_a_foreign_link(workspace: ReadingWorkspace) -> None:
         workspace.layout.current()
     except VenvshipError as error:
         workspace.warn(error.slug, error.message)
+
+
+def _warn_of_a_moved_root(
+    workspace: ReadingWorkspace, history: History, current: ReleaseView | None, previous: ReleaseView | None
+) -> bool:
+    """Warn if the live release or the way back was built for another directory, and return whether it was.
+
+    Looks at two manifests, however many releases there are: those releases were built for one path.
+    """
+    layout = workspace.layout
+    suspects = [view.id for view in (current, previous) if view is not None and view.problem is not None]
+    if previous is None:
+        # Where none below the live one is usable, `previous` names none.
+        live = current.id if current is not None else None
+        below = (name for name in reversed(history.lineage) if name != live and layout.has_release(name))
+        suspects += itertools.islice(below, 1)
+    problem = next(filter(None, (place_problem_of(layout, name) for name in suspects)), None)
+    if problem is None:
+        return False
+    workspace.warn(
+        "root-moved",
+        f"the root was moved or copied, and a release cannot be used here: {problem}. {ANEW}",
+    )
+    return True
 
 
 def _settings(workspace: ReadingWorkspace) -> Settings | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from venvship.errors import FormatError, ReleaseError
 from venvship.model.release import FileEntry
 from venvship.system import files, trees
+from venvship.workspace.place import place_problem
 from venvship.workspace.quick_look import entry_problem
 from venvship.workspace.reading import ReadingWorkspace
 
@@ -28,16 +29,23 @@ class Verified:
         id: The release.
         files: How many files it has.
         damaged: The files that differ; empty for an intact release.
+        problem: Why it cannot be used where it stands, however intact its files are; `None` if it can.
     """
 
     id: str
     files: int
     damaged: tuple[Damage, ...]
+    problem: str | None = None
+
+    @property
+    def intact(self) -> bool:
+        """Whether everything is as it was sealed."""
+        return not self.damaged
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as it was sealed."""
-        return not self.damaged
+        """Whether everything is as it was sealed, and where it was built for."""
+        return self.intact and self.problem is None
 
     def to_json(self) -> dict[str, object]:
         """The JSON form."""
@@ -45,6 +53,7 @@ class Verified:
             "id": self.id,
             "ok": self.ok,
             "files": self.files,
+            "usable": {"ok": self.problem is None, "problem": self.problem},
             "damaged": [{"path": damage.path, "problem": damage.problem} for damage in self.damaged],
         }
 
@@ -57,7 +66,8 @@ def verify_release(workspace: ReadingWorkspace, release_id: str) -> Verified:
     """
     layout = workspace.layout
     try:
-        entries = layout.files(release_id, layout.manifest(release_id))
+        manifest = layout.manifest(release_id)
+        entries = layout.files(release_id, manifest)
     except (ReleaseError, FormatError) as error:
         return Verified(id=release_id, files=0, damaged=(Damage(".venvship", error.message),))
     base = str(layout.release_path(release_id))
@@ -74,7 +84,8 @@ def verify_release(workspace: ReadingWorkspace, release_id: str) -> Verified:
     except OSError as error:
         path = os.path.relpath(error.filename or base, base)
         damaged.append(Damage(path, f"cannot be read: {error.strerror}"))
-    return Verified(id=release_id, files=count, damaged=tuple(damaged))
+    problem = place_problem(layout, manifest)
+    return Verified(id=release_id, files=count, damaged=tuple(damaged), problem=problem)
 
 
 def _problem(workspace: ReadingWorkspace, base: str, entry: FileEntry) -> str | None:

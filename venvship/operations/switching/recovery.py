@@ -24,7 +24,7 @@ from venvship.operations.switching.promotion import Promotion
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
-from venvship.workspace.usable import interpreter_problem, usable_problem
+from venvship.workspace.usable import start_problem, usable_problem
 from venvship.workspace.workspace import Workspace
 
 RecoverOutcome = Literal["clean", "abandoned", "promoted", "rolled-back", "rollback-failed", "observed"]
@@ -137,9 +137,9 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
     """
 
     def seems_usable(release_id: str) -> bool:
-        # Its interpreter, too: many releases lose that at once.
+        # Its place and its interpreter, too: many releases lose those at once.
         layout = workspace.layout
-        return layout.has_release(release_id) and not interpreter_problem(layout, release_id)
+        return layout.has_release(release_id) and not start_problem(layout, release_id)
 
     previous = workspace.layout.previous()
     if previous == history.rollback_target(current, seems_usable):
