@@ -6,7 +6,6 @@ disk, the path leads nowhere, or into another root: then a script of this releas
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 from typing import Final
@@ -73,6 +72,8 @@ def _path_in_startup_file(layout: RootLayout, manifest: Manifest) -> str | None:
 
 
 def _path_in_first(data: bytes) -> str | None:
+    import ast  # late: every command imports this module, and few roots have such old releases
+
     found = _PINNED.search(data)
     return os.fsdecode(ast.literal_eval(found[1].decode("ascii"))) if found else None
 
