@@ -249,6 +249,7 @@ def test_a_stored_wheel_survives_its_json() -> None:
         name="shop",
         version="1.0",
         dist_info="shop-1.0.dist-info",
+        requires_python=">=3.11",
         root_is_purelib=True,
         requires=("idna>=3",),
         provides_extra=("fast",),
@@ -260,3 +261,5 @@ def test_a_stored_wheel_survives_its_json() -> None:
     read = StoredWheel.from_json(json.loads(json.dumps(wheel.to_json())), tree="/store/a/data")
 
     assert read == wheel
+    older = {key: value for key, value in wheel.to_json().items() if key != "requires_python"}
+    assert StoredWheel.from_json(older, tree="").requires_python is None

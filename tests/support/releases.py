@@ -94,6 +94,7 @@ def wheel_value(
         name=name,
         version=version,
         dist_info=f"{name}-{version}.dist-info",
+        requires_python="",
         root_is_purelib=True,
         requires=(),
         provides_extra=(),

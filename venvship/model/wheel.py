@@ -63,6 +63,8 @@ class StoredWheel:
         name: Normalised distribution name (PEP 503).
         version: As its METADATA says.
         dist_info: Name of its `.dist-info` directory, which is below `site/`.
+        requires_python: Its `Requires-Python`; empty for any. `None`: the index of an older venvship in the
+            store does not tell, see `Store.wheel`.
         root_is_purelib: From WHEEL.
         requires: Its `Requires-Dist` lines.
         provides_extra: Its `Provides-Extra` lines.
@@ -76,6 +78,7 @@ class StoredWheel:
     name: str
     version: str
     dist_info: str
+    requires_python: str | None
     root_is_purelib: bool
     requires: tuple[str, ...]
     provides_extra: tuple[str, ...]
@@ -91,6 +94,7 @@ class StoredWheel:
             "name": self.name,
             "version": self.version,
             "dist_info": self.dist_info,
+            "requires_python": self.requires_python,
             "root_is_purelib": self.root_is_purelib,
             "requires": list(self.requires),
             "provides_extra": list(self.provides_extra),
@@ -113,6 +117,7 @@ class StoredWheel:
             name=data["name"],
             version=data["version"],
             dist_info=data["dist_info"],
+            requires_python=data.get("requires_python"),
             root_is_purelib=bool(data["root_is_purelib"]),
             requires=tuple(data["requires"]),
             provides_extra=tuple(data["provides_extra"]),

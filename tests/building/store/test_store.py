@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import os
 import random
+import re
 import stat
 import struct
 import subprocess
@@ -54,11 +56,11 @@ def record_selection(store: Store, key: str, sha256: str) -> None:
         batch.select(key, sha256, {"name": "some"})
 
 
-def refused(store: Store, wheel: Distribution) -> InvalidWheelError:
+def refused(store: Store, wheel: Distribution, *, check_record: bool = True) -> InvalidWheelError:
     """Import a wheel that must be refused, and see that nothing of it stays."""
     before = names(Path(store.path))
     with pytest.raises(InvalidWheelError) as caught:
-        imported(store, wheel)
+        imported(store, wheel, check_record=check_record)
     assert names(Path(store.path)) == before
     assert not store.has(wheel.sha256)
     assert wheel.filename in caught.value.message
@@ -398,8 +400,7 @@ def test_links_and_special_files_are_refused(store: Store, tmp_path: Path, mode:
     ("first", "second"),
     [
         ("pkg/x.py", "pkg/x.py"),
-        ("x.py", "some-1.0.data/purelib/x.py"),
-        ("some-1.0.data/platlib/x.py", "some-1.0.data/purelib/x.py"),
+        ("some-1.0.dist-info/RECORD", "some-1.0.dist-info/RECORD"),
         ("pkg/x", "pkg/x/y.py"),
         ("pkg/x", "pkg/x/"),
         ("pkg/x/y/z.py", "some-1.0.data/purelib/pkg/x"),
@@ -410,6 +411,47 @@ def test_two_members_for_one_place_are_refused(store: Store, tmp_path: Path, fir
     members = [(member(name), b"" if name.endswith("/") else b"x") for name in (first, second)]
     error = refused(store, build_wheel(tmp_path, "some", raw_members=members))
     assert "two members" in error.message or "a directory elsewhere" in error.message
+
+
+TWINS = [("x.py", "purelib/x.py"), ("x.py", "platlib/x.py"), ("pkg/x.py", "purelib/pkg/x.py")]
+
+
+@pytest.mark.parametrize(("place", "again"), TWINS)
+def test_the_same_bytes_twice_for_one_place_are_one_file(
+    store: Store, tmp_path: Path, place: str, again: str
+) -> None:
+    wheel = build_wheel(
+        tmp_path, "some", files={place: "x = 1\n"}, data={again: "x = 1\n"}, executable=[again]
+    )
+    stored = imported(store, wheel)
+    (file,) = [file for file in stored.files if file.path == f"site/{place}"]
+    assert (file.sha256, file.executable) == (hashlib.sha256(b"x = 1\n").hexdigest(), True)
+    assert os.access(os.path.join(stored.data, file.path), os.X_OK)
+
+
+@pytest.mark.parametrize(("place", "again"), TWINS)
+@pytest.mark.parametrize("contents", ["x = 2\n", "x = 10\n"])
+def test_other_bytes_for_one_place_are_refused(
+    store: Store, tmp_path: Path, place: str, again: str, contents: str
+) -> None:
+    wheel = build_wheel(tmp_path, "some", files={place: "x = 1\n"}, data={again: contents})
+    for check_record in (True, False):
+        assert "two members for this place" in refused(store, wheel, check_record=check_record).message
+
+
+def test_an_equal_checksum_does_not_make_equal_bytes(store: Store, tmp_path: Path) -> None:
+    one, other = b"plumless", b"buckeroo"
+    assert zlib.crc32(one) == zlib.crc32(other)
+    wheel = build_wheel(tmp_path, "some", files={"x.py": one}, data={"purelib/x.py": other})
+    assert "two members for this place" in refused(store, wheel).message
+
+
+def test_the_second_of_two_equal_members_is_held_against_record_too(store: Store, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path, "some", files={"x.py": "x"}, data={"purelib/x.py": "x"})
+    record = "some-1.0.dist-info/RECORD"
+    rows = zipfile.ZipFile(wheel.path).read(record)
+    rewritten(wheel, record, re.sub(rb"(?m)^(some-1.0.data/.*),sha256=...", rb"\1,sha256=aaa", rows))
+    assert "not the one in RECORD" in refused(store, wheel).message
 
 
 def test_names_that_differ_in_case_are_two_files(store: Store, tmp_path: Path) -> None:
@@ -516,6 +558,29 @@ def test_a_wrong_record_is_refused_unless_it_is_known_to_be(
 def test_a_record_may_list_what_is_not_there(store: Store, tmp_path: Path) -> None:
     stored = imported(store, build_wheel(tmp_path, "some", record="extra"))
     assert "site/some/__init__.py" in {file.path for file in stored.files}
+
+
+@pytest.mark.parametrize("written", [b"%s=", b"plain base64 of %s"])
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_record_may_have_its_digests_in_plain_base64(
+    store: Store, tmp_path: Path, algorithm: str, written: bytes
+) -> None:
+    # Contents whose digest has both of the letters in which the alphabets differ.
+    for number in itertools.count():
+        text = f"x = {number}\n".encode()
+        digest = base64.b64encode(hashlib.new(algorithm, text).digest())
+        if b"+" in digest and b"/" in digest:
+            break
+    wheel = build_wheel(tmp_path, "some", files={"x.py": text})
+    if written == b"%s=":
+        digest = base64.urlsafe_b64encode(base64.b64decode(digest))
+    assert digest.endswith(b"=")
+    row = b"x.py,%s=%s,%d" % (algorithm.encode(), digest, len(text))
+    record = "some-1.0.dist-info/RECORD"
+    rewritten(wheel, record, re.sub(rb"(?m)^x\.py,.*$", row, zipfile.ZipFile(wheel.path).read(record)))
+    imported(store, wheel)
+    rewritten(wheel, "x.py", text + b"#")
+    assert "hash is not the one in RECORD" in refused(store, wheel).message.replace("size or ", "")
 
 
 def rewritten(wheel: Distribution, name: str, contents: bytes) -> Distribution:
@@ -659,6 +724,17 @@ def test_a_damaged_index_is_reported_with_the_way_out(
     assert f"rm -r {store.wheel_path(wheel.sha256)}" in (caught.value.hint or "")
     with pytest.raises(StoreDamagedError):
         imported(store, wheel)
+
+
+def test_what_an_older_index_does_not_tell_is_read_from_the_wheel(store: Store, tmp_path: Path) -> None:
+    stored = imported(store, build_wheel(tmp_path, "some", requires_python=">=3.9,<4"))
+    assert stored.requires_python == ">=3.9,<4"
+    index = Path(store.wheel_path(stored.sha256), "wheel.json")
+    index.chmod(0o644)
+    index.write_text(
+        json.dumps({k: v for k, v in json.loads(index.read_text()).items() if k != "requires_python"})
+    )
+    assert Store(store.path).wheel(stored.sha256) == stored
 
 
 def test_an_index_of_a_newer_format_is_refused(store: Store, tmp_path: Path) -> None:

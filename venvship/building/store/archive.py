@@ -45,6 +45,9 @@ RECORD_HASHES: Final = frozenset(
 )
 """Hashes allowed in RECORD: "sha256 or better" (the binary distribution format)."""
 
+TWO_FOR_ONE_PLACE: Final = "there are two members for this place, with different contents"
+"""The problem with a member whose place another one has."""
+
 # The errors of zipfile, zlib and installer for archives that are broken, on purpose or not.
 _BROKEN = (
     zipfile.BadZipFile,
@@ -70,12 +73,14 @@ class Member:
         path: Where it goes, scheme first.
         executable: Whether it gets the executable bits.
         expected: Its line of RECORD; `None` where RECORD is not held against the contents.
+        twins: Further members for the same place, each with its line of RECORD. They must have its contents.
     """
 
     info: zipfile.ZipInfo
     path: str
     executable: bool
     expected: RecordEntry | None
+    twins: tuple[tuple[zipfile.ZipInfo, RecordEntry | None], ...] = ()
 
 
 def examine(
@@ -209,6 +214,7 @@ def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[s
         "name": str(name),
         "version": says[1],
         "dist_info": folder,
+        "requires_python": " ".join(str(metadata.get("Requires-Python", "")).split()),
         "root_is_purelib": str(wheel.get("Root-Is-Purelib", "")).strip().lower() == "true",
         "requires": tuple(" ".join(str(line).split()) for line in metadata.get_all("Requires-Dist", ())),
         "provides_extra": tuple(str(line).strip() for line in metadata.get_all("Provides-Extra", ())),
@@ -243,11 +249,14 @@ def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str
 def _choose(
     filename: str, source: WheelFile, archive: zipfile.ZipFile, *, check_record: bool
 ) -> tuple[Member, ...]:
-    """Decide where each member goes, and find its line of RECORD."""
+    """Decide where each member goes, and find its line of RECORD.
+
+    A wheel may bring a file twice, directly and through `.data`: once it is unpacked, that is one file.
+    """
     dist_info = source.dist_info_dir
     data_dirs = {source.data_dir, dist_info.removesuffix(".dist-info") + ".data"}
     problems: dict[str, str] = {}
-    chosen: dict[str, zipfile.ZipInfo] = {}
+    chosen: dict[str, list[zipfile.ZipInfo]] = {}
     folders: set[str] = set()
     for info in archive.infolist():
         if info.is_dir():
@@ -259,20 +268,30 @@ def _choose(
         except ValueError as error:
             problems[info.filename] = str(error)
             continue
-        if path in chosen:
-            problems[info.filename] = "there are two members for this place"
-        elif problem := members.problem_with_place(path, dist_info):
+        if problem := members.problem_with_place(path, dist_info):
             problems[info.filename] = problem
-        chosen[path] = info
+        chosen.setdefault(path, []).append(info)
         folders.update(members.folders_above(path))
     for path in folders & chosen.keys():
-        problems[chosen[path].filename] = "it is a file here and a directory elsewhere in the archive"
+        problems[chosen[path][0].filename] = "it is a file here and a directory elsewhere in the archive"
+    for first, *others in chosen.values():
+        for other in others:
+            if other.filename == first.filename:
+                problems[other.filename] = "there are two members of this name"
+            elif (first.file_size, first.CRC) != (other.file_size, other.CRC):
+                problems[other.filename] = TWO_FOR_ONE_PLACE
     if problems:
         raise refusal_error(filename, problems)
     record = _record(filename, source) if check_record else {}
     return tuple(
-        Member(info=info, path=path, executable=_executable(path, info), expected=record.get(info.filename))
-        for path, info in chosen.items()
+        Member(
+            info=first,
+            path=path,
+            executable=any(_executable(path, info) for info in (first, *others)),
+            expected=record.get(first.filename),
+            twins=tuple((info, record.get(info.filename)) for info in others),
+        )
+        for path, (first, *others) in chosen.items()
         if not members.is_left_out(path, dist_info)
     )
 
@@ -300,9 +319,20 @@ def _record(filename: str, source: WheelFile) -> dict[str, RecordEntry]:
             raise refusal_error(filename, {where: f"{row[0]!r}: {error}"}, hint) from error
         if entry.hash_ is not None and entry.hash_.name not in RECORD_HASHES:
             raise refusal_error(filename, {where: f"{entry.path!r} has only a {entry.hash_.name} hash"}, hint)
-        if found.setdefault(entry.path, entry) != entry:
+        first = found.setdefault(entry.path, entry)
+        if (first.size, recorded_hash(first)) != (entry.size, recorded_hash(entry)):
             raise refusal_error(filename, {where: f"{entry.path!r} is listed twice, differently"}, hint)
     return found
+
+
+def recorded_hash(entry: RecordEntry) -> tuple[str, str] | None:
+    """The hash in a line of RECORD, as its algorithm and the digest in URL-safe base64 without padding.
+
+    So the format wants it. catboost and others write it as plain base64.
+    """
+    if entry.hash_ is None:
+        return None
+    return entry.hash_.name, entry.hash_.value.rstrip("=").replace("+", "-").replace("/", "_")
 
 
 def bad_record_hint(filename: str) -> str:

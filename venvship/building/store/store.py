@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from venvship.building.store.index import read_index, understanding
@@ -104,6 +105,8 @@ class Store:
             if data["sha256"] != sha256:
                 raise ValueError("it is another wheel's")
             wheel = StoredWheel.from_json(data, tree=os.path.join(folder, "data"))
+            if wheel.requires_python is None:
+                wheel = replace(wheel, requires_python=_requires_python(wheel))
         self._read[sha256] = wheel
         return wheel
 
@@ -161,6 +164,15 @@ class Store:
     def selection_path(self, key: str) -> str:
         """The file that records a choice, whether it is there or not."""
         return os.path.join(self.selections_folder, _checked(key)[:2], f"{key}.json")
+
+
+def _requires_python(wheel: StoredWheel) -> str:
+    """Read what the index of an older venvship does not tell from the wheel's own metadata."""
+    # Late: few wheels of few stores need it.
+    from packaging.metadata import parse_email
+
+    with open(os.path.join(wheel.data, "site", wheel.dist_info, "METADATA"), "rb") as file:
+        return parse_email(file.read())[0].get("requires_python", "")
 
 
 def _checked(sha256: str) -> str:

@@ -12,13 +12,24 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
-from venvship.building.store.archive import Member, bad_record_hint, examine, reading, refusal_error
+from venvship.building.store.archive import (
+    TWO_FOR_ONE_PLACE,
+    Member,
+    bad_record_hint,
+    examine,
+    reading,
+    recorded_hash,
+    refusal_error,
+)
 from venvship.errors import HashMismatchError
 from venvship.model.release import sealed_mode
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import files
+
+if TYPE_CHECKING:
+    from installer.records import RecordEntry
 
 _CHUNK: Final = 256 << 10
 
@@ -87,46 +98,59 @@ def unpack(
 def _write(
     filename: str, archive: zipfile.ZipFile, member: Member, directory: str, made: set[str]
 ) -> StoredFile:
-    """Write one member, hashing on the way."""
+    """Write one member, hashing on the way, and compare the others that have its place."""
     digest = hashlib.sha256()
-    expected = member.expected.hash_ if member.expected is not None else None
-    other = hashlib.new(expected.name) if expected is not None and expected.name != "sha256" else None
-
-    def chunks() -> Iterator[bytes]:
-        left = declared = member.info.file_size
-        with reading(filename, member.info.filename), _open_generously(archive, member.info) as stream:
-            while chunk := stream.read(_CHUNK):
-                left -= len(chunk)
-                if left < 0:
-                    break
-                digest.update(chunk)
-                if other is not None:
-                    other.update(chunk)
-                yield chunk
-        if left != 0:
-            raise refusal_error(
-                filename, {member.info.filename: f"it does not have the {declared} bytes that it declares"}
-            )
-
     target = os.path.join(directory, member.path)
     _make_folders(os.path.dirname(target), made)
     try:
-        files.create_from_chunks(target, chunks(), mode=sealed_mode(member.executable))
+        contents = _contents(filename, archive, (member.info, member.expected), digest)
+        files.create_from_chunks(target, contents, mode=sealed_mode(member.executable))
     except FileExistsError as error:
         # Only on a file system that does not tell case or Unicode's normal forms apart.
         raise refusal_error(
             filename, {member.info.filename: "another member has the same name here"}
         ) from error
-    actual = base64.urlsafe_b64encode((other or digest).digest()).decode().rstrip("=")
-    if member.expected is not None and (
-        member.expected.size not in {None, member.info.file_size}
-        or (expected is not None and expected.value != actual)
-    ):
-        problem = "its size or hash is not the one in RECORD: it was changed after the wheel was built"
-        raise refusal_error(filename, {member.info.filename: problem}, bad_record_hint(filename))
+    for twin in member.twins:
+        other = hashlib.sha256()
+        for _ in _contents(filename, archive, twin, other):
+            pass
+        if other.digest() != digest.digest():
+            raise refusal_error(filename, {twin[0].filename: TWO_FOR_ONE_PLACE})
     return StoredFile(
         path=member.path, size=member.info.file_size, sha256=digest.hexdigest(), executable=member.executable
     )
+
+
+def _contents(
+    filename: str,
+    archive: zipfile.ZipFile,
+    member: tuple[zipfile.ZipInfo, RecordEntry | None],
+    digest: hashlib._Hash,
+) -> Iterator[bytes]:
+    """Yield the contents of a member, hash them, and refuse them at the end if RECORD has others."""
+    info, entry = member
+    expected = recorded_hash(entry) if entry is not None else None
+    other = hashlib.new(expected[0]) if expected is not None and expected[0] != "sha256" else None
+    left = declared = info.file_size
+    with reading(filename, info.filename), _open_generously(archive, info) as stream:
+        while chunk := stream.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                break
+            digest.update(chunk)
+            if other is not None:
+                other.update(chunk)
+            yield chunk
+    if left != 0:
+        raise refusal_error(
+            filename, {info.filename: f"it does not have the {declared} bytes that it declares"}
+        )
+    actual = base64.urlsafe_b64encode((other or digest).digest()).decode().rstrip("=")
+    if entry is not None and (
+        entry.size not in {None, declared} or (expected is not None and expected[1] != actual)
+    ):
+        problem = "its size or hash is not the one in RECORD: it was changed after the wheel was built"
+        raise refusal_error(filename, {info.filename: problem}, bad_record_hint(filename))
 
 
 def _open_generously(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
