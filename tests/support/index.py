@@ -40,7 +40,8 @@ class LocalIndex:
         statuses: The same for the pages of single projects, by normalised name.
         hang: Accept connections and never answer.
         tampered: File names to serve with other bytes than the page's hash says.
-        fragments: Whether pages carry `#sha256=` fragments.
+        fragments: Whether pages tell hashes.
+        algorithm: That of the hashes.
         authorized: The `Authorization` headers that were sent.
         certificate: A file with a key and a certificate, to be set before the block: then it speaks TLS.
         uploaded: When a file was uploaded, by its name (RFC 3339); those not named are ten years old. If this
@@ -62,6 +63,7 @@ class LocalIndex:
         self.hang = False
         self.tampered: set[str] = set()
         self.fragments = True
+        self.algorithm = "sha256"
         self.authorized: set[str] = set()
         self.uploaded: dict[str, str] = {}
         self.form: Literal["html", "json"] = "html"
@@ -186,7 +188,7 @@ class LocalIndex:
             return
         links = []
         for file in files:
-            fragment = f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.fragments else ""
+            fragment = f"#{self.algorithm}={self._hash(file)}" if self.fragments else ""
             shown = self.renamed.get(file.name, file.name)
             href = html.escape(f"{self.files_at}{quote(shown)}{fragment}")
             more = ' data-yanked="by mistake"' if file.name in self.yanked else ""
@@ -201,7 +203,7 @@ class LocalIndex:
             {
                 "filename": self.renamed.get(file.name, file.name),
                 "url": f"{self.files_at}{quote(file.name)}",
-                "hashes": {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if self.fragments else {},
+                "hashes": {self.algorithm: self._hash(file)} if self.fragments else {},
                 "requires-python": self.requires_python.get(file.name),
                 "yanked": file.name in self.yanked and "by mistake",
                 "upload-time": self.uploaded.get(file.name, "2016-01-01T00:00:00Z"),
@@ -211,6 +213,9 @@ class LocalIndex:
         ]
         page = {"meta": {"api-version": "1.1"}, "name": project, "files": entries, "versions": []}
         self._send(request, 200, json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json")
+
+    def _hash(self, file: Path) -> str:
+        return hashlib.new(self.algorithm, file.read_bytes()).hexdigest()
 
     @staticmethod
     def _send(request: BaseHTTPRequestHandler, status: int, data: bytes, kind: str) -> None:

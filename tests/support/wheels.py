@@ -242,6 +242,7 @@ def build_sdist(
     build_requires: Iterable[str] = (),
     fails: bool = False,
     mark: Path | None = None,
+    setup: str | None = None,
 ) -> Distribution:
     """Build a source distribution with its backend inside, so that it builds without a network.
 
@@ -252,6 +253,7 @@ def build_sdist(
         build_requires: What `[build-system] requires` asks for; the index must have it.
         fails: Building a wheel fails, and prints the variable INDEX_PASSWORD.
         mark: A file that gets a line whenever any code of the distribution runs.
+        setup: Its setup.py, of a source without pyproject.toml and without a backend.
     """
     archive_name = re.sub(r"[-_.]+", "_", name)
     stem = f"{archive_name}-{version}"
@@ -271,6 +273,8 @@ def build_sdist(
         ),
         f"{stem}/backend.py": backend,
     }
+    if setup is not None:
+        members = {f"{stem}/PKG-INFO": members[f"{stem}/PKG-INFO"], f"{stem}/setup.py": setup}
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{stem}.tar.gz"
     with (
@@ -284,3 +288,25 @@ def build_sdist(
             entry.mode = 0o644
             archive.addfile(entry, io.BytesIO(text.encode()))
     return Distribution(path, name, version)
+
+
+def build_setuptools(directory: Path, name: str, version: str = "1.0") -> Distribution:
+    """Build a wheel that passes for setuptools, and makes the same wheel of every source."""
+    backend = BACKEND.format(
+        name=name, version=version, archive=name, module=module_name(name), fails=False, mark=""
+    )
+    files = {
+        "setuptools/__init__.py": "",
+        "setuptools/build_meta.py": f"{backend}\n\n__legacy__ = sys.modules[__name__]\n",
+    }
+    return build_wheel(directory, "setuptools", "999.0", files=files)
+
+
+def as_zip(sdist: Distribution, path: Path) -> Path:
+    """Pack a source distribution anew, as a zip archive."""
+    with tarfile.open(sdist.path) as tar, zipfile.ZipFile(path, "w") as archive:
+        for member in tar.getmembers():
+            contents = tar.extractfile(member)
+            assert contents is not None
+            archive.writestr(member.name, contents.read())
+    return path

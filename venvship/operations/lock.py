@@ -11,6 +11,7 @@ from venvship.model.environment import Environment
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
+from venvship.operations.planning.environment import locked_packages
 from venvship.operations.planning.lock import (
     Compiled,
     compile_lockfile,
@@ -122,7 +123,7 @@ def _required_name(package: str) -> str:
 
 
 def _packages(environment: Environment) -> list[Package]:
-    return [Package(requirement.name, requirement.version) for requirement in environment.selected]
+    return locked_packages(environment.selected)
 
 
 def _packages_before(lockfile: str, settings: Settings, compiled: Compiled) -> list[Package]:

@@ -23,11 +23,11 @@ from venvship.errors import (
 from venvship.model.environment import Environment
 from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Step
-from venvship.model.release import Package, PackageDiff, diff_packages
+from venvship.model.release import PackageDiff, diff_packages
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.build import build_release
-from venvship.operations.planning.environment import lockfile_paths, read_environment
+from venvship.operations.planning.environment import locked_packages, lockfile_paths, read_environment
 from venvship.operations.planning.plan import Plan, PlanOptions, plan, refused
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
@@ -238,12 +238,13 @@ class Releasing:
         proposal = self.propose(None, settings, history)
         self.result = replace(self.result, name=settings.name, plan=proposal.plan.action, outcome="planned")
         current = workspace.layout.current()
-        after = [Package(r.name, r.version) for r in proposal.environment.selected]
+        before = packages_of(workspace.layout, current) if current else ()
+        after = locked_packages(proposal.environment.selected, before)
         self.result = replace(
             self.result,
             release=self._view(proposal.plan.release_id, history),
             previous=self._view(current, history),
-            diff=diff_packages(packages_of(workspace.layout, current), after) if current else PackageDiff(),
+            diff=diff_packages(before, after) if current else PackageDiff(),
         )
         if proposal.plan.hold is not None:
             workspace.warn("held", refused(proposal.plan.hold).message)

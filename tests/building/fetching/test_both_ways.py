@@ -29,7 +29,12 @@ from tests.support.fetching import (
 )
 from tests.support.index import LocalIndex
 from tests.support.wheels import build_wheel, lockfile_text
-from venvship.errors import DistributionNotFoundError, FetchTimeoutError, InterruptedByError
+from venvship.errors import (
+    DistributionNotFoundError,
+    FetchTimeoutError,
+    HashMismatchError,
+    InterruptedByError,
+)
 from venvship.model.interpreter import Interpreter
 from venvship.system.signals import Signals
 
@@ -52,6 +57,21 @@ def brought(fetcher: Fetcher, text: str, **options: object) -> list[str]:
 
 
 # -- which files come -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_a_file_is_compared_by_the_hash_that_its_pin_has(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, algorithm: str
+) -> None:
+    index.algorithm = algorithm
+    foreign = build_wheel(wheelhouse, "app", tag="cp39-cp39-win_amd64")
+    wheel = build_wheel(wheelhouse, "app")
+    hashes = [hashlib.new(algorithm, one.path.read_bytes()).hexdigest() for one in (foreign, wheel)]
+    line = f"app==1.0 {' '.join(f'--hash={algorithm}:{value}' for value in hashes)}\n"
+    assert brought(fetcher, line) == [wheel.filename]
+    index.tampered = {wheel.filename}
+    with pytest.raises(HashMismatchError):
+        fetcher(line)
 
 
 def test_every_requirement_gets_its_wheel_in_order_by_one_download_with_a_hash_of_ours(

@@ -24,7 +24,7 @@ from tests.support.fetching import (
 )
 from tests.support.index import LocalIndex
 from tests.support.processes import script_at
-from tests.support.wheels import build_sdist, build_wheel, lockfile_text
+from tests.support.wheels import as_zip, build_sdist, build_setuptools, build_wheel, lockfile_text
 from venvship.errors import (
     BuildError,
     DiskFullError,
@@ -127,6 +127,18 @@ def test_a_wheel_by_path_with_another_hash_is_refused(fetcher: Fetcher, tmp_path
     wheel = build_wheel(tmp_path / "vendor", "vendored")
     with pytest.raises(HashMismatchError, match=r"vendored .*its sha256 is " + wheel.sha256):
         fetcher(f"vendored @ file://{wheel.path} --hash=sha256:{ZEROS}\n")
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_a_wheel_by_path_is_compared_by_the_hash_that_its_pin_has(
+    fetcher: Fetcher, tmp_path: Path, algorithm: str
+) -> None:
+    wheel = build_wheel(tmp_path / "wheels", "app")
+    digits = hashlib.new(algorithm, wheel.path.read_bytes()).hexdigest()
+    (one,) = fetcher(f"{wheel.path} --hash={algorithm}:{digits}\n")
+    assert one.sha256 == wheel.sha256
+    with pytest.raises(HashMismatchError):
+        fetcher(f"{wheel.path} --hash={algorithm}:{digits[::-1]}\n")
 
 
 def test_a_wheel_by_path_that_is_not_there_is_not_found(fetcher: Fetcher, tmp_path: Path) -> None:
@@ -257,6 +269,49 @@ def test_an_allowed_name_still_comes_as_a_wheel_where_there_is_one(
     (one,) = fetcher(lockfile_text([source, wheel]), sdists=["app"])
     assert one.sha256 == wheel.sha256
     assert not mark.exists()
+
+
+def test_archives_of_a_forge_are_built_and_their_versions_come_with_the_build(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, tmp_path: Path
+) -> None:
+    """They are called after tags and commits, so two of them may have one name."""
+    mine, yours = build_sdist(tmp_path, "mine", "1.2"), build_sdist(tmp_path, "yours", "3.0")
+    archives = {"mine": mine.path.rename(wheelhouse / "v1.2.tar.gz")}
+    with LocalIndex(tmp_path / "other") as other:
+        other.directory.mkdir()
+        archives["yours"] = yours.path.rename(other.directory / "v1.2.tar.gz")
+        archives["zipped"] = as_zip(build_sdist(tmp_path, "zipped", "5"), wheelhouse / "3f9a1c2d00aa.zip")
+        urls = {
+            name: (other if name == "yours" else index).file_url(path.name) for name, path in archives.items()
+        }
+        hashes = {name: hashlib.sha512(path.read_bytes()).hexdigest() for name, path in archives.items()}
+        text = "".join(f"{name} @ {urls[name]} --hash=sha512:{hashes[name]}\n" for name in archives)
+        fetched = fetcher(text, sdists=["mine", "yours", "zipped"])
+    assert names(fetched) == [f"{pin}-py3-none-any.whl" for pin in ("mine-1.2", "yours-3.0", "zipped-5")]
+    assert [one.source_sha256 for one in fetched] == [
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in archives.values()
+    ]
+
+
+def test_an_archive_that_holds_another_project_is_refused(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, tmp_path: Path
+) -> None:
+    archive = build_sdist(tmp_path, "mine").path.rename(wheelhouse / "v1.tar.gz")
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    with pytest.raises(BuildError) as caught:
+        fetcher(f"yours @ {index.file_url('v1.tar.gz')} --hash=sha256:{sha256}\n", sdists=["*"])
+    assert "yours" in caught.value.message
+
+
+def test_a_source_without_pyproject_is_built_with_setuptools_from_the_index(
+    fetcher: Fetcher, wheelhouse: Path
+) -> None:
+    """pip up to 25.2 would take the interpreter's own setuptools, another one on every host."""
+    for wheel in (build_setuptools(wheelhouse, "old"), build_wheel(wheelhouse, "wheel")):
+        assert wheel.path.exists()
+    source = build_sdist(wheelhouse, "old", setup="raise SystemExit('ran with a setuptools of the host')")
+    (built,) = fetcher(pins(source), sdists=["old"], environ={"PIP_NO_BUILD_ISOLATION": "0"})
+    assert names([built]) == ["old-1.0-py3-none-any.whl"]
 
 
 def test_a_source_that_does_not_build_points_to_the_log(fetcher: Fetcher, wheelhouse: Path) -> None:

@@ -104,6 +104,77 @@ def test_two_pins_whose_markers_both_hold_are_refused_naming_both_lines() -> Non
     assert "CPython 3.12.4" in problem["message"]
 
 
+WHEEL_URL = "a @ https://w.example/a-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "extras", "hashes"),
+    [
+        (f"a==1.0 --hash={A}", f"a==1.0 --hash={A}", (), (A,)),
+        (f"a==1.0 --hash={A} --hash={B}", f"a[x]==1.0 --hash={B} --hash={A}", ("x",), (A, B)),
+        (f"a[y]==1.0 --hash={A}", f"A[x]==1.0 --hash={A}", ("x", "y"), (A,)),
+        (f"a==1.0 ; os_name == 'posix' --hash={A}", f"a==1.0 --hash={A}", (), (A,)),
+        (f"a==1.0 --hash={A}", f"a==1.0.0 --hash={A.upper()}", (), (A,)),
+        (f"a==1.0 --hash={A} --hash={B}", f"a==1.0 --hash={B} --hash={C}", (), (B,)),
+        (f"a==1.0 --hash={A}", f"a==1.0 --hash={A} --hash=sha512:{'d' * 128}", (), (A,)),
+        (f"{WHEEL_URL} --hash={A}", f"{WHEEL_URL} --hash={A} --hash={B}", (), (A,)),
+        (f"{WHEEL_URL} --hash={A}", f"a==1.0 --hash={A} --hash={B}", (), (A,)),
+    ],
+)
+def test_equal_pins_are_one_with_all_extras_and_the_hashes_that_both_allow(
+    first: str, second: str, extras: tuple[str, ...], hashes: tuple[str, ...]
+) -> None:
+    for text in (f"{first}\n{second}\n", f"{second}\n{first}\n"):
+        (requirement,) = selected(text)
+        assert (requirement.extras, requirement.hashes) == (extras, hashes)
+        assert requirement.url == (WHEEL_URL[4:] if WHEEL_URL in text else None)
+        assert sorted(word for word in requirement.text.split() if "=sha" in word.lower()) == [
+            f"--hash={value}" for value in hashes
+        ], "pip is given these hashes, and no more"
+
+
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        (f"a==1.1 --hash={A}", "a is pinned twice: 1.1 here and 1.0 in line 1"),
+        (f"a==1.0+cpu --hash={A}", "1.0+cpu here and 1.0 in line 1"),
+        (f"a==1.0 --hash={C}", "here and in line 1, without a hash in common"),
+        (f"a==1.0 --hash=sha512:{'d' * 128}", "without a hash in common"),
+        (f"a @ https://w.example/a-1.1-py3-none-any.whl --hash={A}", "1.1 here and 1.0"),
+    ],
+)
+@pytest.mark.parametrize("marker", ["", " ; os_name == 'posix'"])
+def test_pins_of_one_name_that_differ_are_refused(second: str, says: str, marker: str) -> None:
+    with pytest.raises(LockfileError) as caught:
+        selected(f"a==1.0{marker} --hash={A} --hash={B}\n{second}\n")
+    (problem,) = caught.value.data["problems"]
+    assert problem["line"] == 2
+    assert says in problem["message"]
+
+
+def test_two_places_for_one_name_are_refused() -> None:
+    other = WHEEL_URL.replace("w.example", "mirror.example")
+    with pytest.raises(LockfileError, match=r"pinned twice: `https://mirror.* here and `https://w"):
+        selected(f"{WHEEL_URL} --hash={A}\n{other} --hash={A}\n")
+
+
+@pytest.mark.parametrize("marker", ["", " ; os_name == 'posix'"])
+def test_a_pin_that_stands_in_two_layers_is_one(marker: str) -> None:
+    files = {
+        "/srv/shop/base.txt": f"a==1.0{marker} --hash={A}\nb==2 --hash={B}\n".encode(),
+        "/srv/shop/dev.txt": f"-r base.txt\na==1.0 --hash={A}\n".encode(),
+        "/srv/shop/more.txt": f"a==2.0 --hash={A}\n".encode(),
+    }
+
+    def layered(*names: str) -> tuple[Requirement, ...]:
+        paths = [f"/srv/shop/{name}.txt" for name in names]
+        return select(read_lockfile(paths, read=files.__getitem__, sdists=[]), LINUX, extras=[], groups=[])
+
+    assert [r.name for r in layered("base", "dev")] == [r.name for r in layered("dev")] == ["a", "b"]
+    with pytest.raises(LockfileError, match=r"2\.0 here and 1\.0 in /srv/shop/"):
+        layered("dev", "more")
+
+
 def test_a_selection_of_nothing_is_refused_and_names_the_interpreter() -> None:
     with pytest.raises(LockfileError, match=r"selects nothing for CPython 3\.12\.4") as caught:
         selected(f"a==1 ; sys_platform == 'win32' --hash={A}\n")

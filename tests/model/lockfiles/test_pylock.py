@@ -181,7 +181,32 @@ def test_an_sdist_is_chosen_only_where_no_wheel_fits_and_sdists_allows_it() -> N
     assert requirement.text == f"x @ https://w.example/x-1.0.tar.gz --hash=sha256:{C}"
     line, message = problem(text)
     assert line == 4
-    assert "x comes as source for this interpreter, and `[build] sdists`" in message
+    assert "x is source (`x-1.0.tar.gz`), and `[build] sdists` does not allow" in message
+
+
+@pytest.mark.parametrize(
+    "path", ["v1.2.tar.gz", "1.2.zip", "archive/3f9a1c2d00aa.tar.gz", "x-1234567.tar.gz"]
+)
+@pytest.mark.parametrize("version", ["", "1.2"])
+def test_an_archive_of_a_forge_is_chosen_if_sdists_allows_it(path: str, version: str) -> None:
+    url = f"https://f.example/me/x/{path}"
+    source = f'archive = {{ url = "{url}", hashes = {{ sha256 = "{C}" }} }}'
+    text = HEAD + package("x", source, version=version)
+    (requirement,) = chosen(text, sdists=["x"])
+    assert (requirement.version, requirement.url) == (version or None, url)
+    assert requirement.text == f"x @ {url} --hash=sha256:{C}"
+    assert "is source" in problem(text)[1]
+
+
+@pytest.mark.parametrize(
+    "digits", [f'sha256 = "{A.upper()}"', f'SHA512 = "{"D" * 128}"', f'sha384 = "{"c" * 96}"']
+)
+def test_files_are_pinned_by_any_of_three_hashes_in_any_case_of_letters(digits: str) -> None:
+    text = HEAD + package("x", wheels("x-1.0-py3-none-any.whl").replace(f'sha256 = "{A}"', digits))
+    (requirement,) = chosen(text)
+    expected = digits.replace('"', "").replace(" = ", ":").lower()
+    assert requirement.hashes == (expected,)
+    assert requirement.text.endswith(f" --hash={expected}")
 
 
 def test_an_archive_that_is_a_wheel_is_taken() -> None:
@@ -204,11 +229,11 @@ def test_an_archive_that_is_a_wheel_is_taken() -> None:
         ('directory = { path = "." }', "x is a directory"),
         (
             f'archive = {{ url = "https://w.example/x-1.0.zip", hashes = {{ sha256 = "{A}" }} }}',
-            "x comes as source",
+            "x is source",
         ),
         (
             f'sdist = {{ url = "https://w.example/x-1.0.tar.gz", hashes = {{ sha256 = "{A}" }} }}',
-            "x comes as source",
+            "x is source",
         ),
         (
             'wheels = [{ url = "https://w.example/x-1.0-py3-none-any.whl", hashes = { md5 = "abc" } }]',
@@ -261,8 +286,34 @@ def test_no_wheel_for_this_platform_is_refused_with_the_line() -> None:
     assert "No wheel found" in message
 
 
-def test_two_entries_of_one_name_that_are_both_selected_are_refused() -> None:
-    assert "Multiple packages with the name 'flask'" in problem(HEAD + FLASK + FLASK)[1]
+@pytest.mark.parametrize("marker", ["", 'os_name == "posix"', '"dev" in dependency_groups'])
+def test_equal_entries_of_one_name_are_one_with_the_hashes_that_both_allow(marker: str) -> None:
+    head = f'{HEAD}dependency-groups = ["dev"]\n'
+    name = "x-1.0-py3-none-any.whl"
+    twice = [package("x", wheels(name)), package("x", wheels(name), marker=marker)]
+    both = wheels(name).replace('= "a', f'= "{A}", sha512 = "{"d" * 128}" }} }}] #')
+    for entries in (twice, twice[::-1], [*twice, package("x", both)]):
+        (requirement,) = chosen(head + "".join(entries), groups=["dev"])
+        assert (requirement.version, requirement.hashes) == ("1.0", (f"sha256:{A}",))
+
+
+def test_an_entry_that_one_of_two_layers_lacks_is_selected_all_the_same() -> None:
+    later = package("y", wheels("y-1.0-py3-none-any.whl")) + package("x", wheels("x-1.0-py3-none-any.whl"))
+    text = HEAD + package("x", wheels("x-1.0-py3-none-any.whl")) + later
+    assert [requirement.name for requirement in chosen(text)] == ["x", "y"]
+
+
+def test_the_line_of_a_second_entry_that_nothing_fits_is_named() -> None:
+    twice = package("x", wheels("x-1.0-py3-none-any.whl")) + package("x", wheels("x-1.0-cp39-cp39-any.whl"))
+    assert problem(HEAD + FLASK + twice)[0] == 15
+
+
+def test_two_different_entries_of_one_name_that_are_both_selected_are_refused() -> None:
+    other = FLASK.replace("3.0", "3.1")
+    assert problem(HEAD + FLASK + other) == (
+        9,
+        "flask is pinned twice: 3.1 here and 3.0 in line 4; keep one; both hold for " + LINUX.label,
+    )
 
 
 def test_a_selection_of_nothing_is_refused() -> None:

@@ -145,10 +145,34 @@ def test_the_text_for_pip_never_ends_in_a_backslash() -> None:
     assert one(f"flask==3.0 --hash={A} \\").text == f"flask==3.0 --hash={A}"
 
 
-def test_sha512_beside_sha256_is_kept_in_the_text_only() -> None:
-    requirement = one(f"flask==3.0 --hash=sha512:{'d' * 128} --hash={A}")
+def test_files_are_pinned_by_any_of_three_hashes_in_any_case_of_letters() -> None:
+    strong = (f"sha384:{'c' * 96}", f"sha512:{'d' * 128}")
+    for hashes in (strong[:1], strong[1:], strong, (A, *strong)):
+        line = f"flask==3.0 {' '.join(f'--hash={value}' for value in hashes)}"
+        assert one(line).hashes == hashes
+        assert one(line).text == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"flask==3.0 ; os_name == 'posix' --hash=sha256:{'A' * 64}",
+        f"flask==3.0 ; os_name == 'posix' --hash=SHA256:{'a' * 64}",
+        f"flask==3.0 ; os_name == 'posix' --hash=sha256:{'A' * 64} --hash={A}",
+    ],
+)
+def test_capitals_in_hashes_mean_the_same_and_pip_gets_small_letters(line: str) -> None:
+    requirement = one(line)
     assert requirement.hashes == (A,)
-    assert "sha512" in requirement.text
+    assert requirement.text == f'flask==3.0 ; os_name == "posix" --hash={A}'
+
+
+def test_capitals_in_the_hash_of_a_url_mean_the_same() -> None:
+    for fragment in (f"sha256={'A' * 64}", f"SHA256={'a' * 64}", f"egg=flask&sha256={'A' * 64}"):
+        requirement = one(f"https://w.example/{WHEEL}#{fragment}")
+        assert requirement.hashes == (A,)
+        assert requirement.text == f"flask @ https://w.example/{WHEEL} --hash={A}"
+        assert one(f"./wheels/{WHEEL}#{fragment}").hashes == (A,)
 
 
 def test_local_versions_and_pre_releases_are_pins() -> None:
@@ -253,11 +277,29 @@ def test_variables_in_a_url_stay_unexpanded() -> None:
     assert one(f"flask @ {url} --hash={A}").url == url
 
 
-def test_a_source_url_is_taken_only_if_sdists_allows_it() -> None:
-    line = f"flask @ https://w.example/flask-3.0.tar.gz --hash={A}"
-    assert one(line, sdists=["Flask"]).version == "3.0"
-    assert one(line, sdists=["*"]).name == "flask"
-    assert "`[build] sdists`" in problem(line, sdists=["other"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://w.example/flask-3.0.tar.gz",
+        "https://f.example/pallets/flask/archive/refs/tags/v3.0.tar.gz",
+        "https://f.example/pallets/flask/archive/refs/tags/3.0.zip",
+        "https://f.example/pallets/flask/archive/3f9a1c2d00aa.tar.gz",
+        "https://f.example/pallets/flask/-/archive/1234567/flask-1234567.tar.bz2",
+        "https://f.example/pallets/flask/archive/release-3.tgz",
+    ],
+)
+def test_an_archive_of_source_is_taken_if_sdists_allows_it_and_its_version_comes_with_the_build(
+    url: str,
+) -> None:
+    line = f"Flask @ {url} --hash={A}"
+    for sdists in (["Flask"], ["*"]):
+        requirement = one(line, sdists=sdists)
+        assert (requirement.name, requirement.version, requirement.url) == ("flask", None, url)
+        assert requirement.text == line
+        assert requirement.label == "flask (requirements.txt, line 1)"
+    message = problem(line, sdists=["other"])
+    assert message.startswith("Flask is source (`")
+    assert "`[build] sdists` does not allow building flask;" in message
 
 
 # -- several files --------------------------------------------------------------------------------------
@@ -337,9 +379,9 @@ def test_a_missing_lockfile_is_its_own_error() -> None:
         (f"flask @ https://w.example/{WHEEL}#md5={'a' * 32}", "only md5 hashes"),
         (f"flask==3.0 --hash=md5:{'a' * 32}", "`md5` is not a hash to rely on"),
         (f"flask==3.0 --hash=sha1:{'a' * 40}", "`sha1` is not a hash to rely on"),
-        (f"flask==3.0 --hash=sha512:{'a' * 128}", "only sha512 hashes"),
         ("flask==3.0 --hash=sha256:abc", "not a sha256 hash"),
-        (f"flask==3.0 --hash=sha256:{'A' * 64}", "lower-case"),
+        (f"flask==3.0 --hash=sha512:{'a' * 64}", "is not a sha512 hash: that is 128 hexadecimal digits"),
+        (f"flask==3.0 --hash=sha384:{'g' * 96}", "is not a sha384 hash"),
         ("flask==3.0 --hash", "not a hash of the form"),
         (f"flask --hash={A}", "flask has no version"),
         (f"flask>=3.0 --hash={A}", "flask>=3.0 is not one version"),
@@ -362,9 +404,10 @@ def test_a_missing_lockfile_is_its_own_error() -> None:
         (f"./src/flask --hash={A}", "is not a wheel"),
         (f"flask @ https://w.example/flask-3.0.egg --hash={A}", "is not a wheel"),
         (f"idna @ https://w.example/{WHEEL} --hash={A}", "idna is not what"),
-        (f"flask @ https://w.example/flask.whl --hash={A}", "cannot read"),
+        (f"flask @ https://w.example/flask.whl --hash={A}", "which is no name of a wheel"),
+        (f"https://w.example/archive/v1.2.tar.gz --hash={A}", "write it as `NAME @ URL`"),
         (f"https://w.example/flask-3.0.tar.gz --hash={A}", "`[build] sdists` does not allow building flask"),
-        (f"./flask-3.0.zip --hash={A}", "is source; build a wheel of it, and pin the path of that"),
+        (f"./flask-3.0.zip --hash={A}", "build a wheel of it, and pin the path of that"),
         (f"flask @ https://w.example/flask-3.0.tar.gz#subdirectory=x --hash={A}", "subdirectory"),
         (f"flask @ ftp://w.example/{WHEEL} --hash={A}", "must begin with https://"),
         (f"flask @ file://host/w/{WHEEL} --hash={A}", "cannot name a host"),

@@ -153,7 +153,9 @@ def _wanted(requirements: Sequence[Requirement], session: Session) -> tuple[list
     problems: list[str] = []
     for requirement in requirements:
         url = None if requirement.url is None else expanded(requirement.url, session.environ)
-        if url is not None and (problem := refusal(url)):
+        if requirement.version is None:
+            problems.append(f"{requirement.name}: its URL is that of source")
+        elif url is not None and (problem := refusal(url)):
             problems.append(f"{requirement.name}: its URL {problem}")
         else:
             wanted.append({

@@ -56,7 +56,8 @@ _Origin = tuple[str, str]
 class Wanted(TypedDict):
     """One wheel to download: from `url`, which may have credentials, or from its project's page on the index.
 
-    `hashes` are those allowed, `sha256:<hex>`; `name` and `version` are normalised.
+    `hashes` are those allowed, `<algorithm>:<hex>`, of which a file needs one; `name` and `version` are
+    normalised.
     """
 
     name: str
@@ -93,11 +94,11 @@ class Report(TypedDict):
 
 
 class Link(NamedTuple):
-    """One file that a page of the index lists."""
+    """One file that a page of the index lists; `hashes` as in `Wanted`, those that the page tells."""
 
     filename: str
     url: str
-    sha256: str
+    hashes: frozenset[str]
     requires_python: str = ""
     yanked: bool = False
 
@@ -128,27 +129,27 @@ class Downloader:
         return report
 
     def _download(self, wanted: Wanted) -> tuple[str, str]:
-        allowed = {value.removeprefix("sha256:") for value in wanted["hashes"]}
+        allowed = frozenset(wanted["hashes"])
         if wanted["url"] is not None:
             filename = _filename(wanted["url"])
             if _rank_of(filename, wanted, self._rank) is None:
                 raise GiveUpError("it is not a wheel for this interpreter, by its name")
             return self._save(wanted["url"], filename, allowed)
         link = self._best(self._links(wanted["name"]), wanted, allowed)
-        return self._save(link.url, link.filename, {link.sha256})
+        return self._save(link.url, link.filename, link.hashes & allowed)
 
-    def _best(self, links: Iterable[Link], wanted: Wanted, allowed: set[str]) -> Link:
+    def _best(self, links: Iterable[Link], wanted: Wanted, allowed: frozenset[str]) -> Link:
         """Choose as pip does: not yanked; the highest version; the best tag; the highest build number."""
         ranked = [
-            (not link.yanked, *rank, link)
+            (not link.yanked, *rank, link.filename, link)
             for link in links
-            if link.sha256 in allowed
+            if link.hashes & allowed
             and self._runs_here(link.requires_python)
             and (rank := _rank_of(link.filename, wanted, self._rank)) is not None
         ]
         if not ranked:
             raise GiveUpError("the index shows no wheel of it with an allowed hash for this interpreter")
-        best: Link = max(ranked)[-1]
+        best: Link = max(ranked, key=lambda row: row[:-1])[-1]
         return best
 
     def _runs_here(self, requires_python: str) -> bool:
@@ -173,22 +174,23 @@ class Downloader:
                 raise GiveUpError(f"the page of it is not understood: {error}") from error
         raise self._give_up_on(index, f"the index answers with {kind or 'no content type'}")
 
-    def _save(self, url: str, filename: str, allowed: set[str]) -> tuple[str, str]:
-        """Write a file, hashing on the way."""
+    def _save(self, url: str, filename: str, allowed: frozenset[str]) -> tuple[str, str]:
+        """Write a file, hashing on the way; returns its path and SHA-256."""
         path = os.path.join(self._task["folder"], filename)
-        digest = hashlib.sha256()
+        digests = {algorithm: hashlib.new(algorithm) for algorithm in {"sha256", *_algorithms(allowed)}}
         # Compression on the way would change the bytes that are hashed.
         with self._get(url, {"Accept-Encoding": "identity"}) as response:
             try:
                 with open(path, "xb") as file:
                     for chunk in response.iter_content(_CHUNK):
-                        digest.update(chunk)
+                        for digest in digests.values():
+                            digest.update(chunk)
                         file.write(chunk)
             except (requests.RequestException, OSError) as error:
                 _discard(path)
                 raise GiveUpError(f"its download: {error}") from error
-        sha256 = digest.hexdigest()
-        if sha256 not in allowed:
+        sha256 = digests["sha256"].hexdigest()
+        if allowed.isdisjoint(f"{name}:{digest.hexdigest()}" for name, digest in digests.items()):
             _discard(path)
             raise GiveUpError(f"the downloaded file has the hash {sha256}")
         try:
@@ -259,6 +261,10 @@ def _rank_of(filename: str, wanted: Wanted, ranks: Mapping[str, int]) -> tuple[A
     return version, -min(matching), build
 
 
+def _algorithms(hashes: Iterable[str]) -> set[str]:
+    return {value.partition(":")[0] for value in hashes}
+
+
 def _links_of_json(page: Any, base: str) -> Iterator[Link]:  # noqa: ANN401 - it is checked here
     """The files of a page in the JSON form (PEP 691); any of four errors if it has another form."""
     version = str(page["meta"]["api-version"])
@@ -268,7 +274,7 @@ def _links_of_json(page: Any, base: str) -> Iterator[Link]:  # noqa: ANN401 - it
         yield Link(
             filename=str(file["filename"]),
             url=urljoin(base, file["url"]),
-            sha256=str(file["hashes"].get("sha256", "")),
+            hashes=frozenset(f"{name}:{value}".lower() for name, value in file["hashes"].items()),
             requires_python=str(file.get("requires-python") or ""),
             yanked=file.get("yanked", False) is not False,
         )
@@ -282,11 +288,11 @@ def _links_of_html(text: str, base: str) -> Iterator[Link]:
     base = urljoin(base, page.base)
     for attributes in page.anchors:
         target = urlsplit(urljoin(base, attributes["href"]))
-        algorithm, _, digest = target.fragment.partition("=")
+        algorithm, equals, digest = target.fragment.partition("=")
         yield Link(
             filename=_filename(target.geturl()),
             url=urlunsplit(target._replace(fragment="")),
-            sha256=digest if algorithm == "sha256" else "",
+            hashes=frozenset({f"{algorithm}:{digest}".lower()} if equals else ()),
             requires_python=attributes.get("data-requires-python", ""),
             yanked="data-yanked" in attributes,
         )

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 from venvship.building.fetching.direct import fetch_directly
-from venvship.building.fetching.fetch_session import Session, check_wheel
+from venvship.building.fetching.fetch_session import Session, check_wheel, hash_for, is_allowed
 from venvship.building.fetching.pip_fetch import fetch_with_pip
 from venvship.errors import DistributionNotFoundError
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import WheelFile
 from venvship.system.faults import build_faults
-from venvship.system.files import hash_file, make_directory
+from venvship.system.files import make_directory
 
 
 def fetch(
@@ -84,7 +84,7 @@ def _local(requirement: Requirement, session: Session) -> WheelFile:
     if not path.endswith(".whl"):
         raise session.source_only(requirement)
     try:
-        sha256 = hash_file(path)
+        hashes = hash_for(path, [requirement])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise session.error(
             DistributionNotFoundError,
@@ -93,7 +93,7 @@ def _local(requirement: Requirement, session: Session) -> WheelFile:
             hint="paths in a lockfile are relative to it",
             path=path,
         ) from error
-    if f"sha256:{sha256}" not in requirement.hashes:
-        raise session.mismatch(requirement, path, sha256)
+    if not is_allowed(hashes, requirement):
+        raise session.mismatch(requirement, path, hashes["sha256"])
     check_wheel(path, requirement, session)
-    return WheelFile(path, sha256)
+    return WheelFile(path, hashes["sha256"])

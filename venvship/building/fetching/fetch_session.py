@@ -28,6 +28,7 @@ from venvship.errors import (
 )
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement, labels
+from venvship.system.files import hash_file_by
 from venvship.system.output import CappedLog
 from venvship.system.signals import Signals
 
@@ -159,6 +160,21 @@ class Session:
         )
 
 
+def hash_for(path: str, requirements: Sequence[Requirement]) -> dict[str, str]:
+    """The SHA-256 of a file that came, and its hashes by the algorithms that these requirements name.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    named = {value.partition(":")[0] for requirement in requirements for value in requirement.hashes}
+    return hash_file_by(path, {"sha256", *named})
+
+
+def is_allowed(hashes: Mapping[str, str], requirement: Requirement) -> bool:
+    """Whether a requirement allows a file with these hashes, as `hash_for` gave them."""
+    return any(f"{algorithm}:{digits}" in requirement.hashes for algorithm, digits in hashes.items())
+
+
 def check_wheel(path: str, requirement: Requirement, session: Session) -> None:
     """Check that a wheel is the one that was asked for, by its file name, and runs on the interpreter.
 
@@ -172,8 +188,8 @@ def check_wheel(path: str, requirement: Requirement, session: Session) -> None:
     except InvalidWheelFilename as error:
         hint = "rename the wheel as its builder named it"
         raise session.error(InvalidWheelError, requirement, str(error), hint=hint, path=path) from error
-    # By PEP 440, 1.0+cpu satisfies a pin 1.0.
-    pinned = SpecifierSet(f"=={requirement.version}")
+    # By PEP 440, 1.0+cpu satisfies a pin 1.0. Of source that was named by its URL only the build knows it.
+    pinned = SpecifierSet("" if requirement.version is None else f"=={requirement.version}")
     if name != requirement.name or not pinned.contains(version, prereleases=True):
         raise session.error(
             InvalidWheelError,

@@ -25,6 +25,8 @@ _OVERRIDES: Final = {
     "PIP_BUILD_CONSTRAINT": os.devnull,
     "PIP_REQUIREMENT": os.devnull,
     "PIP_IGNORE_REQUIRES_PYTHON": "0",
+    # A build does not use what the interpreter has installed. For pip, "1" is "isolated", as the default is.
+    "PIP_NO_BUILD_ISOLATION": "1",
     # The pip that a source build runs installs the build's requirements.
     "PIP_USER": "0",
     "PIP_REQUIRE_HASHES": "0",

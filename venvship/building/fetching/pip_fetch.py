@@ -18,7 +18,7 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from venvship.building.fetching.fetch_session import Session, check_wheel
+from venvship.building.fetching.fetch_session import Session, check_wheel, hash_for, is_allowed
 from venvship.building.fetching.pip_diagnosis import Diagnosis, build_output, diagnose, read_end
 from venvship.errors import BuildError, VenvshipError
 from venvship.model.lockfiles.requirement import Requirement, labels, may_build
@@ -33,6 +33,10 @@ _WORTH_A_PIP: Final = 4
 """Requirements below which another pip costs more (its start, a connection) than it saves."""
 
 _OUTPUT_BYTES: Final = 1 << 20
+
+_FROM_SOURCE: Final = ("--only-binary", ":none:", "--no-binary", ":none:", "--use-pep517")
+"""Options that allow source. pip up to 25.2 builds a source without pyproject.toml with the interpreter's
+own setuptools, if it has one. Here it is built in isolation, with setuptools from the index, as any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +117,15 @@ def _shards(requirements: Sequence[Requirement], session: Session) -> list[_Shar
     """Deal the requirements out to pips.
 
     Names that may be built from source go to pips of their own: `--only-binary :all:` and "a wheel, or else
-    the source" cannot be asked of one pip (`--no-binary NAME` would refuse the wheel).
+    the source" cannot be asked of one pip (`--no-binary NAME` would refuse the wheel). Source that is named
+    by its URL has a pip for itself: forges call many an archive `v1.0.tar.gz`, and pip keeps one of a name.
     """
-    groups: dict[bool, list[Requirement]] = {}
+    groups: dict[tuple[bool, str | None], list[Requirement]] = {}
     for requirement in requirements:
         sources = may_build(requirement.name, session.request.build.sdists)
-        groups.setdefault(sources, []).append(requirement)
+        groups.setdefault((sources, requirement.url if sources else None), []).append(requirement)
     shards: list[_Shard] = []
-    for sources, group in groups.items():
+    for (sources, _), group in groups.items():
         count = min(MOST_PIPS, -(-len(group) // _WORTH_A_PIP))
         shards += [
             _Shard(
@@ -139,9 +144,7 @@ def _fetch_shard(shard: _Shard, pips: _Pips) -> dict[str, WheelFile]:
     make_directory(shard.folder, 0o700)
     make_directory(downloads, 0o700)
     # ":none:" takes back the setting of a configuration file.
-    formats = (
-        ["--only-binary", ":none:", "--no-binary", ":none:"] if shard.sources else ["--only-binary", ":all:"]
-    )
+    formats = _FROM_SOURCE if shard.sources else ("--only-binary", ":all:")
     _pip(
         ["download", *formats, "--dest", downloads],
         lines=[r.text for r in shard.requirements],
@@ -149,11 +152,14 @@ def _fetch_shard(shard: _Shard, pips: _Pips) -> dict[str, WheelFile]:
         folder=shard.folder,
         pips=pips,
     )
-    brought = {hash_file(entry.path): entry.path for entry in os.scandir(downloads) if entry.is_file()}
+    brought = {
+        entry.path: hash_for(entry.path, shard.requirements)
+        for entry in os.scandir(downloads)
+        if entry.is_file()
+    }
     fetched = {}
     for requirement in shard.requirements:
-        sha256 = _match(requirement, brought, pips.session)
-        path = brought[sha256]
+        path, sha256 = _match(requirement, brought, pips.session)
         if path.endswith(".whl"):
             check_wheel(path, requirement, pips.session)
             fetched[requirement.name] = WheelFile(path, sha256)
@@ -231,10 +237,9 @@ def _build(requirement: Requirement, source: str, sha256: str, folder: str, pips
     wheels = os.path.join(folder, "wheels")
     make_directory(folder, 0o700)
     make_directory(wheels, 0o700)
-    formats = ["--only-binary", ":none:", "--no-binary", ":none:"]
     _pip(
         # No cache: a wheel that was once built from this source for another purpose is not this build.
-        ["wheel", "--no-cache-dir", *formats, "--wheel-dir", wheels],
+        ["wheel", "--no-cache-dir", *_FROM_SOURCE, "--wheel-dir", wheels],
         lines=[f"{requirement.name} @ {Path(source).as_uri()} --hash=sha256:{sha256}"],
         requirements=[requirement],
         folder=folder,
@@ -248,14 +253,16 @@ def _build(requirement: Requirement, source: str, sha256: str, folder: str, pips
     return WheelFile(built[0], hash_file(built[0]), source_sha256=sha256)
 
 
-def _match(requirement: Requirement, brought: Mapping[str, str], session: Session) -> str:
-    """Find the file for a requirement by its hash alone; returns the hash."""
-    for sha256 in brought:
-        if f"sha256:{sha256}" in requirement.hashes:
-            return sha256
-    for sha256, path in brought.items():
+def _match(
+    requirement: Requirement, brought: Mapping[str, Mapping[str, str]], session: Session
+) -> tuple[str, str]:
+    """Find the file for a requirement by its hash alone; returns the path, and the SHA-256."""
+    for path, hashes in brought.items():
+        if is_allowed(hashes, requirement):
+            return path, hashes["sha256"]
+    for path, hashes in brought.items():
         if canonicalize_name(os.path.basename(path)).startswith(f"{requirement.name}-"):
-            raise session.mismatch(requirement, path, sha256)
+            raise session.mismatch(requirement, path, hashes["sha256"])
     message = "pip ended well, but brought no file for it"
     raise session.error(BuildError, requirement, message, hint=f"pip's output is in {session.log}")
 

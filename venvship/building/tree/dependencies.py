@@ -6,11 +6,11 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 
 from packaging.requirements import Requirement as Dependency
-from packaging.specifiers import InvalidSpecifier, Specifier
+from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from venvship.errors import BuildError, UnmetDependencyError
+from venvship.errors import BuildError, NoCompatibleWheelError, UnmetDependencyError
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import MARKER_ERRORS, Requirement
 from venvship.model.release import Package
@@ -32,7 +32,8 @@ def installed_packages(
     packages = []
     for requirement in selected:
         wheel = wheels[requirement.name]
-        if wheel.name != requirement.name or not _is_version(requirement.version, wheel.version):
+        is_version = requirement.version is None or _is_version(requirement.version, wheel.version)
+        if wheel.name != requirement.name or not is_version:
             raise BuildError(
                 f"{requirement.file}:{requirement.line}: {requirement.name} {requirement.version} was asked "
                 f"for, and {wheel.filename} calls itself {wheel.name} {wheel.version}",
@@ -51,6 +52,43 @@ def _is_version(asked: str, found: str) -> bool:
         return Specifier(f"=={asked}").contains(Version(found), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return False
+
+
+def refuse_other_pythons(
+    selected: Sequence[Requirement], wheels: Mapping[str, StoredWheel], interpreter: Interpreter
+) -> None:
+    """Refuse wheels that are not made for this version of Python, whichever way they came.
+
+    Args:
+        selected: The selected requirements.
+        wheels: The wheel of each, by requirement name.
+        interpreter: That of the release.
+
+    Raises:
+        NoCompatibleWheelError: There are such wheels. All are named.
+    """
+    # As pip compares it: 3.13.0rc1, and 3.13.0+ of a checkout, count as 3.13.0.
+    version = Version(interpreter.version.rstrip("+")).base_version
+    refused = []
+    for requirement in selected:
+        wheel = wheels[requirement.name]
+        try:
+            runs = SpecifierSet(wheel.requires_python or "").contains(version, prereleases=True)
+        except InvalidSpecifier:
+            runs = True  # pip ignores it
+        if not runs:
+            refused.append(requirement)
+    if refused:
+        lines = [
+            f"{one.label} requires Python {wheels[one.name].requires_python}, and this is {interpreter.label}"
+            for one in refused
+        ]
+        raise NoCompatibleWheelError(
+            "\n".join(lines),
+            hint=f"lock again for Python {interpreter.minor}, or set another `python`",
+            packages=[one.facts() for one in refused],
+            **(refused[0].facts() if len(refused) == 1 else {}),
+        )
 
 
 def unmet_dependencies(

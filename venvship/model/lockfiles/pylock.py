@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -32,14 +33,15 @@ from venvship.model.lockfiles.problems import Problems, quote
 from venvship.model.lockfiles.requirement import (
     MARKER_ERRORS,
     MAX_BYTES,
+    Artifact,
     Requirement,
+    add_pin,
+    allowed_artifact,
     check_hashes,
     decode,
-    direct_text,
+    line_for_pip,
     local_path,
     marker_environment,
-    may_build,
-    parse_filename,
     secret_in_url,
 )
 
@@ -71,7 +73,7 @@ class PylockFile:
     def select(
         self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
     ) -> list[Requirement]:
-        """Choose one file for each package: of the wheels, the one with the best tag.
+        """Choose one file for each package: of the wheels, the one with the best tag; of equal pins, one.
 
         Args:
             interpreter: The interpreter to choose for, whichever runs this.
@@ -87,27 +89,47 @@ class PylockFile:
         line_of = {id(package): line for package, line in zip(pylock.packages, self.lines, strict=True)}
         tags = [Tag(*tag.split("-", 2)) for tag in interpreter.tags]
         environment = marker_environment(interpreter)
-        selected = []
-        try:
-            for package, source in pylock.select(
-                environment=environment,  # type: ignore[arg-type]  # a TypedDict of the same keys
-                tags=tags,
-                extras=known_extras,
-                dependency_groups=known_groups if groups else None,
-            ):
-                line = line_of[id(package)]
-                try:
-                    selected.append(_requirement(self, package, source, line, frozenset(tags)))
-                except ValueError as error:
-                    problems.add(self.path, line, f"{package.name} {error}")
-        except PylockSelectError as error:
-            # Its message names `packages[3]`; a line is easier to find.
-            message = f"nothing can be selected for {interpreter.label}: {error};"
-            message += " lock it for that, or change `python`"
-            problems.add(self.path, _line_of(str(error), self.lines), message)
-        except MARKER_ERRORS as error:
-            problems.add(self.path, None, f"a marker cannot be evaluated for {interpreter.label}: {error}")
-        return selected
+        selected: dict[str, Requirement] = {}
+        # `Pylock.select` refuses two entries of one name, even equal ones, so it gets one after the other.
+        for packages in _apart(pylock.packages):
+            try:
+                for package, source in replace(pylock, packages=packages).select(
+                    environment=environment,  # type: ignore[arg-type]  # a TypedDict of the same keys
+                    tags=tags,
+                    extras=known_extras,
+                    dependency_groups=known_groups if groups else None,
+                ):
+                    line = line_of[id(package)]
+                    try:
+                        requirement = _requirement(self, package, source, line, frozenset(tags))
+                    except ValueError as error:
+                        problems.add(self.path, line, f"{package.name} {error}")
+                    else:
+                        add_pin(selected, requirement, problems, f"; both hold for {interpreter.label}")
+            except PylockSelectError as error:
+                # Its message names `packages[3]`; a line is easier to find.
+                message = f"nothing can be selected for {interpreter.label}: {error};"
+                message += " lock it for that, or change `python`"
+                lines = [line_of[id(package)] for package in packages]
+                problems.add(self.path, _line_of(str(error), lines), message)
+                break
+            except MARKER_ERRORS as error:
+                message = f"a marker cannot be evaluated for {interpreter.label}: {error}"
+                problems.add(self.path, None, message)
+                break
+        return list(selected.values())
+
+
+def _apart(packages: Sequence[Package]) -> list[list[Package]]:
+    """Deal entries of one name out to several lists, in order; where no name stands twice, to one."""
+    lists: list[list[Package]] = []
+    seen: Counter[str] = Counter()
+    for package in packages:
+        if seen[package.name] == len(lists):
+            lists.append([])
+        lists[seen[package.name]].append(package)
+        seen[package.name] += 1
+    return lists
 
 
 def parse_pylock(path: str, data: bytes, *, sdists: Collection[str]) -> PylockFile:
@@ -185,13 +207,16 @@ def _faults(document: PylockFile, package: Package) -> Iterator[str]:
 
 
 def _hashes(hashes: Mapping[str, str]) -> list[str]:
-    return [f"{algorithm.lower()}:{digits.lower()}" for algorithm, digits in hashes.items()]
+    return [f"{algorithm}:{digits}" for algorithm, digits in hashes.items()]
 
 
-def _check_source(source: _Source, name: str, document: PylockFile) -> None:
+def _check_source(source: _Source, name: str, document: PylockFile) -> tuple[str, Artifact]:
     """Refuse a file that has no hash, or that must be built from source and may not be.
 
     The message of the `ValueError` goes on after the package's name, as do those of the functions below.
+
+    Returns:
+        Where the file is, as in `Requirement.url`, and its facts.
     """
     if isinstance(source, PackageVcs):
         raise ValueError("is a VCS checkout, which has no hash to go by; build a wheel of it and lock that")
@@ -204,14 +229,7 @@ def _check_source(source: _Source, name: str, document: PylockFile) -> None:
         raise ValueError("is a part of an archive, which is source; build a wheel of it and lock that")
     check_hashes(_hashes(source.hashes))
     url, filename = _locate(source, document.path)
-    is_wheel = parse_filename(filename).is_wheel
-    if not is_wheel and url.startswith("/"):
-        raise ValueError(f"is a file of source, {quote(url)}; build a wheel of it and lock that")
-    if not is_wheel and not may_build(name, document.sdists):
-        raise ValueError(
-            "comes as source for this interpreter, and `[build] sdists` does not allow building it; lock a"
-            " wheel, or allow it there"
-        )
+    return url, allowed_artifact(name, url, filename, document.sdists)
 
 
 def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> tuple[str, str]:
@@ -265,12 +283,9 @@ def _requirement(
     document: PylockFile, package: Package, source: _Source, line: int, tags: frozenset[Tag]
 ) -> Requirement:
     """Make a selected file a requirement."""
-    _check_source(source, package.name, document)
+    url, artifact = _check_source(source, package.name, document)
     assert not isinstance(source, PackageVcs | PackageDirectory)
-    url, filename = _locate(source, document.path)
-    artifact = parse_filename(filename)
-    if artifact.name != package.name:
-        raise ValueError(f"is not what {quote(filename)} holds, which is {artifact.name}")
+    filename = _locate(source, document.path)[1]
     if (
         isinstance(source, PackageArchive)
         and artifact.is_wheel
@@ -288,4 +303,4 @@ def _requirement(
         line=line,
     )
     # The marker holds, which `extras` and groups may have decided; pip knows neither.
-    return replace(requirement, text=direct_text(replace(requirement, marker=None)))
+    return replace(requirement, text=line_for_pip(replace(requirement, marker=None)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 from urllib.parse import quote as percent_encode
 
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
 from venvship.model.lockfiles.problems import Problems, quote
 
@@ -37,7 +38,12 @@ _SECRET_PARAMETER = re.compile(
     r"|(?:^|[-_.])(?:key|pass|pwd|auth|sig|sas|code)(?:$|[-_.])"
 )
 _TOKEN_USER = re.compile(r"(?:gh[a-z]_|github_pat_|glpat-|gldt-|pypi-|dckr_pat_)|[A-Za-z0-9_\-.]{32,}$")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+HASH_DIGITS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""The hashes that a lockfile may pin files by, those that pip takes in `--hash`; each with its length."""
+
+SOURCES: Final = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
+"""How the name of an archive of source ends, of all those that pip unpacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,21 +52,24 @@ class Requirement:
 
     Attributes:
         name: Normalised (PEP 503).
-        version: Normalised (PEP 440).
+        version: Normalised (PEP 440). `None`: the lockfile names an archive of source by its URL, and the
+            version comes with the build.
         extras: Normalised, sorted.
         marker: The PEP 508 marker, or `None`.
-        hashes: Allowed files, each `"sha256:<hex>"`; sorted, never empty.
+        hashes: Allowed files, each `"<algorithm>:<hex>"` with an algorithm of `HASH_DIGITS`; sorted, never
+            empty. A file is allowed if it has one of them.
         url: The place of the one file, if the lockfile has it: a URL with its `${VAR}`s unexpanded and
             without a fragment, or an absolute local path. `None`: an index knows.
         text: Its own lines as they stand in the lockfile, byte for byte up to the last one that is not blank;
             line ends are `\n`, and the last line never ends in a backslash. pip gets it, so that no hash
-            can be lost on the way. Only a relative local path is rewritten, to an absolute one.
+            can be lost on the way. It is written anew by `line_for_pip` for a relative local path, for hashes
+            in capitals, and for a pin that the lockfile has twice with other hashes.
         file: Absolute path of the file that holds it.
         line: Its first line there, from 1.
     """
 
     name: str
-    version: str
+    version: str | None
     extras: tuple[str, ...] = ()
     marker: str | None = None
     hashes: tuple[str, ...]
@@ -77,23 +86,92 @@ class Requirement:
     @property
     def label(self) -> str:
         """The pin and its place, as in `django 5.2 (requirements.txt, line 7)`."""
-        return f"{self.name} {self.version} ({os.path.basename(self.file)}, line {self.line})"
+        pin = f"{self.name} {self.version}" if self.version is not None else self.name
+        return f"{pin} ({os.path.basename(self.file)}, line {self.line})"
 
     def facts(self) -> dict[str, Any]:
         """The facts that an error about it has for scripts."""
         return {"package": self.name, "version": self.version, "file": self.file, "line": self.line}
 
 
-def direct_text(requirement: Requirement) -> str:
-    """Write a requirement that has a URL, or an absolute path, as a line for pip."""
-    assert requirement.url is not None
+def line_for_pip(requirement: Requirement) -> str:
+    """Write a requirement as a line for pip."""
     url = requirement.url
-    if url.startswith("/"):
-        url = "file://" + percent_encode(url)
+    if url is None:
+        place = f"=={requirement.version}"
+    elif url.startswith("/"):
+        place = " @ file://" + percent_encode(url)
+    else:
+        place = f" @ {url}"
     extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
     marker = f" ; {requirement.marker}" if requirement.marker else ""
     hashes = "".join(f" --hash={value}" for value in requirement.hashes)
-    return f"{requirement.name}{extras} @ {url}{marker}{hashes}"
+    return f"{requirement.name}{extras}{place}{marker}{hashes}"
+
+
+def merged(first: Requirement, second: Requirement) -> Requirement:
+    """Make one requirement of two equal pins of one name.
+
+    Layered files repeat a pin, and `poetry export` writes it once without and once with an extra. The extras
+    add up. A file must be allowed by both pins, as for pip, so the hashes that both have are left.
+
+    Args:
+        first: The pin that was read first.
+        second: Another pin of the same name. The markers of both hold.
+
+    Raises:
+        ValueError: They differ in the version or the place, or have no hash in common. The message names
+            both.
+    """
+    where = "" if first.file == second.file else f"{first.file} "
+    where += f"line {first.line}"
+    same = _same_version(first, second)
+    if not same or (first.url != second.url and None not in (first.url, second.url)):
+        here, there = (
+            quote(pin.url) if pin.url is not None and (same or pin.version is None) else str(pin.version)
+            for pin in (second, first)
+        )
+        raise ValueError(f"{first.name} is pinned twice: {here} here and {there} in {where}; keep one")
+    hashes = tuple(value for value in first.hashes if value in second.hashes)
+    if not hashes:
+        raise ValueError(
+            f"{first.name} is pinned twice, here and in {where}, without a hash in common; no file has both."
+            " Keep one, or write both again"
+        )
+    both = replace(
+        first,
+        extras=tuple(sorted({*first.extras, *second.extras})),
+        hashes=hashes,
+        url=first.url or second.url,
+    )
+    if (both.hashes, both.url) == (first.hashes, first.url):
+        return both
+    return replace(both, text=line_for_pip(replace(both, marker=None)))
+
+
+def _same_version(first: Requirement, second: Requirement) -> bool:
+    if first.version is None or second.version is None:
+        return first.version == second.version and first.url == second.url
+    return first.version == second.version or Version(first.version) == Version(second.version)
+
+
+def add_pin(
+    selected: dict[str, Requirement], requirement: Requirement, problems: Problems, but: str = ""
+) -> None:
+    """Add a requirement to the selected ones, to the equal one that is there, or note that it differs.
+
+    Args:
+        selected: By name.
+        requirement: The one to add.
+        problems: Where the problem goes.
+        but: More for the message of that.
+    """
+    first = selected.setdefault(requirement.name, requirement)
+    if first is not requirement:
+        try:
+            selected[requirement.name] = merged(first, requirement)
+        except ValueError as error:
+            problems.add(requirement.file, requirement.line, f"{error}{but}")
 
 
 def labels(requirements: Sequence[Requirement]) -> str:
@@ -150,10 +228,10 @@ def may_build(name: str, sdists: Collection[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """The facts in the file name of a wheel or source distribution."""
+    """The facts that a lockfile has about one file; `version` as in `Requirement`."""
 
     name: str
-    version: str
+    version: str | None
     is_wheel: bool
 
 
@@ -175,24 +253,74 @@ def parse_filename(filename: str) -> Artifact:
     raise ValueError(f"{quote(filename)} is neither a wheel nor a source distribution (.whl, .tar.gz, .zip)")
 
 
-def check_hashes(hashes: Sequence[str]) -> tuple[str, ...]:
-    """Keep the SHA-256 hashes, sorted, each once.
+def allowed_artifact(name: str, url: str, filename: str, sdists: Collection[str]) -> Artifact:
+    """Read what a lockfile names by URL or path, and refuse source that may not be built.
+
+    A wheel's file name tells project and version. The name of an archive of source tells nothing for
+    certain: that of a forge is called after a tag or a commit. The line names the project then.
 
     Args:
-        hashes: Each `algorithm:hex`.
+        name: The project, if the lockfile names it; else `""`.
+        url: As in `Requirement`.
+        filename: The file's name.
+        sdists: `[build] sdists`.
+
+    Raises:
+        ValueError: It is not allowed. The message goes on after the project's name, or that of the file.
+    """
+    if not filename.lower().endswith((".whl", *SOURCES)):
+        raise ValueError(
+            f"is in {quote(filename)}, which is not a wheel, nor an archive of source ({', '.join(SOURCES)});"
+            " build a wheel, and pin its URL or path with --hash"
+        )
+    if filename.lower().endswith(".whl"):
+        try:
+            artifact = parse_filename(filename)
+        except ValueError as error:
+            raise ValueError(f"is in {quote(filename)}, which is no name of a wheel: {error}") from error
+        if name and canonicalize_name(name) != artifact.name:
+            raise ValueError(f"is not what {quote(filename)} holds, which is {artifact.name}")
+        return artifact
+    if url.startswith("/"):
+        raise ValueError(f"is source ({quote(filename)}); build a wheel of it, and pin the path of that")
+    if not name:
+        try:
+            name = parse_filename(filename).name
+        except ValueError as error:
+            raise ValueError("does not tell the name of its project; write it as `NAME @ URL`") from error
+    if not may_build(name, sdists):
+        raise ValueError(
+            f"is source ({quote(filename)}), and `[build] sdists` does not allow building"
+            f" {canonicalize_name(name)}; pin a wheel, or allow it there"
+        )
+    return Artifact(canonicalize_name(name), None, is_wheel=False)
+
+
+def check_hashes(hashes: Sequence[str]) -> tuple[str, ...]:
+    """Keep the hashes of `HASH_DIGITS`, in lower case, sorted, each once.
+
+    Args:
+        hashes: Each `algorithm:hex`, in any case of letters.
 
     Raises:
         ValueError: There is none to trust; the message has the reason and the remedy.
     """
     if not hashes:
         raise ValueError(NO_HASH)
-    algorithms = sorted({value.partition(":")[0] for value in hashes})
-    kept = sorted({value for value in hashes if value.startswith("sha256:")})
+    lowered = {value.lower() for value in hashes}
+    kept = sorted(value for value in lowered if value.partition(":")[0] in HASH_DIGITS)
     if not kept:
-        raise ValueError(f"has only {' and '.join(algorithms)} hashes; venvship goes by sha256")
+        algorithms = sorted({value.partition(":")[0] for value in lowered})
+        raise ValueError(
+            f"has only {' and '.join(algorithms)} hashes; venvship goes by {', '.join(HASH_DIGITS)}"
+        )
     for value in kept:
-        if not _SHA256.fullmatch(value.removeprefix("sha256:")):
-            raise ValueError(f"{quote(value)} is not a sha256 hash: that is 64 lower-case hexadecimal digits")
+        algorithm, _, digits = value.partition(":")
+        if not re.fullmatch(f"[0-9a-f]{{{HASH_DIGITS[algorithm]}}}", digits):
+            raise ValueError(
+                f"{quote(value)} is not a {algorithm} hash: that is {HASH_DIGITS[algorithm]} hexadecimal"
+                " digits"
+            )
     return tuple(kept)
 
 

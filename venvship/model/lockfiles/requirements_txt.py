@@ -23,6 +23,7 @@ from venvship.model.lockfiles.requirement import (
     MAX_BYTES,
     URL,
     Requirement,
+    add_pin,
     decode,
     marker_environment,
 )
@@ -75,7 +76,7 @@ class RequirementsTxt:
     def select(
         self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
     ) -> list[Requirement]:
-        """Choose the requirements whose marker holds for the interpreter, and note two pins of one name."""
+        """Choose the requirements whose marker holds for the interpreter; of equal pins, one."""
         if extras or groups:
             # A lockfile of lines has its extras resolved. Settings without effect would be believed.
             message = "`[build] extras` and `groups` mean something for pylock.toml only; remove them"
@@ -89,12 +90,8 @@ class RequirementsTxt:
                 message = f"{requirement.name}: cannot evaluate its marker for {interpreter.label}: {error}"
                 problems.add(requirement.file, requirement.line, message)
                 continue
-            if not wanted:
-                continue
-            first = selected.setdefault(requirement.name, requirement)
-            if first is not requirement:
-                message = f"{_pinned_twice(requirement, first)}; both markers hold for {interpreter.label}"
-                problems.add(requirement.file, requirement.line, message)
+            if wanted:
+                add_pin(selected, requirement, problems, f"; both markers hold for {interpreter.label}")
         return list(selected.values())
 
 
@@ -281,20 +278,10 @@ class _Reader:
         self.take(included, data)
 
     def _check_duplicates(self) -> None:
-        """Refuse two pins that no interpreter could tell apart. Others are decided when it is known."""
-        seen: dict[tuple[str, str | None], Requirement] = {}
+        """Refuse two different pins that no interpreter could tell apart; of others, it decides."""
+        seen: dict[str | None, dict[str, Requirement]] = {}
         for requirement in self.requirements:
-            first = seen.setdefault((requirement.name, requirement.marker), requirement)
-            if first is not requirement:
-                self.problems.add(requirement.file, requirement.line, _pinned_twice(requirement, first))
-
-
-def _pinned_twice(requirement: Requirement, first: Requirement) -> str:
-    where = "" if first.file == requirement.file else f"{first.file} "
-    return (
-        f"{requirement.name} is pinned twice: {requirement.version} here and {first.version} in"
-        f" {where}line {first.line}; keep one"
-    )
+            add_pin(seen.setdefault(requirement.marker, {}), requirement, self.problems)
 
 
 def _reason(error: ValueError) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from packaging.utils import canonicalize_name
 
 from venvship.model.lockfiles.problems import Problems, quote
-from venvship.model.lockfiles.requirement import URL, may_build, secret_in_url
+from venvship.model.lockfiles.requirement import HASH_DIGITS, URL, may_build, secret_in_url
 from venvship.model.lockfiles.requirements_txt_lines import refuse
 
 WHERE_FROM: Final = {
@@ -50,7 +50,6 @@ REFUSED: Final = {
 TAKING_VALUE: Final = (
     {"--hash"} | WHERE_FROM.keys() | FORMATS | INCLUDES.keys() | REFUSED.keys() | {"--use-feature"}
 )
-_PIP_HASH_NAMES: Final = {"sha256", "sha384", "sha512"}
 
 
 def read_options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
@@ -71,7 +70,7 @@ def read_hash(name: str, value: str | None) -> str:
     """Check one option behind a requirement, which must be a hash.
 
     Returns:
-        `algorithm:digits`; the digits are unchecked.
+        `algorithm:digits`, in any case of letters; the digits are unchecked.
 
     Raises:
         RefusedError: It is something else.
@@ -87,7 +86,7 @@ def read_hash(name: str, value: str | None) -> str:
     algorithm, colon, digits = (value or "").partition(":")
     if not colon or not digits:
         refuse(f"{quote(value or '--hash')} is not a hash of the form sha256:…")
-    if algorithm not in _PIP_HASH_NAMES:
+    if algorithm.lower() not in HASH_DIGITS:
         refuse(f"{quote(algorithm)} is not a hash to rely on; write the lockfile with sha256")
     return f"{algorithm}:{digits}"
 

@@ -22,11 +22,10 @@ from venvship.model.lockfiles.requirement import (
     NO_HASH,
     URL,
     Requirement,
+    allowed_artifact,
     check_hashes,
-    direct_text,
+    line_for_pip,
     local_path,
-    may_build,
-    parse_filename,
     secret_in_url,
 )
 from venvship.model.lockfiles.requirements_txt_lines import LogicalLine, UnhashedError, refuse
@@ -36,7 +35,7 @@ _ARCHIVE = re.compile(r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg)(?:[\[
 _NO_VCS: Final = "a VCS checkout has no hash to go by; build a wheel of it and pin that with --hash"
 _EXTRAS = re.compile(r"(.+?)\s*\[([^\[\]]*)\]")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_FRAGMENT_HASH = re.compile(r"#(?=(?:[a-z0-9]+=[^/]*))")
+_FRAGMENT_HASH = re.compile(r"#(?=(?:[A-Za-z0-9]+=[^/]*))")
 _HASH_NAMES: Final = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
 
 
@@ -57,7 +56,7 @@ def _fragment_hashes(fragment: str) -> tuple[str, ...]:
     pairs = parse_qsl(fragment, max_num_fields=100)
     if any(key == "subdirectory" for key, _ in pairs):
         refuse("a subdirectory of an archive is source; build a wheel of it and pin that")
-    return tuple(f"{key}:{value}" for key, value in pairs if key in _HASH_NAMES)
+    return tuple(f"{key}:{value}" for key, value in pairs if key.lower() in _HASH_NAMES)
 
 
 def _locate(text: str, folder: str) -> _Location:
@@ -144,39 +143,27 @@ def parse_requirement(
         address, extras, marker = bare
         name, version, location = "", None, _locate(address, os.path.dirname(file))
     if location:
-        name, version = _allowed_artifact(location, name, sdists)
-    assert version is not None
-    allowed = _allowed_hashes(name, [*hashes, *(location.hashes if location else ())])
+        try:
+            artifact = allowed_artifact(name, location.url, location.filename, sdists)
+        except ValueError as error:
+            refuse(f"{name or quote(location.url)} {error}")
+        name, version = artifact.name, artifact.version
+    given = [*hashes, *(location.hashes if location else ())]
     requirement = Requirement(
         name=canonicalize_name(name),
         version=version,
         extras=tuple(sorted({canonicalize_name(extra) for extra in extras})),
         marker=marker,
-        hashes=allowed,
+        hashes=_allowed_hashes(name, given),
         url=location.url if location else None,
         text=line.source,
         file=file,
         line=line.number,
     )
-    if location and location.rewritten:
-        return replace(requirement, text=direct_text(requirement))
+    # Older pips compare hashes letter by letter.
+    if (location and location.rewritten) or any(value != value.lower() for value in given):
+        return replace(requirement, text=line_for_pip(requirement))
     return requirement
-
-
-def _allowed_artifact(location: _Location, name: str, sdists: Collection[str]) -> tuple[str, str]:
-    if not location.filename.lower().endswith((".whl", ".tar.gz", ".zip")):
-        refuse(f"{quote(location.url)} is not a wheel; build one, and pin its URL or path with --hash")
-    artifact = parse_filename(location.filename)
-    if name and canonicalize_name(name) != artifact.name:
-        refuse(f"{name} is not what {quote(location.filename)} holds, which is {artifact.name}")
-    if not artifact.is_wheel and location.url.startswith("/"):
-        refuse(f"{quote(location.filename)} is source; build a wheel of it, and pin the path of that")
-    if not artifact.is_wheel and not may_build(artifact.name, sdists):
-        refuse(
-            f"{quote(location.filename)} is source, and `[build] sdists` does not allow building"
-            f" {artifact.name}; pin a wheel, or allow it there"
-        )
-    return artifact.name, artifact.version
 
 
 def _allowed_hashes(name: str, hashes: Sequence[str]) -> tuple[str, ...]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from venvship._version import __version__
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
-from venvship.model.release import Manifest
+from venvship.model.release import Manifest, Package
 from venvship.model.settings import Settings
 from venvship.model.spelling import digest
 from venvship.workspace.reading import ReadingWorkspace
+
+if TYPE_CHECKING:
+    # Parsing a lockfile imports packaging, which an idle `update` never needs.
+    from venvship.model.lockfiles.requirement import Requirement
 
 
 def lockfile_paths(workspace: ReadingWorkspace, settings: Settings) -> tuple[str, ...]:
@@ -101,3 +106,18 @@ def _build_facts(settings: Settings) -> dict[str, object]:
     """The settings that change the release; the kind of link and the time-out of a fetch do not."""
     names = ("sdists", "optimize", "overlap", "bad_record", "extras", "groups")
     return {name: sorted(getattr(settings.build, name)) for name in names}
+
+
+def locked_packages(selected: Iterable[Requirement], before: Iterable[Package] = ()) -> list[Package]:
+    """List the packages of a selection, for a comparison with those of a release.
+
+    Args:
+        selected: Of an environment.
+        before: The packages of that release. The version of source that is named by its URL is taken from
+            there: only a build tells another one.
+    """
+    versions = {package.name: package.version for package in before}
+    return [
+        Package(one.name, versions.get(one.name, "?") if one.version is None else one.version)
+        for one in selected
+    ]
