@@ -26,6 +26,7 @@ from venvship.errors import (
     FileConflictError,
     HashMismatchError,
     InterruptedByError,
+    NoCompatibleWheelError,
     UnmetDependencyError,
 )
 from venvship.model.progress import Progress, Step
@@ -63,8 +64,11 @@ class Builds:
         )
 
     def facts(self, name: str) -> Mapping[str, object]:
-        (step,) = [p for p in self.steps if p.name == name and p.state == "done"]
-        return step.facts
+        (facts,) = self.facts_of_all(name)
+        return facts
+
+    def facts_of_all(self, name: str) -> list[Mapping[str, object]]:
+        return [p.facts for p in self.steps if p.name == name and p.state == "done"]
 
     def debris(self) -> list[str]:
         """What is left below releases/ and state/."""
@@ -138,6 +142,76 @@ def test_overlapping_code_of_one_package_is_linked_with_its_own_bytecode(
 
     assert run(f"{request.release_path}/bin/python", "-c", "import ns; print(ns.WHO)") == "aaa\n"
     assert [warning["slug"] for warning in manifest.warnings] == ["file-overlap"]
+
+
+def test_every_conflict_is_told_and_nothing_is_compiled(builds: Builds, wheelhouse: Path) -> None:
+    wheels = [
+        build_wheel(wheelhouse, name, files={f"ns/{module}.py": f"WHO = {name!r}\n" for module in "xyz"})
+        for name in ("aaa", "bbb", "ccc")
+    ]
+
+    with pytest.raises(FileConflictError) as caught:
+        builds.build(builds.request(wheels))
+
+    assert len(caught.value.data["conflicts"]) == 6
+    assert os.listdir(builds.store.bytecode_folder) == []
+    assert "compile" not in {step.name for step in builds.steps}
+
+
+def test_once_two_wheels_conflict_nothing_more_is_compiled_and_the_others_are_waited_for(
+    builds: Builds, wheelhouse: Path, index: LocalIndex
+) -> None:
+    def wheel(name: str, size: int) -> Distribution:
+        return build_wheel(wheelhouse, name, files={"ns.py": f"# {name}\n", f"{name}.bin": os.urandom(size)})
+
+    aaa, bbb = wheel("aaa", WORTH_TAKING), wheel("bbb", WORTH_TAKING)
+    late = wheel("late", 1)
+    index.held = {late.filename: threading.Event()}
+    request = builds.request([aaa, bbb, late], requirements=[pinned(one) for one in (aaa, bbb, late)])
+    done = threading.Event()
+
+    def let_it_go() -> None:
+        while not done.wait(0.01):
+            if builds.store.has(aaa.sha256) and builds.store.has(bbb.sha256):
+                index.held[late.filename].set()
+
+    watcher = threading.Thread(target=let_it_go)
+    watcher.start()
+    try:
+        with pytest.raises(FileConflictError) as caught:
+            builds.build(request)
+    finally:
+        done.set()
+        watcher.join()
+    assert {one["packages"][1] for one in caught.value.data["conflicts"]} == {"bbb", "late"}
+    tag = bytecode_tag(request.environment.interpreter, request.build.optimize)
+    compiled = [one.name for one in (aaa, bbb, late) if Store(builds.store.path).bytecode(one.sha256, tag)]
+    assert len(compiled) <= 1, "what had come before the conflict"
+
+
+@pytest.mark.parametrize("way", ["path", "url", "index"])
+def test_a_wheel_for_another_python_is_refused_whichever_way_it_came(
+    builds: Builds, wheelhouse: Path, index: LocalIndex, way: str
+) -> None:
+    wheel = build_wheel(wheelhouse, "later", requires_python=">=3.99")
+    url = {"path": str(wheel.path), "url": index.file_url(wheel.filename), "index": None}[way]
+    with pytest.raises(NoCompatibleWheelError) as caught:
+        builds.build(builds.request([wheel], requirements=[pinned(wheel, url=url)]))
+    assert ">=3.99" in caught.value.message
+
+
+def test_a_wheel_for_another_python_is_refused_where_the_store_has_it(
+    builds: Builds, wheelhouse: Path
+) -> None:
+    """An older venvship let it in, when it was named by its path, and recorded the choice."""
+    wheel = build_wheel(wheelhouse, "later", requires_python=">=3.99")
+    fits = build_wheel(wheelhouse, "fits", requires_python=">=3.11,!=3.99.*")
+    request = builds.request([fits, wheel])
+    for _ in range(2):
+        with pytest.raises(NoCompatibleWheelError, match=r"later 1\.0 \(.*\) requires Python >=3\.99"):
+            builds.build(request)
+    assert builds.facts_of_all("fetch")[-1] == {"wheels": 0, "bytes": 0}
+    assert os.listdir(builds.store.bytecode_folder) == []
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------

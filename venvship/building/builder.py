@@ -13,6 +13,7 @@ from venvship.building.store.store import Store
 from venvship.building.supply import Supply
 from venvship.building.tree.assemble import assemble
 from venvship.building.tree.candidate import candidate
+from venvship.building.tree.combination import combine
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal
 from venvship.model.progress import Progress, step
@@ -71,14 +72,14 @@ def build(
             with begun("import") as running:
                 supply.take_what_is_left(running.advance)
                 running.facts["wheels"] = fetched.wheels
-            wheels = supply.wheels()
+            combination = combine(request, supply.wheels())
             with begun("compile") as running:
-                bytecode = supply.compile(tuple(wheels.values()), running.advance)
+                bytecode = supply.compile(tuple(combination.wheels.values()), running.advance)
                 running.facts["modules"] = sum(len(compiled.files) for compiled in bytecode.values())
             with begun("assemble") as running:
                 assembled = assemble(
                     request,
-                    wheels,
+                    combination,
                     bytecode,
                     foundation=base,
                     signals=signals,

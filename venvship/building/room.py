@@ -30,8 +30,8 @@ _BLOCK: Final = 4096
 _ROW: Final = 250
 """Bytes that one file adds to `files.json` and to its wheel's RECORD."""
 
-_WRITTEN: Final = 3
-"""Files that are written, not linked, for each wheel: RECORD, INSTALLER, direct_url.json."""
+_WRITTEN: Final = 4
+"""Files that are written, not linked, for each wheel: RECORD, INSTALLER, REQUESTED, direct_url.json."""
 
 
 def require_room(

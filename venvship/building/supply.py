@@ -10,6 +10,7 @@ from venvship.building.room import require_room
 from venvship.building.store.compile import Compiler, compile_wheels
 from venvship.building.store.intake import importing
 from venvship.building.store.store import Store, selection_key
+from venvship.building.tree.combination import placed
 from venvship.model.lockfiles.requirement import may_build
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredBytecode, StoredWheel, WheelFile
@@ -82,6 +83,8 @@ class Supply:
     def fetch(self, advance: Advance = unmeasured) -> Total:
         """Fetch the wheels that the store lacks. Those that have come are imported and compiled meanwhile.
 
+        Once two of those that have come cannot be installed together, nothing more is compiled.
+
         Args:
             advance: Told how many files have come.
 
@@ -102,7 +105,9 @@ class Supply:
             nonlocal taken
             taken += _size(some.values())
             self._take(some)
-            self.compile([self._store.wheel(file.sha256) for file in some.values()])
+            # The wheels that are still to come are waited for, so that all conflicts are reported at once.
+            if not placed(self._request, self.wheels().values()).conflicts:
+                self.compile([self._store.wheel(file.sha256) for file in some.values()])
 
         with build_faults("make a directory for downloads", self._downloads):
             make_directory(self._downloads, 0o700)

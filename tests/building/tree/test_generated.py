@@ -24,7 +24,7 @@ from venvship.building.tree.generated import (
     rewritten_script,
     shebang,
 )
-from venvship.building.tree.placement import place
+from venvship.building.tree.placement import place, with_bytecode
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
 
@@ -108,8 +108,9 @@ def test_a_placeholder_without_a_body_is_still_a_script() -> None:
 def generated(wheel: StoredWheel, places: Places, url: str | None = None) -> dict[str, bytes]:
     pyc = StoredFile(path="site/shop/__pycache__/__init__.cpython-311.pyc", size=1, sha256=digest_of("pyc"))
     bytecode = {wheel.sha256: StoredBytecode((pyc,), "/bytecode")}
+    placement = place([wheel], version=VERSION_FOLDER, overlap=(), read=lambda _: b"")
     (files,) = generate(
-        place([wheel], bytecode, version=VERSION_FOLDER, overlap=()),
+        with_bytecode(placement, [wheel], bytecode, VERSION_FOLDER),
         [wheel],
         {wheel.name: pinned(wheel, url=url)},
         {"bin/tool": b"#!python\nprint()\n"},
@@ -146,6 +147,7 @@ def test_record_lists_every_file_with_hash_and_size_relative_to_site_packages() 
         "shop/a, b.txt",
         "shop-1.0.dist-info/METADATA",
         "shop-1.0.dist-info/INSTALLER",
+        "shop-1.0.dist-info/REQUESTED",
         "shop-1.0.dist-info/RECORD",
         "../../../bin/shop",
         "../../../bin/tool",
@@ -154,6 +156,9 @@ def test_record_lists_every_file_with_hash_and_size_relative_to_site_packages() 
     hashed = base64.urlsafe_b64encode(hashlib.sha256(b"x = 1\n").digest()).decode().rstrip("=")
     assert rows["shop/__init__.py"] == [f"sha256={hashed}", "6"]
     assert rows["shop-1.0.dist-info/RECORD"] == ["", ""]
+    # As pip records it for every line of a requirements file (PEP 376).
+    assert files[f"{SITE}/shop-1.0.dist-info/REQUESTED"] == b""
+    assert rows["shop-1.0.dist-info/REQUESTED"] == ["sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", "0"]
     assert rows["shop/__pycache__/__init__.cpython-311.pyc"] == ["", ""]
     assert rows["../../../bin/shop"][1] == str(len(files["bin/shop"]))
 

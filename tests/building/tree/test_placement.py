@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.releases import LINUX, SITE, VERSION_FOLDER, digest_of, wheel_value
-from venvship.building.tree.placement import Placement, place, refuse_reserved, version_folder
+from tests.support.releases import INTERPRETER, LINUX, SITE, VERSION_FOLDER, digest_of, wheel_value
+from venvship.building.tree.conflicts import refuse_conflicts
+from venvship.building.tree.placement import (
+    Placement,
+    place,
+    refuse_reserved,
+    version_folder,
+    with_bytecode,
+)
 from venvship.errors import FileConflictError, InvalidWheelError
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
+
+contents: dict[str, bytes] = {}
 
 VIRTUALENV = {
     "bin": "dir", "bin/python": "link", "bin/activate": "file", "pyvenv.cfg": "file",
@@ -20,9 +29,17 @@ def placed(
     overlap: tuple[str, ...] = (),
     bytecode: dict[str, StoredBytecode] | None = None,
 ) -> Placement:
-    placement = place(wheels, bytecode or {}, version=VERSION_FOLDER, overlap=overlap)
+    placement = place(wheels, version=VERSION_FOLDER, overlap=overlap, read=lambda path: contents[path])
+    refuse_conflicts(placement)
     refuse_reserved(placement, VIRTUALENV)
-    return placement
+    return with_bytecode(placement, wheels, bytecode or {}, VERSION_FOLDER)
+
+
+def bringing(name: str, files: dict[str, str], version: str = "1.0") -> StoredWheel:
+    """A wheel whose contents `placed` can read."""
+    wheel = wheel_value(name, files, version)
+    contents.update({f"{wheel.data}/{path}": text.encode() for path, text in files.items()})
+    return wheel
 
 
 def compiled(*paths: str) -> StoredBytecode:
@@ -74,8 +91,8 @@ def test_an_entry_point_stands_in_for_a_script_of_that_name_in_its_own_wheel() -
 
 
 def test_equal_files_of_two_wheels_are_one_file_that_both_own() -> None:
-    a = wheel_value("a", {"site/ns/__init__.py": "same"})
-    b = wheel_value("b", {"site/ns/__init__.py": "same"})
+    a = bringing("a", {"site/ns/__init__.py": "same"})
+    b = bringing("b", {"site/ns/__init__.py": "same"})
 
     placement = placed(b, a)
 
@@ -99,8 +116,8 @@ def test_equal_files_of_two_wheels_are_one_file_that_both_own() -> None:
     ],
 )
 def test_different_code_for_one_path_is_an_error_that_names_both_and_the_setting(path: str) -> None:
-    a = wheel_value("a", {path: "one"}, version="1.5")
-    b = wheel_value("b", {path: "other"})
+    a = bringing("a", {path: "one"}, version="1.5")
+    b = bringing("b", {path: "other"})
 
     with pytest.raises(FileConflictError) as caught:
         placed(a, b)
@@ -113,8 +130,8 @@ def test_different_code_for_one_path_is_an_error_that_names_both_and_the_setting
 
 @pytest.mark.parametrize("overlap", ["a", "b", "ns/__init__.py", f"{SITE}/ns/__init__.py"])
 def test_overlapping_code_that_is_allowed_is_the_first_by_name_with_a_warning(overlap: str) -> None:
-    a = wheel_value("a", {"site/ns/__init__.py": "one"})
-    b = wheel_value("b", {"site/ns/__init__.py": "other"})
+    a = bringing("a", {"site/ns/__init__.py": "one"})
+    b = bringing("b", {"site/ns/__init__.py": "other"})
 
     placement = placed(b, a, overlap=(overlap,))
 
@@ -125,8 +142,8 @@ def test_overlapping_code_that_is_allowed_is_the_first_by_name_with_a_warning(ov
 
 
 def test_another_overlap_allows_nothing() -> None:
-    a = wheel_value("a", {"site/ns/__init__.py": "one"})
-    b = wheel_value("b", {"site/ns/__init__.py": "other"})
+    a = bringing("a", {"site/ns/__init__.py": "one"})
+    b = bringing("b", {"site/ns/__init__.py": "other"})
 
     with pytest.raises(FileConflictError):
         placed(a, b, overlap=("c", "ns"))
@@ -162,6 +179,115 @@ def test_a_file_where_another_wheel_needs_a_directory_is_an_error_that_no_settin
         placed(a, b, overlap=("a", "b", "thing"))
 
 
+def test_all_conflicts_are_told_at_once() -> None:
+    many = {f"site/ns/m{number:02}.py": "one" for number in range(12)}
+    a = bringing("a", {**many, "site/thing": "data", "scripts/tool": "one"}, version="1.5")
+    b = bringing("b", dict.fromkeys(many, "other"))
+    c = bringing("c", {"scripts/tool": "other", "site/thing/x.txt": "data", "site/ns/m00.py": "third"})
+
+    with pytest.raises(FileConflictError) as caught:
+        placed(a, b, c)
+
+    first, second, third = caught.value.message.splitlines()
+    assert first.startswith("a 1.5 and b 1.0 both bring 12 files with different contents: ")
+    assert "ns/m09.py" in first
+    assert first.endswith(" and 2 more")
+    assert second == (
+        f"a 1.5 and c 1.0 both bring 2 files with different contents: bin/tool, {SITE}/ns/m00.py"
+    )
+    assert third.startswith(f"a brings {SITE}/thing as a file, and c brings {SITE}/thing/x.txt")
+    found = caught.value.data["conflicts"]
+    assert len(found) == 15
+    assert {"path": "bin/tool", "packages": ["a", "c"]} in found
+    assert caught.value.data["packages"] == ["a", "b", "c"]
+    assert '"overlap" under [build]' in (caught.value.hint or "")
+    assert "drop a or c from the lockfile" in (caught.value.hint or "")
+
+
+def test_two_different_files_of_one_wheel_for_one_path_are_its_own_conflict() -> None:
+    wheel = bringing("a", {"scripts/tool": "one", "data/bin/tool": "other"})
+    with pytest.raises(FileConflictError, match=r"a 1\.0 brings two files .* for bin/tool"):
+        placed(wheel)
+
+
+PKGUTIL = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
+DECLARE = "declare_namespace(__name__)\n"
+PKG_RESOURCES = "__import__('pkg_resources').declare_namespace(__name__)\n"
+STUBS = [
+    "",
+    "# only a name\n",
+    '"""The namespace of many."""\n',
+    PKGUTIL,
+    PKGUTIL.replace("'", '"') + "# as it was\n",
+    "from pkgutil import extend_path\n__path__ = extend_path(__path__, __name__)\n",
+    "import pkgutil\n\n__path__ = pkgutil.extend_path(__path__, __name__)\n",
+    f"try:\n    {PKG_RESOURCES}except ImportError:\n    {PKGUTIL}",
+    f"try:\n    import pkg_resources\n    pkg_resources.{DECLARE}except ImportError:\n    pass\n",
+]
+
+
+@pytest.mark.parametrize("one", STUBS)
+def test_files_that_only_declare_a_namespace_do_not_conflict_in_any_words(one: str) -> None:
+    a = bringing("a", {"site/ns/__init__.py": one})
+    for other in [*STUBS, PKG_RESOURCES]:
+        placement = placed(a, bringing("b", {"site/ns/__init__.py": other}))
+        assert placement.files[f"{SITE}/ns/__init__.py"].wheel is a
+        assert placement.owned["b"] == (f"{SITE}/ns/__init__.py",)
+        assert placement.warnings == ()
+
+
+def test_of_two_declarations_the_one_that_needs_no_setuptools_is_taken() -> None:
+    a = bringing("a", {"site/ns/__init__.py": PKG_RESOURCES})
+    b = bringing("b", {"site/ns/__init__.py": PKGUTIL})
+
+    assert placed(a, b).files[f"{SITE}/ns/__init__.py"].wheel is b
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{PKGUTIL}__version__ = '1.0'\n",
+        "from ns.core import *\n",
+        f"{PKGUTIL}{PKGUTIL.replace('__name__', 'name')}",
+        f"try:\n    {PKG_RESOURCES}except ImportError:\n    import ns.fallback\n",
+        f"try:\n    {PKG_RESOURCES}except load():\n    {PKGUTIL}",
+        "import os\n",
+        "not python at all\n",
+        "#" * 5000,
+    ],
+)
+def test_a_file_that_does_more_than_declare_a_namespace_conflicts(text: str) -> None:
+    a = bringing("a", {"site/ns/__init__.py": PKGUTIL})
+    with pytest.raises(FileConflictError):
+        placed(a, bringing("b", {"site/ns/__init__.py": text}))
+
+
+def test_only_the_file_of_a_package_declares_a_namespace() -> None:
+    a = bringing("a", {"site/ns/core.py": "", "scripts/__init__.py": ""})
+    for path in ("site/ns/core.py", "scripts/__init__.py"):
+        with pytest.raises(FileConflictError):
+            placed(a, bringing("b", {path: "# other\n"}))
+
+
+@pytest.mark.parametrize(
+    ("scripts", "expected"),
+    [
+        (["pip", "pip3", "pip3.9", "pip2.7", "pipx"], ["pip", "pip3", f"pip{INTERPRETER.minor}", "pipx"]),
+        (["pip"], ["pip", "pip3", f"pip{INTERPRETER.minor}"]),
+        (["pip3.9"], ["pip3.9"]),
+        (["easy_install", "easy_install-3.6"], ["easy_install", f"easy_install-{INTERPRETER.minor}"]),
+        (["wheel", "pip-compile", "easy_install-3.6"], ["easy_install-3.6", "pip-compile", "wheel"]),
+    ],
+)
+def test_scripts_with_a_version_in_their_names_get_that_of_the_interpreter_as_from_pip(
+    scripts: list[str], expected: list[str]
+) -> None:
+    rows = tuple((name, name.rstrip("3.9"), "main", "console") for name in scripts)
+    assert sorted(placed(wheel_value("a", {}, scripts=rows)).files) == sorted(f"bin/{n}" for n in expected)
+    gui = tuple((*row[:3], "gui") for row in rows)
+    assert sorted(placed(wheel_value("a", {}, scripts=gui)).files) == sorted(f"bin/{n}" for n in scripts)
+
+
 def test_bytecode_goes_beside_its_source() -> None:
     wheel = wheel_value("a", {"site/a/__init__.py": "", "site/a/odd.name.py": "", "site/top.py": ""})
     pycs = compiled(
@@ -181,8 +307,8 @@ def test_bytecode_goes_beside_its_source() -> None:
 
 
 def test_bytecode_of_a_file_that_lost_its_place_is_not_linked() -> None:
-    a = wheel_value("a", {"site/ns/__init__.py": "one"})
-    b = wheel_value("b", {"site/ns/__init__.py": "other", "site/ns/b.py": ""})
+    a = bringing("a", {"site/ns/__init__.py": "one"})
+    b = bringing("b", {"site/ns/__init__.py": "other", "site/ns/b.py": ""})
     only_b = {
         b.sha256: compiled(
             "site/ns/__pycache__/__init__.cpython-311.pyc", "site/ns/__pycache__/b.cpython-311.pyc"

@@ -19,6 +19,7 @@ from venvship.building.request import BuildRequest
 from venvship.building.store.compile import bytecode_tag
 from venvship.building.tree.assemble import assemble
 from venvship.building.tree.assembled import Assembled
+from venvship.building.tree.combination import combine
 from venvship.building.tree.foundation import foundation
 from venvship.building.tree.seal import seal
 from venvship.errors import BuildError, StoreDamagedError
@@ -70,7 +71,8 @@ class Candidate:
         signals = signals or Signals()
         environ = environ or {"PATH": os.defpath}
         with foundation(self.request, scratch=str(scratch), environ=environ, signals=signals) as base:
-            return assemble(self.request, self.wheels, {}, foundation=base, signals=signals)
+            combination = combine(self.request, self.wheels)
+            return assemble(self.request, combination, {}, foundation=base, signals=signals)
 
     def seal(self, assembled: Assembled) -> Manifest:
         return seal(self.request, assembled, sync_fd=self.sync_fd, signals=Signals())
@@ -214,8 +216,8 @@ def test_the_installed_packages_can_be_asked_about_themselves(sealed: Sealed) ->
         " [e.value for e in d.entry_points]] for d in m.distributions()}))"
     )
     assert json.loads(run(sealed.path / "bin/python", "-I", "-c", script)) == {
-        "Shop": ["1.0", "venvship\n", None, True, 12, ["shop:main"]],
-        "idna": ["3.10", "venvship\n", None, True, 5, []],
+        "Shop": ["1.0", "venvship\n", "", True, 13, ["shop:main"]],
+        "idna": ["3.10", "venvship\n", "", True, 6, []],
     }
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from venvship.building.request import BuildRequest
 from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.closing import DIRECTORY_MODE
-from venvship.building.tree.dependencies import installed_packages, unmet_dependencies
+from venvship.building.tree.combination import Combination
 from venvship.building.tree.foundation import Foundation
 from venvship.building.tree.generated import (
     CANONICAL,
@@ -34,15 +34,15 @@ from venvship.building.tree.placement import (
     Placed,
     Placement,
     parents,
-    place,
     refuse_reserved,
     site_packages_path,
     version_folder,
+    with_bytecode,
 )
 from venvship.building.tree.shares import deal_out, link_share
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.release import FileEntry, sealed_mode, tree_digest
-from venvship.model.wheel import StoredBytecode, StoredWheel
+from venvship.model.wheel import StoredBytecode
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, hash_file, make_directory, set_mode
 from venvship.system.pool import copies_for, working
@@ -55,7 +55,7 @@ LOCKFILE: Final = f"{SEAL_FOLDER}/lockfile"
 
 def assemble(
     request: BuildRequest,
-    wheels: Mapping[str, StoredWheel],
+    combination: Combination,
     bytecode: Mapping[str, StoredBytecode],
     *,
     foundation: Foundation,
@@ -68,7 +68,7 @@ def assemble(
 
     Args:
         request: The release to build.
-        wheels: The wheels to install, by requirement name.
+        combination: The wheels to install, and where their files go.
         bytecode: By the wheel's hash, its bytecode.
         foundation: The virtualenv under the release; waited for here.
         signals: Looked at between wheels.
@@ -76,20 +76,17 @@ def assemble(
 
     Raises:
         InvalidWheelError: A wheel brings a file that it must not bring.
-        FileConflictError: Two wheels bring different code for one path.
-        UnmetDependencyError: The lockfile is not closed, and has to be.
         StoreDamagedError: The store holds something else than came in.
         DiskFullError: There is no room.
-        BuildError: Anything else that went wrong, such as a wheel of another version than was asked for.
+        BuildError: Anything else that went wrong.
         InterruptedByError: A signal came.
     """
     selected, interpreter = request.environment.selected, request.environment.interpreter
     version = version_folder(interpreter)
     site = site_packages_path(version)
-    packages = installed_packages(selected, wheels)
-    warnings = unmet_dependencies(selected, wheels, interpreter, closed=request.build.closed)
+    wheels = combination.wheels
     with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
-        placement = place(tuple(wheels.values()), bytecode, version=version, overlap=request.build.overlap)
+        placement = with_bytecode(combination.placement, wheels.values(), bytecode, version)
         scripts = _scripts_to_write(placement)
         linked = {
             path: placed
@@ -134,9 +131,9 @@ def assemble(
     return Assembled(
         entries=entries,
         tree_digest=canonical_tree,
-        packages=packages,
+        packages=combination.packages,
         wheels={name: wheel.sha256 for name, wheel in wheels.items()},
-        warnings=(*placement.warnings, *warnings),
+        warnings=combination.warnings,
         stamps={path: stamp for stamps, _ in parts for path, stamp in stamps.items()},
         linked=sum((counts for _, counts in parts), Counter[str]()),
     )

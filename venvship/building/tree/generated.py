@@ -122,7 +122,11 @@ def generate(
             files[f"{placement.site_packages}/{name}"] = GeneratedFile(data=data)
         for wheel in wheels:
             folder = f"{placement.site_packages}/{wheel.dist_info}"
-            written = {f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER)}
+            # A lockfile names every distribution, so each is installed by request, as with `pip install -r`.
+            written = {
+                f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER),
+                f"{folder}/REQUESTED": GeneratedFile(data=b""),
+            }
             url = requirements[wheel.name].url
             if url is not None:
                 written[f"{folder}/direct_url.json"] = GeneratedFile(

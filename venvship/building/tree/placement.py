@@ -1,20 +1,21 @@
 """Which file of which wheel stands where in a release, and which wheel wins where two want one place.
 
-Pure: it takes the wheels as the store lists them and returns where every file goes. Every refusal of a
-*combination* of wheels is made here, before anything is written.
+It takes the wheels as the store lists them and returns where every file goes. Everything that forbids a
+*combination* of wheels is found here, before anything is compiled or written.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from venvship.building.store import members
+from venvship.building.tree.namespaces import MAX_STUB, stub_rank
 from venvship.building.tree.startup import sorted_outside
-from venvship.errors import FileConflictError, InvalidWheelError
+from venvship.errors import InvalidWheelError
 from venvship.model.interpreter import Interpreter
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
@@ -23,6 +24,17 @@ SEAL_FOLDER: Final = ".venvship"
 
 _CODE = re.compile(r".*\.(py|pyc|pth|start|so|dylib|pyd)|.*\.so(\.[0-9]+)+", re.DOTALL)
 _PYCACHE = "__pycache__"
+
+_VERSIONED: Final = {
+    "pip": (re.compile(r"pip(\d+(\.\d+)?)?"), ("pip", "pip{major}", "pip{minor}")),
+    "easy_install": (
+        re.compile(r"easy_install(-\d+\.\d+)?"),
+        ("easy_install", "easy_install-{minor}"),
+    ),
+}
+"""Console scripts that have the version of Python in their names: which names those are, and which ones pip
+gives them instead (`get_console_scripts` in its `operations/install/wheel.py`). The names in a wheel are
+those of the Python that it was built with."""
 
 
 class Placed(NamedTuple):
@@ -57,6 +69,28 @@ class Placed(NamedTuple):
         return self.file.sha256 == other.file.sha256 and self.is_script == other.is_script
 
 
+class Conflict(NamedTuple):
+    """A path that two wheels want, and cannot share.
+
+    Attributes:
+        first: The file that stands there.
+        second: The other one: of other contents, or below that path.
+    """
+
+    first: Placed
+    second: Placed
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the second file needs a directory there; no setting allows that."""
+        return self.first.path != self.second.path
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The packages."""
+        return self.first.wheel.name, self.second.wheel.name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Where every file of every wheel goes.
@@ -67,14 +101,18 @@ class Placement:
         folders: Every directory that these need, relative, sorted: a parent before its children.
         owned: By wheel name, every path that the wheel brings, sorted; also a path that it lost, where the
             other wheel's file stands.
+        shared: By path, the names of the wheels that bring it, where there are several.
         warnings: Places that two wheels wanted, each with `slug` and `message`.
+        conflicts: Places that two wheels want; with any, no release can be made.
     """
 
     site_packages: str
     files: Mapping[str, Placed]
     folders: tuple[str, ...]
     owned: Mapping[str, tuple[str, ...]]
+    shared: Mapping[str, tuple[str, ...]]
     warnings: tuple[Mapping[str, str], ...] = field(default=())
+    conflicts: tuple[Conflict, ...] = field(default=())
 
 
 def version_folder(interpreter: Interpreter) -> str:
@@ -123,43 +161,77 @@ def place_of(file: StoredFile, wheel: StoredWheel, version: str) -> str:
 
 
 def place(
-    wheels: Sequence[StoredWheel],
-    bytecode: Mapping[str, StoredBytecode],
+    wheels: Iterable[StoredWheel],
     *,
     version: str,
     overlap: Collection[str],
+    read: Callable[[str], bytes],
 ) -> Placement:
-    """Decide where every file goes.
+    """Decide where every file goes, and find all places that two wheels want and cannot share.
 
-    Two wheels may bring one path. The same bytes: once, and both own it. Different bytes: an error where it
-    is code, since the order of installation would decide which one runs; otherwise the first by name wins.
+    Two wheels may bring one path. The same bytes: once, and both own it. Different bytes: a conflict where it
+    is code, since the order of installation would decide which one runs; otherwise the first by name wins. An
+    `__init__.py` that only declares a namespace is the same in all words.
 
     Args:
         wheels: The wheels to install.
-        bytecode: By the wheel's hash, its bytecode.
         version: The interpreter's `version_folder`.
         overlap: `[build] overlap`: paths (of a release, or of site-packages) or package names whose code may
             be brought twice.
+        read: Returns the contents of a small file, by its `Placed.source`.
 
     Raises:
         InvalidWheelError: A wheel brings a file that is venvship's own, or stands in for the interpreter.
-        FileConflictError: Two wheels bring different code for one path, or a file and a directory.
     """
     site = site_packages_path(version)
     files: dict[str, Placed] = {}
     owned: dict[str, set[str]] = {}
     shared: dict[str, set[str]] = {}
     warnings: list[Mapping[str, str]] = []
+    conflicts: list[Conflict] = []
     for wheel in sorted(wheels, key=lambda w: w.name):
         mine = owned.setdefault(wheel.name, set())
         for placed in _wanted(wheel, version):
             mine.add(placed.path)
             first = files.setdefault(placed.path, placed)
-            if first is not placed:
-                shared.setdefault(placed.path, {first.wheel.name}).add(wheel.name)
-                if not first.same_content(placed):
-                    warnings.append(_settle_overlap(first, placed, site, overlap))
+            if first is placed:
+                continue
+            shared.setdefault(placed.path, {first.wheel.name}).add(wheel.name)
+            if first.same_content(placed):
+                continue
+            if (stub := _serving_stub(first, placed, site, read)) is not None:
+                files[placed.path] = stub
+            elif (is_code(first) or is_code(placed)) and _is_refused(first, placed, site, overlap):
+                conflicts.append(Conflict(first, placed))
+            else:
+                warnings.append(_overlap_warning(first, placed))
     _refuse_out_of_order(files, site)
+    folders = parents(files)
+    conflicts += _files_as_directories(files, folders)
+    return Placement(
+        site_packages=site,
+        files=files,
+        folders=tuple(sorted(folders)),
+        owned={name: tuple(sorted(paths)) for name, paths in owned.items()},
+        shared={path: tuple(sorted(names)) for path, names in shared.items()},
+        warnings=tuple(warnings),
+        conflicts=tuple(conflicts),
+    )
+
+
+def with_bytecode(
+    placement: Placement, wheels: Iterable[StoredWheel], bytecode: Mapping[str, StoredBytecode], version: str
+) -> Placement:
+    """Add the bytecode of the files that have their place.
+
+    Args:
+        placement: Of the wheels, without conflicts.
+        wheels: The wheels.
+        bytecode: By the wheel's hash, its bytecode.
+        version: The interpreter's `version_folder`.
+    """
+    files = dict(placement.files)
+    owned = {name: set(paths) for name, paths in placement.owned.items()}
     for wheel in wheels:
         compiled = bytecode.get(wheel.sha256)
         for placed, source_path in _compiled(compiled, wheel, version) if compiled else ():
@@ -169,28 +241,25 @@ def place(
             if source is not None and source.wheel is wheel and placed.path not in files:
                 files[placed.path] = placed
                 # Every wheel that owns a module owns its bytecode, as pip records it.
-                for name in shared.get(source_path, (wheel.name,)):
+                for name in placement.shared.get(source_path, (wheel.name,)):
                     owned[name].add(placed.path)
-    folders = parents(files)
-    _refuse_files_as_directories(files, folders)
-    return Placement(
-        site_packages=site,
+    return replace(
+        placement,
         files=files,
-        folders=tuple(sorted(folders)),
+        folders=tuple(sorted(parents(files))),
         owned={name: tuple(sorted(paths)) for name, paths in owned.items()},
-        warnings=tuple(warnings),
     )
 
 
 def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
     generated = {}
-    for name, module, attribute, _kind in wheel.scripts:
+    for name, entry_point in _scripts(wheel, version).items():
         path = f"bin/{name}"
         if "/" in name or name in {"", ".", ".."} or "\0" in name:
             raise InvalidWheelError(
                 f"{wheel.filename}: a script with an impossible name: {name!r}", package=wheel.name
             )
-        generated[path] = Placed(path=path, wheel=wheel, entry_point=f"{module}:{attribute}")
+        generated[path] = Placed(path=path, wheel=wheel, entry_point=entry_point)
     for placed in generated.values():
         _refuse_ours(placed.path, members.problem_with_script(placed.path.removeprefix("bin/")), wheel)
         yield placed
@@ -204,6 +273,21 @@ def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
             continue
         _refuse_ours(path, members.problem_with_place(file.path, wheel.dist_info), wheel)
         yield Placed(path, wheel, file, f"{wheel.data}/{file.path}")
+
+
+def _scripts(wheel: StoredWheel, version: str) -> dict[str, str]:
+    """The names of the scripts to generate, each with its `module:attribute`."""
+    scripts = {name: f"{module}:{attribute}" for name, module, attribute, _kind in wheel.scripts}
+    console = {name for name, *_, kind in wheel.scripts if kind == "console"}
+    minor = version.removeprefix("python").rstrip("t")
+    for name, (pattern, names) in _VERSIONED.items():
+        if name in console:
+            entry_point = scripts[name]
+            for other in filter(pattern.fullmatch, console):
+                del scripts[other]
+            for each in names:
+                scripts[each.format(major=minor.partition(".")[0], minor=minor)] = entry_point
+    return scripts
 
 
 def _compiled(bytecode: StoredBytecode, wheel: StoredWheel, version: str) -> Iterator[tuple[Placed, str]]:
@@ -224,21 +308,27 @@ def _refuse_ours(path: str, reason: str | None, wheel: StoredWheel) -> None:
         )
 
 
-def _settle_overlap(first: Placed, second: Placed, site: str, overlap: Collection[str]) -> Mapping[str, str]:
+def _serving_stub(first: Placed, second: Placed, site: str, read: Callable[[str], bytes]) -> Placed | None:
+    """Of two files that only declare the same namespace, the one that serves best; else `None`."""
+    if not (first.path.startswith(f"{site}/") and first.path.endswith("/__init__.py")):
+        return None
+    ranks = []
+    for placed in (first, second):
+        if placed.file is None or placed.file.size > MAX_STUB:
+            return None
+        ranks.append(stub_rank(read(placed.source)))
+    if None in ranks:
+        return None
+    return min(zip(ranks, (first, second), strict=True), key=lambda row: row[0] or 0)[1]
+
+
+def _is_refused(first: Placed, second: Placed, site: str, overlap: Collection[str]) -> bool:
     names = (first.wheel.name, second.wheel.name)
-    if is_code(first) or is_code(second):
-        short = first.path.removeprefix(f"{site}/")
-        allowed = {first.path, short, *names}
-        if allowed.isdisjoint(overlap):
-            raise FileConflictError(
-                f"{names[0]} {first.wheel.version} and {names[1]} {second.wheel.version} both bring "
-                f"{first.path}, with different contents",
-                hint="Drop one of the two from the lockfile; or, if it does not matter which is used, add "
-                f'"{short}" or one of the package names to "overlap" under [build]: then the file of '
-                f"{names[0]} is used.",
-                packages=list(names),
-                path=first.path,
-            )
+    return {first.path, first.path.removeprefix(f"{site}/"), *names}.isdisjoint(overlap)
+
+
+def _overlap_warning(first: Placed, second: Placed) -> Mapping[str, str]:
+    names = (first.wheel.name, second.wheel.name)
     return {
         "slug": "file-overlap",
         "message": f"{names[0]} and {names[1]} bring different contents for {first.path}; "
@@ -262,18 +352,10 @@ def parents(paths: Iterable[str]) -> set[str]:
     return folders
 
 
-def _refuse_files_as_directories(files: Mapping[str, Placed], folders: Collection[str]) -> None:
+def _files_as_directories(files: Mapping[str, Placed], folders: Collection[str]) -> Iterator[Conflict]:
     for folder in sorted(files.keys() & folders):
-        file = files[folder]
         below = next(placed for path, placed in files.items() if path.startswith(f"{folder}/"))
-        names = sorted({file.wheel.name, below.wheel.name})
-        raise FileConflictError(
-            f"{file.wheel.name} brings {folder} as a file, and {below.wheel.name} brings {below.path}, "
-            "for which it must be a directory",
-            hint=f"They cannot be installed together: drop {' or '.join(names)} from the lockfile.",
-            packages=names,
-            path=folder,
-        )
+        yield Conflict(files[folder], below)
 
 
 def refuse_reserved(placement: Placement, reserved: Mapping[str, str]) -> None:
