@@ -339,7 +339,7 @@ def test_only_what_may_be_built_is_looked_into(shop: Site, wheelhouse: Path) -> 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("loc @ file://{root}/src", "is not a wheel; build one"),
+        ("loc @ file://{root}/src", "is not a wheel, nor an archive of source"),
         ("--no-binary app\napp", "--no-binary app wants it built from source"),
         ("--index-url http://deploy:s3cret-of-shop@127.0.0.1:{port}/simple/\napp", "has a password in it"),
         ("# nothing", "it holds no requirement"),
