@@ -65,6 +65,8 @@ CODES = {
     "FindingsError": 40,
     "DamagedError": 40,
     "CheckFailedError": 40,
+    # 74: EX_IOERR
+    "OutputError": 74,
     # 126, 127: `run`, as a shell
     "CommandNotExecutableError": 126,
     "CommandNotFoundError": 127,

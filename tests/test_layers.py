@@ -142,8 +142,6 @@ RULES = (
             "system/*": "files.py, or a descriptor that stays open",
             "building/fetching/downloader.py": "in a process of its own, in a scratch folder",
             "building/store/compile_worker.py": "in a process of its own, in a folder of an import",
-            "cli/main.py": "/dev/null",
-            "cli/terminal.py": "/dev/null",
             "cli/group.py": "the method `write_text` of click's formatter",
         },
     ),

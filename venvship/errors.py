@@ -78,12 +78,6 @@ class UsageError(VenvshipError):
     exit_code = EXIT_USAGE
 
 
-class OutputError(UsageError):
-    """Standard output could not be written, for example on a full disk. The operation was completed."""
-
-    slug = "output-failed"
-
-
 # -- 10: settings ---------------------------------------------------------------------------------------
 
 
@@ -364,6 +358,16 @@ class CheckFailedError(FindingsError):
     """`check` ran the health checks, and a required one failed."""
 
     slug = "check-failed"
+
+
+# -- 74: EX_IOERR of sysexits(3) -------------------------------------------------------------------------
+
+
+class OutputError(VenvshipError):
+    """A command that only prints could not write standard output, for example on a full disk."""
+
+    slug = "output-failed"
+    exit_code = 74
 
 
 # -- 126, 127: as a shell, see "Exit Status for Commands" in POSIX ------------------------------------------

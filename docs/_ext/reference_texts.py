@@ -134,6 +134,7 @@ WARNINGS: Final = {
     "settings-not-kept": "the settings could not be kept for a later rollback",
     "store-not-cleaned": "nothing was removed from the store, or not all of it; the next `prune` tries again",
     "unmet-dependency": "a package asks for another one that the lockfile does not have",
+    "venvship-replaced": "venvship was upgraded or removed while the command ran",
 }
 """The slugs of `warnings` in the JSON output."""
 

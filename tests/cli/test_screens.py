@@ -159,11 +159,32 @@ def test_whoever_stops_reading_changes_nothing_of_what_is_done(site: Site) -> No
     assert site.events()[-1] == "promoted"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_output_that_cannot_be_written_is_an_error_and_no_traceback(shop: Site) -> None:
-    done = shop.shell(f"exec {command()} list >/dev/full")
-    assert done.code == 2
-    assert done.err == "error: the output could not be written: No space left on device\n"
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+
+
+@FULL
+@pytest.mark.parametrize("arguments", ["list", "status --json", "status --prometheus", "release --dry-run"])
+def test_a_command_that_only_prints_fails_where_its_output_cannot_be_written(
+    shop: Site, arguments: str
+) -> None:
+    done = shop.shell(f"exec {command()} {arguments} >/dev/full")
+    assert (done.code, done.out) == (74, "")
+    assert done.err == "error: standard output could not be written: No space left on device\n"
+
+
+@FULL
+@pytest.mark.parametrize("arguments", ["check", "verify", "pin current"])
+def test_a_command_that_does_more_than_print_has_its_own_exit_code(shop: Site, arguments: str) -> None:
+    done = shop.shell(f"exec {command()} {arguments} >/dev/full")
+    assert done.code == 0
+    assert "warning: standard output could not be written: No space left on device." in done.err
+
+
+@pytest.mark.parametrize("arguments", ["list", "status --json"])
+def test_a_reader_that_has_gone_or_never_was_is_no_error(shop: Site, arguments: str) -> None:
+    for line in (f"{command()} {arguments} | true; exit ${{PIPESTATUS[0]}}", f"{command()} {arguments} >&-"):
+        done = shop.shell(line)
+        assert (done.code, done.err) == (0, "")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

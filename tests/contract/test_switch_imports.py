@@ -30,8 +30,7 @@ sys.addaudithook(audit)
 class Recorder:  # a finder, since the audit event "import" misses `from package import module`
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name.partition(".")[0] not in sys.stdlib_module_names:
-            note(name)
+        note(name)
 sys.meta_path.insert(0, Recorder)
 sys.argv[:3] = ["venvship"]
 from venvship.cli.main import main

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Concatenate
 
 from venvship.api.arguments import require_range, require_several
 from venvship.api.reads import P, R, RootReads, with_warnings
-from venvship.api.runtime import default_runtime
+from venvship.api.runtime import code_stamp, default_runtime
 from venvship.root import RootLayout
 from venvship.workspace.runtime import Runtime
 
@@ -338,4 +338,16 @@ class Root(RootReads):
         """Run an operation that may write, and attach its warnings to its result or error."""
         from venvship.workspace.workspace import Workspace
 
-        return with_warnings(Workspace(self._layout, self._runtime), operation, *arguments, **options)
+        def watched(workspace: Workspace, /, *arguments: P.args, **options: P.kwargs) -> R:
+            before = code_stamp()
+            try:
+                return operation(workspace, *arguments, **options)
+            finally:
+                if code_stamp() != before:
+                    workspace.warn(
+                        "venvship-replaced",
+                        "venvship was upgraded or removed while this command ran, which went on with the "
+                        "modules that it had loaded",
+                    )
+
+        return with_warnings(Workspace(self._layout, self._runtime), watched, *arguments, **options)

@@ -60,6 +60,15 @@ def _actor(environ: Mapping[str, str]) -> str:
     return f"{name} (sudo by {before})" if before and before != name else name
 
 
+def code_stamp() -> tuple[int, ...] | None:
+    """Return what changes when venvship is upgraded or removed; `None` if it is not there."""
+    try:
+        found = os.stat(__file__)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
 def own_command() -> tuple[str, ...]:
     """Return the command line that runs this venvship from anywhere.
 

@@ -118,6 +118,7 @@ def command(
     example: str,
     exits: Mapping[int, str],
     text: Text[R] | None = None,
+    only_prints: bool = False,
     **settings: Any,  # noqa: ANN401 - of click.Command
 ) -> Callable[[Callable[..., R | None]], Command]:
     """Register a command. Its function gets the `Call`, and returns the result to print.
@@ -129,12 +130,15 @@ def command(
         exits: The meaning of each exit code that a caller may want to tell apart.
         text: Turns the result into lines for people; `None` for a command that prints on its own and returns
             `None`.
+        only_prints: Whether the output is all that the command is for. `check` and `verify` are for their
+            exit code, too.
         **settings: Further arguments of `click.Command`.
     """
 
     def register(function: Callable[..., R | None]) -> Command:
         def invoke(call: Call, /, **arguments: Any) -> None:  # noqa: ANN401
             call.command, call.text = name, text
+            call.only_prints = only_prints or bool(arguments.get("dry_run"))
             result = function(call, **arguments)
             if result is not None:
                 render.success(call, result)

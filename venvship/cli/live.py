@@ -1,12 +1,18 @@
 """Steps on a terminal: a running step is drawn and redrawn, a finished one stays as a line above it.
 
-Imported when the first step begins, since rich takes longer to import than most commands take to run.
+Imported when the first step begins, since rich takes longer to import than most commands take to run. A step
+begins before a switch does, so nothing of this is imported after one.
+
+No thread redraws: this process forks (`system/pool.py`). Every wait looks at the signals ten times a second,
+and that look redraws too.
 """
 
 from __future__ import annotations
 
-from typing import TextIO
+import time
+from typing import Final, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
@@ -14,6 +20,9 @@ from rich.text import Text
 from venvship.cli.steps import NAME, step_line
 from venvship.cli.terminal import Terminal
 from venvship.model.progress import ADVANCED, DONE, Step
+
+PERIOD: Final = 0.1
+"""Seconds between two drawings of the same steps."""
 
 
 class LiveSteps:
@@ -43,11 +52,19 @@ class LiveSteps:
             TextColumn(f"{{task.description:<{NAME}}}"),
             _Measure(bar_width=24, style="none", complete_style="green", finished_style="green"),
             _Count(),
+            TextColumn("{task.fields[note]}", style="none" if not terminal.color else "dim"),
             console=console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
             transient=True,
             expand=False,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._drawn = 0.0
+        # rich imports these when it first needs them, which may be after a switch.
+        Text.from_ansi("")
+        cell_len("✓")
 
     def __call__(self, step: Step) -> None:
         """Draw a running step; print the line of a finished one."""
@@ -56,9 +73,17 @@ class LiveSteps:
             return
         if step.name not in self._tasks:
             self._progress.start()
-            self._tasks[step.name] = self._progress.add_task(step.name, total=None)
+            note = str(step.facts.get("text", ""))
+            self._tasks[step.name] = self._progress.add_task(step.name, total=None, note=note)
         if step.state == ADVANCED:
             self._progress.update(self._tasks[step.name], completed=step.done, total=step.total or None)
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Draw the running steps again, if the last time was a while ago."""
+        if self._tasks and time.monotonic() - self._drawn >= PERIOD:
+            self._drawn = time.monotonic()
+            self._progress.refresh()
 
     def _finish(self, step: Step) -> None:
         task = self._tasks.pop(step.name, None)

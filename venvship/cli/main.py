@@ -13,85 +13,65 @@ import venvship.cli.commands  # noqa: F401 - the commands register themselves wi
 from venvship.cli import render
 from venvship.cli.group import cli
 from venvship.cli.options import Call, as_owner, root_from_environment
-from venvship.errors import EXIT_OK, InterruptedByError, NotOwnerError, OutputError, UsageError, VenvshipError
+from venvship.errors import EXIT_OK, InterruptedByError, NotOwnerError, UsageError, VenvshipError
 from venvship.system import failpoints
-from venvship.system.signals import Signals
+from venvship.system.outlet import open_missing_descriptors
 
 
 def main() -> NoReturn:
     """Run the command line of this process, and exit with a code that the reference lists.
 
     Exit with `os._exit`, which skips interpreter shutdown: a tenth of `status`.
-
-    Raises:
-        SystemExit: The output could not be written; the interpreter reports it.
     """
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # the caller had closed it
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the exit
-    code = run(sys.argv[1:])
-    try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-    except (OSError, ValueError):
-        sys.exit(code)
-    os._exit(code)
+    open_missing_descriptors()
+    os._exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; everything but the exit itself.
 
     Returns:
-        The exit code.
+        The exit code: that of the operation, whatever becomes of its output.
     """
-    signals = Signals()
-    call = Call(signals, root_path=root_from_environment(), json=_wants_json(arguments))
-    with signals.install():
+    call = Call(root_path=root_from_environment(), json=_wants_json(arguments))
+    with call.signals.install(), call.outlets.installed(sys):
         try:
-            return _run(call, list(arguments))
+            code = _run(call, list(arguments))
         finally:
             call.end_steps()
+        return render.unwritten(call, code)
 
 
 def _run(call: Call, arguments: list[str]) -> int:
     try:
         failpoints.arm(os.environ.get("VENVSHIP_FAILPOINTS", ""))
     except ValueError as error:
-        return _failed(call, UsageError(str(error), hint="unset VENVSHIP_FAILPOINTS"))
+        return render.failure(call, UsageError(str(error), hint="unset VENVSHIP_FAILPOINTS"))
     try:
         result = cli.main(args=arguments, prog_name="venvship", standalone_mode=False, obj=call)
     except click.exceptions.NoArgsIsHelpError as shown:
         if call.json:
-            return _failed(call, UsageError("no command given", hint="venvship --help"))
+            return render.failure(call, UsageError("no command given", hint="venvship --help"))
         print(shown.format_message(), file=sys.stderr)  # noqa: T201
         return UsageError.exit_code
     except click.UsageError as error:
         hint = f"{error.ctx.command_path} --help" if error.ctx else "venvship --help"
-        return _failed(call, UsageError(error.format_message(), hint=hint))
+        return render.failure(call, UsageError(error.format_message(), hint=hint))
     except click.ClickException as error:
-        return _failed(call, UsageError(error.format_message()))
+        return render.failure(call, UsageError(error.format_message()))
     except NotOwnerError as error:
         error.hint = as_owner(call, arguments, str(error.data["owner"]))
-        return _failed(call, error)
+        return render.failure(call, error)
     except VenvshipError as error:
-        return _failed(call, error)
+        return render.failure(call, error)
     except (KeyboardInterrupt, click.Abort) as error:
         interrupted = InterruptedByError(2)
         interrupted.warnings = render.warnings_of(error.__cause__ or error)  # click raises its own
-        return _failed(call, interrupted)
+        return render.failure(call, interrupted)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is reported as one
         return render.bug(call, error)
     # In this mode click returns None, or the code of a ctx.exit() such as --version's.
     return result if isinstance(result, int) else EXIT_OK
-
-
-def _failed(call: Call, error: VenvshipError) -> int:
-    """Print the error, and return its exit code, also if it could not be printed."""
-    try:
-        return render.failure(call, error)
-    except OutputError:
-        return error.exit_code
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shlex
@@ -15,9 +16,10 @@ import click
 from venvship.api import Root, default_runtime, own_command
 from venvship.cli.steps import PlainSteps
 from venvship.cli.terminal import Terminal
-from venvship.errors import NotARootError
+from venvship.errors import NotARootError, VenvshipError
 from venvship.model.progress import Step
 from venvship.root import find_root
+from venvship.system.outlet import Outlets
 from venvship.system.signals import Signals
 from venvship.workspace.runtime import Runtime
 
@@ -30,12 +32,12 @@ class Call:
     """One call of the command line.
 
     Args:
-        signals: The signals that interrupt it.
         root_path: `VENVSHIP_ROOT`, until `-C` is read.
         json: Whether `--json` is among its options, which is known before parsing.
 
     Attributes:
         signals: The signals that interrupt it.
+        outlets: Its standard output and standard error.
         root_path: `-C`, or `VENVSHIP_ROOT`.
         json: Whether one JSON object is printed instead of text.
         quiet: Whether only results are printed.
@@ -45,11 +47,14 @@ class Call:
         command: The command's name, once known.
         text: Turns the command's result into lines, once known.
         root: The root, once opened.
+        live_before: The release that was live when the root was opened; empty for none, `None` if unknown.
+        only_prints: Whether the output is all that the command is for, once known.
         only_summary: Whether the steps are left out if the output is not a terminal: cron mails it.
     """
 
-    def __init__(self, signals: Signals, *, root_path: str | None = None, json: bool = False) -> None:
-        self.signals = signals
+    def __init__(self, *, root_path: str | None = None, json: bool = False) -> None:
+        self.signals = Signals(self._redraw)
+        self.outlets = Outlets(lambda: self.signals.received is not None)
         self.root_path = root_path
         self.json = json
         self.quiet = False
@@ -59,7 +64,10 @@ class Call:
         self.command: str | None = None
         self.text: Text[Any] | None = None
         self.root: Root | None = None
+        self.live_before: str | None = None
+        self.only_prints = False
         self.only_summary = False
+        self._draws = True
         self._steps: PlainSteps | LiveSteps | None = None
 
     def terminal(self, stream: TextIO) -> Terminal:
@@ -67,24 +75,25 @@ class Call:
         return Terminal.of(stream, os.environ, color=self.color)
 
     def runtime(self) -> Runtime:
-        """The runtime of this call."""
+        """The runtime of this call. From now until `end_steps` no output waits for its reader."""
+        self.outlets.be_patient(False)
         return default_runtime(wait=self.wait, signals=self.signals, progress=self._watch)
 
     def _watch(self, step: Step) -> None:
         """Draw a step, best effort."""
-        if self.json or self.quiet:
+        if self.json or self.quiet or not self._draws:
             return
         try:
             self._draw(step)
         except Exception:  # noqa: BLE001 - a failure to draw must not stop the operation: it may be a switch
-            self.quiet = True
+            self._draws = False
 
     def _draw(self, step: Step) -> None:
         """Draw a step; import for it only now that there is one."""
         if self._steps is None:
             terminal = self.terminal(sys.stdout)
             if self.only_summary and terminal.width is None and not self.verbose:
-                self.quiet = True
+                self._draws = False
                 return
             if terminal.moves:
                 from venvship.cli.live import LiveSteps
@@ -94,10 +103,21 @@ class Call:
                 self._steps = PlainSteps(sys.stdout, terminal, verbose=self.verbose)
         self._steps(step)
 
+    def _redraw(self) -> None:
+        """Draw the running steps again, best effort."""
+        if self._steps is not None and self._draws:
+            try:
+                self._steps.redraw()
+            except Exception:  # noqa: BLE001 - as in `_watch`
+                self._draws = False
+
     def end_steps(self) -> None:
-        """Restore the terminal, also after a failure half-way."""
+        """End the drawing, also after a failure half-way: from now on output waits for its reader."""
+        self._draws = False
+        self.outlets.be_patient(True)
         if self._steps is not None:
-            self._steps.close()
+            steps, self._steps = self._steps, None
+            steps.close()
 
     def where(self) -> Path:
         """The directory of the root.
@@ -114,6 +134,8 @@ class Call:
             RootError: There is none, or it cannot be used.
         """
         self.root = Root.open(self.where(), runtime=self.runtime())
+        with contextlib.suppress(VenvshipError):
+            self.live_before = self.root.current() or ""
         return self.root
 
 

@@ -21,6 +21,7 @@ from venvship.errors import (
     InterruptedByError,
     NotOwnerError,
     OperationWarning,
+    OutputError,
     PausedError,
     Result,
     RollbackFailedError,
@@ -50,10 +51,11 @@ def success(call: Call, result: Result) -> None:
     _late_signal(call)
 
 
-def figures(measured: Measurement) -> None:
+def figures(call: Call, measured: Measurement) -> None:
     """Print a root for monitoring. Warnings are metrics among the others, and not printed besides."""
     from venvship.cli.prometheus import exposition
 
+    call.end_steps()
     write(sys.stdout, exposition(measured), Terminal())
 
 
@@ -81,11 +83,7 @@ def failure(call: Call, error: VenvshipError) -> int:
     lines = []
     if isinstance(error, InterruptedByError) and terminal.width is not None:
         lines.append("")  # the terminal has printed ^C without an end of line
-    live = _live(call)
-    if live is not None:
-        switched = call.command in _MAY_HAVE_SWITCHED or getattr(error.result, "outcome", "") in _WENT_LIVE
-        word = "Live" if switched else "Still live"
-        lines.append(style.strong(f"{word}: {live}" if live else "Nothing is live"))
+    lines += _live_line(call)
     lines += _marked(style.bad("error:"), error.message, terminal)
     if "log" in error.data:
         lines.append(f"  log: {error.data['log']}")
@@ -121,8 +119,6 @@ def _not_now(call: Call, error: HeldError | PausedError) -> int:
 
 
 _SWITCH: Final = frozenset({"release", "update", "promote", "rollback", "recover"})
-_MAY_HAVE_SWITCHED: Final = frozenset({"rollback", "recover"})
-_WENT_LIVE: Final = frozenset({"released", "reactivated", "promoted"})
 
 
 def _marked(mark: str, message: str, terminal: Terminal, *, indent: int = 2) -> list[str]:
@@ -146,6 +142,34 @@ def _live(call: Call) -> str | None:
         return call.root.current() or ""
     except VenvshipError:
         return None
+
+
+def _live_line(call: Call) -> list[str]:
+    """The line that names the live release after a command that might have changed it."""
+    live = _live(call)
+    if live is None:
+        return []
+    word = "Still live" if live == call.live_before else "Live"
+    return [style.strong(f"{word}: {live}" if live else "Nothing is live")]
+
+
+def unwritten(call: Call, code: int) -> int:
+    """Report that standard output could not be written, if so; and return the exit code.
+
+    It is that of the operation, which was completed. A command that only prints did not do what it is for.
+    """
+    problem = call.outlets.problem("stdout")
+    if problem is None:
+        return code
+    terminal = call.terminal(sys.stderr)
+    if call.only_prints and code == EXIT_OK:
+        error = OutputError(f"standard output could not be written: {problem}")
+        write(sys.stderr, _marked(style.bad("error:"), error.message, terminal), terminal)
+        return error.exit_code
+    message = f"standard output could not be written: {problem}. The exit code {code} is that of the command"
+    lines = [*_live_line(call), *_marked(style.attention("warning:"), message, terminal)]
+    write(sys.stderr, lines, terminal)
+    return code
 
 
 def _print_result(call: Call, result: Result) -> None:

@@ -7,7 +7,7 @@ from typing import TextIO
 from venvship.cli import style
 from venvship.cli.fitting import format_bytes, length, pad, shorten
 from venvship.cli.terminal import WIDEST_STEP, Terminal, write
-from venvship.model.progress import DONE, Step
+from venvship.model.progress import DONE, STARTED, Step
 
 USUAL = 80
 """Columns that the seconds are pushed to where the width is not known."""
@@ -80,11 +80,16 @@ class PlainSteps:
         self._verbose = verbose
 
     def __call__(self, step: Step) -> None:
-        """Print the line of a finished step."""
+        """Print the line of a finished step; on a terminal, also of a begun one that has something to say."""
+        if step.state == STARTED and step.facts and self._terminal.width is not None:
+            write(self._stream, [f"  … {step.name:<{NAME}} {step.facts.get('text', '')}"], self._terminal)
         if step.state == DONE:
             line = step_line(step, self._terminal.width, verbose=self._verbose)
             if line is not None:
                 write(self._stream, [line], self._terminal)
+
+    def redraw(self) -> None:
+        """Nothing is drawn."""
 
     def close(self) -> None:
         """Nothing is left to be put back."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TextIO
 
 from click import unstyle
-
-from venvship.errors import OutputError
 
 NARROWEST = 40
 """Columns below which nothing is laid out any more; the terminal breaks longer lines."""
@@ -51,30 +48,7 @@ class Terminal(NamedTuple):
         )
 
 
-def write(stream: TextIO, lines: list[str], terminal: Terminal) -> None:
-    """Write lines, without their styles where those are not shown.
-
-    A stream without UTF-8 gets question marks, never a traceback. If its reader has
-    gone (`| head`), the lines are lost, and all later ones: the command itself did its work.
-
-    Raises:
-        OutputError: They could not be written for another reason.
-    """
-    encoding = stream.encoding or "ascii"
-    try:
-        for line in lines:
-            text = line if terminal.color else unstyle(line)
-            stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        stream.flush()
-    except BrokenPipeError:
-        _discard(stream)
-    except OSError as error:
-        _discard(stream)
-        raise OutputError(f"the output could not be written: {error.strerror}") from error
-
-
-def _discard(stream: TextIO) -> None:
-    """Send the buffered and all later output to /dev/null; else Python would complain at its exit."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, stream.fileno())
-    os.close(null)
+def write(stream: TextIO, lines: Sequence[str], terminal: Terminal) -> None:
+    """Write lines, without their styles where those are not shown."""
+    stream.write("".join(f"{line if terminal.color else unstyle(line)}\n" for line in lines))
+    stream.flush()

@@ -25,10 +25,10 @@ from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.rollback_target import choose_target
-from venvship.operations.switching.trial import Trial, try_current
+from venvship.operations.switching.trial import Trial, tell_signal, try_current
 from venvship.system.faults import root_faults
 from venvship.workspace.folders import make_folders
-from venvship.workspace.holding import SwitchHeld, hold_switch
+from venvship.workspace.holding import SwitchHeld, hold_mutex, hold_switch
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import usable_problem
 from venvship.workspace.views import ReleaseView, view_release
@@ -115,10 +115,9 @@ def rollback(
             make_folders(workspace.layout)
         leave = None if from_ is None else _require_current(workspace, from_)
         wait = max(workspace.runtime.wait, PROBE_WAIT)
-        interrupted = workspace.runtime.signals.raise_if_received
         # While this is held, a promotion in its live-check window turns back; and a second rollback that
         # was started by an impatient finger is refused instead of going back one release more.
-        with workspace.mutex("turn-back").hold(wait=wait, interrupted=interrupted):
+        with hold_mutex(workspace, "turn-back", wait):
             intent = workspace.known_history(unreadable="warn", warn_of_torn=False).history.intent
             trying = intent if intent is not None and intent.kind == "promote" else None
             with hold_switch(workspace, "rollback", wait=TURN_BACK_WAIT) as held:
@@ -202,7 +201,7 @@ class _Rollback:
         settings: Settings | None = None
         with contextlib.suppress(SettingsError):
             settings = workspace.settings_or_kept()
-        load_before_switch(settings, cleans=False)
+        load_before_switch(workspace, settings, cleans=False)
         self._future_previous(history, release_id, ask=True)
         facts = {"from": self._left_id, "manual": True}
         if history.is_on_trial(self._left_id):
@@ -224,7 +223,11 @@ class _Rollback:
         # without it, on a full disk, there is no way further back.
         if self._known.whole:
             self._set_previous(history, release_id)
-        with workspace.runtime.signals.deferred():
+
+        def tell_deferred(signum: int) -> None:
+            tell_signal(workspace, signum, f"the rollback to {release_id} is being completed")
+
+        with workspace.runtime.signals.deferred(tell_deferred):
             return self._try_and_record(release_id, settings, facts)
 
     def _try_and_record(

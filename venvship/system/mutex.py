@@ -28,6 +28,9 @@ from venvship.errors import BusyError, NoFlockError, NotWritableError
 POLL: Final = 0.05
 """Seconds between two attempts while waiting."""
 
+BRIEF: Final = 0.5
+"""Seconds of a wait that is not worth a word: a mutex may be held for a look."""
+
 _NO_FLOCK: Final = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL})
 
 
@@ -46,12 +49,19 @@ class Mutex:
         self._holder = holder
 
     @contextlib.contextmanager
-    def hold(self, *, wait: float = 0.0, interrupted: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def hold(
+        self,
+        *,
+        wait: float = 0.0,
+        interrupted: Callable[[], None] = lambda: None,
+        waiting: Callable[[str], None] = lambda _who: None,
+    ) -> Iterator[None]:
         """Hold it for the length of a `with` block.
 
         Args:
             wait: Seconds to try for; 0 is one attempt.
             interrupted: Called between attempts; raises to stop waiting.
+            waiting: Called once it has taken longer than `BRIEF`, with the holder.
 
         Raises:
             BusyError: Another process holds it.
@@ -62,19 +72,23 @@ class Mutex:
         from filelock import FileLock, Timeout
 
         lock = FileLock(self._path, mode=0o600, thread_local=False, fallback_to_soft=False)
-        deadline = time.monotonic() + wait
+        began = time.monotonic()
+        deadline = began + wait
+        told = False
         while True:
             try:
                 lock.acquire(timeout=0)
                 break
             except Timeout:
                 if time.monotonic() >= deadline:
-                    who = self._holder() or "another command of venvship is under way"
                     raise BusyError(
-                        f"busy: {who}",
+                        f"busy: {self._who()}",
                         hint="wait for it with --wait SECONDS, or look at `venvship status`",
                         mutex=self._name,
                     ) from None
+                if not told and time.monotonic() - began >= BRIEF:
+                    told = True
+                    waiting(self._who())
             except NotImplementedError as error:
                 raise self._no_flock() from error
             except OSError as error:
@@ -100,6 +114,9 @@ class Mutex:
                 return False
         except BusyError:
             return True
+
+    def _who(self) -> str:
+        return self._holder() or "another command of venvship is under way"
 
     def _no_flock(self) -> NoFlockError:
         return NoFlockError(

@@ -27,11 +27,20 @@ class Signals:
 
     Until `install` it receives nothing: used as a library, venvship leaves the program's handlers alone, and
     `KeyboardInterrupt` is raised as usual.
+
+    Args:
+        look: Called at every look at the note, from any thread: a wait is also the time to draw. It must not
+            raise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[], None] = lambda: None) -> None:
+        self._look = look
         self._received: int | None = None
+        self._arrived = 0
+        self._latest = 0
+        self._seen = 0
         self._deferrals = 0
+        self._on_deferred: Callable[[int], None] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -70,19 +79,26 @@ class Signals:
                 signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
+    def deferred(self, tell: Callable[[int], None] | None = None) -> Iterator[None]:
         """Let no signal interrupt the block, however often the operator presses Ctrl-C.
 
         For the way back of a promotion. Blocks nest. Leaving the last one raises nothing: the caller knows
         where to call `raise_if_received` next.
+
+        Args:
+            tell: Called with the number of each signal that comes during the block, at the next look, to tell
+                the operator that it does not interrupt.
         """
         with self._lock:
             self._deferrals += 1
+            outer, self._on_deferred = self._on_deferred, tell or self._on_deferred
+            self._seen = self._arrived
         try:
             yield
         finally:
             with self._lock:
                 self._deferrals -= 1
+                self._on_deferred = outer
 
     def raise_if_received(self) -> None:
         """End here if a signal came and is not deferred.
@@ -90,8 +106,13 @@ class Signals:
         Raises:
             InterruptedByError: A signal came.
         """
-        if self._received is not None and self._deferrals == 0:
-            raise InterruptedByError(self._received)
+        self._look()
+        if self._deferrals == 0:
+            if self._received is not None:
+                raise InterruptedByError(self._received)
+        elif self._on_deferred is not None and self._seen < self._arrived:
+            self._seen = self._arrived
+            self._on_deferred(self._latest)
 
     def sleep(self, seconds: float, *, poll: Callable[[], None] | None = None) -> None:
         """Sleep, but not through a signal.
@@ -114,6 +135,8 @@ class Signals:
             time.sleep(min(left, TICK))
 
     def _note(self, signum: int, _frame: object) -> None:
-        # The first one names the exit code; a second Ctrl-C adds nothing.
+        # The first one names the exit code.
+        self._arrived += 1
+        self._latest = signum
         if self._received is None:
             self._received = signum

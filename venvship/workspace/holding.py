@@ -73,11 +73,39 @@ def hold_switch(
 
 
 @contextlib.contextmanager
+def hold_mutex(workspace: Workspace, name: str, wait: float) -> Iterator[None]:
+    """Hold a mutex of the root for the length of a `with` block, and show on a terminal what is waited for.
+
+    Args:
+        workspace: The root.
+        name: `"build"`, `"switch"` or `"turn-back"`.
+        wait: Seconds to wait for it.
+
+    Raises:
+        BusyError: Another process holds it.
+        InterruptedByError: A signal came while waiting.
+        RootError: The mutex cannot be taken at all.
+    """
+    waited_for: list[str] = []
+
+    def waiting(who: str) -> None:
+        waited_for.append(who)
+        workspace.begin("wait", who)
+
+    with workspace.mutex(name).hold(
+        wait=wait, interrupted=workspace.runtime.signals.raise_if_received, waiting=waiting
+    ):
+        if waited_for:
+            workspace.end("wait")
+        yield
+
+
+@contextlib.contextmanager
 def _hold(workspace: Workspace, name: str, operation: str | None, wait: float | None) -> Iterator[None]:
     runtime = workspace.runtime
     seconds = runtime.wait if wait is None else wait
     with (
-        workspace.mutex(name).hold(wait=seconds, interrupted=runtime.signals.raise_if_received),
+        hold_mutex(workspace, name, seconds),
         _announced(workspace, name, operation) if operation is not None else contextlib.nullcontext(),
     ):
         yield

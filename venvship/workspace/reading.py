@@ -195,9 +195,10 @@ class ReadingWorkspace:
 
     # -- reporting ----------------------------------------------------------------------------------------
 
-    def begin(self, step: str) -> None:
-        """Report that a step begins; `tell` reports its end."""
-        self.runtime.progress(Step(name=step, state=STARTED))
+    def begin(self, step: str, text: str = "") -> None:
+        """Report that a step begins, and on a terminal what it waits for; `tell` reports its end."""
+        facts = {"text": text} if text else {}
+        self.runtime.progress(Step(name=step, state=STARTED, facts=facts))
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -212,6 +213,10 @@ class ReadingWorkspace:
     def tell(self, step: str, text: str, *, ok: bool = True, seconds: float = 0.0) -> None:
         """Report the end of a step; the steps of a build report theirs themselves."""
         self.runtime.progress(Step(name=step, state=DONE, facts={"text": text, "ok": ok}, seconds=seconds))
+
+    def end(self, step: str) -> None:
+        """Report the end of a step that needs no line."""
+        self.runtime.progress(Step(name=step, state=DONE))
 
     def warn(self, slug: str, message: str) -> None:
         """Add a warning to the result, unless it has the same one."""

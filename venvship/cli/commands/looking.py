@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     "status",
     "Look",
     text=text.status_lines,
+    only_prints=True,
     example="venvship status --json",
     exits={0: "whatever it reports", 12: "no root"},
 )
@@ -44,11 +45,18 @@ def status(call: Call, prometheus: bool) -> StatusResult | None:
         return call.open_root().status()
     if call.json:
         raise UsageError("--prometheus and --json exclude each other: there is one output")
-    render.figures(call.open_root().measure())
+    render.figures(call, call.open_root().measure())
     return None
 
 
-@command("list", "Look", text=text.list_lines, example="venvship list", exits={0: "listed", 12: "no root"})
+@command(
+    "list",
+    "Look",
+    text=text.list_lines,
+    only_prints=True,
+    example="venvship list",
+    exits={0: "listed", 12: "no root"},
+)
 def list_(call: Call) -> ListResult:
     """List all releases, newest first."""
     return call.open_root().list()
@@ -58,6 +66,7 @@ def list_(call: Call) -> ListResult:
     "show",
     "Look",
     text=text.show_lines,
+    only_prints=True,
     example="venvship show previous",
     exits={0: "shown", 12: "no root", 13: "no such release, or its manifest is damaged"},
 )
@@ -74,6 +83,7 @@ def show(call: Call, release: str) -> ShowResult:
     "history",
     "Look",
     text=text.history_lines,
+    only_prints=True,
     example="venvship history -n 10",
     exits={0: "listed", 12: "no root"},
 )
@@ -87,6 +97,7 @@ def history(call: Call, n: int | None) -> HistoryResult:
     "diff",
     "Look",
     text=text.diff_lines,
+    only_prints=True,
     example="venvship diff previous",
     exits={0: "compared, whatever differs", 13: "no such release, or its manifest is damaged"},
 )

@@ -227,6 +227,7 @@ def run(call: Call, release: str, argv: tuple[str, ...]) -> None:
     try:
         call.open_root().run(argv, release=release)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
+        call.end_steps()
         # As a shell reports it, and without an envelope: a script reads the output of the command, not ours.
         click.echo(f"venvship run: {error.message}", err=True)
         click.get_current_context().exit(error.exit_code)

@@ -38,6 +38,7 @@ def init(call: Call, name: str | None, python: str | None, lockfile: str) -> Ini
     "schedule",
     "Set up",
     text=text.schedule_lines,
+    only_prints=True,
     example="venvship schedule systemd --every 15m",
     exits={
         0: "printed",

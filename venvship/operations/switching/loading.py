@@ -7,16 +7,21 @@ meanwhile, the modules can be gone. A test records the imports of every command 
 from __future__ import annotations
 
 from venvship.model.settings import Settings
+from venvship.workspace.workspace import Workspace
 
 
-def load_before_switch(settings: Settings | None, *, cleans: bool) -> None:
+def load_before_switch(workspace: Workspace, settings: Settings | None, *, cleans: bool) -> None:
     """Import the modules that are imported late, because not every command needs them.
 
+    They are a step: where it is the first one, a terminal gets its display, which is imported with it.
+
     Args:
+        workspace: The root.
         settings: Whose hooks and checks run. Without any, their modules are left out: they take time.
         cleans: Whether the command puts a lockfile in place, removes releases, cleans the store and renews
             the reserve afterwards. A rollback does none of it, and starts faster.
     """
+    workspace.begin("load")
     import venvship.system.interpreter_probe
     import venvship.workspace.quick_look
 
@@ -27,3 +32,4 @@ def load_before_switch(settings: Settings | None, *, cleans: bool) -> None:
         import venvship.operations.planning.lock
         import venvship.operations.retention.store_cleaning
         import venvship.system.space  # noqa: F401
+    workspace.end("load")

@@ -34,7 +34,7 @@ from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.switched import Switched
-from venvship.operations.switching.trial import TURNED_BACK, Trial, try_current
+from venvship.operations.switching.trial import TURNED_BACK, Trial, tell_signal, try_current
 from venvship.system import files
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.usable import require_usable, usable_problem
@@ -151,7 +151,7 @@ class Promotion:
         forward = intent.kind == "promote"
         release_id, origin_id = (intent.target, intent.origin) if forward else (intent.origin, intent.target)
         assert release_id is not None
-        load_before_switch(settings, cleans=True)
+        load_before_switch(held.workspace, settings, cleans=True)
         return cls(
             held=held,
             history=history,
@@ -174,12 +174,13 @@ class Promotion:
             OSError: The switch could not be made; `current` is as it was.
         """
         workspace = self.held.workspace
-        load_before_switch(self.settings, cleans=True)
+        load_before_switch(workspace, self.settings, cleans=True)
         self._future_previous(ask=True)
         workspace.make_lease(self.release_id)
         workspace.runtime.signals.raise_if_received()
         armed = links.arm(self.held, self.release_id, self.origin_id)
         self.back = armed.back
+        workspace.begin("switch")  # which can take a while: all of the file system is made durable
         try:
             announce(self.held, self.release_id, self.origin_id, self.errand, tries=1)
             links.point_current(self.held, armed.to, sync=True)
@@ -272,7 +273,11 @@ class Promotion:
             signum: The signal that ended it, if one did.
         """
         workspace = self.held.workspace
-        with workspace.runtime.signals.deferred():
+
+        def tell_deferred(signum: int) -> None:
+            tell_signal(workspace, signum, f"still going back to {self.origin_id or 'nothing'}")
+
+        with workspace.runtime.signals.deferred(tell_deferred):
             links.point_back(self.held, self.origin_id, self.back)
             workspace.tell("rollback", f"{self.release_id} → {self.origin_id or 'nothing'}")
             trial_back = Trial()

@@ -248,7 +248,7 @@ def _recovered(switched: Switched) -> Recovered:
 def _finish_manual_rollback(held: SwitchHeld, intent: Intent, settings: Settings) -> Recovered:
     workspace, release_id = held.workspace, intent.target
     assert release_id is not None
-    load_before_switch(settings, cleans=True)
+    load_before_switch(workspace, settings, cleans=True)
     links.point_back(held, release_id, links.find_armed(workspace, release_id))
     trial = try_current(workspace, release_id, settings, previous=intent.origin, event="rollback")
     event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED

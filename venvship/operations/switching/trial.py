@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -98,6 +99,17 @@ def try_current(
         return Trial(problem=problem, log=failed.name, says_no=says_no, checks=results)
     warn_of_failed(workspace, results)
     return Trial(checks=results)
+
+
+def tell_signal(workspace: Workspace, signum: int, doing: str) -> None:
+    """Tell the operator that a signal does not interrupt the way back.
+
+    Args:
+        workspace: The root.
+        signum: The signal's number.
+        doing: The present state, as the beginning of a sentence.
+    """
+    workspace.tell("rollback", f"{doing}, which {signal.Signals(signum).name} does not interrupt")
 
 
 def tell_check(workspace: Workspace) -> Watch:
