@@ -28,12 +28,14 @@ from tests.support.fetching import (
     without_pip,
 )
 from tests.support.index import LocalIndex
-from tests.support.wheels import build_wheel, lockfile_text
+from tests.support.wheels import build_sdist, build_wheel, lockfile_text
 from venvship.errors import (
     DistributionNotFoundError,
     FetchTimeoutError,
     HashMismatchError,
     InterruptedByError,
+    NoCompatibleWheelError,
+    SourceOnlyError,
 )
 from venvship.model.interpreter import Interpreter
 from venvship.system.signals import Signals
@@ -190,3 +192,33 @@ def test_credentials_work_and_show_up_nowhere(
         done.set()
         watcher.join()
     assert not seen
+
+
+# -- why nothing came ------------------------------------------------------------------------------------
+
+
+def test_a_lockfile_with_the_hash_of_the_source_alone_is_no_sign_of_a_replaced_file(
+    fetcher: Fetcher, wheelhouse: Path
+) -> None:
+    source = build_sdist(wheelhouse, "app")
+    build_wheel(wheelhouse, "app")
+    with pytest.raises(SourceOnlyError, match=r"only the source distribution app-1\.0\.tar\.gz") as caught:
+        fetcher(pins(source))
+    assert 'add "app" to `[build] sdists`' in (caught.value.hint or "")
+
+
+def test_a_file_for_another_python_is_named_with_it_beside_a_source(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    source, wheel = build_sdist(wheelhouse, "app"), build_wheel(wheelhouse, "app")
+    index.requires_python = {source.filename: ">=3.99", wheel.filename: ">=3.99"}
+    with pytest.raises(NoCompatibleWheelError, match=r"it requires Python >=3\.99"):
+        fetcher(lockfile_text([source, wheel]))
+
+
+def test_a_wheel_of_a_local_version_for_another_platform_is_named_with_its_tags(
+    fetcher: Fetcher, wheelhouse: Path
+) -> None:
+    wheel = build_wheel(wheelhouse, "app", "2.1.0+cpu", tag="cp39-cp39-win_amd64")
+    with pytest.raises(NoCompatibleWheelError, match="its wheels are for cp39-cp39-win_amd64"):
+        fetcher(pins(wheel))

@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from venvship._version import __version__
 from venvship.building.fetching.fetch_session import Session
+from venvship.building.fetching.listed_file import listed_file
 from venvship.building.fetching.pip_settings import Index, NotPlainError, expanded, plain_index, refusal
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import WheelFile
@@ -105,6 +106,11 @@ class _Arrivals:
     def _take(self, report: Report) -> None:
         name, path, sha256 = report["name"], report["path"], report["sha256"]
         if path is None or sha256 is None:
+            files = [
+                listed_file(filename, hashes=known, requires_python=python)
+                for filename, known, python in report["listed"]
+            ]
+            self.session.listed[name] = tuple(file for file in files if file is not None)
             self.problems.append(f"{name}: {report['problem']}")
             return
         self.fetched[name] = self._waiting[name] = WheelFile(path, sha256)

@@ -27,7 +27,7 @@ import sys
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from html.parser import HTMLParser
 from typing import Any, Final, NamedTuple, TypedDict
@@ -36,7 +36,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 import requests
 from packaging.metadata import parse_email
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 CONNECTIONS: Final = 8
 """Downloads at once. More gain little from one index, and look like an attack to it."""
@@ -46,8 +46,10 @@ _HTML: Final = ("application/vnd.pypi.simple.v1+html", "text/html")
 _ACCEPT: Final = f"{_JSON}, {_HTML[0]};q=0.2, {_HTML[1]};q=0.1"
 _CHUNK: Final = 256 << 10
 _METADATA: Final = re.compile(r"[^/]+\.dist-info/METADATA")
+_SOURCE: Final = re.compile(r"\.(?:tar\.(?:gz|bz2|xz|Z)|tgz|zip|tar)$")
 _MOST_METADATA: Final = 1 << 20
 _FILENAME_CHARACTERS: Final = 255
+_MOST_LISTED: Final = 500
 
 _Origin = tuple[str, str]
 """The scheme of a URL, and its host with the port."""
@@ -85,12 +87,17 @@ class Task(TypedDict):
 
 
 class Report(TypedDict):
-    """One wheel that came, with its path and SHA-256, or the `problem` that kept it from coming."""
+    """One wheel that came, with its path and SHA-256, or the `problem` that kept it from coming.
+
+    `listed` are the files of the wanted version on the page, if none of them could be taken: file name,
+    hashes as in `Wanted`, Requires-Python or `""`.
+    """
 
     name: str
     path: str | None
     sha256: str | None
     problem: str | None
+    listed: list[tuple[str, list[str], str]]
 
 
 class Link(NamedTuple):
@@ -104,7 +111,11 @@ class Link(NamedTuple):
 
 
 class GiveUpError(Exception):
-    """The file is left to pip; the message says why."""
+    """The file is left to pip; the message says why, and `listed` which files of its version there are."""
+
+    def __init__(self, message: str, listed: Iterable[Link] = ()) -> None:
+        super().__init__(message)
+        self.listed = [(link.filename, sorted(link.hashes), link.requires_python) for link in listed]
 
 
 class Downloader:
@@ -119,11 +130,11 @@ class Downloader:
 
     def download(self, wanted: Wanted) -> Report:
         """Download one wheel, or report why not."""
-        report = Report(name=wanted["name"], path=None, sha256=None, problem=None)
+        report = Report(name=wanted["name"], path=None, sha256=None, problem=None, listed=[])
         try:
             report["path"], report["sha256"] = self._download(wanted)
         except GiveUpError as error:
-            report["problem"] = str(error)
+            report["problem"], report["listed"] = str(error), error.listed[:_MOST_LISTED]
         except Exception as error:  # noqa: BLE001 - indexes are strange; the other wheels must come
             report["problem"] = f"{type(error).__name__}: {error}"
         return report
@@ -138,7 +149,7 @@ class Downloader:
         link = self._best(self._links(wanted["name"]), wanted, allowed)
         return self._save(link.url, link.filename, link.hashes & allowed)
 
-    def _best(self, links: Iterable[Link], wanted: Wanted, allowed: frozenset[str]) -> Link:
+    def _best(self, links: Sequence[Link], wanted: Wanted, allowed: frozenset[str]) -> Link:
         """Choose as pip does: not yanked; the highest version; the best tag; the highest build number."""
         ranked = [
             (not link.yanked, *rank, link.filename, link)
@@ -148,7 +159,10 @@ class Downloader:
             and (rank := _rank_of(link.filename, wanted, self._rank)) is not None
         ]
         if not ranked:
-            raise GiveUpError("the index shows no wheel of it with an allowed hash for this interpreter")
+            raise GiveUpError(
+                "the index shows no wheel of it with an allowed hash for this interpreter",
+                [link for link in links if _is_of(link.filename, wanted)],
+            )
         best: Link = max(ranked, key=lambda row: row[:-1])[-1]
         return best
 
@@ -263,6 +277,22 @@ def _rank_of(filename: str, wanted: Wanted, ranks: Mapping[str, int]) -> tuple[A
 
 def _algorithms(hashes: Iterable[str]) -> set[str]:
     return {value.partition(":")[0] for value in hashes}
+
+
+def _is_of(filename: str, wanted: Wanted) -> bool:
+    """Whether a file is of this pin, by its name."""
+    if len(filename) > _FILENAME_CHARACTERS:
+        return False
+    try:
+        if filename.lower().endswith(".whl"):
+            name, version, _, _ = parse_wheel_filename(filename)
+        else:
+            name, version = parse_sdist_filename(_SOURCE.sub(".tar.gz", filename))
+    except ValueError:
+        return False
+    return name == wanted["name"] and SpecifierSet(f"=={wanted['version']}").contains(
+        version, prereleases=True
+    )
 
 
 def _links_of_json(page: Any, base: str) -> Iterator[Link]:  # noqa: ANN401 - it is checked here

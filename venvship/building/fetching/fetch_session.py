@@ -15,6 +15,7 @@ from typing import TypeVar
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from venvship.building.fetching.listed_file import ListedFile
 from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.fetching.redaction import Redactor
 from venvship.building.request import BuildRequest
@@ -47,6 +48,8 @@ class Session:
         log: Path of the log that gets pip's output, redacted; mode 0600.
         signals: Signals that end the fetch.
         until: When the fetch must be over, by `time.monotonic`.
+        listed: By name, the files of the pinned version that a direct download has seen on the index and
+            could not take. A diagnosis of pip's failure looks at them.
     """
 
     request: BuildRequest
@@ -56,6 +59,7 @@ class Session:
     log: str
     signals: Signals
     until: float
+    listed: dict[str, tuple[ListedFile, ...]] = field(default_factory=dict)
     _log_mutex: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

@@ -8,16 +8,20 @@ found, the reason is pip's last line.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Specified
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from venvship.building.fetching.evidence import Evidence, tags_of
+from venvship.building.fetching.listed_file import ListedFile
 from venvship.errors import (
     BuildError,
     DiskFullError,
@@ -28,12 +32,12 @@ from venvship.errors import (
     SourceOnlyError,
 )
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.requirement import Requirement, parse_filename
+from venvship.model.lockfiles.requirement import Requirement
 
 _NAME: Final = r"([A-Za-z0-9][\w.-]*)"
 _DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]")
 _MISMATCHED = re.compile(rf"(?m)^ +{_NAME}\S* .*from .*:\s*$")
-_GOT = re.compile(r"Got\s+([0-9a-f]{64})\b")
+_GOT = re.compile(r"Got\s+([0-9a-f]{64,128})\b")
 _CONFLICT = re.compile(r"The conflict is caused by:\n((?: {4}.*\n)+)")
 _NO_MATCH = re.compile(rf"No matching distribution found for {_NAME}")
 _VERSIONS = re.compile(r"satisfies the requirement (\S+).* \(from versions: ([^)]*)\)")
@@ -41,7 +45,6 @@ _OTHER_PYTHON = re.compile(rf"Package '?{_NAME}'? requires a different Python: (
 _BUILD = re.compile(r"metadata-generation-failed|subprocess-exited-with-error|Failed (?:to build|building)")
 _SEARCH = re.compile(rf"location\(s\) to search for versions of {_NAME}:")
 _UNSERVED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
-_SKIPPED = re.compile(r"Skipping link: (.+?): (\w+://\S+)")
 _STATUS = re.compile(r"HTTP error (\d{3})|\b([45]\d\d) (?:Client|Server) Error")
 _NO_ANSWER = re.compile(
     r"Max retries exceeded|timed out|Connection(?:Error|Reset| aborted| refused)|IncompleteRead"
@@ -55,7 +58,6 @@ _EXITED = re.compile(r"(?m)^.*ERROR: .* exited with -?\d+$")
 _DEBUG_BYTES: Final = 16 << 20
 _REASON_CHARACTERS: Final = 200
 _LINES: Final = 6
-_TAGS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,11 @@ class Diagnosis:
 
 
 def diagnose(
-    output: str, debug: str, interpreter: Interpreter, pins: Mapping[str, Requirement] | None = None
+    output: str,
+    debug: str,
+    interpreter: Interpreter,
+    pins: Mapping[str, Requirement] | None = None,
+    listed: Mapping[str, Sequence[ListedFile]] | None = None,
 ) -> Diagnosis:
     """Find out why pip failed.
 
@@ -87,6 +93,7 @@ def diagnose(
         debug: Its log, redacted.
         interpreter: The interpreter that it ran for.
         pins: By name, the one version and the hashes that a fetch asked for. `lock` has none.
+        listed: By name, the files of these versions that venvship itself has seen on the index.
     """
     if _DISK_FULL.search(output) or _DISK_FULL.search(debug):
         return Diagnosis(
@@ -94,18 +101,9 @@ def diagnose(
             message="the disk is full, or a quota used up",
             hint="free some space (`venvship prune --dry-run` shows what could go), then try again",
         )
+    evidence = Evidence(debug, interpreter, pins, listed or {})
     if "DO NOT MATCH THE HASHES" in output:
-        names, got = [canonicalize_name(name) for name in _MISMATCHED.findall(output)], _GOT.findall(output)
-        return Diagnosis(
-            kind=HashMismatchError,
-            message="the file that the index serves has none of the hashes in the lockfile"
-            + (f"; its sha256 is {', '.join(got)}" if got else "")
-            + ". Nothing of it was imported or run",
-            hint="find out who replaced the file. If that was on purpose: "
-            + " ".join(["venvship lock", *(f"-P {name}" for name in names)]),
-            names=tuple(names),
-            data={"got": got},
-        )
+        return _mismatch(output, evidence)
     building_failed = _BUILD.search(output) is not None
     # `lock` may take any version, so a page that was not served may be the cause of all that follows. A fetch
     # asks for one version: only the pages of the package that was not found count, see `_no_match`.
@@ -120,8 +118,7 @@ def diagnose(
             hint="loosen one of them in the inputs; `venvship lock --upgrade` drops the pins of the lockfile",
         )
     if match := _NO_MATCH.search(output):
-        name = canonicalize_name(match[1])
-        return _no_match(output, debug, interpreter, name, (pins or {}).get(name))
+        return _no_match(output, canonicalize_name(match[1]), evidence)
     if match := _OTHER_PYTHON.search(output):
         return _no_wheel(interpreter, canonicalize_name(match[1]), f"it requires Python {match[3]}")
     if building_failed:
@@ -138,35 +135,110 @@ def diagnose(
     )
 
 
-def _no_match(
-    output: str, debug: str, interpreter: Interpreter, name: str, pin: Requirement | None
-) -> Diagnosis:
+def _mismatch(output: str, evidence: Evidence) -> Diagnosis:
+    """Why a file that came has none of the allowed hashes.
+
+    It was replaced, unless the index still lists every file that the lockfile allows. Then none of those can
+    be taken here, and pip took one that the lockfile does not know.
+    """
+    names, got = [canonicalize_name(name) for name in _MISMATCHED.findall(output)], _GOT.findall(output)
+    explained: dict[str, Diagnosis] = {}
+    for name, digest in zip(names, got, strict=False):
+        if (found := _other_files_only(name, digest, evidence)) is not None:
+            explained[name] = found
+    unexplained = [name for name in names if name not in explained]
+    if explained and not unexplained:
+        first = next(iter(explained.values()))
+        same = [name for name, found in explained.items() if found.kind is first.kind]
+        return first if len(same) == 1 else _all_of(first, same)
+    if len(names) == len(got):
+        got = [digest for name, digest in zip(names, got, strict=True) if name in unexplained]
+    return Diagnosis(
+        kind=HashMismatchError,
+        message="the file that the index serves has none of the hashes in the lockfile"
+        + (f"; its {_algorithm(got[0])} is {', '.join(got)}" if got else "")
+        + ". Nothing of it was imported or run",
+        hint="find out who replaced the file. If that was on purpose: "
+        + " ".join(["venvship lock", *(f"-P {name}" for name in unexplained)]),
+        names=tuple(unexplained),
+        data={"got": got},
+    )
+
+
+def _other_files_only(name: str, got: str, evidence: Evidence) -> Diagnosis | None:
+    """The diagnosis where the lockfile allows only files that cannot be taken here; `None` if it does not."""
+    pin, hashes = (evidence.pins or {}).get(name), evidence.hashes(name)
+    if pin is None or hashes is None:
+        return None
+    by_hash = {value: file for file in evidence.files(name, _pinned(pin)) for value in file.hashes}
+    came = by_hash.get(f"{_algorithm(got)}:{got}")
+    if not hashes <= by_hash.keys() or came is None:
+        return None
+    allowed = [by_hash[value] for value in sorted(hashes)]
+    sources = [f for f in allowed if f.is_source and f.is_for_python(evidence.interpreter)]
+    again = f"`venvship lock -P {name}` locks it again, with the hash of {came.filename}"
+    if sources:
+        return Diagnosis(
+            kind=SourceOnlyError,
+            message="of the files that run here, the lockfile allows only the source distribution "
+            f"{sources[0].filename}, and building is not allowed for it",
+            hint=f'add "{name}" to `[build] sdists` in venvship.toml to build it here; or {again}',
+            names=(name,),
+        )
+    reasons = evidence.reasons(allowed)
+    if not reasons:
+        return None
+    return Diagnosis(
+        kind=NoCompatibleWheelError,
+        message=f"nothing that the lockfile allows runs on {evidence.interpreter.label}: {reasons}",
+        hint=f"{again}; or set another `python`",
+        names=(name,),
+    )
+
+
+def _all_of(first: Diagnosis, names: Sequence[str]) -> Diagnosis:
+    """One diagnosis for several packages for which the lockfile allows no file that can be taken here."""
+    if first.kind is SourceOnlyError:
+        added = ", ".join(f'"{name}"' for name in names)
+        message = (
+            "of the files that run here, the lockfile allows only source distributions, and building is not "
+            "allowed for them"
+        )
+        hint = f"add {added} to `[build] sdists` in venvship.toml to build them here; or lock again: "
+    else:
+        message, hint = "nothing that the lockfile allows runs here", "lock again: "
+    again = " ".join(["venvship lock", *(f"-P {name}" for name in names)])
+    return replace(first, message=message, hint=hint + again, names=tuple(names))
+
+
+def _no_match(output: str, name: str, evidence: Evidence) -> Diagnosis:
     """Why pip found no file that it may take: of the pinned version, or of any."""
+    debug, interpreter = evidence.debug, evidence.interpreter
     if outage := index_outage(_search_for(debug, name)):
         return replace(outage, names=(name,))
     found = _VERSIONS.search(output)
     versions = [] if found is None or found[2] == "none" else found[2].split(", ")
-    # Without a pin, and where there are versions, any skipped files are of others.
-    skipped = [] if pin is None and versions else _skipped(debug, name, pin.version if pin else None)
-    wheels = [_filename(url) for reason, url in skipped if "wheel's tags" in reason]
-    sources = [url for reason, url in skipped if "No sources permitted" in reason]
+    files = evidence.files(name, _wanted(name, found[1] if found else "", evidence))
+    hashes = evidence.hashes(name)
     # A source distribution with another hash would not help; not every index tells hashes.
-    hashes = [value.removeprefix("sha256:") for value in pin.hashes] if pin is not None else [""]
-    if any("#" not in url or any(value in url for value in hashes) for url in sources):
-        also = f", and wheels for other platforms only ({_tags(wheels)})" if wheels else ""
+    sources = [
+        f
+        for f in files
+        if f.is_source and f.is_for_python(interpreter) and (hashes is None or f.may_have_one_of(hashes))
+    ]
+    wheels = [f for f in files if not f.is_source]
+    if sources and evidence.was_skipped(name, "No sources permitted"):
+        also = f", and wheels for other platforms only ({tags_of(wheels)})" if wheels else ""
         return Diagnosis(
             kind=SourceOnlyError,
             message=f"the index has only source distributions{also}, and building is not allowed for it",
             hint=f'add "{name}" to `[build] sdists` in venvship.toml to build it here',
             names=(name,),
         )
-    if wheels:
-        return _no_wheel(interpreter, name, f"its wheels are for {_tags(wheels)}")
-    for reason, _ in skipped:
-        if "Requires-Python" in reason:
-            why = f"it requires Python {reason.partition('Requires-Python ')[2]}"
-            return _no_wheel(interpreter, name, why)
-    if any("Upload time" in reason for reason, _ in skipped):
+    usable_sources = [f for f in files if f.is_source and f.is_for_python(interpreter)]
+    if reasons := evidence.reasons([f for f in files if f not in usable_sources]):
+        return _no_wheel(interpreter, name, reasons)
+    if evidence.was_skipped(name, "Upload time"):
         return Diagnosis(
             kind=DistributionNotFoundError,
             message="the index has only files that are younger than `[lock] cooldown_days` allows",
@@ -177,42 +249,47 @@ def _no_match(
         return _unreachable(*denied[0], name)
     return Diagnosis(
         kind=DistributionNotFoundError,
-        message=f"the index has nothing that satisfies {found[1]} here, only {', '.join(versions[-5:])}"
-        if found and versions
-        else "the index has no such package, or no file of this version",
+        message=_nothing_found(found[1] if found else "", versions, usable_sources),
         hint="it may be misspelt, withdrawn, without a wheel for this Python, or on another index than pip's "
         "settings name; change the requirement or the settings",
         names=(name,),
     )
 
 
+def _wanted(name: str, requirement: str, evidence: Evidence) -> SpecifierSet:
+    """The versions that pip was asked for: the pin, or those of the requirement that it names."""
+    if (pin := (evidence.pins or {}).get(name)) is not None:
+        return _pinned(pin)
+    try:
+        return Specified(requirement).specifier
+    except InvalidRequirement:
+        return SpecifierSet()
+
+
+def _pinned(pin: Requirement) -> SpecifierSet:
+    # Of source that was named by its URL only the build knows the version.
+    return SpecifierSet("" if pin.version is None else f"=={pin.version}")
+
+
+def _algorithm(digest: str) -> str:
+    return {64: "sha256", 96: "sha384"}.get(len(digest), "sha512")
+
+
+def _nothing_found(requirement: str, versions: Sequence[str], sources: Sequence[ListedFile]) -> str:
+    if versions:
+        return f"the index has nothing that satisfies {requirement} here, only {', '.join(versions[-5:])}"
+    if sources:
+        return f"of this version the index has only {sources[0].filename}, which the lockfile does not allow"
+    return "the index has no such package, or no file of this version"
+
+
 def _no_wheel(interpreter: Interpreter, name: str, why: str) -> Diagnosis:
     return Diagnosis(
         kind=NoCompatibleWheelError,
         message=f"nothing that the index has runs on {interpreter.label}: {why}",
-        hint="set another `python`, or lock an older version, or one with a wheel for this platform",
+        hint=f"set another `python`, or lock again for Python {interpreter.minor}: venvship lock -P {name}",
         names=(name,),
     )
-
-
-def _skipped(debug: str, name: str, version: str | None) -> list[tuple[str, str]]:
-    """The files of a project that pip skipped, each with the reason and its URL."""
-    found = []
-    for reason, url in _SKIPPED.findall(debug):
-        with contextlib.suppress(ValueError):  # an old name, or no distribution
-            file = parse_filename(_filename(url))
-            if file.name == name and version in {None, file.version}:
-                found.append((reason, url))
-    return found
-
-
-def _filename(url: str) -> str:
-    return url.partition("#")[0].partition("?")[0].rpartition("/")[2]
-
-
-def _tags(wheels: list[str]) -> str:
-    tags = ["-".join(name.removesuffix(".whl").split("-")[-3:]) for name in dict.fromkeys(wheels)]
-    return ", ".join(tags[:_TAGS]) + (f" and {len(tags) - _TAGS} more" if len(tags) > _TAGS else "")
 
 
 def index_outage(debug: str) -> Diagnosis | None:

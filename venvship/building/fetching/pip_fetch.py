@@ -213,7 +213,8 @@ def _pip(
         debug = session.redact(read_end(f"{where}.log"))
         session.keep_output(build_output(debug))
         pins = {requirement.name: requirement for requirement in requirements}
-        raise _error(diagnose(output, debug, session.interpreter, pins), requirements, session)
+        found = diagnose(output, debug, session.interpreter, pins, session.listed)
+        raise _error(found, requirements, session)
 
 
 def _error(found: Diagnosis, requirements: Sequence[Requirement], session: Session) -> BuildError:
