@@ -611,6 +611,49 @@ def test_a_record_may_have_other_hashes_if_they_are_good(
 
 
 @pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (hashlib.sha256(b"x").hexdigest(), "its sha256 digest in RECORD is malformed: it is hexadecimal"),
+        ("!!!!", "malformed: '!!!!' is no base64 of 32 bytes"),
+        (base64.urlsafe_b64encode(b"short").decode(), "is no base64 of 32 bytes"),
+        (base64.urlsafe_b64encode(hashlib.sha256(b"y").digest()).decode(), "it was changed after the wheel"),
+    ],
+    ids=["hexadecimal", "letters", "short", "of other contents"],
+)
+def test_a_digest_that_no_file_has_is_malformed_and_no_sign_of_a_change(
+    store: Store, tmp_path: Path, value: str, said: str
+) -> None:
+    wheel = build_wheel(tmp_path, "some", files={"x.py": "x"})
+    record = "some-1.0.dist-info/RECORD"
+    with zipfile.ZipFile(wheel.path) as archive:
+        rows = archive.read(record).decode().splitlines()
+    rows[0] = f"x.py,sha256={value},1"
+    error = refused(store, rewritten(wheel, record, "\n".join(rows).encode()))
+    assert said in error.message
+    assert ("changed" in error.message) == ("changed" in said)
+    assert '"bad_record"' in (error.hint or "")
+
+
+def test_an_archive_that_leads_before_its_beginning_is_malformed(store: Store, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path, "some")
+    data = wheel.path.read_bytes()
+    end = data.rindex(b"PK\5\6")
+    size = struct.pack("<I", len(data))  # of the directory, which so would begin before the file does
+    wheel.path.write_bytes(data[: end + 12] + size + data[end + 16 :])
+    assert "malformed" in refused(store, wheel).message or "cannot be read" in refused(store, wheel).message
+    wheel.path.write_bytes(data)
+    with zipfile.ZipFile(wheel.path) as archive:
+        offset = archive.getinfo("some/__init__.py").header_offset
+    directory = data.index(b"PK\1\2")
+    shifted = struct.pack("<I", struct.unpack_from("<I", data, end + 16)[0] + 5000)
+    assert offset < 5000 < directory + 5000
+    wheel.path.write_bytes(data[: end + 16] + shifted + data[end + 20 :])
+    error = refused(store, wheel)
+    assert "Invalid argument" not in error.message
+    assert "malformed" in error.message or "cannot be read" in error.message
+
+
+@pytest.mark.parametrize(
     "metadata",
     [
         "Name: other\nVersion: 1.0\n",
@@ -650,6 +693,35 @@ def test_an_entry_point_of_such_a_name_is_refused(store: Store, tmp_path: Path, 
 )
 def test_an_entry_point_that_is_no_function_is_refused(store: Store, tmp_path: Path, target: str) -> None:
     refused(store, build_wheel(tmp_path, "some", scripts={"tool": target}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[x.y]\nalpha = a:b\nbeta = c:d\nalpha = e:f\n", "alpha stands twice in [x.y], .* in line 4"),
+        ("[x]\na = b\n[console_scripts]\nt = p:m\n[x]\n", "the section [x] stands twice, .* in line 5"),
+        ("t = p:m\n", "line 1 stands before the first section: 't = p:m'"),
+        ("[console_scripts]\nt\n", "line 2 is no 'name = value': "),
+        ("[gui_scripts]\nt = pkg\n", "in [gui_scripts], t = pkg names no function: it must be t = "),
+        ("[console_scripts]\nt = 1a:b\n", "in [console_scripts], t = 1a:b is no module:function of Python"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_entry_points_is_named_with_its_place(
+    store: Store, tmp_path: Path, text: str, said: str
+) -> None:
+    wheel = build_wheel(tmp_path, "some", scripts={"tool": "pkg:main"})
+    where = "some-1.0.dist-info/entry_points.txt"
+    found = refused(store, rewritten(wheel, where, text.encode())).message
+    assert where in found
+    assert re.search(re.escape(said).replace(r"\.\*", ".*"), found), found
+
+
+def test_entry_points_with_extras_and_percent_signs_are_read(store: Store, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path, "some", scripts={"tool": "pkg.cli : main [web]", "100%": "pkg:x.y"})
+    assert imported(store, wheel).scripts == (
+        ("100%", "pkg", "x.y", "console"),
+        ("tool", "pkg.cli", "main", "console"),
+    )
 
 
 @pytest.mark.parametrize(

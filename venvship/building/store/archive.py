@@ -6,8 +6,11 @@ are made here: bounds, kinds of members, the file name, and the names that `memb
 
 from __future__ import annotations
 
-import configparser
+import base64
+import binascii
 import contextlib
+import errno
+import hashlib
 import os
 import stat
 import struct
@@ -20,11 +23,12 @@ from typing import Any, Final
 from installer.exceptions import InstallerError
 from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
 from installer.sources import WheelFile
-from installer.utils import parse_entrypoints, parse_metadata_file
+from installer.utils import parse_metadata_file
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from venvship.building.store import members
+from venvship.building.store.entry_points import read_scripts
 from venvship.errors import InvalidWheelError
 
 MAX_UNPACKED: Final = 4 << 30
@@ -139,6 +143,12 @@ def reading(filename: str, member: str = "") -> Iterator[None]:
         yield
     except _BROKEN as error:
         raise refusal_error(filename, {member: f"it cannot be read: {error!r}"}) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # zipfile goes where the archive says, even to before its beginning.
+        malformed = "the archive is malformed: it refers to a place outside of the file"
+        raise refusal_error(filename, {member: malformed}) from error
 
 
 def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> None:
@@ -227,23 +237,10 @@ def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str
     where = f"{source.dist_info_dir}/entry_points.txt"
     if "entry_points.txt" not in source.dist_info_filenames:
         return ()
-    try:
-        found = list(parse_entrypoints(source.read_dist_info("entry_points.txt")))
-    except (configparser.Error, AssertionError, AttributeError) as error:
-        # installer asserts what is not a "module:attribute".
-        malformed = f"an entry point is not 'name = module:attribute' ({error!r})"
-        raise refusal_error(filename, {where: malformed}) from error
-    kinds = {}
-    for name, module, attribute, kind in found:
-        problem = members.problem_with_name(name) or members.problem_with_script(name)
-        if "/" in name:
-            problem = "it has a path in it"
-        elif not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
-            problem = f"{module}:{attribute} is no name in Python"
-        if problem:
-            raise refusal_error(filename, {where: f"entry point {name!r}: {problem}"})
-        kinds[name] = (name, module, attribute, "gui" if kind == "gui" else "console")
-    return tuple(kinds[name] for name in sorted(kinds))
+    scripts, problems = read_scripts(source.read_dist_info("entry_points.txt"))
+    if problems:
+        raise refusal_error(filename, {where: "\n  ".join(problems)})
+    return tuple(scripts[name] for name in sorted(scripts))
 
 
 def _choose(
@@ -333,6 +330,25 @@ def recorded_hash(entry: RecordEntry) -> tuple[str, str] | None:
     if entry.hash_ is None:
         return None
     return entry.hash_.name, entry.hash_.value.rstrip("=").replace("+", "-").replace("/", "_")
+
+
+def malformed_digest(entry: RecordEntry) -> str | None:
+    """The problem with a digest that no contents could have: a mistake of the builder, no sign of a change."""
+    recorded = recorded_hash(entry)
+    if recorded is None:
+        return None
+    algorithm, value = recorded
+    wanted = hashlib.new(algorithm).digest_size
+    try:
+        padded = value + "=" * (-len(value) % 4)
+        size = len(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        size = -1
+    if size == wanted:
+        return None
+    is_hex = len(value) == 2 * wanted and not value.strip("0123456789abcdefABCDEF")
+    found = "it is hexadecimal" if is_hex else f"{value[:100]!r} is no base64 of {wanted} bytes"
+    return f"its {algorithm} digest in RECORD is malformed: {found}"
 
 
 def bad_record_hint(filename: str) -> str:

@@ -19,6 +19,7 @@ from venvship.building.store.archive import (
     Member,
     bad_record_hint,
     examine,
+    malformed_digest,
     reading,
     recorded_hash,
     refusal_error,
@@ -149,7 +150,9 @@ def _contents(
     if entry is not None and (
         entry.size not in {None, declared} or (expected is not None and expected[1] != actual)
     ):
-        problem = "its size or hash is not the one in RECORD: it was changed after the wheel was built"
+        problem = malformed_digest(entry) or (
+            "its size or hash is not the one in RECORD: it was changed after the wheel was built"
+        )
         raise refusal_error(filename, {info.filename: problem}, bad_record_hint(filename))
 
 
