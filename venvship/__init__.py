@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from venvship import errors
     from venvship.api import Root, default_runtime
     from venvship.errors import OperationWarning, Result, VenvshipError
-    from venvship.health.checks import CheckResult
+    from venvship.health.checks import AnswerCount, CheckResult
     from venvship.model.event import Event, EventName
     from venvship.model.history import Hold
     from venvship.model.progress import Progress, Step
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "venvship.api": "Root default_runtime",
     "venvship.errors": "OperationWarning Result VenvshipError",
-    "venvship.health.checks": "CheckResult",
+    "venvship.health.checks": "AnswerCount CheckResult",
     "venvship.model.event": "Event EventName",
     "venvship.model.history": "Hold",
     "venvship.model.progress": "Progress Step",
@@ -86,6 +86,7 @@ _HOMES = {
 """The module of each public name."""
 
 __all__ = [
+    "AnswerCount",
     "CheckResult",
     "ChecksResult",
     "Damage",

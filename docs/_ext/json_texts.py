@@ -66,6 +66,11 @@ OBJECTS: Final[dict[str, Keys]] = {
         "attempts": ("integer", "how often it asked"),
         "seconds": ("number", "how long it took"),
         "output": ("string", "its output, in a line"),
+        "answers": ("list of answer", "the answers by kind, the most frequent first"),
+    },
+    "answer": {
+        "answer": ("string", "its kind, such as `HTTP 503`, `connection refused` or `exit 1`"),
+        "count": ("integer", "how often it came"),
     },
     "event": {
         "seq": ("integer", "its place in the order"),
@@ -158,6 +163,7 @@ TITLES: Final = {
     "diff": "A comparison",
     "change": "A change of a package",
     "check": "The result of a check",
+    "answer": "The answers of one kind",
     "event": "An event",
     "hold": "A hold",
     "operation": "An operation under way",
@@ -189,6 +195,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "package": "the package that it is about",
     "packages": "the packages that it is about",
     "path": "the file or directory that it is about",
+    "pid": "a process of the live release in that service",
     "pip": "the version of pip",
     "problems": "all problems of an input, such as `{key, message}` of the settings",
     "program": "the program that there is not",
@@ -198,6 +205,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "setting": "the value of `python` in the settings",
     "traceback": "where the bug is; only with the slug `bug`",
     "timeout": "seconds that were allowed",
+    "unit": "the systemd service that venvship runs in",
     "until": "when `update` tries again",
     "url": "the address that did not answer, without secrets",
     "version": "the version of the package",
@@ -314,6 +322,7 @@ DATA: Final[dict[str, Keys]] = {
         "kind": ("string", "`cron` or `systemd`"),
         "every": ("string", "the interval, as it was asked for"),
         "user": ("string", "who owns the root, and so has to run it"),
+        "before": ("list of string", "the units that the recovery at boot comes before"),
         "files": ("list of text", "the files to install"),
     },
 }

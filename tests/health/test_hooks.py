@@ -18,7 +18,7 @@ from tests.health.conftest import RELEASE
 from tests.support.processes import alive, script_at
 from venvship.errors import InterruptedByError, ProgramNotFoundError
 from venvship.health.context import Context
-from venvship.health.hooks import find_programs, run_hook
+from venvship.health.hooks import find_programs, find_programs_by_path, run_hook
 from venvship.model.settings_reading import parse_settings
 
 PREVIOUS = "20261121T020003Z-a01b22c"
@@ -95,7 +95,10 @@ def test_a_hook_that_hangs_is_ended(context: Context, tmp_path: Path) -> None:
 
     result = run_hook("restart", argv, context, timeout=1.0)
 
-    assert (result.ok, result.output) == (False, "no end after 1 s: starting")
+    assert (result.ok, result.output) == (
+        False,
+        "no end after 1 s (`[hooks] restart_timeout` in venvship.toml): starting",
+    )
     assert not alive(int((tmp_path / "pid").read_text()))
 
 
@@ -207,3 +210,29 @@ tcp = "127.0.0.1:1"
     assert keys == ["hooks.restart", "hooks.notify", "check answers"]
     assert "hooks.restart: there is no program 'sysctemctl' in the PATH" in caught.value.message
     find_programs(settings.hooks._replace(restart=("true",), notify=None), (), context)
+
+
+def test_a_program_without_its_interpreter_is_found_before_anything_is_built(
+    context: Context, tmp_path: Path
+) -> None:
+    script_at(tmp_path / "hook", "#!/bin/sh\r\nexit 0\r\n")
+    script_at(tmp_path / "probe", "#!/no/such/python\n")
+    text = f"""
+[hooks]
+prepare = ["{tmp_path}/hook"]
+restart = ["no-such-program-yet"]
+[[check]]
+name = "self-test"
+when = "candidate"
+command = ["{tmp_path}/probe"]
+"""
+    settings = parse_settings(text, path="venvship.toml", folder_name="shop")
+
+    with pytest.raises(ProgramNotFoundError) as caught:
+        find_programs_by_path(settings.hooks, settings.checks, cwd="/")
+
+    keys = [problem["key"] for problem in caught.value.data["problems"]]
+    assert keys == ["hooks.prepare", "check self-test"], "what may be in the release is looked up later"
+    assert "Windows line ends" in caught.value.message
+    ended = run_hook("prepare", (f"{tmp_path}/hook",), context, timeout=50)
+    assert "Windows line ends" in ended.output, "a rollback does not look before it runs a hook"

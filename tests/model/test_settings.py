@@ -193,7 +193,7 @@ command = []
         ("[build]\nkeep_failed = 1", "build.keep_failed", "did you mean keep_failed?"),
         ("[hook]\n", "hook", "hooks?"),
         ("[[checks]]\n", "checks", "check?"),
-        ("[hooks]\nxyzzy = 1", "hooks.xyzzy", "notify, prepare, restart, timeout"),
+        ("[hooks]\nxyzzy = 1", "hooks.xyzzy", "restart, restart_timeout, timeout"),
         ('[[check]]\nname="a"\ntcp="h:1"\ntime_out = 3', "check[0].time_out", "check[0].timeout?"),
     ],
 )
@@ -428,9 +428,16 @@ def test_a_refusal_of_an_older_version_still_applies() -> None:
     assert health_digest(parse("")).startswith("5ef4c974094487b98dc1f849f60f05cd")
 
 
+def test_each_hook_has_a_time_out_of_its_own_or_that_of_all() -> None:
+    hooks = parse("[hooks]\ntimeout = 7\nprepare_timeout = 600\n").hooks
+    assert [hooks.seconds(name) for name in ("prepare", "restart", "notify")] == [600.0, 7.0, 7.0]
+
+
 def test_the_health_digest_changes_with_hooks_and_checks_only() -> None:
     base = parse(FULL)
     assert health_digest(parse(FULL.replace("keep = 5", "keep = 9"))) == health_digest(base)
     assert health_digest(parse(FULL.replace("timeout = 600", "timeout = 500"))) == health_digest(base)
     assert health_digest(parse(FULL.replace("successes = 3", "successes = 4"))) != health_digest(base)
+    longer = base._replace(hooks=base.hooks._replace(restart_timeout=8.0))
+    assert health_digest(longer) != health_digest(base)
     assert health_digest(parse(FULL.replace('"shop.service"', '"shop2.service"'))) != health_digest(base)

@@ -7,7 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import time
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -17,7 +20,7 @@ from tests.support.processes import script_at
 from tests.support.roots import Site, command, make_site
 from tests.support.wheels import Distribution
 from venvship.api import Root
-from venvship.errors import SettingsError
+from venvship.errors import SettingsError, UsageError
 
 ODD = 'a 100%h $HOME\'s "shop"'
 needs_systemd = pytest.mark.skipif(
@@ -51,7 +54,7 @@ def install(site: Site, folder: Path, *arguments: str) -> list[Path]:
 
 
 @needs_systemd
-@pytest.mark.parametrize("every", ["5m", "6h", "02:30"])
+@pytest.mark.parametrize("every", ["5m", "6h", "04:30"])
 def test_systemd_finds_nothing_wrong_with_the_units(site: Site, tmp_path: Path, every: str) -> None:
     files = install(site, tmp_path / "units", "--every", every)
     assert [file.name for file in files] == [
@@ -193,8 +196,61 @@ def test_the_units_are_the_same_for_all_hooks_and_checks(site: Site) -> None:
 def test_the_recovery_at_boot_is_enabled_once_it_knows_what_it_comes_before(site: Site) -> None:
     advice = site.run("schedule", "systemd").err
     assert "enable --now venvship-update-shop.timer\n" in advice
-    assert "edit venvship-boot-shop.service\n" in advice
+    assert "schedule systemd --every 5m --before NAME.service\n" in advice
     assert "enable venvship-boot-shop.service\n" in advice
+    named = site.run("schedule", "systemd", "--before", "shop", "--before", "shop-worker@1.service")
+    boot = named.out.partition("venvship-boot-shop.service\n")[2]
+    assert "\nBefore=shop.service shop-worker@1.service\n" in boot
+    assert "#Before=" not in boot
+    assert "--before shop.service --before shop-worker@1.service -q | sudo awk" in named.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["systemd", "--before", "a b"], ["systemd", "--before", ""], ["cron", "--before", "shop"]]
+)
+def test_only_a_unit_of_systemd_can_come_after_the_recovery(site: Site, arguments: list[str]) -> None:
+    root = Root.open(site.path, runtime=site.runtime())
+    with pytest.raises(UsageError, match="--before"):
+        root.schedule(cast(Any, arguments[0]), before=arguments[2:])
+
+
+def test_a_store_that_is_not_there_is_warned_of(site: Site, tmp_path: Path) -> None:
+    (site.path / "venvship.toml").write_text(f"name = 'shop'\nstore = '{tmp_path}/my store'\n")
+    root = Root.open(site.path, runtime=site.runtime())
+    [warning] = root.schedule("systemd").warnings
+    assert warning.slug == "store-missing"
+    assert f"'{tmp_path}/my store'" in warning.message.rpartition("sudo install -d -o ")[2]
+    assert root.schedule("cron").warnings == ()
+    (tmp_path / "my store").mkdir()
+    assert root.schedule("systemd").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("zone", "every", "day"),
+    [
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "02:30", date(2027, 3, 28)),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "04:30", None),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "1h", None),
+        ("EET-2EEST,M3.5.0/0,M10.5.0/0", "1d", date(2027, 3, 28)),
+        ("UTC0", "02:30", None),
+    ],
+)
+def test_a_time_that_summer_time_leaves_out_is_warned_of_with_its_day(
+    site: Site, monkeypatch: pytest.MonkeyPatch, zone: str, every: str, day: date | None
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        runtime = site.runtime()._replace(clock=lambda: datetime(2026, 11, 29, 12, tzinfo=UTC))
+        warnings = Root.open(site.path, runtime=runtime).schedule("systemd", every=every).warnings
+        assert [warning.slug for warning in warnings] == ([] if day is None else ["time-left-out"])
+        for warning in warnings:
+            assert f"does not exist on {day} " in warning.message
+            other = warning.message.rpartition("--every ")[2]
+            assert Root.open(site.path, runtime=runtime).schedule("systemd", every=other).warnings == ()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_store_elsewhere_may_be_written(site: Site) -> None:

@@ -106,6 +106,7 @@ CHECK = {
     "attempts": int,
     "seconds": seconds,
     "output": str,
+    "answers": [{"answer": str, "count": int}],
 }
 EVENT = {
     "seq": int,
@@ -153,6 +154,7 @@ SCHEDULE = {
     "kind": one_of("cron", "systemd"),
     "every": str,
     "user": str,
+    "before": [str],
     "files": [{"path": null_or(absolute), "content": str}],
 }
 STORE = {

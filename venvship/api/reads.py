@@ -169,28 +169,32 @@ class RootReads:
         kind: Literal["cron", "systemd"],
         *,
         every: str = "5m",
+        before: Sequence[str] = (),
         command: Sequence[str] | None = None,
     ) -> ScheduleResult:
         """Generate a crontab line or systemd units that run `venvship update`. Writes nothing.
 
         Args:
             kind: `"cron"` or `"systemd"`.
-            every: The interval, such as `"5m"`, `"6h"` or `"1d"`, or a time of day such as `"02:30"`.
+            every: The interval, such as `"5m"`, `"6h"` or `"1d"`, or a time of day such as `"04:30"`.
+            before: For systemd: the units of the application, which the recovery at boot comes before.
             command: The command line of venvship; it begins with an absolute path. By default the `venvship`
                 beside this interpreter.
 
         Raises:
-            UsageError: No crontab can express the interval, or a path cannot stand where it must.
+            UsageError: No crontab can express the interval, a path cannot stand where it must, or `before` is
+                given for cron or names no unit.
             SettingsError: The settings cannot be read, the name is too long for a unit, or the units of
                 another root have it.
             ValueError: `kind` is another word.
-            TypeError: `command` is a `str`.
+            TypeError: `before` or `command` is a `str`.
         """
         require_choice("kind", kind, ("cron", "systemd"))
+        require_several("before", before)
         require_several("command", command or ())
         from venvship.operations.schedule import schedule
 
-        return self._read(schedule, kind, every=every, command=command or own_command())
+        return self._read(schedule, kind, every=every, before=before, command=command or own_command())
 
     def run(self, command: Sequence[str], *, release: str = "current") -> NoReturn:
         """Replace this process by a command that runs from a release's real path, out of reach of a switch.

@@ -12,12 +12,14 @@ class Attempt:
     Attributes:
         passed: Whether the answer was the one that the check wants.
         line: One short line for people.
+        kind: The answer in a word or two, such as `HTTP 503`, so that equal answers can be counted.
         not_yet: The command asked to be asked again; neither a pass nor a failure.
         inconclusive: The host could not ask, so the failure says nothing about the release.
     """
 
     passed: bool
     line: str
+    kind: str = ""
     not_yet: bool = False
     inconclusive: bool = False
 

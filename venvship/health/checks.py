@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from venvship.health.attempt import TurnBack
 from venvship.health.context import Context
 from venvship.health.kinds import KINDS
 from venvship.model.settings import Check
+
+MOST_KINDS: Final = 5
+"""The number of kinds of answers that a failed check names; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCount:
+    """One kind of answer that a check got.
+
+    Attributes:
+        answer: The answer in a word or two, such as `HTTP 503`, `connection refused` or `exit 1`.
+        count: How often it came.
+    """
+
+    answer: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +42,7 @@ class CheckResult:
         attempts: How often it was asked.
         seconds: How long it took, pauses included.
         output: One short line for people. The whole output is in the check's log.
+        answers: The answers by kind, the most frequent first.
         inconclusive: Whether the host could not ask, so that a failure says nothing about the release.
     """
 
@@ -35,6 +53,7 @@ class CheckResult:
     attempts: int
     seconds: float
     output: str
+    answers: tuple[AnswerCount, ...] = ()
     inconclusive: bool = False
 
     @property
@@ -46,7 +65,7 @@ class CheckResult:
         """The JSON form."""
         facts = {**asdict(self), "seconds": round(self.seconds, 3)}
         del facts["inconclusive"]  # the state of the release has it
-        return facts
+        return {**facts, "answers": [asdict(answer) for answer in self.answers]}
 
 
 Watch = Callable[[Check, CheckResult | None], None]
@@ -111,20 +130,26 @@ def _run(
     """
     began = clock()
     attempts = row = 0
+    kinds: Counter[str] = Counter()
     while True:
         turn_back()
         context.signals.raise_if_received()
         heading = f"== {context.event} {context.release_id}, attempt {attempts + 1}, {clock() - began:.1f} s"
         one = KINDS[check.kind](check, context, heading=heading, poll=turn_back)
         attempts += 1
+        kinds[one.kind] += 1
         row = row + 1 if one.passed else row if one.not_yet else 0
         seconds = clock() - began
         if row >= check.successes:
             line = f"{one.line}, {row} in a row" if row > 1 else one.line
-            return _result(check, "passed", attempts, seconds, line)
+            result = _result(check, "passed", attempts, seconds, line)
+            return replace(result, answers=_answers(kinds))
         if not one.passed and seconds >= check.deadline:
-            line = f"{one.line}, {attempts} tries in {_duration(seconds)}" if attempts > 1 else one.line
-            return replace(_result(check, "failed", attempts, seconds, line), inconclusive=one.inconclusive)
+            answers = _answers(kinds)
+            result = _result(
+                check, "failed", attempts, seconds, _failure(one.line, answers, attempts, seconds)
+            )
+            return replace(result, answers=answers, inconclusive=one.inconclusive)
         if check.deadline > 0:
             # The last attempt begins at the deadline, not an interval before it.
             pause = check.interval if one.passed else min(check.interval, check.deadline - seconds)
@@ -143,6 +168,23 @@ def _result(
         seconds=seconds,
         output=output,
     )
+
+
+def _answers(kinds: Counter[str]) -> tuple[AnswerCount, ...]:
+    return tuple(AnswerCount(kind, count) for kind, count in kinds.most_common())
+
+
+def _failure(last: str, answers: Sequence[AnswerCount], attempts: int, seconds: float) -> str:
+    """The line of a failed check: its last answer alone misleads where it got several kinds."""
+    if attempts == 1:
+        return last
+    tries = f"{attempts} tries in {_duration(seconds)}"
+    if len(answers) == 1:
+        return f"{last}, {tries}"
+    counted = [f"{one.answer} × {one.count}" for one in answers[:MOST_KINDS]]  # noqa: RUF001
+    if len(answers) > MOST_KINDS:
+        counted.append(f"and {len(answers) - MOST_KINDS} more kinds")
+    return f"{', '.join(counted)}, {tries}; the last: {last}"
 
 
 def _duration(seconds: float) -> str:

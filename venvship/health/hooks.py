@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from venvship.errors import ProgramNotFoundError
@@ -63,7 +63,8 @@ def run_hook(
         heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
         survivors="leave" if name == "restart" else "kill",
     )
-    ended = run_to_end(program, timeout=timeout, signals=context.signals)
+    limit = f"`[hooks] {name}_timeout`"
+    ended = run_to_end(program, timeout=timeout, signals=context.signals, limit=limit)
     return HookResult(
         ok=not ended.problem,
         seconds=ended.result.seconds if ended.result else 0.0,
@@ -81,26 +82,55 @@ def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context
         context: The release that they are about; its `bin` is looked into first.
 
     Raises:
-        ProgramNotFoundError: Some are missing or not executable; `problems` lists all of them.
+        ProgramNotFoundError: Some are missing, not executable, or name an interpreter that is not there;
+            `problems` lists all of them.
     """
+    _refuse_missing(_commands(hooks, checks), env=context.environment(), cwd=context.release_path)
+
+
+def find_programs_by_path(hooks: HookSettings, checks: Sequence[Check], *, cwd: str) -> None:
+    """Look up the programs of hooks and checks that are named by an absolute path, before anything is built.
+
+    The others may be in the release, which is not there yet.
+
+    Args:
+        hooks: The hooks that may be run.
+        checks: The checks that may be asked.
+        cwd: Any directory.
+
+    Raises:
+        ProgramNotFoundError: As for `find_programs`.
+    """
+    commands = {key: argv for key, argv in _commands(hooks, checks).items() if argv[0].startswith("/")}
+    _refuse_missing(commands, env=None, cwd=cwd)
+
+
+def _commands(hooks: HookSettings, checks: Sequence[Check]) -> dict[str, tuple[str, ...]]:
+    """The commands of hooks and checks, by the words for each in an error."""
     commands = {
         f"hooks.{name}": argv
         for name in ("prepare", "restart", "notify")
         if (argv := getattr(hooks, name)) is not None
     }
-    commands |= {
+    return commands | {
         f"check {check.name}": check.target for check in checks if CHECK_KINDS[check.kind].is_command
     }
-    env = context.environment()
+
+
+def _refuse_missing(
+    commands: Mapping[str, tuple[str, ...]], *, env: Mapping[str, str] | None, cwd: str
+) -> None:
     problems: list[dict[str, str]] = []
+    hint = None
     for key, argv in commands.items():
         try:
-            process.find_program(argv[0], env=env, cwd=context.release_path)
+            process.find_program(argv[0], env=env, cwd=cwd)
         except ProgramNotFoundError as error:
+            hint = error.hint or hint
             problems.append({"key": key, "program": argv[0], "message": error.message})
     if problems:
         raise ProgramNotFoundError(
             "\n".join(f"{problem['key']}: {problem['message']}" for problem in problems),
-            hint="they are looked up in the release's bin, then in the PATH of venvship itself",
+            hint=hint,
             problems=problems,
         )

@@ -31,6 +31,16 @@ START: Final = 30.0
 
 _RELEASE: Final = "{release}"
 
+_KINDS: Final = {
+    "timeout": "no answer in time",
+    "refused": "connection refused",
+    "no-socket": "no socket",
+    "no-host": "host not found",
+    "no-answer": "no proper answer",
+    "not-asked": "not asked",
+}
+"""The words of `network_worker` for a failure, as `Attempt.kind` has them."""
+
 with open(os.path.join(os.path.dirname(__file__), "network_worker.py"), encoding="utf-8") as _file:
     _PROGRAM: Final = _file.read()
 
@@ -49,7 +59,7 @@ def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[],
     try:
         endpoint = parse_endpoint(check.target[0].replace(_RELEASE, context.release_id))
     except ValueError as error:
-        return Attempt(False, str(error))
+        return Attempt(False, str(error), "not asked")
     headers = [
         ("Host", endpoint.host_header),
         ("User-Agent", "venvship"),
@@ -72,16 +82,17 @@ def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], 
     try:
         host, port = parse_address(target)
     except ValueError as error:
-        return Attempt(False, str(error))
+        return Attempt(False, str(error), "not asked")
     request = {"kind": "tcp", "host": host, "port": port}
     answer = _ask(request, check, context, heading=f"{heading}: connect to {target}", poll=poll)
     problem = _describe(answer, target, target, check.timeout)
-    outcome = _failed(answer, problem) if problem else Attempt(True, f"connected to {target}")
+    outcome = _failed(answer, problem) if problem else Attempt(True, f"connected to {target}", "connected")
     return _logged(outcome, check, context)
 
 
 def _failed(answer: _Answer, problem: str) -> Attempt:
-    return Attempt(False, problem, inconclusive=answer.error == "not-asked")
+    kind = _KINDS.get(answer.error, "no connection")
+    return Attempt(False, problem, kind, inconclusive=answer.error == "not-asked")
 
 
 def _ask(
@@ -135,13 +146,14 @@ def _logged(outcome: Attempt, check: Check, context: Context) -> Attempt:
 def _judge(check: Check, answer: _Answer, shown: str, look_for: str | None) -> Attempt:
     if answer.status != check.status:
         wanted = "" if check.status == 200 else f" instead of {check.status}"
-        return Attempt(False, f"HTTP {answer.status}{wanted} from {shown}")
+        return Attempt(False, f"HTTP {answer.status}{wanted} from {shown}", f"HTTP {answer.status}")
     if not answer.found:
         text = shorten(look_for or "", 40)
-        return Attempt(False, f"HTTP {answer.status} from {shown}, but without {text!r} in it")
+        kind = f"HTTP {answer.status} without the text"
+        return Attempt(False, f"HTTP {answer.status} from {shown}, but without {text!r} in it", kind)
     # Only the release itself can know its id, so the line names it as the source.
     source = "this release" if _RELEASE in (check.body or "") else shown
-    return Attempt(True, f"HTTP {answer.status} from {source}")
+    return Attempt(True, f"HTTP {answer.status} from {source}", f"HTTP {answer.status}")
 
 
 def _describe(answer: _Answer, peer: str, shown: str, timeout: float) -> str:

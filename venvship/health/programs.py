@@ -56,11 +56,18 @@ def _run(
         log=context.log_path(check.name),
         heading=f"{heading}: {shown}\n".encode(errors="replace"),
     )
-    ended = run_to_end(program, timeout=check.timeout, signals=context.signals, poll=poll)
+    ended = run_to_end(
+        program,
+        timeout=check.timeout,
+        signals=context.signals,
+        limit="the check's `timeout`",
+        poll=poll,
+    )
     status = ended.result.returncode if ended.result is not None else None
     return Attempt(
         not ended.problem,
         ended.problem or shown,
+        kind=ended.kind,
         not_yet=status == ASK_AGAIN and CHECK_KINDS[check.kind].is_command,
         inconclusive=ended.inconclusive,
     )

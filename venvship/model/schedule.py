@@ -22,7 +22,7 @@ MOST_JITTER: Final = 600
 """Longest random delay of a run, in seconds, so that many hosts do not ask an index at the same moment."""
 
 GRAMMAR: Final = (
-    "minutes that divide an hour (5m), hours that divide a day (6h), 1d, or a time of day (02:30)"
+    "minutes that divide an hour (5m), hours that divide a day (6h), 1d, or a time of day (04:30)"
 )
 
 _COUNTED: Final = re.compile(r"(\d{1,4})([mhd])", re.ASCII)
@@ -45,6 +45,16 @@ class Every:
     offset: int = 0
 
     @property
+    def is_daily(self) -> bool:
+        """Whether it is once a day."""
+        return self.minutes == _DAY
+
+    @property
+    def time_of_day(self) -> str:
+        """The time of the first run of a day."""
+        return f"{self.offset // _HOUR:02}:{self.offset % _HOUR:02}"
+
+    @property
     def jitter(self) -> int:
         """Longest random delay in seconds: a fifth of the interval, and ten minutes at most."""
         return min(self.minutes * 60 // 5, MOST_JITTER)
@@ -63,7 +73,7 @@ class Every:
             return f"*-*-* *:0/{self.minutes}:00"
         if self.minutes < _DAY:
             return f"*-*-* 0/{self.minutes // _HOUR}:00:00"
-        return f"*-*-* {self.offset // _HOUR:02}:{self.offset % _HOUR:02}:00"
+        return f"*-*-* {self.time_of_day}:00"
 
 
 def _step(count: int) -> str:
@@ -71,7 +81,7 @@ def _step(count: int) -> str:
 
 
 def parse_every(text: str) -> Every:
-    """Read an interval: `5m`, `6h`, `1d`, or a time of day such as `02:30`.
+    """Read an interval: `5m`, `6h`, `1d`, or a time of day such as `04:30`.
 
     Raises:
         UsageError: It is none of these, or no crontab can say it: seven minutes do not divide an hour.

@@ -156,7 +156,26 @@ class HookSettings(NamedTuple):
             example=("/usr/local/bin/tell-ops",),
         ),
     ] = None
-    timeout: Annotated[float, Setting(_seconds, "Seconds for each hook.")] = 60.0
+    timeout: Annotated[float, Setting(_seconds, "Seconds for each hook that has no time-out of its own.")] = (
+        60.0
+    )
+    prepare_timeout: Annotated[
+        float | None,
+        Setting(_seconds, "Seconds for the prepare hook.", example=600, default_text="`timeout`"),
+    ] = None
+    restart_timeout: Annotated[
+        float | None,
+        Setting(_seconds, "Seconds for the restart hook.", example=120, default_text="`timeout`"),
+    ] = None
+    notify_timeout: Annotated[
+        float | None,
+        Setting(_seconds, "Seconds for the notify hook.", example=10, default_text="`timeout`"),
+    ] = None
+
+    def seconds(self, name: str) -> float:
+        """The time-out of the hook of this name."""
+        own: float | None = getattr(self, f"{name}_timeout")
+        return self.timeout if own is None else own
 
 
 class Check(NamedTuple):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from venvship.model.setting import declared_settings
 from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
 from venvship.model.spelling import digest
+
+_LATER_HOOKS: Final = frozenset({"prepare_timeout", "restart_timeout", "notify_timeout"})
 
 
 def settings_json(settings: Settings) -> dict[str, Any]:
@@ -40,7 +42,11 @@ def toml_value(value: object) -> str:
 def health_digest(settings: Settings) -> str:
     """Digest the settings that can refuse a release: hooks and checks. A refusal lapses when it changes."""
     form = settings_json(settings)
-    return digest({"hooks": form["hooks"], CHECK: form[CHECK]})
+    # Keys that an earlier venvship did not have are left out at their default: a refusal of its survives.
+    hooks = {
+        key: value for key, value in form["hooks"].items() if key not in _LATER_HOOKS or value is not None
+    }
+    return digest({"hooks": hooks, CHECK: form[CHECK]})
 
 
 def _form(value: Any) -> Any:  # noqa: ANN401

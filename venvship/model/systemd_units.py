@@ -9,11 +9,12 @@ lines; see systemd.syntax(7), systemd.unit(5) and systemd.service(5).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from venvship.errors import SettingsError
+from venvship.errors import SettingsError, UsageError
 from venvship.model.schedule import Every, refuse_unwritable
 
 FOLDER: Final = "/etc/systemd/system"
@@ -23,6 +24,8 @@ MOST_BYTES: Final = 180
 """Bytes of an escaped name: with what stands before and after it, a unit's may have 255."""
 
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.-")
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}", re.ASCII)
+_UNIT_TYPES: Final = frozenset({"service", "socket", "target", "slice", "scope", "timer", "path", "mount"})
 _ODD_IN_A_PROGRAM: Final = frozenset("\"'\\$")
 
 _SANDBOX: Final = (
@@ -52,6 +55,7 @@ class Units:
         user: Who owns the root.
         command: venvship with `-C ROOT`; an argument list, its program an absolute path.
         writable: Directories besides the root that an update writes to.
+        before: Names of the units that the recovery at boot comes before.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Units:
     user: str
     command: tuple[str, ...]
     writable: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
     @property
     def update(self) -> str:
@@ -131,8 +136,7 @@ class Units:
             "[Unit]",
             f"Description={_specifiers(f'Undo an interrupted release of {self.name}')} (venvship)",
             f"RequiresMountsFor={_paths([self.root, *self.writable])}",
-            "# Name the units that run the application, so that this comes first:",
-            "#Before=NAME.service",
+            *self._order(),
             "",
             "[Service]",
             "Type=oneshot",
@@ -147,6 +151,14 @@ class Units:
             "[Install]",
             "WantedBy=multi-user.target",
         )
+
+    def _order(self) -> list[str]:
+        if self.before:
+            return [f"Before={' '.join(map(_specifiers, self.before))}"]
+        return [
+            "# Name the units that run the application, so that this comes first:",
+            "#Before=NAME.service",
+        ]
 
     def _sandbox(self) -> list[str]:
         return [
@@ -172,6 +184,17 @@ def escape_name(name: str) -> str:
             f"name: {name!r} is too long for the name of a systemd unit", hint="set a shorter name"
         )
     return escaped
+
+
+def unit_name(name: str) -> str:
+    """Read the name of a unit; `.service` may be left out, as for systemctl(1).
+
+    Raises:
+        UsageError: It cannot be one.
+    """
+    if not _UNIT.fullmatch(name):
+        raise UsageError(f"--before {name}: not the name of a unit", hint="--before NAME.service")
+    return name if name.rpartition(".")[2] in _UNIT_TYPES else f"{name}.service"
 
 
 def _command(argv: Sequence[str]) -> str:

@@ -6,12 +6,13 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
-from venvship.errors import OperationWarning, SettingsError
-from venvship.model.schedule import crontab, parse_every
+from venvship.errors import OperationWarning, SettingsError, UsageError
+from venvship.model.schedule import Every, crontab, parse_every
 from venvship.model.settings import Settings
-from venvship.model.systemd_units import FOLDER, Units
+from venvship.model.systemd_units import FOLDER, Units, unit_name
 from venvship.root import user_name
 from venvship.workspace.reading import ReadingWorkspace
 
@@ -43,6 +44,7 @@ class ScheduleResult:
         kind: `"cron"` or `"systemd"`.
         every: The interval, as it was asked for.
         user: Who owns the root, and so has to run it.
+        before: The units that the recovery at boot comes before.
         files: The files to install.
         advice: How to install them, in lines for people.
         warnings: The warnings of the operation.
@@ -51,6 +53,7 @@ class ScheduleResult:
     kind: Literal["cron", "systemd"]
     every: str
     user: str
+    before: tuple[str, ...]
     files: tuple[ScheduleFile, ...]
     advice: tuple[str, ...]
     warnings: tuple[OperationWarning, ...] = ()
@@ -61,6 +64,7 @@ class ScheduleResult:
             "kind": self.kind,
             "every": self.every,
             "user": self.user,
+            "before": list(self.before),
             "files": [{"path": file.path, "content": file.content} for file in self.files],
         }
 
@@ -70,6 +74,7 @@ def schedule(
     kind: Literal["cron", "systemd"],
     *,
     every: str = DEFAULT_EVERY,
+    before: Sequence[str] = (),
     command: Sequence[str],
 ) -> ScheduleResult:
     """Write the crontab line or the systemd units that run `venvship update` on this root.
@@ -77,38 +82,105 @@ def schedule(
     Arguments and errors: `Root.schedule`.
     """
     interval = parse_every(every)
+    services = tuple(dict.fromkeys(map(unit_name, before)))
+    if services and kind == "cron":
+        raise UsageError(
+            "--before is for systemd: cron runs nothing before the services",
+            hint="venvship schedule systemd",
+        )
     settings = workspace.settings()
     root = str(workspace.layout.path)
     owner = os.stat(root).st_uid
     user = user_name(owner)
     base = (*command, "-C", root)
-    show = " ".join(map(shlex.quote, [*base, "schedule", kind, "--every", every]))
+    options = ["--every", every, *(word for name in services for word in ("--before", name))]
+    show = " ".join(map(shlex.quote, [*base, "schedule", kind, *options]))
     if kind == "cron":
         text = crontab(interval, [*base, "update"], title=f"venvship: {settings.name}")
         files = [ScheduleFile(None, text)]
-        mine = "" if owner == os.geteuid() else f" -u {shlex.quote(user)}"
+        edit = "crontab"
+        if owner != os.geteuid():
+            edit = f"{'' if os.geteuid() == 0 else 'sudo '}crontab -u {shlex.quote(user)}"
         advice = [
             f"To add it to the crontab of {user}:",
-            f"  (crontab{mine} -l; {show} -q) | crontab{mine} -",
+            f"  ({edit} -l; {show} -q) | {edit} -",
         ]
     else:
-        units = _units(workspace, settings, user=user, command=base)
+        units = _units(workspace, settings, user=user, command=base, before=services)
         files = [ScheduleFile(path, text) for path, text in units.files(interval)]
         _require_free(units)
+        _warn(workspace, interval, units)
         timer, boot = shlex.quote(f"{units.update}.timer"), shlex.quote(f"{units.boot}.service")
         advice = [
             "Each text begins with the name of its file. To write them, and to start the timer:",
             f"  {show} -q | sudo awk '{SPLIT}'",
             f"  sudo systemctl daemon-reload && sudo systemctl enable --now {timer}",
-            "A recovery at boot has to come before the application. Name the application's units in",
-            f"  sudo systemctl edit {boot}",
-            "as `Before=NAME.service` below `[Unit]`, and then:",
-            f"  sudo systemctl enable {boot}",
         ]
-    return ScheduleResult(kind=kind, every=every, user=user, files=tuple(files), advice=tuple(advice))
+        if services:
+            advice.append(f"To recover at boot, before {' and '.join(services)}:")
+        else:
+            advice += [
+                "A recovery at boot has to come before the application. Name the application's units with",
+                f"  {show} --before NAME.service",
+                "and then:",
+            ]
+        advice.append(f"  sudo systemctl enable {boot}")
+    return ScheduleResult(
+        kind=kind, every=every, user=user, before=services, files=tuple(files), advice=tuple(advice)
+    )
 
 
-def _units(workspace: ReadingWorkspace, settings: Settings, *, user: str, command: tuple[str, ...]) -> Units:
+def _warn(workspace: ReadingWorkspace, every: Every, units: Units) -> None:
+    """Warn of what keeps the units from starting, or from starting on every day."""
+    for path in units.writable:
+        if not os.path.isdir(path):
+            workspace.warn(
+                "store-missing",
+                f"the store {path} is not there. The units refer to it, and systemd does not start them "
+                f"without it (status=226/NAMESPACE): make it, or make a first release by hand: "
+                f"{shlex.join(['sudo', 'install', '-d', '-o', units.user, path])}",
+            )
+    day = missing_day(every, workspace.runtime.clock())
+    if day is not None:
+        later = every
+        while missing_day(later, workspace.runtime.clock()) is not None:
+            later = Every(every.minutes, (later.offset + 60) % every.minutes)
+        workspace.warn(
+            "time-left-out",
+            f"{every.time_of_day} does not exist on {day} in the time zone of this host, because summer time "
+            f"begins: systemd leaves out the run of that day. It does not with --every {later.time_of_day}",
+        )
+
+
+def missing_day(every: Every, now: datetime) -> date | None:
+    """The next day on which the local clock of this host does not show the time of a daily run.
+
+    Args:
+        every: The interval; one below a day has another run soon.
+        now: The time; aware.
+
+    Returns:
+        The day, within the next 400; `None` for none.
+    """
+    if not every.is_daily:
+        return None
+    wanted = time(every.offset // 60, every.offset % 60)
+    for days in range(400):
+        local = datetime.combine(now.astimezone().date() + timedelta(days), wanted)
+        # A time that is left out comes back as another one.
+        if local.astimezone(UTC).astimezone().replace(tzinfo=None) != local:
+            return local.date()
+    return None
+
+
+def _units(
+    workspace: ReadingWorkspace,
+    settings: Settings,
+    *,
+    user: str,
+    command: tuple[str, ...],
+    before: tuple[str, ...],
+) -> Units:
     root = workspace.layout.path
     # Where it is, not the link that leads there: mounts and read-only trees are about that.
     store = os.path.realpath(root / settings.store)
@@ -117,6 +189,7 @@ def _units(workspace: ReadingWorkspace, settings: Settings, *, user: str, comman
         root=str(root),
         user=user,
         command=command,
+        before=before,
         writable=() if f"{store}/".startswith(f"{root}/") else (store,),
     )
 

@@ -15,6 +15,7 @@ and an end: a time-out, a signal to us, or our death ends its whole group. Threa
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import NamedTuple, NoReturn
 
 from venvship.errors import ProgramNotFoundError
 from venvship.system.child import GUARD, Child, Program
+from venvship.system.first_line import start_problem
 from venvship.system.output import CappedLog
 from venvship.system.signals import TICK, Signals
 
@@ -74,7 +76,7 @@ def run(
         How it ended. A failure of the program is a result, not an exception.
 
     Raises:
-        ProgramNotFoundError: There is no such program, or it is not executable.
+        ProgramNotFoundError: There is no such program, or it cannot be started; see `find_program`.
         InterruptedByError: A signal came, before or while it ran. Its group is gone.
         OSError: It could not be started: no such directory, no more processes.
     """
@@ -124,29 +126,49 @@ def _never_began(returncode: int | None, signals: Signals) -> bool:
     return returncode is not None and returncode < 0 and signals.received == -returncode
 
 
-def find_program(name: str, *, env: Mapping[str, str], cwd: str) -> str:
+def find_program(name: str, *, env: Mapping[str, str] | None, cwd: str) -> str:
     """Look a program up as the shell would, for a child with this environment and directory.
+
+    Args:
+        name: A name or a path.
+        env: The environment; `None` if it is not known yet, for a path.
+        cwd: The directory.
 
     Returns:
         Its absolute path.
 
     Raises:
-        ProgramNotFoundError: There is none, or it is not executable.
+        ProgramNotFoundError: There is none, it is not executable, or its interpreter is missing.
     """
+    search = (env or {}).get("PATH", os.defpath)
     if "/" in name:
         candidates = [os.path.join(cwd, name)]
     else:
-        candidates = [os.path.join(cwd, part, name) for part in env.get("PATH", os.defpath).split(":")]
+        candidates = [os.path.join(cwd, part, name) for part in search.split(":")]
     files = [path for path in candidates if name and os.path.isfile(path)]
     for path in files:
         if os.access(path, os.X_OK):
+            if problem := start_problem(path, env=env, cwd=cwd):
+                raise ProgramNotFoundError(
+                    f"{path} cannot be started: {problem}",
+                    hint="put that right, or have venvship.toml name another program",
+                    program=name,
+                    path=path,
+                )
             return path
     if files:
         raise ProgramNotFoundError(
-            f"{files[0]} is not executable", hint=f"chmod +x {files[0]}", program=name, path=files[0]
+            f"{files[0]} is not executable",
+            hint=f"chmod +x {shlex.quote(files[0])}",
+            program=name,
+            path=files[0],
         )
-    where = candidates[0] if "/" in name else f"{name!r} in the PATH {env.get('PATH', os.defpath)}"
-    raise ProgramNotFoundError(f"there is no program {where}", program=name)
+    where = candidates[0] if "/" in name else f"{name!r} in the PATH {search}"
+    raise ProgramNotFoundError(
+        f"there is no program {where}",
+        hint="programs are looked up in the release's bin, then in the PATH of venvship itself",
+        program=name,
+    )
 
 
 def exec_replace(path: str, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:

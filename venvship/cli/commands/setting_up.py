@@ -53,9 +53,15 @@ def init(call: Call, name: str | None, python: str | None, lockfile: str) -> Ini
     metavar="INTERVAL",
     default="5m",
     show_default=True,
-    help="5m, 15m, 1h, 6h, 1d and the like, or a time of day: 02:30.",
+    help="5m, 15m, 1h, 6h, 1d and the like, or a time of day: 04:30.",
 )
-def schedule(call: Call, kind: Literal["cron", "systemd"], every: str) -> None:
+@click.option(
+    "--before",
+    metavar="UNIT",
+    multiple=True,
+    help="A unit of the application, which the recovery at boot comes before. For systemd.",
+)
+def schedule(call: Call, kind: Literal["cron", "systemd"], every: str, before: tuple[str, ...]) -> None:
     """Print a crontab line or systemd units that run `venvship update`.
 
     The units are a service, its timer, and one that recovers an interrupted operation at boot. They go to
@@ -63,6 +69,6 @@ def schedule(call: Call, kind: Literal["cron", "systemd"], every: str) -> None:
 
     INTERVAL divides an hour or a day, so that cron and systemd can both express it.
     """
-    result = call.open_root().schedule(kind, every=every, command=running_command())
+    result = call.open_root().schedule(kind, every=every, before=before, command=running_command())
     render.success(call, result)
     render.advise(call, result.advice)

@@ -63,6 +63,7 @@ def notify(
     context = workspace.context(release or current, previous=previous, event=event)
     # A byte of a check's output that is not UTF-8 is a lone surrogate here, and an escape in JSON.
     payload = json.dumps(report, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
-    result = run_hook("notify", settings.hooks.notify, context, timeout=settings.hooks.timeout, stdin=payload)
+    seconds = settings.hooks.seconds("notify")
+    result = run_hook("notify", settings.hooks.notify, context, timeout=seconds, stdin=payload)
     if not result.ok:
         workspace.warn("notify-failed", f"the notify hook failed: {result.output}")

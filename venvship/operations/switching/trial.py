@@ -84,7 +84,8 @@ def try_current(
     try:
         if settings.hooks.restart is not None:
             with workspace.step("restart"):
-                hook = run_hook("restart", settings.hooks.restart, context, timeout=settings.hooks.timeout)
+                seconds = settings.hooks.seconds("restart")
+                hook = run_hook("restart", settings.hooks.restart, context, timeout=seconds)
             workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
             if not hook.ok:
                 problem = f"the restart hook failed: {hook.output}"
