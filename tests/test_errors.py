@@ -31,6 +31,7 @@ CODES = {
     "NotARootError": 12,
     "RootExistsError": 12,
     "NotOwnerError": 12,
+    "OwnServiceError": 12,
     "NotWritableError": 12,
     "ForeignLinkError": 12,
     "StateError": 12,

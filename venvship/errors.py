@@ -95,7 +95,7 @@ class InterpreterError(SettingsError):
 
 
 class ProgramNotFoundError(SettingsError):
-    """The program of a hook or check does not exist, or is not executable."""
+    """The program of a hook or check does not exist, is not executable, or has no interpreter here."""
 
     slug = "program-not-found"
 
@@ -136,6 +136,12 @@ class RootExistsError(RootError):
     """`init` found a `venvship.toml` and leaves it alone."""
 
     slug = "root-exists"
+
+
+class OwnServiceError(RootError):
+    """This venvship runs inside of the service that the restart hook restarts. Nothing was switched."""
+
+    slug = "own-service"
 
 
 class NotOwnerError(RootError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -61,7 +62,8 @@ class RootLayout(NamedTuple):
             # A root whose settings are gone is still one: a rollback works without them.
             if not (real / SETTINGS_NAME).exists() and not (real / "state" / "journal.jsonl").exists():
                 raise NotARootError(
-                    f"{real} holds no {SETTINGS_NAME}", hint=f"make a root with `venvship -C {real} init`"
+                    f"{real} holds no {SETTINGS_NAME}",
+                    hint=f"make a root with `venvship -C {shlex.quote(str(real))} init`",
                 )
         except OSError as error:
             raise RootError(f"cannot look at {real}: {error.strerror}") from error
@@ -172,16 +174,18 @@ class RootLayout(NamedTuple):
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise RootError(f"cannot read {link}: {error.strerror}") from error
+            aside = shlex.join([str(link), f"{link}.old"])
             kind = "directory" if link.is_dir() else "file"
             raise ForeignLinkError(
                 f"{link} is a {kind}, not a link that venvship made",
-                hint=f"move it out of the way: mv {link} {link}.old",
+                hint=f"move it out of the way: mv {aside}",
             ) from error
         folder, _, release_id = target.rpartition("/")
         if folder != "releases" or not is_release_id(release_id):
+            aside = shlex.join([str(link), f"{link}.old"])
             raise ForeignLinkError(
                 f"{link} points to {target}, which is not one of this root's releases",
-                hint=f"move it out of the way: mv {link} {link}.old",
+                hint=f"move it out of the way: mv {aside}",
             )
         return release_id
 
@@ -326,7 +330,9 @@ class RootLayout(NamedTuple):
                 owner=user_name(owner),
             )
         if not os.access(self.path, os.W_OK | os.X_OK):
-            raise NotWritableError(f"{self.path} is not writable", hint=f"chmod u+w {self.path}")
+            raise NotWritableError(
+                f"{self.path} is not writable", hint=f"chmod u+w {shlex.quote(str(self.path))}"
+            )
 
 
 def find_root(start: Path) -> Path:

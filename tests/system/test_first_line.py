@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from venvship.system.first_line import start_problem
+from venvship.system.first_line import program_problem
 
 ENV = {"PATH": "/usr/bin:/bin"}
 linux = pytest.mark.skipif(sys.platform != "linux", reason="another system splits a first line otherwise")
@@ -51,7 +51,7 @@ def test_a_program_that_cannot_start_is_known_with_the_reason(
 ) -> None:
     path = program(tmp_path, first + b"exit 0\r\n")
 
-    problem = start_problem(str(path), env=ENV, cwd="/")
+    problem = program_problem(str(path), env=ENV, cwd="/")
 
     assert said in (problem or "")
     assert not starts(path)
@@ -76,7 +76,7 @@ def test_a_program_that_cannot_start_is_known_with_the_reason(
 def test_a_program_that_starts_has_no_problem(content: bytes, tmp_path: Path) -> None:
     path = program(tmp_path, content)
 
-    assert start_problem(str(path), env=ENV, cwd="/") is None
+    assert program_problem(str(path), env=ENV, cwd="/") is None
     assert starts(path)
 
 
@@ -84,13 +84,13 @@ def test_a_program_that_starts_has_no_problem(content: bytes, tmp_path: Path) ->
     "first", [b"#!" + b"/x" * 200, b"#!/usr/bin/env -u X sh\n", b"#!/usr/bin/env -S $SHELL"]
 )
 def test_what_only_the_kernel_or_env_knows_is_left_to_them(first: bytes, tmp_path: Path) -> None:
-    assert start_problem(str(program(tmp_path, first)), env=ENV, cwd="/") is None
+    assert program_problem(str(program(tmp_path, first)), env=ENV, cwd="/") is None
 
 
 def test_an_interpreter_that_is_a_script_is_looked_at_too(tmp_path: Path) -> None:
     inner = program(tmp_path, b"#!/no/such/interpreter\n").rename(tmp_path / "inner")
 
-    problem = start_problem(str(program(tmp_path, b"#!%b\n" % os.fsencode(inner))), env=ENV, cwd="/")
+    problem = program_problem(str(program(tmp_path, b"#!%b\n" % os.fsencode(inner))), env=ENV, cwd="/")
 
     assert f"{inner} of its first line cannot be started: the interpreter /no/such/interpreter" in (
         problem or ""
@@ -98,8 +98,8 @@ def test_an_interpreter_that_is_a_script_is_looked_at_too(tmp_path: Path) -> Non
 
 
 def test_without_a_known_path_only_names_that_no_file_has_are_refused(tmp_path: Path) -> None:
-    assert start_problem(str(program(tmp_path, b"#!/usr/bin/env shop\n")), env=None, cwd="/") is None
-    assert start_problem(str(program(tmp_path, b"#!/usr/bin/env shop\r\n")), env=None, cwd="/")
+    assert program_problem(str(program(tmp_path, b"#!/usr/bin/env shop\n")), env=None, cwd="/") is None
+    assert program_problem(str(program(tmp_path, b"#!/usr/bin/env shop\r\n")), env=None, cwd="/")
 
 
 @linux
@@ -109,10 +109,10 @@ def test_a_program_built_for_another_system_is_named_with_its_loader(tmp_path: P
     loader = content[begin : content.index(b"\0", begin)]
     if not os.path.exists(os.fsdecode(loader)):
         pytest.skip("this program names no loader")
-    assert start_problem(str(program(tmp_path, content)), env=ENV, cwd="/") is None
+    assert program_problem(str(program(tmp_path, content)), env=ENV, cwd="/") is None
     other = program(tmp_path, content.replace(loader, b"/nib" + loader[4:]))
 
     assert f"its loader /nib{loader[4:].decode()} does not exist" in (
-        start_problem(str(other), env=ENV, cwd="/") or ""
+        program_problem(str(other), env=ENV, cwd="/") or ""
     )
     assert not starts(other)

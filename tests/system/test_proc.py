@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import waiting
-from venvship.system.proc import Seen, is_running, processes_under, start_ticks
+from venvship.system.proc import Seen, ancestors, is_running, processes_under, service_in, start_ticks
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc here")
+
+OF_A_USER = "/user.slice/user-7.slice/user@7.service/app.slice"
 
 
 def child(
@@ -208,3 +210,26 @@ def test_processes_that_come_and_go_meanwhile_do_not_disturb(release: Path) -> N
                 assert list(processes_under(str(release))) == []
         finally:
             busy.kill()
+
+
+@pytest.mark.parametrize(
+    ("text", "service"),
+    [
+        ("0::/system.slice/shop.service\n", "/system.slice/shop.service"),
+        ("0::/system.slice/shop.service/workers\n", "/system.slice/shop.service"),
+        ("0::/x.slice/shop@1.service\n", "/x.slice/shop@1.service"),
+        ("9:name=systemd:/a.service\n4:memory:/b.service\n0::/\n", "/a.service"),
+        (f"0::{OF_A_USER}/shop.service\n", f"{OF_A_USER}/shop.service"),
+        (f"0::{OF_A_USER}/tmux.scope\n", None),
+        ("0::/user.slice/user-7.slice/session-3.scope\n", None),
+        ("0::/\n", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_the_service_of_a_process_is_the_innermost_unit_if_it_is_one(text: str, service: str | None) -> None:
+    assert service_in(text) == service
+
+
+def test_the_ancestors_of_a_process_begin_with_its_parent() -> None:
+    with child("") as process:
+        assert next(ancestors(process.pid)) == os.getpid()

@@ -254,12 +254,20 @@ def running_command() -> tuple[str, ...]:
 def as_owner(call: Call, arguments: Sequence[str], owner: str) -> str:
     """The line that runs this command as the owner of its root, to be typed in the same directory.
 
-    sudo keeps the directory, and neither `VENVSHIP_ROOT` nor `PATH`.
+    sudo keeps the directory, and neither `VENVSHIP_ROOT` nor `PATH`. It takes the number of a user without a
+    name after `#`.
     """
     own = list(arguments)
     own = own[: own.index("--")] if "--" in own else own
     named = any(argument.startswith(("-C", "--root")) for argument in own)
     root = call.root.path if call.root is not None else here(call.root_path or "")
     return shlex.join(
-        ["sudo", "-u", owner, *running_command(), *([] if named else ["-C", str(root)]), *arguments]
+        [
+            "sudo",
+            "-u",
+            f"#{owner}" if owner.isdecimal() else owner,
+            *running_command(),
+            *([] if named else ["-C", str(root)]),
+            *arguments,
+        ]
     )

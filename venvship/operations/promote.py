@@ -10,6 +10,7 @@ from venvship.health.checks import CheckResult
 from venvship.model.release import PackageDiff, State, diff_packages
 from venvship.model.settings_form import health_digest
 from venvship.operations.switching.afterwards import after_switch
+from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse
@@ -83,6 +84,7 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         if not force and (refusal is not None or history.state(release_id) is State.BAD):
             said = refusal.reason if refusal else "it did not pass when it was live"
             workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
+        refuse_own_service(workspace, settings)
         with workspace.using(release_id):
             rehearsed = rehearse(workspace, release_id, settings, event="promote")
             switched = compare_and_promote(

@@ -20,6 +20,7 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
+from venvship.health.hooks import find_programs_by_path
 from venvship.model.environment import Environment
 from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Step
@@ -31,6 +32,7 @@ from venvship.operations.planning.environment import locked_packages, lockfile_p
 from venvship.operations.planning.plan import Plan, PlanOptions, plan, refused
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
+from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse
@@ -298,6 +300,10 @@ class Releasing:
         names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
         count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
         workspace.tell("plan", f"{settings.name} · CPython {self.result.python} · {names}, {count}")
+        if self._options.promote:
+            refuse_own_service(workspace, settings)
+        # Before minutes of building: what stands elsewhere than in the release can be looked up now.
+        find_programs_by_path(settings.hooks, settings.checks, cwd=str(workspace.layout.path))
         release_id = proposal.plan.release_id or build_release(
             held, settings, proposal.environment, message=self._options.message, progress=self._progress
         )
@@ -308,7 +314,9 @@ class Releasing:
             self.result = replace(self.result, diff=diff)
         with workspace.using(release_id):
             with self._timed("candidate"):
-                rehearsed = rehearse(workspace, release_id, settings, event="release")
+                again = proposal.plan.action == "reactivate"
+                event = "reactivate" if again else "release"
+                rehearsed = rehearse(workspace, release_id, settings, event=event)
             self.result = replace(self.result, checks=rehearsed)
             if not self._options.promote:
                 self.result = replace(self.result, outcome="built")

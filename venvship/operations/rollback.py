@@ -24,6 +24,7 @@ from venvship.model.settings import Settings
 from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify
+from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.rollback_target import choose_target
 from venvship.operations.switching.trial import Trial, tell_signal, try_current
 from venvship.system.faults import root_faults
@@ -201,6 +202,8 @@ class _Rollback:
         settings: Settings | None = None
         with contextlib.suppress(SettingsError):
             settings = workspace.settings_or_kept()
+        if settings is not None:
+            refuse_own_service(workspace, settings)
         load_before_switch(workspace, settings, cleans=False)
         self._future_previous(history, release_id, ask=True)
         facts = {"from": self._left_id, "manual": True}

@@ -41,6 +41,7 @@ from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.lockfile_due import lockfile_of
 from venvship.operations.switching.recovery import is_settled
 from venvship.workspace.holding import BuildHeld
+from venvship.workspace.service_logs import cut_service_logs
 from venvship.workspace.usable import start_problem
 from venvship.workspace.workspace import Workspace
 
@@ -71,6 +72,7 @@ def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) 
         if not upgrade:
             for path in lockfile_paths(workspace, settings):
                 _wait_until_quiet(workspace, path)
+        cut_service_logs(workspace.layout)  # also where nothing else is to be done, for months
         if upgrade or not _is_done(workspace, settings, releasing):
             releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=upgrade))
     return releasing.result

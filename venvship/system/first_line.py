@@ -33,7 +33,7 @@ _MOST_HEADERS: Final = 100
 _LONGEST_PATH: Final = 4096
 
 
-def start_problem(path: str, *, env: Mapping[str, str] | None, cwd: str) -> str | None:
+def program_problem(path: str, *, env: Mapping[str, str] | None, cwd: str) -> str | None:
     """Find the reason why an executable file cannot be started; `None` if none is certain.
 
     Args:

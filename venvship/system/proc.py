@@ -64,6 +64,49 @@ def is_running(pid: int, ticks: str) -> bool:
     return not ticks or start_ticks(pid) == ticks
 
 
+def service_of(pid: int | str) -> str | None:
+    """The systemd service whose control group a process is in; `None` for no service, and if it is hidden.
+
+    Args:
+        pid: Its number, or `"self"`.
+
+    Returns:
+        As `service_in` does.
+    """
+    try:
+        with open(f"{PROC}/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            return service_in(file.read())
+    except OSError:
+        return None
+
+
+def service_in(text: str) -> str | None:
+    """The systemd service in a `/proc/PID/cgroup`, see cgroups(7).
+
+    Only the innermost unit counts: `user@1000.service` has the units of a user's own manager below it, and a
+    scope, such as a login's, is not restarted.
+
+    Returns:
+        The whole path of the control group down to the service, so that services of two managers differ.
+    """
+    rows = [line.split(":", 2) for line in text.splitlines() if line.count(":") >= 2]
+    # systemd's own hierarchy first, version 2 before version 1.
+    for _, _, path in sorted(rows, key=lambda row: (row[1] != "", row[1] != "name=systemd")):
+        parts = path.split("/")
+        units = [n for n, part in enumerate(parts) if part.endswith((".service", ".scope"))]
+        if units:
+            return "/".join(parts[: units[-1] + 1]) if parts[units[-1]].endswith(".service") else None
+    return None
+
+
+def ancestors(pid: int) -> Iterator[int]:
+    """The process's parent, its parent, and so on, up to the first one that cannot be seen."""
+    seen = {pid}
+    while len(fields := status(pid)) > 1 and (pid := int(fields[1])) > 0 and pid not in seen:
+        seen.add(pid)
+        yield pid
+
+
 def own_program() -> str | None:
     """The real path of the program that this process runs; `None` where the kernel does not tell.
 

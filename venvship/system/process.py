@@ -23,7 +23,7 @@ from typing import NamedTuple, NoReturn
 
 from venvship.errors import ProgramNotFoundError
 from venvship.system.child import GUARD, Child, Program
-from venvship.system.first_line import start_problem
+from venvship.system.first_line import program_problem
 from venvship.system.output import CappedLog
 from venvship.system.signals import TICK, Signals
 
@@ -148,7 +148,7 @@ def find_program(name: str, *, env: Mapping[str, str] | None, cwd: str) -> str:
     files = [path for path in candidates if name and os.path.isfile(path)]
     for path in files:
         if os.access(path, os.X_OK):
-            if problem := start_problem(path, env=env, cwd=cwd):
+            if problem := program_problem(path, env=env, cwd=cwd):
                 raise ProgramNotFoundError(
                     f"{path} cannot be started: {problem}",
                     hint="put that right, or have venvship.toml name another program",

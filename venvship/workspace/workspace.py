@@ -18,6 +18,7 @@ from venvship.workspace import reserve, underway
 from venvship.workspace.folders import make_folders
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.runtime import Runtime
+from venvship.workspace.service_logs import cut_service_logs
 from venvship.workspace.settings_files import read_kept_settings
 
 T = TypeVar("T")
@@ -64,13 +65,14 @@ class Workspace(ReadingWorkspace):
         return Mutex(str(self.layout.mutex(name)), name, lambda: underway.describe(self.layout, name))
 
     def open_for_writing(self) -> None:
-        """Refuse a user who must not write here, then make the folders that are missing.
+        """Refuse a user who must not write here, make missing folders, and cut logs that services write to.
 
         Raises:
             RootError: See `RootLayout.require_writable` and `make_folders`.
         """
         self.layout.require_writable()
         make_folders(self.layout)
+        cut_service_logs(self.layout)
 
     @property
     def journal_mutex(self) -> Mutex:

@@ -59,6 +59,14 @@ def test_the_order_is_candidate_checks_prepare_switch_restart_live_checks(site: 
         f"restart promote {b}",
         f"after promote {b}",
     ]
+    log.unlink()
+    assert site.release("1.0") == a, "an earlier lockfile: its prepare hook must not migrate forward"
+    assert trace(log) == [
+        f"before reactivate {b}",
+        f"prepare reactivate {b}",
+        f"restart promote {a}",
+        f"after promote {a}",
+    ]
 
 
 def test_a_failed_live_check_goes_back_restarts_and_checks_the_old_release(

@@ -46,6 +46,9 @@ LENT: Final = ("pip", "piptools", "build", "click", "packaging", "pyproject_hook
 COOLDOWN_PIP: Final = "26.0"
 """The first pip that has `--uploaded-prior-to`."""
 
+COMPARING_PIP: Final = "26.3"
+"""The first pip that compares the hashes of a pin that is kept with the files on the index."""
+
 _WORKER: Final = Path(__file__).with_name("pip_compile_worker.py")
 _UNABLE: Final = 96
 _NOT_THE_INPUTS: Final = (DiskFullError, HashMismatchError, IndexUnreachableError)
@@ -153,6 +156,16 @@ def require_cooldown(pip_version: str) -> None:
             hint=f"{sys.executable} -m pip install 'pip>={COOLDOWN_PIP}', or set cooldown_days = 0",
             pip=pip_version,
         )
+
+
+def pip_that_keeps_hashes(version: str = "") -> str | None:
+    """The version of venvship's pip, if that keeps the hashes of a pin unseen; `None` if it compares them.
+
+    Args:
+        version: Of another pip.
+    """
+    version = version or importlib.metadata.version("pip")
+    return version if Version(version) < Version(COMPARING_PIP) else None
 
 
 def _lend(library: str) -> None:

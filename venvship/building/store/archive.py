@@ -333,7 +333,7 @@ def recorded_hash(entry: RecordEntry) -> tuple[str, str] | None:
 
 
 def malformed_digest(entry: RecordEntry) -> str | None:
-    """The problem with a digest that no contents could have: a mistake of the builder, no sign of a change."""
+    """The problem with a digest that no contents could have: a builder's mistake, no sign of a change."""
     recorded = recorded_hash(entry)
     if recorded is None:
         return None

@@ -76,6 +76,8 @@ class Problems:
         order = {problem.file: position for position, problem in reversed(list(enumerate(self.found)))}
         problems = sorted(self.found, key=lambda p: (order[p.file], p.line or 0))
         folder = os.path.join(os.path.dirname(self.path), "")
+        files = {problem.file for problem in problems}
+        about = files.pop() if len(files) == 1 else self.path
         lines = []
         for problem in problems[:LISTED_PROBLEMS]:
             place = [] if problem.file == self.path else [problem.file.removeprefix(folder)]
@@ -87,10 +89,10 @@ class Problems:
             lines.append(f"  and {at_least}{more} more")
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         return LockfileError(
-            "\n".join([f"{self.path} is refused ({count}); nothing was built", *lines]),
+            "\n".join([f"{about} is refused ({count}); nothing was built", *lines]),
             hint="`venvship lock`, `uv pip compile --generate-hashes` and"
             " `uv export --no-emit-project` write lockfiles that venvship takes",
-            path=self.path,
+            path=about,
             problems=[asdict(problem) for problem in problems[:LISTED_PROBLEMS]],
             more_problems=max(more, 0),
         )

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -79,7 +81,11 @@ def compile_lockfile(
         OSError: The lockfile cannot be read, or the root not be written.
     """
     # Late: an `update` that changes nothing does not compile.
-    from venvship.building.locking.pip_compile import CompileRequest, pip_compile
+    from venvship.building.locking.pip_compile import (
+        CompileRequest,
+        pip_compile,
+        pip_that_keeps_hashes,
+    )
     from venvship.model.lockfiles.lock_inputs import completed, kept_pins, read_inputs
     from venvship.model.lockfiles.requirement import marker_environment
 
@@ -120,6 +126,13 @@ def compile_lockfile(
         # The next build sweeps what is left; the error on its way out matters more.
         with contextlib.suppress(OSError):
             trees.remove_tree(scratch)
+    if request.kept and not upgrade and (pip := pip_that_keeps_hashes()):
+        workspace.warn(
+            "hashes-not-compared",
+            f"pip {pip}, which venvship has, keeps the hashes of a pin without a look at the index: only a "
+            "release notices a file that was replaced there. Newer ones compare: "
+            f"{shlex.quote(sys.executable)} -m pip install --upgrade pip",
+        )
     content = completed(content, inputs, lockfile=lockfile)
     return Compiled(
         path=os.path.realpath(lockfile),

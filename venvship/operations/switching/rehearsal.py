@@ -25,7 +25,7 @@ def rehearse(
         workspace: The root.
         release_id: A sealed release.
         settings: Whose checks and hooks count.
-        event: `"release"` or `"promote"`, for `VENVSHIP_EVENT`.
+        event: `"release"`, `"reactivate"` or `"promote"`, for `VENVSHIP_EVENT`.
 
     Returns:
         The results of the candidate checks.
@@ -46,7 +46,7 @@ def rehearse(
     if settings.hooks.prepare is None:
         return results
     with workspace.step("prepare"):
-        hook = run_hook("prepare", settings.hooks.prepare, context, timeout=settings.hooks.timeout)
+        hook = run_hook("prepare", settings.hooks.prepare, context, timeout=settings.hooks.seconds("prepare"))
     workspace.tell("prepare", hook.output, ok=hook.ok, seconds=hook.seconds)
     if not hook.ok:
         _reject(workspace, release_id, f"the prepare hook refused: {hook.output}", log="prepare")
