@@ -105,14 +105,14 @@ def test_a_placeholder_without_a_body_is_still_a_script() -> None:
 # -- RECORD and its neighbours --------------------------------------------------------------------------
 
 
-def generated(wheel: StoredWheel, places: Places, url: str | None = None) -> dict[str, bytes]:
+def generated(wheel: StoredWheel, places: Places, **changes: object) -> dict[str, bytes]:
     pyc = StoredFile(path="site/shop/__pycache__/__init__.cpython-311.pyc", size=1, sha256=digest_of("pyc"))
     bytecode = {wheel.sha256: StoredBytecode((pyc,), "/bytecode")}
     placement = place([wheel], version=VERSION_FOLDER, overlap=(), read=lambda _: b"")
     (files,) = generate(
         with_bytecode(placement, [wheel], bytecode, VERSION_FOLDER),
         [wheel],
-        {wheel.name: pinned(wheel, url=url)},
+        {wheel.name: pinned(wheel, **changes)},
         {"bin/tool": b"#!python\nprint()\n"},
         {"__pycache__/_venvship.cpython-311.pyc": b"bytecode"},
         places=(places,),
@@ -180,6 +180,25 @@ def test_only_what_was_named_by_url_has_a_direct_url() -> None:
 
     assert path not in generated(SHOP, CANONICAL)
     assert path in generated(SHOP, CANONICAL, url="https://example.org/shop.whl")
+    assert path not in generated(SHOP, CANONICAL, url="https://example.org/shop.whl", indexed=True)
+
+
+@pytest.mark.parametrize(
+    ("hashes", "shown"),
+    [
+        ([f"sha256:{SHOP.sha256}"], {"sha256": SHOP.sha256}),
+        (["sha256:" + "0" * 64, f"sha256:{SHOP.sha256}"], {"sha256": SHOP.sha256}),
+        (["sha512:" + "ab" * 64], {"sha512": "ab" * 64}),
+        (["sha256:" + "ab" * 32], {"sha256": "ab" * 32}),
+        (["sha256:" + "ab" * 32, "sha256:" + "cd" * 32], {}),
+    ],
+)
+def test_a_direct_url_has_the_hash_of_the_file_there(hashes: list[str], shown: dict[str, str]) -> None:
+    """Of source, that is not the hash of the wheel that was built."""
+    files = generated(SHOP, CANONICAL, url="https://example.org/v1.tar.gz", hashes=tuple(hashes))
+    info = json.loads(files[f"{SITE}/shop-1.0.dist-info/direct_url.json"])["archive_info"]
+    assert info.get("hashes", {}) == shown
+    assert info.get("hash") in {None, *(f"{algorithm}={digits}" for algorithm, digits in shown.items())}
 
 
 @pytest.mark.parametrize(
@@ -193,14 +212,14 @@ def test_only_what_was_named_by_url_has_a_direct_url() -> None:
     ],
 )
 def test_a_direct_url_has_no_credentials(url: str, shown: str) -> None:
-    assert json.loads(direct_url(url, "ab" * 32, wheels=None)) == {
+    assert json.loads(direct_url(url, {"sha256": "ab" * 32}, wheels=None)) == {
         "url": shown,
         "archive_info": {"hash": f"sha256={'ab' * 32}", "hashes": {"sha256": "ab" * 32}},
     }
 
 
 def test_the_canonical_direct_url_of_a_local_wheel_does_not_say_where_it_was() -> None:
-    one = direct_url("/home/me/wheels/a.whl", "ab" * 32, wheels=CANONICAL.wheels)
-    other = direct_url("/srv/ci/a.whl", "ab" * 32, wheels=CANONICAL.wheels)
+    one = direct_url("/home/me/wheels/a.whl", {"sha256": "ab" * 32}, wheels=CANONICAL.wheels)
+    other = direct_url("/srv/ci/a.whl", {"sha256": "ab" * 32}, wheels=CANONICAL.wheels)
 
     assert one == other

@@ -210,6 +210,17 @@ def test_two_different_files_of_one_wheel_for_one_path_are_its_own_conflict() ->
         placed(wheel)
 
 
+def test_a_script_that_a_wheel_brings_as_data_too_is_a_script() -> None:
+    for first, second in (("a", "a"), ("a", "b"), ("b", "a")):
+        script, data = {"scripts/tool": "#!python\n"}, {"data/bin/tool": "#!python\n"}
+        wheels = (
+            [bringing("a", script | data)]
+            if first == second
+            else [bringing(first, script), bringing(second, data)]
+        )
+        assert placed(*wheels).files["bin/tool"].is_script
+
+
 PKGUTIL = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 DECLARE = "declare_namespace(__name__)\n"
 PKG_RESOURCES = "__import__('pkg_resources').declare_namespace(__name__)\n"

@@ -76,6 +76,7 @@ def test_a_wheel_becomes_a_requirement_with_its_url(name: str) -> None:
             version="3.0",
             hashes=(f"sha256:{A}",),
             url="https://w.example/flask-3.0-py3-none-any.whl",
+            indexed=True,
             text=f"flask @ https://w.example/flask-3.0-py3-none-any.whl --hash=sha256:{A}",
             file=path,
             line=4,
@@ -212,7 +213,8 @@ def test_files_are_pinned_by_any_of_three_hashes_in_any_case_of_letters(digits: 
 def test_an_archive_that_is_a_wheel_is_taken() -> None:
     url = "https://w.example/x-1.0-py3-none-any.whl"
     source = f'archive = {{ url = "{url}", hashes = {{ sha256 = "{A}" }} }}'
-    assert [(r.version, r.url) for r in chosen(HEAD + package("x", source, version=""))] == [("1.0", url)]
+    (requirement,) = chosen(HEAD + package("x", source, version=""))
+    assert (requirement.version, requirement.url, requirement.indexed) == ("1.0", url, False)
     assert (
         "another interpreter"
         in problem(HEAD + package("x", source.replace("py3-none-any", "cp39-cp39-any")))[1]

@@ -127,10 +127,11 @@ def generate(
                 f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER),
                 f"{folder}/REQUESTED": GeneratedFile(data=b""),
             }
-            url = requirements[wheel.name].url
-            if url is not None:
+            requirement = requirements[wheel.name]
+            if requirement.url is not None and not requirement.indexed:
+                hashes = _hashes_at_url(requirement, wheel)
                 written[f"{folder}/direct_url.json"] = GeneratedFile(
-                    data=direct_url(url, wheel.sha256, wheels=place.wheels)
+                    data=direct_url(requirement.url, hashes, wheels=place.wheels)
                 )
             files.update(written)
             rows, generated = fixed[wheel.name]
@@ -180,12 +181,25 @@ def rewritten_script(data: bytes, python: str) -> bytes:
     return first + rest
 
 
-def direct_url(url: str, sha256: str, *, wheels: str | None) -> bytes:
-    """`direct_url.json` (PEP 610) of a wheel that the lockfile names by URL or path; credentials left out.
+def _hashes_at_url(requirement: Requirement, wheel: StoredWheel) -> dict[str, str]:
+    """The hash of the file that a requirement names: the wheel, or the source that it was built from.
+
+    None where the pin has several hashes, and none of them is that of the wheel.
+    """
+    if f"sha256:{wheel.sha256}" in requirement.hashes:
+        return {"sha256": wheel.sha256}
+    if len(requirement.hashes) > 1:
+        return {}
+    algorithm, _, digits = requirement.hashes[0].partition(":")
+    return {algorithm: digits}
+
+
+def direct_url(url: str, hashes: Mapping[str, str], *, wheels: str | None) -> bytes:
+    """`direct_url.json` (PEP 610) of a file that the lockfile names by URL or path; credentials left out.
 
     Args:
-        url: The wheel's URL, or an absolute path.
-        sha256: Of the wheel.
+        url: The file's URL, or an absolute path.
+        hashes: Of the file, by algorithm.
         wheels: See `Places`.
     """
     if url.startswith("/"):
@@ -195,7 +209,10 @@ def direct_url(url: str, sha256: str, *, wheels: str | None) -> bytes:
         parts = urlsplit(url)
         # `hostname` would lower-case the host and lose the brackets of an IPv6 address.
         shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
-    info = {"archive_info": {"hash": f"sha256={sha256}", "hashes": {"sha256": sha256}}, "url": shown}
+    archive_info: dict[str, object] = {"hashes": dict(hashes)} if hashes else {}
+    for algorithm, digits in hashes.items():
+        archive_info["hash"] = f"{algorithm}={digits}"  # for readers of the first version of the format
+    info = {"archive_info": archive_info, "url": shown}
     return json.dumps(info, sort_keys=True).encode() + b"\n"
 
 

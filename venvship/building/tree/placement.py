@@ -65,8 +65,7 @@ class Placed(NamedTuple):
         """Whether both would put the same bytes there."""
         if self.file is None or other.file is None:
             return self.entry_point == other.entry_point
-        # A script's bytes depend on the release's path, but equally so for equal sources.
-        return self.file.sha256 == other.file.sha256 and self.is_script == other.is_script
+        return self.file.sha256 == other.file.sha256
 
 
 class Conflict(NamedTuple):
@@ -198,6 +197,8 @@ def place(
                 continue
             shared.setdefault(placed.path, {first.wheel.name}).add(wheel.name)
             if first.same_content(placed):
+                # Of equal files, the script's first line gets the release's path.
+                files[placed.path] = placed if placed.is_script and not first.is_script else first
                 continue
             if (stub := _serving_stub(first, placed, site, read)) is not None:
                 files[placed.path] = stub

@@ -298,6 +298,7 @@ def _requirement(
         marker=str(package.marker) if package.marker else None,
         hashes=check_hashes(_hashes(source.hashes)),
         url=url,
+        indexed=not isinstance(source, PackageArchive),
         text="",
         file=document.path,
         line=line,

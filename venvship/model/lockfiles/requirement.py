@@ -60,6 +60,8 @@ class Requirement:
             empty. A file is allowed if it has one of them.
         url: The place of the one file, if the lockfile has it: a URL with its `${VAR}`s unexpanded and
             without a fragment, or an absolute local path. `None`: an index knows.
+        indexed: Whether the lockfile pins a version, and `url` only tells where its file is: for the wheels
+            and source distributions of a pylock file. No `direct_url.json` is written then, as by pip.
         text: Its own lines as they stand in the lockfile, byte for byte up to the last one that is not blank;
             line ends are `\n`, and the last line never ends in a backslash. pip gets it, so that no hash
             can be lost on the way. It is written anew by `line_for_pip` for a relative local path, for hashes
@@ -74,6 +76,7 @@ class Requirement:
     marker: str | None = None
     hashes: tuple[str, ...]
     url: str | None = None
+    indexed: bool = False
     text: str
     file: str
     line: int
