@@ -52,6 +52,8 @@ class VenvshipError(Exception):
         exit_code: The exit code of the command.
         result: The result as far as it is known; `None` if nothing is.
         warnings: The warnings of the operation that failed.
+        changed: Whether the operation has changed anything that a later command can see; `None` for one that
+            only reads, or where it had not begun.
     """
 
     slug: ClassVar[str] = "error"
@@ -64,6 +66,7 @@ class VenvshipError(Exception):
         self.data = data
         self.result: Result | None = None
         self.warnings: tuple[OperationWarning, ...] = ()
+        self.changed: bool | None = None
 
     def carrying(self, result: Result | None) -> Self:
         """Attach the result as far as it is known; it becomes `data` of the JSON envelope."""

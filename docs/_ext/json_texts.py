@@ -52,9 +52,10 @@ OBJECTS: Final[dict[str, Keys]] = {
         "added": ("list of change", "packages that only the second release has"),
         "removed": ("list of change", "packages that only the first release has"),
         "changed": ("list of change", "packages in another version"),
+        "python": ("change or null", "the interpreter's full versions; null if it is the same"),
     },
     "change": {
-        "name": ("string", "the package"),
+        "name": ("string", "the package, or `python`"),
         "from": ("string or null", "the version before; null if it was added"),
         "to": ("string or null", "the version after; null if it was removed"),
     },
@@ -213,6 +214,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
 }
 """Keys that only some errors have."""
 
+_CHANGED: Final = ("boolean", "whether a later command can see a difference: {ref}`json-changed`")
 _STATUS: Final[Keys] = {
     "name": ("string", "of the application"),
     "root": ("string", "its directory"),
@@ -232,10 +234,14 @@ _RELEASE: Final[Keys] = {
         "string or null",
         "the outcome: {ref}`json-outcomes`; null if it failed before there was one",
     ),
+    "changed": _CHANGED,
     "plan": ("string", "`build`, `reactivate`, `unchanged` or `refuse`; empty if it failed before"),
     "release": ("release or null", "the release in question"),
     "previous": ("release or null", "the release that was live when it began"),
-    "diff": ("diff", "from `previous` to `release`, or to the release that a dry run would build"),
+    "diff": (
+        "diff",
+        "from `previous`, or from nothing, to `release`, or to the release that a dry run would build",
+    ),
     "timings": (
         "numbers by name",
         "seconds by step: `fetch`, `import`, `compile`, `assemble`, `seal`, `candidate`, `switch`",
@@ -245,12 +251,13 @@ _RELEASE: Final[Keys] = {
     "packages": ("integer", "how many the lockfile selects"),
     "checks": ("list of check", "candidate and live"),
 }
-_PIN: Final[Keys] = {"release": ("release", "the release")}
+_PIN: Final[Keys] = {"release": ("release", "the release"), "changed": _CHANGED}
 
 DATA: Final[dict[str, Keys]] = {
     "init": {
         "root": ("string", "the directory"),
         "created": ("list of string", "files that were written"),
+        "changed": _CHANGED,
     },
     "lock": {
         "lockfile": ("string", "the lockfile, by the path that the settings give"),
@@ -262,14 +269,20 @@ DATA: Final[dict[str, Keys]] = {
     "release": _RELEASE,
     "update": _RELEASE,
     "promote": {
-        "outcome": ("string", "`promoted`, `unchanged`, `rolled-back` or `rollback-failed`"),
+        "outcome": (
+            "string or null",
+            "the outcome: {ref}`json-switch-outcomes`; null if it failed before there was one",
+        ),
+        "changed": _CHANGED,
         "release": ("release", "the release that was named"),
         "previous": ("release or null", "the release that was live before"),
         "diff": ("diff", "from `previous` to `release`"),
         "checks": ("list of check", "candidate and live"),
     },
     "rollback": {
-        "release": ("release", "the release that is live now"),
+        "outcome": ("string", "the outcome: {ref}`json-switch-outcomes`"),
+        "changed": _CHANGED,
+        "release": ("release", "the release that is live now; in a dry run the one that would be"),
         "previous": ("release or null", "the release that was live before; null if it was this one already"),
         "checks": ("list of check", "of the release that is live now"),
     },
@@ -305,16 +318,18 @@ DATA: Final[dict[str, Keys]] = {
         ),
         "store": ("store or null", "the store; null if nothing was looked at there"),
         "dry_run": ("boolean", "whether nothing was removed"),
+        "changed": _CHANGED,
     },
     "pin": _PIN,
     "unpin": _PIN,
-    "hold": _STATUS,
-    "unhold": _STATUS,
+    "hold": {"changed": _CHANGED, **_STATUS},
+    "unhold": {"changed": _CHANGED, **_STATUS},
     "recover": {
         "outcome": (
             "string",
             "`clean`, `abandoned`, `promoted`, `rolled-back`, `rollback-failed` or `observed`",
         ),
+        "changed": _CHANGED,
         "current": ("string or null", "id of the live release"),
         "debris": ("list of string", "left-overs that were removed"),
     },

@@ -105,7 +105,7 @@ def test_progress_is_drawn_on_a_terminal_and_cleared_away(site: Site) -> None:
     assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l"), "and comes back"
     assert "✓" in shown.text
     assert "✗ answers" in unstyle(shown.text)
-    assert unstyle(shown.text).rstrip().endswith("2 packages")
+    assert unstyle(shown.text).rstrip().endswith("2 packages: app 1.0 · dep 1.0")
 
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": ""}])

@@ -8,13 +8,29 @@ from typing import Any
 import pytest
 from click import unstyle
 
-from venvship import LockResult, PackageDiff, ReleaseResult, ReleaseView, State, StatusResult, VerifyResult
+from venvship import (
+    DiffResult,
+    LockResult,
+    PackageChange,
+    PackageDiff,
+    PromoteResult,
+    ReleaseResult,
+    ReleaseView,
+    RollbackResult,
+    State,
+    StatusResult,
+    VerifyResult,
+)
+from venvship.cli.changes import changes, differences
 from venvship.cli.fitting import counted
 from venvship.cli.text import (
     Page,
+    diff_lines,
     lock_lines,
+    promote_lines,
     recover_lines,
     release_lines,
+    rollback_lines,
     status_lines,
     update_lines,
     verify_lines,
@@ -75,7 +91,8 @@ def test_packages_are_counted_in_every_text(packages: int, noun: str) -> None:
     locked = LockResult(
         lockfile="/l", changed=True, first=True, diff=PackageDiff(), packages=packages, python="3.11.7"
     )
-    released = ReleaseResult(outcome="released", release=view(packages))
+    added = tuple(PackageChange(f"package-{number}", None, "1.0") for number in range(packages))
+    released = ReleaseResult(outcome="released", release=view(packages), diff=PackageDiff(added))
     planned = ReleaseResult(outcome="planned", plan="build", packages=packages, python="3.11.7")
     for lines in (
         lock_lines(locked, PIPE),
@@ -132,3 +149,51 @@ def test_an_update_without_news_is_silent_off_a_terminal() -> None:
     result = ReleaseResult(name="shop", outcome="unchanged", release=view(2))
     assert update_lines(result, PIPE) == []
     assert update_lines(result, TERMINAL) != []
+
+
+def test_a_first_release_lists_its_packages_and_a_later_one_those_that_it_changes() -> None:
+    added = tuple(PackageChange(name, None, "1.0") for name in ("app", "dep"))
+    first = ReleaseResult(outcome="released", release=view(2), diff=PackageDiff(added))
+    later = ReleaseResult(outcome="released", release=view(2), previous=view(0), diff=PackageDiff(added))
+    assert differences(first, None) == ["  2 packages: app 1.0 · dep 1.0"]
+    assert differences(later, None) == ["  new: app 1.0 · new: dep 1.0"]
+
+
+def test_another_python_is_a_change_beside_the_packages() -> None:
+    python = PackageChange("python", "3.11.7", "3.12.1")
+    assert changes(PackageDiff(python=python), None) == ["  CPython 3.11.7 → 3.12.1 · the same packages"]
+    compared = DiffResult(view(1).id, view(1).id, PackageDiff(python=python))
+    assert [unstyle(line) for line in diff_lines(compared, PIPE)[1:]] == [
+        "  CPython  3.11.7  →  3.12.1",
+        "  the same packages",
+    ]
+
+
+@pytest.mark.parametrize("no_promote", [False, True])
+def test_a_plan_heeds_that_nothing_is_promoted(no_promote: bool) -> None:
+    plan: Any
+    for plan, live, built in (
+        ("build", "and make it live", "and leave current as it is"),
+        ("reactivate", "Would promote", "Would check"),
+    ):
+        planned = ReleaseResult(outcome="planned", plan=plan, release=view(1), no_promote=no_promote)
+        assert (built if no_promote else live) in release_lines(planned, PIPE)[0]
+
+
+def test_a_release_that_is_built_and_not_live_is_not_called_live() -> None:
+    built = view(1, current=False)
+    result = ReleaseResult(outcome="unchanged", release=built, no_promote=True)
+    assert [unstyle(line) for line in release_lines(result, PIPE)] == [
+        f"Nothing changed: {built.id} is built already. Nothing is live",
+        f"Make it live: venvship promote {built.id}",
+    ]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_planned_switch_is_told_in_the_conditional(changed: bool) -> None:
+    promoted = PromoteResult(
+        outcome="planned", release=view(1), previous=None, diff=PackageDiff(), changed=changed
+    )
+    back = RollbackResult(outcome="planned", release=view(1), previous=None, changed=changed)
+    for line in (promote_lines(promoted, PIPE)[0], rollback_lines(back, PIPE)[0]):
+        assert unstyle(line).startswith("Would " if changed else f"Would do nothing: {view(1).id}")

@@ -44,13 +44,13 @@ DATA: dict[str, tuple[list[str], shapes.Shape]] = {
     "verify": (["verify", "--all"], shapes.VERIFY),
     "prune": (["prune", "--dry-run"], shapes.PRUNE),
     "release": (["release"], shapes.BUILD),
-    "promote": (["promote", "current"], shapes.SWITCH),
-    "rollback": (["rollback", "current"], shapes.SWITCH),
-    "pin": (["pin", "previous"], {"release": shapes.RELEASE}),
-    "unpin": (["unpin", "previous"], {"release": shapes.RELEASE}),
-    "hold": (["hold"], shapes.STATUS),
-    "unhold": (["unhold"], shapes.STATUS),
-    "recover": (["recover"], {}),
+    "promote": (["promote", "current"], shapes.PROMOTE),
+    "rollback": (["rollback", "current"], shapes.ROLLBACK),
+    "pin": (["pin", "previous"], {"release": shapes.RELEASE, "changed": bool}),
+    "unpin": (["unpin", "previous"], {"release": shapes.RELEASE, "changed": bool}),
+    "hold": (["hold"], {**shapes.STATUS, "changed": bool}),
+    "unhold": (["unhold"], {**shapes.STATUS, "changed": bool}),
+    "recover": (["recover"], {"changed": bool}),
     "schedule": (["schedule", "cron"], shapes.SCHEDULE),
 }
 
@@ -256,11 +256,13 @@ def test_a_failed_switch_fills_data_as_far_as_it_is_known(stocked: Site, hooked:
     a, b = released(stocked, "1.0", "1.1")
     hooked(live="false")
     done = stocked.run("rollback", "--json")
-    fits(envelope(done)["data"], shapes.SWITCH)
+    fits(envelope(done)["data"], shapes.ROLLBACK)
     assert done.data["release"]["id"] == a
     assert done.data["previous"]["id"] == b
     done = stocked.run("promote", b, "--json")
-    fits(envelope(done)["data"], shapes.SWITCH)
+    fits(envelope(done)["data"], shapes.PROMOTE)
+    refused = stocked.run("promote", "2099", "--json")
+    assert envelope(refused)["data"] == {"changed": False}, "nothing else is known"
     done = stocked.run("check", "--json")
     fits(envelope(done)["data"], {"checks": [shapes.CHECK]})
 

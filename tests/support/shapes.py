@@ -97,7 +97,7 @@ RELEASE = {
     "message": str,
 }
 CHANGE = {"name": str, "from": null_or(str), "to": null_or(str)}
-DIFF = {"added": [CHANGE], "removed": [CHANGE], "changed": [CHANGE]}
+DIFF = {"added": [CHANGE], "removed": [CHANGE], "changed": [CHANGE], "python": null_or(CHANGE)}
 CHECK = {
     "name": str,
     "when": one_of("candidate", "live"),
@@ -137,12 +137,27 @@ OUTCOMES = {
 }
 BUILD = {
     "outcome": null_or(one_of(*OUTCOMES)),
+    "changed": bool,
     "release": null_or(RELEASE),
     "previous": null_or(RELEASE),
     "diff": DIFF,
     "timings": lambda value: all(isinstance(key, str) and seconds(one) for key, one in value.items()),
 }
-SWITCH = {"release": RELEASE, "previous": null_or(RELEASE)}
+PROMOTE = {
+    "outcome": null_or(
+        one_of("promoted", "unchanged", "planned", "rejected", "rolled-back", "rollback-failed")
+    ),
+    "changed": bool,
+    "release": RELEASE,
+    "previous": null_or(RELEASE),
+    "diff": DIFF,
+}
+ROLLBACK = {
+    "outcome": one_of("switched", "unchanged", "planned", "rollback-failed"),
+    "changed": bool,
+    "release": RELEASE,
+    "previous": null_or(RELEASE),
+}
 STATUS = {
     "current": null_or(RELEASE),
     "previous": null_or(RELEASE),
@@ -163,7 +178,13 @@ STORE = {
     "waiting": int,
     "freed_bytes": int,
 }
-PRUNE = {"removed": [DECISION], "kept": [DECISION], "freed_bytes": int, "store": null_or(STORE)}
+PRUNE = {
+    "changed": bool,
+    "removed": [DECISION],
+    "kept": [DECISION],
+    "freed_bytes": int,
+    "store": null_or(STORE),
+}
 VERIFY = {
     "releases": [
         {"id": release_id, "ok": bool, "files": int, "damaged": [{"path": relative, "problem": str}]}

@@ -232,26 +232,29 @@ class RootReads:
 def with_warnings(
     workspace: W, operation: Callable[Concatenate[W, P], R], *arguments: P.args, **options: P.kwargs
 ) -> R:
-    """Run an operation, and attach its warnings to its result or error."""
+    """Run an operation; attach its warnings, and whether it changed anything, to its result or error."""
     try:
         result = operation(workspace, *arguments, **options)
     except VenvshipError as error:
-        error.warnings = tuple(workspace.warnings)
+        error.warnings, error.changed = tuple(workspace.warnings), workspace.changed
         if error.result is not None:
-            error.result = _attach(error.result, error.warnings)
+            error.result = _attach(error.result, error.warnings, error.changed)
         raise
     except BaseException as error:  # a bug, or Ctrl-C
         error.__dict__["warnings"] = tuple(workspace.warnings)
         raise
-    return _attach(result, tuple(workspace.warnings))
+    return _attach(result, tuple(workspace.warnings), workspace.changed)
 
 
-def _attach(result: R, warnings: tuple[OperationWarning, ...]) -> R:
-    if result.warnings == warnings:
+def _attach(result: R, warnings: tuple[OperationWarning, ...], changed: bool | None) -> R:
+    facts: dict[str, object] = {} if result.warnings == warnings else {"warnings": warnings}
+    if changed is not None and getattr(result, "changed", changed) != changed:
+        facts["changed"] = changed
+    if not facts:
         return result
     replace_in_named_tuple = getattr(result, "_replace", None)
     if replace_in_named_tuple is not None:
-        return cast(R, replace_in_named_tuple(warnings=warnings))
+        return cast(R, replace_in_named_tuple(**facts))
     from dataclasses import replace
 
-    return cast(R, replace(cast(Any, result), warnings=warnings))
+    return cast(R, replace(cast(Any, result), **facts))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Concatenate
 from venvship.api.arguments import require_range, require_several
 from venvship.api.reads import P, R, RootReads, with_warnings
 from venvship.api.runtime import code_stamp, default_runtime
+from venvship.errors import VenvshipError
 from venvship.root import RootLayout
 from venvship.workspace.runtime import Runtime
 
@@ -76,7 +77,11 @@ class Root(RootReads):
         """
         from venvship.operations.init import init
 
-        return init(Path(path), runtime or default_runtime(), name=name, python=python, lockfile=lockfile)
+        try:
+            return init(Path(path), runtime or default_runtime(), name=name, python=python, lockfile=lockfile)
+        except VenvshipError as error:
+            error.changed = bool(error.changed)
+            raise
 
     def lock(self, *, upgrade: bool = False, upgrade_package: Sequence[str] = ()) -> LockResult:
         """Generate the lockfile from the files in `[lock] inputs`.
@@ -168,13 +173,16 @@ class Root(RootReads):
 
         return self._write(lambda workspace: update(unattended(workspace), upgrade=upgrade, jitter=jitter))
 
-    def promote(self, release: str, *, message: str = "", force: bool = False) -> PromoteResult:
+    def promote(
+        self, release: str, *, message: str = "", force: bool = False, dry_run: bool = False
+    ) -> PromoteResult:
         """Make an existing release live, checked like a new one.
 
         Args:
             release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
             message: The reason, for the journal.
             force: Whether to leave out the warning about a bad or held release.
+            dry_run: Whether to return the plan only and write nothing. No check or hook is run.
 
         Raises:
             ReleaseError: There is no such release, or it is not usable.
@@ -191,7 +199,7 @@ class Root(RootReads):
         """
         from venvship.operations.promote import promote
 
-        return self._write(promote, release, message=message, force=force)
+        return self._write(promote, release, message=message, force=force, dry_run=dry_run)
 
     def rollback(
         self,
@@ -200,6 +208,7 @@ class Root(RootReads):
         message: str = "",
         no_checks: bool = False,
         from_: str | None = None,
+        dry_run: bool = False,
     ) -> RollbackResult:
         """Switch to the last good release, or to a named one.
 
@@ -208,6 +217,7 @@ class Root(RootReads):
             message: The reason, for the journal.
             no_checks: Whether to leave out the live checks. The restart hook runs in any case.
             from_: Only if this release is current: then a second call does not go back twice.
+            dry_run: Whether to return the target only and write nothing. No check or hook is run.
 
         Raises:
             NothingToRollBackToError: The lineage holds no other proven, usable release.
@@ -221,7 +231,9 @@ class Root(RootReads):
         """
         from venvship.operations.rollback import rollback
 
-        return self._write(rollback, release, message=message, no_checks=no_checks, from_=from_)
+        return self._write(
+            rollback, release, message=message, no_checks=no_checks, from_=from_, dry_run=dry_run
+        )
 
     def recover(self, *, boot: bool = False) -> RecoverResult:
         """Finish or undo an interrupted operation.

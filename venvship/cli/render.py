@@ -219,12 +219,15 @@ def envelope(
     warnings: Sequence[OperationWarning] = (),
 ) -> dict[str, Any]:
     """The JSON object that `--json` prints in all cases."""
+    data = result.to_json() if result is not None else {}
+    if error is not None and error.changed is not None:
+        data["changed"] = error.changed
     return {
         "venvship": ENVELOPE,
         "command": call.command,
         "ok": error is None,
         "exit_code": error.exit_code if error else EXIT_OK,
-        "data": result.to_json() if result is not None else {},
+        "data": data,
         "warnings": [{"slug": warning.slug, "message": warning.message} for warning in warnings],
         "error": _error_json(call, error) if error else None,
     }

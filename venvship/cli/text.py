@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from venvship.cli import style
+from venvship.cli.changes import changes, differences
 from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
     ago,
@@ -14,7 +15,6 @@ from venvship.cli.fitting import (
     counted,
     fold,
     format_bytes,
-    join,
     labelled,
     pad,
     shorten,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from venvship.model.event import Event
-    from venvship.model.release import PackageDiff
     from venvship.operations.check import ChecksResult
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
@@ -51,9 +50,6 @@ if TYPE_CHECKING:
 
 LIST_COLUMNS = 56
 """Columns of `list` before the marks and the message of a release, with the longest state."""
-
-MOST_CHANGES = 12
-"""The number of changed packages that are named; the rest is counted."""
 
 
 class Page(NamedTuple):
@@ -99,23 +95,25 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     """The lines of `release`."""
     release, previous = result.release, result.previous
     if result.outcome == "planned":
-        return [_plan(result), *changes(result.diff, page.width)]
+        return [_plan(result), *([] if result.plan == "unchanged" else differences(result, page.width))]
     if release is None:
         return []
+    live = f"Still live: {previous.id}" if previous else "Nothing is live"
+    promote = f"Make it live: venvship promote {release.id}"
     if result.outcome == "unchanged":
+        if result.no_promote and not release.current:
+            return [f"Nothing changed: {style.strong(release.id)} is built already. {live}", promote]
         return [f"Nothing changed: {style.strong(release.id)} is live."]
     if result.outcome == "built":
-        live = f"Still live: {previous.id}" if previous else "Nothing is live"
         return [
             f"{style.good('Built:')} {style.strong(release.id)}. {live}",
-            *(changes(result.diff, page.width) if previous else []),
-            f"Make it live: venvship promote {release.id}",
+            *differences(result, page.width),
+            promote,
         ]
     seconds = sum(result.timings.values())
-    count = f"  {counted(release.packages, 'package')}"
     return [
         f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
-        *(changes(result.diff, page.width) if previous else [count]),
+        *differences(result, page.width),
         *([f"Back: venvship rollback  (to {previous.id})"] if previous else []),
     ]
 
@@ -131,38 +129,55 @@ def update_lines(result: ReleaseResult, page: Page) -> list[str]:
     was = f" (was {previous.id})" if previous else ""
     return [
         f"{result.name}: {result.outcome} {release.id} in {seconds:.1f} s{was}",
-        *(changes(result.diff, None) if previous else []),
+        *differences(result, page.width),
     ]
 
 
 def _plan(result: ReleaseResult) -> str:
     known = result.release.id if result.release else ""
     packages = counted(result.packages, "package")
+    state = "live" if result.release and result.release.current else "built already"
+    again = f"Would check {known} again" if result.no_promote else f"Would promote {known} again"
+    then = "leave current as it is" if result.no_promote else "make it live"
     return {
-        "unchanged": f"Would do nothing: {known} is live and matches the lockfile",
-        "reactivate": f"Would promote {known} again: it matches the lockfile",
-        "build": f"Would build a release of {packages} for CPython {result.python}, and make it live",
+        "unchanged": f"Would do nothing: {known} is {state} and matches the lockfile",
+        "reactivate": f"{again}: it matches the lockfile",
+        "build": f"Would build a release of {packages} for CPython {result.python}, and {then}",
         "refuse": "Would do nothing: it is held; see the warning",
     }[result.plan]
 
 
 def promote_lines(result: PromoteResult, page: Page) -> list[str]:
     """The lines of `promote`."""
+    if result.outcome == "planned":
+        if not result.changed:
+            return [f"Would do nothing: {style.strong(result.release.id)} is live"]
+        was = result.previous.id if result.previous else "nothing"
+        return [
+            f"Would make {style.strong(result.release.id)} live, in place of {was}",
+            *differences(result, page.width),
+        ]
     if result.outcome == "unchanged":
         return [f"Nothing to do: {style.strong(result.release.id)} is live."]
     return [
         f"{style.good('Live:')} {style.strong(result.release.id)}",
-        *changes(result.diff, page.width),
+        *differences(result, page.width),
         *([f"Back: venvship rollback  (to {result.previous.id})"] if result.previous else []),
     ]
 
 
 def rollback_lines(result: RollbackResult, _page: Page) -> list[str]:
     """The lines of `rollback`."""
-    if result.previous is None:
+    if result.outcome == "planned":
+        if not result.changed:
+            return [f"Would do nothing: {style.strong(result.release.id)} is live"]
+        was = result.previous.id if result.previous else "nothing"
+        return [f"Would switch to {style.strong(result.release.id)}, from {was}"]
+    if result.outcome == "unchanged":
         return [f"Nothing to do: {style.strong(result.release.id)} is live."]
+    was = result.previous.id if result.previous else "nothing"
     return [
-        f"{style.good('Live:')} {style.strong(result.release.id)} (was {result.previous.id})",
+        f"{style.good('Live:')} {style.strong(result.release.id)} (was {was})",
         "Unattended releases are held until `venvship unhold` or your next release.",
     ]
 
@@ -312,14 +327,13 @@ def history_lines(result: HistoryResult, page: Page) -> list[str]:
 def diff_lines(result: DiffResult, page: Page) -> list[str]:
     """The lines of `diff`."""
     lines = [f"{result.a} → {style.strong(result.b)}"]
-    every = [*result.diff.added, *result.diff.removed, *result.diff.changed]
-    if not every:
-        return [*lines, "  the same packages"]
-    rows = [
-        (f"  {c.name}", c.before or style.faint("-"), "→", c.after or "-")
-        for c in sorted(every, key=lambda c: c.name)
-    ]
-    return [*lines, *table(rows, page.width)]
+    diff = result.diff
+    every = sorted([*diff.added, *diff.removed, *diff.changed], key=lambda c: c.name)
+    if diff.python is not None:
+        every.insert(0, diff.python._replace(name="CPython"))
+    rows = [(f"  {c.name}", c.before or style.faint("-"), "→", c.after or "-") for c in every]
+    same = [] if diff.added or diff.removed or diff.changed else ["  the same packages"]
+    return [*lines, *table(rows, page.width), *same]
 
 
 def verify_lines(result: VerifyResult, page: Page) -> list[str]:
@@ -376,17 +390,6 @@ def pin_lines(result: PinResult, _page: Page) -> list[str]:
 def schedule_lines(result: ScheduleResult, _page: Page) -> list[str]:
     """The lines of `schedule`."""
     return "\n".join(file.content for file in result.files).splitlines()
-
-
-def changes(diff: PackageDiff, width: int | None) -> list[str]:
-    """The changed packages in a line or two: `django 5.2.18 → 5.2.19 · new: idna 3.10`."""
-    parts = [f"{c.name} {c.before} → {c.after}" for c in diff.changed]
-    parts += [f"new: {c.name} {c.after}" for c in diff.added]
-    parts += [f"gone: {c.name} {c.before}" for c in diff.removed]
-    if not parts:
-        return ["  the same packages"]
-    rest = [f"and {len(parts) - MOST_CHANGES} more"] if len(parts) > MOST_CHANGES else []
-    return join([*parts[:MOST_CHANGES], *rest], " · ", width)
 
 
 _EVENT_STYLES = {

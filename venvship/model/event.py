@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from venvship.model.release import State
 from venvship.model.spelling import FORMAT, format_time, parse_time
 
 
@@ -32,6 +33,40 @@ class EventName(StrEnum):
     PINNED = "pinned"
     UNPINNED = "unpinned"
     PRUNED = "pruned"
+
+
+_VISIBLE: Final = frozenset(
+    {
+        EventName.SEALED,
+        EventName.PROMOTED,
+        EventName.LOCKFILE_WRITTEN,
+        EventName.OBSERVED,
+        EventName.HELD,
+        EventName.UNHELD,
+        EventName.PINNED,
+        EventName.UNPINNED,
+        EventName.PRUNED,
+    }
+)
+
+_HOLDING_FACTS: Final = ("manual", "turned_back")
+"""Facts of the end of a rollback after which the root is held."""
+
+
+def is_visible(event: EventName, facts: Mapping[str, object]) -> bool:
+    """Whether a later command can see a difference after an event.
+
+    The difference is in the current release, the set of releases, the holds, the pins, or a file written for
+    the user. A promotion that went back without a verdict leaves none.
+
+    Args:
+        event: The event.
+        facts: Its facts.
+    """
+    if event in {EventName.ROLLED_BACK, EventName.ROLLBACK_FAILED}:
+        held = event == EventName.ROLLED_BACK and facts.get("verdict") == State.BAD
+        return held or any(facts.get(name) for name in _HOLDING_FACTS)
+    return event in _VISIBLE
 
 
 class Event(NamedTuple):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from venvship.model.environment import RecordedEnvironment
+from venvship.model.interpreter import Identity
 from venvship.model.spelling import FORMAT, digest, format_time, parse_time
 
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{7}", re.ASCII)
@@ -69,15 +70,28 @@ class PackageChange(NamedTuple):
 
 
 class PackageDiff(NamedTuple):
-    """What differs between the packages of two releases, each list sorted by name."""
+    """What differs between the packages of two releases, and between their interpreters.
+
+    Attributes:
+        added: Packages that only the second has, sorted by name.
+        removed: Packages that only the first has, sorted by name.
+        changed: Packages in another version, sorted by name.
+        python: The interpreter's full versions under the name `"python"`; `None` if it is the same, or where
+            the packages of lockfiles are compared.
+    """
 
     added: tuple[PackageChange, ...] = ()
     removed: tuple[PackageChange, ...] = ()
     changed: tuple[PackageChange, ...] = ()
+    python: PackageChange | None = None
 
-    def to_json(self) -> dict[str, list[dict[str, str | None]]]:
-        """The JSON form: three lists of `{name, from, to}`."""
-        return {name: [change.to_json() for change in changes] for name, changes in self._asdict().items()}
+    def to_json(self) -> dict[str, object]:
+        """The JSON form: three lists of `{name, from, to}`, and one or null for Python."""
+        lists = {"added": self.added, "removed": self.removed, "changed": self.changed}
+        return {
+            **{name: [change.to_json() for change in changes] for name, changes in lists.items()},
+            "python": self.python.to_json() if self.python else None,
+        }
 
 
 def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> PackageDiff:
@@ -90,6 +104,21 @@ def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> Packag
         removed=tuple(change for change in changes if change.after is None),
         changed=tuple(c for c in changes if None not in (c.before, c.after) and c.before != c.after),
     )
+
+
+def python_change(before: Mapping[str, str], after: Mapping[str, str]) -> PackageChange | None:
+    """Compare two interpreters, as manifests record them under `python`; `None` if they are the same.
+
+    Another patch level counts: it makes no other environment, and may be the cause of another behaviour.
+    """
+    old, new = (python.get("full_version", "?") for python in (before, after))
+    if old == new:
+        if Identity.of(after).serves(Identity.of(before)):
+            return None
+        old, new = (
+            f"{python.get('full_version', '?')} ({python.get('soabi')})" for python in (before, after)
+        )
+    return PackageChange("python", old, new)
 
 
 def sealed_mode(executable: bool) -> int:

@@ -20,16 +20,18 @@ class InitResult:
     Attributes:
         root: The root; absolute.
         created: The absolute paths of the files that were made there.
+        changed: Whether a later command can see a difference.
         warnings: The warnings of the operation.
     """
 
     root: str
     created: tuple[str, ...]
+    changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The `data` of `init --json`."""
-        return {"root": self.root, "created": list(self.created)}
+        return {"root": self.root, "created": list(self.created), "changed": self.changed}
 
 
 def init(
@@ -59,11 +61,11 @@ def init(
 
         resolve_interpreter(python, environ=runtime.environ, signals=runtime.signals)
     text = settings_template(name or root.name, python, lockfile)
+    created: list[str] = []
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
         layout = RootLayout(root)
         layout.require_writable()
-        created = []
         readme = root / "README"
         if not os.path.lexists(readme):
             files.write_file(readme, ROOT_README.encode())
@@ -71,5 +73,7 @@ def init(
         files.write_file(settings_file, text.encode())
         created.append(str(settings_file))
     except OSError as error:
-        raise NotWritableError(f"cannot make {error.filename or root}: {error.strerror}") from error
-    return InitResult(str(root), tuple(sorted(created)))
+        failed = NotWritableError(f"cannot make {error.filename or root}: {error.strerror}")
+        failed.changed = bool(created)
+        raise failed from error
+    return InitResult(str(root), tuple(sorted(created)), changed=True)

@@ -96,6 +96,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
                         hint="look at its contents, and lock again",
                     )
                 write_lockfile(compiled.path, compiled.content)
+                workspace.changes.append("lockfile")
     return LockResult(
         lockfile=lockfile,
         changed=compiled.changed,

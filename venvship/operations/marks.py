@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from venvship.errors import OperationWarning
 from venvship.model.event import EventName
+from venvship.model.update_attempts import fold_attempts
 from venvship.operations.reporting.report import StatusResult, status
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_switch
@@ -20,15 +21,17 @@ class PinResult:
 
     Attributes:
         release: The release.
+        changed: Whether a later command can see a difference.
         warnings: The warnings of the operation.
     """
 
     release: ReleaseView
+    changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The `data` of `pin --json` and `unpin --json`."""
-        return {"release": self.release.to_json()}
+        return {"release": self.release.to_json(), "changed": self.changed}
 
 
 def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
@@ -65,5 +68,8 @@ def unhold(workspace: Workspace) -> StatusResult:
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
-        workspace.record(EventName.UNHELD, release=workspace.layout.current())
+        history = workspace.history()
+        held = history.root_hold is not None or bool(history.environment_holds or history.bad_in_a_row)
+        if held or fold_attempts(workspace.journal.read().events).failures:
+            workspace.record(EventName.UNHELD, release=workspace.layout.current())
     return status(workspace)

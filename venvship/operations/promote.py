@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from venvship.errors import InterruptedByError, OperationWarning
+from venvship.errors import InterruptedByError, OperationWarning, RejectedError, VenvshipError
 from venvship.health.checks import CheckResult
-from venvship.model.release import PackageDiff, State, diff_packages
+from venvship.model.history import History
+from venvship.model.release import PackageDiff, State
+from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.operations.switching.afterwards import after_switch
 from venvship.operations.switching.own_service import refuse_own_service
@@ -16,35 +18,39 @@ from venvship.operations.switching.recovery import recover_and_sweep, tell_recov
 from venvship.operations.switching.rehearsal import rehearse
 from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
-from venvship.workspace.usable import require_startable, require_usable
-from venvship.workspace.views import ReleaseView, packages_of, view_release
+from venvship.workspace.usable import require_usable
+from venvship.workspace.views import ReleaseView, diff_releases, view_release
 from venvship.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoteResult:
-    """The result of `Root.promote`.
+    """The result of `Root.promote`; filled as far as known when an error carries it.
 
     Attributes:
-        outcome: `promoted`, `unchanged`, `rolled-back` or `rollback-failed`.
+        outcome: `promoted`, `unchanged`, `planned`, `rejected`, `rolled-back` or `rollback-failed`; `None`
+            where an error ended it before there was one.
         release: The release that was asked for.
         previous: What was current before.
         diff: From `previous` to `release`.
         checks: The results of checks, candidate and live.
+        changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
 
-    outcome: Literal["promoted", "unchanged", "rolled-back", "rollback-failed"]
+    outcome: Literal["promoted", "unchanged", "planned", "rejected", "rolled-back", "rollback-failed"] | None
     release: ReleaseView
     previous: ReleaseView | None
     diff: PackageDiff
     checks: tuple[CheckResult, ...] = ()
+    changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The `data` of `promote --json`."""
         return {
             "outcome": self.outcome,
+            "changed": self.changed,
             "release": self.release.to_json(),
             "previous": self.previous.to_json() if self.previous else None,
             "diff": self.diff.to_json(),
@@ -52,7 +58,9 @@ class PromoteResult:
         }
 
 
-def promote(workspace: Workspace, name: str, *, message: str = "", force: bool = False) -> PromoteResult:
+def promote(
+    workspace: Workspace, name: str, *, message: str = "", force: bool = False, dry_run: bool = False
+) -> PromoteResult:
     """Make an existing release live, checked like a new one.
 
     An operator may promote any usable release. One that is bad or held gets a warning, not a refusal: an
@@ -63,13 +71,15 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
     Arguments and errors: `Root.promote`.
     """
     with root_faults(workspace.layout.path):
+        if dry_run:
+            return _plan(workspace, name, force=force)
         workspace.open_for_writing()
         recovered = recover_and_sweep(workspace)
         settings = workspace.settings()
         tell_recovered(workspace, settings, recovered)
         history = workspace.history()
-        release_id = resolve_release(workspace.layout, name, history)
         origin = workspace.layout.current()
+<<<<<<< HEAD
         before = (
             view_release(workspace.layout, origin, history)
             if origin and origin in release_ids(workspace.layout, history)
@@ -96,12 +106,34 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
                 errand=Errand(via="promote", reason=message),
             )
         old = packages_of(workspace.layout, origin) if before is not None and origin else ()
+=======
+        found = _find(workspace, history, settings, name, force=force)
+        if found.outcome == "unchanged":
+            return found
+        release_id = found.release.id
+        try:
+            with workspace.using(release_id):
+                rehearsed = rehearse(workspace, release_id, settings, event="promote")
+                switched = compare_and_promote(
+                    workspace,
+                    release_id,
+                    origin_id=origin,
+                    began_at=history.switch_seq,
+                    settings=settings,
+                    errand=Errand(via="promote", reason=message),
+                )
+        except VenvshipError as error:
+            view = view_release(workspace.layout, release_id, workspace.known_history().history)
+            outcome: Literal["rejected"] | None = "rejected" if isinstance(error, RejectedError) else None
+            error.carrying(replace(found, outcome=outcome, release=view))
+            raise
+>>>>>>> 7ab54f7 (Report in every writing command whether anything was changed, and plan a promotion or a rollback)
         after = workspace.history()
-        result = PromoteResult(
+        result = replace(
+            found,
             outcome=switched.outcome,
             release=view_release(workspace.layout, release_id, after),
-            previous=view_release(workspace.layout, origin, after) if before is not None and origin else None,
-            diff=diff_packages(old, manifest.packages),
+            previous=view_release(workspace.layout, found.previous.id, after) if found.previous else None,
             checks=(*rehearsed, *switched.trial.checks),
         )
         try:
@@ -111,3 +143,41 @@ def promote(workspace: Workspace, name: str, *, message: str = "", force: bool =
         switched.raise_if_not_promoted(result=result)
         workspace.keep_reserve()
         return result
+
+
+def _plan(workspace: Workspace, name: str, *, force: bool) -> PromoteResult:
+    """The promotion that would be begun now; takes no mutex and writes nothing."""
+    found = _find(workspace, workspace.history(), workspace.settings(), name, force=force)
+    if found.outcome != "unchanged":
+        workspace.changes.append("planned")
+    return replace(found, outcome="planned")
+
+
+def _find(
+    workspace: Workspace, history: History, settings: Settings, name: str, *, force: bool
+) -> PromoteResult:
+    """Find the release to promote, and refuse one that could not run.
+
+    Returns:
+        The result so far: `unchanged` if the release is live, else without an outcome.
+
+    Raises:
+        ReleaseError: There is no such release, or it is not usable.
+        RootError: `current` is not ours, or `releases/` cannot be read.
+        InterruptedByError: A signal came while an interpreter was asked.
+    """
+    layout = workspace.layout
+    release_id = resolve_release(layout, name, history)
+    origin = layout.current()
+    view = view_release(layout, release_id, history)
+    manifest = require_usable(workspace, release_id)
+    if release_id == origin:
+        return PromoteResult(outcome="unchanged", release=view, previous=view, diff=PackageDiff())
+    known = origin is not None and origin in release_ids(layout, history)
+    before = view_release(layout, origin, history) if origin is not None and known else None
+    refusal = history.refusal(manifest.environment.digest, health_digest(settings))
+    if not force and (refusal is not None or history.state(release_id) is State.BAD):
+        said = refusal.reason if refusal else "it did not pass when it was live"
+        workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
+    diff = diff_releases(layout, before.id if before is not None else None, release_id)
+    return PromoteResult(outcome=None, release=view, previous=before, diff=diff)

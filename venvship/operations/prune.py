@@ -25,6 +25,7 @@ class PruneResult:
         freed_bytes: The bytes that the removal of releases gives back: files that nothing else links to.
         store: The outcome of cleaning the store; `None` if it was not looked at.
         dry_run: Whether this is the plan only.
+        changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
 
@@ -34,6 +35,7 @@ class PruneResult:
     freed_bytes: int = 0
     store: StoreResult | None = None
     dry_run: bool = False
+    changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
@@ -45,6 +47,7 @@ class PruneResult:
             "freed_bytes": self.freed_bytes,
             "store": self.store.to_json() if self.store else None,
             "dry_run": self.dry_run,
+            "changed": self.changed,
         }
 
 
@@ -67,11 +70,14 @@ def prune(
     if dry_run:
         found = decide_prune(workspace, policy)
         going = [decision.id for decision in found.removed]
+        store = clean_store(workspace, settings, without=going, dry_run=True)
+        if going or (store is not None and store.removed):
+            workspace.changes.append("planned")
         return PruneResult(
             removed=found.removed,
             kept=found.kept,
             freed_bytes=found.freed_bytes,
-            store=clean_store(workspace, settings, without=going, dry_run=True),
+            store=store,
             dry_run=True,
         )
     with root_faults(workspace.layout.path):
@@ -79,6 +85,8 @@ def prune(
         pruned, recovered = _prune_and_recover(workspace, policy)
         tell_recovered(workspace, settings, recovered)
         store = clean_store(workspace, settings)
+        if store is not None and store.removed:
+            workspace.changes.append("store")
         workspace.keep_reserve()
         return PruneResult(
             removed=pruned.removed,

@@ -26,12 +26,14 @@ class RecoverResult:
             `"rollback-failed"`, or `"observed"` (`current` had been switched by hand).
         current: The id of the release that is live now; `None` for nothing.
         debris: The left-overs that were removed.
+        changed: Whether a later command can see a difference.
         warnings: The warnings of the operation.
     """
 
     outcome: RecoverOutcome
     current: str | None
     debris: tuple[str, ...]
+    changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -41,7 +43,12 @@ class RecoverResult:
 
     def to_json(self) -> dict[str, object]:
         """The `data` of `recover --json`."""
-        return {"outcome": self.outcome, "current": self.current, "debris": list(self.debris)}
+        return {
+            "outcome": self.outcome,
+            "changed": self.changed,
+            "current": self.current,
+            "debris": list(self.debris),
+        }
 
 
 def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:

@@ -24,11 +24,15 @@ from venvship.health.hooks import find_programs_by_path
 from venvship.model.environment import Environment
 from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Step
-from venvship.model.release import PackageDiff, diff_packages
+from venvship.model.release import PackageDiff
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.build import build_release
-from venvship.operations.planning.environment import locked_packages, lockfile_paths, read_environment
+from venvship.operations.planning.environment import (
+    diff_to_environment,
+    lockfile_paths,
+    read_environment,
+)
 from venvship.operations.planning.plan import Plan, PlanOptions, plan, refused
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
@@ -39,7 +43,7 @@ from venvship.operations.switching.rehearsal import rehearse
 from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
-from venvship.workspace.views import ReleaseView, packages_of, view_release
+from venvship.workspace.views import ReleaseView, diff_releases, view_release
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -116,7 +120,9 @@ class ReleaseResult:
         lockfile: The path that was read.
         packages: How many packages it selects.
         python: The interpreter's full version.
+        no_promote: Whether the release was only to be built.
         checks: The results of checks, candidate and live.
+        changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
 
@@ -130,7 +136,9 @@ class ReleaseResult:
     lockfile: str = ""
     packages: int = 0
     python: str = ""
+    no_promote: bool = False
     checks: tuple[CheckResult, ...] = ()
+    changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
@@ -138,6 +146,7 @@ class ReleaseResult:
         return {
             "name": self.name,
             "outcome": self.outcome,
+            "changed": self.changed,
             "plan": self.plan,
             "release": self.release.to_json() if self.release else None,
             "previous": self.previous.to_json() if self.previous else None,
@@ -180,7 +189,7 @@ class Releasing:
     """
 
     def __init__(self, workspace: Workspace, options: ReleaseOptions, *, via: str = "release") -> None:
-        self.result = ReleaseResult()
+        self.result = ReleaseResult(no_promote=not options.promote)
         self._workspace = workspace
         self._options = options
         self._via = via
@@ -203,10 +212,18 @@ class Releasing:
         """Note the environment in question."""
         self.asked_for(environment.lockfile.path, len(environment.selected), environment.interpreter.version)
 
-    def unchanged(self, release_id: str | None, history: History) -> None:
-        """Note that the lockfile asks for the release that was current when that was decided."""
+    def unchanged(self, release_id: str | None, history: History, *, live: bool = True) -> None:
+        """Note that the release is there which the lockfile asks for.
+
+        Args:
+            release_id: The release.
+            history: The folded journal.
+            live: Whether it was current when that was decided, or else is built and was not to be promoted.
+        """
         view = self._view(release_id, history)
-        self.result = replace(self.result, plan="unchanged", outcome="unchanged", release=view, previous=view)
+        self.result = replace(self.result, plan="unchanged", outcome="unchanged", release=view)
+        if live:
+            self.result = replace(self.result, previous=view)
 
     def propose(self, held: BuildHeld | None, settings: Settings, history: History) -> Proposal:
         """Propose the release that the lockfile on disk asks for.
@@ -224,7 +241,7 @@ class Releasing:
         interpreter = recorded_interpreter.settled(workspace, settings, record=held is not None)
         environment = read_environment(paths, settings, interpreter)
         self.asked_for_environment(environment)
-        wanted = PlanOptions(rebuild=options.rebuild, force=options.force)
+        wanted = PlanOptions(rebuild=options.rebuild, force=options.force, promote=options.promote)
         found = plan(workspace, history, settings, environment, wanted)
         return Proposal(environment=environment, plan=found)
 
@@ -238,16 +255,23 @@ class Releasing:
         settings = workspace.settings()
         history = workspace.known_history().history
         proposal = self.propose(None, settings, history)
-        self.result = replace(self.result, name=settings.name, plan=proposal.plan.action, outcome="planned")
+        action, release_id = proposal.plan.action, proposal.plan.release_id
         current = workspace.layout.current()
-        before = packages_of(workspace.layout, current) if current else ()
-        after = locked_packages(proposal.environment.selected, before)
+        if release_id is not None:
+            diff = diff_releases(workspace.layout, current, release_id)
+        else:
+            diff = diff_to_environment(workspace.layout, current, proposal.environment)
         self.result = replace(
             self.result,
-            release=self._view(proposal.plan.release_id, history),
+            name=settings.name,
+            plan=action,
+            outcome="planned",
+            release=self._view(release_id, history),
             previous=self._view(current, history),
-            diff=diff_packages(before, after) if current else PackageDiff(),
+            diff=diff,
         )
+        if action == "build" or (action == "reactivate" and self._options.promote):
+            workspace.changes.append("planned")
         if proposal.plan.hold is not None:
             workspace.warn("held", refused(proposal.plan.hold).message)
 
@@ -295,7 +319,7 @@ class Releasing:
         if proposal.plan.hold is not None:
             raise refused(proposal.plan.hold)
         if proposal.plan.action == "unchanged":
-            self.unchanged(proposal.plan.release_id, history)
+            self.unchanged(proposal.plan.release_id, history, live=proposal.plan.release_id == current)
             return None
         names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
         count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
@@ -309,9 +333,7 @@ class Releasing:
         )
         layout = workspace.layout
         self.result = replace(self.result, release=self._view(release_id, workspace.history()))
-        if current is not None:
-            diff = diff_packages(packages_of(layout, current), packages_of(layout, release_id))
-            self.result = replace(self.result, diff=diff)
+        self.result = replace(self.result, diff=diff_releases(layout, current, release_id))
         with workspace.using(release_id):
             with self._timed("candidate"):
                 again = proposal.plan.action == "reactivate"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from venvship.errors import (
     OperationWarning,
@@ -49,20 +49,26 @@ class RollbackResult(NamedTuple):
     """The result of `Root.rollback`.
 
     Attributes:
-        release: The release that is live now.
-        previous: The one that was left.
+        outcome: `switched`, `unchanged` (the release was live already), `planned`, or `rollback-failed`.
+        release: The release that is live now; in a dry run the one that would be.
+        previous: The one that was left; `None` if it was this one already, or nothing was live.
         checks: The results of the live checks.
+        changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
 
+    outcome: Literal["switched", "unchanged", "planned", "rollback-failed"]
     release: ReleaseView
     previous: ReleaseView | None
     checks: tuple[CheckResult, ...] = ()
+    changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The `data` of `rollback --json`."""
         return {
+            "outcome": self.outcome,
+            "changed": self.changed,
             "release": self.release.to_json(),
             "previous": self.previous.to_json() if self.previous else None,
             "checks": [check.to_json() for check in self.checks],
@@ -103,6 +109,7 @@ def rollback(
     message: str = "",
     no_checks: bool = False,
     from_: str | None = None,
+    dry_run: bool = False,
 ) -> RollbackResult:
     """Switch down the lineage, or to a named release.
 
@@ -111,6 +118,8 @@ def rollback(
     Arguments and errors: `Root.rollback`.
     """
     with root_faults(workspace.layout.path):
+        if dry_run:
+            return _plan(workspace, name, from_)
         workspace.layout.require_writable()
         with contextlib.suppress(VenvshipError):
             make_folders(workspace.layout)
@@ -129,6 +138,19 @@ def rollback(
     if outcome.error is not None:
         raise outcome.error.carrying(outcome.result)
     return outcome.result
+
+
+def _plan(workspace: Workspace, name: str | None, from_: str | None) -> RollbackResult:
+    """The rollback that would be made now; takes no mutex and writes nothing."""
+    left_id = workspace.layout.current() if from_ is None else _require_current(workspace, from_)
+    known = workspace.known_history(unreadable="warn")
+    release_id = choose_target(workspace, known, left_id, name)
+    left: ReleaseView | None = None
+    if release_id != left_id:
+        workspace.changes.append("planned")
+        left = view_release(workspace.layout, left_id, known.history) if left_id is not None else None
+    view = view_release(workspace.layout, release_id, known.history)
+    return RollbackResult(outcome="planned", release=view, previous=left)
 
 
 def _require_current(workspace: Workspace, name: str) -> str:
@@ -195,7 +217,7 @@ class _Rollback:
         if turned_back is not None:
             return self._already_back(release_id, turned_back)
         view = view_release(self._workspace.layout, release_id, history)
-        return _Outcome(result=RollbackResult(release=view, previous=None))
+        return _Outcome(result=RollbackResult(outcome="unchanged", release=view, previous=None))
 
     def _switch_and_try(self, release_id: str) -> _Outcome:
         workspace, history = self._workspace, self._known.history
@@ -261,7 +283,7 @@ class _Rollback:
                 "or go further back: venvship rollback",
                 release=release_id,
             )
-        result = self._result(after.history, release_id, left_id, trial.checks)
+        result = self._result(after.history, release_id, left_id, error, trial.checks)
         return _Outcome(result=result, error=error, settings=settings, reason=reason)
 
     def _already_back(self, release_id: str, turned_back: Event) -> _Outcome:
@@ -283,7 +305,7 @@ class _Rollback:
                 release=release_id,
             )
         # The promotion that turned back runs the notify hook.
-        return _Outcome(result=self._result(self._known.history, release_id, left_id), error=error)
+        return _Outcome(result=self._result(self._known.history, release_id, left_id, error), error=error)
 
     def _set_previous(self, history: History, release_id: str) -> None:
         links.set_previous(self._held, self._future_previous(history, release_id, ask=False))
@@ -299,10 +321,16 @@ class _Rollback:
         return history.rollback_target(release_id, is_usable)
 
     def _result(
-        self, history: History, release_id: str, left_id: str | None, checks: tuple[CheckResult, ...] = ()
+        self,
+        history: History,
+        release_id: str,
+        left_id: str | None,
+        error: RollbackFailedError | None,
+        checks: tuple[CheckResult, ...] = (),
     ) -> RollbackResult:
         layout = self._workspace.layout
         return RollbackResult(
+            outcome="switched" if error is None else "rollback-failed",
             release=view_release(layout, release_id, history),
             previous=view_release(layout, left_id, history) if left_id is not None else None,
             checks=checks,

@@ -294,4 +294,5 @@ def unattended(workspace: Workspace) -> Workspace:
         workspace.layout,
         runtime._replace(unattended=True, actor=f"{runtime.actor} (unattended)"),
         workspace.warnings,
+        workspace.changes,
     )

@@ -78,6 +78,11 @@ class ReadingWorkspace:
         self.settings_read: Settings | None = None
         self._folded: tuple[Reading, History] | None = None
 
+    @property
+    def changed(self) -> bool | None:
+        """Whether this command has changed what a later one can see; `None` for one that only reads."""
+        return None
+
     # -- history ------------------------------------------------------------------------------------------
 
     def history(self) -> History:

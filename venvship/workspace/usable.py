@@ -112,19 +112,19 @@ def require_usable(
             gone or has another identity.
         InterruptedByError: A signal came while its interpreter was asked.
     """
-    damage = release_problem(workspace.layout, release_id)
+    layout = workspace.layout
+    damage = release_problem(layout, release_id)
     if damage:
-        raise ReleaseError(
-            f"{release_id} cannot be used: {damage}",
-            hint=ANEW
-            if place_problem_of(workspace.layout, release_id)
-            else f"venvship verify {release_id} lists what is damaged",
-            release=release_id,
-        )
+        hint = f"venvship verify {release_id} lists what is damaged"
+        if place_problem_of(layout, release_id):
+            hint = ANEW
+        elif damage == interpreter_problem(layout, release_id):
+            hint = "install that interpreter again, or set another `python` in venvship.toml and release anew"
+        raise ReleaseError(f"{release_id} cannot be used: {damage}", hint=hint, release=release_id)
     problem = _identity_problem(workspace, release_id, ask=True, in_doubt=in_doubt)
     if problem:
         raise ReleaseError(f"{release_id} cannot be used: {problem}", release=release_id)
-    return workspace.layout.manifest(release_id)
+    return layout.manifest(release_id)
 
 
 def _identity_problem(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model.history import History
-from venvship.model.release import Manifest, Package, State
+from venvship.model.release import Manifest, PackageDiff, State, diff_packages, python_change
 from venvship.model.spelling import format_time
 from venvship.root import RootLayout
 from venvship.workspace.usable import start_problem
@@ -126,9 +126,21 @@ def _view(
     )
 
 
-def packages_of(layout: RootLayout, release_id: str) -> tuple[Package, ...]:
-    """The packages of a release, for a report; none where its manifest is damaged."""
+def diff_releases(layout: RootLayout, before: str | None, after: str) -> PackageDiff:
+    """How a release differs from another one, or from nothing, for a report.
+
+    A release whose manifest is damaged has no packages here.
+    """
+    old, new = (readable_manifest(layout, name) if name is not None else None for name in (before, after))
+    diff = diff_packages(old.packages if old else (), new.packages if new else ())
+    if old is None or new is None:
+        return diff
+    return diff._replace(python=python_change(old.environment.python, new.environment.python))
+
+
+def readable_manifest(layout: RootLayout, release_id: str) -> Manifest | None:
+    """The manifest of a release, for a report; `None` where it is damaged."""
     try:
-        return layout.manifest(release_id).packages
+        return layout.manifest(release_id)
     except VenvshipError:
-        return ()
+        return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from venvship.errors import OperationWarning, ReleaseError, SettingsError, VenvshipError
-from venvship.model.event import Event, EventName
+from venvship.model.event import Event, EventName, is_visible
 from venvship.model.log_line import SEVERITIES, log_line
 from venvship.model.settings import Settings
 from venvship.root import RootLayout
@@ -47,18 +47,31 @@ class Workspace(ReadingWorkspace):
         layout: As for `ReadingWorkspace`.
         runtime: As for `ReadingWorkspace`.
         warnings: As for `ReadingWorkspace`.
+        changes: The list that changes are added to; by default a list of its own.
 
     Attributes:
         journal: Reads and writes the journal.
+        changes: What this command has changed, or in a dry run would change, that a later command can see:
+            names of events, and words of a command. The result and an error have it as `changed`.
     """
 
     journal: Journal
 
     def __init__(
-        self, layout: RootLayout, runtime: Runtime, warnings: list[OperationWarning] | None = None
+        self,
+        layout: RootLayout,
+        runtime: Runtime,
+        warnings: list[OperationWarning] | None = None,
+        changes: list[str] | None = None,
     ) -> None:
         super().__init__(layout, runtime, warnings)
         self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
+        self.changes: list[str] = [] if changes is None else changes
+
+    @property
+    def changed(self) -> bool:
+        """Whether a later command can see a difference."""
+        return bool(self.changes)
 
     def mutex(self, name: str) -> Mutex:
         """The mutex `build`, `switch` or `turn-back`; if it is busy, its error names the holder."""
@@ -111,6 +124,7 @@ class Workspace(ReadingWorkspace):
             )
 
         written = self.with_reserve(append) if urgent or event in SETTLING else append()
+        self._note_change(event, facts)
         self.log_to_system(event, release, reason, facts)
         return written
 
@@ -129,7 +143,12 @@ class Workspace(ReadingWorkspace):
         except (OSError, VenvshipError) as error:
             text = error.strerror if isinstance(error, OSError) else error.message
             self.warn("journal-not-written", f"could not record {event.value!r} in the journal: {text}")
+            self._note_change(event, facts)  # it has happened all the same
             self.log_to_system(event, release, f"{reason} (not in the journal: {text})".strip(), facts)
+
+    def _note_change(self, event: EventName, facts: Mapping[str, Any] | None) -> None:
+        if is_visible(event, facts or {}):
+            self.changes.append(event.value)
 
     def with_reserve(self, action: Callable[[], T]) -> T:
         """Run an action that needs a little room. If there is none, give up the reserve and run it again.

@@ -139,13 +139,14 @@ def update(call: Call, upgrade: bool, jitter: float) -> ReleaseResult:
 @click.argument("release", shell_complete=complete_release)
 @message_option
 @click.option("--force", is_flag=True, help="No warning if the release is bad.")
-def promote(call: Call, release: str, message: str, force: bool) -> PromoteResult:
+@click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
+def promote(call: Call, release: str, message: str, **flags: bool) -> PromoteResult:
     """Make an existing RELEASE live, checked like a new one.
 
     RELEASE is an id, a unique prefix of one, current, previous, or @{N}: the release that was current N
     switches ago.
     """
-    return call.open_root().promote(release, message=message, force=force)
+    return call.open_root().promote(release, message=message, **flags)
 
 
 @command(
@@ -170,15 +171,16 @@ def promote(call: Call, release: str, message: str, force: bool) -> PromoteResul
 @click.option(
     "--from", "from_", metavar="ID", help="Do nothing unless ID is current.", shell_complete=complete_release
 )
+@click.option("--dry-run", is_flag=True, help="Print the target and write nothing.")
 def rollback(
-    call: Call, release: str | None, message: str, no_checks: bool, from_: str | None
+    call: Call, release: str | None, message: str, from_: str | None, **flags: bool
 ) -> RollbackResult:
     """Switch to the last good release, or to a named RELEASE.
 
     It works with a full disk, without network and with a broken venvship.toml. It holds unattended releases
     until `venvship unhold` or your next release.
     """
-    return call.open_root().rollback(release, message=message, no_checks=no_checks, from_=from_)
+    return call.open_root().rollback(release, message=message, from_=from_, **flags)
 
 
 @command(

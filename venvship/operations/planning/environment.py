@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from venvship._version import __version__
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
-from venvship.model.release import Manifest, Package
+from venvship.model.release import Manifest, Package, PackageDiff, diff_packages, python_change
 from venvship.model.settings import Settings
 from venvship.model.spelling import digest
+from venvship.root import RootLayout
 from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.views import readable_manifest
 
 if TYPE_CHECKING:
     # Parsing a lockfile imports packaging, which an idle `update` never needs.
@@ -87,6 +89,15 @@ def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpre
     except OSError:
         return False
     return manifest.environment.inputs == _inputs(paths[0], sha256, settings, interpreter)
+
+
+def diff_to_environment(layout: RootLayout, before: str | None, environment: Environment) -> PackageDiff:
+    """How a release of an environment would differ from a release, or from nothing."""
+    old = readable_manifest(layout, before) if before is not None else None
+    if old is None:
+        return diff_packages((), locked_packages(environment.selected))
+    diff = diff_packages(old.packages, locked_packages(environment.selected, old.packages))
+    return diff._replace(python=python_change(old.environment.python, environment.recorded.python))
 
 
 def _inputs(path: str, sha256: str, settings: Settings, interpreter: Interpreter) -> str:

@@ -22,11 +22,13 @@ class PlanOptions(NamedTuple):
     Attributes:
         rebuild: Build even if there is a usable release of this environment.
         force: Go on even if the environment is bad or held.
+        promote: Make the release live; otherwise only have it built.
         upgrade: The lockfile is our own, of `update --upgrade`; a new environment lifts no hold then.
     """
 
     rebuild: bool = False
     force: bool = False
+    promote: bool = True
     upgrade: bool = False
 
 
@@ -35,8 +37,9 @@ class Plan:
     """The action for an environment.
 
     Attributes:
-        action: `unchanged` (it is current's), `reactivate` a usable release of it, `build`, or `refuse`.
-        release_id: The release that is current, or to be promoted again.
+        action: `unchanged` (it is current's, or is built already and is not to be promoted), `reactivate` a
+            usable release of it, `build`, or `refuse`.
+        release_id: The release that is there already.
         hold: The hold that refuses it.
     """
 
@@ -54,6 +57,9 @@ def plan(
 ) -> Plan:
     """Decide what a release does about an environment.
 
+    For a person it looks at the files of the live release before it calls it unchanged. For `update`, which
+    runs every few minutes, it looks at a few names.
+
     Args:
         workspace: The root; reads only.
         history: The folded journal.
@@ -69,7 +75,10 @@ def plan(
     record = history.records.get(current) if current else None
     problem: str | None = None
     if current and record and record.environment_digest == environment.digest and not options.rebuild:
-        problem = start_problem(workspace.layout, current)
+        if workspace.runtime.unattended:
+            problem = start_problem(workspace.layout, current)
+        else:
+            problem = usable_problem(workspace, current, ask=True)
         if problem is None:
             return Plan(action="unchanged", release_id=current)
     hold = history.root_hold if workspace.runtime.unattended else None
@@ -79,9 +88,13 @@ def plan(
     if refusal is not None and not options.force:
         return Plan(action="refuse", hold=refusal)
     if problem is not None:
-        workspace.warn("current-unusable", f"{current}: {problem}")
+        workspace.warn("current-unusable", f"{current} is live and cannot be used: {problem}")
     usable = None if options.rebuild else _usable(workspace, history, environment.digest)
-    return Plan(action="reactivate", release_id=usable) if usable else Plan(action="build")
+    if usable is None:
+        return Plan(action="build")
+    # One that was refused before is tried again: the check or the host may have been the cause.
+    built = not options.promote and not history.records[usable].rejected
+    return Plan(action="unchanged" if built else "reactivate", release_id=usable)
 
 
 def hold_applies(hold: Hold, environment_digest: str, *, upgrade: bool) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from venvship.errors import OperationWarning, VenvshipError
 from venvship.model.event import Event
 from venvship.model.history import History, Hold
-from venvship.model.release import Package, PackageDiff, diff_packages
+from venvship.model.release import Package, PackageDiff
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
@@ -22,7 +22,7 @@ from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import debris_names, release_ids, resolve_release
 from venvship.workspace.underway import Operation, under_way
 from venvship.workspace.usable import ANEW
-from venvship.workspace.views import ReleaseView, view_release, view_releases
+from venvship.workspace.views import ReleaseView, diff_releases, view_release, view_releases
 
 
 class StatusResult(NamedTuple):
@@ -41,6 +41,7 @@ class StatusResult(NamedTuple):
         way_back: How a rollback would change the packages; `None` if there is none.
         lockfile_changed: Whether the lockfile on disk differs from that of the live release.
         old_processes: By id of a release that is not live, the ids of the processes that hold its lease.
+        changed: Of `hold` and `unhold`: whether a later command can see a difference; of `status` `None`.
         warnings: The warnings of the operation.
     """
 
@@ -56,11 +57,13 @@ class StatusResult(NamedTuple):
     way_back: PackageDiff | None = None
     lockfile_changed: bool = False
     old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    changed: bool | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """The `data` of `status --json`."""
+        """The `data` of `status --json`; of `hold` and `unhold` with `changed`."""
         return {
+            **({} if self.changed is None else {"changed": self.changed}),
             "name": self.name,
             "root": self.root,
             "current": self.current.to_json() if self.current else None,
@@ -280,8 +283,9 @@ def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Di
     history = workspace.known_history().history
     layout = workspace.layout
     first, second = (resolve_release(layout, name, history) for name in (before, after))
-    changes = diff_packages(layout.manifest(first).packages, layout.manifest(second).packages)
-    return DiffResult(first, second, changes)
+    for release_id in (first, second):
+        layout.manifest(release_id)  # or the error
+    return DiffResult(first, second, diff_releases(layout, first, second))
 
 
 def _warn_of_a_foreign_link(workspace: ReadingWorkspace) -> None:
@@ -328,11 +332,9 @@ def _way_back(
 ) -> PackageDiff | None:
     if current is None or previous is None:
         return None
-    try:
-        manifests = [workspace.layout.manifest(view.id) for view in (current, previous)]
-    except VenvshipError:
-        return None  # `problem` of one of the views has the reason
-    return diff_packages(manifests[0].packages, manifests[1].packages)
+    if current.created_at is None or previous.created_at is None:
+        return None  # a manifest cannot be read, and `problem` of its view has the reason
+    return diff_releases(workspace.layout, current.id, previous.id)
 
 
 def _lockfile_changed(

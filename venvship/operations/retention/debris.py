@@ -41,6 +41,7 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
             workspace.warn("debris-left", f"could not remove {layout.releases / name}: {error.strerror}")
         else:
             removed.append(name)
+            workspace.changes.append("debris")  # `list` has shown it
     scratches = [name for name in os.listdir(layout.state) if name.startswith(SCRATCH_PREFIX)]
     # The store first: only the scratch tells the next command that a build was interrupted.
     swept = not scratches or _sweep_store(workspace)

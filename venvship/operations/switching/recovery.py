@@ -84,6 +84,8 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
             return Recovered(outcome="clean", current=workspace.layout.current())
         _ask_ahead(workspace, history)
         recovered = _settle_intent(held, history, boot=boot)
+        if recovered.outcome != "clean":
+            workspace.changes.append("recovered")
         _renew_previous(held)
         links.sweep_strays(held)
         return recovered

@@ -1,0 +1,43 @@
+"""The packages that a release changes, in a line or two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from venvship.cli.fitting import counted, join
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from venvship.model.release import PackageDiff
+    from venvship.operations.promote import PromoteResult
+    from venvship.operations.release import ReleaseResult
+
+MOST: Final = 12
+"""The number of packages that are named; the rest is counted."""
+
+
+def differences(result: ReleaseResult | PromoteResult, width: int | None) -> list[str]:
+    """The packages that a release changes, in a line or two; of a first release all."""
+    if result.previous is not None:
+        return changes(result.diff, width)
+    parts = [f"{c.name} {c.after}" for c in result.diff.added]
+    if parts:
+        parts[0] = f"{counted(len(parts), 'package')}: {parts[0]}"
+    return _in_short(parts, width)
+
+
+def changes(diff: PackageDiff, width: int | None) -> list[str]:
+    """The changed packages in a line or two: `django 5.2.18 → 5.2.19 · new: idna 3.10`."""
+    parts = [f"{c.name} {c.before} → {c.after}" for c in diff.changed]
+    parts += [f"new: {c.name} {c.after}" for c in diff.added]
+    parts += [f"gone: {c.name} {c.before}" for c in diff.removed]
+    parts = parts or ["the same packages"]
+    if diff.python is not None:
+        parts.insert(0, f"CPython {diff.python.before} → {diff.python.after}")
+    return _in_short(parts, width)
+
+
+def _in_short(parts: Sequence[str], width: int | None) -> list[str]:
+    rest = [f"and {len(parts) - MOST} more"] if len(parts) > MOST else []
+    return join([*parts[:MOST], *rest], " · ", width)
