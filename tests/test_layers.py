@@ -354,16 +354,16 @@ READS = (
     "venvship.operations.reporting.*",
     "venvship.operations.check",
     "venvship.operations.schedule",
-    "venvship.operations.verify",
     "venvship.operations.retention.verifying",
     "venvship.operations.planning.environment",
+    "venvship.operations.planning.known_interpreter",
     "venvship.operations.planning.plan",
     "venvship.operations.switching.rollback_target",
 )
 """Modules that only read. They take a `ReadingWorkspace`; see `reading_breaches` for the rule.
 
-`run` is none: it takes a lease. `check` is one as far as venvship's state goes: the checks of health/ keep
-their output in log/.
+`run` is none: it takes a lease. `verify` is none: it leaves its result for `status`. `check` is one as far as
+venvship's state goes: the checks of health/ keep their output in log/.
 """
 
 READ_FROM_SYSTEM = (

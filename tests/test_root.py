@@ -148,6 +148,7 @@ def test_everything_is_where_the_contract_says(root: RootLayout) -> None:
         "state/operation.json": root.operation_file,
         "state/python.json": root.python_file,
         "state/settings.toml": root.kept_settings_file,
+        "state/verified.json": root.verified_file,
         "state/leases": root.leases,
         f"state/leases/{A}": root.lease(A),
         "state/build.mutex": root.mutex("build"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from venvship.model.progress import Progress, Step
     from venvship.model.release import Package, PackageChange, PackageDiff, State
     from venvship.model.retention import Decision
+    from venvship.model.update_attempts import Failures
     from venvship.operations.check import ChecksResult
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import PlanAction, ReleaseOutcome, ReleaseResult
+    from venvship.operations.reporting.lockfile_state import LockfileState
     from venvship.operations.reporting.measure import Measurement
     from venvship.operations.reporting.report import (
         DiffResult,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from venvship.system.signals import Signals
     from venvship.workspace.runtime import Runtime
     from venvship.workspace.underway import Operation
+    from venvship.workspace.verified import Verification
     from venvship.workspace.views import ReleaseView
 
 _HOMES = {
@@ -62,6 +65,7 @@ _HOMES = {
     "venvship.model.progress": "Progress Step",
     "venvship.model.release": "Package PackageChange PackageDiff State",
     "venvship.model.retention": "Decision",
+    "venvship.model.update_attempts": "Failures",
     "venvship.operations.check": "ChecksResult",
     "venvship.operations.init": "InitResult",
     "venvship.operations.lock": "LockResult",
@@ -70,6 +74,7 @@ _HOMES = {
     "venvship.operations.prune": "PruneResult",
     "venvship.operations.recover": "RecoverResult",
     "venvship.operations.release": "PlanAction ReleaseOutcome ReleaseResult",
+    "venvship.operations.reporting.lockfile_state": "LockfileState",
     "venvship.operations.reporting.measure": "Measurement",
     "venvship.operations.reporting.report": "DiffResult HistoryResult ListResult ShowResult StatusResult",
     "venvship.operations.retention.store_cleaning": "Dropped StoreResult",
@@ -81,6 +86,7 @@ _HOMES = {
     "venvship.system.signals": "Signals",
     "venvship.workspace.runtime": "Runtime",
     "venvship.workspace.underway": "Operation",
+    "venvship.workspace.verified": "Verification",
     "venvship.workspace.views": "ReleaseView",
 }
 """The module of each public name."""
@@ -95,11 +101,13 @@ __all__ = [
     "Dropped",
     "Event",
     "EventName",
+    "Failures",
     "HistoryResult",
     "Hold",
     "InitResult",
     "ListResult",
     "LockResult",
+    "LockfileState",
     "Measurement",
     "Operation",
     "OperationWarning",
@@ -129,6 +137,7 @@ __all__ = [
     "Step",
     "StoreResult",
     "VenvshipError",
+    "Verification",
     "Verified",
     "VerifyResult",
     "__version__",

@@ -118,6 +118,11 @@ class RootLayout(NamedTuple):
         return self.state / "python.json"
 
     @property
+    def verified_file(self) -> Path:
+        """The last look of `verify` at each release."""
+        return self.state / "verified.json"
+
+    @property
     def kept_settings_file(self) -> Path:
         """The settings of the last promotion, for a rollback when `venvship.toml` is unreadable."""
         return self.state / "settings.toml"
@@ -204,7 +209,9 @@ class RootLayout(NamedTuple):
             if data is None:
                 raise ReleaseError(f"{release_id} is not a sealed release: {path} is missing")
             manifest = Manifest.from_json(data)
-        except (KeyError, TypeError, ValueError, AttributeError, StateError) as error:
+        except StateError as error:  # damaged, or no more than out of reach
+            raise ReleaseError(f"the manifest of {release_id}: {error.message}") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ReleaseError(f"the manifest of {release_id} is damaged: {path}") from error
         if manifest.id != release_id:
             raise ReleaseError(f"the manifest of {release_id} says it is {manifest.id}: {path}")
@@ -291,9 +298,13 @@ class RootLayout(NamedTuple):
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise RootError(f"cannot list {self.releases}: {error.strerror}") from error
+            hint = f"look at its mode and owner: ls -ld {self.releases}"
+            raise RootError(f"cannot list {self.releases}: {error.strerror}", hint=hint) from error
         if names and not os.access(self.releases, os.X_OK):  # every release would look like debris
-            raise RootError(f"cannot look into {self.releases}: {os.strerror(errno.EACCES)}")
+            raise RootError(
+                f"cannot look into {self.releases}: {os.strerror(errno.EACCES)}",
+                hint=f"look at its mode and owner: ls -ld {self.releases}",
+            )
         return names
 
     # -- state --------------------------------------------------------------------------------------------

@@ -116,6 +116,17 @@ OBJECTS: Final[dict[str, Keys]] = {
         "files": ("integer", "how many there are"),
         "damaged": ("list of damage", "those that are not"),
     },
+    "verification": {
+        "at": ("time", "when"),
+        "files": ("integer", "how many files the release has"),
+        "damaged": ("integer", "how many paths differed from its manifest"),
+    },
+    "failing": {
+        "attempts": ("integer", "how many have failed in a row"),
+        "last": ("time", "when the last one failed"),
+        "reason": ("string", "why, for people"),
+        "until": ("time", "before when `update` does not try again"),
+    },
     "damage": {
         "path": ("string", "of the file, relative to the release"),
         "problem": ("string", "the difference, for people"),
@@ -171,6 +182,8 @@ TITLES: Final = {
     "process": "A process",
     "interpreter": "An interpreter",
     "verified": "A release that was verified",
+    "verification": "The last look at the files of a release",
+    "failing": "Failed attempts of `update`",
     "damage": "A damaged file",
     "store": "The clean-up of the store",
     "dropped": "A thing that went from the store",
@@ -225,7 +238,14 @@ _STATUS: Final[Keys] = {
     "operation": ("operation or null", "the operation that is under way, or was when its process died"),
     "interrupted": ("boolean", "whether an operation waits to be finished or undone: {ref}`command-recover`"),
     "releases": ("integer", "how many there are"),
-    "lockfile_changed": ("boolean", "whether the lockfile differs from that of the live release"),
+    "lockfile_changed": (
+        "boolean or null",
+        "whether a release now would be of another environment than the live one; null if that is unknown",
+    ),
+    "lockfile_problem": ("string or null", "why the lockfile cannot be read; null if it can"),
+    "python_change": ("change or null", "how its interpreter would differ; null if it would not"),
+    "failing": ("failing or null", "the failed attempts of `update` at what it would try now"),
+    "verified": ("verification or null", "the last `verify` of the live release; null for none"),
     "old_processes": ("list of process", "those that still run from a release that is not live"),
 }
 _RELEASE: Final[Keys] = {

@@ -111,8 +111,10 @@ WARNINGS: Final = {
     "check-failed": "a check failed that is not required",
     "conflicting-dependency": "a package asks for another version of a dependency than the lockfile has",
     "current-dangling": "`current` points to a release that is gone",
+    "current-missing": "there is no `current`, and the journal has a release that was live",
     "current-observed": "`current` was switched outside venvship",
     "current-unusable": "the current release is damaged or misplaced, or its interpreter is gone",
+    "damage-found": "`verify` has found the live release damaged; `status` does not look itself",
     "debris-left": "left-overs of an interrupted operation could not be removed; the next one tries again",
     "file-overlap": "two packages bring different contents for one file that is not code",
     "hashes-not-compared": "`lock` keeps the hashes of pins without a look at the index: its pip is too old",
@@ -136,6 +138,7 @@ WARNINGS: Final = {
     "store-missing": "the units of `schedule systemd` refer to a store that is not there",
     "store-not-cleaned": "nothing was removed from the store, or not all of it; the next `prune` tries again",
     "time-left-out": "the time of a daily run does not exist on a day on which summer time begins",
+    "verify-not-recorded": "`status` will not know of this `verify`, and why",
     "unmet-dependency": "a package asks for another one that the lockfile does not have",
     "venvship-replaced": "venvship was upgraded or removed while the command ran",
 }

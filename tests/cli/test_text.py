@@ -10,6 +10,7 @@ from click import unstyle
 
 from venvship import (
     DiffResult,
+    LockfileState,
     LockResult,
     PackageChange,
     PackageDiff,
@@ -107,13 +108,16 @@ def test_one_file_and_one_process_are_singular() -> None:
     result = VerifyResult((Verified(id="20261122T094143Z-3f9a1c2", files=1, damaged=()),))
     assert unstyle(verify_lines(result, PIPE)[0]).endswith("intact, 1 file")
     one, two = (status_lines(status(old_processes={"20261122T09": pids}), PIPE) for pids in ((7,), (7, 8)))
-    assert "in process 7" in one[-1]
-    assert "in processes 7, 8" in two[-1]
+    assert "in process 7" in one[-2]
+    assert "in processes 7, 8" in two[-2]
 
 
 def test_a_status_without_findings_is_healthy() -> None:
-    assert status_lines(status(), PIPE)[-1] == "Problems  none"
-    changed = [unstyle(line) for line in status_lines(status(lockfile_changed=True), PIPE)]
+    *_, problems, verified = status_lines(status(), PIPE)
+    assert problems == "Problems  none known"
+    assert verified.startswith("Files     never verified")
+    other = LockfileState(changed=True)
+    changed = [unstyle(line) for line in status_lines(status(lockfile=other), PIPE)]
     assert not any(line.startswith("Problems") for line in changed)
     assert any(line.startswith("Lockfile  differs from the live release") for line in changed)
 
@@ -132,7 +136,7 @@ def test_a_hold_is_one_sentence_and_an_event_is_prose() -> None:
 @pytest.mark.parametrize("running", [True, False])
 def test_an_operation_is_under_way_or_interrupted(running: bool) -> None:
     operation = Operation("release", "deploy", 7, "2026-11-22T09:41:43.000000Z", running)
-    line = unstyle(status_lines(status(operation=operation), PIPE)[-1])
+    line = unstyle(status_lines(status(operation=operation), PIPE)[-2])
     begins = "Now       release is under way, since" if running else "Interrupted  release, since"
     assert line.startswith(begins)
     assert line.endswith(" by deploy, process 7")

@@ -123,7 +123,7 @@ def stocked(warehouse: Site) -> Iterator[Site]:
     known = set(os.listdir(site.path / "releases"))
     yield site
     journal.write_bytes(written)
-    for name in ("current", "previous", "state/settings.toml", "state/operation.json"):
+    for name in ("current", "previous", "state/settings.toml", "state/operation.json", "state/verified.json"):
         (site.path / name).unlink(missing_ok=True)
     for name in set(os.listdir(site.path / "releases")) - known:
         make_removable(site.path / "releases" / name)

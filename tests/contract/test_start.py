@@ -25,8 +25,9 @@ READERS = [
     ["show", "previous"],
     ["history"],
     ["diff", "previous"],
-    ["verify", "--all"],
     ["schedule", "cron", "-q"],
+    ["promote", "--dry-run", "previous"],
+    ["rollback", "--dry-run"],
     ["release", "--dry-run"],
     ["prune", "--dry-run"],
 ]
@@ -145,7 +146,7 @@ def test_reading_works_for_who_does_not_own_the_root(stocked: Site) -> None:
 
 def test_reading_works_for_who_may_write_nothing(world_readable: Site) -> None:
     before = snapshot(world_readable.path)
-    for line in [*READERS[:-1], ["run", "--", "python", "-c", "import app"]]:
+    for line in [*READERS[:-1], ["verify", "--all"], ["run", "--", "python", "-c", "import app"]]:
         done = run_as(world_readable, NOBODY, *line)
         assert (done.code, done.err) == (0, ""), line
     assert snapshot(world_readable.path) == before

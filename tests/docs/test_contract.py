@@ -6,7 +6,7 @@ import ast
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 import json_parts
@@ -20,7 +20,9 @@ from tests.docs.test_examples import STORED
 from venvship import errors
 from venvship.model.event import EventName
 from venvship.model.settings_reading import parse_settings
+from venvship.operations.promote import PromoteResult
 from venvship.operations.release import ReleaseResult
+from venvship.operations.rollback import RollbackResult
 
 PACKAGE = REPOSITORY / "venvship"
 PAGES = [path for path in [*DOCS.rglob("*.md"), REPOSITORY / "README.md"] if "adr" not in path.parts]
@@ -50,10 +52,10 @@ def test_the_keys_that_are_described_are_those_that_are_printed(recording: Any) 
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        ({"root": "/srv", "created": ["README"], "more": 1}, "data.more is not described"),
-        ({"root": "/srv"}, "data has no key created"),
-        ({"root": 1, "created": []}, "data.root is no string, but 1"),
-        ({"root": "/srv", "created": [None]}, "data.created[] is no string, but None"),
+        ({"root": "/srv", "created": ["README"], "changed": True, "more": 1}, "data.more is not described"),
+        ({"root": "/srv", "changed": True}, "data has no key created"),
+        ({"root": 1, "created": [], "changed": True}, "data.root is no string, but 1"),
+        ({"root": "/srv", "created": [None], "changed": True}, "data.created[] is no string, but None"),
     ],
 )
 def test_a_table_that_does_not_fit_stops_the_build(value: dict[str, Any], complaint: str) -> None:
@@ -62,12 +64,22 @@ def test_a_table_that_does_not_fit_stops_the_build(value: dict[str, Any], compla
 
 def test_the_outcomes_of_release_are_those_of_the_code() -> None:
     page = (DOCS / "reference" / "json.md").read_text()
-    rows = page.partition("(json-outcomes)=")[2].partition("(json-error-keys)=")[0]
+    rows = page.partition("(json-outcomes)=")[2].partition("(json-switch-outcomes)=")[0]
     said = (ReleaseResult.__doc__ or "").partition("outcome:")[2].partition("`None`")[0]
 
     assert set(re.findall(r"^\| `([\w-]+)` \|", rows, re.MULTILINE)) - {"outcome"} == set(
         re.findall(r"`([\w-]+)`", said)
     )
+
+
+@pytest.mark.parametrize("result", [PromoteResult, RollbackResult])
+def test_the_outcomes_of_a_switch_are_those_of_the_code(result: type) -> None:
+    page = (DOCS / "reference" / "json.md").read_text()
+    rows = page.partition("(json-switch-outcomes)=")[2].partition("(json-changed)=")[0]
+    command = result.__name__.removesuffix("Result").lower()
+    said = set(re.findall(rf"^\| `([\w-]+)` \| (?:`{command}`|both)", rows, re.MULTILINE))
+
+    assert said == set(re.findall(r"'([\w-]+)'", repr(get_type_hints(result)["outcome"])))
 
 
 def test_the_further_keys_of_errors_are_those_that_the_code_gives() -> None:

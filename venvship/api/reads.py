@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         StatusResult,
     )
     from venvship.operations.schedule import ScheduleResult
-    from venvship.operations.verify import VerifyResult
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Result)
@@ -146,23 +145,6 @@ class RootReads:
         from venvship.operations.check import check
 
         return self._read(check, release)
-
-    def verify(self, *releases: str, all: bool = False) -> VerifyResult:  # noqa: A002 - the word of the option
-        """Re-hash every file and compare it with the manifest.
-
-        Args:
-            *releases: The releases to verify. By default the current one.
-            all: Whether to verify all releases.
-
-        Raises:
-            DamagedError: A file of a release differs from its manifest.
-            ReleaseError: There is no such release, or one is intact and was built for another directory.
-            RootError: The root is unusable.
-            InterruptedByError: A signal came.
-        """
-        from venvship.operations.verify import verify
-
-        return self._read(verify, releases, all=all)
 
     def schedule(
         self,

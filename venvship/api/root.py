@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from venvship.operations.release import ReleaseResult
     from venvship.operations.reporting.report import StatusResult
     from venvship.operations.rollback import RollbackResult
+    from venvship.operations.verify import VerifyResult
     from venvship.workspace.workspace import Workspace
 
 
@@ -276,6 +277,25 @@ class Root(RootReads):
         from venvship.operations.prune import prune
 
         return self._write(prune, keep=keep, keep_days=keep_days, dry_run=dry_run)
+
+    def verify(self, *releases: str, all: bool = False) -> VerifyResult:  # noqa: A002 - the word of the option
+        """Re-hash every file and compare it with the manifest.
+
+        Changes no release. If the caller owns the root, `status` reports the result from then on.
+
+        Args:
+            *releases: The releases to verify. By default the current one.
+            all: Whether to verify all releases.
+
+        Raises:
+            DamagedError: A file of a release differs from its manifest.
+            ReleaseError: There is no such release, or one is intact and was built for another directory.
+            RootError: The root is unusable.
+            InterruptedByError: A signal came.
+        """
+        from venvship.operations.verify import verify
+
+        return self._read(verify, releases, all=all)
 
     def pin(self, release: str) -> PinResult:
         """Protect a release from prune.

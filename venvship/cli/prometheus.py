@@ -53,7 +53,23 @@ METRICS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     ),
     "venvship_operation_running": ((), "Whether a command that writes is under way."),
     "venvship_interrupted": ((), "Whether an operation was interrupted and waits for recovery."),
-    "venvship_lockfile_changed": ((), "Whether the lockfile differs from that of the live release."),
+    "venvship_lockfile_changed": (
+        (),
+        "Whether a release now would be of another environment than the live one; no sample if unknown.",
+    ),
+    "venvship_update_failures": ((), "How often update has failed at what it would try now."),
+    "venvship_update_paused_until_timestamp_seconds": (
+        (),
+        "The time before which it does not try that again; no sample without a failure.",
+    ),
+    "venvship_verified_timestamp_seconds": (
+        (),
+        "The time of the last verify of the live release; no sample without one.",
+    ),
+    "venvship_verified_damaged": (
+        (),
+        "The number of damaged files that it found; no sample without one.",
+    ),
     "venvship_old_processes": ((), "The number of processes that run from a release that is not live."),
     "venvship_journal_damaged": ((), "Whether the journal is damaged, or has lost the live release."),
     "venvship_journal_torn": ((), "Whether the last line of the journal is torn."),
@@ -115,7 +131,15 @@ def _state(status: StatusResult) -> Iterator[Sample]:
         yield Sample("venvship_held_since_timestamp_seconds", since, (status.held.scope,))
     yield Sample("venvship_operation_running", status.operation is not None and status.operation.running)
     yield Sample("venvship_interrupted", status.interrupted)
-    yield Sample("venvship_lockfile_changed", status.lockfile_changed)
+    if status.lockfile.changed is not None:
+        yield Sample("venvship_lockfile_changed", status.lockfile.changed)
+    failing = status.failing
+    yield Sample("venvship_update_failures", failing.count if failing is not None else 0)
+    if failing is not None:
+        yield Sample("venvship_update_paused_until_timestamp_seconds", failing.until.timestamp())
+    if status.verified is not None:
+        yield Sample("venvship_verified_timestamp_seconds", status.verified.at.timestamp())
+        yield Sample("venvship_verified_damaged", status.verified.damaged)
     yield Sample("venvship_old_processes", sum(map(len, status.old_processes.values())))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from venvship.cli import style
 from venvship.cli.changes import changes, differences
+from venvship.cli.findings import oddities
 from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
     ago,
@@ -21,7 +22,6 @@ from venvship.cli.fitting import (
     table,
     when,
 )
-from venvship.model.spelling import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,7 +231,7 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
         lines.append(pad("Live", 10) + f"{style.strong(view.id)}, {made}")
     lines += _since(result, page)
     lines += _way_back(result, page)
-    lines += _oddities(result, page)
+    lines += oddities(result, width, page.now)
     if not result.releases:
         lines += labelled("Next", "venvship release", width)
     return lines
@@ -254,29 +254,6 @@ def _way_back(result: StatusResult, page: Page) -> list[str]:
     line = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)}"
     back = changes(result.way_back, page.width) if result.way_back is not None else []
     return [line, *(" " * 8 + change for change in back)]
-
-
-def _oddities(result: StatusResult, page: Page) -> list[str]:
-    """The lines on anything that is off; one line if nothing is."""
-    lines: list[str] = []
-    width = page.width
-    if result.operation is not None:
-        operation = result.operation
-        label, state = ("Now", " is under way") if operation.running else ("Interrupted", "")
-        said = f"{operation.operation}{state}, since {readable(operation.since)}"
-        said += f" by {operation.actor}, process {operation.pid}"
-        lines += labelled(label, said, width, paint=style.attention(label))
-    if result.lockfile_changed:
-        lines += labelled(
-            "Lockfile", "differs from the live release; see `venvship release --dry-run`", width
-        )
-    for release_id, pids in result.old_processes.items():
-        shown = ", ".join(map(str, pids[:5])) + (f" and {len(pids) - 5} more" if len(pids) > 5 else "")
-        said = f"{release_id} still runs, in {'process' if len(pids) == 1 else 'processes'} {shown}"
-        lines += labelled("Old", said, width, paint=style.attention("Old"))
-    if not lines and result.current is not None and result.held is None and not result.warnings:
-        lines += labelled("Problems", "none", width)
-    return lines
 
 
 def list_lines(result: ListResult, page: Page) -> list[str]:

@@ -48,6 +48,15 @@ class Failures:
         pause = FIRST_PAUSE * float(1 << min(self.count - 1, 16))
         return self.last + min(pause, LONGEST_PAUSE)
 
+    def to_json(self) -> dict[str, object]:
+        """The JSON form, in `status --json`."""
+        return {
+            "attempts": self.count,
+            "last": format_time(self.last),
+            "reason": self.reason,
+            "until": format_time(self.until),
+        }
+
     def is_paused(self, now: datetime) -> bool:
         """Whether it is too early.
 

@@ -79,39 +79,12 @@ def promote(
         tell_recovered(workspace, settings, recovered)
         history = workspace.history()
         origin = workspace.layout.current()
-<<<<<<< HEAD
-        before = (
-            view_release(workspace.layout, origin, history)
-            if origin and origin in release_ids(workspace.layout, history)
-            else None
-        )
-        if release_id == origin:
-            require_startable(workspace.layout, release_id)
-            view = view_release(workspace.layout, release_id, history)
-            return PromoteResult(outcome="unchanged", release=view, previous=before, diff=PackageDiff())
-        manifest = require_usable(workspace, release_id)
-        refusal = history.refusal(manifest.environment.digest, health_digest(settings))
-        if not force and (refusal is not None or history.state(release_id) is State.BAD):
-            said = refusal.reason if refusal else "it did not pass when it was live"
-            workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
-        refuse_own_service(workspace, settings)
-        with workspace.using(release_id):
-            rehearsed = rehearse(workspace, release_id, settings, event="promote")
-            switched = compare_and_promote(
-                workspace,
-                release_id,
-                origin_id=origin,
-                began_at=history.switch_seq,
-                settings=settings,
-                errand=Errand(via="promote", reason=message),
-            )
-        old = packages_of(workspace.layout, origin) if before is not None and origin else ()
-=======
         found = _find(workspace, history, settings, name, force=force)
         if found.outcome == "unchanged":
             return found
         release_id = found.release.id
         try:
+            refuse_own_service(workspace, settings)
             with workspace.using(release_id):
                 rehearsed = rehearse(workspace, release_id, settings, event="promote")
                 switched = compare_and_promote(
@@ -127,7 +100,6 @@ def promote(
             outcome: Literal["rejected"] | None = "rejected" if isinstance(error, RejectedError) else None
             error.carrying(replace(found, outcome=outcome, release=view))
             raise
->>>>>>> 7ab54f7 (Report in every writing command whether anything was changed, and plan a promotion or a rollback)
         after = workspace.history()
         result = replace(
             found,

@@ -26,14 +26,15 @@ from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Step
 from venvship.model.release import PackageDiff
 from venvship.model.settings import Settings
-from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.build import build_release
 from venvship.operations.planning.environment import (
     diff_to_environment,
     lockfile_paths,
     read_environment,
 )
+from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.plan import Plan, PlanOptions, plan, refused
+from venvship.operations.planning.recorded_interpreter import settled
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.own_service import refuse_own_service
@@ -238,7 +239,8 @@ class Releasing:
         """
         workspace, options = self._workspace, self._options
         paths = options.lockfiles or lockfile_paths(workspace, settings)
-        interpreter = recorded_interpreter.settled(workspace, settings, record=held is not None)
+        find = find_interpreter if held is None else settled
+        interpreter = find(workspace, settings)
         environment = read_environment(paths, settings, interpreter)
         self.asked_for_environment(environment)
         wanted = PlanOptions(rebuild=options.rebuild, force=options.force, promote=options.promote)

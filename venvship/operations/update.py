@@ -29,6 +29,7 @@ from venvship.operations.planning.environment import (
     read_environment,
     read_file,
 )
+from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.plan import PlanOptions, plan, refused
 from venvship.operations.release import (
     Proposal,
@@ -91,7 +92,7 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
         return False  # it has to be found out, and written down
     if not is_settled(workspace, history) or has_debris(workspace, history):
         return False
-    interpreter = recorded_interpreter.settled(workspace, settings, record=False)
+    interpreter = find_interpreter(workspace, settings)
     manifest = _live_manifest(workspace, settings, history, interpreter)
     if manifest is not None:
         path = lockfile_paths(workspace, settings)[0]

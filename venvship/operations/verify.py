@@ -1,14 +1,22 @@
-"""`verify`: hash every file of releases again and compare them with their manifests. Changes nothing."""
+"""`verify`: hash every file of releases again and compare them with their manifests.
+
+It changes no release. Where the owner of the root runs it, `status` reports its result from then on.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from venvship.errors import DamagedError, OperationWarning, ReleaseError
+from venvship.errors import DamagedError, NotOwnerError, OperationWarning, ReleaseError, VenvshipError
+from venvship.model.spelling import FORMAT
 from venvship.operations.retention.verifying import Verified, verify_release
+from venvship.system import files
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import ANEW
+from venvship.workspace.verified import Verification, known_verifications
+from venvship.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,8 @@ def verify(
 ) -> VerifyResult:
     """Verify releases.
 
+    Crash: see `_record`.
+
     Arguments and errors: `Root.verify`.
     """
     history = workspace.known_history().history
@@ -47,6 +57,10 @@ def verify(
     if all:
         # A prune may have removed the release meanwhile, and that is no damage.
         found = [one for one in found if one.ok or workspace.layout.has_release(one.id)]
+    now = workspace.runtime.clock()
+    looks = {one.id: Verification(now, one.files, len(one.damaged)) for one in found}
+    # For `status` alone. Everything else here only reads, and may be run by any user.
+    _record(Workspace(workspace.layout, workspace.runtime, workspace.warnings), looks)
     result = VerifyResult(tuple(found))
     damaged = [release for release in result.releases if not release.intact]
     if damaged:
@@ -65,3 +79,29 @@ def verify(
                 release=release.id,
             ).carrying(result)
     return result
+
+
+def _record(workspace: Workspace, found: Mapping[str, Verification]) -> None:
+    """Record looks at releases, best effort. A user who does not own the root records nothing.
+
+    Crash: the file is the old one or the new one; a temporary file is left that recovery sweeps.
+    """
+    layout = workspace.layout
+    try:
+        layout.require_writable()
+        with workspace.journal_mutex.hold(wait=5):
+            try:
+                known = {
+                    name: entry
+                    for name, entry in known_verifications(layout).items()
+                    if layout.has_manifest(name)
+                }
+            except VenvshipError:
+                known = {}  # garbage: the file is written anew
+            known |= {name: one.to_json() for name, one in found.items()}
+            files.write_json(layout.verified_file, {"format": FORMAT, "releases": known})
+    except NotOwnerError:
+        return
+    except (OSError, VenvshipError) as error:
+        text = error.strerror if isinstance(error, OSError) else error.message
+        workspace.warn("verify-not-recorded", f"`status` will not know of this look at the files: {text}")

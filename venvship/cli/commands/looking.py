@@ -37,7 +37,8 @@ def status(call: Call, prometheus: bool) -> StatusResult | None:
     """Show the live release, and whether anything is off.
 
     Since when and why it is live, how a rollback would change the packages, any hold, any operation under way
-    or interrupted, and the processes that still run from another release.
+    or interrupted, failures of `update`, and the processes that still run from another release. It looks at
+    no file of a release: it reports when `verify` last did.
 
     With --prometheus all of this is metrics in the text format of Prometheus, the warnings too.
     """
@@ -144,5 +145,8 @@ def check(call: Call, release: str) -> ChecksResult:
 @click.argument("releases", nargs=-1, metavar="[RELEASE]...", shell_complete=complete_release)
 @click.option("--all", "all_", is_flag=True, help="All releases.")
 def verify(call: Call, releases: tuple[str, ...], all_: bool) -> VerifyResult:
-    """Re-hash every file and compare it with the manifest."""
+    """Re-hash every file and compare it with the manifest.
+
+    `status` reports the last result.
+    """
     return call.open_root().verify(*releases, all=all_)

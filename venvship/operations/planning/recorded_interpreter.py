@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import os
-
 from venvship.errors import InterpreterError
 from venvship.model.interpreter import Interpreter
 from venvship.model.settings import Settings
 from venvship.model.spelling import FORMAT
+from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.system import files
 from venvship.workspace.workspace import Workspace
 
 
-def settled(workspace: Workspace, settings: Settings, *, record: bool = True) -> Interpreter:
-    """The interpreter that releases of this root are built for.
-
-    PATH under cron is not the PATH of a shell, so `python = "3.11"` is resolved once. It is
-    found out again when the setting changes, and at no other time.
+def settled(workspace: Workspace, settings: Settings) -> Interpreter:
+    """The interpreter that releases of this root are built for; recorded when it is found.
 
     Args:
         workspace: The root.
         settings: The setting `python`.
-        record: Whether to record the interpreter that was found.
 
     Crash: `python.json` is missing, old or new; all three are fine.
 
     Raises:
-        InterpreterError: There is none such, or the recorded one is gone.
-        StateError: `python.json` is damaged.
-        FormatError: A newer venvship wrote it.
-        InterruptedByError: A signal came while it was asked.
+        VenvshipError: See `find_interpreter`.
     """
-    known = workspace.layout.interpreter()
-    if known is not None and known[0] == settings.python:
-        interpreter = known[1]
-        if os.access(interpreter.path, os.X_OK):
-            return interpreter
-        what = "may not be run by you" if os.path.lexists(interpreter.path) else "is gone, or out of reach"
-        raise InterpreterError(
-            f"the interpreter of this root, {interpreter.path}, {what}",
-            hint=f'install it again, or set another python = "…" in {workspace.layout.settings_file}',
-        )
-    from venvship.building.interpreter import resolve_interpreter
-
-    found = resolve_interpreter(
-        settings.python, environ=workspace.runtime.environ, signals=workspace.runtime.signals
-    )
-    if record:
+    found = find_interpreter(workspace, settings)
+    if workspace.layout.interpreter() != (settings.python, found):
         _record(workspace, settings.python, found)
     return found
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,13 +15,16 @@ from venvship.model.release import Package, PackageDiff
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
+from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
+from venvship.operations.reporting.lockfile_state import LockfileState, compare_lockfile
 from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.workspace.place import place_problem_of
-from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import debris_names, release_ids, resolve_release
 from venvship.workspace.underway import Operation, under_way
 from venvship.workspace.usable import ANEW
+from venvship.workspace.verified import Verification, last_verification
 from venvship.workspace.views import ReleaseView, diff_releases, view_release, view_releases
 
 
@@ -39,7 +42,10 @@ class StatusResult(NamedTuple):
         interrupted: Whether an operation was interrupted and waits for recovery.
         releases: The number of releases.
         way_back: How a rollback would change the packages; `None` if there is none.
-        lockfile_changed: Whether the lockfile on disk differs from that of the live release.
+        lockfile: How the lockfile on disk compares with the live release.
+        failing: The failed attempts of `update` at what it would try now; `None` if it has not failed.
+        verified: When `verify` last looked at the files of the live release, and what it found; `None` for
+            never. `status` itself looks at none of them.
         old_processes: By id of a release that is not live, the ids of the processes that hold its lease.
         changed: Of `hold` and `unhold`: whether a later command can see a difference; of `status` `None`.
         warnings: The warnings of the operation.
@@ -55,10 +61,17 @@ class StatusResult(NamedTuple):
     interrupted: bool
     releases: int
     way_back: PackageDiff | None = None
-    lockfile_changed: bool = False
+    lockfile: LockfileState = LockfileState()
+    failing: Failures | None = None
+    verified: Verification | None = None
     old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     changed: bool | None = None
     warnings: tuple[OperationWarning, ...] = ()
+
+    @property
+    def lockfile_changed(self) -> bool | None:
+        """Whether a release made now would be of another environment; `None` if that cannot be told."""
+        return self.lockfile.changed
 
     def to_json(self) -> dict[str, object]:
         """The `data` of `status --json`; of `hold` and `unhold` with `changed`."""
@@ -73,7 +86,11 @@ class StatusResult(NamedTuple):
             "operation": self.operation.to_json() if self.operation else None,
             "interrupted": self.interrupted,
             "releases": self.releases,
-            "lockfile_changed": self.lockfile_changed,
+            "lockfile_changed": self.lockfile.changed,
+            "lockfile_problem": self.lockfile.problem,
+            "python_change": self.lockfile.python.to_json() if self.lockfile.python else None,
+            "failing": self.failing.to_json() if self.failing else None,
+            "verified": self.verified.to_json() if self.verified else None,
             "old_processes": [
                 {"pid": pid, "release": release_id}
                 for release_id, pids in self.old_processes.items()
@@ -181,7 +198,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     known = workspace.known_history()
     history, current = known.history, known.current
     layout = workspace.layout
-    _warn_of_a_foreign_link(workspace)
+    _warn_of_the_link(workspace, known)
     previous = layout.previous()
     if current is not None and not layout.has_release(current):
         workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
@@ -206,18 +223,32 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     if not _warn_of_a_moved_root(workspace, history, view, back) and view is not None and view.problem:
         workspace.warn("current-unusable", f"{view.id}: {view.problem}")
     settings = _settings(workspace)
+    readable = view.id if view is not None and view.created_at is not None else None
+    attempts = fold_attempts(known.events)
+    lockfile = LockfileState()
+    if settings is not None and (readable or history.environment_holds or attempts.failures):
+        lockfile = compare_lockfile(workspace, settings, readable)
+    verified = last_verification(layout, view.id) if view is not None else None
+    if verified is not None and verified.damaged:
+        workspace.warn(
+            "damage-found",
+            f"`venvship verify` found {current} damaged on {verified.at:%Y-%m-%d %H:%M} UTC, "
+            f"{verified.damaged} of {verified.files} files; it lists them",
+        )
     return StatusResult(
         name=settings.name if settings else layout.path.name,
         root=str(layout.path),
         current=view,
         live_since=_since(history, current),
         previous=back,
-        held=_applying_hold(workspace, history, settings),
+        held=_applying_hold(history, settings, lockfile.environment),
         operation=operation,
         interrupted=interrupted,
         releases=len(release_ids(workspace.layout, history)),
         way_back=_way_back(workspace, view, back),
-        lockfile_changed=_lockfile_changed(workspace, settings, view),
+        lockfile=lockfile,
+        failing=_failing(attempts, lockfile, workspace.runtime.clock()),
+        verified=verified,
         old_processes=_old_processes(layout, current, flocks),
         warnings=tuple(workspace.warnings),
     )
@@ -230,7 +261,7 @@ def list_releases(workspace: ReadingWorkspace) -> ListResult:
     """
     known = workspace.known_history()
     history, current = known.history, known.current
-    _warn_of_a_foreign_link(workspace)
+    _warn_of_the_link(workspace, known)
     views = view_releases(workspace.layout, release_ids(workspace.layout, history), history, current=current)
     debris = left_over(workspace, history)
     return ListResult(views, tuple(str(workspace.layout.releases / name) for name in debris))
@@ -288,11 +319,25 @@ def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Di
     return DiffResult(first, second, diff_releases(layout, first, second))
 
 
-def _warn_of_a_foreign_link(workspace: ReadingWorkspace) -> None:
+def _warn_of_the_link(workspace: ReadingWorkspace, known: KnownHistory) -> None:
+    """Warn if `current` is not ours, cannot be read, or is missing although something was live."""
+    layout = workspace.layout
     try:
-        workspace.layout.current()
+        current = layout.current()
     except VenvshipError as error:
         workspace.warn(error.slug, error.message)
+        return
+    last = next((event.release for event in reversed(known.history.switches) if event.release), None)
+    if current is None and known.current is None and last is not None:
+        remedy = (
+            f"to make it live again: venvship promote {last}"
+            if layout.has_manifest(last)
+            else "which is gone; to make a new one: venvship release"
+        )
+        workspace.warn(
+            "current-missing",
+            f"{layout.current_link} is missing; the last live release was {last}, by the journal; {remedy}",
+        )
 
 
 def _warn_of_a_moved_root(
@@ -337,21 +382,18 @@ def _way_back(
     return diff_releases(workspace.layout, current.id, previous.id)
 
 
-def _lockfile_changed(
-    workspace: ReadingWorkspace, settings: Settings | None, current: ReleaseView | None
-) -> bool:
-    """Compare the lockfile by its bytes: parsing it would take longer than all the rest.
+def _failing(attempts: Attempts, lockfile: LockfileState, now: datetime) -> Failures | None:
+    """The failed attempts of `update` at the lockfile on disk, or at locking it again.
 
-    A lockfile of several files is not compared.
+    A lock that works and changes nothing leaves no trace in the journal, so its failures are told for a time
+    only.
     """
-    if settings is None or current is None or len(settings.lockfile) != 1:
-        return False
-    try:
-        raw = (workspace.layout.path / settings.lockfile[0]).read_bytes()
-    except OSError:
-        return False  # there may be none until the next release
-    includes = b"\n-r" in raw or b"\n--requirement" in raw or raw.startswith((b"-r", b"--requirement"))
-    return not includes and hashlib.sha256(raw).hexdigest() != current.lockfile_sha256
+    if lockfile.changed is not False and lockfile.environment is not None:
+        found = attempts.failures.get(lockfile.environment)
+        if found is not None:
+            return found
+    locking = attempts.failures.get(LOCKING)
+    return locking if locking is not None and now - locking.until < FORGOTTEN else None
 
 
 def _old_processes(
@@ -369,20 +411,8 @@ def _since(history: History, current: str | None) -> Event | None:
     return last if last.release == current else None
 
 
-def _applying_hold(workspace: ReadingWorkspace, history: History, settings: Settings | None) -> Hold | None:
-    """The root's hold; otherwise that of the environment which the lockfile on disk means here.
-
-    Only where an environment is held is the lockfile read: `status` is asked often and must answer at once.
-    """
-    if history.root_hold is not None or not history.environment_holds or settings is None:
+def _applying_hold(history: History, settings: Settings | None, environment: str | None) -> Hold | None:
+    """The root's hold; otherwise that of the environment which the lockfile on disk means here."""
+    if history.root_hold is not None or settings is None or environment is None:
         return history.root_hold
-    from venvship.operations.planning.environment import lockfile_paths, read_environment
-
-    try:
-        known = workspace.layout.interpreter()
-        if known is None:
-            return None
-        environment = read_environment(lockfile_paths(workspace, settings), settings, known[1]).digest
-    except VenvshipError:
-        return None  # `release` reports the mistake in the lockfile
     return history.refusal(environment, health_digest(settings))

@@ -311,6 +311,7 @@ class Promotion:
             trial=trial,
             trial_back=trial_back,
             verdict=verdict,
+            proven=self.history.state(self.release_id) is State.PROVEN,
             signal=signum,
             log=str(workspace.layout.log(self.release_id) / f"{trial.log}.txt") if trial.log else "",
         )

@@ -32,6 +32,7 @@ def choose_target(
         RootError: `current` or `releases/` cannot be read.
         InterruptedByError: A signal came while an interpreter was asked.
     """
+    workspace.layout.with_manifest()  # or the error: no release is damaged because none can be reached
     if name is not None:
         return _named(workspace, known, name)
     if not known.whole:

@@ -24,7 +24,8 @@ class Switched:
         current: The release that is current now.
         trial: The trial of the promoted release.
         trial_back: The trial of the release before, after going back to it.
-        verdict: The state of the promoted release, when it was rolled back.
+        verdict: The verdict on the promoted release, when it was rolled back.
+        proven: Whether that release was proven before, which no verdict takes back.
         signal: The signal that ended the trial, if one did.
         log: The path of the log that tells more of the trial; `""` for none.
     """
@@ -36,6 +37,7 @@ class Switched:
     trial: Trial
     trial_back: Trial | None = None
     verdict: State | None = None
+    proven: bool = False
     signal: int | None = None
     log: str = ""
 
@@ -64,9 +66,8 @@ class Switched:
             error.message += f" while {self.release_id} was on trial; it is no longer live"
             raise error.carrying(result)
         if self.verdict is State.BAD:
-            verdict = (
-                "is marked bad and will not be released again until the lockfile, a check or a hook changes"
-            )
+            state = "stays proven, since it passed before," if self.proven else "is marked bad"
+            verdict = f"{state} and will not be released again until the lockfile, a check or a hook changes"
             hint = "fix the cause and release again, or override with `venvship release --force`"
         else:
             verdict = "is inconclusive: the cause may lie elsewhere"
