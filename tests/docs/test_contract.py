@@ -6,7 +6,7 @@ import ast
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import click
 import json_parts
@@ -79,7 +79,7 @@ def test_the_outcomes_of_a_switch_are_those_of_the_code(result: type) -> None:
     command = result.__name__.removesuffix("Result").lower()
     said = set(re.findall(rf"^\| `([\w-]+)` \| (?:`{command}`|both)", rows, re.MULTILINE))
 
-    assert said == set(re.findall(r"'([\w-]+)'", repr(get_type_hints(result)["outcome"])))
+    assert said == set(re.findall(r"'([\w-]+)'", str(result.__annotations__["outcome"])))
 
 
 def test_the_further_keys_of_errors_are_those_that_the_code_gives() -> None:
