@@ -54,6 +54,7 @@ class VenvshipError(Exception):
         warnings: The warnings of the operation that failed.
         changed: Whether the operation has changed anything that a later command can see; `None` for one that
             only reads, or where it had not begun.
+        told: Whether an earlier `update` reported the same. Then it is printed again only on a terminal.
     """
 
     slug: ClassVar[str] = "error"
@@ -67,6 +68,7 @@ class VenvshipError(Exception):
         self.result: Result | None = None
         self.warnings: tuple[OperationWarning, ...] = ()
         self.changed: bool | None = None
+        self.told = False
 
     def carrying(self, result: Result | None) -> Self:
         """Attach the result as far as it is known; it becomes `data` of the JSON envelope."""
@@ -329,8 +331,6 @@ class HeldError(VenvshipError):
 
     slug = "held"
     exit_code = 25
-    told: bool = False
-    """Whether the same refusal was reported before; then `update` does not print it again."""
 
 
 # -- 30, 31, 40 -----------------------------------------------------------------------------------------

@@ -55,17 +55,50 @@ def test_what_is_bad_gives_22_once_and_then_25(desk: Site) -> None:
     assert desk.current == live
 
 
-def test_what_cannot_be_built_gives_20_and_then_says_when_it_is_tried_again(desk: Site) -> None:
+def test_what_cannot_be_built_gives_20_and_says_once_when_it_is_tried_again(desk: Site) -> None:
     path = desk.lock("1.3")
     path.write_text(path.read_text() + f"nowhere==1.0 --hash=sha256:{'0' * 64}\n")
     os.utime(path, (0, 0))
-    assert desk.run("update").code == 20
-    paused = desk.run("update")
-    assert (paused.code, paused.out, paused.err.count("\n")) == (20, "", 1)
-    assert "not tried again before" in paused.err
+    failed, paused, asked = (desk.run("update", *more) for more in ([], [], ["-v"]))
+    assert (failed.code, failed.out) == (20, "")
+    assert failed.err.splitlines()[0] == f"shop ({desk.path}): update failed", "the mail names the root"
+    assert "not tried again before" in failed.err.splitlines()[-1]
+    assert (paused.code, paused.out, paused.err) == (20, "", "")
+    assert (asked.code, asked.err.count("\n")) == (20, 1)
+    assert asked.err.startswith(f"shop ({desk.path}): not tried again before")
     error = refusal(desk.run("update", "--json"), 20, "paused")
     assert error["attempts"] == 1
     assert shapes.time(error["until"])
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "text"),
+    [(11, "requirements.txt", "app\n"), (10, "venvship.toml", "colour = 'red'\n")],
+)
+def test_a_problem_that_keeps_it_from_beginning_is_printed_once(
+    desk: Site, code: int, file: str, text: str
+) -> None:
+    whole = (desk.path / file).read_bytes()
+    (desk.path / file).write_text(text)
+    os.utime(desk.path / file, (0, 0))
+    first, second = desk.run("update"), desk.run("update")
+    assert (first.code, second.code) == (code, code)
+    assert first.err.startswith(f"shop ({desk.path}): update failed\n" if code == 11 else str(desk.path))
+    assert second.err == ""
+    assert refusal(
+        desk.run("update", "--json"), code, envelope(desk.run("update", "--json"))["error"]["slug"]
+    )
+
+    (desk.path / file).write_text(text + text.replace("app", "dep").replace("colour", "taste"))
+    os.utime(desk.path / file, (0, 0))
+    assert desk.run("update").err, "another problem is printed"
+
+    (desk.path / file).write_bytes(whole)
+    desk.lock("1.3")
+    assert desk.run("update").code == 0
+    (desk.path / file).write_text(text)
+    os.utime(desk.path / file, (0, 0))
+    assert desk.run("update").err, "something was released since"
 
 
 @pytest.mark.parametrize(

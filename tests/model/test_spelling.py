@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from venvship.model.spelling import canonical_json, digest, format_time, parse_time
+from venvship.model.spelling import canonical_json, digest, format_time, not_before, parse_time
 
 MOMENT = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
 
@@ -56,3 +56,12 @@ def test_every_value_reads_back_also_text_that_is_no_unicode(value: object) -> N
     assert json.loads(written) == value
     assert b"\n" not in written
     written.decode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "10:00"), (0.000_001, "10:01"), (1, "10:01"), (59.9, "10:01"), (60, "10:01"), (61, "10:02")],
+)
+def test_a_time_that_is_waited_for_is_never_earlier_than_it_is(seconds: float, text: str) -> None:
+    moment = datetime(2026, 11, 22, 10, 0, tzinfo=UTC) + timedelta(seconds=seconds)
+    assert not_before(moment) == f"2026-11-22 {text} UTC"

@@ -27,6 +27,7 @@ from venvship.errors import (
     RollbackFailedError,
     VenvshipError,
 )
+from venvship.model.spelling import not_before, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,9 @@ def failure(call: Call, error: VenvshipError) -> int:
     if call.json:
         _print_json(envelope(call, result=error.result, error=error, warnings=error.warnings))
         return error.exit_code
+    mailed = call.only_summary and call.terminal(sys.stderr).width is None
+    if mailed and error.told and not call.verbose:
+        return error.exit_code
     if call.only_summary and isinstance(error, HeldError | PausedError):
         return _not_now(call, error)
     if error.result is not None and isinstance(error, FindingsError):
@@ -83,6 +87,8 @@ def failure(call: Call, error: VenvshipError) -> int:
     lines = []
     if isinstance(error, InterruptedByError) and terminal.width is not None:
         lines.append("")  # the terminal has printed ^C without an end of line
+    if mailed:
+        lines.append(f"{_whose(call, error)}: update failed")
     lines += _live_line(call)
     lines += _marked(style.bad("error:"), error.message, terminal)
     if "log" in error.data:
@@ -91,6 +97,8 @@ def failure(call: Call, error: VenvshipError) -> int:
         # A line to type is not broken into two.
         room = Terminal() if isinstance(error, NotOwnerError) else terminal
         lines += _marked("  →", error.hint, room, indent=4)
+    if call.only_summary and "until" in error.data:
+        lines.append(f"  not tried again before {not_before(parse_time(str(error.data['until'])))}")
     write(sys.stderr, lines, terminal)
     if isinstance(error, RollbackFailedError):
         _late_signal(call)
@@ -107,14 +115,17 @@ def _late_signal(call: Call) -> None:
         write(sys.stderr, [late], call.terminal(sys.stderr))
 
 
+def _whose(call: Call, error: VenvshipError) -> str:
+    """The application and its root, for a mail: `shop (/srv/shop)`."""
+    name = getattr(error.result, "name", "")
+    root = str(call.root.path) if call.root is not None else ""
+    return f"{name} ({root})" if name and root else name or root or "venvship"
+
+
 def _not_now(call: Call, error: HeldError | PausedError) -> int:
-    """Print one line, for a mail; none off a terminal if the same was reported before."""
-    terminal = call.terminal(sys.stderr)
-    told = isinstance(error, HeldError) and error.told
-    if not told or terminal.width is not None or call.verbose:
-        name = getattr(error.result, "name", "")
-        message = ", ".join(error.message.splitlines()).removesuffix(".")
-        write(sys.stderr, [f"{name}: {message}; {error.hint}"], terminal)
+    """Print one line, for a mail."""
+    message = ", ".join(error.message.splitlines()).removesuffix(".")
+    write(sys.stderr, [f"{_whose(call, error)}: {message}; {error.hint}"], call.terminal(sys.stderr))
     return error.exit_code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 FORMAT = 1
 """The format number of every JSON file and journal line that this version writes."""
@@ -32,6 +32,11 @@ def parse_time(text: str) -> datetime:
 def readable(text: str) -> str:
     """A time as `format_time` wrote it, for people: `2026-11-22 09:41:43 UTC`. All else stays as it is."""
     return text[:-1].replace("T", " ") + " UTC" if text.endswith("Z") else text
+
+
+def not_before(moment: datetime) -> str:
+    """A time that is waited for, for people, to the minute: never earlier than it is."""
+    return f"{(moment + timedelta(seconds=59, microseconds=999_999)).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def canonical_json(data: object) -> bytes:

@@ -24,6 +24,9 @@ LONGEST_PAUSE: Final = timedelta(hours=6)
 FORGOTTEN: Final = timedelta(days=2)
 """So long after a pause was over, a failure is the first one again: who tries daily was there meanwhile."""
 
+TOLD_AGAIN: Final = timedelta(days=7)
+"""After this time a failure is reported again, though it is the same: it may have been forgotten."""
+
 LOCKING: Final = ""
 """What stands for the environment that a `lock` would have made, and did not."""
 
@@ -36,11 +39,15 @@ class Failures:
         count: How often.
         last: When last.
         reason: Why last, for people.
+        kind: The kind of the last one.
+        told: When it was reported last: the same failure is not reported at each attempt.
     """
 
     count: int
     last: datetime
     reason: str
+    kind: str
+    told: datetime
 
     @property
     def until(self) -> datetime:
@@ -72,10 +79,15 @@ class Attempts:
 
     Attributes:
         failures: By environment digest; `LOCKING` for locking itself.
+        latest: The last of them.
+        problems: When an update reported what kept it from beginning, by the digest of the message; those
+            before the last release are left out.
         told: The refusals that were reported already, as `refusal_facts`.
     """
 
     failures: dict[str, Failures] = field(default_factory=dict)
+    latest: Failures | None = None
+    problems: dict[str, datetime] = field(default_factory=dict)
     told: list[dict[str, str]] = field(default_factory=list)
 
     def was_told(self, hold: Hold, environment: str) -> bool:
@@ -106,10 +118,13 @@ def fold_attempts(events: Iterable[Event]) -> Attempts:
                 if facts.get("verdict") == State.INCONCLUSIVE and not facts.get("manual"):
                     _failed(attempts, environments.get(str(facts.get("from"))), event)
             case EventName.PROMOTED:
+                attempts.problems.clear()
                 attempts.failures.pop(environments.get(str(event.release), ""), None)
                 attempts.failures.pop(LOCKING, None)
             case EventName.UNHELD:
                 attempts.failures.clear()
+            case EventName.REFUSED if "problem" in facts:
+                attempts.problems[str(facts["problem"])] = event.at
             case EventName.REFUSED:
                 keys = ("scope", "since", "environment_digest")
                 attempts.told.append({key: str(facts.get(key)) for key in keys})
@@ -123,5 +138,13 @@ def _failed(attempts: Attempts, environment: str | None, event: Event) -> None:
     if before is not None and event.at - before.until > FORGOTTEN:
         # What works and changes nothing, such as locking, leaves no trace that would say so.
         before = None
-    count = before.count + 1 if before else 1
-    attempts.failures[environment] = Failures(count, event.at, event.reason)
+    kind = f"{event.event} {event.facts.get('slug', '')}"
+    same = before is not None and (before.kind, before.reason) == (kind, event.reason)
+    told = before.told if before is not None and same else event.at
+    attempts.latest = attempts.failures[environment] = Failures(
+        count=before.count + 1 if before else 1,
+        last=event.at,
+        reason=event.reason,
+        kind=kind,
+        told=told if event.at - told < TOLD_AGAIN else event.at,
+    )

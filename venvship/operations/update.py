@@ -20,8 +20,9 @@ from venvship.model.history import History, Hold, LockfileDue
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest
 from venvship.model.settings import Settings
-from venvship.model.spelling import format_time
+from venvship.model.spelling import format_time, not_before
 from venvship.model.update_attempts import LOCKING, Attempts, fold_attempts, refusal_facts
+from venvship.operations.failure_reports import reported_once
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import (
     is_of,
@@ -65,7 +66,7 @@ def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) 
     Arguments and errors: `Root.update`.
     """
     releasing = Releasing(workspace, ReleaseOptions(), via="update")
-    with releasing.explained():
+    with releasing.explained(), reported_once(workspace):
         workspace.layout.require_writable()
         workspace.runtime.signals.sleep(jitter * int(workspace.runtime.token(), 16) / TOKENS)
         settings = workspace.settings()
@@ -255,7 +256,7 @@ def _require_no_pause(workspace: Workspace, environment: str) -> None:
         return
     tried = "the last attempt failed" if failures.count == 1 else f"{failures.count} attempts failed"
     raise PausedError(
-        f"not tried again before {failures.until:%Y-%m-%d %H:%M} UTC: {tried}: {failures.reason}",
+        f"not tried again before {not_before(failures.until)}: {tried}: {failures.reason}",
         hint="to try now: venvship release",
         until=format_time(failures.until),
         attempts=failures.count,
