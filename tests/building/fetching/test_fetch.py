@@ -195,6 +195,19 @@ def test_a_file_that_is_named_otherwise_than_its_pin_is_refused(fetcher: Fetcher
         fetcher(text)
 
 
+def test_pages_tell_a_source_from_a_replaced_file_where_only_pip_may_fetch(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    """Of several indexes, say. pip's log has no hashes of what a page in the JSON form lists."""
+    index.form = "json"
+    source, wheel = build_sdist(wheelhouse, "app"), build_wheel(wheelhouse, "app")
+    with pytest.raises(SourceOnlyError, match=r"only the source distribution app-1\.0\.tar\.gz"):
+        fetcher(pins(source))
+    with pytest.raises(HashMismatchError) as caught:
+        fetcher(pins(source).rstrip() + f" --hash=sha256:{ZEROS}\n")
+    assert caught.value.data["got"] == [wheel.sha256]
+
+
 # -- an index that fails --------------------------------------------------------------------------------
 
 

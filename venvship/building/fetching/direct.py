@@ -17,8 +17,15 @@ from packaging.version import Version
 
 from venvship._version import __version__
 from venvship.building.fetching.fetch_session import Session
-from venvship.building.fetching.listed_file import listed_file
-from venvship.building.fetching.pip_settings import Index, NotPlainError, expanded, plain_index, refusal
+from venvship.building.fetching.listed_file import ListedFile, listed_file
+from venvship.building.fetching.pip_settings import (
+    Index,
+    NotPlainError,
+    every_index,
+    expanded,
+    plain_index,
+    refusal,
+)
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import WheelFile
 from venvship.system.files import make_directory
@@ -32,6 +39,9 @@ WORTH_TAKING: Final = 16 << 20
 
 _DOWNLOADER: Final = os.path.join(os.path.dirname(__file__), "downloader.py")
 _OUTPUT_BYTES: Final = 16 << 20
+
+_LOOK: Final = 30.0
+"""Seconds for a look at the pages of one index, after a fetch that has failed."""
 
 
 def fetch_directly(
@@ -79,6 +89,39 @@ def fetch_directly(
     return arrivals.fetched
 
 
+def look_at_pages(requirements: Sequence[Requirement], session: Session) -> None:
+    """See which files every index lists for some pins, as evidence for a diagnosis; best effort.
+
+    For a pip that has more than one index and so has fetched alone. Its log has no hashes of what it saw.
+
+    Args:
+        requirements: Pins whose files an index knows.
+        session: The fetch; its `listed` gets the files.
+
+    Raises:
+        InterruptedByError: A signal came. Nothing is left running.
+        OSError: The downloader could not be started.
+    """
+    wanted, _ = _wanted([r for r in requirements if r.url is None], session)
+    prefixes = (os.path.dirname(os.path.dirname(session.interpreter.path)),)
+    for index in every_index(session.options, session.environ, prefixes, session.cwd) if wanted else ():
+        task: Task = {**_task(wanted, session.directory, index, session), "only_look": True}
+        result = run(_program(task, session), timeout=_LOOK, signals=session.signals)
+        for line in result.stdout.splitlines() if result.returncode == 0 else ():
+            report: Report = json.loads(line)
+            known = session.listed.get(report["name"], ())
+            session.listed[report["name"]] = (*known, *_listed(report))
+
+
+def _listed(report: Report) -> tuple[ListedFile, ...]:
+    """The files of the wanted version that the downloader has seen."""
+    files = [
+        listed_file(filename, hashes=hashes, requires_python=python)
+        for filename, hashes, python in report["listed"]
+    ]
+    return tuple(file for file in files if file is not None)
+
+
 @dataclass(slots=True)
 class _Arrivals:
     """The reports of the downloader, as they come. A URL in one of the `problems` may have a password."""
@@ -106,11 +149,7 @@ class _Arrivals:
     def _take(self, report: Report) -> None:
         name, path, sha256 = report["name"], report["path"], report["sha256"]
         if path is None or sha256 is None:
-            files = [
-                listed_file(filename, hashes=known, requires_python=python)
-                for filename, known, python in report["listed"]
-            ]
-            self.session.listed[name] = tuple(file for file in files if file is not None)
+            self.session.listed[name] = _listed(report)
             self.problems.append(f"{name}: {report['problem']}")
             return
         self.fetched[name] = self._waiting[name] = WheelFile(path, sha256)
@@ -120,15 +159,7 @@ def _download(task: Task, arrivals: _Arrivals) -> bool:
     """Run the downloader to its end; returns whether it took too long."""
     session = arrivals.session
     result = run(
-        Program(
-            # -P: no module from beside the script, or from the current directory.
-            [sys.executable, "-P", _DOWNLOADER],
-            env=session.environ,
-            cwd=session.cwd,
-            stdin=json.dumps(task).encode(),
-            output_cap=_OUTPUT_BYTES,
-            separate_stderr=True,
-        ),
+        _program(task, session),
         timeout=session.time_left(arrivals.requirements),
         signals=session.signals,
         listener=arrivals.listen,
@@ -136,6 +167,18 @@ def _download(task: Task, arrivals: _Arrivals) -> bool:
     if result.output:
         arrivals.problems.append(result.output.decode(errors="replace").strip())
     return result.timed_out
+
+
+def _program(task: Task, session: Session) -> Program:
+    return Program(
+        # -P: no module from beside the script, or from the current directory.
+        [sys.executable, "-P", _DOWNLOADER],
+        env=session.environ,
+        cwd=session.cwd,
+        stdin=json.dumps(task).encode(),
+        output_cap=_OUTPUT_BYTES,
+        separate_stderr=True,
+    )
 
 
 def _task(wanted: list[Wanted], folder: str, index: Index, session: Session) -> Task:
@@ -150,6 +193,7 @@ def _task(wanted: list[Wanted], folder: str, index: Index, session: Session) -> 
         "user_agent": f"venvship/{__version__}",
         "index": index.url,
         "wanted": wanted,
+        "only_look": False,
     }
 
 

@@ -73,6 +73,7 @@ class Task(TypedDict):
 
     The URL `index` may have credentials, which are good for all of its host.
     `folder` exists and gets the files. `tags` are the interpreter's, best first, and `python` is its version.
+    With `only_look` nothing is downloaded, and the reports have what the pages list.
     `certificates` is a file, or null; `timeout` in seconds is that of each wait.
     """
 
@@ -84,6 +85,7 @@ class Task(TypedDict):
     user_agent: str
     index: str
     wanted: list[Wanted]
+    only_look: bool
 
 
 class Report(TypedDict):
@@ -132,6 +134,9 @@ class Downloader:
         """Download one wheel, or report why not."""
         report = Report(name=wanted["name"], path=None, sha256=None, problem=None, listed=[])
         try:
+            if self._task["only_look"]:
+                links = self._links(wanted["name"])
+                raise GiveUpError("only looked at", [link for link in links if _is_of(link.filename, wanted)])
             report["path"], report["sha256"] = self._download(wanted)
         except GiveUpError as error:
             report["problem"], report["listed"] = str(error), error.listed[:_MOST_LISTED]

@@ -102,7 +102,7 @@ def diagnose(
             hint="free some space (`venvship prune --dry-run` shows what could go), then try again",
         )
     evidence = Evidence(debug, interpreter, pins, listed or {})
-    if "DO NOT MATCH THE HASHES" in output:
+    if mismatched(output):
         return _mismatch(output, evidence)
     building_failed = _BUILD.search(output) is not None
     # `lock` may take any version, so a page that was not served may be the cause of all that follows. A fetch
@@ -135,13 +135,20 @@ def diagnose(
     )
 
 
+def mismatched(output: str) -> list[str]:
+    """The normalised names of the packages whose files had none of the allowed hashes, by pip's output."""
+    if "DO NOT MATCH THE HASHES" not in output:
+        return []
+    return [canonicalize_name(name) for name in _MISMATCHED.findall(output)]
+
+
 def _mismatch(output: str, evidence: Evidence) -> Diagnosis:
     """Why a file that came has none of the allowed hashes.
 
     It was replaced, unless the index still lists every file that the lockfile allows. Then none of those can
     be taken here, and pip took one that the lockfile does not know.
     """
-    names, got = [canonicalize_name(name) for name in _MISMATCHED.findall(output)], _GOT.findall(output)
+    names, got = mismatched(output), _GOT.findall(output)
     explained: dict[str, Diagnosis] = {}
     for name, digest in zip(names, got, strict=False):
         if (found := _other_files_only(name, digest, evidence)) is not None:

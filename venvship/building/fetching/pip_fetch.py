@@ -18,8 +18,9 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
+from venvship.building.fetching.direct import look_at_pages
 from venvship.building.fetching.fetch_session import Session, check_wheel, hash_for, is_allowed
-from venvship.building.fetching.pip_diagnosis import Diagnosis, build_output, diagnose, read_end
+from venvship.building.fetching.pip_diagnosis import Diagnosis, build_output, diagnose, mismatched, read_end
 from venvship.errors import BuildError, VenvshipError
 from venvship.model.lockfiles.requirement import Requirement, labels, may_build
 from venvship.model.wheel import WheelFile
@@ -212,6 +213,10 @@ def _pip(
     if result.returncode != 0:
         debug = session.redact(read_end(f"{where}.log"))
         session.keep_output(build_output(debug))
+        replaced = mismatched(output)
+        look_at_pages(
+            [r for r in requirements if r.name in replaced and r.name not in session.listed], session
+        )
         pins = {requirement.name: requirement for requirement in requirements}
         found = diagnose(output, debug, session.interpreter, pins, session.listed)
         raise _error(found, requirements, session)

@@ -20,6 +20,7 @@ DEFAULT_INDEX: Final = "https://pypi.org/simple"
 DEFAULT_TIMEOUT: Final = 15.0
 
 _INDEX: Final = "index-url"
+_FURTHER: Final = "extra-index-url"
 _CERTIFICATES: Final = "cert"
 _TIMEOUTS: Final = ("timeout", "default-timeout")
 
@@ -74,10 +75,7 @@ def plain_index(
     Raises:
         NotPlainError: There are further indexes, or settings that are not understood here.
     """
-    settings = _configured(environ, prefixes, cwd)
-    for name, value in environ.items():
-        if name.startswith("PIP_") and value:
-            settings[name.removeprefix("PIP_").lower().replace("_", "-")] = value
+    settings = _configured(environ, prefixes, cwd) | _of_environ(environ)
     for line in options:
         settings |= _line(line, environ)
     for name in settings:
@@ -87,6 +85,35 @@ def plain_index(
     if problem := refusal(url):
         raise NotPlainError(f"the index {problem}")
     return Index(url, settings.get(_CERTIFICATES), _seconds(settings))
+
+
+def every_index(
+    options: Sequence[str], environ: Mapping[str, str], prefixes: Sequence[str], cwd: str
+) -> tuple[Index, ...]:
+    """Find the indexes that pip asks, as far as they are understood here.
+
+    Enough to see what their pages list. To choose a file, pip's other settings count as well.
+
+    Arguments: `plain_index`.
+    """
+    try:
+        settings = _configured(environ, prefixes, cwd) | _of_environ(environ)
+        timeout = _seconds(settings)
+        further = settings.get(_FURTHER, "").split()
+        for line in options:
+            match shlex.split(expanded(line, environ)):
+                case ["--index-url", url]:
+                    settings[_INDEX] = url
+                case ["--extra-index-url", url]:
+                    further.append(url)
+                case ["--no-index"]:
+                    return ()
+    except (NotPlainError, ValueError):
+        return ()
+    if "no-index" in settings:
+        return ()
+    urls = dict.fromkeys([settings.get(_INDEX, DEFAULT_INDEX), *further])
+    return tuple(Index(url, settings.get(_CERTIFICATES), timeout) for url in urls if not refusal(url))
 
 
 def expanded(text: str, environ: Mapping[str, str]) -> str:
@@ -114,6 +141,14 @@ def refusal(url: str) -> str | None:
     if user and not password:
         return "has a user without a password"
     return None
+
+
+def _of_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix("PIP_").lower().replace("_", "-"): value
+        for name, value in environ.items()
+        if name.startswith("PIP_") and value
+    }
 
 
 def _seconds(settings: Mapping[str, str]) -> float:
