@@ -132,6 +132,7 @@ class Root(RootReads):
             SettingsError: The settings, the interpreter, or the program of a hook or check.
             LockfileError: The lockfile is refused.
             RootError: The root or its journal is unusable.
+            OwnServiceError: This runs in the service that the restart hook restarts. Nothing was switched.
             BuildError: The release could not be built.
             RejectedError: A candidate check or the prepare hook refused the release.
             RolledBackError: The release was live, did not pass, and was rolled back.
@@ -194,6 +195,7 @@ class Root(RootReads):
             SupersededError: `current` moved during the candidate checks.
             SettingsError: The settings, or the program of a hook or check.
             RootError: The root or its journal is unusable.
+            OwnServiceError: This runs in the service that the restart hook restarts. Nothing was switched.
             DiskFullError: There is no room to switch.
             InterruptedByError: A signal came. `current` is as it was, unless the error's `result` has the
                 release as live.
@@ -227,6 +229,7 @@ class Root(RootReads):
             SupersededError: Another release than `from_` is current.
             BusyError: Another rollback is under way.
             RootError: `current` is not a link that venvship made, or another user owns the root.
+            OwnServiceError: This runs in the service that the restart hook restarts. Nothing was switched.
             DiskFullError: There is no room, even without the reserve, and `previous` names another release.
             InterruptedByError: A signal came before the switch. A later one changes nothing.
         """

@@ -305,6 +305,18 @@ def test_an_archive_of_source_is_taken_if_sdists_allows_it_and_its_version_comes
 # -- several files --------------------------------------------------------------------------------------
 
 
+def test_a_refusal_names_the_included_file_if_all_problems_are_in_it() -> None:
+    def refused(top: str) -> str:
+        with pytest.raises(LockfileError) as caught:
+            read(top, files={"/srv/shop/app.txt": "six==1.0\n"})
+        return caught.value.message
+
+    assert refused("-r app.txt\n").startswith("/srv/shop/app.txt is refused (1 problem)")
+    both = refused("-r app.txt\nidna==3.6\n")
+    assert both.startswith(f"{PATH} is refused (2 problems)")
+    assert "\n  app.txt line 1: six has no hash" in both
+
+
 def test_included_files_are_read_relative_to_the_one_that_includes() -> None:
     files = {
         "/srv/shop/base/all.txt": f"-r ../more.txt\nidna==3.6 --hash={A}\n-f wheels",
