@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -317,13 +318,22 @@ def test_an_archive_that_holds_another_project_is_refused(
 
 
 def test_a_source_without_pyproject_is_built_with_setuptools_from_the_index(
-    fetcher: Fetcher, wheelhouse: Path
+    fetcher: Fetcher, wheelhouse: Path, tmp_path: Path
 ) -> None:
-    """pip up to 25.2 would take the interpreter's own setuptools, another one on every host."""
-    for wheel in (build_setuptools(wheelhouse, "old"), build_wheel(wheelhouse, "wheel")):
-        assert wheel.path.exists()
-    source = build_sdist(wheelhouse, "old", setup="raise SystemExit('ran with a setuptools of the host')")
-    (built,) = fetcher(pins(source), sdists=["old"], environ={"PIP_NO_BUILD_ISOLATION": "0"})
+    """pip up to 25.2 would take those of the interpreter, where it has them: others on every host."""
+    host = tmp_path / "host"
+    subprocess.run([fetcher.interpreter.path, "-m", "venv", "--without-pip", host], check=True)
+    (site,) = host.glob("lib/python3.*/site-packages")
+    for name in ("setuptools", "wheel"):
+        (site / f"{name}.py").write_text("raise SystemExit('the host has this')\n")
+    build_setuptools(wheelhouse, "old")
+    build_wheel(wheelhouse, "wheel")  # which older pips ask for, too
+    source = build_sdist(wheelhouse, "old", setup="import setuptools\n")
+    here = fetcher.interpreter._replace(path=str(host / "bin/python"))
+    # To pip, "false" means no isolation.
+    (tmp_path / "pip.conf").write_text("[global]\nno-build-isolation = false\n")
+    environ = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    (built,) = replace(fetcher, interpreter=here)(pins(source), sdists=["old"], environ=environ)
     assert names([built]) == ["old-1.0-py3-none-any.whl"]
 
 
