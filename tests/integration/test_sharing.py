@@ -161,7 +161,7 @@ def recorded(packages: Path, *names: str) -> Iterator[str]:
 
 
 def test_unchanged_packages_are_the_same_files_in_both_releases(story: Story) -> None:
-    own = re.compile(r"bin/(answer|answer-gui|from-wheel)|.*\.dist-info/(RECORD|INSTALLER)")
+    own = re.compile(r"bin/(answer|answer-gui|from-wheel)|.*\.dist-info/(RECORD|INSTALLER|REQUESTED)")
     shared, different = set(), set()
     for path in recorded(story.packages, "library", "pytool"):
         one, other = (os.lstat(release / path) for release in (story.first, story.second))
@@ -188,7 +188,7 @@ def test_a_second_release_takes_room_for_little_more_than_what_is_new(story: Sto
         for path, found in walk(str(story.second))
         if stat.S_ISREG(found.st_mode)
         and not path.startswith((".venvship/", "bin/activate"))
-        and os.path.basename(path) not in {"RECORD", "INSTALLER", "pyvenv.cfg"}
+        and os.path.basename(path) not in {"RECORD", "INSTALLER", "REQUESTED", "pyvenv.cfg"}
         and not (story.first / path).exists()
     ]
     assert {os.path.basename(path).split(".")[0] for path in new} == {"METADATA", "WHEEL"}
@@ -204,7 +204,7 @@ def test_a_second_release_takes_room_for_little_more_than_what_is_new(story: Sto
         *(
             f"{folder}/{name}.dist-info/{file}"
             for name in ("library-2.0", "pytool-1.0", "app-1.1")
-            for file in ("RECORD", "INSTALLER")
+            for file in ("RECORD", "INSTALLER", "REQUESTED")
         ),
     }
 
