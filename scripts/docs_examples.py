@@ -68,6 +68,8 @@ FIXED: Final[Mapping[str, Any]] = {
 SAME_OPERATION: Final = {"sealed", "promoting", "promoted", "rolling-back", "rolled-back"}
 """Events that come within seconds of the one before."""
 
+QUICK_FIX: Final = "# a quick fix\n"
+
 SECONDS: Final = {"fetch": 1.214, "compile": 0.107, "assemble": 0.241, "answers": 0.061, "imports": 0.058}
 
 
@@ -159,10 +161,13 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     run("verify", "verify", "--all")
     _damage(recorder.root)
     run("verify-damaged", "verify", exits=40)
+    _damage(recorder.root, undo=True)
     run("recover", "recover")
     run("history", "history", "-n", "4")
     run("schedule", "schedule", "cron")
     run("no-such-release", "show", "20990101", exits=13)
+    recorder.root = recorder.root.rename(recorder.place / "shop-moved")
+    run("relocate", "relocate")
     lines = (recorder.root / "state" / "journal.jsonl").read_text().splitlines()
     return recorder.recorded, [json.loads(line) for line in lines]
 
@@ -194,12 +199,15 @@ def _application(place: Path) -> Callable[[str], None]:
     return lock
 
 
-def _damage(root: Path) -> None:
+def _damage(root: Path, *, undo: bool = False) -> None:
     """Write to a file of the release that is current, as no one should."""
     (module,) = (root / "current" / "lib").glob("python3.*/site-packages/shop.py")
     module.chmod(0o644)
-    with module.open("a") as file:
-        file.write("# a quick fix\n")
+    if undo:
+        module.write_text(module.read_text().removesuffix(QUICK_FIX))
+    else:
+        with module.open("a") as file:
+            file.write(QUICK_FIX)
     module.chmod(0o444)
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import PlanAction, ReleaseOutcome, ReleaseResult
+    from venvship.operations.relocate import Left, Relocated, RelocateResult
     from venvship.operations.reporting.lockfile_state import LockfileState
     from venvship.operations.reporting.measure import Measurement
     from venvship.operations.reporting.report import (
@@ -75,6 +76,7 @@ _HOMES = {
     "venvship.operations.recover": "RecoverResult",
     "venvship.operations.release": "PlanAction ReleaseOutcome ReleaseResult",
     "venvship.operations.reporting.lockfile_state": "LockfileState",
+    "venvship.operations.relocate": "Left Relocated RelocateResult",
     "venvship.operations.reporting.measure": "Measurement",
     "venvship.operations.reporting.report": "DiffResult HistoryResult ListResult ShowResult StatusResult",
     "venvship.operations.retention.store_cleaning": "Dropped StoreResult",
@@ -105,6 +107,7 @@ __all__ = [
     "HistoryResult",
     "Hold",
     "InitResult",
+    "Left",
     "ListResult",
     "LockResult",
     "LockfileState",
@@ -124,6 +127,8 @@ __all__ = [
     "ReleaseOutcome",
     "ReleaseResult",
     "ReleaseView",
+    "RelocateResult",
+    "Relocated",
     "Result",
     "RollbackResult",
     "Root",

@@ -289,6 +289,12 @@ class DiskFullError(BuildError):
     slug = "disk-full"
 
 
+class NotRelocatedError(BuildError):
+    """Some releases could not be relocated: the store lacks a wheel, or there is no interpreter for them."""
+
+    slug = "not-relocated"
+
+
 class StoreDamagedError(BuildError):
     """A store entry differs from the wheel that was verified at its import."""
 

@@ -131,6 +131,14 @@ OBJECTS: Final[dict[str, Keys]] = {
         "path": ("string", "of the file, relative to the release"),
         "problem": ("string", "the difference, for people"),
     },
+    "relocation": {
+        "from": ("string", "id of the release that was not usable"),
+        "to": ("string", "id of the release that took its place"),
+    },
+    "left": {
+        "release": ("string", "id of the release"),
+        "reason": ("string", "why it is as it was, not usable"),
+    },
     "store": {
         "path": ("string", "where it is"),
         "removed": ("list of dropped", "the entries that were removed, or would be"),
@@ -184,6 +192,8 @@ TITLES: Final = {
     "verified": "A release that was verified",
     "verification": "The last look at the files of a release",
     "failing": "Failed attempts of `update`",
+    "relocation": "A release that was relocated",
+    "left": "A release that could not be relocated",
     "damage": "A damaged file",
     "store": "The clean-up of the store",
     "dropped": "A thing that went from the store",
@@ -215,6 +225,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "program": "the program that there is not",
     "python": "the interpreter",
     "release": "id of the release that it is about",
+    "releases": "ids of the releases that it is about",
     "signal": "the signal that interrupted it, such as `SIGTERM`",
     "setting": "the value of `python` in the settings",
     "traceback": "where the bug is; only with the slug `bug`",
@@ -347,11 +358,17 @@ DATA: Final[dict[str, Keys]] = {
     "recover": {
         "outcome": (
             "string",
-            "`clean`, `abandoned`, `promoted`, `rolled-back`, `rollback-failed` or `observed`",
+            "`clean`, `abandoned`, `promoted`, `rolled-back`, `rollback-failed`, `observed` or `relocated`",
         ),
         "changed": _CHANGED,
         "current": ("string or null", "id of the live release"),
         "debris": ("list of string", "left-overs that were removed"),
+    },
+    "relocate": {
+        "changed": _CHANGED,
+        "relocated": ("list of relocation", "the releases that were built again, in that order"),
+        "left": ("list of left", "those that could not be built from the store"),
+        "current": ("string or null", "id of the live release"),
     },
     "schedule": {
         "kind": ("string", "`cron` or `systemd`"),

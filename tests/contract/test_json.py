@@ -51,6 +51,7 @@ DATA: dict[str, tuple[list[str], shapes.Shape]] = {
     "hold": (["hold"], {**shapes.STATUS, "changed": bool}),
     "unhold": (["unhold"], {**shapes.STATUS, "changed": bool}),
     "recover": (["recover"], {"changed": bool}),
+    "relocate": (["relocate"], {"changed": bool, "relocated": [], "left": []}),
     "schedule": (["schedule", "cron"], shapes.SCHEDULE),
 }
 

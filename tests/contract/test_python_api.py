@@ -40,6 +40,7 @@ CALLS: dict[str, tuple[list[str], Call]] = {
     "pin": (["pin", "previous"], lambda root: root.pin("previous")),
     "unpin": (["unpin", "previous"], lambda root: root.unpin("previous")),
     "recover": (["recover"], lambda root: root.recover()),
+    "relocate": (["relocate"], lambda root: root.relocate()),
     "schedule": (["schedule", "cron"], lambda root: root.schedule("cron", command=["/bin/venvship"])),
 }
 

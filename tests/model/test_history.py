@@ -838,3 +838,67 @@ def test_what_a_rollback_would_go_to_is_never_pruned_for_its_count(story: Story)
     kept = {d.id for d in decide(facts, Policy(keep=2), START + timedelta(days=1)) if d.keep}
 
     assert {"E", story.target()} <= kept
+
+
+# -- relocation ---------------------------------------------------------------------------------------------
+
+
+def relocated(story: Story, old: str, new: str, *, environment: str = "") -> None:
+    story.seal(new, environment=environment or f"environment of {old}")
+    story.write("relocated", new, from_=old, to=new)
+
+
+def test_a_release_that_takes_the_place_of_another_has_all_that_was_known_of_it() -> None:
+    story = Story().promote("A", "B", "C")
+    story.write("pinned", "B")
+    before = story.now
+    for release in ("A", "B", "C"):
+        relocated(story, release, f"{release}'")
+    now = story.now
+
+    assert (now.expected, now.lineage) == ("C'", ["A'", "B'", "C'"])
+    assert story.target() == "B'"
+    assert now.was_current(1) == "B'"
+    for release in ("A", "B", "C"):
+        old, new = before.records[release], now.records[f"{release}'"]
+        assert (new.state, new.seq, new.last_live_seq) == (old.state, old.seq, old.last_live_seq)
+        assert (new.pinned, new.live_since) == (old.pinned, old.live_since)
+        assert (now.records[release].relocated_to, now.records[release].pinned) == (f"{release}'", False)
+
+
+def test_current_that_was_not_moved_yet_awaits_its_relocation_and_is_no_switch_by_hand() -> None:
+    story = Story().promote("A", "B")
+    relocated(story, "A", "A'")
+    assert not story.now.awaits_relocation("B")
+    relocated(story, "B", "B'")
+    assert story.now.awaits_relocation("B")
+    assert story.now.rollback_target("B", anything) == "A'"
+    assert not story.now.awaits_relocation("A"), "that was switched by hand"
+    assert not story.now.awaits_relocation(None)
+
+
+def test_holds_are_about_the_releases_and_environments_that_took_the_place() -> None:
+    story = Story().promote("A", "B")
+    story.rollback()
+    relocated(story, "B", "B'", environment="for another interpreter")
+
+    hold = story.now.root_hold
+    assert hold is not None
+    assert hold.release == "B'"
+    assert set(hold.left_environments) == {"environment of B", "for another interpreter"}
+
+
+def test_a_refusal_is_of_the_environment_that_took_the_place_as_well() -> None:
+    story = Story().promote("A").fail("B")
+    relocated(story, "B", "B'", environment="for another interpreter")
+    for digest, release in (("environment of B", "B"), ("for another interpreter", "B'")):
+        refusal = story.now.refusal(digest, HEALTH)
+        assert refusal is not None
+        assert (refusal.environment_digest, refusal.release) == (digest, release)
+
+
+def test_a_circle_of_relocations_is_not_followed_for_ever() -> None:
+    story = Story().seal("A", "B")
+    story.write("relocated", "B", from_="A", to="B")
+    story.write("relocated", "A", from_="B", to="A")
+    assert story.now.heir("A") == "B"

@@ -157,3 +157,13 @@ def test_a_time_in_the_future_is_no_reason_to_call_it_long_ago() -> None:
     assert reason([proven(1, live_until=NOW), *FIVE[1:]], "r1") == "live within the last hour"
     releases = [proven(1, live_until=NOW + timedelta(days=3)), *FIVE[1:]]
     assert reason(releases, "r1") == "live until a time that is still to come: the clock was set back"
+
+
+def test_what_was_relocated_counts_for_nothing_and_goes_once_nothing_uses_it() -> None:
+    relocated = [proven(6, relocated=True), failed(7, relocated=True), sealed(8, relocated=True)]
+    assert kept([*FIVE, *relocated], keep=3, keep_failed=2, keep_days=999) == kept(
+        FIVE, keep=3, keep_days=999
+    )
+    assert reason([*FIVE, *relocated], "r6") == "relocated: another release took its place"
+    assert kept([*FIVE, proven(6, relocated=True, in_use="process 7")])[0] == "r6"
+    assert kept([*FIVE, proven(6, relocated=True, live_until=NOW)])[0] == "r6", "live within the last hour"

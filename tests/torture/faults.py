@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from tests.support.roots import Finished
 from tests.torture import invariants
 from tests.torture.children import effects, run_forked
-from tests.torture.kills import FINE, NEXT
+from tests.torture.kills import AFTER_A_MOVE, FINE, NEXT
 from tests.torture.lab import Lab, Scenario
 from tests.torture.tally import Scale, Tally
 
@@ -25,6 +25,7 @@ ALL = (
     "rollback",
     "prune",
     "prune-store",
+    "relocate",
     *RECOVERIES,
 )
 
@@ -109,12 +110,27 @@ def _no_bug(done: Finished, codes: set[int]) -> list[str]:
     return [f"it ended with {done.code}: {done.err.strip()[-600:]}"]
 
 
+def _after_a_move(
+    scenario: Scenario, before: invariants.Before, index: int, mutant: Mutant | None
+) -> list[str]:
+    """What is wrong once the next command has recovered, and once everything was relocated."""
+    site = scenario.site
+    after = AFTER_A_MOVE[index % len(AFTER_A_MOVE)]
+    wrong = _no_bug(run_forked(site, after, mutant=mutant), FINE)
+    wrong += invariants.settled(site, before)
+    wrong += _no_bug(run_forked(site, ("relocate",), mutant=mutant), {0})
+    wrong += invariants.settled(site, before)
+    return wrong + invariants.relocated(site, before)
+
+
 def _after(
     scenario: Scenario, before: invariants.Before, index: int, mutant: Mutant | None = None
 ) -> list[str]:
     """What is wrong at once, and what is still wrong once the next command has recovered."""
     site = scenario.site
     wrong = invariants.at_once(site, before)
+    if scenario.moved:
+        return wrong + _after_a_move(scenario, before, index, mutant)
     armed = any(name.startswith(".to.") for name in site.debris())
     if (armed and index % 2 == 0) or index % (len(NEXT) + 1) == len(NEXT):
         # Without any recovery: a person in a hurry, and to a name, for which no link is ready.

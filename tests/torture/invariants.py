@@ -30,6 +30,7 @@ from venvship.errors import VenvshipError
 from venvship.model.history import History
 from venvship.model.history_fold import fold
 from venvship.model.release import State
+from venvship.operations.verify import VerifyResult
 from venvship.root import RootLayout
 from venvship.system.files import hash_file
 from venvship.system.trees import walk
@@ -105,6 +106,20 @@ def settled(site: Site, before: Before, *, current: Collection[str | None] | Non
     wrong += [f"the store holds half of {name}" for name in store_halves(site)]
     wrong += _previous_is_right(site, workspace, history)
     wrong += _nothing_precious_is_gone(site, workspace, history, before)
+    return wrong
+
+
+def relocated(site: Site, before: Before) -> list[str]:
+    """What is wrong after a relocation: of each release there is a usable heir, as proven as it was."""
+    workspace = _workspace(site)
+    history = workspace.history()
+    wrong = []
+    for name in before.releases:
+        heir = history.heir(name)
+        if problem := release_problem(workspace.layout, heir):
+            wrong.append(f"{heir}, which took the place of {name}, is not usable: {problem}")
+        if name in before.proven and history.state(heir) is not State.PROVEN:
+            wrong.append(f"{heir} is {history.state(heir)}, and {name} was proven")
     return wrong
 
 
@@ -195,8 +210,11 @@ def _current_is_intact(site: Site) -> list[str]:
     try:
         report = site.open().verify(current)
     except VenvshipError as error:
-        return [f"I1 current: {error.message}"]
-    return [] if report.releases[0].ok else [f"I1 current is damaged: {report.releases[0].damaged[:3]}"]
+        # In a root that was moved no release is usable, however intact.
+        if not isinstance(error.result, VerifyResult):
+            return [f"I1 current: {error.message}"]
+        report = error.result
+    return [] if report.releases[0].intact else [f"I1 current is damaged: {report.releases[0].damaged[:3]}"]
 
 
 def _journal_grew(site: Site, before: Before) -> list[str]:

@@ -32,6 +32,9 @@ NEXT = (("release",), ("recover",), ("prune",), ("promote", "current"), ("releas
 """The commands of which one recovers after each kill, in turn."""
 
 
+AFTER_A_MOVE = (("relocate",), ("recover",), ("release",), ("prune",), ("update",))
+"""The same in a root that was moved, where nothing can be promoted before it is relocated."""
+
 ATTEMPTS = 5
 """So often a kill is tried at exactly one call, if it came too late."""
 
@@ -110,7 +113,8 @@ def sweep(lab: Lab, name: str, scale: Scale) -> Tally:
                 tally.point(label, [f"it was not killed, and ended with {done.returncode}"])
                 continue
             wrong = invariants.at_once(site, before)
-            wrong += recover_and_check(site, before, NEXT[index % len(NEXT)])
+            following = AFTER_A_MOVE if scenario.moved else NEXT
+            wrong += recover_and_check(site, before, following[index % len(following)])
             wrong += invariants.swept(site) if scenario.cleans else []
             tally.point(label, wrong)
     return tally

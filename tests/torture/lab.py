@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Scenario:
         code: What it exits with if nothing goes wrong.
         always_refused: Whether no new release may stay live, whatever is tried.
         cleans: Whether the command cleans the store, so that the next clean-up has to sweep what it left.
+        moved: Whether the root was moved, so that the next command has to be one that works there.
     """
 
     site: Site
@@ -43,6 +44,7 @@ class Scenario:
     code: int = 0
     always_refused: bool = False
     cleans: bool = False
+    moved: bool = False
 
     def restore(self) -> Site:
         """Put the root back as it was prepared."""
@@ -114,6 +116,7 @@ class Lab:
             code=code,
             always_refused=name == "failing",
             cleans=name == "prune-store",
+            moved=name == "relocate",
         )
 
 
@@ -232,6 +235,14 @@ def _debris(site: Site) -> None:
     (site.path / "store" / "wheels" / ".new-0123").mkdir()
 
 
+def _moved(site: Site) -> None:
+    """Two releases that were built elsewhere, before the root came here."""
+    elsewhere = replace(site, path=site.path.with_name(f"{site.path.name}-before"))
+    site.path.rename(elsewhere.path)
+    _two(elsewhere)
+    elsewhere.path.rename(site.path)
+
+
 Prepare = Callable[[Site], None]
 
 SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...], int]] = {
@@ -248,6 +259,7 @@ SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...], int]] = {
     "recover": (_interrupted, ("recover",), 0),
     "recover-back": (_interrupted_back, ("recover",), 22),
     "boot": (_interrupted, ("recover", "--boot"), 22),
+    "relocate": (_moved, ("relocate",), 0),
     "debris": (_debris, ("recover",), 0),
 }
 """By name: how the root is prepared, the command, and its exit code."""

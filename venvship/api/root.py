@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import ReleaseResult
+    from venvship.operations.relocate import RelocateResult
     from venvship.operations.reporting.report import StatusResult
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.verify import VerifyResult
@@ -255,6 +256,28 @@ class Root(RootReads):
         from venvship.operations.recover import recover
 
         return self._write(recover, boot=boot)
+
+    def relocate(self, *, python: str | None = None) -> RelocateResult:
+        """Make the releases usable at the path that the root has now, from the store, without the network.
+
+        Every release that was built for another path, or whose interpreter is gone, is built again under a
+        new id, with the same files. `current` moves last. No hook and no check runs.
+
+        Args:
+            python: The interpreter for releases whose own is gone: a version such as `"3.11"`, or a path.
+
+        Raises:
+            NotRelocatedError: Some releases could not be built from the store; the others were relocated.
+            InterpreterError: `python` is missing, does not run, or is too old.
+            SettingsError: Neither the settings nor those of the last promotion can be read.
+            BusyError: Another command is building or switching.
+            RootError: The root or its journal is unusable.
+            DiskFullError: There is no room for a release.
+            InterruptedByError: A signal came. What was relocated stays so; the next call goes on.
+        """
+        from venvship.operations.relocate import relocate
+
+        return self._write(relocate, python=python)
 
     def prune(
         self, *, keep: int | None = None, keep_days: float | None = None, dry_run: bool = False

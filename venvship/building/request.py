@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +27,8 @@ class BuildRequest:
         log_dir: An existing directory for the output of the fetch.
         copies: Copies of this process that help to link files and to look at them; by default as many as are
             worth while for the number of files.
+        wheels: By requirement name, the SHA-256 of the wheel to install, which the store has to have: then
+            nothing is fetched. `None`: the store's selections decide, and wheels that it lacks are fetched.
     """
 
     release_id: str
@@ -39,3 +42,4 @@ class BuildRequest:
     lease_path: str
     log_dir: str
     copies: int | None = None
+    wheels: Mapping[str, str] | None = None

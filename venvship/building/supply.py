@@ -11,6 +11,7 @@ from venvship.building.store.compile import Compiler, compile_wheels
 from venvship.building.store.intake import importing
 from venvship.building.store.store import Store, selection_key
 from venvship.building.tree.combination import placed
+from venvship.errors import BuildError
 from venvship.model.lockfiles.requirement import may_build
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredBytecode, StoredWheel, WheelFile
@@ -36,7 +37,7 @@ def check_room(request: BuildRequest, store: Store) -> None:
         DiskFullError: There is not enough room.
         BuildError: The store is damaged, or a wheel that the lockfile names by its path is not there.
     """
-    chosen = {name: store.selection(key) for name, key in _keys(request).items()}
+    chosen = _chosen(request, store)
     wheels = [store.wheel(sha256) for sha256 in chosen.values() if sha256 is not None]
     lacking = [r.url for r in request.environment.selected if chosen[r.name] is None and r.url is not None]
     require_room(request, store, wheels, [path for path in lacking if os.path.isfile(path)])
@@ -77,7 +78,7 @@ class Supply:
         self._environ = environ
         self._signals = signals
         self._keys = _keys(request)
-        self._chosen = {name: store.selection(key) for name, key in self._keys.items()}
+        self._chosen = _chosen(request, store)
         self._left: dict[str, WheelFile] = {}
 
     def fetch(self, advance: Advance = unmeasured) -> Total:
@@ -89,12 +90,16 @@ class Supply:
             advance: Told how many files have come.
 
         Raises:
-            BuildError: See `venvship.building.fetching.fetch.fetch`, `Import.add` and `compile_wheels`.
+            BuildError: The store has to have all wheels, and lacks some; and see
+                `venvship.building.fetching.fetch.fetch`, `Import.add` and `compile_wheels`.
             InterruptedByError: A signal came.
         """
         missing = [r for r in self._request.environment.selected if self._chosen[r.name] is None]
         if not missing:
             return Total()
+        if self._request.wheels is not None:
+            lacking = ", ".join(" ".join(filter(None, (r.name, r.version))) for r in missing)
+            raise BuildError(f"the store {self._store.path} lacks {lacking}")
         # Late: a release of which the store has everything fetches nothing.
         from venvship.building.fetching.fetch import fetch
         from venvship.building.fetching.fetch_session import Session
@@ -183,6 +188,13 @@ class Supply:
             for file in some:
                 if file.path.startswith(ours):
                     remove_name(file.path)
+
+
+def _chosen(request: BuildRequest, store: Store) -> dict[str, str | None]:
+    """The wheel to install by the name of the requirement; `None` for one that the store lacks."""
+    if request.wheels is not None:
+        return {name: sha256 if store.has(sha256) else None for name, sha256 in request.wheels.items()}
+    return {name: store.selection(key) for name, key in _keys(request).items()}
 
 
 def _keys(request: BuildRequest) -> dict[str, str]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import ReleaseResult
+    from venvship.operations.relocate import RelocateResult
     from venvship.operations.reporting.report import (
         DiffResult,
         HistoryResult,
@@ -190,6 +191,20 @@ def recover_lines(result: RecoverResult, _page: Page) -> list[str]:
     summary = observed if result.outcome == "observed" else result.summary
     swept = f"; {counted(len(result.debris), 'left-over')} removed" if result.debris else ""
     return [live, f"  {summary[0].upper()}{summary[1:]}{swept}."]
+
+
+def relocate_lines(result: RelocateResult, page: Page) -> list[str]:
+    """The lines of `relocate`."""
+    if not result.relocated:
+        return ["Nothing to do: every release is usable here."]
+    rows = [("  " + one.from_, "→", one.to) for one in result.relocated]
+    live = f"{style.good('Live:')} {style.strong(result.current)}" if result.current else "Nothing is live"
+    return [
+        f"{style.good('Relocated:')} {counted(len(result.relocated), 'release')}",
+        *table(rows, page.width),
+        live,
+        "Next: restart the service, then `venvship check`; `venvship prune` removes what was relocated.",
+    ]
 
 
 def check_lines(result: ChecksResult, page: Page) -> list[str]:

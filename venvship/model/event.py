@@ -30,6 +30,7 @@ class EventName(StrEnum):
     HELD = "held"
     REFUSED = "refused"
     UNHELD = "unheld"
+    RELOCATED = "relocated"
     PINNED = "pinned"
     UNPINNED = "unpinned"
     PRUNED = "pruned"
@@ -45,6 +46,7 @@ _VISIBLE: Final = frozenset(
         EventName.UNHELD,
         EventName.PINNED,
         EventName.UNPINNED,
+        EventName.RELOCATED,
         EventName.PRUNED,
     }
 )

@@ -124,6 +124,7 @@ class Record:
         environment_digest: The environment that it was built for.
         pinned: Whether it is protected from prune.
         pruned: Whether it was removed.
+        relocated_to: The release that took its place when it was not usable any more; see `relocate`.
         rejected: Whether a candidate check or the prepare hook refused it last.
         last_live_seq: The `seq` of the last switch that made it current.
         live_since: The time when it last became current.
@@ -137,6 +138,7 @@ class Record:
     environment_digest: str = ""
     pinned: bool = False
     pruned: bool = False
+    relocated_to: str | None = None
     rejected: bool = False
     last_live_seq: int = 0
     live_since: datetime | None = None
@@ -186,6 +188,16 @@ class History:
         record = self.records.get(release_id)
         return record.state if record else State.SEALED
 
+    def heir(self, release_id: str) -> str:
+        """The release that stands for one that was relocated; any other release stands for itself."""
+        while (record := self.records.get(release_id)) is not None and record.relocated_to is not None:
+            release_id = record.relocated_to
+        return release_id
+
+    def awaits_relocation(self, current: str | None) -> bool:
+        """Whether `current` names a release whose heir is journalled as live: the link was not moved yet."""
+        return current is not None and current != self.expected and self.heir(current) == self.expected
+
     def refusal(self, environment_digest: str, health_digest: str) -> Hold | None:
         """The hold of an environment, unless the checks or hooks that refused it have changed since."""
         hold = self.environment_holds.get(environment_digest)
@@ -204,6 +216,8 @@ class History:
             usable: Whether `current` may be pointed to a release; see `workspace.usable`.
         """
         entries = list(self.lineage)
+        if self.awaits_relocation(current):
+            current = self.expected
         if current in entries and not self.is_on_trial(current):
             while entries[-1] != current:
                 entries.pop()
@@ -233,4 +247,5 @@ class History:
     def was_current(self, switches_ago: int) -> str | None:
         """The release that `@{N}` names; `None` if there were fewer switches, or none was current then."""
         index = len(self.switches) - 1 - switches_ago
-        return self.switches[index].release if index >= 0 else None
+        release_id = self.switches[index].release if index >= 0 else None
+        return self.heir(release_id) if release_id is not None else None

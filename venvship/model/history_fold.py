@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -252,6 +253,45 @@ def _refuse(history: History, event: Event, release_id: str) -> None:
         )
 
 
+def _relocated(history: History, event: Event) -> None:
+    """Put a release in the place of another one: it has all that the journal knows of that one.
+
+    Its place among the releases too, so that retention does not take it for newer than it is.
+    """
+    old_id, new_id = event.text("from"), event.release
+    if old_id is None or new_id is None or history.heir(new_id) == old_id:
+        return
+    old, new = _record(history, old_id), _record(history, new_id)
+    history.records[new_id] = replace(
+        old, id=new_id, seq=old.seq or new.seq, environment_digest=new.environment_digest, pruned=False
+    )
+    old.pinned, old.relocated_to = False, new_id
+    history.lineage[:] = [new_id if name == old_id else name for name in history.lineage]
+    if history.expected == old_id:
+        old.live_until = event.at
+        history.expected = new_id
+        history.switch_seq = event.seq
+    _hand_over_holds(history, old, history.records[new_id])
+
+
+def _hand_over_holds(history: History, old: Record, new: Record) -> None:
+    """Let holds be about a release that took the place of another one, perhaps for another interpreter."""
+    before, after = old.environment_digest, new.environment_digest
+    hold = history.root_hold
+    if hold is not None:
+        left = hold.left_environments
+        if before in left and after not in left:
+            hold = hold._replace(left_environments=tuple(sorted((*left, after))))
+        history.root_hold = hold._replace(release=new.id if hold.release == old.id else hold.release)
+    refusal = history.environment_holds.get(before)
+    if refusal is not None:
+        release_id = new.id if refusal.release == old.id else refusal.release
+        moved = refusal._replace(environment_digest=after, release=release_id)
+        history.environment_holds[after] = moved
+    if before in history.bad_in_a_row and after not in history.bad_in_a_row:
+        history.bad_in_a_row[history.bad_in_a_row.index(before)] = after
+
+
 def _abandoned(history: History, _event: Event) -> None:
     history.intent = None
 
@@ -322,6 +362,7 @@ _APPLY: dict[str, Callable[[History, Event], None]] = {
     EventName.OBSERVED: _observed,
     EventName.HELD: _held,
     EventName.UNHELD: _unheld,
+    EventName.RELOCATED: _relocated,
     EventName.PINNED: _pin,
     EventName.UNPINNED: _pin,
     EventName.PRUNED: _pruned,

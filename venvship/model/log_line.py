@@ -40,6 +40,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     EventName.HELD: Severity.WARNING,
     EventName.REFUSED: Severity.WARNING,
     EventName.UNHELD: Severity.INFO,
+    EventName.RELOCATED: Severity.INFO,
     EventName.PRUNED: Severity.INFO,
     PRUNE_FAILED: Severity.WARNING,
 }

@@ -27,6 +27,7 @@ class Facts:
         current: Whether it is live.
         previous: Whether a rollback would switch to it.
         pinned: Whether a person protects it.
+        relocated: Whether another release took its place; then it counts for nothing.
         in_operation: Whether an operation without an outcome is about it.
         in_use: Who uses it, for people; `""` for nobody.
         live_until: When it last stopped being current; `None` if it never was, or is.
@@ -40,6 +41,7 @@ class Facts:
     current: bool = False
     previous: bool = False
     pinned: bool = False
+    relocated: bool = False
     in_operation: bool = False
     in_use: str = ""
     live_until: datetime | None = None
@@ -85,10 +87,11 @@ def decide(releases: Sequence[Facts], policy: Policy, now: datetime) -> list[Dec
     """
     # No two releases have the same `seq`, but a decision must not depend on who says so.
     newest = sorted(releases, key=lambda r: (r.seq, r.id), reverse=True)
+    counted = [r for r in newest if not r.relocated]
     proven = sorted(
-        (r for r in newest if r.state is State.PROVEN), key=lambda r: r.last_live_seq, reverse=True
+        (r for r in counted if r.state is State.PROVEN), key=lambda r: r.last_live_seq, reverse=True
     )
-    failed = [r for r in newest if r.state is not State.PROVEN and not _is_untried(r)]
+    failed = [r for r in counted if r.state is not State.PROVEN and not _is_untried(r)]
     rank = {r.id: number for number, r in enumerate(proven, start=1)}
     failed_rank = {r.id: number for number, r in enumerate(failed, start=1)}
     live_seq = max((r.seq for r in releases if r.current), default=None)
@@ -101,7 +104,7 @@ def decide(releases: Sequence[Facts], policy: Policy, now: datetime) -> list[Dec
 
 
 def _is_untried(release: Facts) -> bool:
-    return release.state is State.SEALED and not release.rejected
+    return release.state is State.SEALED and not release.rejected and not release.relocated
 
 
 def _why(
@@ -122,7 +125,10 @@ def _why(
         (_within(release, now, RECENTLY_LIVE.total_seconds()), "live within the last hour"),
         (0 < rank <= LEAST_PROVEN, f"one of the last {LEAST_PROVEN} proven"),
         (0 < rank <= policy.keep, f"proven {rank} of {policy.keep}"),
-        (_within(release, now, policy.keep_days * 86_400), f"live within {policy.keep_days:g} days"),
+        (
+            not release.relocated and _within(release, now, policy.keep_days * 86_400),
+            f"live within {policy.keep_days:g} days",
+        ),
         (
             0 < failed_rank <= policy.keep_failed,
             f"failed {failed_rank} of {policy.keep_failed}, to look into",
@@ -138,6 +144,8 @@ def _within(release: Facts, now: datetime, span: float) -> bool:
 
 
 def _why_not(release: Facts, policy: Policy) -> str:
+    if release.relocated:
+        return "relocated: another release took its place"
     if release.state is State.PROVEN:
         return f"older than the {max(policy.keep, LEAST_PROVEN)} proven releases to keep"
     if _is_untried(release):

@@ -13,7 +13,9 @@ from venvship.workspace.interpreter_identity import NotAskedError
 from venvship.workspace.place import place_problem, place_problem_of
 from venvship.workspace.reading import ReadingWorkspace
 
-ANEW: Final = "a release for this path: venvship release"
+ANEW: Final = (
+    "`venvship relocate` makes the releases usable here; `venvship release` builds the one of the lockfile"
+)
 """The hint for a release that was built for another directory."""
 
 
@@ -44,6 +46,17 @@ def start_problem(layout: RootLayout, release_id: str, manifest: Manifest | None
     except VenvshipError as error:
         return error.message
     return place_problem(layout, manifest) or interpreter_problem(layout, release_id)
+
+
+def host_problem(workspace: ReadingWorkspace, release_id: str) -> str | None:
+    """Why a release cannot be used here, whatever its files are like: its path, or its interpreter.
+
+    Raises:
+        InterruptedByError: A signal came while an interpreter was asked.
+    """
+    return start_problem(workspace.layout, release_id) or _identity_problem(
+        workspace, release_id, ask=True, in_doubt="warn"
+    )
 
 
 def require_startable(layout: RootLayout, release_id: str) -> None:

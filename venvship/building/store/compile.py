@@ -82,6 +82,11 @@ def bytecode_tag(interpreter: Interpreter, optimize: Sequence[int]) -> str:
     return f"{interpreter.identity.bytecode}-{levels}"
 
 
+def levels_of(tag: str) -> tuple[int, ...]:
+    """The optimisation levels in a `bytecode_tag`."""
+    return tuple(int(level) for level in re.findall(r"o(\d)", tag.rpartition("-")[2]))
+
+
 def compile_wheels(
     store: Store,
     wheels: Sequence[StoredWheel],

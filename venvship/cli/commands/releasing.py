@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from venvship.operations.promote import PromoteResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import ReleaseResult
+    from venvship.operations.relocate import RelocateResult
     from venvship.operations.rollback import RollbackResult
 
 
@@ -203,6 +204,30 @@ def recover(call: Call, boot: bool) -> RecoverResult:
     The next release does this automatically. At boot, before the services start, use --boot.
     """
     return call.open_root().recover(boot=boot)
+
+
+@command(
+    "relocate",
+    "Release",
+    text=text.relocate_lines,
+    example="venvship relocate",
+    exits={
+        0: "relocated, or nothing to do",
+        10: "the settings or the interpreter are wrong",
+        12: "not your root",
+        20: "the store lacks a wheel; the other releases were relocated",
+        30: "busy",
+    },
+)
+@click.option("--python", metavar="P", help="For releases whose interpreter is gone: a version, or a path.")
+def relocate(call: Call, python: str | None) -> RelocateResult:
+    """Make the releases usable where the root is now.
+
+    After a root was moved or copied, its releases hold the path of before. They are built again from the
+    store, under new ids and without the network, and keep state, lineage, pins and holds. No hook and no
+    check runs.
+    """
+    return call.open_root().relocate(python=python)
 
 
 @command(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from venvship.errors import BuildError, InterruptedByError
 from venvship.model.environment import Environment
@@ -16,12 +18,21 @@ from venvship.system.mutex import shared
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
+if TYPE_CHECKING:
+    from venvship.building.request import BuildRequest
+
 STORE_WAIT: Final = 300.0
 """Seconds to wait for a clean-up of the store, which is short; `--wait` does not cover it."""
 
 
 def build_release(
-    held: BuildHeld, settings: Settings, environment: Environment, *, message: str, progress: Progress
+    held: BuildHeld,
+    settings: Settings,
+    environment: Environment,
+    *,
+    message: str,
+    progress: Progress,
+    wheels: Mapping[str, str] | None = None,
 ) -> str:
     """Build and seal a release, and record that in the journal; only then is it one.
 
@@ -33,6 +44,8 @@ def build_release(
         environment: The environment to build.
         message: The person's, for the manifest and the journal.
         progress: Hears of the build's steps.
+        wheels: The wheels to take from the store, without a fetch, as of `BuildRequest`. A failure is not
+            journalled then: it says nothing about the next `update`.
 
     Returns:
         The release's id.
@@ -50,11 +63,12 @@ def build_release(
     workspace = held.workspace
     release_id = _fresh_id(workspace)
     try:
-        manifest = _build(workspace, settings, environment, release_id, message=message, progress=progress)
+        request = _request(workspace, settings, environment, release_id, message)
+        manifest = _build(workspace, settings, replace(request, wheels=wheels), progress)
     except BaseException as error:
         # `build` has removed the candidate.
         files.remove_name(workspace.layout.lease(release_id))
-        if isinstance(error, BuildError):
+        if isinstance(error, BuildError) and wheels is None:
             workspace.record_if_possible(
                 EventName.BUILD_FAILED,
                 release=None,
@@ -71,32 +85,19 @@ def build_release(
     return release_id
 
 
-def _build(
-    workspace: Workspace,
-    settings: Settings,
-    environment: Environment,
-    release_id: str,
-    *,
-    message: str,
-    progress: Progress,
-) -> Manifest:
-    runtime, layout = workspace.runtime, workspace.layout
-    # The build layer imports virtualenv and installer, which no other command needs.
-    from venvship.building.builder import build
+def _request(
+    workspace: Workspace, settings: Settings, environment: Environment, release_id: str, message: str
+) -> BuildRequest:
     from venvship.building.request import BuildRequest
-    from venvship.building.store.intake import prepare
-    from venvship.building.store.roots import register_root
-    from venvship.building.store.store import Store
-    from venvship.building.supply import check_room
 
+    layout = workspace.layout
     # An upgrade may have changed the interpreter in place since it was recorded.
     interpreter = recorded_interpreter.asked_again(workspace, environment.interpreter)
-    store = Store(str(layout.path / settings.store))
-    request = BuildRequest(
+    return BuildRequest(
         release_id=release_id,
         release_path=str(layout.release_path(release_id)),
         root_path=str(layout.path),
-        created_at=runtime.clock(),
+        created_at=workspace.runtime.clock(),
         environment=environment._replace(interpreter=interpreter),
         build=settings.build,
         link=settings.link,
@@ -104,12 +105,24 @@ def _build(
         lease_path=str(layout.lease(release_id)),
         log_dir=str(layout.log(release_id)),
     )
+
+
+def _build(workspace: Workspace, settings: Settings, request: BuildRequest, progress: Progress) -> Manifest:
+    runtime, layout = workspace.runtime, workspace.layout
+    # The build layer imports virtualenv and installer, which no other command needs.
+    from venvship.building.builder import build
+    from venvship.building.store.intake import prepare
+    from venvship.building.store.roots import register_root
+    from venvship.building.store.store import Store
+    from venvship.building.supply import check_room
+
+    store = Store(str(layout.path / settings.store))
     prepare(store)
     with shared(store.mutex, wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
         # Only now: without the mutex, a clean-up might remove wheels that were just found in the store.
         check_room(request, store)
         files.make_directory(request.log_dir, 0o700)
-        workspace.make_lease(release_id)
+        workspace.make_lease(request.release_id)
         # Before there is a release that a clean-up on behalf of another root would have to know.
         register_root(store, str(layout.path))
         return build(request, store, environ=runtime.environ, signals=runtime.signals, progress=progress)

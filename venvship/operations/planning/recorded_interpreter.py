@@ -25,7 +25,7 @@ def settled(workspace: Workspace, settings: Settings) -> Interpreter:
     """
     found = find_interpreter(workspace, settings)
     if workspace.layout.interpreter() != (settings.python, found):
-        _record(workspace, settings.python, found)
+        record_interpreter(workspace, settings.python, found)
     return found
 
 
@@ -60,10 +60,17 @@ def asked_again(workspace: Workspace, interpreter: Interpreter) -> Interpreter:
             f"{interpreter.path} was {interpreter.version} and is {now.version} now, for old releases too",
         )
         known = workspace.layout.interpreter()
-        _record(workspace, known[0] if known else None, now)
+        record_interpreter(workspace, known[0] if known else None, now)
     return now
 
 
-def _record(workspace: Workspace, setting: str | None, interpreter: Interpreter) -> None:
+def record_interpreter(workspace: Workspace, setting: str | None, interpreter: Interpreter) -> None:
+    """Record the root's interpreter, and the setting that it was found by.
+
+    Crash: `python.json` is the old or the new one.
+
+    Raises:
+        OSError: It could not be written.
+    """
     data = {"format": FORMAT, "setting": setting, **interpreter.to_json()}
     files.write_json(workspace.layout.python_file, data)

@@ -205,11 +205,13 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         current = None
     operation = under_way(layout)
     running = operation is not None and operation.running
-    if not running and history.intent is None and current is not None and current != history.expected:
+    relocating = history.awaits_relocation(current)
+    unexpected = current is not None and current != history.expected and not relocating
+    if not running and history.intent is None and unexpected:
         workspace.warn(
             "current-observed", f"current was switched outside venvship; expected {history.expected}"
         )
-    interrupted = history.intent is not None and not running
+    interrupted = (history.intent is not None or relocating) and not running
     if interrupted:
         workspace.warn(
             "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
@@ -408,7 +410,7 @@ def _since(history: History, current: str | None) -> Event | None:
     if current is None or not history.switches:
         return None
     last = history.switches[-1]
-    return last if last.release == current else None
+    return last if last.release is not None and history.heir(last.release) == history.heir(current) else None
 
 
 def _applying_hold(history: History, settings: Settings | None, environment: str | None) -> Hold | None:

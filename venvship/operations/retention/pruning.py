@@ -239,6 +239,7 @@ def _facts(workspace: Workspace, history: History) -> list[Facts]:
             current=release_id == current,
             previous=release_id == previous,
             pinned=record.pinned,
+            relocated=record.relocated_to is not None,
             in_operation=release_id in busy,
             live_until=record.live_until,
         )

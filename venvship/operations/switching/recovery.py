@@ -27,7 +27,9 @@ from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
 from venvship.workspace.usable import start_problem, usable_problem
 from venvship.workspace.workspace import Workspace
 
-RecoverOutcome = Literal["clean", "abandoned", "promoted", "rolled-back", "rollback-failed", "observed"]
+RecoverOutcome = Literal[
+    "clean", "abandoned", "promoted", "rolled-back", "rollback-failed", "observed", "relocated"
+]
 
 SUMMARIES: Final[dict[RecoverOutcome, str]] = {
     "clean": "nothing was interrupted",
@@ -35,6 +37,7 @@ SUMMARIES: Final[dict[RecoverOutcome, str]] = {
     "promoted": "an interrupted operation was finished",
     "rolled-back": "an interrupted promotion was undone",
     "rollback-failed": "an interrupted operation was undone, and the live release does not pass",
+    "relocated": "an interrupted relocation was finished",
     "observed": "current had been switched outside venvship; unattended releases are held",
 }
 """Each outcome of a recovery as a sentence."""
@@ -86,7 +89,7 @@ def recover_switch(workspace: Workspace, *, boot: bool = False) -> Recovered:
         recovered = _settle_intent(held, history, boot=boot)
         if recovered.outcome != "clean":
             workspace.changes.append("recovered")
-        _renew_previous(held)
+        renew_previous(held)
         links.sweep_strays(held)
         return recovered
 
@@ -133,7 +136,7 @@ def is_settled(workspace: Workspace, history: History) -> bool:
 
 
 def _is_previous_right(workspace: Workspace, history: History, current: str | None) -> bool:
-    """Whether `previous` names what `_renew_previous` would have it name.
+    """Whether `previous` names what `renew_previous` would have it name.
 
     By a few names first. Where those would name another release, it may not be usable, and was passed over.
     """
@@ -165,7 +168,7 @@ def _ask_ahead(workspace: Workspace, history: History) -> None:
         _goal(workspace, history, current, ask=True)
 
 
-def _renew_previous(held: SwitchHeld) -> None:
+def renew_previous(held: SwitchHeld) -> None:
     """Make `previous` name what a rollback goes to: a crash may come between the outcome and the link."""
     workspace = held.workspace
     goal = _goal(workspace, workspace.history(), workspace.layout.current(), ask=False)
@@ -180,6 +183,8 @@ def _settle_intent(held: SwitchHeld, history: History, *, boot: bool) -> Recover
         if history.lockfile_due is not None and current is not None and current == history.expected:
             done = put_in_place(held, current, history.lockfile_due)
             return Recovered(outcome="promoted" if done else "clean", current=current)
+        if history.awaits_relocation(current):
+            return _finish_relocation(held, history)
         return _observe(workspace, history, current)
     if intent.kind == "promote":
         if current == intent.target:
@@ -210,6 +215,13 @@ def _observe(workspace: Workspace, history: History, current: str | None) -> Rec
         "Unattended releases are held",
     )
     return Recovered(outcome="observed", current=current)
+
+
+def _finish_relocation(held: SwitchHeld, history: History) -> Recovered:
+    """Move `current` to the release that took the place of the one it names: the journal has that already."""
+    assert history.expected is not None
+    links.point_current(held, links.spare_link(held, ".to.", history.expected), sync=True)
+    return Recovered(outcome="relocated", current=history.expected)
 
 
 def _finish_promotion(held: SwitchHeld, history: History, intent: Intent, *, boot: bool) -> Recovered:

@@ -1,0 +1,189 @@
+"""The build that takes the place of a release which cannot be used where it stands: the same, from the store.
+
+Nothing is fetched. The lockfile and the list of wheels are the release's own, so it does not matter if the
+lockfile on disk has changed since.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from venvship.errors import BuildError, InterpreterError
+from venvship.model.environment import Environment
+from venvship.model.interpreter import Identity, Interpreter
+from venvship.model.release import Manifest
+from venvship.model.settings import Settings
+from venvship.operations.planning.environment import read_environment
+from venvship.workspace.interpreter_identity import NotAskedError
+from venvship.workspace.workspace import Workspace
+
+_PYLOCK: Final = re.compile(rb"^lock-version\s*=", re.MULTILINE)
+"""The first key of a pylock.toml (PEP 751). No requirements.txt has such a line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """A build that takes the place of a release.
+
+    Attributes:
+        environment: The environment to build. Where the interpreter's identity is unchanged, it has the
+            digest of the release's.
+        settings: How to build it. Where the identity is unchanged, as the release was built.
+        wheels: By requirement name, the SHA-256 of the wheel to install.
+        same_tree: Whether the tree digest has to be that of the release.
+    """
+
+    environment: Environment
+    settings: Settings
+    wheels: Mapping[str, str]
+    same_tree: bool
+
+
+class Interpreters:
+    """Finds the interpreter to build a replacement for.
+
+    Args:
+        workspace: The root.
+        given: The interpreter to take where a release's own is gone; `None` if none was named.
+    """
+
+    def __init__(self, workspace: Workspace, given: Interpreter | None) -> None:
+        self._workspace = workspace
+        self._given = given
+        self._probed: dict[str, Interpreter] = {}
+
+    def serving(self, manifest: Manifest) -> Interpreter:
+        """The release's own interpreter if it is there, unchanged; else the one that was named.
+
+        If none was named, the root's serves if it has the same identity.
+
+        Raises:
+            InterpreterError: There is none.
+            InterruptedByError: A signal came while one was asked.
+        """
+        wanted, path = Identity.of(manifest.environment.python), manifest.environment.python.get("path", "")
+        try:
+            found = self._workspace.identities.ask(path)
+        except NotAskedError as error:
+            raise InterpreterError(str(error), path=path) from error
+        if isinstance(found, Identity) and found.serves(wanted):
+            return self._ask(path)
+        if self._given is not None:
+            return self._given
+        known = self._workspace.layout.interpreter()
+        if known is not None and known[1].path != path and os.access(known[1].path, os.X_OK):
+            root_interpreter = self._ask(known[1].path)
+            if root_interpreter.identity.serves(wanted):
+                return root_interpreter
+        raise InterpreterError(
+            f"its interpreter {path} is {found}, and was {wanted}",
+            hint="name another one: venvship relocate --python P",
+            path=path,
+        )
+
+    def _ask(self, path: str) -> Interpreter:
+        from venvship.building.interpreter import probe
+
+        if path not in self._probed:
+            runtime = self._workspace.runtime
+            self._probed[path] = probe(path, environ=runtime.environ, signals=runtime.signals)
+        return self._probed[path]
+
+
+def replacement_of(
+    workspace: Workspace, manifest: Manifest, interpreter: Interpreter, settings: Settings
+) -> Replacement:
+    """Find out what takes the place of a release. Reads only.
+
+    Args:
+        workspace: The root.
+        manifest: The release's.
+        interpreter: The interpreter to build for.
+        settings: Today's. Where the store is, and, for an interpreter of another identity, how to build.
+
+    Raises:
+        BuildError: The release does not say what it was built from, or the store has no wheel for the
+            interpreter.
+        LockfileError: Today's venvship or settings refuse its lockfile.
+    """
+    recorded = manifest.environment
+    if manifest.wheels is None:
+        raise BuildError("it was built by a venvship that did not record its wheels")
+    path = workspace.layout.release_path(manifest.id) / ".venvship" / "lockfile"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BuildError(f"cannot read {path}: {error.strerror}") from error
+    # Relative to the root, as the settings have it by default: only the names of local wheels count.
+    name = str(workspace.layout.path / ("pylock.toml" if _PYLOCK.search(content) else "requirements.txt"))
+    build = settings.build._replace(closed=False)  # it was released with the dependencies that it has
+    environment = read_environment(
+        (name,),
+        settings,
+        interpreter,
+        # The files that a requirements file includes are in `content` already.
+        read=lambda asked: content if asked == name else b"",
+    )
+    lockfile = replace(environment.lockfile, content=content, sha256=recorded.lockfile_sha256)
+    environment = environment._replace(lockfile=lockfile)
+    if interpreter.identity != Identity.of(recorded.python):
+        return Replacement(
+            environment=environment,
+            settings=settings._replace(build=build),
+            wheels=_wheels_for(workspace, environment, settings, manifest.wheels),
+            same_tree=False,
+        )
+    if {requirement.name for requirement in environment.selected} != set(manifest.wheels):
+        raise BuildError(
+            "its lockfile selects other packages now: `extras` or `groups` under [build] have changed"
+        )
+    from venvship.building.store.compile import levels_of
+
+    return Replacement(
+        environment=environment._replace(digest=recorded.digest, inputs=recorded.inputs),
+        settings=settings._replace(build=build._replace(optimize=levels_of(manifest.bytecode))),
+        wheels=manifest.wheels,
+        same_tree=True,
+    )
+
+
+def _wheels_for(
+    workspace: Workspace, environment: Environment, settings: Settings, before: Mapping[str, str]
+) -> dict[str, str]:
+    """Choose wheels for another interpreter: those that the store knows for it, else those from before.
+
+    Raises:
+        BuildError: The store has none for some requirements; all are named.
+        FormatError: A newer venvship wrote the store.
+    """
+    from packaging.utils import parse_wheel_filename
+
+    from venvship.building.store.store import Store, selection_key
+    from venvship.model.lockfiles.requirement import may_build
+
+    store = Store(str(workspace.layout.path / settings.store))
+    interpreter = environment.interpreter
+
+    def serves(sha256: str) -> bool:
+        return store.has(sha256) and any(
+            str(tag) in interpreter.tags for tag in parse_wheel_filename(store.wheel(sha256).filename)[3]
+        )
+
+    chosen: dict[str, str] = {}
+    lacking: list[str] = []
+    for requirement in environment.selected:
+        key = selection_key(requirement, interpreter, may_build(requirement.name, settings.build.sdists))
+        sha256 = store.selection(key)
+        if sha256 is None and requirement.name in before and serves(before[requirement.name]):
+            sha256 = before[requirement.name]
+        if sha256 is None:
+            lacking.append(" ".join(filter(None, (requirement.name, requirement.version))))
+        else:
+            chosen[requirement.name] = sha256
+    if lacking:
+        raise BuildError(f"the store has no wheel of {', '.join(lacking)} for {interpreter.label}")
+    return chosen
