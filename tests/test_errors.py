@@ -37,6 +37,7 @@ CODES = {
     "StateError": 12,
     "FormatError": 12,
     "NoFlockError": 12,
+    "HostError": 12,
     # 13: no such release, or not usable
     "ReleaseError": 13,
     "NoSuchReleaseError": 13,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from typing import NoReturn
 
@@ -18,8 +19,11 @@ def main() -> NoReturn:
     gc.disable()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from venvship.cli.main import main as run
-
+    try:
+        from venvship.cli.main import main as run
+    except (OSError, MemoryError, ImportError) as error:  # no more descriptors, or it is being upgraded
+        os.write(2, f"error: venvship cannot be started: {error}\n".encode(errors="replace"))
+        os._exit(12)
     run()
 
 

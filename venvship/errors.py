@@ -179,6 +179,12 @@ class FormatError(RootError):
     slug = "format-too-new"
 
 
+class HostError(RootError):
+    """The host refuses what the command needs: memory, descriptors, a file, or venvship's own modules."""
+
+    slug = "host-failed"
+
+
 class NoFlockError(RootError):
     """The file system of the root has no working flock(2)."""
 

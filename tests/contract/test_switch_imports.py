@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.contract.test_start import interpreter_of_the_command
 from tests.support.answers import released
-from tests.support.roots import Site
+from tests.support.roots import Site, finish
+from tests.support.terminals import Terminal
 
 AUDIT = """
 import importlib.util, os, sys
@@ -60,6 +60,8 @@ COMMANDS = {
     "promote, back": ([], ["promote", "@{1}"], BACK, 22),
     "rollback": ([], ["rollback"], "", 0),
     "rollback, fails": ([], ["rollback"], "exit 1", 23),
+    "rollback, on a terminal": ([], ["rollback"], "", 0),
+    "release, back, on a terminal": ([], ["release"], BACK, 22),
     "recover": (["release"], ["recover"], "", 0),
     "recover, back": (["release"], ["recover"], BACK, 22),
     "recover at boot": (["release"], ["recover", "--boot"], "", 22),
@@ -68,10 +70,11 @@ COMMANDS = {
 """The command that is killed before, if one is; the command; its restart hook; its exit code."""
 
 
-@pytest.mark.parametrize(("killed", "line", "restart", "code"), COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_is_imported_or_read_from_the_package_after_the_switch(
-    stocked: Site, tmp_path: Path, killed: list[str], line: list[str], restart: str, code: int
+    stocked: Site, tmp_path: Path, name: str
 ) -> None:
+    killed, line, restart, code = COMMANDS[name]
     site, hooked, record = stocked, tmp_path / "hooked", tmp_path / "record"
     released(site, "1.0", "1.1")
     site.lock("1.2")
@@ -82,16 +85,15 @@ def test_nothing_is_imported_or_read_from_the_package_after_the_switch(
     (site.path / "state" / "reserve").unlink()
     site.settings(SETTINGS.format(hooked=hooked, restart=restart))
 
-    done = subprocess.run(
-        [interpreter_of_the_command(), "-c", AUDIT, record, hooked, *line],
-        cwd=site.path,
-        env=site.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    argv = [interpreter_of_the_command(), "-c", AUDIT, str(record), str(hooked), *line]
+    if name.endswith("terminal"):
+        shown = Terminal(argv, env={**site.environment, "TERM": "xterm"}, cwd=site.path).finish()
+        ended, said = shown.code, shown.text
+    else:
+        done = finish(*argv, cwd=site.path, env=site.environment)
+        ended, said = done.code, done.err
 
-    assert done.returncode == code, done.stderr
+    assert ended == code, said
     loaded = [entry.rsplit(" ", 1) for entry in record.read_text().splitlines()]
     names = {re.split("[./]", name.removesuffix(".py"))[-1] for name, _ in loaded}
     assert "loading" in names

@@ -313,3 +313,32 @@ sys.exit(run(["rollback"]))
     done = finish(sys.executable, "-c", script, cwd=site.path, env=site.environment)
     assert (done.code, site.current) == (0, two[0]), done.err
     assert site.events()[-1] == "rolled-back"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "slug"),
+    [
+        ("OSError(24, 'Too many open files')", 12, "host-failed"),
+        ("OSError(28, 'No space left on device')", 20, "disk-full"),
+        ("MemoryError()", 12, "host-failed"),
+        ("RecursionError()", 12, "host-failed"),
+        ("ImportError('No module named x')", 12, "host-failed"),
+        ('RuntimeError("can\'t start new thread")', 12, "host-failed"),
+        ("RuntimeError('another')", 1, "bug"),
+        ("KeyError('another')", 1, "bug"),
+    ],
+)
+def test_a_fault_of_the_host_that_nothing_has_named_is_no_bug(
+    site: Site, error: str, code: int, slug: str
+) -> None:
+    script = f"""
+import sys
+from venvship.api import Root
+from venvship.cli.main import run
+def status(self):
+    raise {error}
+Root.status = status
+sys.exit(run(["--json", "status"]))
+"""
+    done = finish(sys.executable, "-c", script, cwd=site.path, env=site.environment)
+    assert (done.code, done.json["error"]["slug"]) == (code, slug)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -13,7 +15,15 @@ import venvship.cli.commands  # noqa: F401 - the commands register themselves wi
 from venvship.cli import render
 from venvship.cli.group import cli
 from venvship.cli.options import Call, as_owner, root_from_environment
-from venvship.errors import EXIT_OK, InterruptedByError, NotOwnerError, UsageError, VenvshipError
+from venvship.errors import (
+    EXIT_OK,
+    DiskFullError,
+    HostError,
+    InterruptedByError,
+    NotOwnerError,
+    UsageError,
+    VenvshipError,
+)
 from venvship.system import failpoints
 from venvship.system.outlet import open_missing_descriptors
 
@@ -69,9 +79,34 @@ def _run(call: Call, arguments: list[str]) -> int:
         interrupted.warnings = render.warnings_of(error.__cause__ or error)  # click raises its own
         return render.failure(call, interrupted)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is reported as one
-        return render.bug(call, error)
+        refused = _host_error(call, error)
+        return render.bug(call, error) if refused is None else render.failure(call, refused)
     # In this mode click returns None, or the code of a ctx.exit() such as --version's.
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _host_error(call: Call, error: Exception) -> VenvshipError | None:
+    """The error for a fault of the host that no operation has named better; `None` for a bug."""
+    found: VenvshipError
+    match error:
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            found = DiskFullError(f"no room left: {error}", hint="free some space, then try again")
+        case OSError():
+            found = HostError(f"the host refused: {error}", hint="`-v` shows where")
+        case MemoryError():
+            found = HostError("the host has no more memory for this command")
+        case RecursionError():
+            found = HostError("a file is nested too deeply to be read", hint="`-v` shows where")
+        case ImportError():
+            found = HostError(f"cannot load venvship's modules: {error}", hint="was it upgraded or removed?")
+        case RuntimeError(args=("can't start new thread",)):
+            found = HostError("the host has no more threads for this command")
+        case _:
+            return None
+    if call.verbose:
+        traceback.print_exception(error)
+    found.warnings = render.warnings_of(error)
+    return found
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

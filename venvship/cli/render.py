@@ -118,7 +118,7 @@ def _late_signal(call: Call) -> None:
 def _whose(call: Call, error: VenvshipError) -> str:
     """The application and its root, for a mail: `shop (/srv/shop)`."""
     name = getattr(error.result, "name", "")
-    root = str(call.root.path) if call.root is not None else ""
+    root = str(call.root.path) if call.root is not None else call.root_path or ""
     return f"{name} ({root})" if name and root else name or root or "venvship"
 
 
