@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from venvship.errors import OperationWarning, Result, VenvshipError
     from venvship.health.checks import AnswerCount, CheckResult
     from venvship.model.event import Event, EventName
-    from venvship.model.history import Hold
+    from venvship.model.history import Hold, PassedOver
     from venvship.model.progress import Progress, Step
     from venvship.model.release import Package, PackageChange, PackageDiff, State
     from venvship.model.retention import Decision
@@ -56,13 +56,14 @@ if TYPE_CHECKING:
     from venvship.workspace.underway import Operation
     from venvship.workspace.verified import Verification
     from venvship.workspace.views import ReleaseView
+    from venvship.workspace.way_back import CommandBack
 
 _HOMES = {
     "venvship.api": "Root default_runtime",
     "venvship.errors": "OperationWarning Result VenvshipError",
     "venvship.health.checks": "AnswerCount CheckResult",
     "venvship.model.event": "Event EventName",
-    "venvship.model.history": "Hold",
+    "venvship.model.history": "Hold PassedOver",
     "venvship.model.progress": "Progress Step",
     "venvship.model.release": "Package PackageChange PackageDiff State",
     "venvship.model.retention": "Decision",
@@ -90,6 +91,7 @@ _HOMES = {
     "venvship.workspace.underway": "Operation",
     "venvship.workspace.verified": "Verification",
     "venvship.workspace.views": "ReleaseView",
+    "venvship.workspace.way_back": "CommandBack",
 }
 """The module of each public name."""
 
@@ -97,6 +99,7 @@ __all__ = [
     "AnswerCount",
     "CheckResult",
     "ChecksResult",
+    "CommandBack",
     "Damage",
     "Decision",
     "DiffResult",
@@ -117,6 +120,7 @@ __all__ = [
     "Package",
     "PackageChange",
     "PackageDiff",
+    "PassedOver",
     "PinResult",
     "PlanAction",
     "Progress",

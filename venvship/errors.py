@@ -332,7 +332,7 @@ class RollbackFailedError(VenvshipError):
 
 
 class NothingToRollBackToError(VenvshipError):
-    """There is no earlier proven, usable release."""
+    """There is no earlier release that is usable, and proven or unchecked."""
 
     slug = "nothing-to-roll-back-to"
     exit_code = 24

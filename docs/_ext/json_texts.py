@@ -24,7 +24,10 @@ OBJECTS: Final[dict[str, Keys]] = {
     "release": {
         "id": ("string", "its id"),
         "path": ("string", "its real path, never through `current`"),
-        "state": ("string", "`sealed`, `proven`, `bad` or `inconclusive`: {term}`state`"),
+        "state": (
+            "string",
+            "`sealed`, `rejected`, `unchecked`, `proven`, `bad` or `inconclusive`: {term}`state`",
+        ),
         "created_at": ("time or null", "when its build began; null if its manifest cannot be read"),
         "lockfile_sha256": ("string", "of the lockfile that it was built from"),
         "environment_digest": ("string", "digest of the {term}`environment` that it was built for"),
@@ -39,6 +42,15 @@ OBJECTS: Final[dict[str, Keys]] = {
         "pinned": ("boolean", "whether it is protected from prune"),
         "usable": ("usable", "whether it could be made live"),
         "message": ("string", "the `-m` that it was built with; may be empty"),
+        "last_live": ("time or null", "when it was last live; null if it never was, or is"),
+        "rollback_failed_at": (
+            "time or null",
+            "when it failed as the target of a rollback; null if not, or if it was promoted or proven since",
+        ),
+    },
+    "passed-over": {
+        "id": ("string", "of the release"),
+        "reason": ("string", "why a rollback does not go there, for people"),
     },
     "usable": {
         "ok": ("boolean", "whether its manifest can be read and its interpreter is there"),
@@ -179,6 +191,7 @@ OBJECTS: Final[dict[str, Keys]] = {
 TITLES: Final = {
     "release": "A release",
     "usable": "Whether a release is usable",
+    "passed-over": "A release that a rollback passes over",
     "package": "A package",
     "diff": "A comparison",
     "change": "A change of a package",
@@ -244,7 +257,8 @@ _STATUS: Final[Keys] = {
     "root": ("string", "its directory"),
     "current": ("release or null", "the live release"),
     "live_since": ("time or null", "since when"),
-    "previous": ("release or null", "where a rollback would go"),
+    "previous": ("release or null", "where a rollback would go; its files were not looked at"),
+    "passed_over": ("list of passed-over", "nearer releases of the lineage that it would pass over"),
     "held": ("hold or null", "the hold that applies"),
     "operation": ("operation or null", "the operation that is under way, or was when its process died"),
     "interrupted": ("boolean", "whether an operation waits to be finished or undone: {ref}`command-recover`"),
@@ -314,7 +328,12 @@ DATA: Final[dict[str, Keys]] = {
         "outcome": ("string", "the outcome: {ref}`json-switch-outcomes`"),
         "changed": _CHANGED,
         "release": ("release", "the release that is live now; in a dry run the one that would be"),
-        "previous": ("release or null", "the release that was live before; null if it was this one already"),
+        "previous": (
+            "release or null",
+            "the release that was live before; null for none, or if it was this one",
+        ),
+        "last_live": ("time or null", "when `release` was live before this; null if it never was"),
+        "passed_over": ("list of passed-over", "nearer releases of the lineage that were passed over"),
         "checks": ("list of check", "of the release that is live now"),
     },
     "check": {

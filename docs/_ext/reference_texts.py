@@ -34,7 +34,7 @@ EVENTS: Final = {
     "promoted": (
         "The switch stays: hook and live checks passed.",
         "the current release",
-        ("from", "via", "unattended", "lockfile", "lockfile_before"),
+        ("from", "proved", "via", "unattended", "lockfile", "lockfile_before"),
     ),
     "lockfile-written": (
         "The lockfile that `update --upgrade` made is in place, or another program's stays there.",
@@ -49,12 +49,12 @@ EVENTS: Final = {
     "rolled-back": (
         "`current` is back on an earlier release, which passes.",
         "the current release",
-        ("from", "cause", "manual", "turned_back", "verdict", "health_digest"),
+        ("from", "cause", "manual", "turned_back", "verdict", "health_digest", "proved"),
     ),
     "rollback-failed": (
         "`current` is back on an earlier release, which does not pass either.",
         "the current release",
-        ("from", "cause", "manual", "turned_back", "verdict", "then"),
+        ("from", "cause", "manual", "turned_back", "verdict", "then", "target_failed"),
     ),
     "abandoned": (
         "A switch that had been announced was not made.",
@@ -99,10 +99,12 @@ FACTS: Final = {
     "lockfile_sha256": "of the lockfile's bytes",
     "manual": "whether a person asked for the rollback",
     "problem": "digest of the problem that kept an update from beginning; it is reported once",
+    "proved": "whether the release passed a required live check; `promoted` without this key: yes",
     "says_no": "whether the release itself was found wanting, and not a signal or a crash",
     "scope": "of the hold: `root` or `environment`",
     "since": "since when it holds",
     "slug": "of the error",
+    "target_failed": "whether the restart hook or a live check of the release failed; without this key: yes",
     "then": "why the release that was gone back to does not pass",
     "to": "id of the release that takes its place",
     "tree_digest": "of all files; equal on every host for the same lockfile and interpreter",

@@ -57,6 +57,7 @@ def test_a_first_release_that_is_refused_leaves_nothing_live(stocked: Site, hook
 def test_a_release_that_does_not_pass_gives_22_and_the_old_one_comes_back(
     stocked: Site, hooked: Hooked, by: str
 ) -> None:
+    hooked(live="true")
     a, b = released(stocked, "1.0", "1.1")
     hooked(**{by: only(b)})
     stocked.lock("1.2")
@@ -99,7 +100,7 @@ def test_when_the_old_release_fails_too_a_person_is_needed(stocked: Site, hooked
     stocked.lock("1.1")
     error = refused(stocked, "release", "--force", code=23, slug="rollback-failed")
     assert f"after going back {a} fails too" in error["message"]
-    assert (states(stocked)[a], states(stocked)[error["release"]]) == ("proven", "inconclusive")
+    assert (states(stocked)[a], states(stocked)[error["release"]]) == ("unchecked", "inconclusive")
 
 
 @pytest.mark.parametrize("by", ["restart", "live"])
@@ -111,7 +112,7 @@ def test_a_rollback_by_hand_that_fails_gives_23_and_stays(stocked: Site, hooked:
     assert (stocked.current, stocked.debris()) == (a, [])
     assert "It stays live" in complaint(stocked.run("rollback", b), 23)
     assert (stocked.current, stocked.debris()) == (b, [])
-    assert (states(stocked)[a], states(stocked)[b]) == ("proven", "proven"), "nobody is blamed"
+    assert (states(stocked)[a], states(stocked)[b]) == ("unchecked", "unchecked"), "nobody is blamed"
 
 
 def test_an_interrupted_rollback_that_fails_gives_23(stocked: Site, hooked: Hooked) -> None:

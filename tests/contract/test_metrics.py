@@ -89,14 +89,14 @@ def test_what_is_live_is_in_figures(stocked: Site) -> None:
         "root": str(stocked.path),
         "name": "shop",
         "release": release["id"],
-        "state": "proven",
+        "state": "unchecked",
         "python": release["python"],
         "lockfile_sha256": release["lockfile_sha256"],
     }
     assert found["venvship_release_packages"] == 2
     assert found["venvship_release_usable"] == 1
     assert found["venvship_rollback_ready"] == 1
-    assert found["venvship_releases", "proven"] == 2
+    assert found["venvship_releases", "unchecked"] == 2
     assert found["venvship_releases", "bad"] == 0
     assert found["venvship_last_outcome", "promoted"] == 1
     assert sum(value for key, value in found.values.items() if key[0] == "venvship_last_outcome") == 1
@@ -288,6 +288,6 @@ def test_measuring_imports_no_more_than_status_does(shop: Site) -> None:
 def test_figures_are_what_the_python_interface_gives(stocked: Site) -> None:
     released(stocked, "1.0", "1.1")
     measured: Any = stocked.open().measure()
-    assert measured.states["proven"] == 2
+    assert measured.states["unchecked"] == 2
     assert measured.last_outcome.event == "promoted"
     assert measured.status.current.id == stocked.current

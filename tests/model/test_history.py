@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.journals import START, journals
 from venvship.model.event import Event
-from venvship.model.history import Hold
+from venvship.model.history import History, Hold
 from venvship.model.history_fold import BAD_IN_A_ROW, fold
 from venvship.model.release import State
 from venvship.model.retention import Facts, Policy, decide
@@ -25,17 +25,34 @@ def anything(_release: str) -> bool:
     return True
 
 
+def target_of(
+    history: History, current: str | None, usable: Callable[[str], bool] = anything, **later: float
+) -> str | None:
+    """Where a rollback without a name goes from a release; `later`: so long after the last event."""
+    now = (history.at or START) + timedelta(**later)
+    return history.way_back(current, lambda release: None if usable(release) else "damaged", now).release_id
+
+
+def target_after(history: History, promoted: str, usable: Callable[[str], bool] = anything) -> str | None:
+    """Where it will go once a release has been promoted."""
+    now = history.at or START
+    problem_of = lambda release: None if usable(release) else "damaged"  # noqa: E731
+    return history.way_back_after(promoted, problem_of, now).release_id
+
+
 class Story:
     """A journal in the making: each method writes the events that the command of its name writes."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.hours = 0.0
+        """How much later the next events are."""
 
     def write(self, event: str, release: str | None, *, reason: str = "", **facts: Any) -> Event:
         seq = len(self.events) + 1
         written = Event(
             seq=seq,
-            at=START + timedelta(minutes=seq),
+            at=START + timedelta(minutes=seq, hours=self.hours),
             event=event,
             release=release,
             actor="alice",
@@ -52,8 +69,7 @@ class Story:
 
     def target(self, usable: Callable[[str], bool] = anything) -> str | None:
         """What a rollback without a name goes to, when `current` is what the journal says."""
-        found: str | None = self.now.rollback_target(self.now.expected, usable)
-        return found
+        return target_of(self.now, self.now.expected, usable)
 
     def seal(self, *releases: str, environment: str = "") -> Story:
         for release in releases:
@@ -77,17 +93,20 @@ class Story:
         )
         return self
 
-    def promote(self, *releases: str, unattended: bool = False) -> Story:
+    def promote(self, *releases: str, unattended: bool = False, proved: bool = True) -> Story:
         """Each is sealed first, unless it was."""
         for release in releases:
             if release not in self.now.records:
                 self.seal(release)
             origin = self.now.expected
             self.promoting(release, unattended=unattended)
-            self.write("promoted", release, from_=origin, via="release", unattended=unattended)
+            facts = {"via": "release", "unattended": unattended, "proved": proved}
+            self.write("promoted", release, from_=origin, **facts)
         return self
 
-    def fail(self, release: str, *, says_no: bool = True, health: str = HEALTH) -> Story:
+    def fail(
+        self, release: str, *, says_no: bool = True, health: str = HEALTH, proved: bool = False
+    ) -> Story:
         """A promotion that is taken back, after which what was live before passes."""
         if release not in self.now.records:
             self.seal(release)
@@ -104,6 +123,7 @@ class Story:
             manual=False,
             verdict="bad" if says_no else "inconclusive",
             health_digest=health,
+            proved=proved,
         )
         return self
 
@@ -122,17 +142,22 @@ class Story:
             manual=False,
             verdict="inconclusive",
             then="no either",
+            target_failed=True,
         )
         return self
 
-    def rollback(self, release: str | None = None, *, passes: bool = True, message: str = "") -> str:
-        """A person's rollback; returns where it went."""
+    def rollback(
+        self, release: str | None = None, *, passes: bool = True, message: str = "", **outcome: bool | None
+    ) -> str:
+        """A person's rollback; returns where it went. A fact of its outcome is left out if it is `None`."""
         left = self.now.expected
         goal = release or self.target()
         assert goal is not None
         facts: dict[str, Any] = {"from_": left, "manual": True}
         self.write("rolling-back", goal, reason=message, **facts)
         event = "rolled-back" if passes else "rollback-failed"
+        facts |= {"proved": False} if passes else {"target_failed": True}
+        facts = {key: value for key, value in {**facts, **outcome}.items() if value is not None}
         self.write(event, goal, reason=message or "rolled back by hand", **facts)
         return goal
 
@@ -213,17 +238,17 @@ def test_a_promotion_that_was_taken_back_is_no_part_of_the_lineage(story: Story)
 def test_while_a_release_is_on_trial_everything_lies_below_it(story: Story) -> None:
     story.promote("A", "B", "C").promoting("A")
 
-    assert story.now.rollback_target("A", anything) == "C"
+    assert target_of(story.now, "A") == "C"
 
 
 def test_a_rollback_passes_over_what_is_recorded_as_pruned_and_still_there() -> None:
     story = Story()
     story.promote("A", "B", "C").write("pruned", "B")
 
-    assert story.now.rollback_target("C", anything) == "A"
-    assert story.now.rollback_target_after("D", anything) == "C"
+    assert target_of(story.now, "C") == "A"
+    assert target_after(story.now, "D") == "C"
     story.write("pruned", "A")
-    assert story.now.rollback_target("C", anything) is None
+    assert target_of(story.now, "C") is None
 
 
 def test_on_the_way_back_from_a_trial_everything_still_lies_below_it(story: Story) -> None:
@@ -231,42 +256,42 @@ def test_on_the_way_back_from_a_trial_everything_still_lies_below_it(story: Stor
     story.promote("A", "B", "C").promoting("A")
     story.write("rolling-back", "C", from_="A", cause="no", says_no=True)
 
-    assert story.now.rollback_target("A", anything) == "C"
-    assert story.now.rollback_target("C", anything) == "B", "and once it is C again, it goes on from there"
+    assert target_of(story.now, "A") == "C"
+    assert target_of(story.now, "C") == "B", "and once it is C again, it goes on from there"
 
     story.write("rolling-back", "C", from_="A", manual=True)
-    assert story.now.rollback_target("A", anything) == "C"
+    assert target_of(story.now, "A") == "C"
 
 
 def test_a_rollback_that_leaves_no_trial_goes_on_from_where_it_is(story: Story) -> None:
     story.promote("A", "B", "C", "A")
     story.write("rolling-back", "B", from_="A", manual=True)
 
-    assert story.now.rollback_target("A", anything) == "C"
-    assert story.now.rollback_target("B", anything) == "A"
+    assert target_of(story.now, "A") == "C"
+    assert target_of(story.now, "B") == "A"
 
 
 def test_where_a_rollback_will_go_is_known_before_the_promotion_is_recorded(story: Story) -> None:
     story.promote("A", "B", "C")
 
-    assert story.now.rollback_target_after("A", anything) == "C"
-    assert story.now.rollback_target_after("D", anything) == "C"
-    assert story.now.rollback_target_after("C", anything) == "B"
-    assert story.now.rollback_target_after("D", lambda release: release == "A") == "A"
+    assert target_after(story.now, "A") == "C"
+    assert target_after(story.now, "D") == "C"
+    assert target_after(story.now, "C") == "B"
+    assert target_after(story.now, "D", lambda release: release == "A") == "A"
 
 
 def test_a_rollback_that_could_not_be_recorded_is_not_undone_by_the_next_one(story: Story) -> None:
     """On a full disk `current` says B while the journal still says C."""
     story.promote("A", "B", "C")
 
-    assert story.now.rollback_target("B", anything) == "A"
+    assert target_of(story.now, "B") == "A"
 
 
 def test_a_release_that_the_journal_never_saw_live_has_all_of_the_lineage_below_it(story: Story) -> None:
     story.promote("A", "B")
 
-    assert story.now.rollback_target("X", anything) == "B"
-    assert story.now.rollback_target(None, anything) == "B"
+    assert target_of(story.now, "X") == "B"
+    assert target_of(story.now, None) == "B"
 
 
 # -- states -------------------------------------------------------------------------------------------------
@@ -356,13 +381,195 @@ def test_what_was_on_trial_when_somebody_moved_the_link_was_live_until_then(stor
     assert story.now.records["C"].live_until == seen.at
 
 
-def test_a_refused_candidate_is_rejected_until_it_is_promoted(story: Story) -> None:
+def test_a_refused_candidate_is_rejected_until_it_is_tried(story: Story) -> None:
     story.seal("A").write("rejected", "A", reason="check 'imports' failed")
-    assert story.now.records["A"].rejected
-    assert story.now.state("A") is State.SEALED
+    assert story.now.state("A") is State.REJECTED
 
-    story.promote("A")
-    assert not story.now.records["A"].rejected
+    story.promoting("A")
+    assert story.now.state("A") is State.SEALED, "it has passed its rehearsal"
+    story.write("abandoned", "A")
+    story.promote("A").write("rejected", "A", reason="check 'imports' failed")
+    assert story.now.state("A") is State.PROVEN
+
+
+# -- proven and unchecked -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({"proved": True}, "proven"),
+        ({"proved": False}, "unchecked"),
+        ({}, "proven"),
+        ({"proved": 0}, "proven"),
+    ],
+)
+def test_proven_needs_a_live_check_that_passed_or_a_journal_from_before(
+    story: Story, facts: dict[str, Any], state: str
+) -> None:
+    story.seal("A").write("promoted", "A", from_=None, **facts)
+
+    assert story.now.state("A") == state
+
+
+def test_unchecked_becomes_proven_or_bad_by_a_later_check_and_nothing_else_takes_it_back(
+    story: Story,
+) -> None:
+    story.promote("A").promote("B", proved=False).promote("C")
+
+    story.fail("B", says_no=False).write("rejected", "B")
+    assert story.now.state("B") is State.UNCHECKED
+
+    other = copy.deepcopy(story)
+    other.promote("B", proved=True).promote("C").promote("B", proved=False)
+    assert other.now.state("B") is State.PROVEN
+
+    story.fail("B")
+    assert story.now.state("B") is State.BAD
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_release_that_passes_a_check_after_a_rollback_is_proven(story: Story, by_hand: bool) -> None:
+    """Of either kind: the checks were set after it was released."""
+    story.promote("A", proved=False)
+    if by_hand:
+        story.promote("B")
+        story.rollback(proved=True)
+    else:
+        story.fail("B", proved=True)
+
+    assert story.now.expected == "A"
+    assert story.now.state("A") is State.PROVEN
+
+
+@pytest.mark.parametrize(("proved", "state"), [(True, "proven"), (False, "unchecked"), (None, "sealed")])
+def test_what_a_person_rolls_back_to_by_name_is_not_sealed_any_more(
+    story: Story, proved: bool | None, state: str
+) -> None:
+    """Sealed means that it was never live. A journal of before does not say how it went."""
+    story.promote("A").seal("S")
+    story.rollback("S", proved=proved)
+
+    assert story.now.state("S") == state
+
+
+def test_a_rollback_passes_over_what_was_unchecked_and_live_for_less_than_a_day(story: Story) -> None:
+    story.promote("A", proved=False)
+    story.hours = 23.9
+    story.promote("B", proved=False)
+    assert story.target() == "A", "there is no better one"
+
+    story.hours = 48
+    story.promote("C", proved=False)
+    assert story.target() == "B", "live for two days"
+
+    story.promote("D", proved=False)
+    way_back = story.now.way_back("D", lambda _release: None, story.events[-1].at)
+    assert way_back.release_id == "B"
+    assert [(passed.id, passed.reason) for passed in way_back.passed_over] == [
+        ("C", "unchecked, and live for 3 minutes")
+    ]
+    assert story.target(lambda release: release != "B") == "C", "then the nearest one"
+    assert story.target(lambda release: release == "A") == "A"
+
+
+def test_a_proven_release_goes_before_a_nearer_unchecked_one(story: Story) -> None:
+    story.promote("A").promote("B", "C", "D", proved=False)
+
+    assert story.target() == "A"
+    assert story.target(lambda release: release != "A") == "C"
+    assert target_after(story.now, "E") == "A"
+
+
+def test_the_day_of_an_unchecked_release_is_one_without_a_break_and_is_not_forgotten(story: Story) -> None:
+    story.promote("A").promote("B", proved=False)
+    story.hours = 13
+    story.promote("C").promote("B", proved=False).promote("C")
+    assert not story.now.records["B"].has_lived_long(story.events[-1].at), "twice thirteen hours"
+
+    story.promote("B", proved=False)
+    story.hours = 38
+    story.promote("C").promote("B", proved=False).promote("C")
+    later = story.events[-1].at + timedelta(days=9)
+    assert story.now.records["B"].has_lived_long(later), "a short time after it does not count against it"
+
+
+def test_the_time_of_a_trial_does_not_count(story: Story) -> None:
+    story.promote("A").promote("B", proved=False).promote("C")
+    story.hours = 72
+    story.fail("B", says_no=False)
+
+    assert not story.now.records["B"].has_lived_long(story.events[-1].at + timedelta(days=9))
+
+
+def test_a_day_that_a_clock_made_up_does_not_count(story: Story) -> None:
+    """It was ten years ahead when B was left, and has been set back since."""
+    story.promote("A").promote("B", proved=False)
+    story.hours = 87_600
+    story.promote("C", proved=False)
+    story.hours = 0
+    story.promote("D")
+
+    assert story.target() == "A"
+    assert story.target(lambda release: release != "A") == "C", "neither has lived long"
+
+
+def test_while_another_link_is_there_the_time_of_the_release_that_was_live_still_counts(story: Story) -> None:
+    """Somebody moved the link yesterday, and no command has recorded that yet."""
+    story.promote("A").promote("B", proved=False)
+
+    assert target_of(story.now, "X", hours=23) == "A"
+    assert target_of(story.now, "X", hours=25) == "B"
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_failed_as_the_target_of_a_rollback_is_none_any_more(story: Story, by_hand: bool) -> None:
+    story.promote("A", "B")
+    if by_hand:
+        story.promote("C")
+        story.rollback(passes=False)
+    else:
+        story.fail_both("C")
+    story.promote("D")
+
+    way_back = story.now.way_back("D", lambda _release: None, story.events[-1].at)
+    assert way_back.release_id == "A"
+    assert [passed.id for passed in way_back.passed_over] == ["B"]
+    assert way_back.passed_over[0].reason.startswith("failed when a rollback went there, 2026-11-22 ")
+
+    for again in (lambda s: s.promote("B"), lambda s: s.rollback("B", proved=True)):
+        other = copy.deepcopy(story)
+        again(other)
+        other.promote("E")
+        assert other.target() == "B"
+
+
+def test_a_target_that_could_not_be_asked_has_not_failed(story: Story) -> None:
+    story.promote("A", "B", "C")
+    story.rollback(passes=False, target_failed=False)
+    story.promote("D")
+
+    assert story.target() == "B"
+
+
+def test_where_nothing_is_left_everything_is_passed_over_with_its_reason(story: Story) -> None:
+    story.promote("A").fail("B").write("observed", "B", expected="A")
+    story.promote("C")
+
+    way_back = story.now.way_back("C", lambda _release: "its interpreter is gone", story.events[-1].at)
+    assert way_back.release_id is None
+    assert [(passed.id, passed.reason) for passed in way_back.passed_over] == [
+        ("B", "bad"),
+        ("A", "cannot be used: its interpreter is gone"),
+    ]
+
+
+def test_on_trial_the_way_back_is_the_release_that_was_left_whatever_it_is(story: Story) -> None:
+    story.promote("A").promote("B", proved=False).promoting("C")
+
+    assert target_of(story.now, "C") == "B"
+    assert target_of(story.now, "C", lambda release: release != "B") == "A"
+    assert target_after(story.now, "C") == "A", "once it is kept"
 
 
 # -- holds --------------------------------------------------------------------------------------------------
@@ -781,11 +988,13 @@ def test_folding_is_total_and_what_comes_out_hangs_together(events: list[Event],
     for release, record in history.records.items():
         assert record.id == release
         assert isinstance(record.state, State)
-    target = history.rollback_target(current, anything)
-    assert target is None or (
-        target != current and target in history.lineage and history.state(target) is State.PROVEN
-    )
-    history.rollback_target_after("A", anything)
+    target = target_of(history, current)
+    on_trial = history.is_on_trial(current)
+    assert target is None or on_trial or (target != current and target in history.lineage)
+    if target is not None and not on_trial:
+        assert history.state(target) in {State.PROVEN, State.UNCHECKED}
+        assert history.records[target].failed_at is None
+    target_after(history, "A")
     history.was_current(3)
     for environment in ("", "A"):
         history.refusal(environment, HEALTH)
@@ -872,7 +1081,7 @@ def test_current_that_was_not_moved_yet_awaits_its_relocation_and_is_no_switch_b
     assert not story.now.awaits_relocation("B")
     relocated(story, "B", "B'")
     assert story.now.awaits_relocation("B")
-    assert story.now.rollback_target("B", anything) == "A'"
+    assert target_of(story.now, "B") == "A'"
     assert not story.now.awaits_relocation("A"), "that was switched by hand"
     assert not story.now.awaits_relocation(None)
 

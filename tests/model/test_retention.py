@@ -49,8 +49,8 @@ FIVE = [proven(n) for n in range(1, 5)] + [proven(5, current=True, live_until=No
 
 def test_the_proven_releases_that_were_live_last_are_kept() -> None:
     assert kept(FIVE, keep=3) == ["r5", "r4", "r3"]
-    assert reason(FIVE, "r3", keep=3) == "proven 3 of 3"
-    assert reason(FIVE, "r2", keep=3) == "older than the 3 proven releases to keep"
+    assert reason(FIVE, "r3", keep=3) == "proven or unchecked 3 of 3"
+    assert reason(FIVE, "r2", keep=3) == "not one of the 3 proven or unchecked releases to keep"
 
 
 def test_last_means_last_live_not_last_built() -> None:
@@ -64,7 +64,7 @@ def test_failed_releases_are_counted_apart_newest_first() -> None:
     releases = [
         failed(1),
         failed(2, State.INCONCLUSIVE),
-        sealed(3, rejected=True),
+        failed(3, State.REJECTED),
         failed(4),
         proven(5),
         proven(6, current=True),
@@ -75,10 +75,15 @@ def test_failed_releases_are_counted_apart_newest_first() -> None:
     assert reason(releases, "r1", keep_failed=3) == "older than the 3 failed releases to keep"
 
 
-def test_a_proven_release_that_was_refused_later_is_no_failed_one() -> None:
-    releases = [proven(1, rejected=True), proven(2), proven(3, current=True)]
+def test_unchecked_releases_count_after_the_proven_ones() -> None:
+    """However many are promoted with no check, the two that passed one stay."""
+    unchecked = [proven(n, state=State.UNCHECKED) for n in (3, 4, 5)]
+    releases = [proven(1), proven(2), *unchecked, proven(6, state=State.UNCHECKED, current=True)]
 
-    assert kept(releases, keep=3, keep_failed=0) == ["r3", "r2", "r1"]
+    assert kept(releases, keep=2) == ["r6", "r2", "r1"]
+    assert kept(releases, keep=4) == ["r6", "r5", "r2", "r1"]
+    assert kept(releases[2:], keep=2) == ["r6", "r5"]
+    assert reason(releases, "r5", keep=4) == "proven or unchecked 4 of 4"
 
 
 def test_days_and_counts_are_a_union() -> None:
@@ -108,12 +113,12 @@ def test_what_was_built_and_not_promoted_stays_while_it_is_newer_than_current() 
 
     assert kept(releases) == ["r4", "r3", "r2"]
     assert reason(releases, "r4") == "newer than current"
-    assert reason(releases, "r1") == "never proven, and older than current"
+    assert reason(releases, "r1") == "never promoted, and older than current"
 
 
 def test_before_the_first_promotion_nothing_that_was_built_goes() -> None:
     assert kept([sealed(1), sealed(2)]) == ["r2", "r1"]
-    assert reason([sealed(1), sealed(2)], "r1") == "not proven yet, and nothing is live"
+    assert reason([sealed(1), sealed(2)], "r1") == "not promoted yet, and nothing is live"
 
 
 def test_where_no_failed_releases_are_kept_that_is_the_reason() -> None:

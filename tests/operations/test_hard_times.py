@@ -103,7 +103,7 @@ def test_a_rollback_passes_over_a_release_whose_interpreter_may_not_be_run(
         raise ProgramNotFoundError("is not executable")
 
     interpreters_answer(monkeypatch, run)
-    with pytest.raises(NothingToRollBackToError, match="no earlier proven, usable release"):
+    with pytest.raises(NothingToRollBackToError, match="no earlier proven or unchecked, usable release"):
         site.open().rollback()
     assert asked
     assert site.current == third

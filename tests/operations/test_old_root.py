@@ -51,9 +51,10 @@ def test_an_old_root_is_released_rolled_back_and_pruned(old: Site) -> None:
 
     workspace = workspace_of(old)
     history = workspace.history()
-    assert old.previous == history.rollback_target(
-        old.current, lambda name: not release_problem(workspace.layout, name)
+    way_back = history.way_back(
+        old.current, lambda name: release_problem(workspace.layout, name), old.later(days=30)()
     )
+    assert old.previous == way_back.release_id
     status = old.open().status()
     assert (status.held, status.interrupted, status.lockfile_changed) == (None, False, False)
     assert not status.old_processes

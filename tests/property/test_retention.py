@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from venvship.model.release import State
-from venvship.model.retention import LEAST_PROVEN, RECENTLY_LIVE, Decision, Facts, Policy, decide
+from venvship.model.retention import LEAST_GOOD, RECENTLY_LIVE, Decision, Facts, Policy, decide
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=1500)
@@ -31,7 +31,6 @@ ROWS = st.builds(
     seq=st.just(0),
     last_live_seq=st.integers(0, 40),
     state=st.sampled_from(State),
-    rejected=st.booleans(),
     pinned=SELDOM,
     in_operation=SELDOM,
     in_use=st.sampled_from(["", "", "", "process 1", "a process holds its lease"]),
@@ -77,24 +76,20 @@ def keeps(releases: list[Facts], policy: Policy, now: datetime) -> set[str]:
     return {decision.id for decision in decide(releases, policy, now) if decision.keep}
 
 
-def proven(releases: list[Facts]) -> list[Facts]:
-    """The proven ones, the last that were live first."""
-    found = [r for r in releases if r.state is State.PROVEN]
-    return sorted(found, key=lambda r: (r.last_live_seq, r.seq), reverse=True)
+def good(releases: list[Facts]) -> list[Facts]:
+    """The proven ones, then the unchecked ones, of either the last that were live first."""
+    found = [r for r in releases if r.state in {State.PROVEN, State.UNCHECKED}]
+    return sorted(found, key=lambda r: (r.state is State.PROVEN, r.last_live_seq, r.seq), reverse=True)
 
 
 def failed(releases: list[Facts]) -> list[Facts]:
-    """Bad, inconclusive and refused ones, the newest first."""
-    found = [
-        r
-        for r in releases
-        if r.state in {State.BAD, State.INCONCLUSIVE} or (r.state is State.SEALED and r.rejected)
-    ]
+    """Bad, inconclusive and rejected ones, the newest first."""
+    found = [r for r in releases if r.state in {State.BAD, State.INCONCLUSIVE, State.REJECTED}]
     return sorted(found, key=lambda r: r.seq, reverse=True)
 
 
 def is_untried(r: Facts) -> bool:
-    return r.state is State.SEALED and not r.rejected
+    return r.state is State.SEALED
 
 
 def current_seq(releases: list[Facts]) -> list[int]:
@@ -111,9 +106,9 @@ STAYS: dict[str, Callable[[Facts, list[Facts], Policy, datetime], bool]] = {
     "was live within the last hour, or later than now": lambda r, _all, _policy, now: (
         r.live_until is not None and r.live_until > now - RECENTLY_LIVE
     ),
-    "is one of the two proven ones that were live last": lambda r, all_, *_: r in proven(all_)[:LEAST_PROVEN],
-    "is one of the proven ones that were asked for": lambda r, all_, policy, _now: (
-        r in proven(all_)[: max(policy.keep, 0)]
+    "is one of the two good ones that come first": lambda r, all_, *_: r in good(all_)[:LEAST_GOOD],
+    "is one of the good ones that were asked for": lambda r, all_, policy, _now: (
+        r in good(all_)[: max(policy.keep, 0)]
     ),
     "was live within the days that were asked for": lambda r, _all, policy, now: (
         r.live_until is not None and (now - r.live_until).total_seconds() < policy.keep_days * 86_400
@@ -194,8 +189,7 @@ def test_what_failed_neither_pushes_good_ones_out_nor_keeps_them(
             row,
             id=f"x{number}",
             seq=100 + number,
-            state=[State.BAD, State.INCONCLUSIVE, State.SEALED][number % 3],
-            rejected=True,
+            state=[State.BAD, State.INCONCLUSIVE, State.REJECTED][number % 3],
         )
         for number, row in enumerate(more)
     ]
@@ -216,7 +210,7 @@ def test_the_counts_hold_whatever_the_clock_says(releases: list[Facts], policy: 
     forward = keeps(releases, replace(policy, keep_days=0.0), NOW + timedelta(days=20_000))
     back = keeps(releases, policy, NOW - timedelta(days=20_000))
 
-    last = proven(releases)[: max(policy.keep, LEAST_PROVEN)]
+    last = good(releases)[: max(policy.keep, LEAST_GOOD)]
     assert {r.id for r in last} <= forward & back
     assert {r.id for r in releases if r.live_until is not None} <= back
 
@@ -238,9 +232,9 @@ TRUE_OF_KEPT: dict[str, Is] = {
     r"in use: (.+)": lambda r, _all, _policy, _now, m: r.in_use == m[1],
     r"live until a time that is still to come: .*": lambda r, _all, _p, now, _m: r.live_until > now,
     r"live within the last hour": lambda r, _all, _p, now, _m: live_within(r, 3600, now),
-    r"one of the last 2 proven": lambda r, all_, *_: r in proven(all_)[:2],
-    r"proven (\d+) of (\d+)": lambda r, all_, policy, _now, m: (
-        proven(all_).index(r) + 1 == int(m[1]) <= int(m[2]) == policy.keep
+    r"one of the last 2 proven or unchecked": lambda r, all_, *_: r in good(all_)[:2],
+    r"proven or unchecked (\d+) of (\d+)": lambda r, all_, policy, _now, m: (
+        good(all_).index(r) + 1 == int(m[1]) <= int(m[2]) == policy.keep
     ),
     r"live within (\S+) days": lambda r, _all, policy, now, m: (
         live_within(r, policy.keep_days * 86_400, now) and m[1] == f"{policy.keep_days:g}"
@@ -249,13 +243,13 @@ TRUE_OF_KEPT: dict[str, Is] = {
         failed(all_).index(r) + 1 == int(m[1]) <= int(m[2]) == policy.keep_failed
     ),
     r"newer than current": lambda r, all_, *_: is_untried(r) and r.seq > current_seq(all_)[0],
-    r"not proven yet, and nothing is live": lambda r, all_, *_: is_untried(r) and not current_seq(all_),
+    r"not promoted yet, and nothing is live": lambda r, all_, *_: is_untried(r) and not current_seq(all_),
 }
 TRUE_OF_GONE: dict[str, Is] = {
-    r"older than the (\d+) proven releases to keep": lambda r, all_, policy, _now, m: (
-        proven(all_).index(r) >= int(m[1]) == max(policy.keep, 2)
+    r"not one of the (\d+) proven or unchecked releases to keep": lambda r, all_, policy, _now, m: (
+        good(all_).index(r) >= int(m[1]) == max(policy.keep, 2)
     ),
-    r"never proven, and older than current": lambda r, all_, *_: (
+    r"never promoted, and older than current": lambda r, all_, *_: (
         is_untried(r) and r.seq < current_seq(all_)[0]
     ),
     r"failed, and no failed releases are to be kept": lambda r, all_, policy, *_: (

@@ -17,7 +17,7 @@ NAMES = [event.value for event in EventName]
 RELEASES = st.sampled_from([None, "A", "B", "C", "D"])
 FACTS = [
     "from", "tries", "via", "unattended", "manual", "cause", "says_no", "verdict", "health_digest",
-    "environment_digest", "lockfile_sha256", "after_rollback", "expected", "then",
+    "environment_digest", "lockfile_sha256", "after_rollback", "expected", "then", "proved", "target_failed",
 ]  # fmt: skip
 SENSIBLE = st.sampled_from(
     ["A", "B", "C", "bad", "inconclusive", "proven", "", "release", True, False, None, 1, 2]

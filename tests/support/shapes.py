@@ -83,7 +83,7 @@ PACKAGES = [{"name": str, "version": str}]
 RELEASE = {
     "id": release_id,
     "path": absolute,
-    "state": one_of("sealed", "proven", "bad", "inconclusive"),
+    "state": one_of("sealed", "rejected", "unchecked", "proven", "bad", "inconclusive"),
     "created_at": time,
     "lockfile_sha256": sha256,
     "environment_digest": sha256,
@@ -95,6 +95,8 @@ RELEASE = {
     "pinned": bool,
     "usable": {"ok": bool, "problem": null_or(str)},
     "message": str,
+    "last_live": null_or(time),
+    "rollback_failed_at": null_or(time),
 }
 CHANGE = {"name": str, "from": null_or(str), "to": null_or(str)}
 DIFF = {"added": [CHANGE], "removed": [CHANGE], "changed": [CHANGE], "python": null_or(CHANGE)}

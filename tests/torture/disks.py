@@ -12,6 +12,7 @@ import os
 import subprocess
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.support.roots import Finished, Site
@@ -109,7 +110,7 @@ def _rollback_twice(full: _Full) -> list[str]:
     # Where the first one could not be recorded, nothing tells what comes below: that is no failure of it.
     if history.expected != full.site.current and full.site.previous is None:
         return wrong + _recorded_later(full, full.site.current)
-    goal = history.rollback_target(full.site.current, lambda _name: True)
+    goal = history.way_back(full.site.current, lambda _name: None, datetime.now(UTC)).release_id
     return [*wrong, *_roll_back(full, goal), *_recorded_later(full, goal)]
 
 

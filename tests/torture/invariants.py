@@ -10,7 +10,7 @@ invariant that is broken; none for a root that is well.
     I4   the journal parses
     I5   the next command recovers
     I6   after recovery there is no debris
-    I8   what is current, previous or pinned is never pruned, and two proven releases are left
+    I8   what is current, previous or pinned is never pruned, and two proven or unchecked releases are left
     I9   a failed operation leaves current as it was
     I10  sealed trees never change
 """
@@ -30,6 +30,7 @@ from venvship.errors import VenvshipError
 from venvship.model.history import History
 from venvship.model.history_fold import fold
 from venvship.model.release import State
+from venvship.model.retention import GOOD
 from venvship.operations.verify import VerifyResult
 from venvship.root import RootLayout
 from venvship.system.files import hash_file
@@ -50,13 +51,15 @@ class Before:
         current: What was live.
         releases: The releases there were.
         trees: By release, every name in it with all that a change would change.
-        proven: The releases that were proven.
+        good: The releases that were proven or unchecked.
+        proven: Those that were proven.
     """
 
     journal: bytes
     current: str | None
     releases: frozenset[str]
     trees: dict[str, Tree]
+    good: frozenset[str]
     proven: frozenset[str]
 
 
@@ -70,6 +73,7 @@ def observe(site: Site) -> Before:
         current=site.current,
         releases=releases,
         trees={name: tree(site.path / "releases" / name) for name in releases},
+        good=frozenset(name for name in releases if history.state(name) in GOOD),
         proven=frozenset(name for name in releases if history.state(name) is State.PROVEN),
     )
 
@@ -237,7 +241,10 @@ def _trees_unchanged(site: Site, before: Before) -> list[str]:
 
 
 def _previous_is_right(site: Site, workspace: Workspace, history: History) -> list[str]:
-    goal = history.rollback_target(site.current, lambda name: not release_problem(workspace.layout, name))
+    now = workspace.runtime.clock()
+    goal = history.way_back(
+        site.current, lambda name: release_problem(workspace.layout, name), now
+    ).release_id
     return [] if goal == site.previous else [f"I5 previous is {site.previous}, a rollback goes to {goal}"]
 
 
@@ -252,6 +259,10 @@ def _nothing_precious_is_gone(
             wrong.append(f"I3 release {name} is gone, and nobody pruned it")
         elif record.pinned or name == site.current:
             wrong.append(f"I8 {name} was pruned")
+    good = {name for name in there if history.state(name) in GOOD}
+    # A release that was unchecked may be bad by now.
+    if len(good) < min(2, len([name for name in before.good if history.state(name) in GOOD])):
+        wrong.append(f"I8 only {len(good)} good releases are left of {len(before.good)}")
     proven = {name for name in there if history.state(name) is State.PROVEN}
     if len(proven) < min(2, len(before.proven)):
         wrong.append(f"I8 only {len(proven)} proven releases are left of {len(before.proven)}")

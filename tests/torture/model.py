@@ -211,7 +211,7 @@ class Machine(RuleBasedStateMachine):
     def other_settings(self, mood: Mood) -> None:
         self._set_mood(mood)
 
-    @rule(minutes=st.sampled_from([1, 20, 70]))
+    @rule(minutes=st.sampled_from([1, 20, 70, 1_500]))
     def later(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
@@ -220,6 +220,8 @@ class Machine(RuleBasedStateMachine):
         def look() -> None:
             status, listing = self.root.status(), self.root.list()
             assert (status.current.id if status.current else None) == self.world.current
+            target = Command(self.world, now=self.now, mood=self.mood, versions=self.versions).target()
+            assert (status.previous.id if status.previous else None) == target
             assert (status.held is not None) or not self.world.hold
             assert {view.id for view in listing.releases} == set(self.world.releases)
 
@@ -338,6 +340,8 @@ class Machine(RuleBasedStateMachine):
             "lineage": history.lineage,
             "states": {name: str(history.state(name)) for name in sorted(there)},
             "until": {name: history.records[name].live_until for name in sorted(there)},
+            "long": sorted(name for name in there if history.records[name].has_lived_long(self.now)),
+            "failed": sorted(name for name in there if history.records[name].failed_at is not None),
             "by life": sorted(
                 (name for name in there if history.records[name].last_live_seq),
                 key=lambda name: history.records[name].last_live_seq,
@@ -370,6 +374,8 @@ class Machine(RuleBasedStateMachine):
             "lineage": world.lineage,
             "states": {name: world.releases[name].state for name in sorted(world.releases)},
             "until": {name: world.releases[name].until for name in sorted(world.releases)},
+            "long": sorted(name for name, known in world.releases.items() if known.was_long(self.now)),
+            "failed": sorted(name for name, known in world.releases.items() if known.failed),
             "by life": sorted(
                 (name for name, known in world.releases.items() if known.live),
                 key=lambda name: world.releases[name].live,

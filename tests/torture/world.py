@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 SETTINGS_KEEP = 3
 KEEP_FAILED = 2
+LONG = timedelta(days=1)
 TRIES = 2
 BAD_IN_A_ROW = 3
 
@@ -32,17 +33,52 @@ class Mood:
     refuses: frozenset[str] = frozenset()
     hook: bool = False
 
+    @property
+    def proves(self) -> bool:
+        """Whether there is a live check to pass."""
+        return bool(self.refuses) and not self.hook
+
 
 @dataclass
 class Known:
-    """One release: `sealed` and `live` are places in an order, `until` is when it stopped being live."""
+    """One release: `sealed` and `live` are places in an order, `since` and `until` times of having been live.
+
+    `long` is whether it was once live for a day, `failed` whether it did not pass when a rollback went there.
+    """
 
     version: str
     sealed: int
     state: str = "sealed"
     live: int = 0
+    since: datetime | None = None
     until: datetime | None = None
+    long: bool = False
+    failed: bool = False
     pinned: bool = False
+
+    def begin(self, now: datetime) -> None:
+        """It is live from now on."""
+        self.long = self.was_long(now)
+        self.since, self.until = now, None
+
+    def leave(self, now: datetime) -> None:
+        """It is not live any more; the time of a trial does not count."""
+        if self.until == now:
+            return
+        if self.since is None or self.until is not None:
+            self.begin(now)
+        self.until = now
+
+    def was_long(self, now: datetime) -> bool:
+        """Whether it was live for a day, up to now if it is."""
+        return self.long or (self.since is not None and (self.until or now) - self.since >= LONG)
+
+    def passed(self, *, proves: bool) -> None:
+        """It stays live; `proves` if it passed a check."""
+        if proves:
+            self.state, self.failed = "proven", False
+        elif self.state != "proven":
+            self.state = "unchecked"
 
 
 @dataclass
@@ -100,28 +136,37 @@ class World:
     bad_row: list[str] = field(default_factory=list)
     tick: int = 0
 
-    def goal(self) -> str | None:
-        """Where a rollback without a name goes: the nearest proven release below what is current."""
+    def goal(self, now: datetime) -> str | None:
+        """Where a rollback without a name goes: the nearest good release below what is current.
+
+        Good is what is proven, or was live for a day unchecked; without any, the nearest unchecked one.
+        """
         below = list(self.lineage)
         on_trial = self.open is not None and self.open.tried == self.current
         if self.current in below and not on_trial:
             while below[-1] != self.current:
                 below.pop()
-        for name in reversed(below):
-            if name != self.current and name in self.releases and self.releases[name].state == "proven":
-                return name
-        return None
+        below = [name for name in below if name != self.current and name in self.releases]
+        fit = [name for name in reversed(below) if not self.releases[name].failed]
+        unchecked = [name for name in fit if self.releases[name].state == "unchecked"]
+        good = [
+            name
+            for name in fit
+            if self.releases[name].state == "proven"
+            or (name in unchecked and self.releases[name].was_long(now))
+        ]
+        return next(iter([*good, *unchecked]), None)
 
     def doomed(self, keep: int, now: datetime) -> list[str]:
         """What a prune removes, in the order in which it does."""
         newest = sorted(self.releases, key=lambda name: -self.releases[name].sealed)
-        proven = sorted(
-            (name for name in newest if self.releases[name].state == "proven"),
-            key=lambda name: -self.releases[name].live,
+        good = sorted(
+            (name for name in newest if self.releases[name].state in {"proven", "unchecked"}),
+            key=lambda name: (self.releases[name].state != "proven", -self.releases[name].live),
         )
         failed = [name for name in newest if self.releases[name].state in {"bad", "inconclusive"}]
         live = self.releases[self.current].sealed if self.current else 0
-        kept = {self.current, self.previous, *proven[: max(keep, 2)], *failed[:KEEP_FAILED]}
+        kept = {self.current, self.previous, *good[: max(keep, 2)], *failed[:KEEP_FAILED]}
         for name, known in self.releases.items():
             recent = known.until is not None and now - known.until < timedelta(hours=1)
             if known.pinned or recent or (known.state == "sealed" and known.sealed > live):
@@ -211,6 +256,10 @@ class Command:
         self._mark()
         return self._settle_manual(boot=False)
 
+    def target(self) -> str | None:
+        """What a `rollback` would go to, as `status` tells it."""
+        return self._way_back()
+
     def recover(self, *, boot: bool = False) -> int:
         """`recover [--boot]`."""
         return self._recover(boot=boot)
@@ -252,7 +301,7 @@ class Command:
         ready = [
             name
             for name, known in releases.items()
-            if known.version == version and known.state in {"sealed", "proven"}
+            if known.version == version and known.state in {"sealed", "unchecked", "proven"}
         ]
         if ready and not rebuild:
             newest = max(ready, key=lambda name: releases[name].sealed)
@@ -287,7 +336,8 @@ class Command:
         self._make_current(target)
         if world.lineage[-1:] != [target]:
             world.lineage.append(target)
-        world.releases[target].state = "proven"
+        world.releases[target].passed(proves=self._mood.proves)
+        world.releases[target].failed = False
         world.bad_row.clear()
         version = world.releases[target].version
         if not unattended:
@@ -305,7 +355,8 @@ class Command:
         self._mark()
         passed = boot or self._passes(opened.target)
         self._make_current(opened.target)
-        world.releases[left].until = self._now
+        world.releases[left].leave(self._now)
+        self._tell_of_target(opened.target, passed=passed, boot=boot)
         # Bad needs an old one that said yes again, or none; at boot nobody is asked.
         bad = opened.says_no and passed and (opened.target is None or not boot)
         self._judge(left, "bad" if bad else "inconclusive")
@@ -323,13 +374,25 @@ class Command:
         passed = boot or self._passes(opened.target)
         self._make_current(opened.target)
         if opened.origin in world.releases and opened.origin != opened.target:
-            world.releases[opened.origin].until = self._now
+            world.releases[opened.origin].leave(self._now)
+        self._tell_of_target(opened.target, passed=passed, boot=boot)
+        if passed and world.releases[opened.target].state == "sealed":
+            world.releases[opened.target].state = "unchecked"  # it was live, so it is not sealed any more
         if opened.tried is not None:
             self._judge(opened.tried, "inconclusive")
         self._pop_to(opened.target)
         self._hold(opened.origin)
         self._done()
         return 0 if passed else 23
+
+    def _tell_of_target(self, target: str | None, *, passed: bool, boot: bool) -> None:
+        """What the checks say of the release that was gone back to; at boot nobody is asked."""
+        if target is None:
+            return
+        if not passed:
+            self._world.releases[target].failed = True
+        elif self._mood.proves and not boot:
+            self._world.releases[target].passed(proves=True)
 
     def _way_back(self) -> str | None:
         world, opened = self._world, self._world.open
@@ -338,7 +401,7 @@ class Command:
             origin = opened.origin if opened.kind == "promote" else opened.target
             if origin in world.releases:
                 return origin
-        return world.goal()
+        return world.goal(self._now)
 
     # -- recovery -----------------------------------------------------------------------------------------
 
@@ -359,7 +422,7 @@ class Command:
             code = self._settle_manual(boot=boot)
         else:
             self._observe()
-        world.previous = world.goal()
+        world.previous = world.goal(self._now)
         self._mark()
         return code
 
@@ -380,7 +443,7 @@ class Command:
         left = world.expected
         self._make_current(world.current)
         if tried in world.releases and tried != world.current:
-            world.releases[tried].until = self._now
+            world.releases[tried].leave(self._now)
         if world.current is not None:
             self._pop_to(world.current)
         self._hold(left)
@@ -396,16 +459,16 @@ class Command:
         if name == world.expected:
             return
         if world.expected in world.releases:
-            world.releases[world.expected].until = self._now
+            world.releases[world.expected].leave(self._now)
         if name is not None:
             world.releases[name].live = self._next()
-            world.releases[name].until = None
+            world.releases[name].begin(self._now)
         world.expected = name
 
     def _judge(self, name: str, verdict: str) -> None:
-        """Proven is never taken back, and bad is not softened."""
+        """Proven is never taken back, bad is not softened, and inconclusive says nothing."""
         known = self._world.releases[name]
-        if known.state not in {"proven", "bad"}:
+        if known.state not in {"proven", "bad"} and (known.state, verdict) != ("unchecked", "inconclusive"):
             known.state = verdict
 
     def _refuse(self, version: str) -> None:
@@ -444,7 +507,7 @@ class Command:
 
     def _done(self) -> None:
         self._world.open = None
-        self._world.previous = self._world.goal()
+        self._world.previous = self._world.goal(self._now)
         self._mark()
 
     def _mark(self) -> None:

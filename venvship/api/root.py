@@ -217,14 +217,16 @@ class Root(RootReads):
         """Switch to the last good release, or to a named one.
 
         Args:
-            release: The release to switch to. By default the nearest proven, usable one of the lineage.
+            release: The release to switch to. By default the nearest usable one of the
+                lineage that is proven or was live, unchecked, for a day; else the nearest unchecked one.
             message: The reason, for the journal.
             no_checks: Whether to leave out the live checks. The restart hook runs in any case.
             from_: Only if this release is current: then a second call does not go back twice.
             dry_run: Whether to return the target only and write nothing. No check or hook is run.
 
         Raises:
-            NothingToRollBackToError: The lineage holds no other proven, usable release.
+            NothingToRollBackToError: The lineage holds no other release that is usable, and proven or
+                unchecked.
             ReleaseError: The named release does not exist, or is not usable.
             RollbackFailedError: It was switched, and the restart hook or a check fails, or could not run.
             SupersededError: Another release than `from_` is current.
@@ -285,7 +287,7 @@ class Root(RootReads):
         """Remove the releases that retention does not keep, then clean the store.
 
         Args:
-            keep: The number of proven releases to keep, at least 2. By default the settings'.
+            keep: The number of proven and unchecked releases to keep, at least 2. By default the settings'.
             keep_days: The days for which to keep releases after they were live, at least 0. By default the
                 settings'.
             dry_run: Whether to return the decisions only and remove nothing.

@@ -37,5 +37,11 @@ def faint(text: str) -> str:
 
 def state(value: State) -> str:
     """A release's state."""
-    paint = {State.PROVEN: good, State.BAD: bad, State.INCONCLUSIVE: attention}.get(value)
+    paint = {
+        State.PROVEN: good,
+        State.BAD: bad,
+        State.INCONCLUSIVE: attention,
+        State.REJECTED: attention,
+        State.UNCHECKED: attention,
+    }.get(value)
     return paint(value.value) if paint else value.value

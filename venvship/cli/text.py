@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from venvship.cli import style
 from venvship.cli.changes import changes, differences
@@ -22,6 +22,7 @@ from venvship.cli.fitting import (
     table,
     when,
 )
+from venvship.model.release import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +49,16 @@ if TYPE_CHECKING:
     from venvship.operations.schedule import ScheduleResult
     from venvship.operations.verify import VerifyResult
     from venvship.workspace.views import ReleaseView
+    from venvship.workspace.way_back import CommandBack
 
 LIST_COLUMNS = 56
 """Columns of `list` before the marks and the message of a release, with the longest state."""
+
+
+LEFT_ALONE: Final = (
+    "No restart hook and no live check are set: a process that runs goes on with the old release, and "
+    "nothing proves the new one."
+)
 
 
 class Page(NamedTuple):
@@ -115,7 +123,8 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     return [
         f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
         *differences(result, page.width),
-        *([f"Back: venvship rollback  (to {previous.id})"] if previous else []),
+        *(fold(LEFT_ALONE, page.width) if result.leaves_service_alone else []),
+        *_back(result.back),
     ]
 
 
@@ -163,24 +172,44 @@ def promote_lines(result: PromoteResult, page: Page) -> list[str]:
     return [
         f"{style.good('Live:')} {style.strong(result.release.id)}",
         *differences(result, page.width),
-        *([f"Back: venvship rollback  (to {result.previous.id})"] if result.previous else []),
+        *_back(result.back),
     ]
 
 
-def rollback_lines(result: RollbackResult, _page: Page) -> list[str]:
+def _back(command: CommandBack | None) -> list[str]:
+    """The line with the command that goes back, if there is one."""
+    if command is None:
+        return []
+    state = "" if command.state is State.PROVEN else f", {command.state.value}"
+    return [f"Back: {command.line}  (to {command.release_id}{state})"]
+
+
+def rollback_lines(result: RollbackResult, page: Page) -> list[str]:
     """The lines of `rollback`."""
+    known = "; ".join([_target(result.release.state, result.last_live, page), *_passed_over(result)])
     if result.outcome == "planned":
         if not result.changed:
             return [f"Would do nothing: {style.strong(result.release.id)} is live"]
         was = result.previous.id if result.previous else "nothing"
-        return [f"Would switch to {style.strong(result.release.id)}, from {was}"]
+        return [f"Would switch to {style.strong(result.release.id)}, from {was}: {known}"]
     if result.outcome == "unchanged":
         return [f"Nothing to do: {style.strong(result.release.id)} is live."]
     was = result.previous.id if result.previous else "nothing"
     return [
-        f"{style.good('Live:')} {style.strong(result.release.id)} (was {was})",
+        f"{style.good('Live:')} {style.strong(result.release.id)} (was {was}), {known}",
         "Unattended releases are held until `venvship unhold` or your next release.",
     ]
+
+
+def _target(state: State, last_live: datetime | None, page: Page) -> str:
+    """The state of a rollback's target, and when it was last live."""
+    said = f"last live {when(last_live)} ({ago(last_live, page.now)})" if last_live else "not live before"
+    return f"{state.value}, {said}"
+
+
+def _passed_over(result: RollbackResult | StatusResult) -> list[str]:
+    """The releases that a rollback passes over, each with the reason."""
+    return [f"passed over {passed.id}: {passed.reason}" for passed in result.passed_over]
 
 
 def recover_lines(result: RecoverResult, _page: Page) -> list[str]:
@@ -246,6 +275,8 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
         lines.append(pad("Live", 10) + f"{style.strong(view.id)}, {made}")
     lines += _since(result, page)
     lines += _way_back(result, page)
+    if result.leaves_service_alone:
+        lines += labelled("Service", LEFT_ALONE, width)
     lines += oddities(result, width, page.now)
     if not result.releases:
         lines += labelled("Next", "venvship release", width)
@@ -261,14 +292,14 @@ def _since(result: StatusResult, page: Page) -> list[str]:
 
 
 def _way_back(result: StatusResult, page: Page) -> list[str]:
+    over = [line for passed in _passed_over(result) for line in labelled("", passed, page.width)]
     if result.previous is None:
-        return labelled("Rollback", "there is nothing to go back to", page.width) if result.current else []
-    if not result.previous.usable:
-        note = f"would have gone to {result.previous.id}, which is NOT USABLE: {result.previous.problem}"
-        return labelled("Rollback", note, page.width, paint=style.bad("Rollback"))
-    line = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)}"
+        none = labelled("Rollback", "there is nothing to go back to", page.width)
+        return [*none, *over] if result.current or over else []
+    target = _target(result.previous.state, result.previous.last_live, page)
+    line = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)}, {target}"
     back = changes(result.way_back, page.width) if result.way_back is not None else []
-    return [line, *(" " * 8 + change for change in back)]
+    return [line, *over, *(" " * 8 + change for change in back)]
 
 
 def list_lines(result: ListResult, page: Page) -> list[str]:

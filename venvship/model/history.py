@@ -6,14 +6,17 @@ the link, which is the only truth about the current release.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal, NamedTuple
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
 
 from venvship.model.event import Event
 from venvship.model.release import State
 from venvship.model.spelling import format_time
+
+LONG_LIVE: Final = timedelta(days=1)
+"""An unchecked release that was live for this long, without a break, counts as a good one for a rollback."""
 
 
 class LockfileDue(NamedTuple):
@@ -125,11 +128,13 @@ class Record:
         pinned: Whether it is protected from prune.
         pruned: Whether it was removed.
         relocated_to: The release that took its place when it was not usable any more; see `relocate`.
-        rejected: Whether a candidate check or the prepare hook refused it last.
         last_live_seq: The `seq` of the last switch that made it current.
-        live_since: The time when it last became current.
+        live_since: The time when it last became current, or was left after a trial that it did not pass.
         live_until: The time when it last stopped being current; `None` while it is, or if it never was. No
             later than any event since: a clock may have been set back.
+        lived_long: Whether it was once live for `LONG_LIVE` before `live_since`.
+        failed_at: The time when its restart hook or a live check failed after a rollback had gone to it;
+            `None` if that never happened, or if it was promoted, or passed a required live check, since.
     """
 
     id: str
@@ -139,10 +144,59 @@ class Record:
     pinned: bool = False
     pruned: bool = False
     relocated_to: str | None = None
-    rejected: bool = False
     last_live_seq: int = 0
     live_since: datetime | None = None
     live_until: datetime | None = None
+    lived_long: bool = False
+    failed_at: datetime | None = None
+
+    def has_lived_long(self, now: datetime) -> bool:
+        """Whether it was live for `LONG_LIVE`; the time of one that is live still counts up to now."""
+        if self.lived_long or self.live_since is None:
+            return self.lived_long
+        return (self.live_until or now) - self.live_since >= LONG_LIVE
+
+    def is_good(self, now: datetime) -> bool:
+        """Whether a rollback goes there before it goes to any other: it is proven, or has lived long."""
+        if self.failed_at is not None:
+            return False
+        return self.state is State.PROVEN or (self.state is State.UNCHECKED and self.has_lived_long(now))
+
+    def is_second_choice(self) -> bool:
+        """Whether a rollback goes there if there is no good release, however short a time it was live."""
+        return self.failed_at is None and self.state is State.UNCHECKED
+
+
+class PassedOver(NamedTuple):
+    """A release of the lineage that is nearer than the target of a rollback, or than nothing at all.
+
+    Attributes:
+        id: Its id.
+        reason: Why a rollback does not go there, as a part of a sentence.
+    """
+
+    id: str
+    reason: str
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {"id": self.id, "reason": self.reason}
+
+
+class WayBack(NamedTuple):
+    """The result of a rollback without a name, before it is made.
+
+    Attributes:
+        release_id: The release that it goes to; `None` for none.
+        passed_over: The releases that it passes over, the nearest first.
+    """
+
+    release_id: str | None
+    passed_over: tuple[PassedOver, ...] = ()
+
+
+ProblemOf = Callable[[str], str | None]
+"""Why `current` may not be pointed to a release; `None` if it may."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -205,47 +259,105 @@ class History:
             return None
         return hold
 
-    def rollback_target(self, current: str | None, usable: Callable[[str], bool]) -> str | None:
-        """The target of a rollback without a name: the nearest proven, usable entry below `current`.
+    def is_on_trial(self, current: str | None) -> bool:
+        """Whether the current release was promoted, and neither kept nor left since."""
+        return self.intent is not None and self.intent.tried is not None and self.intent.tried == current
+
+    def way_back(self, current: str | None, problem_of: ProblemOf, now: datetime) -> WayBack:
+        """The way that a rollback without a name takes. Everything that names its target asks this.
+
+        While a release is on trial, the way back leads to the release that its promotion left, if that is
+        usable. Otherwise it leads down the lineage: to the nearest usable release that is good, and if there
+        is none to the nearest usable one that is unchecked; see `Record`.
 
         Args:
             current: The current release. If it is not the lineage's last entry but stands further down, a
                 rollback to it could not be recorded (the disk was full): the entries above it were left, and
                 going "back" there would undo that. If it is not in the lineage at all, or is on trial,
                 everything in the lineage lies below it.
-            usable: Whether `current` may be pointed to a release; see `workspace.usable`.
+            problem_of: See `workspace.usable`. Asked as seldom as possible, and once for each release.
+            now: The time; aware.
         """
         entries = list(self.lineage)
         if self.awaits_relocation(current):
             current = self.expected
-        if current in entries and not self.is_on_trial(current):
+        if self.is_on_trial(current):
+            origin = self._origin_of_trial()
+            if origin is not None and problem_of(origin) is None:
+                return WayBack(origin)
+        elif current in entries:
             while entries[-1] != current:
                 entries.pop()
-        return self._nearest(entries, current, usable)
+        return self._down(entries, current, problem_of, now)
 
-    def is_on_trial(self, current: str | None) -> bool:
-        """Whether the current release was promoted, and neither kept nor left since."""
-        return self.intent is not None and self.intent.tried is not None and self.intent.tried == current
+    def way_back_after(self, promoted: str, problem_of: ProblemOf, now: datetime) -> WayBack:
+        """The way that a rollback without a name will take once this release has been promoted."""
+        return self._down(self.lineage, promoted, problem_of, now)
 
-    def rollback_target_after(self, promoted: str, usable: Callable[[str], bool]) -> str | None:
-        """The release that a rollback without a name will go to once this one has been promoted."""
-        return self._nearest(self.lineage, promoted, usable)
+    def _origin_of_trial(self) -> str | None:
+        """The release that the promotion on trial left, on its way back already or not."""
+        intent = self.intent
+        if intent is None or intent.manual:
+            return None
+        return intent.origin if intent.kind == "promote" else intent.target
 
-    def _nearest(
-        self, entries: Sequence[str], current: str | None, usable: Callable[[str], bool]
-    ) -> str | None:
-        for entry in reversed(entries):
+    def _down(
+        self, lineage: Sequence[str], current: str | None, problem_of: ProblemOf, now: datetime
+    ) -> WayBack:
+        entries: list[Record] = []
+        for entry in dict.fromkeys(reversed(lineage)):
             record = self.records.get(entry)
             # A release that is recorded as pruned may still be there, whole, if that was interrupted: the
             # next command that recovers removes it.
-            if record is None or record.pruned or entry == current:
-                continue
-            if record.state is State.PROVEN and usable(entry):
-                return entry
-        return None
+            if record is not None and not record.pruned and entry != current:
+                entries.append(record)
+        problems: dict[str, str | None] = {}
+        good = [record for record in entries if record.is_good(now)]
+        second = [record for record in entries if record.is_second_choice() and record not in good]
+        for record in (*good, *second):
+            problem = problems[record.id] = problem_of(record.id)
+            if problem is None:
+                nearer = entries[: entries.index(record)]
+                return WayBack(record.id, tuple(_passed_over(each, problems, now) for each in nearer))
+        return WayBack(None, tuple(_passed_over(record, problems, now) for record in entries))
+
+    def last_live(self, release_id: str) -> datetime | None:
+        """The last time at which a release was known to be live; `None` if it never was.
+
+        While the journal has it as live, that is the time of the last event: nobody knows when it was left.
+        """
+        record = self.records.get(release_id)
+        if record is None or record.live_since is None:
+            return None
+        return record.live_until or self.at
 
     def was_current(self, switches_ago: int) -> str | None:
         """The release that `@{N}` names; `None` if there were fewer switches, or none was current then."""
         index = len(self.switches) - 1 - switches_ago
         release_id = self.switches[index].release if index >= 0 else None
         return self.heir(release_id) if release_id is not None else None
+
+
+def _passed_over(record: Record, problems: Mapping[str, str | None], now: datetime) -> PassedOver:
+    """Why a rollback does not go to a release."""
+    if problem := problems.get(record.id):
+        reason = f"cannot be used: {problem}"
+    elif record.failed_at is not None:
+        reason = f"failed when a rollback went there, {record.failed_at:%Y-%m-%d %H:%M} UTC"
+    elif record.state is State.UNCHECKED:
+        reason = f"unchecked, and live for {_span(record, now)}"
+    else:
+        reason = record.state.value
+    return PassedOver(record.id, reason)
+
+
+def _span(record: Record, now: datetime) -> str:
+    """How long a release was live, the last time: `"12 minutes"`."""
+    if record.live_since is None:
+        return "no time"
+    seconds = max(((record.live_until or now) - record.live_since).total_seconds(), 0.0)
+    for size, name in ((3600, "hour"), (60, "minute")):
+        count = int(seconds // size)
+        if count:
+            return f"{count} {name}{'' if count == 1 else 's'}"
+    return "less than a minute"

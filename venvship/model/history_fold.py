@@ -60,10 +60,10 @@ def _make_current(history: History, event: Event) -> None:
     """Make `event.release` the current release; `None`: there is none."""
     if event.release != history.expected:
         if history.expected is not None:
-            _record(history, history.expected).live_until = event.at
+            _leave(history, history.expected, event.at)
         if event.release is not None:
             record = _record(history, event.release)
-            record.live_since = event.at
+            _begin(record, event.at)
             record.live_until = None
             record.last_live_seq = event.seq
         history.switches.append(event)
@@ -71,6 +71,22 @@ def _make_current(history: History, event: Event) -> None:
     history.switch_seq = event.seq
     history.intent = None
     history.lockfile_due = None
+
+
+def _begin(record: Record, at: datetime) -> None:
+    """Record that a release becomes live, and how long it was live before."""
+    record.lived_long = record.has_lived_long(at)
+    record.live_since = at
+
+
+def _leave(history: History, release_id: str, at: datetime) -> None:
+    """Record that a release stopped being live."""
+    record = _record(history, release_id)
+    if record.live_until == at:
+        return
+    if record.live_since is None or record.live_until is not None:
+        _begin(record, at)  # it was on trial: no time that counts
+    record.live_until = at
 
 
 def _push(history: History, release_id: str) -> None:
@@ -121,12 +137,19 @@ def _sealed(history: History, event: Event) -> None:
 
 
 def _rejected(history: History, event: Event) -> None:
+    """Record a refusal; what was found out about a release while it was live is not taken back by one."""
     if event.release is not None:
-        _record(history, event.release).rejected = True
+        record = _record(history, event.release)
+        if record.state is State.SEALED:
+            record.state = State.REJECTED
 
 
 def _promoting(history: History, event: Event) -> None:
     history.switch_seq = event.seq
+    if event.release is not None:
+        record = _record(history, event.release)
+        if record.state is State.REJECTED:  # its candidate checks and the prepare hook have passed by now
+            record.state = State.SEALED
     history.intent = Intent(
         seq=event.seq,
         kind="promote",
@@ -147,8 +170,9 @@ def _promoted(history: History, event: Event) -> None:
     _make_current(history, event)
     _push(history, event.release)
     record = _record(history, event.release)
-    record.state = State.PROVEN
-    record.rejected = False
+    # A journal of before there was this fact: whatever was promoted counts as proven.
+    _passed(record, proved=event.facts.get("proved") is not False)
+    record.failed_at = None
     history.bad_in_a_row.clear()
     history.lockfile_due = LockfileDue.of(event)
     attended = not event.facts.get("unattended", False)
@@ -187,19 +211,33 @@ def _rolling_back(history: History, event: Event) -> None:
 
 
 def _rolled_back(history: History, event: Event) -> None:
-    _rollback_failed(history, event)
-    left = event.text("from")
+    _gone_back(history, event)
+    left, proved = event.text("from"), event.facts.get("proved")
     if event.text("verdict") == State.BAD and left is not None:
         _refuse(history, event, left)
+    if event.release is not None and isinstance(proved, bool):
+        record = _record(history, event.release)
+        if proved:
+            record.failed_at = None
+        by_name = event.facts.get("manual") is True and record.state is State.SEALED
+        if proved or by_name:
+            _passed(record, proved=proved)
 
 
 def _rollback_failed(history: History, event: Event) -> None:
-    """Fold the current release and the verdict, which `rolled-back` has as well."""
+    _gone_back(history, event)
+    # A journal of before there was this fact: whatever failed, it was the release.
+    if event.release is not None and event.facts.get("target_failed") is not False:
+        _record(history, event.release).failed_at = event.at
+
+
+def _gone_back(history: History, event: Event) -> None:
+    """Fold what `rolled-back` and `rollback-failed` have in common: the current release and the verdict."""
     left = event.text("from")
     history.last_outcome = event
     _make_current(history, event)
     if left is not None and left != event.release:
-        _record(history, left).live_until = event.at
+        _leave(history, left, event.at)
     if event.facts.get("manual", False):
         _pop_to(history, event.release)
         _hold_root(history, _hold_after_rollback(history, event, left))
@@ -211,10 +249,22 @@ def _rollback_failed(history: History, event: Event) -> None:
         _judge(history, left, State(verdict))
 
 
+def _passed(record: Record, *, proved: bool) -> None:
+    """Record that a release stays live; `proved` if it passed a required live check."""
+    if proved:
+        record.state = State.PROVEN
+    elif record.state is not State.PROVEN:
+        record.state = State.UNCHECKED
+
+
 def _judge(history: History, release_id: str, verdict: State) -> None:
-    """Record a verdict: proven is never taken back, and bad is not softened by a later crash."""
+    """Record a verdict: proven is never taken back, and bad is not softened by a later crash.
+
+    Inconclusive says nothing about a release, so it does not take back that one was live unchecked either.
+    """
     record = _record(history, release_id)
-    if record.state is not State.PROVEN and record.state is not State.BAD:
+    final = {State.PROVEN, State.BAD}
+    if record.state not in (final if verdict is State.BAD else {*final, State.UNCHECKED}):
         record.state = verdict
 
 
@@ -301,7 +351,7 @@ def _observed(history: History, event: Event) -> None:
     tried = history.intent.tried if history.intent else None
     _make_current(history, event)
     if tried is not None and tried != event.release:
-        _record(history, tried).live_until = event.at  # it may have been live until the link was moved
+        _leave(history, tried, event.at)  # it may have been live until the link was moved
     if event.release is not None:
         # As after a rollback, which it may have been, on a full disk: the release left must not lie below.
         _pop_to(history, event.release)

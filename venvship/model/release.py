@@ -17,9 +17,14 @@ _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{7}", re.ASCII)
 
 
 class State(StrEnum):
-    """What is known about a release from having been live."""
+    """What is known about a release from its checks and from having been live.
+
+    `docs/explanation/states.md` has the meaning of each, and what leads from one to another.
+    """
 
     SEALED = "sealed"
+    REJECTED = "rejected"
+    UNCHECKED = "unchecked"
     PROVEN = "proven"
     BAD = "bad"
     INCONCLUSIVE = "inconclusive"

@@ -12,8 +12,11 @@ from venvship.model.release import State
 RECENTLY_LIVE: Final = timedelta(hours=1)
 """A release that was live within this time may still have processes that show it nowhere."""
 
-LEAST_PROVEN: Final = 2
-"""So many proven releases are always kept, while there are so many: the live one and a way back."""
+LEAST_GOOD: Final = 2
+"""So many good releases are always kept, while there are so many: the live one and a way back."""
+
+GOOD: Final = (State.PROVEN, State.UNCHECKED)
+"""The states of a good release, the better first: a proven one counts before any that is unchecked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,6 @@ class Facts:
     Attributes:
         seq: When it was sealed, in the journal's order.
         last_live_seq: When it last became current, in the journal's order; 0 for never.
-        rejected: Whether a candidate check or the prepare hook refused it last.
         current: Whether it is live.
         previous: Whether a rollback would switch to it.
         pinned: Whether a person protects it.
@@ -37,7 +39,6 @@ class Facts:
     seq: int
     last_live_seq: int = 0
     state: State = State.SEALED
-    rejected: bool = False
     current: bool = False
     previous: bool = False
     pinned: bool = False
@@ -52,9 +53,9 @@ class Policy:
     """How much to keep.
 
     Attributes:
-        keep: Proven releases, the most recently live first; at least 2.
+        keep: Good releases, the proven ones first, then the most recently live; at least 2.
         keep_days: And all that were live within so many days.
-        keep_failed: Refused, bad and inconclusive releases, the newest first.
+        keep_failed: Rejected, bad and inconclusive releases, the newest first.
     """
 
     keep: int
@@ -88,11 +89,11 @@ def decide(releases: Sequence[Facts], policy: Policy, now: datetime) -> list[Dec
     # No two releases have the same `seq`, but a decision must not depend on who says so.
     newest = sorted(releases, key=lambda r: (r.seq, r.id), reverse=True)
     counted = [r for r in newest if not r.relocated]
-    proven = sorted(
-        (r for r in counted if r.state is State.PROVEN), key=lambda r: r.last_live_seq, reverse=True
+    good = sorted(
+        (r for r in counted if r.state in GOOD), key=lambda r: (GOOD.index(r.state), -r.last_live_seq)
     )
-    failed = [r for r in counted if r.state is not State.PROVEN and not _is_untried(r)]
-    rank = {r.id: number for number, r in enumerate(proven, start=1)}
+    failed = [r for r in counted if r.state not in {*GOOD, State.SEALED}]
+    rank = {r.id: number for number, r in enumerate(good, start=1)}
     failed_rank = {r.id: number for number, r in enumerate(failed, start=1)}
     live_seq = max((r.seq for r in releases if r.current), default=None)
     decisions = []
@@ -103,16 +104,12 @@ def decide(releases: Sequence[Facts], policy: Policy, now: datetime) -> list[Dec
     return decisions
 
 
-def _is_untried(release: Facts) -> bool:
-    return release.state is State.SEALED and not release.rejected and not release.relocated
-
-
 def _why(
     release: Facts, policy: Policy, now: datetime, *, ranks: tuple[int, int], live_seq: int | None
 ) -> str:
     """The first reason to keep a release; `""` for none."""
     rank, failed_rank = ranks
-    untried = _is_untried(release)
+    untried = release.state is State.SEALED and not release.relocated
     # Where the clock was set back, there is no reason to call it long ago.
     ahead = release.live_until is not None and release.live_until > now
     protected = [
@@ -123,8 +120,8 @@ def _why(
         (bool(release.in_use), f"in use: {release.in_use}"),
         (ahead, "live until a time that is still to come: the clock was set back"),
         (_within(release, now, RECENTLY_LIVE.total_seconds()), "live within the last hour"),
-        (0 < rank <= LEAST_PROVEN, f"one of the last {LEAST_PROVEN} proven"),
-        (0 < rank <= policy.keep, f"proven {rank} of {policy.keep}"),
+        (0 < rank <= LEAST_GOOD, f"one of the last {LEAST_GOOD} proven or unchecked"),
+        (0 < rank <= policy.keep, f"proven or unchecked {rank} of {policy.keep}"),
         (
             not release.relocated and _within(release, now, policy.keep_days * 86_400),
             f"live within {policy.keep_days:g} days",
@@ -133,7 +130,7 @@ def _why(
             0 < failed_rank <= policy.keep_failed,
             f"failed {failed_rank} of {policy.keep_failed}, to look into",
         ),
-        (untried and live_seq is None, "not proven yet, and nothing is live"),
+        (untried and live_seq is None, "not promoted yet, and nothing is live"),
         (untried and live_seq is not None and release.seq > live_seq, "newer than current"),
     ]
     return next((reason for applies, reason in protected if applies), "")
@@ -146,10 +143,10 @@ def _within(release: Facts, now: datetime, span: float) -> bool:
 def _why_not(release: Facts, policy: Policy) -> str:
     if release.relocated:
         return "relocated: another release took its place"
-    if release.state is State.PROVEN:
-        return f"older than the {max(policy.keep, LEAST_PROVEN)} proven releases to keep"
-    if _is_untried(release):
-        return "never proven, and older than current"
+    if release.state in GOOD:
+        return f"not one of the {max(policy.keep, LEAST_GOOD)} proven or unchecked releases to keep"
+    if release.state is State.SEALED:
+        return "never promoted, and older than current"
     if policy.keep_failed <= 0:
         return "failed, and no failed releases are to be kept"
     return f"older than the {policy.keep_failed} failed releases to keep"

@@ -246,7 +246,7 @@ class Settings(NamedTuple):
         int,
         Setting(
             integer(2, 10_000),
-            "Number of proven releases to keep; at least 2.",
+            "Number of proven and unchecked releases to keep, proven ones first; at least 2.",
             heading="Retention. A release that is current, previous, pinned or in use is never removed.",
         ),
     ] = 5
@@ -277,3 +277,12 @@ class Settings(NamedTuple):
     build: Annotated[BuildSettings, "how a lockfile becomes a release"] = BuildSettings()
     hooks: Annotated[HookSettings, "each an array of arguments, never a string"] = HookSettings()
     checks: tuple[Check, ...] = ()
+
+    @property
+    def leaves_service_alone(self) -> bool:
+        """Whether neither a restart hook nor a live check is set.
+
+        A promotion only moves the link then: a process that runs goes on with the old release, and nothing
+        proves the new one.
+        """
+        return self.hooks.restart is None and not any(check.when == "live" for check in self.checks)

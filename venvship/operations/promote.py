@@ -20,6 +20,7 @@ from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import require_usable
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
+from venvship.workspace.way_back import CommandBack, command_back
 from venvship.workspace.workspace import Workspace
 
 
@@ -34,6 +35,7 @@ class PromoteResult:
         previous: What was current before.
         diff: From `previous` to `release`.
         checks: The results of checks, candidate and live.
+        back: The command that goes back from a release that was promoted; `None` without one.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -43,6 +45,7 @@ class PromoteResult:
     previous: ReleaseView | None
     diff: PackageDiff
     checks: tuple[CheckResult, ...] = ()
+    back: CommandBack | None = None
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -107,6 +110,7 @@ def promote(
             release=view_release(workspace.layout, release_id, after),
             previous=view_release(workspace.layout, found.previous.id, after) if found.previous else None,
             checks=(*rehearsed, *switched.trial.checks),
+            back=command_back(workspace, workspace.known_history()),
         )
         try:
             after_switch(workspace, settings, switched)

@@ -14,6 +14,7 @@ from venvship.operations.switching.switched import AGAIN
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.releases import debris_names
+from venvship.workspace.way_back import or_go_back
 from venvship.workspace.workspace import Workspace
 
 
@@ -77,7 +78,8 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
         ).carrying(result)
     elif recovered.outcome == "rollback-failed":
         raise RollbackFailedError(
-            f"an interrupted rollback was finished, and {recovered.current} does not pass"
+            f"an interrupted rollback was finished, and {recovered.current} does not pass",
+            hint=f"look at the service, then `venvship check`{or_go_back(workspace)}",
         ).carrying(result)
     return result
 

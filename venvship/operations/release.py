@@ -45,6 +45,7 @@ from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
+from venvship.workspace.way_back import CommandBack, command_back
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class ReleaseResult:
         python: The interpreter's full version.
         no_promote: Whether the release was only to be built.
         checks: The results of checks, candidate and live.
+        back: The command that goes back from a release that was promoted; `None` without one.
+        leaves_service_alone: Whether neither a restart hook nor a live check is set.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -139,6 +142,8 @@ class ReleaseResult:
     python: str = ""
     no_promote: bool = False
     checks: tuple[CheckResult, ...] = ()
+    back: CommandBack | None = None
+    leaves_service_alone: bool = False
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -371,6 +376,8 @@ class Releasing:
             release=self._view(release_id, after),
             previous=self._view(current, after),
             checks=(*rehearsed, *switched.trial.checks),
+            back=command_back(workspace, workspace.known_history()) if outcome != "rolled-back" else None,
+            leaves_service_alone=settings.leaves_service_alone,
         )
         return switched
 
@@ -404,8 +411,11 @@ def require_current(workspace: Workspace) -> str | None:
     """
     current = workspace.layout.current()
     if current is not None and not workspace.layout.has_release(current):
+        command = command_back(workspace, workspace.known_history())
         raise ForeignLinkError(
             f"{workspace.layout.current_link} points to {current}, which is gone",
-            hint="`venvship rollback` goes to the nearest usable release; if there is none, remove the link",
+            hint=f"go back to {command.release_id}: {command.line}"
+            if command
+            else "there is no release to go back to: remove the link",
         )
     return current

@@ -219,7 +219,6 @@ class _Relocating:
             record = history.records[release_id]
             if (
                 record.state is State.SEALED
-                and not record.rejected
                 and release_id not in taken
                 and record.environment_digest == replacement.environment.digest
                 and not usable_problem(workspace, release_id, ask=True)

@@ -7,6 +7,7 @@ a second time, and is never undone. A step besides the switch itself that fails 
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
@@ -18,14 +19,15 @@ from venvship.errors import (
     VenvshipError,
 )
 from venvship.model.event import Event, EventName
-from venvship.model.history import History, Intent
+from venvship.model.history import History, Intent, PassedOver
 from venvship.model.release import State
 from venvship.model.settings import Settings
+from venvship.model.spelling import format_time
 from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.own_service import refuse_own_service
-from venvship.operations.switching.rollback_target import choose_target
+from venvship.operations.switching.rollback_target import RollbackTarget, choose_target
 from venvship.operations.switching.trial import Trial, tell_signal, try_current
 from venvship.system.faults import root_faults
 from venvship.workspace.folders import make_folders
@@ -33,6 +35,7 @@ from venvship.workspace.holding import SwitchHeld, hold_mutex, hold_switch
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import usable_problem
 from venvship.workspace.views import ReleaseView, view_release
+from venvship.workspace.way_back import or_go_back
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,6 +55,8 @@ class RollbackResult(NamedTuple):
         outcome: `switched`, `unchanged` (the release was live already), `planned`, or `rollback-failed`.
         release: The release that is live now; in a dry run the one that would be.
         previous: The one that was left; `None` if it was this one already, or nothing was live.
+        last_live: The last time at which `release` was known to be live before; `None` if it never was.
+        passed_over: The nearer releases of the lineage that were passed over, the nearest first.
         checks: The results of the live checks.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
@@ -60,6 +65,8 @@ class RollbackResult(NamedTuple):
     outcome: Literal["switched", "unchanged", "planned", "rollback-failed"]
     release: ReleaseView
     previous: ReleaseView | None
+    last_live: datetime | None = None
+    passed_over: tuple[PassedOver, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
@@ -71,6 +78,8 @@ class RollbackResult(NamedTuple):
             "changed": self.changed,
             "release": self.release.to_json(),
             "previous": self.previous.to_json() if self.previous else None,
+            "last_live": format_time(self.last_live) if self.last_live else None,
+            "passed_over": [passed.to_json() for passed in self.passed_over],
             "checks": [check.to_json() for check in self.checks],
         }
 
@@ -144,13 +153,20 @@ def _plan(workspace: Workspace, name: str | None, from_: str | None) -> Rollback
     """The rollback that would be made now; takes no mutex and writes nothing."""
     left_id = workspace.layout.current() if from_ is None else _require_current(workspace, from_)
     known = workspace.known_history(unreadable="warn")
-    release_id = choose_target(workspace, known, left_id, name)
+    target = choose_target(workspace, known, left_id, name)
+    release_id = target.release_id
     left: ReleaseView | None = None
     if release_id != left_id:
         workspace.changes.append("planned")
         left = view_release(workspace.layout, left_id, known.history) if left_id is not None else None
     view = view_release(workspace.layout, release_id, known.history)
-    return RollbackResult(outcome="planned", release=view, previous=left)
+    return RollbackResult(
+        outcome="planned",
+        release=view,
+        previous=left,
+        last_live=target.last_live,
+        passed_over=target.passed_over,
+    )
 
 
 def _require_current(workspace: Workspace, name: str) -> str:
@@ -201,7 +217,7 @@ class _Rollback:
         self._checks = checks
         self._left_id = held.workspace.layout.current()
         self._known = held.workspace.known_history(unreadable="warn")
-        self._usable: dict[str, bool] = {}
+        self._problems: dict[str, str | None] = {}
 
     def run(self, name: str | None, leave: str | None, trying: Intent | None) -> _Outcome:
         """Choose the release, switch to it, and try it; `trying` was on trial when the rollback began."""
@@ -211,16 +227,16 @@ class _Rollback:
             raise _not_current(left_id, leave)
         if turned_back is not None and name is None and left_id is not None:
             return self._already_back(left_id, turned_back)
-        release_id = choose_target(self._workspace, self._known, left_id, name)
-        if release_id != left_id:
-            return self._switch_and_try(release_id)
+        target = choose_target(self._workspace, self._known, left_id, name)
+        if target.release_id != left_id:
+            return self._switch_and_try(target)
         if turned_back is not None:
-            return self._already_back(release_id, turned_back)
-        view = view_release(self._workspace.layout, release_id, history)
+            return self._already_back(target.release_id, turned_back)
+        view = view_release(self._workspace.layout, target.release_id, history)
         return _Outcome(result=RollbackResult(outcome="unchanged", release=view, previous=None))
 
-    def _switch_and_try(self, release_id: str) -> _Outcome:
-        workspace, history = self._workspace, self._known.history
+    def _switch_and_try(self, target: RollbackTarget) -> _Outcome:
+        workspace, history, release_id = self._workspace, self._known.history, target.release_id
         settings: Settings | None = None
         with contextlib.suppress(SettingsError):
             settings = workspace.settings_or_kept()
@@ -253,12 +269,12 @@ class _Rollback:
             tell_signal(workspace, signum, f"the rollback to {release_id} is being completed")
 
         with workspace.runtime.signals.deferred(tell_deferred):
-            return self._try_and_record(release_id, settings, facts)
+            return self._try_and_record(target, settings, facts)
 
     def _try_and_record(
-        self, release_id: str, settings: Settings | None, facts: dict[str, str | bool | None]
+        self, target: RollbackTarget, settings: Settings | None, facts: dict[str, str | bool | None]
     ) -> _Outcome:
-        workspace, left_id = self._workspace, self._left_id
+        workspace, left_id, release_id = self._workspace, self._left_id, target.release_id
         if settings is None:
             trial = Trial(problem="no settings name the command that restarts the service")
         else:
@@ -268,22 +284,24 @@ class _Rollback:
             )
         event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
         reason = self._message or trial.problem or "rolled back by hand"
+        facts = {**facts, **trial.facts_of_target}
         workspace.record_if_possible(event, release=release_id, reason=reason, facts=facts)
         after = workspace.known_history(unreadable="warn")
         if after.whole:
             if trial.checks or (settings is not None and settings.hooks.restart):
-                self._usable = {}  # a hook or a check may have changed a release
+                self._problems = {}  # a hook or a check may have changed a release
             self._set_previous(after.history, release_id)
         links.sweep_strays(self._held)
         error = None
         if not trial.passed:
             error = RollbackFailedError(
                 f"switched to {release_id}, and {trial.problem}. It stays live",
-                hint="restart the service by hand, then `venvship check`; "
-                "or go further back: venvship rollback",
+                hint="restart the service by hand, then `venvship check`" + or_go_back(workspace),
                 release=release_id,
             )
-        result = self._result(after.history, release_id, left_id, error, trial.checks)
+        result = self._result(after.history, release_id, left_id, error)._replace(
+            last_live=target.last_live, passed_over=target.passed_over, checks=trial.checks
+        )
         return _Outcome(result=result, error=error, settings=settings, reason=reason)
 
     def _already_back(self, release_id: str, turned_back: Event) -> _Outcome:
@@ -300,8 +318,7 @@ class _Rollback:
         if turned_back.event == EventName.ROLLBACK_FAILED:
             error = RollbackFailedError(
                 f"{release_id} is live again, and it fails too: {turned_back.reason}",
-                hint="look at the service itself, then `venvship check`; "
-                "or go further back: venvship rollback",
+                hint="look at the service itself, then `venvship check`" + or_go_back(self._workspace),
                 release=release_id,
             )
         # The promotion that turned back runs the notify hook.
@@ -313,27 +330,21 @@ class _Rollback:
     def _future_previous(self, history: History, release_id: str, *, ask: bool) -> str | None:
         """The rollback target of a release; `ask` before the switch, so that the answers are known."""
 
-        def is_usable(name: str) -> bool:
-            if name not in self._usable:  # looked at once, while nothing runs that changes it
-                self._usable[name] = not usable_problem(self._workspace, name, ask=ask)
-            return self._usable[name]
+        def problem_of(name: str) -> str | None:
+            if name not in self._problems:  # looked at once, while nothing runs that changes it
+                self._problems[name] = usable_problem(self._workspace, name, ask=ask)
+            return self._problems[name]
 
-        return history.rollback_target(release_id, is_usable)
+        return history.way_back(release_id, problem_of, self._workspace.runtime.clock()).release_id
 
     def _result(
-        self,
-        history: History,
-        release_id: str,
-        left_id: str | None,
-        error: RollbackFailedError | None,
-        checks: tuple[CheckResult, ...] = (),
+        self, history: History, release_id: str, left_id: str | None, error: RollbackFailedError | None
     ) -> RollbackResult:
         layout = self._workspace.layout
         return RollbackResult(
             outcome="switched" if error is None else "rollback-failed",
             release=view_release(layout, release_id, history),
             previous=view_release(layout, left_id, history) if left_id is not None else None,
-            checks=checks,
         )
 
 

@@ -10,7 +10,8 @@ def damaged_journal_error(reading: Reading) -> StateError:
     """The refusal to decide on, or to append to, a journal that is damaged in the middle."""
     return StateError(
         f"the journal is damaged: {reading.damage}; the lines after it are not known",
-        hint="`venvship rollback` still works; for the rest, restore state/journal.jsonl from a backup",
+        hint="`venvship rollback RELEASE` still works; for the rest, restore state/journal.jsonl from a "
+        "backup",
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from venvship.errors import VenvshipError
-from venvship.model.history import History
+from venvship.model.history import History, WayBack
 from venvship.model.release import Manifest, PackageDiff, State, diff_packages, python_change
 from venvship.model.spelling import format_time
 from venvship.root import RootLayout
@@ -28,10 +28,13 @@ class ReleaseView(NamedTuple):
         python: The full version of its interpreter.
         packages: How many packages it has.
         current: Whether it is current.
-        previous: Whether `previous` names it.
+        previous: Whether a rollback without a name would go there.
         pinned: Whether it is protected from prune.
         problem: Why it cannot be used; `None` if it can.
         message: The operator's message of its build.
+        last_live: When it was last known to be live; `None` if it never was, or is live now.
+        failed_at: When its restart hook or a live check failed after a rollback had gone to it, so that no
+            other goes there without its name; `None` if not, or if it has passed since.
     """
 
     id: str
@@ -48,6 +51,8 @@ class ReleaseView(NamedTuple):
     pinned: bool
     problem: str | None
     message: str
+    last_live: datetime | None = None
+    failed_at: datetime | None = None
 
     @property
     def usable(self) -> bool:
@@ -71,6 +76,8 @@ class ReleaseView(NamedTuple):
             "pinned": self.pinned,
             "usable": {"ok": self.usable, "problem": self.problem},
             "message": self.message,
+            "last_live": format_time(self.last_live) if self.last_live else None,
+            "rollback_failed_at": format_time(self.failed_at) if self.failed_at else None,
         }
 
 
@@ -80,7 +87,12 @@ def view_release(layout: RootLayout, release_id: str, history: History) -> Relea
 
 
 def view_releases(
-    layout: RootLayout, release_ids: Sequence[str], history: History, *, current: str | None = None
+    layout: RootLayout,
+    release_ids: Sequence[str],
+    history: History,
+    *,
+    current: str | None = None,
+    way_back: WayBack | None = None,
 ) -> tuple[ReleaseView, ...]:
     """Describe releases as they are at one instant: a switch meanwhile could show two as current.
 
@@ -89,12 +101,14 @@ def view_releases(
         release_ids: The releases.
         history: The folded journal.
         current: The current release, if the caller has read the link already.
+        way_back: The way back, if the caller has found it; otherwise the link `previous` names its target,
+            which is right unless something waits for recovery.
     """
     try:
         current = current or layout.current()
     except VenvshipError:
         current = None
-    previous = layout.previous()
+    previous = way_back.release_id if way_back is not None else layout.previous()
     return tuple(_view(layout, name, history, current=current, previous=previous) for name in release_ids)
 
 
@@ -123,6 +137,8 @@ def _view(
         pinned=bool(record and record.pinned),
         problem=problem,
         message=manifest.message if manifest else "",
+        last_live=None if release_id == current else history.last_live(release_id),
+        failed_at=record.failed_at if record else None,
     )
 
 

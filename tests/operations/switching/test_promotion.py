@@ -153,7 +153,7 @@ def test_a_person_may_promote_a_bad_release_with_a_warning(site: Site) -> None:
     site.settings()
     root = site.open()
     assert [warning.slug for warning in root.promote(bad).warnings] == ["bad-release"]
-    assert root.show(bad).release.state is State.PROVEN
+    assert root.show(bad).release.state is State.UNCHECKED
     assert root.status().held is None
 
 

@@ -78,7 +78,7 @@ def unpin(call: Call, release: str) -> PinResult:
     example="venvship prune --dry-run",
     exits={0: "pruned", 10: "the settings are wrong", 12: "not your root", 30: "busy"},
 )
-@click.option("--keep", metavar="N", type=click.IntRange(min=2), help="Proven releases to keep.")
+@click.option("--keep", metavar="N", type=click.IntRange(min=2), help="Proven or unchecked releases to keep.")
 @click.option("--keep-days", metavar="D", type=Amount(min=0), help="And all that were live within D days.")
 @click.option("--dry-run", is_flag=True, help="Print the decisions and their reasons; remove nothing.")
 def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) -> PruneResult:

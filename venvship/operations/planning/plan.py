@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from venvship.errors import HeldError
 from venvship.model.environment import Environment
@@ -14,6 +14,12 @@ from venvship.model.settings_form import health_digest
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
 from venvship.workspace.usable import start_problem, usable_problem
+
+REUSABLE: Final = frozenset({State.SEALED, State.REJECTED, State.UNCHECKED, State.PROVEN})
+"""The states of a release that is promoted again where its environment is asked for.
+
+One that was rejected has to pass its candidate checks and the prepare hook first, like any other.
+"""
 
 
 class PlanOptions(NamedTuple):
@@ -93,7 +99,7 @@ def plan(
     if usable is None:
         return Plan(action="build")
     # One that was refused before is tried again: the check or the host may have been the cause.
-    built = not options.promote and not history.records[usable].rejected
+    built = not options.promote and history.state(usable) is not State.REJECTED
     return Plan(action="unchanged" if built else "reactivate", release_id=usable)
 
 
@@ -125,7 +131,7 @@ def _usable(workspace: ReadingWorkspace, history: History, environment: str) -> 
         record = history.records[release_id]
         if (
             record.environment_digest == environment
-            and record.state in {State.SEALED, State.PROVEN}
+            and record.state in REUSABLE
             and not usable_problem(workspace, release_id, ask=True)
         ):
             return release_id

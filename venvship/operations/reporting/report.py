@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from venvship.errors import OperationWarning, VenvshipError
 from venvship.model.event import Event
-from venvship.model.history import History, Hold
+from venvship.model.history import History, Hold, PassedOver
 from venvship.model.release import Package, PackageDiff
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
@@ -25,7 +25,8 @@ from venvship.workspace.releases import debris_names, release_ids, resolve_relea
 from venvship.workspace.underway import Operation, under_way
 from venvship.workspace.usable import ANEW
 from venvship.workspace.verified import Verification, last_verification
-from venvship.workspace.views import ReleaseView, diff_releases, view_release, view_releases
+from venvship.workspace.views import ReleaseView, diff_releases, view_releases
+from venvship.workspace.way_back import seeming_way_back
 
 
 class StatusResult(NamedTuple):
@@ -36,7 +37,7 @@ class StatusResult(NamedTuple):
         root: The root; absolute.
         current: The release that is live; `None` for nothing.
         live_since: The event that made it live, with its time, actor and reason; `None` if unknown.
-        previous: The release that a rollback would switch to.
+        previous: The release that a rollback would switch to; its files were not looked at.
         held: The hold that applies; `None` without one.
         operation: The operation that is under way, or was interrupted.
         interrupted: Whether an operation was interrupted and waits for recovery.
@@ -47,6 +48,8 @@ class StatusResult(NamedTuple):
         verified: When `verify` last looked at the files of the live release, and what it found; `None` for
             never. `status` itself looks at none of them.
         old_processes: By id of a release that is not live, the ids of the processes that hold its lease.
+        passed_over: The nearer releases of the lineage that a rollback would pass over, the nearest first.
+        leaves_service_alone: Whether neither a restart hook nor a live check is set.
         changed: Of `hold` and `unhold`: whether a later command can see a difference; of `status` `None`.
         warnings: The warnings of the operation.
     """
@@ -65,6 +68,8 @@ class StatusResult(NamedTuple):
     failing: Failures | None = None
     verified: Verification | None = None
     old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    passed_over: tuple[PassedOver, ...] = ()
+    leaves_service_alone: bool = False
     changed: bool | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -82,6 +87,7 @@ class StatusResult(NamedTuple):
             "current": self.current.to_json() if self.current else None,
             "live_since": format_time(self.live_since.at) if self.live_since else None,
             "previous": self.previous.to_json() if self.previous else None,
+            "passed_over": [passed.to_json() for passed in self.passed_over],
             "held": self.held.to_json() if self.held else None,
             "operation": self.operation.to_json() if self.operation else None,
             "interrupted": self.interrupted,
@@ -199,7 +205,6 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     history, current = known.history, known.current
     layout = workspace.layout
     _warn_of_the_link(workspace, known)
-    previous = layout.previous()
     if current is not None and not layout.has_release(current):
         workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
         current = None
@@ -216,13 +221,16 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         workspace.warn(
             "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
         )
-    view = view_release(workspace.layout, current, history) if current else None
-    back = (
-        view_release(workspace.layout, previous, history)
-        if previous and layout.has_release(previous)
-        else None
-    )
-    if not _warn_of_a_moved_root(workspace, history, view, back) and view is not None and view.problem:
+    way_back = seeming_way_back(workspace, known)
+
+    def describe(release_id: str | None) -> ReleaseView | None:
+        if release_id is None:
+            return None
+        return view_releases(layout, [release_id], history, current=current, way_back=way_back)[0]
+
+    view, back = describe(current), describe(way_back.release_id)
+    moved = _warn_of_a_moved_root(workspace, history, view, back)
+    if not moved and view is not None and view.problem:
         workspace.warn("current-unusable", f"{view.id}: {view.problem}")
     settings = _settings(workspace)
     readable = view.id if view is not None and view.created_at is not None else None
@@ -252,6 +260,8 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         failing=_failing(attempts, lockfile, workspace.runtime.clock()),
         verified=verified,
         old_processes=_old_processes(layout, current, flocks),
+        passed_over=() if moved else way_back.passed_over,  # the warning has said it once for all
+        leaves_service_alone=settings is not None and settings.leaves_service_alone,
         warnings=tuple(workspace.warnings),
     )
 
@@ -264,7 +274,9 @@ def list_releases(workspace: ReadingWorkspace) -> ListResult:
     known = workspace.known_history()
     history, current = known.history, known.current
     _warn_of_the_link(workspace, known)
-    views = view_releases(workspace.layout, release_ids(workspace.layout, history), history, current=current)
+    names = release_ids(workspace.layout, history)
+    way_back = seeming_way_back(workspace, known)
+    views = view_releases(workspace.layout, names, history, current=current, way_back=way_back)
     debris = left_over(workspace, history)
     return ListResult(views, tuple(str(workspace.layout.releases / name) for name in debris))
 
@@ -292,7 +304,9 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
     manifest = workspace.layout.manifest(release_id)
     about = tuple(e for e in known.events if release_id in {e.release, e.facts.get("from")})
     return ShowResult(
-        release=view_release(workspace.layout, release_id, history),
+        release=view_releases(
+            workspace.layout, [release_id], history, way_back=seeming_way_back(workspace, known)
+        )[0],
         packages=manifest.packages,
         interpreter=manifest.environment.python,
         build_warnings=manifest.warnings,

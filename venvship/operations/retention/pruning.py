@@ -235,7 +235,6 @@ def _facts(workspace: Workspace, history: History) -> list[Facts]:
             seq=record.seq,
             last_live_seq=record.last_live_seq,
             state=record.state,
-            rejected=record.rejected,
             current=release_id == current,
             previous=release_id == previous,
             pinned=record.pinned,

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -38,6 +39,7 @@ from venvship.operations.switching.trial import TURNED_BACK, Trial, tell_signal,
 from venvship.system import files
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.usable import require_usable, usable_problem
+from venvship.workspace.way_back import or_go_back
 from venvship.workspace.workspace import Workspace
 
 MAX_TRIES: Final = 2
@@ -175,7 +177,7 @@ class Promotion:
         """
         workspace = self.held.workspace
         load_before_switch(workspace, self.settings, cleans=True)
-        self._future_previous(ask=True)
+        self._future_previous(workspace.runtime.clock(), ask=True)
         workspace.make_lease(self.release_id)
         workspace.runtime.signals.raise_if_received()
         armed = links.arm(self.held, self.release_id, self.origin_id)
@@ -216,7 +218,7 @@ class Promotion:
         except Exception as error:  # noqa: BLE001 - whatever it is: a release that was not tried does not stay
             trial, failure = Trial(problem=f"it could not be tried: {error}"), error
         if trial.passed:
-            problem = self._keep()
+            problem = self._keep(trial)
             if problem is None:
                 return Switched(
                     outcome="promoted",
@@ -238,29 +240,41 @@ class Promotion:
             raise failure
         return switched
 
-    def _keep(self) -> str | None:
+    def _keep(self, trial: Trial) -> str | None:
         """Settle forward. Returns why the promotion could not be recorded; then nothing is settled."""
         workspace = self.held.workspace
         with workspace.runtime.signals.deferred():
-            facts = {"from": self.origin_id, **self.errand.to_facts()}
+            facts = {"from": self.origin_id, "proved": trial.proved, **self.errand.to_facts()}
             try:
-                workspace.record(
+                written = workspace.record(
                     EventName.PROMOTED, release=self.release_id, reason=self.errand.reason, facts=facts
                 )
             except (OSError, VenvshipError) as error:
                 return str(error.strerror if isinstance(error, OSError) else error.message)
-            links.set_previous(self.held, self._future_previous(ask=False), self.back)
+            links.set_previous(self.held, self._future_previous(written.at, ask=False), self.back)
             if self.errand.lockfile is not None:
                 put_in_place(self.held, self.release_id, self.errand.lockfile)
             _keep_settings(workspace, self.settings)
             links.sweep_strays(self.held)
         return None
 
-    def _future_previous(self, *, ask: bool) -> str | None:
+    def _future_previous(self, now: datetime, *, ask: bool) -> str | None:
         """The rollback target once this is kept; `ask` before the switch, so that the answers are known."""
-        return self.history.rollback_target_after(
-            self.release_id, lambda name: not usable_problem(self.held.workspace, name, ask=ask)
-        )
+        return self.history.way_back_after(
+            self.release_id, lambda name: usable_problem(self.held.workspace, name, ask=ask), now
+        ).release_id
+
+    def _renew_previous(self) -> None:
+        workspace = self.held.workspace
+        known = workspace.known_history(unreadable="warn")
+        if known.whole:
+            way_back = known.history.way_back(
+                self.origin_id,
+                lambda name: usable_problem(workspace, name, ask=False),
+                workspace.runtime.clock(),
+            )
+            if way_back.release_id != workspace.layout.previous():
+                links.set_previous(self.held, way_back.release_id)
 
     def go_back(self, trial: Trial, *, signum: int | None = None) -> Switched:
         """Point `current` back to the origin, restart, check, and record the verdict.
@@ -301,7 +315,11 @@ class Promotion:
             else:
                 event, reason = EventName.ROLLBACK_FAILED, trial_back.problem
                 facts["then"] = trial_back.problem
+            if self.origin_id is not None:
+                facts |= trial_back.facts_of_target
             workspace.record_if_possible(event, release=self.origin_id, reason=reason or "", facts=facts)
+            if verdict is State.BAD and self.history.state(self.release_id) is State.UNCHECKED:
+                self._renew_previous()  # it may have been the release that a rollback goes to
             links.sweep_strays(self.held)
         return Switched(
             outcome="rolled-back" if trial_back.passed else "rollback-failed",
@@ -314,6 +332,7 @@ class Promotion:
             proven=self.history.state(self.release_id) is State.PROVEN,
             signal=signum,
             log=str(workspace.layout.log(self.release_id) / f"{trial.log}.txt") if trial.log else "",
+            or_go_back="" if trial_back.passed else or_go_back(workspace),
         )
 
 

@@ -141,20 +141,21 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
     By a few names first. Where those would name another release, it may not be usable, and was passed over.
     """
 
-    def seems_usable(release_id: str) -> bool:
+    def seeming_problem(release_id: str) -> str | None:
         # Its place and its interpreter, too: many releases lose those at once.
         layout = workspace.layout
-        return layout.has_release(release_id) and not start_problem(layout, release_id)
+        return start_problem(layout, release_id) if layout.has_release(release_id) else "it is gone"
 
     previous = workspace.layout.previous()
-    if previous == history.rollback_target(current, seems_usable):
+    if previous == history.way_back(current, seeming_problem, workspace.runtime.clock()).release_id:
         return True
     return previous == _goal(workspace, history, current, ask=True)
 
 
 def _goal(workspace: Workspace, history: History, current: str | None, *, ask: bool) -> str | None:
     """The release that `previous` has to name."""
-    return history.rollback_target(current, lambda name: not usable_problem(workspace, name, ask=ask))
+    now = workspace.runtime.clock()
+    return history.way_back(current, lambda name: usable_problem(workspace, name, ask=ask), now).release_id
 
 
 def _ask_ahead(workspace: Workspace, history: History) -> None:
@@ -166,6 +167,9 @@ def _ask_ahead(workspace: Workspace, history: History) -> None:
     ends = {workspace.layout.current()} | ({intent.origin, intent.target} if intent is not None else set())
     for current in ends:
         _goal(workspace, history, current, ask=True)
+    if intent is not None and intent.kind == "promote" and intent.target is not None:
+        now = workspace.runtime.clock()
+        history.way_back_after(intent.target, lambda name: usable_problem(workspace, name, ask=True), now)
 
 
 def renew_previous(held: SwitchHeld) -> None:
@@ -266,7 +270,7 @@ def _finish_manual_rollback(held: SwitchHeld, intent: Intent, settings: Settings
     links.point_back(held, release_id, links.find_armed(workspace, release_id))
     trial = try_current(workspace, release_id, settings, previous=intent.origin, event="rollback")
     event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
-    facts: dict[str, str | bool | None] = {"from": intent.origin, "manual": True}
+    facts: dict[str, str | bool | None] = {"from": intent.origin, "manual": True, **trial.facts_of_target}
     if intent.tried is not None:
         facts["verdict"] = State.INCONCLUSIVE.value
     workspace.record(event, release=release_id, reason="recovered after an interruption", facts=facts)

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import NamedTuple
+
 from venvship.errors import NothingToRollBackToError
-from venvship.model.history import History
+from venvship.model.history import PassedOver
 from venvship.model.release import State
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import require_usable, usable_problem
+from venvship.workspace.way_back import command_back, find_way_back
+
+
+class RollbackTarget(NamedTuple):
+    """The release that a rollback goes to.
+
+    Attributes:
+        release_id: Its id.
+        last_live: The last time at which it was known to be live; `None` if it never was.
+        passed_over: The nearer releases that the rollback passes over; none if a release was named.
+    """
+
+    release_id: str
+    last_live: datetime | None = None
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def choose_target(
     workspace: ReadingWorkspace, known: KnownHistory, current: str | None, name: str | None
-) -> str:
-    """The id of the release that a rollback goes to.
+) -> RollbackTarget:
+    """Choose the release that a rollback goes to.
 
-    A named release must be usable, and may be bad. Without a name it is the origin of an interrupted
-    promotion, or the nearest proven, usable release down the lineage. Without the whole journal, which has
-    the lineage, it is the release that `previous` names.
+    A named release must be usable, and may be bad. `find_way_back` chooses without a name.
 
     Args:
         workspace: The root; reads only.
@@ -34,27 +50,33 @@ def choose_target(
     """
     workspace.layout.with_manifest()  # or the error: no release is damaged because none can be reached
     if name is not None:
-        return _named(workspace, known, name)
+        release_id = _named(workspace, known, name)
+        return RollbackTarget(release_id, known.history.last_live(release_id))
+
+    def problem_of(release_id: str) -> str | None:
+        problem = usable_problem(workspace, release_id, ask=True)
+        if problem:
+            workspace.warn("release-skipped", f"{release_id} cannot be used: {problem}")
+        return problem
+
+    found = find_way_back(workspace, known, current, problem_of)
+    if found.release_id is not None:
+        last_live = known.history.last_live(found.release_id)
+        return RollbackTarget(found.release_id, last_live, found.passed_over)
     if not known.whole:
-        previous = workspace.layout.previous()
-        if previous is not None and previous != current and _is_usable(workspace, previous):
-            return previous
         raise NothingToRollBackToError(
             "the journal is damaged, and previous names no usable release",
             hint="name one: venvship rollback RELEASE; `venvship list` shows them",
         )
-    origin_id = _origin_of_trial(known.history, current)
-    if origin_id is not None and _is_usable(workspace, origin_id):
-        return origin_id
-    found = known.history.rollback_target(current, lambda release_id: _is_usable(workspace, release_id))
-    if found is None:
-        if current is None and not known.history.switches:
-            raise NothingToRollBackToError("nothing was ever live, so there is nothing to go back to")
-        raise NothingToRollBackToError(
-            f"there is no earlier proven, usable release than {current or 'nothing'}",
-            hint="`venvship list` shows all releases; name one: venvship rollback RELEASE",
-        )
-    return found
+    if current is None and not known.history.switches:
+        raise NothingToRollBackToError("nothing was ever live, so there is nothing to go back to")
+    over = "".join(f"\npassed over {passed.id}: {passed.reason}" for passed in found.passed_over)
+    command = command_back(workspace, known)
+    raise NothingToRollBackToError(
+        f"there is no earlier proven or unchecked, usable release than {current or 'nothing'}{over}",
+        hint=(f"to the release that was live before: {command.line}; " if command else "")
+        + "`venvship list` shows all releases",
+    )
 
 
 def _named(workspace: ReadingWorkspace, known: KnownHistory, name: str) -> str:
@@ -66,18 +88,3 @@ def _named(workspace: ReadingWorkspace, known: KnownHistory, name: str) -> str:
     if known.history.state(release_id) is State.BAD:
         workspace.warn("bad-release", f"{release_id} is known to be bad")
     return release_id
-
-
-def _origin_of_trial(history: History, current: str | None) -> str | None:
-    """The origin of an interrupted promotion whose release is still current, on its way back or not."""
-    intent = history.intent
-    if intent is None or intent.manual or not history.is_on_trial(current):
-        return None
-    return intent.origin if intent.kind == "promote" else intent.target
-
-
-def _is_usable(workspace: ReadingWorkspace, release_id: str) -> bool:
-    problem = usable_problem(workspace, release_id, ask=True)
-    if problem:
-        workspace.warn("release-skipped", f"{release_id} cannot be used: {problem}")
-    return not problem

@@ -28,6 +28,7 @@ class Switched:
         proven: Whether that release was proven before, which no verdict takes back.
         signal: The signal that ended the trial, if one did.
         log: The path of the log that tells more of the trial; `""` for none.
+        or_go_back: The end of the hint for an operator, where the release before does not pass either.
     """
 
     outcome: Literal["promoted", "rolled-back", "rollback-failed"]
@@ -40,6 +41,7 @@ class Switched:
     proven: bool = False
     signal: int | None = None
     log: str = ""
+    or_go_back: str = ""
 
     def raise_if_not_promoted(self, *, result: Result | None = None) -> None:
         """Turn an outcome other than `promoted` into the error of its exit code.
@@ -57,7 +59,7 @@ class Switched:
             raise RollbackFailedError(
                 f"{self.release_id} did not pass ({self.trial.problem}), and after going back "
                 f"{self.current or 'nothing'} fails too: {self.trial_back.problem}",
-                hint="look at the service, then `venvship check`; or go further back: venvship rollback",
+                hint=f"look at the service, then `venvship check`{self.or_go_back}",
                 release=self.release_id,
                 **log,
             ).carrying(result)

@@ -38,6 +38,16 @@ class Trial(NamedTuple):
         """Whether it passed."""
         return self.problem is None
 
+    @property
+    def proved(self) -> bool:
+        """Whether it passed, and at least one required live check was there to pass."""
+        return self.passed and any(check.required and check.outcome == "passed" for check in self.checks)
+
+    @property
+    def facts_of_target(self) -> dict[str, bool]:
+        """What `rolled-back` and `rollback-failed` record of the release that was gone back to."""
+        return {"proved": self.proved} if self.passed else {"target_failed": self.says_no}
+
 
 def try_current(
     workspace: Workspace,

@@ -1,0 +1,87 @@
+"""The way that a rollback without a name takes: decided in one place, for all commands that name it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from venvship.model.history import PassedOver, ProblemOf, WayBack
+from venvship.model.release import State
+from venvship.workspace.reading import KnownHistory, ReadingWorkspace
+from venvship.workspace.releases import is_known
+from venvship.workspace.usable import start_problem
+
+
+def find_way_back(
+    workspace: ReadingWorkspace, known: KnownHistory, current: str | None, problem_of: ProblemOf
+) -> WayBack:
+    """Find the release that a rollback without a name goes to.
+
+    `History.way_back` decides it. Without the whole journal, which has the lineage, it is the release that
+    `previous` names.
+
+    Args:
+        workspace: The root; reads only.
+        known: The history.
+        current: The release that is current.
+        problem_of: Why a release cannot be made current. A rollback looks at the files; a report, which has
+            to be quick, does not: `start_problem`.
+    """
+    if known.whole:
+        return known.history.way_back(current, problem_of, workspace.runtime.clock())
+    previous = workspace.layout.previous()
+    if previous is None or previous == current:
+        return WayBack(None)
+    problem = problem_of(previous)
+    if problem is None:
+        return WayBack(previous)
+    return WayBack(None, (PassedOver(previous, f"cannot be used: {problem}"),))
+
+
+def seeming_way_back(workspace: ReadingWorkspace, known: KnownHistory) -> WayBack:
+    """The way back of the current release, without a look at the files of the target."""
+    return find_way_back(
+        workspace, known, known.current, lambda release_id: start_problem(workspace.layout, release_id)
+    )
+
+
+class CommandBack(NamedTuple):
+    """A command that goes back from the current release, and works.
+
+    Attributes:
+        line: The command line.
+        release_id: The release that it goes to.
+        state: The state of that release.
+    """
+
+    line: str
+    release_id: str
+    state: State
+
+
+def command_back(workspace: ReadingWorkspace, known: KnownHistory) -> CommandBack | None:
+    """The command that goes back from the current release; `None` if there is no release to go to.
+
+    A rollback without a name, if that has a target; otherwise a command with the name of the release that was
+    live before.
+    """
+    history, current = known.history, known.current
+    target = seeming_way_back(workspace, known).release_id
+    if target is not None:
+        return CommandBack("venvship rollback", target, history.state(target))
+    before = history.was_current(1)
+    if before is None or before == current or not is_known(before, history):
+        return None
+    if start_problem(workspace.layout, before) is not None:
+        return None
+    name = "@{1}" if current == history.expected else before
+    # A promotion takes back what fails. For a known-bad release, and under a hold of the root, it may need
+    # `--force`; a rollback by name never does.
+    asks = history.state(before) is State.BAD or history.root_hold is not None
+    command = f"venvship {'rollback' if asks else 'promote'} {name}"
+    return CommandBack(command, before, history.state(before))
+
+
+def or_go_back(workspace: ReadingWorkspace) -> str:
+    """The end of a hint: the command that leaves a release which does not pass; `""` if there is none."""
+    command = command_back(workspace, workspace.known_history(unreadable="warn"))
+    return f"; or go back to {command.release_id}: {command.line}" if command else ""
