@@ -109,6 +109,7 @@ def test_run_raises_instead_of_exiting_and_keeps_no_lease(
         root.run([str(program)])
 
     assert caught.value.exit_code == exit_code
+    assert ("/no/such/interpreter of its first line does not exist" in caught.value.message) == bool(text)
     assert set(os.listdir("/dev/fd")) <= before
 
 

@@ -475,6 +475,26 @@ def test_a_file_that_was_replaced_under_a_pin_is_a_hash_mismatch(shop: Site, whe
     lock(shop, upgrade_package=["dep"])
 
 
+@with_pip_from("26.3")
+def test_a_pin_with_the_hash_of_the_source_alone_is_no_hash_mismatch(
+    shop: Site, index: LocalIndex, wheelhouse: Path
+) -> None:
+    index.form = "json"
+    lock(shop)
+    lockfile = shop.path / "requirements.txt"
+    source = build_sdist(wheelhouse, "dep", "1.1")
+    text = lockfile.read_text()
+    before, pin, rest = text.partition("dep==1.1 ")
+    assert pin
+    digest = rest[rest.index("sha256:") + 7 :][:64]
+    lockfile.write_text(before + pin + rest.replace(digest, source.sha256, 1))
+
+    error = refused(shop, slug="lock-failed")
+
+    assert "only the source distribution dep-1.1.tar.gz" in error["message"]
+    assert 'add "dep" to `[build] sdists`' in error["hint"]
+
+
 def test_an_index_that_is_down_is_said(shop: Site) -> None:
     lock(shop)
     shop.environment["PIP_INDEX_URL"] = "http://127.0.0.1:1/simple/"

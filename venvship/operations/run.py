@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from venvship.errors import CommandNotExecutableError, CommandNotFoundError, ReleaseError
+from venvship.system.first_line import program_problem
 from venvship.system.mutex import take_lease
 from venvship.system.process import exec_replace
 from venvship.workspace.reading import ReadingWorkspace
@@ -40,7 +41,8 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
         try:
             exec_replace(path, command, environment)
         except OSError as error:
-            raise CommandNotExecutableError(f"{path}: {error.strerror}") from error
+            problem = program_problem(path, env=environment, cwd=os.getcwd())
+            raise CommandNotExecutableError(f"{path}: {problem or error.strerror}") from error
 
 
 @contextlib.contextmanager

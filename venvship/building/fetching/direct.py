@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from packaging.version import Version
 
@@ -26,10 +26,12 @@ from venvship.building.fetching.pip_settings import (
     plain_index,
     refusal,
 )
+from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import WheelFile
 from venvship.system.files import make_directory
 from venvship.system.process import Program, run
+from venvship.system.signals import Signals
 
 if TYPE_CHECKING:
     from venvship.building.fetching.downloader import Report, Task, Wanted
@@ -80,7 +82,7 @@ def fetch_directly(
     except NotPlainError as error:
         _leave_to_pip([str(error)], session)
         return {}
-    wanted, problems = _wanted(requirements, session)
+    wanted, problems = _wanted(requirements, session.environ)
     arrivals = _Arrivals(requirements, session, came, arrived)
     timed_out = bool(wanted) and _download(_task(wanted, folder, index, session), arrivals)
     _leave_to_pip([*problems, *arrivals.problems], session)
@@ -89,28 +91,60 @@ def fetch_directly(
     return arrivals.fetched
 
 
-def look_at_pages(requirements: Sequence[Requirement], session: Session) -> None:
+class Place(Protocol):
+    """Where a pip runs, and for whom: a fetch, or a run of pip-compile."""
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The interpreter that files are for."""
+
+    @property
+    def options(self) -> Sequence[str]:
+        """The option lines of the lockfile."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables of the pip."""
+
+    @property
+    def cwd(self) -> str:
+        """The directory that it runs in."""
+
+    @property
+    def directory(self) -> str:
+        """A directory of the caller's."""
+
+    @property
+    def signals(self) -> Signals:
+        """Signals that end it."""
+
+
+def look_at_pages(requirements: Sequence[Requirement], place: Place) -> dict[str, tuple[ListedFile, ...]]:
     """See which files every index lists for some pins, as evidence for a diagnosis; best effort.
 
     For a pip that has more than one index and so has fetched alone. Its log has no hashes of what it saw.
 
     Args:
         requirements: Pins whose files an index knows.
-        session: The fetch; its `listed` gets the files.
+        place: Where the pip ran that has failed.
+
+    Returns:
+        By name, the files of the pinned version.
 
     Raises:
         InterruptedByError: A signal came. Nothing is left running.
         OSError: The downloader could not be started.
     """
-    wanted, _ = _wanted([r for r in requirements if r.url is None], session)
-    prefixes = (os.path.dirname(os.path.dirname(session.interpreter.path)),)
-    for index in every_index(session.options, session.environ, prefixes, session.cwd) if wanted else ():
-        task: Task = {**_task(wanted, session.directory, index, session), "only_look": True}
-        result = run(_program(task, session), timeout=_LOOK, signals=session.signals)
+    seen: dict[str, tuple[ListedFile, ...]] = {}
+    wanted, _ = _wanted([r for r in requirements if r.url is None], place.environ)
+    prefixes = (os.path.dirname(os.path.dirname(place.interpreter.path)),)
+    for index in every_index(place.options, place.environ, prefixes, place.cwd) if wanted else ():
+        task: Task = {**_task(wanted, place.directory, index, place), "only_look": True}
+        result = run(_program(task, place), timeout=_LOOK, signals=place.signals)
         for line in result.stdout.splitlines() if result.returncode == 0 else ():
             report: Report = json.loads(line)
-            known = session.listed.get(report["name"], ())
-            session.listed[report["name"]] = (*known, *_listed(report))
+            seen[report["name"]] = (*seen.get(report["name"], ()), *_listed(report))
+    return seen
 
 
 def _listed(report: Report) -> tuple[ListedFile, ...]:
@@ -169,25 +203,25 @@ def _download(task: Task, arrivals: _Arrivals) -> bool:
     return result.timed_out
 
 
-def _program(task: Task, session: Session) -> Program:
+def _program(task: Task, place: Place) -> Program:
     return Program(
         # -P: no module from beside the script, or from the current directory.
         [sys.executable, "-P", _DOWNLOADER],
-        env=session.environ,
-        cwd=session.cwd,
+        env=place.environ,
+        cwd=place.cwd,
         stdin=json.dumps(task).encode(),
         output_cap=_OUTPUT_BYTES,
         separate_stderr=True,
     )
 
 
-def _task(wanted: list[Wanted], folder: str, index: Index, session: Session) -> Task:
-    certificates = index.certificates and os.path.join(session.cwd, os.path.expanduser(index.certificates))
+def _task(wanted: list[Wanted], folder: str, index: Index, place: Place) -> Task:
+    certificates = index.certificates and os.path.join(place.cwd, os.path.expanduser(index.certificates))
     return {
         "folder": folder,
         # As pip compares it: 3.13.0rc1, and 3.13.0+ of a checkout, count as 3.13.0.
-        "python": Version(session.interpreter.version.rstrip("+")).base_version,
-        "tags": list(session.interpreter.tags),
+        "python": Version(place.interpreter.version.rstrip("+")).base_version,
+        "tags": list(place.interpreter.tags),
         "certificates": certificates,
         "timeout": index.timeout,
         "user_agent": f"venvship/{__version__}",
@@ -197,12 +231,14 @@ def _task(wanted: list[Wanted], folder: str, index: Index, session: Session) -> 
     }
 
 
-def _wanted(requirements: Sequence[Requirement], session: Session) -> tuple[list[Wanted], list[str]]:
+def _wanted(
+    requirements: Sequence[Requirement], environ: Mapping[str, str]
+) -> tuple[list[Wanted], list[str]]:
     """The wheels that the downloader can ask for, and why the others are left to pip."""
     wanted: list[Wanted] = []
     problems: list[str] = []
     for requirement in requirements:
-        url = None if requirement.url is None else expanded(requirement.url, session.environ)
+        url = None if requirement.url is None else expanded(requirement.url, environ)
         if requirement.version is None:
             problems.append(f"{requirement.name}: its URL is that of source")
         elif url is not None and (problem := refusal(url)):

@@ -85,6 +85,7 @@ def diagnose(
     interpreter: Interpreter,
     pins: Mapping[str, Requirement] | None = None,
     listed: Mapping[str, Sequence[ListedFile]] | None = None,
+    kept: Mapping[str, Requirement] | None = None,
 ) -> Diagnosis:
     """Find out why pip failed.
 
@@ -94,6 +95,7 @@ def diagnose(
         interpreter: The interpreter that it ran for.
         pins: By name, the one version and the hashes that a fetch asked for. `lock` has none.
         listed: By name, the files of these versions that venvship itself has seen on the index.
+        kept: By name, the pins with hashes that `lock` would rather keep.
     """
     if _DISK_FULL.search(output) or _DISK_FULL.search(debug):
         return Diagnosis(
@@ -103,7 +105,7 @@ def diagnose(
         )
     evidence = Evidence(debug, interpreter, pins, listed or {})
     if mismatched(output):
-        return _mismatch(output, evidence)
+        return _mismatch(output, replace(evidence, pins=pins or kept))
     building_failed = _BUILD.search(output) is not None
     # `lock` may take any version, so a page that was not served may be the cause of all that follows. A fetch
     # asks for one version: only the pages of the package that was not found count, see `_no_match`.

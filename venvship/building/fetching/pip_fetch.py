@@ -214,11 +214,10 @@ def _pip(
         debug = session.redact(read_end(f"{where}.log"))
         session.keep_output(build_output(debug))
         replaced = mismatched(output)
-        look_at_pages(
-            [r for r in requirements if r.name in replaced and r.name not in session.listed], session
-        )
+        unseen = [r for r in requirements if r.name in replaced and r.name not in session.listed]
+        listed = {**session.listed, **look_at_pages(unseen, session)}
         pins = {requirement.name: requirement for requirement in requirements}
-        found = diagnose(output, debug, session.interpreter, pins, session.listed)
+        found = diagnose(output, debug, session.interpreter, pins, listed)
         raise _error(found, requirements, session)
 
 

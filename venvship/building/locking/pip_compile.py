@@ -7,6 +7,7 @@ plain Python. See ADR 0007.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -20,7 +21,15 @@ from typing import Final
 
 from packaging.version import Version
 
-from venvship.building.fetching.pip_diagnosis import Diagnosis, diagnose, index_outage, last_words, read_end
+from venvship.building.fetching.direct import look_at_pages
+from venvship.building.fetching.pip_diagnosis import (
+    Diagnosis,
+    diagnose,
+    index_outage,
+    last_words,
+    mismatched,
+    read_end,
+)
 from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.fetching.redaction import Redactor
 from venvship.building.locking.untouched import untouched
@@ -31,9 +40,12 @@ from venvship.errors import (
     HashMismatchError,
     IndexUnreachableError,
     LockError,
+    LockfileError,
     SettingsError,
 )
 from venvship.model.interpreter import Interpreter
+from venvship.model.lockfiles.lockfile import read_lockfile
+from venvship.model.lockfiles.requirements_txt import RequirementsTxt
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, make_directory, make_link
 from venvship.system.output import CappedLog
@@ -124,12 +136,13 @@ def pip_compile(
         _lend(library)
         if request.kept:
             create_file(output, request.kept, mode=0o600)
+        env = _compile_environ(environ, temporary)
         # -B: no bytecode of another interpreter beside venvship's own files.
         argv = [request.interpreter.path, "-I", "-S", "-B", "-X", "utf8", str(_WORKER), library]
         result = run(
             Program(
                 [*argv, *_arguments(request, output, debug)],
-                env=_compile_environ(environ, temporary),
+                env=env,
                 cwd=request.cwd,
                 keep=_OUTPUT_BYTES,
             ),
@@ -139,7 +152,8 @@ def pip_compile(
         redact = Redactor(environ, request.texts)
         said = redact(result.output.decode(errors="replace")).replace(output, request.lockfile)
         CappedLog(request.log, heading=said.encode()).close()
-        _raise_if_failed(request, result, said, redact(read_end(debug)))
+        place = _Place(request, env, directory, signals)
+        _raise_if_failed(place, result, said, redact(read_end(debug)))
         return Path(output).read_bytes()
 
 
@@ -214,7 +228,29 @@ def _compile_environ(environ: Mapping[str, str], temporary: str) -> dict[str, st
     return env
 
 
-def _raise_if_failed(request: CompileRequest, result: ProcessResult, said: str, debug: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where pip-compile runs; a `direct.Place`."""
+
+    request: CompileRequest
+    environ: Mapping[str, str]
+    directory: str
+    signals: Signals
+    options: tuple[str, ...] = ()
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The interpreter that the lockfile is for."""
+        return self.request.interpreter
+
+    @property
+    def cwd(self) -> str:
+        """The directory that pip-compile runs in."""
+        return self.request.cwd
+
+
+def _raise_if_failed(place: _Place, result: ProcessResult, said: str, debug: str) -> None:
+    request = place.request
     if result.timed_out:
         raise FetchTimeoutError(
             f"locking took longer than {request.timeout:g} s and was ended; {untouched(request.lockfile)}",
@@ -230,9 +266,20 @@ def _raise_if_failed(request: CompileRequest, result: ProcessResult, said: str, 
             hint=f"{sys.executable} -m pip install --upgrade pip-tools pip, or set another `python`",
             log=request.log,
         )
-    found = diagnose(said, debug, request.interpreter) if result.returncode else index_outage(debug)
+    found = _diagnose(place, said, debug) if result.returncode else index_outage(debug)
     if found:
         raise _error(found, request)
+
+
+def _diagnose(place: _Place, said: str, debug: str) -> Diagnosis:
+    request = place.request
+    replaced, kept = mismatched(said), {}
+    if replaced:
+        with contextlib.suppress(LockfileError):
+            lockfile = read_lockfile([request.lockfile], read=lambda _: request.kept, sdists=request.sdists)
+            if isinstance(lockfile.parsed, RequirementsTxt):
+                kept = {pin.name: pin for pin in lockfile.parsed.requirements if pin.name in replaced}
+    return diagnose(said, debug, request.interpreter, None, look_at_pages([*kept.values()], place), kept)
 
 
 def _error(found: Diagnosis, request: CompileRequest) -> BuildError:
