@@ -399,8 +399,8 @@ def test_links_and_special_files_are_refused(store: Store, tmp_path: Path, mode:
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ("pkg/x.py", "pkg/x.py"),
         ("some-1.0.dist-info/RECORD", "some-1.0.dist-info/RECORD"),
+        ("some-1.0.dist-info/direct_url.json", "some-1.0.dist-info/direct_url.json"),
         ("pkg/x", "pkg/x/y.py"),
         ("pkg/x", "pkg/x/"),
         ("pkg/x/y/z.py", "some-1.0.data/purelib/pkg/x"),
@@ -427,6 +427,20 @@ def test_the_same_bytes_twice_for_one_place_are_one_file(
     (file,) = [file for file in stored.files if file.path == f"site/{place}"]
     assert (file.sha256, file.executable) == (hashlib.sha256(b"x = 1\n").hexdigest(), True)
     assert os.access(os.path.join(stored.data, file.path), os.X_OK)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_stands_twice_in_the_archive_is_one_file_if_the_bytes_are_the_same(
+    store: Store, tmp_path: Path
+) -> None:
+    def twice(first: bytes, second: bytes) -> Distribution:
+        members = [(member("pkg/x.py"), contents) for contents in (first, second)]
+        return build_wheel(tmp_path, "some", raw_members=members)
+
+    assert "two members" in refused(store, twice(b"x = 1\n", b"x = 22\n")).message
+    assert "two members" in refused(store, twice(b"plumless", b"buckeroo"), check_record=False).message
+    stored = imported(store, twice(b"x = 1\n", b"x = 1\n"))
+    assert [file.path for file in stored.files].count("site/pkg/x.py") == 1
 
 
 @pytest.mark.parametrize(("place", "again"), TWINS)

@@ -248,7 +248,8 @@ def _choose(
 ) -> tuple[Member, ...]:
     """Decide where each member goes, and find its line of RECORD.
 
-    A wheel may bring a file twice, directly and through `.data`: once it is unpacked, that is one file.
+    A wheel may bring a file twice, directly and through `.data`, or under one name: once it is unpacked, that
+    is one file. `archive` lists each name once afterwards, as RECORD does.
     """
     dist_info = source.dist_info_dir
     data_dirs = {source.data_dir, dist_info.removesuffix(".dist-info") + ".data"}
@@ -271,14 +272,17 @@ def _choose(
         folders.update(members.folders_above(path))
     for path in folders & chosen.keys():
         problems[chosen[path][0].filename] = "it is a file here and a directory elsewhere in the archive"
-    for first, *others in chosen.values():
+    for path, (first, *others) in chosen.items():
+        # Nothing is unpacked of what is left out, so nothing would compare it with its twin.
+        unread = path.startswith(f"site/{dist_info}/") and members.is_left_out(path, dist_info)
         for other in others:
-            if other.filename == first.filename:
-                problems[other.filename] = "there are two members of this name"
+            if unread:
+                problems[other.filename] = "there are two members for this place"
             elif (first.file_size, first.CRC) != (other.file_size, other.CRC):
                 problems[other.filename] = TWO_FOR_ONE_PLACE
     if problems:
         raise refusal_error(filename, problems)
+    archive.filelist = list({info.filename: info for info in archive.infolist()}.values())
     record = _record(filename, source) if check_record else {}
     return tuple(
         Member(
