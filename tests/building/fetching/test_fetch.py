@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import subprocess
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -305,6 +306,22 @@ def test_archives_of_a_forge_are_built_and_their_versions_come_with_the_build(
     assert [one.source_sha256 for one in fetched] == [
         hashlib.sha256(path.read_bytes()).hexdigest() for path in archives.values()
     ]
+
+
+def test_a_folder_of_an_archive_is_built(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex, tmp_path: Path
+) -> None:
+    inner = build_sdist(tmp_path, "inner", "2")
+    with tarfile.open(inner.path) as tar:
+        tar.extractall(tmp_path / "all" / "python", filter="data")
+    archive = wheelhouse / "main.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "all", "all")
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    url = f"{index.file_url(archive.name)}#subdirectory=python/inner-2"
+    (built,) = fetcher(f"inner @ {url} --hash=sha256:{sha256}\n", sdists=["inner"])
+    assert names([built]) == ["inner-2-py3-none-any.whl"]
+    assert built.source_sha256 == sha256
 
 
 def test_an_archive_that_holds_another_project_is_refused(

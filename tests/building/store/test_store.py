@@ -860,6 +860,8 @@ def test_the_key_of_a_selection_covers_what_decides_it() -> None:
         return selection_key(pinned(wheel_value(name, {})), Interpreter.from_json(facts), sdist)
 
     keys = [key(), key(name="other"), key(tags=("py3-none-any",)), key(sdist=True), key(soabi="cpython-313")]
+    folder = pinned(wheel_value("some", {}), subdirectory="python")
+    keys.append(selection_key(folder, Interpreter.from_json(LINUX.to_json()), False))
     assert len(set(keys)) == len(keys)
     assert key(path="/opt/python3.12", version="3.12.9") == key()
 

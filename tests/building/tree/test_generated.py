@@ -183,6 +183,11 @@ def test_only_what_was_named_by_url_has_a_direct_url() -> None:
     assert path not in generated(SHOP, CANONICAL, url="https://example.org/shop.whl", indexed=True)
 
 
+def test_a_direct_url_has_the_folder_of_the_archive() -> None:
+    files = generated(SHOP, CANONICAL, url="https://example.org/v1.tar.gz", subdirectory="python")
+    assert json.loads(files[f"{SITE}/shop-1.0.dist-info/direct_url.json"])["subdirectory"] == "python"
+
+
 @pytest.mark.parametrize(
     ("hashes", "shown"),
     [

@@ -152,6 +152,20 @@ def test_pins_of_one_name_that_differ_are_refused(second: str, says: str, marker
     assert says in problem["message"]
 
 
+def test_the_folder_of_an_archive_decides_the_digest_and_the_place() -> None:
+    def read(text: str) -> Lockfile:
+        return read_lockfile([PATH], read=lambda _: text.encode(), sdists=["a"])
+
+    url = "a @ https://f.example/v1.zip"
+    digests = {
+        environment_digest(select(read(f"{url}{folder} --hash={A}"), LINUX, extras=[], groups=[]), LINUX, {})
+        for folder in ("", "#subdirectory=x", "#subdirectory=y", "#subdirectory=x/")
+    }
+    assert len(digests) == 3
+    with pytest.raises(LockfileError, match=r"subdirectory=y` here and `.*subdirectory=x` in line 1"):
+        read(f"{url}#subdirectory=x --hash={A}\n{url}#subdirectory=y --hash={A}")
+
+
 def test_two_places_for_one_name_are_refused() -> None:
     other = WHEEL_URL.replace("w.example", "mirror.example")
     with pytest.raises(LockfileError, match=r"pinned twice: `https://mirror.* here and `https://w"):

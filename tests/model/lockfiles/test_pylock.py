@@ -199,6 +199,15 @@ def test_an_archive_of_a_forge_is_chosen_if_sdists_allows_it(path: str, version:
     assert "is source" in problem(text)[1]
 
 
+def test_a_folder_of_an_archive_is_chosen() -> None:
+    url = "https://f.example/me/all/archive/v1.zip"
+    source = f'archive = {{ url = "{url}", subdirectory = "core", hashes = {{ sha256 = "{C}" }} }}'
+    (requirement,) = chosen(HEAD + package("x", source, version=""), sdists=["x"])
+    assert (requirement.subdirectory, requirement.url) == ("core", url)
+    assert requirement.text == f"x @ {url}#subdirectory=core --hash=sha256:{C}"
+    assert "leads out" in problem(HEAD + package("x", source.replace("core", "../x")), sdists=["x"])[1]
+
+
 @pytest.mark.parametrize(
     "digits", [f'sha256 = "{A.upper()}"', f'SHA512 = "{"D" * 128}"', f'sha384 = "{"c" * 96}"']
 )

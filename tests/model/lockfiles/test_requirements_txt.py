@@ -302,6 +302,18 @@ def test_an_archive_of_source_is_taken_if_sdists_allows_it_and_its_version_comes
     assert "`[build] sdists` does not allow building flask;" in message
 
 
+def test_a_folder_of_an_archive_of_source_is_taken_and_stays_inside_of_it() -> None:
+    url = "https://f.example/pallets/all/archive/v3.zip"
+    requirement = one(f"flask @ {url}#subdirectory=python/./flask --hash={A}", sdists=["flask"])
+    assert (requirement.url, requirement.subdirectory, requirement.hashes) == (url, "python/flask", (A,))
+    assert requirement.text == f"flask @ {url}#subdirectory=python/./flask --hash={A}"
+    capitals = one(f"flask @ {url}#subdirectory=a%20b&sha256={'A' * 64}", sdists=["flask"])
+    assert capitals.text == f"flask @ {url}#subdirectory=a%20b --hash={A}"
+    for folder in ("../x", "/etc", "a/../../x"):
+        message = problem(f"flask @ {url}#subdirectory={folder} --hash={A}", sdists=["flask"])
+        assert "leads out of its archive" in message
+
+
 # -- several files --------------------------------------------------------------------------------------
 
 
@@ -420,7 +432,10 @@ def test_a_missing_lockfile_is_its_own_error() -> None:
         (f"https://w.example/archive/v1.2.tar.gz --hash={A}", "write it as `NAME @ URL`"),
         (f"https://w.example/flask-3.0.tar.gz --hash={A}", "`[build] sdists` does not allow building flask"),
         (f"./flask-3.0.zip --hash={A}", "build a wheel of it, and pin the path of that"),
-        (f"flask @ https://w.example/flask-3.0.tar.gz#subdirectory=x --hash={A}", "subdirectory"),
+        (
+            f"flask @ https://w.example/{WHEEL}#subdirectory=x --hash={A}",
+            "a subdirectory, and a wheel has none",
+        ),
         (f"flask @ ftp://w.example/{WHEEL} --hash={A}", "must begin with https://"),
         (f"flask @ file://host/w/{WHEEL} --hash={A}", "cannot name a host"),
         (f"./${{DIR}}/{WHEEL} --hash={A}", "variables work in http"),

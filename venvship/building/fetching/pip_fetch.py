@@ -245,7 +245,7 @@ def _build(requirement: Requirement, source: str, sha256: str, folder: str, pips
     _pip(
         # No cache: a wheel that was once built from this source for another purpose is not this build.
         ["wheel", "--no-cache-dir", *_FROM_SOURCE, "--wheel-dir", wheels],
-        lines=[f"{requirement.name} @ {Path(source).as_uri()} --hash=sha256:{sha256}"],
+        lines=[f"{requirement.name} @ {Path(source).as_uri()}{requirement.fragment} --hash=sha256:{sha256}"],
         requirements=[requirement],
         folder=folder,
         pips=pips,

@@ -52,6 +52,7 @@ def selection_key(requirement: Requirement, interpreter: Interpreter, allow_sdis
             "tags": list(interpreter.tags),
             "interpreter": interpreter.identity.to_json(),
             "sdist": allow_sdist,
+            **({"subdirectory": requirement.subdirectory} if requirement.subdirectory else {}),
         }
     )
 

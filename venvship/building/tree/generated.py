@@ -18,6 +18,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -130,9 +131,9 @@ def generate(
             requirement = requirements[wheel.name]
             if requirement.url is not None and not requirement.indexed:
                 hashes = _hashes_at_url(requirement, wheel)
-                written[f"{folder}/direct_url.json"] = GeneratedFile(
-                    data=direct_url(requirement.url, hashes, wheels=place.wheels)
-                )
+                more = {"subdirectory": requirement.subdirectory} if requirement.subdirectory else {}
+                data = direct_url(requirement.url, hashes, more, wheels=place.wheels)
+                written[f"{folder}/direct_url.json"] = GeneratedFile(data=data)
             files.update(written)
             rows, generated = fixed[wheel.name]
             files[f"{folder}/RECORD"] = GeneratedFile(data=_record(rows, (*generated, *written), files, site))
@@ -194,12 +195,15 @@ def _hashes_at_url(requirement: Requirement, wheel: StoredWheel) -> dict[str, st
     return {algorithm: digits}
 
 
-def direct_url(url: str, hashes: Mapping[str, str], *, wheels: str | None) -> bytes:
+def direct_url(
+    url: str, hashes: Mapping[str, str], more: Mapping[str, str] = MappingProxyType({}), *, wheels: str | None
+) -> bytes:
     """`direct_url.json` (PEP 610) of a file that the lockfile names by URL or path; credentials left out.
 
     Args:
         url: The file's URL, or an absolute path.
         hashes: Of the file, by algorithm.
+        more: Further keys.
         wheels: See `Places`.
     """
     if url.startswith("/"):
@@ -212,7 +216,7 @@ def direct_url(url: str, hashes: Mapping[str, str], *, wheels: str | None) -> by
     archive_info: dict[str, object] = {"hashes": dict(hashes)} if hashes else {}
     for algorithm, digits in hashes.items():
         archive_info["hash"] = f"{algorithm}={digits}"  # for readers of the first version of the format
-    info = {"archive_info": archive_info, "url": shown}
+    info = {"archive_info": archive_info, "url": shown, **more}
     return json.dumps(info, sort_keys=True).encode() + b"\n"
 
 

@@ -171,6 +171,7 @@ def environment_digest(
             sorted(one.extras),
             sorted(one.hashes),
             os.path.basename(one.url) if one.url is not None and one.is_local else one.url,
+            *filter(None, [one.subdirectory]),
         ]
         for one in selected
     ]

@@ -38,6 +38,7 @@ from venvship.model.lockfiles.requirement import (
     add_pin,
     allowed_artifact,
     check_hashes,
+    checked_subdirectory,
     decode,
     line_for_pip,
     local_path,
@@ -225,11 +226,15 @@ def _check_source(source: _Source, name: str, document: PylockFile) -> tuple[str
             "is a directory, which has no hash to go by; build a wheel of it and lock that (`uv export`"
             " leaves the project out with --no-emit-project)"
         )
-    if isinstance(source, PackageArchive) and source.subdirectory:
-        raise ValueError("is a part of an archive, which is source; build a wheel of it and lock that")
     check_hashes(_hashes(source.hashes))
     url, filename = _locate(source, document.path)
-    return url, allowed_artifact(name, url, filename, document.sdists)
+    artifact = allowed_artifact(name, url, filename, document.sdists)
+    checked_subdirectory(_subdirectory(source), artifact)
+    return url, artifact
+
+
+def _subdirectory(source: PackageWheel | PackageSdist | PackageArchive) -> str:
+    return (source.subdirectory or "") if isinstance(source, PackageArchive) else ""
 
 
 def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> tuple[str, str]:
@@ -299,6 +304,7 @@ def _requirement(
         hashes=check_hashes(_hashes(source.hashes)),
         url=url,
         indexed=not isinstance(source, PackageArchive),
+        subdirectory=checked_subdirectory(_subdirectory(source), artifact),
         text="",
         file=document.path,
         line=line,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -62,6 +63,7 @@ class Requirement:
             without a fragment, or an absolute local path. `None`: an index knows.
         indexed: Whether the lockfile pins a version, and `url` only tells where its file is: for the wheels
             and source distributions of a pylock file. No `direct_url.json` is written then, as by pip.
+        subdirectory: The folder of an archive of source that holds the project; `""`: its top.
         text: Its own lines as they stand in the lockfile, byte for byte up to the last one that is not blank;
             line ends are `\n`, and the last line never ends in a backslash. pip gets it, so that no hash
             can be lost on the way. It is written anew by `line_for_pip` for a relative local path, for hashes
@@ -77,6 +79,7 @@ class Requirement:
     hashes: tuple[str, ...]
     url: str | None = None
     indexed: bool = False
+    subdirectory: str = ""
     text: str
     file: str
     line: int
@@ -92,6 +95,11 @@ class Requirement:
         pin = f"{self.name} {self.version}" if self.version is not None else self.name
         return f"{pin} ({os.path.basename(self.file)}, line {self.line})"
 
+    @property
+    def fragment(self) -> str:
+        """The fragment of `url` that names the folder, with its `#`."""
+        return f"#subdirectory={percent_encode(self.subdirectory)}" if self.subdirectory else ""
+
     def facts(self) -> dict[str, Any]:
         """The facts that an error about it has for scripts."""
         return {"package": self.name, "version": self.version, "file": self.file, "line": self.line}
@@ -105,7 +113,7 @@ def line_for_pip(requirement: Requirement) -> str:
     elif url.startswith("/"):
         place = " @ file://" + percent_encode(url)
     else:
-        place = f" @ {url}"
+        place = f" @ {url}{requirement.fragment}"
     extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
     marker = f" ; {requirement.marker}" if requirement.marker else ""
     hashes = "".join(f" --hash={value}" for value in requirement.hashes)
@@ -129,9 +137,12 @@ def merged(first: Requirement, second: Requirement) -> Requirement:
     where = "" if first.file == second.file else f"{first.file} "
     where += f"line {first.line}"
     same = _same_version(first, second)
-    if not same or (first.url != second.url and None not in (first.url, second.url)):
+    places = {(pin.url, pin.subdirectory) for pin in (first, second) if pin.url is not None}
+    if not same or len(places) > 1:
         here, there = (
-            quote(pin.url) if pin.url is not None and (same or pin.version is None) else str(pin.version)
+            quote(pin.url + pin.fragment)
+            if pin.url is not None and (same or pin.version is None)
+            else str(pin.version)
             for pin in (second, first)
         )
         raise ValueError(f"{first.name} is pinned twice: {here} here and {there} in {where}; keep one")
@@ -146,6 +157,7 @@ def merged(first: Requirement, second: Requirement) -> Requirement:
         extras=tuple(sorted({*first.extras, *second.extras})),
         hashes=hashes,
         url=first.url or second.url,
+        subdirectory=first.subdirectory or second.subdirectory,
     )
     if (both.hashes, both.url) == (first.hashes, first.url):
         return both
@@ -297,6 +309,20 @@ def allowed_artifact(name: str, url: str, filename: str, sdists: Collection[str]
             f" {canonicalize_name(name)}; pin a wheel, or allow it there"
         )
     return Artifact(canonicalize_name(name), None, is_wheel=False)
+
+
+def checked_subdirectory(folder: str, artifact: Artifact) -> str:
+    """Check the folder in an archive of source that a lockfile names; returns it in its shortest form.
+
+    Raises:
+        ValueError: It leads out of the archive, or the file is a wheel. The message goes on after the name.
+    """
+    if folder and artifact.is_wheel:
+        raise ValueError("has a subdirectory, and a wheel has none")
+    normal = posixpath.normpath(folder) if folder else "."
+    if normal.startswith(("/", "..")) or not normal.isprintable():
+        raise ValueError(f"has the subdirectory {quote(folder)}, which leads out of its archive")
+    return "" if normal == "." else normal
 
 
 def check_hashes(hashes: Sequence[str]) -> tuple[str, ...]:

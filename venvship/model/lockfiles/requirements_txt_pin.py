@@ -24,6 +24,7 @@ from venvship.model.lockfiles.requirement import (
     Requirement,
     allowed_artifact,
     check_hashes,
+    checked_subdirectory,
     line_for_pip,
     local_path,
     secret_in_url,
@@ -41,22 +42,29 @@ _HASH_NAMES: Final = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
 
 @dataclass(frozen=True, slots=True)
 class _Location:
-    """The one file that a requirement names: `url` as in `Requirement`, and the hashes of its fragment.
+    """The one file that a requirement names: `url` as in `Requirement`, and its fragment.
 
     `rewritten`: it was relative, or pip does not understand it, so pip gets it in another form.
     """
 
     url: str
     filename: str
-    hashes: tuple[str, ...]
+    fragment: str
     rewritten: bool
 
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """The hashes in the fragment."""
+        return tuple(f"{key}:{value}" for key, value in self._pairs if key.lower() in _HASH_NAMES)
 
-def _fragment_hashes(fragment: str) -> tuple[str, ...]:
-    pairs = parse_qsl(fragment, max_num_fields=100)
-    if any(key == "subdirectory" for key, _ in pairs):
-        refuse("a subdirectory of an archive is source; build a wheel of it and pin that")
-    return tuple(f"{key}:{value}" for key, value in pairs if key.lower() in _HASH_NAMES)
+    @property
+    def subdirectory(self) -> str:
+        """The folder in an archive that the fragment names."""
+        return next((value for key, value in self._pairs if key == "subdirectory"), "")
+
+    @property
+    def _pairs(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.fragment, max_num_fields=100)
 
 
 def _locate(text: str, folder: str) -> _Location:
@@ -70,9 +78,7 @@ def _locate(text: str, folder: str) -> _Location:
             refuse(f"{quote(text)} has {secret} in it; write ${{VARIABLE}} and set that in the environment")
         parts = urlsplit(text)
         filename = unquote(parts.path.rpartition("/")[2])
-        return _Location(
-            parts._replace(fragment="").geturl(), filename, _fragment_hashes(parts.fragment), False
-        )
+        return _Location(parts._replace(fragment="").geturl(), filename, parts.fragment, False)
     if scheme not in {"", "file"}:
         refuse(f"{quote(text)}: a URL must begin with https://, http:// or file://")
     if "${" in text:
@@ -85,7 +91,7 @@ def _locate(text: str, folder: str) -> _Location:
     absolute = os.path.normpath(os.path.join(folder, path))
     # pip knows no fragments on a bare path.
     rewritten = not path.startswith("/") or bool(fragment and not scheme)
-    return _Location(absolute, os.path.basename(absolute), _fragment_hashes(fragment), rewritten)
+    return _Location(absolute, os.path.basename(absolute), fragment, rewritten)
 
 
 def _bare_location(text: str) -> tuple[str, tuple[str, ...], str | None] | None:
@@ -142,9 +148,11 @@ def parse_requirement(
     else:
         address, extras, marker = bare
         name, version, location = "", None, _locate(address, os.path.dirname(file))
+    subdirectory = ""
     if location:
         try:
             artifact = allowed_artifact(name, location.url, location.filename, sdists)
+            subdirectory = checked_subdirectory(location.subdirectory, artifact)
         except ValueError as error:
             refuse(f"{name or quote(location.url)} {error}")
         name, version = artifact.name, artifact.version
@@ -156,6 +164,7 @@ def parse_requirement(
         marker=marker,
         hashes=_allowed_hashes(name, given),
         url=location.url if location else None,
+        subdirectory=subdirectory,
         text=line.source,
         file=file,
         line=line.number,
