@@ -183,6 +183,7 @@ def test_what_nobody_thought_of_keeps_one_wheel_from_coming_directly_and_no_othe
             "timeout": 1.0,
             "user_agent": "",
             "index": "http://127.0.0.1:1/",
+            "only_look": False,
             "wanted": [],
         }
     )
