@@ -15,9 +15,11 @@ from venvship.model.release import (
     FileEntry,
     Manifest,
     Package,
+    PackageChange,
     diff_packages,
     is_release_id,
     new_release_id,
+    python_change,
     tree_digest,
 )
 from venvship.model.wheel import StoredFile, StoredWheel
@@ -263,3 +265,27 @@ def test_a_stored_wheel_survives_its_json() -> None:
     assert read == wheel
     older = {key: value for key, value in wheel.to_json().items() if key != "requires_python"}
     assert StoredWheel.from_json(older, tree="").requires_python is None
+
+
+PYTHON = {"implementation": "cpython", "version": "3.13", "full_version": "3.13.1", "soabi": "cpython-313"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "before", "after"),
+    [
+        ({"full_version": "3.13.2"}, "3.13.1", "3.13.2"),
+        ({"version": "3.14", "full_version": "3.14.0"}, "3.13.1", "3.14.0"),
+        ({"soabi": "cpython-313t"}, "3.13.1 (cpython-313)", "3.13.1 (cpython-313t)"),
+    ],
+)
+def test_another_interpreter_is_a_change_by_its_version_or_else_by_its_abi(
+    changes: dict[str, str], before: str, after: str
+) -> None:
+    assert python_change(PYTHON, {**PYTHON, **changes}) == PackageChange("python", before, after)
+
+
+@pytest.mark.parametrize("changes", [{}, {"platform": "linux-armv8l"}, {"path": "/usr/bin/python3.13"}])
+def test_the_same_interpreter_on_another_kernel_or_by_another_path_is_no_change(
+    changes: dict[str, str],
+) -> None:
+    assert python_change(PYTHON, {**PYTHON, **changes}) is None

@@ -151,6 +151,29 @@ def test_an_interrupted_promotion_that_is_undone_is_a_change(site: Site) -> None
     assert (done.code, done.data["changed"], done.data["outcome"]) == (22, True, "rolled-back")
 
 
+def test_a_switch_by_hand_is_a_change_that_the_next_command_records(site: Site) -> None:
+    a = site.release("1.0")
+    site.release("1.1")
+    (site.path / "current").unlink()
+    (site.path / "current").symlink_to(f"releases/{a}")
+    root = site.open()
+    for planned in (root.release(dry_run=True), root.promote(a, dry_run=True), root.prune(dry_run=True)):
+        assert planned.changed
+    recovered = root.recover()
+    assert (recovered.outcome, recovered.changed) == ("observed", True)
+    assert root.promote(a, dry_run=True).changed is False
+
+
+def test_a_rollback_that_cannot_be_recorded_is_a_change_all_the_same(site: Site) -> None:
+    site.release("1.0")
+    site.release("1.1")
+    journal = site.path / "state" / "journal.jsonl"
+    journal.write_text("damaged\n" + journal.read_text())
+    result = site.open().rollback()
+    assert found(result) == ("switched", True)
+    assert "journal-not-written" in [warning.slug for warning in result.warnings]
+
+
 @pytest.mark.parametrize(
     ("event", "facts", "visible"),
     [

@@ -14,7 +14,7 @@ from venvship.model.settings_form import health_digest
 from venvship.operations.switching.afterwards import after_switch
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
-from venvship.operations.switching.recovery import recover_and_sweep, tell_recovered
+from venvship.operations.switching.recovery import plan_recovery, recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse
 from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
@@ -123,7 +123,9 @@ def promote(
 
 def _plan(workspace: Workspace, name: str, *, force: bool) -> PromoteResult:
     """The promotion that would be begun now; takes no mutex and writes nothing."""
-    found = _find(workspace, workspace.history(), workspace.settings(), name, force=force)
+    history = workspace.history()
+    plan_recovery(workspace, history)
+    found = _find(workspace, history, workspace.settings(), name, force=force)
     if found.outcome != "unchanged":
         workspace.changes.append("planned")
     return replace(found, outcome="planned")

@@ -8,7 +8,12 @@ from venvship.errors import OperationWarning
 from venvship.model.retention import Decision, Policy
 from venvship.operations.retention.pruning import Pruned, decide_prune, policy_of, prune_releases
 from venvship.operations.retention.store_cleaning import StoreResult, clean_store
-from venvship.operations.switching.recovery import Recovered, recover_and_sweep, tell_recovered
+from venvship.operations.switching.recovery import (
+    Recovered,
+    plan_recovery,
+    recover_and_sweep,
+    tell_recovered,
+)
 from venvship.system import files
 from venvship.system.faults import root_faults
 from venvship.workspace.workspace import Workspace
@@ -68,6 +73,7 @@ def prune(
     if keep_days is not None:
         policy = replace(policy, keep_days=keep_days)
     if dry_run:
+        plan_recovery(workspace, workspace.history())
         found = decide_prune(workspace, policy)
         going = [decision.id for decision in found.removed]
         store = clean_store(workspace, settings, without=going, dry_run=True)

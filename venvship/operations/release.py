@@ -39,7 +39,7 @@ from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
-from venvship.operations.switching.recovery import recover_switch, tell_recovered
+from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse
 from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
@@ -261,6 +261,7 @@ class Releasing:
         workspace = self._workspace
         settings = workspace.settings()
         history = workspace.known_history().history
+        plan_recovery(workspace, history)
         proposal = self.propose(None, settings, history)
         action, release_id = proposal.plan.action, proposal.plan.release_id
         current = workspace.layout.current()

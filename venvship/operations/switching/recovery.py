@@ -135,6 +135,13 @@ def is_settled(workspace: Workspace, history: History) -> bool:
     )
 
 
+def plan_recovery(workspace: Workspace, history: History) -> None:
+    """Note for a dry run that the command would recover first, if that would change anything."""
+    current = workspace.layout.current()
+    if history.intent is not None or history.lockfile_due is not None or current != history.expected:
+        workspace.changes.append("recovered")
+
+
 def _is_previous_right(workspace: Workspace, history: History, current: str | None) -> bool:
     """Whether `previous` names what `renew_previous` would have it name.
 
