@@ -219,6 +219,7 @@ TITLES: Final = {
 ERROR_KEYS: Final[dict[str, str]] = {
     "attempts": "how many attempts have failed in a row",
     "actual": "the hash that a file has",
+    "conflicts": "the files that two wheels bring with different contents, each with the wheels",
     "expected": "the hash that it should have",
     "file": "the lockfile that a requirement stands in",
     "got": "hashes of the files that the index served",
@@ -226,6 +227,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "live": "id of the live release, or null; after the failure of a command that switches",
     "log": "file with the output of the failed program",
     "matches": "ids of the releases that an ambiguous name fits",
+    "more_conflicts": "how many of these are not listed",
     "more_problems": "how many problems are not listed",
     "mutex": "the mutex that another command holds",
     "owner": "the user who owns the root",
