@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click import unstyle
 
 from tests.support.roots import NewSite, Site, command
 from tests.support.terminals import Shown, Terminal
+from venvship.system.mutex import Mutex
 
 STYLED = re.compile(r"\x1b\[[0-9;]*m")
 READS = (
@@ -150,6 +152,73 @@ def test_ctrl_c_says_what_state_things_are_in(site: Site) -> None:
     assert "error: interrupted" in text
     assert "Traceback" not in text
     assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l")
+
+
+def test_a_second_ctrl_c_says_that_the_way_back_goes_on(site: Site, tmp_path: Path) -> None:
+    first = site.release("1.0")
+    slow = f"touch {tmp_path}/$VENVSHIP_EVENT; [ $VENVSHIP_EVENT = promote ] && sleep 60; sleep 2"
+    site.settings(f"[[check]]\nname = 'slow'\ntimeout = 90\ncommand = ['sh', '-c', '{slow}']\n")
+    site.lock("1.1")
+    env = {**site.environment, "TERM": "xterm"}
+    terminal = Terminal([command(), "release"], env=env, cwd=site.path, columns=120)
+    terminal.read_until("slow")
+    await_file(tmp_path / "promote")
+    terminal.type("\x03")
+    terminal.read_until("↩")
+    await_file(tmp_path / "rollback")
+    terminal.type("\x03")
+    terminal.read_until(f"still going back to {first}, which SIGINT does not interrupt")
+    shown = terminal.finish()
+    assert shown.code == 130, shown.text[-300:]
+    assert f"Still live: {first}" in unstyle(shown.text)
+
+
+def test_after_ctrl_s_the_result_stands_on_a_line_of_its_own_and_the_cursor_is_back(
+    site: Site, tmp_path: Path
+) -> None:
+    site.settings(f"[[check]]\nname = 'slow'\ncommand = ['sh', '-c', 'touch {tmp_path}/now; sleep 2']\n")
+    terminal = Terminal(
+        [command(), "release"], env={**site.environment, "TERM": "xterm"}, cwd=site.path, columns=120
+    )
+    await_file(tmp_path / "now")
+    terminal.read_until("slow")
+    terminal.type("\x13")
+    for _ in range(3000):
+        if site.events()[-1] == "promoted":
+            break
+        time.sleep(0.02)
+    time.sleep(1)
+    terminal.type("\x11")
+    shown = terminal.finish()
+    assert shown.code == 0, shown.text
+    assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l")
+    assert "slow" not in re.split("[\r\n]", shown.text.partition("Live:")[0])[-1]
+
+
+def await_file(path: Path) -> None:
+    for _ in range(3000):
+        if path.exists():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{path} never came")
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_a_terminal_shows_what_is_waited_for(site: Site, term: str) -> None:
+    site.release("1.0")
+    site.lock("1.1")
+    env = {**site.environment, "TERM": term}
+    with Mutex(str(site.path / "state" / "build.mutex"), "build").hold():
+        terminal = Terminal([command(), "release", "--wait", "60"], env=env, cwd=site.path, columns=120)
+        terminal.read_until("another command of venvship is under way")
+    assert terminal.finish().code == 0
+
+
+def test_a_wait_is_not_worth_a_line_off_a_terminal(site: Site) -> None:
+    site.release("1.0")
+    with Mutex(str(site.path / "state" / "build.mutex"), "build").hold():
+        done = site.run("release", "--wait", "1")
+    assert (done.code, done.out) == (30, "")
 
 
 def test_whoever_stops_reading_changes_nothing_of_what_is_done(site: Site) -> None:

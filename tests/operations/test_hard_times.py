@@ -342,3 +342,25 @@ sys.exit(run(["--json", "status"]))
 """
     done = finish(sys.executable, "-c", script, cwd=site.path, env=site.environment)
     assert (done.code, done.json["error"]["slug"]) == (code, slug)
+
+
+def test_venvship_replaced_while_a_release_is_on_trial_is_a_warning(
+    site: Site, two: tuple[str, str], tmp_path: Path
+) -> None:
+    script = """
+import os, sys
+from venvship.api import runtime
+from venvship.cli.main import run
+from venvship.operations.switching import promotion
+copy = sys.argv[1]
+open(copy, "w").close()
+runtime.__file__ = copy
+def try_current(*_arguments, **_options):
+    os.remove(copy)
+    return promotion.Trial()
+promotion.try_current = try_current
+sys.exit(run(["--json", "promote", "@{1}"]))
+"""
+    done = finish(sys.executable, "-c", script, tmp_path / "copy", cwd=site.path, env=site.environment)
+    assert (done.code, site.current) == (0, two[0]), done.err
+    assert [warning["slug"] for warning in done.json["warnings"]] == ["venvship-replaced"]

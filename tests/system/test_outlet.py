@@ -157,6 +157,7 @@ def test_a_terminal_that_was_stopped_takes_nothing_until_it_goes_on() -> None:
         termios.tcflow(child, termios.TCOOFF)  # Ctrl-S
         outlet.patient = False
         outlet.write(b"dropped\n")
+        assert outlet.dropped
         termios.tcflow(child, termios.TCOON)
         outlet.write(b"shown\n")
         assert reader.read() == b"shown\n"

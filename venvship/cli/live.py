@@ -95,9 +95,16 @@ class LiveSteps:
         if not self._tasks:
             self._progress.stop()
 
-    def close(self) -> None:
-        """Erase the steps that never ended, and show the cursor again."""
+    def close(self, *, incomplete: bool) -> None:
+        """Erase the steps that never ended, and show the cursor again.
+
+        Args:
+            incomplete: Whether a part of the drawing was dropped, so that a step may still be on the line.
+        """
         self._progress.stop()
+        if incomplete:
+            self._progress.console.file.write("\r\x1b[2K\x1b[?25h")
+            self._progress.console.file.flush()
 
 
 class _Measure(BarColumn):

@@ -117,7 +117,7 @@ class Call:
         self.outlets.be_patient(True)
         if self._steps is not None:
             steps, self._steps = self._steps, None
-            steps.close()
+            steps.close(incomplete=self.outlets.dropped("stdout"))
 
     def where(self) -> Path:
         """The directory of the root.

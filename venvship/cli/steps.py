@@ -91,5 +91,5 @@ class PlainSteps:
     def redraw(self) -> None:
         """Nothing is drawn."""
 
-    def close(self) -> None:
+    def close(self, *, incomplete: bool) -> None:
         """Nothing is left to be put back."""

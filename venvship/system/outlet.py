@@ -66,6 +66,7 @@ class Outlet(io.RawIOBase):
         patient: Whether a write waits for the reader.
         problem: Why the output could not be written; `None` if it could, or if its reader has gone, such as
             `| head`. After a failure all further output is dropped.
+        dropped: Whether something was not written because the reader had stopped reading.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Outlet(io.RawIOBase):
         super().__init__()
         self.patient = True
         self.problem: str | None = None
+        self.dropped = False
         self._fd = fd
         self._urged = urged
         self._terminal = os.isatty(fd)
@@ -125,9 +127,11 @@ class Outlet(io.RawIOBase):
             return
         # A terminal may have taken half a line: it is completed before another one begins.
         self._rest = self._send(self._rest)
-        if not self._rest:
-            left = self._send(text)
-            self._rest = left[:_MOST_KEPT] if len(left) < len(text) else b""
+        left = text if self._rest else self._send(text)
+        if len(left) < len(text):
+            self._rest = left[:_MOST_KEPT]
+        elif text:
+            self.dropped = True
 
     def _send(self, data: bytes) -> bytes:
         """Write as much as can be written at once. Returns the rest."""
@@ -216,6 +220,11 @@ class Outlets:
         """Choose whether further output waits for its reader."""
         for outlet in self._outlets.values():
             outlet.patient = patient
+
+    def dropped(self, name: str) -> bool:
+        """Whether something for `stdout` or `stderr` was dropped because its reader had stopped reading."""
+        outlet = self._outlets.get(name)
+        return outlet is not None and outlet.dropped
 
     def problem(self, name: str) -> str | None:
         """Why `stdout` or `stderr` could not be written; `None` if it could."""
