@@ -144,7 +144,7 @@ def test_cron_releases_what_is_new_takes_back_what_is_broken_and_mails_each_of_i
     site.lock("1.2")
     cron.wait(lambda: len(cron.mails()) == 3)
     assert f"Still live: {second}" in cron.mails()[1]
-    assert "shop: held since" in cron.mails()[2]
+    assert f"shop ({site.path}): held since" in cron.mails()[2]
     before = site.events()
     cron.wait_for_ticks(3)
     assert len(cron.mails()) == 3
