@@ -234,7 +234,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "package": "the package that it is about",
     "packages": "the packages that it is about",
     "path": "the file or directory that it is about",
-    "pid": "a process of the live release in that service",
+    "pid": "a process of a release in that service",
     "pip": "the version of pip",
     "problems": "all problems of an input, such as `{key, message}` of the settings",
     "program": "the program that there is not",

@@ -20,7 +20,7 @@ from tests.support.processes import eventually, script_at
 from tests.support.pythons import OTHERS, python_of
 from tests.support.roots import Finished, Site
 from tests.support.wheels import build_sdist, build_wheel, lockfile_text
-from venvship.building.locking.pip_compile import LENT, require_cooldown
+from venvship.building.locking.pip_compile import LENT, pip_that_keeps_hashes, require_cooldown
 from venvship.errors import LockError, SettingsError
 from venvship.operations.lock import LockResult
 from venvship.operations.planning.recorded_interpreter import settled
@@ -473,6 +473,17 @@ def test_a_file_that_was_replaced_under_a_pin_is_a_hash_mismatch(shop: Site, whe
     assert error["message"].startswith("dep: the file that the index serves has none of the hashes")
     assert error["hint"].endswith("venvship lock -P dep")
     lock(shop, upgrade_package=["dep"])
+
+
+def test_a_pip_that_keeps_hashes_unseen_is_warned_of_where_there_are_pins(shop: Site) -> None:
+    slugs = [
+        [warning.slug for warning in lock(shop, **options).warnings]
+        for options in ({}, {}, {"upgrade": True})
+    ]
+    kept = ["hashes-not-compared"] if Version("26.3") > PIP else []
+    assert slugs == [[], kept, []]
+    assert pip_that_keeps_hashes("26.2.1") == "26.2.1"
+    assert pip_that_keeps_hashes("26.3") is None
 
 
 @with_pip_from("26.3")

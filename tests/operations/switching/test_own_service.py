@@ -71,8 +71,8 @@ def test_a_switch_out_of_the_service_of_the_live_release_is_refused(restarted: S
     with service(f"shop-{os.getpid()}.service") as group, running(site) as application:
         join(group, application.pid)  # type: ignore[attr-defined]
         root = site.open()
-        assert root.release(no_promote=True).outcome == "built"
         join(group, os.getpid())
+        assert root.release(no_promote=True, rebuild=True).outcome == "built"
         for switch in (lambda: root.promote(other), root.release, root.update):
             with pytest.raises(OwnServiceError) as caught:
                 switch()
@@ -93,6 +93,23 @@ def test_a_switch_out_of_the_service_of_the_live_release_is_refused(restarted: S
         assert site.current == other
         site.settings()
         assert site.open().rollback().release.id == before, "without a hook nothing is restarted"
+
+
+def test_a_recovery_that_would_restart_the_own_service_waits(restarted: Site) -> None:
+    site, before = restarted, restarted.current
+    other = next(name for name in os.listdir(site.path / "releases") if name != before)
+    once = site.path.parent / "once"
+    killing = f"[ -e {once} ] || {{ touch {once}; kill -9 $PPID; sleep 9; }}"
+    site.settings(f"[hooks]\nrestart = ['sh', '-c', '{killing}']\n")
+    with service(f"shop-{os.getpid()}.service") as group, running(site) as application:
+        join(group, application.pid)  # type: ignore[attr-defined]
+        assert site.run("promote", other).code == -9
+        join(group, os.getpid())
+        with pytest.raises(OwnServiceError):
+            site.open().recover()
+        assert site.events()[-1] == "promoting"
+    assert site.open().recover().outcome == "promoted"
+    assert site.current == other
 
 
 def test_a_service_without_the_live_release_and_one_of_cron_are_no_obstacle(restarted: Site) -> None:

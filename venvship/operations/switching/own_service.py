@@ -2,7 +2,7 @@
 
 A restart of a systemd service ends every process in its control group. A venvship that the application has
 started, or a line of its unit, is one of them: it would be killed between the switch and the verdict, and
-the restart would wait for it meanwhile. The processes of the live release show which service is the
+the restart would wait for it meanwhile. The processes of the root's releases show which service is the
 application's.
 """
 
@@ -40,14 +40,13 @@ def refuse_own_service(workspace: ReadingWorkspace, settings: Settings) -> None:
     Raises:
         OwnServiceError: It is, as far as control groups tell.
     """
-    current = workspace.layout.current()
     service = proc.service_of("self")
-    if settings.hooks.restart is None or current is None or service is None:
+    if settings.hooks.restart is None or service is None:
         return
     unit = service.rpartition("/")[2]
     if _is_never_restarted(unit):
         return
-    live = _in_service(str(workspace.layout.release_path(current)), service)
+    live = _in_service(str(workspace.layout.releases), service)
     if not live or _is_main_process(workspace, live):
         return
     manager = ["systemd-run"] if "/user@" not in service else ["systemd-run", "--user"]
@@ -55,7 +54,7 @@ def refuse_own_service(workspace: ReadingWorkspace, settings: Settings) -> None:
     pid = min(live)
     command = ["venvship", "-C", str(workspace.layout.path)]
     raise OwnServiceError(
-        f"this venvship runs inside of {unit}, the service of the live release (pid {pid}): the restart hook "
+        f"this venvship runs inside of {unit}, the service of the application (pid {pid}): the restart hook "
         "would end it in the middle of the switch. Nothing was switched",
         hint="run it outside of the service, from a timer (`venvship schedule systemd`) or with "
         + shlex.join([*manager, *mine, "--pipe", "--wait", *command])
@@ -70,10 +69,10 @@ def _is_never_restarted(unit: str) -> bool:
     return any(name.startswith(known) if known.endswith("-") else name == known for known in _NEVER_RESTARTED)
 
 
-def _in_service(release_path: str, service: str) -> frozenset[int]:
-    """The processes of a release in a service; this one as well, if the release has imported venvship."""
-    found = {seen.pid for seen in proc.processes_under(release_path) if proc.service_of(seen.pid) == service}
-    if os.path.realpath(sys.prefix) == release_path:
+def _in_service(releases: str, service: str) -> frozenset[int]:
+    """The processes of any release in a service; this one as well, if a release has imported venvship."""
+    found = {seen.pid for seen in proc.processes_under(releases) if proc.service_of(seen.pid) == service}
+    if os.path.realpath(sys.prefix).startswith(f"{releases}/"):
         found.add(os.getpid())
     return frozenset(found)
 

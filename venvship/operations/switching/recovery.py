@@ -20,6 +20,7 @@ from venvship.operations.switching import links, promotion
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.notify import notify
+from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Promotion
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
@@ -238,6 +239,8 @@ def _finish_relocation(held: SwitchHeld, history: History) -> Recovered:
 def _finish_promotion(held: SwitchHeld, history: History, intent: Intent, *, boot: bool) -> Recovered:
     workspace = held.workspace
     assert intent.target is not None
+    if not boot:
+        refuse_own_service(workspace, workspace.settings_or_kept())
     if boot or intent.tries >= promotion.MAX_TRIES:
         cause = BOOT_CAUSE if boot else f"interrupted {intent.tries} times"
         facts = {"from": intent.target, "cause": cause}
@@ -257,6 +260,7 @@ def _finish_rollback(held: SwitchHeld, history: History, intent: Intent, *, boot
     # A rollback to nothing asks no service in any case, and the verdict refers to these settings.
     unasked = boot and intent.target is not None
     settings = _without_health(workspace) if unasked else workspace.settings_or_kept()
+    refuse_own_service(workspace, settings)
     if intent.manual:
         return _finish_manual_rollback(held, intent, settings)
     resumed = Promotion.resume(held, history, intent, settings=settings)
