@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,4 +99,17 @@ def test_nothing_is_imported_or_read_from_the_package_after_the_switch(
     names = {re.split("[./]", name.removesuffix(".py"))[-1] for name, _ in loaded}
     assert "loading" in names
     assert "network_worker" in names or "--boot" in line, "it asks over the network, and is read as text"
+    assert [name for name, after in loaded if after == "True"] == []
+
+
+def test_nothing_is_imported_after_a_relocation_has_moved_current(site: Site, tmp_path: Path) -> None:
+    site.release("1.0")
+    site, record = replace(site, path=site.path.rename(tmp_path / "moved")), tmp_path / "record"
+
+    argv = [interpreter_of_the_command(), "-c", AUDIT, str(record), str(tmp_path / "no hook"), "relocate"]
+    done = finish(*argv, cwd=site.path, env=site.environment)
+
+    assert done.code == 0, done.err
+    loaded = [entry.rsplit(" ", 1) for entry in record.read_text().splitlines()]
+    assert "venvship.operations.relocate" in {name for name, _ in loaded}
     assert [name for name, after in loaded if after == "True"] == []

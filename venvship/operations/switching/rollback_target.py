@@ -8,9 +8,10 @@ from typing import NamedTuple
 from venvship.errors import NothingToRollBackToError
 from venvship.model.history import PassedOver
 from venvship.model.release import State
+from venvship.workspace.place import place_problem_of
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import resolve_release
-from venvship.workspace.usable import require_usable, usable_problem
+from venvship.workspace.usable import ANEW, require_usable, usable_problem
 from venvship.workspace.way_back import command_back, find_way_back
 
 
@@ -71,9 +72,12 @@ def choose_target(
     if current is None and not known.history.switches:
         raise NothingToRollBackToError("nothing was ever live, so there is nothing to go back to")
     over = "".join(f"\npassed over {passed.id}: {passed.reason}" for passed in found.passed_over)
+    message = f"there is no earlier proven or unchecked, usable release than {current or 'nothing'}{over}"
+    if any(place_problem_of(workspace.layout, name) for name in known.history.lineage):
+        raise NothingToRollBackToError(message, hint=ANEW)
     command = command_back(workspace, known)
     raise NothingToRollBackToError(
-        f"there is no earlier proven or unchecked, usable release than {current or 'nothing'}{over}",
+        message,
         hint=(f"to the release that was live before: {command.line}; " if command else "")
         + "`venvship list` shows all releases",
     )
