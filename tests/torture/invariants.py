@@ -114,7 +114,7 @@ def settled(site: Site, before: Before, *, current: Collection[str | None] | Non
 
 
 def relocated(site: Site, before: Before) -> list[str]:
-    """What is wrong after a relocation: of each release there is a usable heir, as proven as it was."""
+    """What is wrong after a relocation: of each release there is a usable heir, in the same state."""
     workspace = _workspace(site)
     history = workspace.history()
     wrong = []
@@ -122,8 +122,8 @@ def relocated(site: Site, before: Before) -> list[str]:
         heir = history.heir(name)
         if problem := release_problem(workspace.layout, heir):
             wrong.append(f"{heir}, which took the place of {name}, is not usable: {problem}")
-        if name in before.proven and history.state(heir) is not State.PROVEN:
-            wrong.append(f"{heir} is {history.state(heir)}, and {name} was proven")
+        if history.state(heir) is not history.state(name):
+            wrong.append(f"{heir} is {history.state(heir)}, and {name} was {history.state(name)}")
     return wrong
 
 
