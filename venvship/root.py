@@ -35,7 +35,7 @@ ARMED_PREFIXES: Final = (".to.", ".back.")
 """Prefixes of links that a switch prepares beside `current`; recovery removes those that a crash leaves."""
 
 SCRATCH_PREFIX: Final = "scratch-"
-"""Folders in `state/` that a build downloads to; only there while one runs."""
+"""Folders in `state/` that a build downloads to: made before its release, removed once the journal has it."""
 
 
 class RootLayout(NamedTuple):
@@ -148,6 +148,10 @@ class RootLayout(NamedTuple):
     def log(self, release_id: str) -> Path:
         """The folder of a release's logs."""
         return self.logs / release_id
+
+    def scratch(self, release_id: str) -> Path:
+        """The folder for the temporary files of a build; while it is there, the build has not ended."""
+        return self.state / f"{SCRATCH_PREFIX}{release_id}"
 
     def mutex(self, name: str) -> Path:
         """The lock file of a mutex."""
@@ -281,7 +285,7 @@ class RootLayout(NamedTuple):
         return True
 
     def without_manifest(self) -> list[str]:
-        """The candidates and trash under `releases/`; `releases.debris_names` has all debris."""
+        """The directories of releases without a manifest, and trash; `releases.debris_names` has debris."""
         return sorted(
             name
             for name in self._names()

@@ -399,4 +399,5 @@ DATA: Final[dict[str, Keys]] = {
         "files": ("list of text", "the files to install"),
     },
 }
+        "taken_up": ("list of string", "ids of releases that the journal had lost, and knows again"),
 """`data` of each command."""

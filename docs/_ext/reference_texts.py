@@ -15,6 +15,11 @@ EVENTS: Final = {
         "the new release",
         ("environment_digest", "lockfile_sha256", "tree_digest"),
     ),
+    "found": (
+        "A directory below `releases/` is in doubt: sealed, and not in the journal, or the other way round.",
+        "the directory's name",
+        (),
+    ),
     "build-failed": ("A build failed, and left nothing behind.", "null", ("environment_digest", "slug")),
     "rejected": (
         "A candidate check or the prepare hook refused a release. `current` was not touched.",
@@ -128,6 +133,7 @@ WARNINGS: Final = {
     "file-overlap": "two packages bring different contents for one file that is not code",
     "hashes-not-compared": "`lock` keeps the hashes of pins without a look at the index: its pip is too old",
     "held": "a dry run found that the release would be refused",
+    "in-use": "a directory or store entry that was to be removed stays, since a process uses it",
     "interpreter-changed": "the interpreter has another patch level than when the root first used it",
     "interpreter-gone": "the interpreter of the root is gone, and its setting names no other",
     "interpreter-not-asked": "an interpreter could not be asked at the moment; a rollback goes on without",
@@ -141,6 +147,7 @@ WARNINGS: Final = {
     "notify-failed": "the notify hook failed",
     "previous-not-set": "`previous` could not be renewed",
     "prune-failed": "old releases could not be removed after a promotion",
+    "release-in-doubt": "a directory is sealed and not in the journal, or the other way round",
     "release-skipped": "a rollback passed over a release that is damaged",
     "root-moved": "releases were built for another path, since the root was moved or copied",
     "settings-kept": "`venvship.toml` is broken, so the settings of the last promotion were used",

@@ -57,6 +57,7 @@ def test_what_is_worse_has_a_worse_severity() -> None:
     assert SEVERITIES[EventName.PROMOTED] is Severity.INFO
     warnings = {name for name, severity in SEVERITIES.items() if severity is Severity.WARNING}
     assert warnings == {
+        "found",
         "build-failed",
         "rejected",
         "rolled-back",

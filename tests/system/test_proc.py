@@ -6,12 +6,22 @@ import contextlib
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import waiting
-from venvship.system.proc import Seen, ancestors, is_running, processes_under, service_in, start_ticks
+from venvship.system.proc import (
+    Seen,
+    ancestors,
+    boot_time,
+    is_running,
+    processes_under,
+    service_in,
+    start_ticks,
+    started_at,
+)
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc here")
 
@@ -41,6 +51,11 @@ def release(tmp_path: Path) -> Path:
 
 def seen(path: Path, process: subprocess.Popen[str]) -> Seen | None:
     return next((found for found in processes_under(str(path)) if found.pid == process.pid), None)
+
+
+def those_under(path: Path) -> list[Seen]:
+    """The processes that are seen below a path; every host has some that cannot be looked into."""
+    return [found for found in processes_under(str(path)) if found.paths]
 
 
 # -- one process --------------------------------------------------------------------------------------------
@@ -175,7 +190,7 @@ def test_a_path_that_only_begins_the_same_is_another_path(release: Path) -> None
 
 def test_we_do_not_see_ourselves(release: Path) -> None:
     with open(release / "module.py", "rb"):
-        assert list(processes_under(str(release))) == []
+        assert those_under(release) == []
 
 
 def test_a_trailing_slash_makes_no_difference(release: Path) -> None:
@@ -184,7 +199,7 @@ def test_a_trailing_slash_makes_no_difference(release: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a process of another user")
-def test_a_process_that_hides_is_opaque_if_it_names_the_path_and_passed_over_if_not(release: Path) -> None:
+def test_a_process_that_hides_is_opaque_and_shows_its_command_line_and_its_start(release: Path) -> None:
     """To whom is not root; so the looking is done by a child that gave that up."""
     with child("", release / "module.py") as naming, child("", cwd=release) as silent:
         reader, writer = os.pipe()
@@ -193,13 +208,25 @@ def test_a_process_that_hides_is_opaque_if_it_names_the_path_and_passed_over_if_
             with contextlib.suppress(BaseException):
                 os.setgid(65534)
                 os.setuid(65534)
-                found = {s.pid: s.opaque for s in processes_under(str(release))}
-                os.write(writer, repr((found.get(naming.pid), found.get(silent.pid))).encode())
+                found = {s.pid: (s.opaque, len(s.paths)) for s in processes_under(str(release))}
+                known = started_at(silent.pid, boot_time()) is not None
+                os.write(
+                    writer, repr((found.get(naming.pid), found.get(silent.pid), known, 2 in found)).encode()
+                )
             os._exit(0)
         os.waitpid(looker, 0)
         os.close(writer)
         with open(reader) as answers:
-            assert answers.read() == "(True, None)"
+            assert answers.read() == "((True, 1), (True, 0), True, False)", "2 is the kernel's"
+
+
+def test_the_start_of_a_process_is_known_to_a_second() -> None:
+    before = datetime.now(UTC)
+    with child("") as process:
+        started = started_at(process.pid, boot_time())
+        assert started is not None
+        assert abs(started - before) < timedelta(seconds=30)
+    assert started_at(process.pid, boot_time()) is None
 
 
 def test_processes_that_come_and_go_meanwhile_do_not_disturb(release: Path) -> None:
@@ -207,7 +234,7 @@ def test_processes_that_come_and_go_meanwhile_do_not_disturb(release: Path) -> N
     with busy:
         try:
             for _ in range(10):
-                assert list(processes_under(str(release))) == []
+                assert those_under(release) == []
         finally:
             busy.kill()
 

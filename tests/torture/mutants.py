@@ -15,7 +15,7 @@ from typing import Any
 from venvship.building.tree import seal
 from venvship.model.event import EventName
 from venvship.operations import promote, release, rollback
-from venvship.operations.retention import pruning
+from venvship.operations.retention import pruning, use
 from venvship.operations.switching import links, promotion, recovery, switched
 from venvship.system import failpoints, files
 from venvship.workspace import reading
@@ -134,7 +134,8 @@ def no_compare_and_swap() -> None:
 
 def lease_without_proc() -> None:
     """Prune believes leases alone, and does not look at what processes have open."""
-    pruning._users = lambda _workspace: {}
+    for module in (use, pruning):  # the second has it by name
+        module.look_at_processes = lambda _layout: use.Look()
 
 
 def lost_journal_is_none() -> None:

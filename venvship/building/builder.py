@@ -22,7 +22,7 @@ from venvship.root import SCRATCH_PREFIX
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directory
 from venvship.system.signals import Signals
-from venvship.system.trees import remove_tree
+from venvship.system.trees import empty_directory, remove_tree
 
 
 def build(
@@ -36,7 +36,8 @@ def build(
     """Build a release and seal it.
 
     The caller holds `build.mutex`, and the store's mutex shared. On return the release is durable; the caller
-    writes the journal's line `sealed`, without which it is still debris. On an exception there is no release
+    writes the journal's line `sealed`, without which it is still debris, and then removes the empty
+    `state/scratch-<id>`, which says so. On an exception there is no release
     directory, and every wheel that reached the store stays there for the next try: wheels are imported and
     compiled while others are still being fetched.
 
@@ -88,8 +89,12 @@ def build(
                 running.facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
                 running.facts["copied"] = assembled.linked["copy"]
             with begun("seal"):
-                return seal(request, assembled, sync_fd=sync_fd, signals=signals)
-    finally:
-        # Recovery sweeps the rest; an error that led here matters more.
+                manifest = seal(request, assembled, sync_fd=sync_fd, signals=signals)
+    except BaseException:
+        # Recovery sweeps the rest; the error matters more.
         with contextlib.suppress(OSError):
             remove_tree(scratch)
+        raise
+    with contextlib.suppress(OSError):
+        empty_directory(scratch)
+    return manifest

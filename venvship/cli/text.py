@@ -219,7 +219,8 @@ def recover_lines(result: RecoverResult, _page: Page) -> list[str]:
     observed = "unattended releases are held until `venvship unhold` or your next release"
     summary = observed if result.outcome == "observed" else result.summary
     swept = f"; {counted(len(result.debris), 'left-over')} removed" if result.debris else ""
-    return [live, f"  {summary[0].upper()}{summary[1:]}{swept}."]
+    known = [f"  The journal knows {release_id} again." for release_id in result.taken_up]
+    return [live, f"  {summary[0].upper()}{summary[1:]}{swept}.", *known]
 
 
 def relocate_lines(result: RelocateResult, page: Page) -> list[str]:

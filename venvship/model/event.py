@@ -16,6 +16,7 @@ class EventName(StrEnum):
     """The journal's events. Part of the contract; `docs/reference` lists them with their keys."""
 
     SEALED = "sealed"
+    FOUND = "found"
     BUILD_FAILED = "build-failed"
     REJECTED = "rejected"
     SUPERSEDED = "superseded"

@@ -18,6 +18,9 @@ from venvship.model.spelling import format_time
 LONG_LIVE: Final = timedelta(days=1)
 """An unchecked release that was live for this long, without a break, counts as a good one for a rollback."""
 
+DOUBT: Final = timedelta(days=7)
+"""A directory in doubt stays for this time after it was found: an operator may put the journal back."""
+
 
 class LockfileDue(NamedTuple):
     """A lockfile that was generated for a release, and is written to disk once the release is proven.
@@ -128,7 +131,10 @@ class Record:
         pinned: Whether it is protected from prune.
         pruned: Whether it was removed.
         relocated_to: The release that took its place when it was not usable any more; see `relocate`.
+        found_at: The time when a command first found it in doubt (`workspace.releases.in_doubt`); `None` if
+            none has, or if it was sealed again since.
         last_live_seq: The `seq` of the last switch that made it current.
+        live_first: The earliest time at which it can have been live; `None` if it never was.
         live_since: The time when it last became current, or was left after a trial that it did not pass.
         live_until: The time when it last stopped being current; `None` while it is, or if it never was. No
             later than any event since: a clock may have been set back.
@@ -144,7 +150,9 @@ class Record:
     pinned: bool = False
     pruned: bool = False
     relocated_to: str | None = None
+    found_at: datetime | None = None
     last_live_seq: int = 0
+    live_first: datetime | None = None
     live_since: datetime | None = None
     live_until: datetime | None = None
     lived_long: bool = False
@@ -251,6 +259,16 @@ class History:
     def awaits_relocation(self, current: str | None) -> bool:
         """Whether `current` names a release whose heir is journalled as live: the link was not moved yet."""
         return current is not None and current != self.expected and self.heir(current) == self.expected
+
+    def found_at(self, release_id: str) -> datetime | None:
+        """The time when a directory was found to be in doubt; `None` if no command has recorded that."""
+        record = self.records.get(release_id)
+        return record.found_at if record else None
+
+    def is_pinned(self, release_id: str) -> bool:
+        """Whether a release is protected from prune."""
+        record = self.records.get(release_id)
+        return record is not None and record.pinned
 
     def refusal(self, environment_digest: str, health_digest: str) -> Hold | None:
         """The hold of an environment, unless the checks or hooks that refused it have changed since."""

@@ -42,6 +42,10 @@ def _clock_went_back(history: History, now: datetime) -> None:
     for record in history.records.values():
         if record.live_until is not None and record.live_until > now:
             record.live_until = now
+        if record.live_first is not None and record.live_first > now:
+            record.live_first = now
+        if record.found_at is not None and record.found_at > now:
+            record.found_at = now
 
 
 def _tries(event: Event) -> int:
@@ -63,6 +67,7 @@ def _make_current(history: History, event: Event) -> None:
             _leave(history, history.expected, event.at)
         if event.release is not None:
             record = _record(history, event.release)
+            record.live_first = record.live_first or event.at
             _begin(record, event.at)
             record.live_until = None
             record.last_live_seq = event.seq
@@ -133,7 +138,14 @@ def _sealed(history: History, event: Event) -> None:
     record = _record(history, event.release)
     record.seq = event.seq
     record.pruned = False
+    record.found_at = None
     record.environment_digest = event.text("environment_digest") or ""
+
+
+def _found(history: History, event: Event) -> None:
+    if event.release is not None:
+        record = _record(history, event.release)
+        record.found_at = record.found_at or event.at
 
 
 def _rejected(history: History, event: Event) -> None:
@@ -150,6 +162,7 @@ def _promoting(history: History, event: Event) -> None:
         record = _record(history, event.release)
         if record.state is State.REJECTED:  # its candidate checks and the prepare hook have passed by now
             record.state = State.SEALED
+        record.live_first = record.live_first or event.at
     history.intent = Intent(
         seq=event.seq,
         kind="promote",
@@ -401,6 +414,7 @@ def _pruned(history: History, event: Event) -> None:
 
 _APPLY: dict[str, Callable[[History, Event], None]] = {
     EventName.SEALED: _sealed,
+    EventName.FOUND: _found,
     EventName.REJECTED: _rejected,
     EventName.PROMOTING: _promoting,
     EventName.PROMOTED: _promoted,

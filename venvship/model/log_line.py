@@ -28,6 +28,7 @@ PRUNE_FAILED: Final = "prune-failed"
 """No event of the journal, since nothing has changed: the slug of the warning. But a disk fills up by it."""
 
 SEVERITIES: Final[Mapping[str, Severity]] = {
+    EventName.FOUND: Severity.WARNING,
     EventName.BUILD_FAILED: Severity.WARNING,
     EventName.REJECTED: Severity.WARNING,
     EventName.SUPERSEDED: Severity.INFO,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from venvship.model.history import DOUBT
 from venvship.model.release import State
 
 RECENTLY_LIVE: Final = timedelta(hours=1)
@@ -150,3 +151,24 @@ def _why_not(release: Facts, policy: Policy) -> str:
     if policy.keep_failed <= 0:
         return "failed, and no failed releases are to be kept"
     return f"older than the {policy.keep_failed} failed releases to keep"
+
+
+def decide_doubt(release: Facts, found_at: datetime | None, now: datetime) -> Decision:
+    """Decide on a directory of which journal and disk disagree.
+
+    Args:
+        release: Its facts; only those that do not come from the journal.
+        found_at: The time when it was found; `None` if that was not recorded yet.
+        now: The time; aware.
+    """
+    if found_at is None:
+        return Decision(release.id, keep=True, reason="in doubt: journal and disk disagree about it")
+    until = found_at + DOUBT
+    protected = [
+        (release.previous, "previous: where a rollback goes"),
+        (release.pinned, "pinned"),
+        (bool(release.in_use), f"in use: {release.in_use}"),
+        (now < until, f"in doubt, until {until:%Y-%m-%d}: journal and disk disagree about it"),
+    ]
+    reason = next((reason for applies, reason in protected if applies), "")
+    return Decision(release.id, bool(reason), reason or f"in doubt since {found_at:%Y-%m-%d}")

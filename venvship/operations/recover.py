@@ -13,7 +13,7 @@ from venvship.operations.switching.recovery import SUMMARIES, RecoverOutcome, re
 from venvship.operations.switching.switched import AGAIN
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
-from venvship.workspace.releases import debris_names
+from venvship.workspace.releases import in_doubt
 from venvship.workspace.way_back import or_go_back
 from venvship.workspace.workspace import Workspace
 
@@ -28,6 +28,7 @@ class RecoverResult:
         current: The id of the release that is live now; `None` for nothing.
         debris: The left-overs that were removed.
         changed: Whether a later command can see a difference.
+        taken_up: The ids of releases that the journal had lost, and knows again.
         warnings: The warnings of the operation.
     """
 
@@ -35,6 +36,7 @@ class RecoverResult:
     current: str | None
     debris: tuple[str, ...]
     changed: bool = False
+    taken_up: tuple[str, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -49,6 +51,7 @@ class RecoverResult:
             "changed": self.changed,
             "current": self.current,
             "debris": list(self.debris),
+            "taken_up": list(self.taken_up),
         }
 
 
@@ -60,7 +63,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
         with hold_build(workspace, "recover") as held:
-            _take_up(held)
+            taken_up = _take_up(held, boot=boot)
             recovered = recover_switch(workspace, boot=boot)
             debris = sweep_debris(held)
             workspace.keep_reserve()
@@ -68,7 +71,9 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
     if not boot:
         with contextlib.suppress(SettingsError):
             tell_recovered(workspace, workspace.settings_or_kept(), recovered)
-    result = RecoverResult(outcome=recovered.outcome, current=recovered.current, debris=debris)
+    result = RecoverResult(
+        outcome=recovered.outcome, current=recovered.current, debris=debris, taken_up=taken_up
+    )
     if recovered.switched is not None:
         recovered.switched.raise_if_not_promoted(result=result)
     elif recovered.outcome == "rolled-back":
@@ -84,27 +89,28 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
     return result
 
 
-def _take_up(held: BuildHeld) -> None:
-    """Journal again what a lost journal knew: every release whose files are as they were sealed.
+def _take_up(held: BuildHeld, *, boot: bool) -> tuple[str, ...]:
+    """Journal releases again that the journal does not know, if their files are as they were sealed.
 
-    Only `recover` does this, since only a person knows that there is no backup. What cannot be known again,
-    such as which of them were proven, is not made up; as `current` was not expected, unattended releases are
-    held. Without an intact `current` nothing is taken up: then the journal's loss is not the only one.
+    Only `recover` does this, and not at boot, unless the current release is among them: only a person knows
+    that there is no newer backup of the journal. What cannot be known again, such as which of them were
+    proven, is not made up; if `current` was not expected, unattended releases are held. Without an intact
+    `current` nothing is taken up: then the journal's loss is not the only one.
 
     Crash: some are taken up, and current last of all, so that the next `recover` takes up the rest.
     """
     workspace = held.workspace
     known = workspace.known_history()
-    history, current = known.history, known.lost
-    if current is None:
-        return
-    pruned = {name for name, record in history.records.items() if record.pruned}
-    sealed = set(workspace.layout.with_manifest())
-    unknown = [name for name in debris_names(workspace.layout, history) if name in sealed - pruned]
-    intact = [name for name in (current, *unknown) if verify_release(workspace, name).intact]
-    if current not in intact:
-        return
-    manifests = [workspace.layout.manifest(name) for name in intact]
+    current = known.lost
+    if current is None and (boot or not known.whole):
+        return ()
+    layout = workspace.layout
+    unknown = [name for name in in_doubt(layout, known.history) if layout.has_manifest(name)]
+    wanted = unknown if current is None else [current, *unknown]
+    intact = [name for name in wanted if verify_release(workspace, name).intact]
+    if current is not None and current not in intact:
+        return ()
+    manifests = [layout.manifest(name) for name in intact]
     for manifest in sorted(manifests, key=lambda found: (found.id == current, found.created_at)):
         workspace.record(
             EventName.SEALED,
@@ -112,3 +118,4 @@ def _take_up(held: BuildHeld) -> None:
             reason="taken up from its manifest: the journal had lost it",
             facts=manifest.sealed_facts(),
         )
+    return tuple(intact)

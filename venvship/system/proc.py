@@ -8,23 +8,30 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 PROC = "/proc"
 
+PF_KTHREAD: Final = 0x00200000
+"""The flag of a kernel thread, in `stat` (include/linux/sched.h). It has no files and runs no program."""
+
 
 class Seen(NamedTuple):
-    """One process that has to do with a path.
+    """One process that has to do with a path, or that cannot be looked into.
 
     Attributes:
-        pid: Its number.
-        paths: The paths under the one asked for that it was seen with.
-        opaque: Whether the kernel hid part of it (another user's process).
+        pid: Its number; 0 stands for all processes that the mount option `hidepid=2` leaves out of /proc.
+        paths: The paths under the one asked for that it was seen with; none is possible where it is opaque.
+        opaque: Whether the kernel hid part of it: another user's process, or one that is not dumpable.
     """
 
     pid: int
     paths: frozenset[str]
     opaque: bool
+
+
+INVISIBLE: Final = Seen(0, frozenset(), opaque=True)
 
 
 def start_ticks(pid: int) -> str:
@@ -34,6 +41,30 @@ def start_ticks(pid: int) -> str:
     """
     fields = status(pid)
     return fields[19] if len(fields) > 19 else ""
+
+
+def boot_time() -> int | None:
+    """When the host was started, in seconds since the epoch by the clock of now; `None` without a /proc."""
+    try:
+        with open(f"{PROC}/stat", "rb") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(b"btime "))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def started_at(pid: int, booted: int | None) -> datetime | None:
+    """When a process started, to about a second; `None` if it is gone, or /proc hides that.
+
+    A fork starts a process and an exec does not, so it may run a younger program.
+
+    Args:
+        pid: Its number.
+        booted: As `boot_time` returned it.
+    """
+    ticks = start_ticks(pid)
+    if not ticks or booted is None:
+        return None
+    return datetime.fromtimestamp(booted + int(ticks) / os.sysconf("SC_CLK_TCK"), UTC)
 
 
 def status(pid: int) -> list[str]:
@@ -188,10 +219,8 @@ def processes_under(path: str) -> Iterator[Seen]:
     """Yield the processes that run from, map, have open or stand in something below a path.
 
     Looks at the command line, the executable, the working directory, the mapped files and the open
-    descriptors. A process that hides some of them and whose command line names the path is yielded as
-    `opaque`; one that hides them and does not name the path is passed over: on every host there are
-    processes of other users, and taking each of them for a user of the path would mean that nothing below
-    it could ever be deleted. Such a process still holds a lease if it runs a release's Python.
+    descriptors. A process that hides some of them is yielded too, as `opaque`, with the paths that it shows:
+    its command line at most. On every host there are some, so the caller decides what they may use.
 
     Args:
         path: Absolute and real, without a trailing slash.
@@ -201,6 +230,8 @@ def processes_under(path: str) -> Iterator[Seen]:
         names = os.listdir(PROC)
     except OSError:
         return
+    if names and "1" not in names and any(map(str.isdigit, names)):
+        yield INVISIBLE  # every system has a process 1
     for name in names:
         if name.isdigit() and int(name) != os.getpid():
             seen = _look_at(int(name), prefix)
@@ -210,13 +241,16 @@ def processes_under(path: str) -> Iterator[Seen]:
 
 def _look_at(pid: int, prefix: str) -> Seen | None:
     base = f"{PROC}/{pid}"
+    arguments: list[str] = []
+    opaque = False
     try:
         with open(f"{base}/cmdline", "rb") as file:
             arguments = os.fsdecode(file.read()).split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return None  # gone
     except OSError:
-        return None  # gone, or hidepid= hides it altogether
+        opaque = True  # hidepid=1 hides this too
     paths = {argument[argument.index(prefix) :] for argument in arguments if prefix in argument}
-    opaque = False
     for link in ("exe", "cwd"):
         try:
             paths.add(os.readlink(f"{base}/{link}"))
@@ -232,9 +266,17 @@ def _look_at(pid: int, prefix: str) -> Seen | None:
         except OSError:
             opaque = True
     below = frozenset(p for p in paths if p.startswith(prefix) or p + "/" == prefix)
-    if not below:
+    if not below and not (opaque and _may_use_files(pid)):
         return None
     return Seen(pid, below, opaque)
+
+
+def _may_use_files(pid: int) -> bool:
+    """Whether a process that cannot be looked into is there, alive, and no thread of the kernel."""
+    fields = status(pid)
+    if not fields:
+        return os.path.exists(f"{PROC}/{pid}")  # hidden by hidepid=1
+    return fields[0] not in {"Z", "X"} and not int(fields[6]) & PF_KTHREAD
 
 
 def _mapped(base: str) -> Iterator[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from venvship.errors import AmbiguousReleaseError, NoSuchReleaseError, VenvshipError
-from venvship.model.history import History
+import os
+
+from venvship.errors import AmbiguousReleaseError, NoSuchReleaseError, OperationWarning, VenvshipError
+from venvship.model.history import DOUBT, History
 from venvship.root import RootLayout
 
 
 def release_ids(layout: RootLayout, history: History) -> list[str]:
     """The ids of all releases, newest first in the journal's order.
 
-    A directory is a release when it has a manifest and the journal has its `sealed` line. One with only
-    the manifest is left by a crash between the two: debris.
+    A directory is a release when it has a manifest and the journal has its `sealed` line. With one of the two
+    it is debris, where an interrupted command explains that, or it is in doubt.
 
     Raises:
         RootError: `releases/` cannot be listed.
@@ -21,17 +23,72 @@ def release_ids(layout: RootLayout, history: History) -> list[str]:
 
 
 def debris_names(layout: RootLayout, history: History) -> list[str]:
-    """Directories under `releases/` that are no release; never the current one, whatever it lacks.
+    """Directories under `releases/` that an interrupted command left; never the current one.
+
+    Trash, candidates without a manifest, and whole trees of an interrupted build or removal.
 
     Raises:
         RootError: `releases/` cannot be listed.
     """
-    unknown = [name for name in layout.with_manifest() if not is_known(name, history)]
+    return _no_releases(layout, history, doubt=False)
+
+
+def in_doubt(layout: RootLayout, history: History) -> list[str]:
+    """Directories under `releases/` of which journal and disk disagree, and no interrupted command did that.
+
+    The journal does not know them, and they are sealed: an older copy of it was put back, or a copy of the
+    release was. Or the journal has them as sealed, and the manifest is gone. The current one is never among
+    them.
+
+    Raises:
+        RootError: `releases/` cannot be listed.
+    """
+    return _no_releases(layout, history, doubt=True)
+
+
+def _no_releases(layout: RootLayout, history: History, *, doubt: bool) -> list[str]:
+    sealed = layout.with_manifest()
+    unknown = [name for name in sealed if not is_known(name, history)]
+    names = [*layout.without_manifest(), *unknown]
+    if not names:
+        return []
     try:
         current = layout.current()
     except VenvshipError:
         current = None
-    return sorted(name for name in [*layout.without_manifest(), *unknown] if name != current)
+    sealed_names = set(sealed)
+    return sorted(
+        name
+        for name in names
+        if name != current and doubt == _is_in_doubt(layout, history, name, name in sealed_names)
+    )
+
+
+def _is_in_doubt(layout: RootLayout, history: History, name: str, has_manifest: bool) -> bool:
+    record = history.records.get(name)
+    if record is not None and record.pruned:
+        return False  # its removal was decided, journalled and interrupted
+    if not has_manifest:
+        return is_known(name, history)
+    # A build removes its scratch once the release is journalled.
+    return not os.path.lexists(layout.scratch(name))
+
+
+def doubt(layout: RootLayout, release_id: str) -> str:
+    """Why a directory is in doubt, for people."""
+    if layout.has_manifest(release_id):
+        return "it is sealed, and the journal does not know it"
+    return "the journal has it as sealed, and its manifest is gone"
+
+
+def doubt_warning(layout: RootLayout, release_id: str, problem: str) -> OperationWarning:
+    """The warning of a directory in doubt."""
+    remedy = "`venvship recover` takes it up if it is intact" if layout.has_manifest(release_id) else ""
+    return OperationWarning(
+        "release-in-doubt",
+        f"{layout.release_path(release_id)}: {problem}. {remedy or 'Put it back from a backup'}; "
+        f"otherwise `venvship prune` removes it {DOUBT.days} days after it was found, unless it is in use",
+    )
 
 
 def is_known(release_id: str, history: History) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from venvship.model.progress import Progress
 from venvship.model.release import Manifest, new_release_id
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
-from venvship.system import files
+from venvship.system import files, trees
 from venvship.system.mutex import shared
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
@@ -50,7 +51,8 @@ def build_release(
     Returns:
         The release's id.
 
-    Crash: a directory without a `sealed` line in the journal, which is debris; a lease and a log of it.
+    Crash: a directory without a `sealed` line in the journal, which is debris while its scratch is there; a
+        lease and a log of it.
 
     Raises:
         BuildError: It could not be built; journalled, and nothing of it is left but its log.
@@ -80,6 +82,9 @@ def build_release(
             raise InterruptedByError(error.signum, said) from error
         raise
     workspace.record(EventName.SEALED, release=release_id, reason=message, facts=manifest.sealed_facts())
+    # Only now: until then it says that the release is that of an interrupted build.
+    with contextlib.suppress(OSError):
+        trees.remove_tree(workspace.layout.scratch(release_id))
     for warning in manifest.warnings:
         workspace.warn(warning["slug"], warning["message"])
     return release_id

@@ -21,7 +21,14 @@ from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.workspace.place import place_problem_of
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
-from venvship.workspace.releases import debris_names, release_ids, resolve_release
+from venvship.workspace.releases import (
+    debris_names,
+    doubt,
+    doubt_warning,
+    in_doubt,
+    release_ids,
+    resolve_release,
+)
 from venvship.workspace.underway import Operation, under_way
 from venvship.workspace.usable import ANEW
 from venvship.workspace.verified import Verification, last_verification
@@ -221,6 +228,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         workspace.warn(
             "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
         )
+    _warn_of_doubt(workspace, history)
     way_back = seeming_way_back(workspace, known)
 
     def describe(release_id: str | None) -> ReleaseView | None:
@@ -274,6 +282,7 @@ def list_releases(workspace: ReadingWorkspace) -> ListResult:
     known = workspace.known_history()
     history, current = known.history, known.current
     _warn_of_the_link(workspace, known)
+    _warn_of_doubt(workspace, history)
     names = release_ids(workspace.layout, history)
     way_back = seeming_way_back(workspace, known)
     views = view_releases(workspace.layout, names, history, current=current, way_back=way_back)
@@ -378,6 +387,15 @@ def _warn_of_a_moved_root(
         f"the root was moved or copied, and a release cannot be used here: {problem}. {ANEW}",
     )
     return True
+
+
+def _warn_of_doubt(workspace: ReadingWorkspace, history: History) -> None:
+    layout = workspace.layout
+    if not in_doubt(layout, history):
+        return
+    # Again: a build or a prune may have ended between the reading of the journal and that of the folder.
+    for name in in_doubt(layout, workspace.known_history(warn_of_torn=False).history):
+        workspace.warn(*doubt_warning(layout, name, doubt(layout, name)))
 
 
 def _settings(workspace: ReadingWorkspace) -> Settings | None:

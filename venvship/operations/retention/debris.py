@@ -1,19 +1,21 @@
-"""Remove the debris of interrupted commands: candidates, trash, scratch, old logs."""
+"""Remove the debris of interrupted commands: candidates, trash, scratch, old logs. Note what is in doubt."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import Final
 
 from venvship.errors import BusyError, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import History
+from venvship.operations.retention.use import unused
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files, trees
 from venvship.system.mutex import shared
 from venvship.workspace.holding import BuildHeld, SwitchHeld, hold_switch
-from venvship.workspace.releases import debris_names, release_ids
+from venvship.workspace.releases import debris_names, doubt, doubt_warning, in_doubt, release_ids
 from venvship.workspace.workspace import Workspace
 
 KEPT_LOGS: Final = 20
@@ -21,9 +23,9 @@ KEPT_LOGS: Final = 20
 
 
 def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
-    """Remove candidates, trash, scratch, and a torn end of the journal.
+    """Remove candidates, trash, scratch, and a torn end of the journal; note directories in doubt.
 
-    Debris that cannot be removed is a warning, and is tried again next time.
+    Debris that cannot be removed, or that a process uses, is a warning, and is tried again next time.
 
     Raises:
         RootError: The journal is damaged, or `releases/` cannot be listed.
@@ -35,18 +37,17 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
     _mend_journal(workspace)
     for name in debris_names(workspace.layout, history):
         try:
-            _record_removal(workspace, name, history)
-            discard(held, name)
+            if _remove_debris(held, name, history):
+                removed.append(name)
+                workspace.changes.append("debris")  # `list` has shown it
         except OSError as error:
             workspace.warn("debris-left", f"could not remove {layout.releases / name}: {error.strerror}")
-        else:
-            removed.append(name)
-            workspace.changes.append("debris")  # `list` has shown it
+    _note_doubt(workspace, history)
     scratches = [name for name in os.listdir(layout.state) if name.startswith(SCRATCH_PREFIX)]
     # The store first: only the scratch tells the next command that a build was interrupted.
     swept = not scratches or _sweep_store(workspace)
     for name in scratches:
-        if swept:
+        if swept and _is_left_scratch(workspace, name):
             trees.remove_tree(layout.state / name)
             removed.append(name)
         else:
@@ -61,17 +62,75 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
 
 
 def has_debris(workspace: Workspace, history: History) -> bool:
-    """Whether a few names look like debris. A build that is under way looks the same.
+    """Whether there is something that a sweep would remove or note. A build that is under way looks the same.
 
     Raises:
         RootError: The journal or `releases/` cannot be read.
     """
-    names = os.listdir(workspace.layout.state)
-    return (
-        bool(debris_names(workspace.layout, history))
-        or any(name.startswith(SCRATCH_PREFIX) or files.left_over_of(name) for name in names)
+    layout = workspace.layout
+    names = os.listdir(layout.state)
+    if (
+        any(_is_left_scratch(workspace, name) or files.left_over_of(name) for name in names)
+        or any(history.found_at(name) is None for name in in_doubt(layout, history))
         or workspace.journal.read().torn
-    )
+    ):
+        return True
+    for name in debris_names(layout, history):
+        # One in use stays for as long as that takes: no reason to write, or to send a mail, every time.
+        with _unused(workspace, history, name) as user:
+            if not user:
+                return True
+    return False
+
+
+def _is_left_scratch(workspace: Workspace, name: str) -> bool:
+    """Whether it is a scratch whose release is not there, such as one that stays since it is in use."""
+    release_id = name.removeprefix(SCRATCH_PREFIX)
+    return name != release_id and not workspace.layout.has_release(release_id)
+
+
+@contextlib.contextmanager
+def _unused(workspace: Workspace, history: History, name: str) -> Iterator[str]:
+    """As `unused`, for debris. A candidate that was never sealed has no users but the rest of its build."""
+    release_id = name.removeprefix(TRASH_PREFIX)
+    if name == release_id and not workspace.layout.has_manifest(name) and _is_of_a_build(workspace, name):
+        yield ""
+        return
+    with unused(workspace, history, release_id) as user:
+        yield user
+
+
+def _is_of_a_build(workspace: Workspace, name: str) -> bool:
+    return os.path.lexists(workspace.layout.scratch(name))
+
+
+def _remove_debris(held: BuildHeld, name: str, history: History) -> bool:
+    """Remove one directory, unless a process uses it.
+
+    Raises:
+        OSError: It could not be removed.
+    """
+    workspace = held.workspace
+    with _unused(workspace, history, name) as user:
+        if user:
+            workspace.warn("in-use", f"{workspace.layout.releases / name} was not removed: in use: {user}")
+            return False
+        _record_removal(workspace, name, history)
+        discard(held, name)
+    return True
+
+
+def _note_doubt(workspace: Workspace, history: History) -> None:
+    """Record directories in doubt when they are found: from then on prune counts the days."""
+    layout = workspace.layout
+    if not in_doubt(layout, history):
+        return
+    history = workspace.history()  # again: a prune may have removed one between the two readings
+    for name in in_doubt(layout, history):
+        if history.found_at(name) is None:
+            problem = doubt(layout, name)
+            workspace.record_if_possible(EventName.FOUND, release=name, reason=problem)
+            workspace.warn(*doubt_warning(layout, name, problem))
 
 
 def _mend_journal(workspace: Workspace) -> None:

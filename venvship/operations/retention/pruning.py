@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import History
 from venvship.model.log_line import PRUNE_FAILED
-from venvship.model.retention import Decision, Facts, Policy, decide
+from venvship.model.retention import Decision, Facts, Policy, decide, decide_doubt
 from venvship.model.settings import Settings
 from venvship.operations.retention.debris import discard
-from venvship.system import files, proc, trees
+from venvship.operations.retention.use import lease_holder, live_times, look_at_processes, unused
+from venvship.system import files, trees
 from venvship.system.mutex import lease_withheld
 from venvship.workspace.holding import SwitchHeld, hold_switch
-from venvship.workspace.releases import release_ids
+from venvship.workspace.releases import in_doubt, release_ids
 from venvship.workspace.workspace import Workspace
 
 
@@ -111,6 +113,7 @@ class _Pruning:
 
     _workspace: Workspace
     _policy: Policy
+    _history: History = field(default_factory=History)
     _basis: _Basis | None = None
     _decisions: dict[str, Decision] = field(default_factory=dict)
 
@@ -122,7 +125,8 @@ class _Pruning:
         freed = 0
         # Before the decisions: a change from here on is noticed, and they are made again.
         self._basis = _Basis.now(workspace)
-        decisions = _decide(workspace, workspace.history(), self._policy)
+        self._history = workspace.history()
+        decisions = _decide(workspace, self._history, self._policy)
         self._decisions = {decision.id: decision for decision in decisions}
         for decision in decisions:
             workspace.runtime.signals.raise_if_received()
@@ -151,10 +155,10 @@ class _Pruning:
         trash = layout.releases / f".trash-{decision.id}"
         with (
             hold_switch(workspace, "prune", wait=10) as held,
-            lease_withheld(str(layout.lease(decision.id))) as free,
+            unused(workspace, self._history, decision.id) as user,
         ):
-            if not free:
-                return Decision(decision.id, keep=True, reason="in use: a process holds its lease")
+            if user:
+                return Decision(decision.id, keep=True, reason=f"in use: {user}")
             now = self._decide_again(held, decision)
             if now is None or now.keep:
                 return now or decision
@@ -178,19 +182,16 @@ class _Pruning:
         """Decide again on a release whose lease is withheld; `None` if it is gone.
 
         If the journal has only our own new lines, and the links are as they were, only a process can have
-        made a difference. Then only the processes are looked at again, and not all releases.
+        made a difference, and those were looked at just now.
         """
         workspace = held.workspace
         basis = _Basis.now(workspace)
         if basis is None or basis != self._basis:
-            again = _decide(workspace, workspace.history(), self._policy, withheld=decision.id)
+            self._history = workspace.history()
+            again = _decide(workspace, self._history, self._policy, withheld=decision.id)
             self._basis, self._decisions = basis, {d.id: d for d in again}
             return self._decisions.get(decision.id)
-        known = self._decisions.get(decision.id)
-        if known is None or known.keep:
-            return known
-        user = _users(workspace).get(decision.id)
-        return Decision(decision.id, keep=True, reason=f"in use: {user}") if user else known
+        return self._decisions.get(decision.id)
 
     def _record(self, decision: Decision) -> bool:
         try:
@@ -207,21 +208,47 @@ class _Pruning:
 def _decide(
     workspace: Workspace, history: History, policy: Policy, *, withheld: str | None = None
 ) -> list[Decision]:
-    """Gather the facts and decide. `withheld` is a release whose lease we hold ourselves, alone.
+    """Gather the facts and decide. `withheld` is a release that is not in use: we hold its lease, alone.
 
     The users of a release are looked for only if nothing else keeps it: that takes a look at all processes.
     """
-    facts = _facts(workspace, history)
+    facts, doubtful = _facts(workspace, history), _doubtful(workspace, history)
     now = workspace.runtime.clock()
-    going = {decision.id for decision in decide(facts, policy, now) if not decision.keep}
+
+    def decisions() -> list[Decision]:
+        return [
+            *decide(facts, policy, now),
+            *(decide_doubt(one, history.found_at(one.id), now) for one in doubtful),
+        ]
+
+    going = {decision.id for decision in decisions() if not decision.keep} - {withheld}
     if going:
-        users = _users(workspace)
-        for release_id in going - users.keys() - {withheld}:
-            with lease_withheld(str(workspace.layout.lease(release_id))) as free:
-                if not free:
-                    users[release_id] = "a process holds its lease"
-        facts = [replace(f, in_use=users.get(f.id, "")) if f.id in going else f for f in facts]
-    return decide(facts, policy, now)
+        users = _users(workspace, history, going)
+        facts = [replace(one, in_use=users.get(one.id, "")) for one in facts]
+        doubtful = [replace(one, in_use=users.get(one.id, "")) for one in doubtful]
+    return decisions()
+
+
+def _users(workspace: Workspace, history: History, release_ids: Collection[str]) -> dict[str, str]:
+    """Those of these releases that processes use, each with one of its processes."""
+    layout, now = workspace.layout, workspace.runtime.clock()
+    look = look_at_processes(layout)
+    users = {}
+    for release_id in release_ids:
+        user = look.user(release_id, live_times(layout, history, release_id), now)
+        with lease_withheld(str(layout.lease(release_id))) as free:
+            users[release_id] = user if free else lease_holder(layout, release_id)
+    return users
+
+
+def _doubtful(workspace: Workspace, history: History) -> list[Facts]:
+    """The facts about directories in doubt."""
+    layout = workspace.layout
+    previous = layout.previous()
+    return [
+        Facts(id=name, seq=0, previous=name == previous, pinned=history.is_pinned(name))
+        for name in in_doubt(layout, history)
+    ]
 
 
 def _facts(workspace: Workspace, history: History) -> list[Facts]:
@@ -245,19 +272,3 @@ def _facts(workspace: Workspace, history: History) -> list[Facts]:
         for release_id in release_ids(workspace.layout, history)
         for record in [history.records[release_id]]
     ]
-
-
-def _users(workspace: Workspace) -> dict[str, str]:
-    """The releases that processes use, each with one of its processes."""
-    found: dict[str, str] = {}
-    base = str(workspace.layout.path)
-    releases = str(workspace.layout.releases) + "/"
-    every = workspace.layout.with_manifest()
-    for seen in proc.processes_under(base):
-        used = {p[len(releases) :].split("/", 1)[0] for p in seen.paths if p.startswith(releases)}
-        if seen.opaque and not used:
-            # It names this root and hides the rest: it may run from any of its releases.
-            used = set(every)
-        for release_id in used:
-            found.setdefault(release_id, f"process {seen.pid}")
-    return found

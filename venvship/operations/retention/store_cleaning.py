@@ -30,7 +30,7 @@ from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
 from venvship.model.unreferenced import Notes, decide_unreferenced
 from venvship.root import RootLayout
-from venvship.system import trees
+from venvship.system import proc, trees
 from venvship.system.mutex import shared
 from venvship.workspace.workspace import Workspace
 
@@ -138,6 +138,7 @@ def _clean(workspace: Workspace, store: Store, without: Collection[str], *, dry_
     if decided is None:
         return StoreResult(path=store.path)
     goes, notes = decided
+    goes = _leave_used(workspace, store, goes)
     sizes = {thing: trees.own_bytes([dropped.path]) for thing, dropped in goes.items()}
     gone: Collection[str] = goes
     if not dry_run:
@@ -152,6 +153,24 @@ def _clean(workspace: Workspace, store: Store, without: Collection[str], *, dry_
         waiting=len({thing.split("/")[1] for thing in notes.unreferenced if not thing.startswith("roots/")}),
         freed_bytes=sum(sizes[thing] for thing in gone),
     )
+
+
+def _leave_used(workspace: Workspace, store: Store, goes: Mapping[str, Dropped]) -> dict[str, Dropped]:
+    """The entries that no process is seen in; a warning names the processes of the others.
+
+    Nothing in a release needs the store, so a process that cannot be looked into keeps nothing here.
+    """
+    base = os.path.realpath(store.path)
+    used = {path: seen.pid for seen in (proc.processes_under(base) if goes else ()) for path in seen.paths}
+    free = {}
+    for thing, dropped in goes.items():
+        place = f"{base}/{thing}"
+        pid = next((pid for path, pid in used.items() if f"{path}/".startswith(f"{place}/")), None)
+        if pid is None:
+            free[thing] = dropped
+        else:
+            workspace.warn("in-use", f"{dropped.path} was not removed: in use: process {pid}")
+    return free
 
 
 def _decide(
