@@ -392,6 +392,10 @@ class OutputError(VenvshipError):
 
 
 # -- 126, 127: as a shell, see "Exit Status for Commands" in POSIX ------------------------------------------
+class StrayBytecodeError(FindingsError):
+    """`verify` found bytecode in a release that is not part of it; all its own files are intact."""
+
+    slug = "stray-bytecode"
 
 
 class CommandNotExecutableError(VenvshipError):

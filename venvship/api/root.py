@@ -317,6 +317,7 @@ class Root(RootReads):
 
         Raises:
             DamagedError: A file of a release differs from its manifest.
+            StrayBytecodeError: Bytecode stands in a release that is not part of it; nothing else differs.
             ReleaseError: There is no such release, or one is intact and was built for another directory.
             RootError: The root is unusable.
             InterruptedByError: A signal came.

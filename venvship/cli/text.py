@@ -369,8 +369,13 @@ def verify_lines(result: VerifyResult, page: Page) -> list[str]:
             if release.problem is not None:
                 lines += [f"  {line}" for line in fold(f"NOT USABLE: {release.problem}", page.width)]
             continue
-        count = f"{len(release.damaged)} of {counted(release.files, 'file')}"
-        lines.append(f"{release.id}  {style.bad('DAMAGED')}, {count}")
+        if release.damaged:
+            count = f"{len(release.damaged)} of {counted(release.files, 'file')}"
+            lines.append(f"{release.id}  {style.bad('DAMAGED')}, {count}")
+        if release.stray:
+            count = counted(len(release.stray), "file")
+            lines.append(f"{release.id}  {style.attention('stray bytecode')}, {count}")
+            lines += [f"  {path}" for path in release.stray[:MOST_CHANGES]]
         for damage in release.damaged:
             lines += [f"  {line}" for line in fold(f"{damage.path}: {damage.problem}", page.width)]
     return lines or ["No releases yet."]

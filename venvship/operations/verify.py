@@ -5,10 +5,18 @@ It changes no release. Where the owner of the root runs it, `status` reports its
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from venvship.errors import DamagedError, NotOwnerError, OperationWarning, ReleaseError, VenvshipError
+from venvship.errors import (
+    DamagedError,
+    NotOwnerError,
+    OperationWarning,
+    ReleaseError,
+    StrayBytecodeError,
+    VenvshipError,
+)
 from venvship.model.spelling import FORMAT
 from venvship.operations.retention.verifying import Verified, verify_release
 from venvship.system import files
@@ -78,6 +86,9 @@ def verify(
                 hint=ANEW,
                 release=release.id,
             ).carrying(result)
+    strewn = [release for release in result.releases if release.stray]
+    if strewn:
+        raise _stray_error(workspace, strewn[0]).carrying(result)
     return result
 
 
@@ -105,3 +116,16 @@ def _record(workspace: Workspace, found: Mapping[str, Verification]) -> None:
     except (OSError, VenvshipError) as error:
         text = error.strerror if isinstance(error, OSError) else error.message
         workspace.warn("verify-not-recorded", f"`status` will not know of this look at the files: {text}")
+
+
+def _stray_error(workspace: ReadingWorkspace, found: Verified) -> StrayBytecodeError:
+    """The finding of bytecode in a release whose own files are all as they were sealed."""
+    path = workspace.layout.release_path(found.id)
+    quoted = shlex.quote(str(path))
+    more = f", and {len(found.stray) - 1} more" if len(found.stray) > 1 else ""
+    return StrayBytecodeError(
+        f"{found.id} is intact, but for bytecode that is not part of it: {found.stray[0]}{more}",
+        hint="a process of root wrote it, without the release's start-up files; remove it as root: "
+        f"find {quoted} -path '*/__pycache__*' -newer {quoted}/.venvship/manifest.json "
+        "\\( -type f -o -empty \\) -delete",
+    )

@@ -760,3 +760,55 @@ def test_start_files_pin_the_process_where_pth_files_no_longer_run(tmp_path: Pat
     code = f"import pkgutil; call = pkgutil.resolve_name({call!r}); call(); call()\n"
     code = f"{root.switch()}\n{code}" if switched == "before" else f"{code}{root.switch()}\n"
     assert_all_of(root, "B" if switched == "before" else "A", root.ask(code + PLACES + LATE))
+
+
+# -- bytecode --------------------------------------------------------------------------------------------
+
+WRITES = {"PYTHONDONTWRITEBYTECODE": ""}
+
+
+def cached_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("__pycache__/*")}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder with a module of the application that is not part of a release."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "test_own.py").write_text("import late\ndef test_one():\n    assert late.WHO == 'A'\n")
+    return folder
+
+
+@pytest.mark.parametrize("through", ["current", "releases/A", "alias"])
+def test_a_process_that_could_writes_its_own_bytecode_and_none_into_its_release(
+    any_root: Root, elsewhere: Path, through: str
+) -> None:
+    """As root can, whatever the modes; here the release is writable for everybody."""
+    root = any_root
+    (root.path / "alias").symlink_to("releases/A")
+    before = cached_in(root.path)
+    env = {**WRITES, "PYTHONPATH": str(elsewhere)}
+    python = root.path / through / "bin" / "python"
+    root.run("-O", "-c", "import late, pkg.late, test_own", program=python, env=env)
+    assert cached_in(root.path) == before
+    assert [name.partition(".")[0] for name in cached_in(elsewhere)] == ["__pycache__/test_own"]
+
+
+def test_no_bytecode_is_written_where_the_release_is_a_copy(root: Root, elsewhere: Path) -> None:
+    """The start-up files do not redirect there; its files are sealed all the same."""
+    copy = root.path.with_name("copy")
+    shutil.copytree(root.path, copy, symlinks=True)
+    before = cached_in(copy)
+    root.run("-c", "import late", program=copy / "current" / "bin" / "python", env=WRITES)
+    assert cached_in(copy) == before
+
+
+def test_pytest_keeps_its_bytecode_of_tests_and_none_of_a_release(root: Root, elsewhere: Path) -> None:
+    """It rewrites plugins, too, which are modules of the release."""
+    before = cached_in(root.path)
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    env = {**WRITES, "PYTHONPATH": packages, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    root.run("-m", "pytest", "-q", "-p", "late", "-p", "no:cacheprovider", ".", cwd=elsewhere, env=env)
+    assert cached_in(root.path) == before
+    assert any("pytest" in name for name in cached_in(elsewhere))

@@ -37,6 +37,7 @@ _decided = False
 _release = ""  # what this interpreter is pinned to; empty: nothing, it is not our business
 _links: set[str] = set()  # the prefixes that stand for it
 _moving = False  # whether there is anything below them
+_guarded = ""  # the real path of the release that gets no bytecode; empty: this process could write none
 _addpackage: object = None  # site's own, while ours is in its place
 
 
@@ -112,6 +113,7 @@ def _pin(found: str, release_path: str, lease_path: str) -> bool:
         # A copy or a moved root: what is written here is another tree, or gone, and must not be used. Both
         # paths lead into the same folder of releases, whichever of them the link names just now.
         if not os.path.samefile(prefix + "/..", releases) or not os.path.isdir(release_path):
+            _guard(prefix)
             return False
         earlier = _pinned_before(releases, os.path.dirname(lease_path))
         pinned = earlier or release_path
@@ -120,6 +122,7 @@ def _pin(found: str, release_path: str, lease_path: str) -> bool:
     _links = {sys.prefix, prefix, os.path.dirname(releases) + "/current"} - {pinned}
     _release = pinned
     _moving = prefix != pinned or any(_move(path) is not path for path in sys.path)
+    _guard(pinned)
     sys.path_hooks.insert(0, _finder)  # type: ignore[arg-type]  # what another hook returns
     if not earlier:
         _take_lease(lease_path)
@@ -159,6 +162,59 @@ def _take_lease(path: str) -> None:
     except Exception:  # noqa: BLE001 - no file, no permission, no fcntl, no flock here: do without a lease
         if fd >= 0:
             os.close(fd)
+
+
+def _guard(release: str) -> None:
+    # The directories of a release are read-only, which stops everybody but root. Root's processes would write
+    # the bytecode that is missing, for -O or by pytest, into the sealed tree. sys.dont_write_bytecode and
+    # sys.pycache_prefix are no way out: both reach the application's own files elsewhere, and the second
+    # would hide the bytecode that the release has. An audit hook would reach every writer, and make id() five
+    # times slower. So the one method that writes an import's bytecode is replaced, and pytest's function.
+    global _guarded  # noqa: PLW0603
+    if not os.access(release + "/lib", os.W_OK):
+        return
+    _guarded = os.path.realpath(release)
+    loader = vars(sys.modules["_frozen_importlib_external"])["SourceFileLoader"]
+    original = loader.set_data
+
+    def set_data(self: object, path: str, data: bytes, **options: int) -> None:
+        if not _is_guarded(path):
+            original(self, path, data, **options)
+
+    loader.set_data = set_data
+    sys.meta_path.insert(0, _Pytest())  # type: ignore[arg-type]  # typeshed wants a class of importlib
+
+
+def _is_guarded(path: object) -> bool:
+    try:
+        return os.path.realpath(os.fsdecode(path)).startswith(_guarded + "/")  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001 - as above
+        return False
+
+
+class _Pytest:
+    # In sys.meta_path until pytest's rewriting of assertions is imported, which keeps bytecode of its own.
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+        if name != "_pytest.assertion.rewrite":
+            return None
+        others = [finder for finder in list[object](sys.meta_path) if finder is not self]
+        sys.meta_path[:] = others  # type: ignore[assignment]
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path)  # type: ignore[arg-type]
+        spec = next((one for one in found if one is not None), None)
+        loader = getattr(spec, "loader", None)
+        execute = getattr(loader, "exec_module", None)
+
+        def exec_module(module: object) -> None:
+            execute(module)  # type: ignore[misc]
+            write = getattr(module, "_write_pyc", None)
+            if write is not None:
+                # The path is the last argument; the answer is whether it was written.
+                vars(module)["_write_pyc"] = lambda *all: not _is_guarded(all[-1]) and write(*all)
+
+        if execute is not None:
+            loader.exec_module = exec_module  # type: ignore[union-attr]
+        return spec
 
 
 def _move(path: str) -> str:

@@ -30,22 +30,24 @@ class Verified:
         files: How many files it has.
         damaged: The files that differ; empty for an intact release.
         problem: Why it cannot be used where it stands, however intact its files are; `None` if it can.
+        stray: Bytecode that is not part of the release, by its paths in it.
     """
 
     id: str
     files: int
     damaged: tuple[Damage, ...]
     problem: str | None = None
+    stray: tuple[str, ...] = ()
 
     @property
     def intact(self) -> bool:
-        """Whether everything is as it was sealed."""
+        """Whether all of its own files are as they were sealed."""
         return not self.damaged
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as it was sealed, and where it was built for."""
-        return self.intact and self.problem is None
+        """Whether it is intact, nothing was added, and it stands where it was built for."""
+        return self.intact and not self.stray and self.problem is None
 
     def to_json(self) -> dict[str, object]:
         """The JSON form."""
@@ -55,6 +57,7 @@ class Verified:
             "files": self.files,
             "usable": {"ok": self.problem is None, "problem": self.problem},
             "damaged": [{"path": damage.path, "problem": damage.problem} for damage in self.damaged],
+            "stray": list(self.stray),
         }
 
 
@@ -75,17 +78,27 @@ def verify_release(workspace: ReadingWorkspace, release_id: str) -> Verified:
         Damage(entry.path, problem) for entry in entries if (problem := _problem(workspace, base, entry))
     ]
     expected = {entry.path for entry in entries}
+    stray: list[str] = []
     own = {".venvship/manifest.json", ".venvship/files.json"}
     count = sum(entry.type == "file" for entry in entries)
     try:
         for path, _found in trees.walk(base):
-            if path not in expected and path not in own:
+            if path in expected or path in own:
+                continue
+            if "__pycache__" in path.split("/"):
+                stray.append(path)
+            else:
                 damaged.append(Damage(path, "not part of the release"))
     except OSError as error:
         path = os.path.relpath(error.filename or base, base)
         damaged.append(Damage(path, f"cannot be read: {error.strerror}"))
-    problem = place_problem(layout, manifest)
-    return Verified(id=release_id, files=count, damaged=tuple(damaged), problem=problem)
+    return Verified(
+        id=release_id,
+        files=count,
+        damaged=tuple(damaged),
+        problem=place_problem(layout, manifest),
+        stray=tuple(stray),
+    )
 
 
 def _problem(workspace: ReadingWorkspace, base: str, entry: FileEntry) -> str | None:
