@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from venvship.model.retention import Decision
     from venvship.model.update_attempts import Failures
     from venvship.operations.check import ChecksResult
+    from venvship.operations.destroy import DestroyResult
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
     from venvship.operations.marks import PinResult
@@ -69,6 +70,7 @@ _HOMES = {
     "venvship.model.retention": "Decision",
     "venvship.model.update_attempts": "Failures",
     "venvship.operations.check": "ChecksResult",
+    "venvship.operations.destroy": "DestroyResult",
     "venvship.operations.init": "InitResult",
     "venvship.operations.lock": "LockResult",
     "venvship.operations.marks": "PinResult",
@@ -102,6 +104,7 @@ __all__ = [
     "CommandBack",
     "Damage",
     "Decision",
+    "DestroyResult",
     "DiffResult",
     "Dropped",
     "Event",

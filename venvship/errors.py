@@ -345,6 +345,13 @@ class HeldError(VenvshipError):
     exit_code = 25
 
 
+class InUseError(VenvshipError):
+    """Processes run from releases of the root, so it was not removed."""
+
+    slug = "in-use"
+    exit_code = 25
+
+
 # -- 30, 31, 40 -----------------------------------------------------------------------------------------
 
 
@@ -375,6 +382,12 @@ class DamagedError(FindingsError):
     slug = "damaged"
 
 
+class StrayBytecodeError(FindingsError):
+    """`verify` found bytecode in a release that is not part of it; all its own files are intact."""
+
+    slug = "stray-bytecode"
+
+
 class CheckFailedError(FindingsError):
     """`check` ran the health checks, and a required one failed."""
 
@@ -392,10 +405,6 @@ class OutputError(VenvshipError):
 
 
 # -- 126, 127: as a shell, see "Exit Status for Commands" in POSIX ------------------------------------------
-class StrayBytecodeError(FindingsError):
-    """`verify` found bytecode in a release that is not part of it; all its own files are intact."""
-
-    slug = "stray-bytecode"
 
 
 class CommandNotExecutableError(VenvshipError):

@@ -307,6 +307,13 @@ DATA: Final[dict[str, Keys]] = {
         "created": ("list of string", "files that were written"),
         "changed": _CHANGED,
     },
+    "destroy": {
+        "name": ("string", "the name of the application"),
+        "root": ("string", "the directory"),
+        "releases": ("integer", "how many releases were removed"),
+        "left": ("list of string", "files and folders that stay in the directory; without any, it is gone"),
+        "changed": ("boolean", "`true`"),
+    },
     "lock": {
         "lockfile": ("string", "the lockfile, by the path that the settings give"),
         "changed": ("boolean", "whether it was written"),
@@ -385,6 +392,7 @@ DATA: Final[dict[str, Keys]] = {
         "changed": _CHANGED,
         "current": ("string or null", "id of the live release"),
         "debris": ("list of string", "left-overs that were removed"),
+        "taken_up": ("list of string", "ids of releases that the journal had lost, and knows again"),
     },
     "relocate": {
         "changed": _CHANGED,
@@ -400,5 +408,4 @@ DATA: Final[dict[str, Keys]] = {
         "files": ("list of text", "the files to install"),
     },
 }
-        "taken_up": ("list of string", "ids of releases that the journal had lost, and knows again"),
 """`data` of each command."""

@@ -13,7 +13,7 @@ from tests.support.roots import Site
 from venvship.api import Root
 from venvship.model.release import State
 
-STANDS = ("sh", "-c", "echo ready; cat")
+STANDS = ("sh", "-c", "echo ready; exec cat")
 
 
 def put_older_journal_back(site: Site, tmp_path: Path) -> str:

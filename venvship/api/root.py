@@ -15,6 +15,7 @@ from venvship.root import RootLayout
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
+    from venvship.operations.destroy import DestroyResult
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
     from venvship.operations.marks import PinResult
@@ -325,6 +326,21 @@ class Root(RootReads):
         from venvship.operations.verify import verify
 
         return self._read(verify, releases, all=all)
+
+    def destroy(self) -> DestroyResult:
+        """Remove the root, without a question: releases, links, its own store, state, logs and settings.
+
+        The lockfile and its inputs go, and the directory, if it holds nothing else. Otherwise they stay. A
+        store outside of the root stays, and so does one that other roots build from.
+
+        Raises:
+            InUseError: Processes run from its releases. Nothing was removed.
+            BusyError: Another command is under way, or a build for another root uses the store.
+            RootError: Another user owns it, or a file of it cannot be removed. The rest is still a root.
+        """
+        from venvship.operations.destroy import destroy
+
+        return self._write(destroy)
 
     def pin(self, release: str) -> PinResult:
         """Protect a release from prune.

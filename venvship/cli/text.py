@@ -15,7 +15,6 @@ from venvship.cli.fitting import (
     columns,
     counted,
     fold,
-    format_bytes,
     labelled,
     pad,
     shorten,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from venvship.operations.lock import LockResult
     from venvship.operations.marks import PinResult
     from venvship.operations.promote import PromoteResult
-    from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import ReleaseResult
     from venvship.operations.relocate import RelocateResult
@@ -364,51 +362,16 @@ def verify_lines(result: VerifyResult, page: Page) -> list[str]:
     """The lines of `verify`."""
     lines = []
     for release in result.releases:
+        count = counted(release.files, "file")
         if release.intact:
-            lines.append(f"{release.id}  {style.good('intact')}, {counted(release.files, 'file')}")
-            if release.problem is not None:
-                lines += [f"  {line}" for line in fold(f"NOT USABLE: {release.problem}", page.width)]
-            continue
-        if release.damaged:
-            count = f"{len(release.damaged)} of {counted(release.files, 'file')}"
-            lines.append(f"{release.id}  {style.bad('DAMAGED')}, {count}")
-        if release.stray:
-            count = counted(len(release.stray), "file")
-            lines.append(f"{release.id}  {style.attention('stray bytecode')}, {count}")
-            lines += [f"  {path}" for path in release.stray[:MOST_CHANGES]]
-        for damage in release.damaged:
-            lines += [f"  {line}" for line in fold(f"{damage.path}: {damage.problem}", page.width)]
+            lines.append(f"{release.id}  {style.good('intact')}, {count}")
+        else:
+            lines.append(f"{release.id}  {style.bad('DAMAGED')}, {len(release.damaged)} of {count}")
+        said = [f"{damage.path}: {damage.problem}" for damage in release.damaged]
+        said += [f"NOT USABLE: {release.problem}"] if release.problem is not None else []
+        said += [f"{path}: bytecode that is not part of the release" for path in release.stray]
+        lines += [f"  {line}" for text in said for line in fold(text, page.width)]
     return lines or ["No releases yet."]
-
-
-def prune_lines(result: PruneResult, page: Page) -> list[str]:
-    """The lines of `prune`."""
-    verb = "would remove" if result.dry_run else "removed"
-    rows = [(style.attention(verb), decision.id, decision.reason) for decision in result.removed]
-    rows += [("kept", decision.id, decision.reason) for decision in result.kept]
-    freed = f" ({format_bytes(result.freed_bytes)})" if result.removed else ""
-    said = ("Would remove", "keep") if result.dry_run else ("Removed", "kept")
-    return [
-        *table(rows, page.width),
-        *_store(result, page),
-        f"{said[0]} {len(result.removed)}{freed}, {said[1]} {len(result.kept)}",
-    ]
-
-
-def _store(result: PruneResult, page: Page) -> list[str]:
-    """The lines on the store; none if nothing was removed or waits."""
-    store = result.store
-    if store is None or not (store.removed or store.waiting):
-        return []
-    verb = "would remove" if result.dry_run else "removed"
-    whats = {dropped.what for dropped in store.removed}
-    # The bytecode of a wheel that is removed as well gets no line of its own.
-    shown = [d for d in store.removed if d.what.removesuffix(", bytecode") not in whats - {d.what}]
-    rows = [(style.attention(verb), dropped.what, dropped.reason) for dropped in shown]
-    count = f"{verb} {len(shown)} ({format_bytes(store.freed_bytes)})" if shown else ""
-    verb = "waits" if store.waiting == 1 else "wait"
-    waits = f"{counted(store.waiting, 'wheel')} that no release refers to {verb}" if store.waiting else ""
-    return [*table(rows, page.width), f"Store: {', '.join(filter(None, (count, waits)))}"]
 
 
 def pin_lines(result: PinResult, _page: Page) -> list[str]:

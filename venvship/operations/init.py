@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def init(
         resolve_interpreter(python, environ=runtime.environ, signals=runtime.signals)
     text = settings_template(name or root.name, python, lockfile)
     created: list[str] = []
+    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
         layout = RootLayout(root)
@@ -76,4 +78,24 @@ def init(
         failed = NotWritableError(f"cannot make {error.filename or root}: {error.strerror}")
         failed.changed = bool(created)
         raise failed from error
-    return InitResult(str(root), tuple(sorted(created)), changed=True)
+    warnings = _closed(root, missing)
+    return InitResult(str(root), tuple(sorted(created)), changed=True, warnings=warnings)
+
+
+def _closed(root: Path, made: list[Path]) -> tuple[OperationWarning, ...]:
+    """A warning if other users cannot enter the root, or a directory above it that was made on the way.
+
+    The modes of all else in a root are set, whatever the umask. Directories above that were there before are
+    the user's decision, as the mode of a home directory is.
+    """
+    closed = [str(folder) for folder in {root, *made} if not os.stat(folder).st_mode & stat.S_IXOTH]
+    if not closed:
+        return ()
+    folders = " ".join(sorted(closed))
+    return (
+        OperationWarning(
+            "root-closed",
+            f"other users cannot enter {folders}: a service that runs as one of them cannot start. To let it "
+            f"in: chmod o+x {folders}",
+        ),
+    )

@@ -795,15 +795,6 @@ def test_a_process_that_could_writes_its_own_bytecode_and_none_into_its_release(
     assert [name.partition(".")[0] for name in cached_in(elsewhere)] == ["__pycache__/test_own"]
 
 
-def test_no_bytecode_is_written_where_the_release_is_a_copy(root: Root, elsewhere: Path) -> None:
-    """The start-up files do not redirect there; its files are sealed all the same."""
-    copy = root.path.with_name("copy")
-    shutil.copytree(root.path, copy, symlinks=True)
-    before = cached_in(copy)
-    root.run("-c", "import late", program=copy / "current" / "bin" / "python", env=WRITES)
-    assert cached_in(copy) == before
-
-
 def test_pytest_keeps_its_bytecode_of_tests_and_none_of_a_release(root: Root, elsewhere: Path) -> None:
     """It rewrites plugins, too, which are modules of the release."""
     before = cached_in(root.path)

@@ -21,7 +21,7 @@ WAIT = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
 def standing(release: Path) -> AbstractContextManager[object]:
-    return waiting("sh", "-c", "echo ready; cat", cwd=release)
+    return waiting("sh", "-c", "echo ready; exec cat", cwd=release)
 
 
 def leasing(release: Path) -> AbstractContextManager[object]:
@@ -90,7 +90,7 @@ def test_a_process_that_cannot_be_looked_into_uses_what_was_live_at_its_start(si
     (site.path / "releases").mkdir()
     now = datetime.now(UTC)
     hour = timedelta(hours=1)
-    with waiting("sh", "-c", "echo ready; cat", cwd="/") as process:
+    with waiting("sh", "-c", "echo ready; exec cat", cwd="/") as process:
         reader, writer = os.pipe()
         looker = os.fork()
         if looker == 0:
@@ -125,7 +125,7 @@ def test_a_store_entry_that_a_process_stands_in_stays(site: Site) -> None:
     planned = site.open(clock=site.later(days=15)).prune(dry_run=True).store
     assert planned is not None
     wheel = next(dropped.path for dropped in planned.removed if "/wheels/" in dropped.path)
-    with waiting("sh", "-c", "echo ready; cat", cwd=wheel) as process:
+    with waiting("sh", "-c", "echo ready; exec cat", cwd=wheel) as process:
         gone, said = prune(15)
         assert gone
         assert wheel not in gone

@@ -113,7 +113,6 @@ def _pin(found: str, release_path: str, lease_path: str) -> bool:
         # A copy or a moved root: what is written here is another tree, or gone, and must not be used. Both
         # paths lead into the same folder of releases, whichever of them the link names just now.
         if not os.path.samefile(prefix + "/..", releases) or not os.path.isdir(release_path):
-            _guard(prefix)
             return False
         earlier = _pinned_before(releases, os.path.dirname(lease_path))
         pinned = earlier or release_path
@@ -171,18 +170,21 @@ def _guard(release: str) -> None:
     # would hide the bytecode that the release has. An audit hook would reach every writer, and make id() five
     # times slower. So the one method that writes an import's bytecode is replaced, and pytest's function.
     global _guarded  # noqa: PLW0603
-    if not os.access(release + "/lib", os.W_OK):
-        return
-    _guarded = os.path.realpath(release)
-    loader = vars(sys.modules["_frozen_importlib_external"])["SourceFileLoader"]
-    original = loader.set_data
+    try:
+        if not os.access(release + "/lib", os.W_OK):
+            return
+        loader = vars(sys.modules["_frozen_importlib_external"])["SourceFileLoader"]
+        original = loader.set_data
 
-    def set_data(self: object, path: str, data: bytes, **options: int) -> None:
-        if not _is_guarded(path):
-            original(self, path, data, **options)
+        def set_data(self: object, path: str, data: bytes, **options: int) -> None:
+            if not _is_guarded(path):
+                original(self, path, data, **options)
 
-    loader.set_data = set_data
-    sys.meta_path.insert(0, _Pytest())  # type: ignore[arg-type]  # typeshed wants a class of importlib
+        _guarded = os.path.realpath(release)
+        loader.set_data = set_data
+        sys.meta_path.insert(0, _Pytest())  # type: ignore[arg-type]  # typeshed wants a class of importlib
+    except Exception:  # noqa: BLE001, S110 - as above
+        pass
 
 
 def _is_guarded(path: object) -> bool:

@@ -10,6 +10,7 @@ from venvship.cli import text
 from venvship.cli.completion import complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Amount, Call, message_option
+from venvship.cli.removals import prune_lines
 
 if TYPE_CHECKING:
     from venvship.operations.marks import PinResult
@@ -74,7 +75,7 @@ def unpin(call: Call, release: str) -> PinResult:
 @command(
     "prune",
     "Hold and keep",
-    text=text.prune_lines,
+    text=prune_lines,
     example="venvship prune --dry-run",
     exits={0: "pruned", 10: "the settings are wrong", 12: "not your root", 30: "busy"},
 )

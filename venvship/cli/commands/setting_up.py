@@ -8,10 +8,13 @@ import click
 
 from venvship.api import Root
 from venvship.cli import render, text
+from venvship.cli.confirmation import require_name
 from venvship.cli.group import command
 from venvship.cli.options import Call, here, running_command
+from venvship.cli.removals import destroy_lines
 
 if TYPE_CHECKING:
+    from venvship.operations.destroy import DestroyResult
     from venvship.operations.init import InitResult
 
 
@@ -72,3 +75,34 @@ def schedule(call: Call, kind: Literal["cron", "systemd"], every: str, before: t
     result = call.open_root().schedule(kind, every=every, before=before, command=running_command())
     render.success(call, result)
     render.advise(call, result.advice)
+
+
+@command(
+    "destroy",
+    "Set up",
+    text=destroy_lines,
+    example="venvship destroy",
+    exits={
+        0: "removed",
+        2: "not confirmed",
+        12: "no root, or not yours",
+        25: "processes run from a release",
+        30: "busy",
+    },
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def destroy(call: Call, yes: bool) -> DestroyResult:
+    """Remove a root: releases, its own store, state, logs and settings.
+
+    On a terminal its name has to be typed first. A lockfile goes with the directory if the directory holds
+    nothing else; otherwise it stays with the other files, and they are listed.
+    """
+    root = call.open_root()
+    if not yes:
+        status = root.status()
+        live = f"{status.current.id} is live" if status.current else "nothing is live"
+        question = (
+            f"This removes {status.name} in {root.path}, with {status.releases} of its releases; {live}."
+        )
+        require_name(call, status.name, question=question)
+    return root.destroy()
