@@ -224,7 +224,7 @@ def test_pins_of_a_lockfile_that_release_would_refuse_are_kept_all_the_same(shop
     result = lock(shop)
 
     assert result.changed
-    assert result.diff.to_json() == {"added": [], "removed": [], "changed": []}
+    assert result.diff.to_json() == {"added": [], "removed": [], "changed": [], "python": None}
     assert pins(shop) == ["app==1.0", "dep==1.0"]
 
 

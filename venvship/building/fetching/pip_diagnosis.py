@@ -122,7 +122,7 @@ def diagnose(
     if match := _NO_MATCH.search(output):
         return _no_match(output, canonicalize_name(match[1]), evidence)
     if match := _OTHER_PYTHON.search(output):
-        return _no_wheel(interpreter, canonicalize_name(match[1]), f"it requires Python {match[3]}")
+        return _no_wheel(evidence, canonicalize_name(match[1]), f"it requires Python {match[3]}")
     if building_failed:
         said = build_output(debug).strip().splitlines()[1:]
         return Diagnosis(
@@ -246,11 +246,12 @@ def _no_match(output: str, name: str, evidence: Evidence) -> Diagnosis:
         )
     usable_sources = [f for f in files if f.is_source and f.is_for_python(interpreter)]
     if reasons := evidence.reasons([f for f in files if f not in usable_sources]):
-        return _no_wheel(interpreter, name, reasons)
+        return _no_wheel(evidence, name, reasons)
     if evidence.was_skipped(name, "Upload time"):
         return Diagnosis(
             kind=DistributionNotFoundError,
-            message="the index has only files that are younger than `[lock] cooldown_days` allows",
+            message="the index has only files that are younger than `[lock] cooldown_days` allows"
+            + (f", of those that satisfy {found[1]}" if found else ""),
             hint="wait, or allow an older version in the inputs, or set fewer cooldown_days",
             names=(name,),
         )
@@ -292,11 +293,15 @@ def _nothing_found(requirement: str, versions: Sequence[str], sources: Sequence[
     return "the index has no such package, or no file of this version"
 
 
-def _no_wheel(interpreter: Interpreter, name: str, why: str) -> Diagnosis:
+def _no_wheel(evidence: Evidence, name: str, why: str) -> Diagnosis:
+    interpreter = evidence.interpreter
+    again = f"lock again for Python {interpreter.minor}: venvship lock -P {name}"
+    if evidence.pins is None:  # this is `lock`
+        again = "allow an older version in the inputs, or one with a wheel for this platform"
     return Diagnosis(
         kind=NoCompatibleWheelError,
         message=f"nothing that the index has runs on {interpreter.label}: {why}",
-        hint=f"set another `python`, or lock again for Python {interpreter.minor}: venvship lock -P {name}",
+        hint=f"set another `python`, or {again}",
         names=(name,),
     )
 
