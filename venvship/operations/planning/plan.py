@@ -120,7 +120,7 @@ def refused(hold: Hold) -> HeldError:
             f"{since} by {hold.by}: {hold.reason}", hint="to allow unattended releases again: venvship unhold"
         )
     return HeldError(
-        f"{since}: this lockfile was released as {hold.release} and was bad: {hold.reason}",
+        f"{since}: this lockfile was released as {hold.release} and did not pass: {hold.reason}",
         hint="change the lockfile, or override with `venvship release --force`",
     )
 
