@@ -16,6 +16,7 @@ from venvship.cli.fitting import (
     counted,
     fold,
     labelled,
+    length,
     pad,
     shorten,
     table,
@@ -296,9 +297,11 @@ def _way_back(result: StatusResult, page: Page) -> list[str]:
         none = labelled("Rollback", "there is nothing to go back to", page.width)
         return [*none, *over] if result.current or over else []
     target = _target(result.previous.state, result.previous.last_live, page)
-    line = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)}, {target}"
+    goal = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)},"
+    fits = page.width is None or length(goal) + 1 + len(target) <= page.width
+    lines = [f"{goal} {target}"] if fits else [goal, *labelled("", target, page.width)]
     back = changes(result.way_back, page.width) if result.way_back is not None else []
-    return [line, *over, *(" " * 8 + change for change in back)]
+    return [*lines, *over, *(" " * 8 + change for change in back)]
 
 
 def list_lines(result: ListResult, page: Page) -> list[str]:
