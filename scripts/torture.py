@@ -145,7 +145,7 @@ PARTS = (
     Part("model", alone(model.walk, 14_000), 100),
     Part("hostile", alone(hostile.run, 2_000), 40),
     Part("misbehaving", alone(misbehaving.run, 100), 6),
-    Part("dead-outputs", lambda lab, scale: iter([dead_outputs.run(lab, scale)]), 12),
+    Part("dead-outputs", lambda lab, scale: iter([dead_outputs.run(lab, scale)]), 13),
     Part("bystanders", alone(bystanders.prune, 1_000), 5),
     Part("mutants", run_mutants, 1),
 )

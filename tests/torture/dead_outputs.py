@@ -56,14 +56,15 @@ Make = Callable[[contextlib.ExitStack], End]
 
 
 def _reading(fd: int) -> Callable[[], None]:
-    """Read a descriptor to its end, in a thread."""
+    """Read to the end in a thread, with a descriptor of its own: the next case reuses numbers."""
 
-    def read() -> None:
+    def read(own: int) -> None:
         with contextlib.suppress(OSError):
-            while os.read(fd, 1 << 16):
+            while os.read(own, 1 << 16):
                 pass
+        os.close(own)
 
-    return lambda: threading.Thread(target=read, daemon=True).start()
+    return lambda: threading.Thread(target=read, args=[os.dup(fd)], daemon=True).start()
 
 
 def _fill(fd: int) -> None:

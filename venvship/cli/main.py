@@ -34,17 +34,21 @@ def main() -> NoReturn:
     Exit with `os._exit`, which skips interpreter shutdown: a tenth of `status`.
     """
     open_missing_descriptors()
-    os._exit(run(sys.argv[1:]))
+    os._exit(run(sys.argv[1:], to_the_end=True))
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], *, to_the_end: bool = False) -> int:
     """Run the command line; everything but the exit itself.
+
+    Args:
+        arguments: As typed, without the program's name.
+        to_the_end: Whether this process ends then; see `Signals.install`.
 
     Returns:
         The exit code: that of the operation, whatever becomes of its output.
     """
     call = Call(root_path=root_from_environment(), json=_wants_json(arguments))
-    with call.signals.install(), call.outlets.installed(sys):
+    with call.signals.install(to_the_end=to_the_end), call.outlets.installed(sys):
         try:
             code = _run(call, list(arguments))
         finally:

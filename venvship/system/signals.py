@@ -54,12 +54,16 @@ class Signals:
         return self._received is not None and self._deferrals == 0
 
     @contextlib.contextmanager
-    def install(self) -> Iterator[Signals]:
+    def install(self, *, to_the_end: bool = False) -> Iterator[Signals]:
         """Note SIGINT, SIGTERM and SIGHUP instead of dying of them, until the block ends.
 
         Only the main thread can set handlers; in another one this does nothing. A signal that was
         ignored when the program started stays ignored: nohup(1) ignores SIGHUP, a shell the SIGINT of a
         background job.
+
+        Args:
+            to_the_end: Whether the process ends after the block. Then they stay noted: one that comes between
+                the last line and the exit must not change the exit code.
         """
         if threading.current_thread() is not threading.main_thread():
             yield self
@@ -75,8 +79,9 @@ class Signals:
         try:
             yield self
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            if not to_the_end:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     @contextlib.contextmanager
     def deferred(self, tell: Callable[[int], None] | None = None) -> Iterator[None]:
