@@ -152,7 +152,7 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     run("release-rolled-back", "release", "-m", "a new checkout", exits=22)
     run("release-held", "release", exits=25)
     run("rollback", "rollback", "-m", "biscuits cannot be ordered")
-    run("promote", "promote", "@{1}", "-m", "it was not the shop")
+    run("promote", "promote", "--force", "@{1}", "-m", "it was not the shop")
     run("hold", "hold", "-m", "stocktaking tonight")
     run("unhold", "unhold")
     run("unpin", "unpin", tried)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from venvship.errors import OperationWarning, Result, VenvshipError
     from venvship.health.checks import AnswerCount, CheckResult
     from venvship.model.event import Event, EventName
-    from venvship.model.history import Hold, PassedOver
+    from venvship.model.history import PassedOver
+    from venvship.model.hold import Hold, HoldKind
     from venvship.model.progress import Progress, Step
     from venvship.model.release import Package, PackageChange, PackageDiff, State
     from venvship.model.retention import Decision
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from venvship.operations.destroy import DestroyResult
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
-    from venvship.operations.marks import PinResult
+    from venvship.operations.marks import HoldResult, PinResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from venvship.operations.retention.verifying import Damage, Verified
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.schedule import ScheduleFile, ScheduleResult
+    from venvship.operations.switching.chosen import HoldChange
     from venvship.operations.switching.recovery import RecoverOutcome
     from venvship.operations.verify import VerifyResult
     from venvship.system.signals import Signals
@@ -64,7 +66,8 @@ _HOMES = {
     "venvship.errors": "OperationWarning Result VenvshipError",
     "venvship.health.checks": "AnswerCount CheckResult",
     "venvship.model.event": "Event EventName",
-    "venvship.model.history": "Hold PassedOver",
+    "venvship.model.history": "PassedOver",
+    "venvship.model.hold": "Hold HoldKind",
     "venvship.model.progress": "Progress Step",
     "venvship.model.release": "Package PackageChange PackageDiff State",
     "venvship.model.retention": "Decision",
@@ -73,7 +76,7 @@ _HOMES = {
     "venvship.operations.destroy": "DestroyResult",
     "venvship.operations.init": "InitResult",
     "venvship.operations.lock": "LockResult",
-    "venvship.operations.marks": "PinResult",
+    "venvship.operations.marks": "HoldResult PinResult",
     "venvship.operations.promote": "PromoteResult",
     "venvship.operations.prune": "PruneResult",
     "venvship.operations.recover": "RecoverResult",
@@ -86,6 +89,7 @@ _HOMES = {
     "venvship.operations.retention.verifying": "Damage Verified",
     "venvship.operations.rollback": "RollbackResult",
     "venvship.operations.schedule": "ScheduleFile ScheduleResult",
+    "venvship.operations.switching.chosen": "HoldChange",
     "venvship.operations.switching.recovery": "RecoverOutcome",
     "venvship.operations.verify": "VerifyResult",
     "venvship.system.signals": "Signals",
@@ -112,6 +116,9 @@ __all__ = [
     "Failures",
     "HistoryResult",
     "Hold",
+    "HoldChange",
+    "HoldKind",
+    "HoldResult",
     "InitResult",
     "Left",
     "ListResult",

@@ -95,10 +95,15 @@ OBJECTS: Final[dict[str, Keys]] = {
     },
     "hold": {
         "scope": ("string", "`root` or `environment`: the extent of the hold"),
+        "kind": (
+            "string",
+            "`standing` (by `hold`), `switch`, `bad-in-a-row` or `environment`: {doc}`../explanation/states`",
+        ),
         "environment_digest": ("string or null", "of the environment that is held"),
         "by": ("string", "the user who set it; `venvship` if it was automatic"),
         "reason": ("string", "the reason, for people"),
         "since": ("time", "since when"),
+        "until": ("time or null", "when it ends without `unhold`"),
         "release": ("string or null", "id of the release that it is about"),
     },
     "operation": {
@@ -262,7 +267,8 @@ _STATUS: Final[Keys] = {
     "live_since": ("time or null", "since when"),
     "previous": ("release or null", "where a rollback would go; its files were not looked at"),
     "passed_over": ("list of passed-over", "nearer releases of the lineage that it would pass over"),
-    "held": ("hold or null", "the hold that applies"),
+    "held": ("hold or null", "the hold that applies, the first of `holds`"),
+    "holds": ("list of hold", "the holds of the root; without any, that of the lockfile's environment"),
     "operation": ("operation or null", "the operation that is under way, or was when its process died"),
     "interrupted": ("boolean", "whether an operation waits to be finished or undone: {ref}`command-recover`"),
     "releases": ("integer", "how many there are"),
@@ -275,6 +281,19 @@ _STATUS: Final[Keys] = {
     "failing": ("failing or null", "the failed attempts of `update` at what it would try now"),
     "verified": ("verification or null", "the last `verify` of the live release; null for none"),
     "old_processes": ("list of process", "those that still run from a release that is not live"),
+}
+_HOLD: Final[Keys] = {
+    **_STATUS,
+    "changed": _CHANGED,
+    "ended": ("list of hold", "the holds that the command ended or replaced"),
+    "released_again": (
+        "string or null",
+        "id of the bad release whose environment the lockfile asks for and the next `update` releases again",
+    ),
+}
+_HOLD_CHANGE: Final[Keys] = {
+    "held": ("hold or null", "the hold of the root after the command"),
+    "ended_hold": ("hold or null", "the switch hold that the command ended"),
 }
 _RELEASE: Final[Keys] = {
     "name": ("string", "of the application"),
@@ -298,6 +317,7 @@ _RELEASE: Final[Keys] = {
     "python": ("string", "the interpreter's full version"),
     "packages": ("integer", "how many the lockfile selects"),
     "checks": ("list of check", "candidate and live"),
+    **_HOLD_CHANGE,
 }
 _PIN: Final[Keys] = {"release": ("release", "the release"), "changed": _CHANGED}
 
@@ -333,6 +353,7 @@ DATA: Final[dict[str, Keys]] = {
         "previous": ("release or null", "the release that was live before"),
         "diff": ("diff", "from `previous` to `release`"),
         "checks": ("list of check", "candidate and live"),
+        **_HOLD_CHANGE,
     },
     "rollback": {
         "outcome": ("string", "the outcome: {ref}`json-switch-outcomes`"),
@@ -345,6 +366,7 @@ DATA: Final[dict[str, Keys]] = {
         "last_live": ("time or null", "when `release` was live before this; null if it never was"),
         "passed_over": ("list of passed-over", "nearer releases of the lineage that were passed over"),
         "checks": ("list of check", "of the release that is live now"),
+        "held": _HOLD_CHANGE["held"],
     },
     "check": {
         "release": ("string", "id of the release that was asked"),
@@ -354,6 +376,7 @@ DATA: Final[dict[str, Keys]] = {
     "list": {
         "releases": ("list of release", "the newest first"),
         "debris": ("list of string", "left-overs below `releases/`: {term}`debris`"),
+        "held": ("hold or null", "the hold of the root"),
     },
     "show": {
         "release": ("release", "with the list of its packages"),
@@ -382,8 +405,8 @@ DATA: Final[dict[str, Keys]] = {
     },
     "pin": _PIN,
     "unpin": _PIN,
-    "hold": {"changed": _CHANGED, **_STATUS},
-    "unhold": {"changed": _CHANGED, **_STATUS},
+    "hold": _HOLD,
+    "unhold": _HOLD,
     "recover": {
         "outcome": (
             "string",

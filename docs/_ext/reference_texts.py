@@ -20,11 +20,15 @@ EVENTS: Final = {
         "the directory's name",
         (),
     ),
-    "build-failed": ("A build failed, and left nothing behind.", "null", ("environment_digest", "slug")),
+    "build-failed": (
+        "A build failed, and left nothing behind.",
+        "null",
+        ("environment_digest", "slug", "unattended"),
+    ),
     "rejected": (
         "A candidate check or the prepare hook refused a release. `current` was not touched.",
         "the refused release",
-        (),
+        ("unattended",),
     ),
     "superseded": (
         "A release was built, and not promoted, since `current` had moved meanwhile.",
@@ -34,12 +38,12 @@ EVENTS: Final = {
     "promoting": (
         "A switch is about to be made. Written before it, so that a crash can be told from a decision.",
         "the release to be promoted",
-        ("from", "tries", "via", "unattended", "lockfile", "lockfile_before"),
+        ("from", "tries", "via", "unattended", "lockfile", "lockfile_before", "lockfile_environment"),
     ),
     "promoted": (
         "The switch stays: hook and live checks passed.",
         "the current release",
-        ("from", "proved", "via", "unattended", "lockfile", "lockfile_before"),
+        ("from", "proved", "via", "unattended", "lockfile", "lockfile_before", "lockfile_environment"),
     ),
     "lockfile-written": (
         "The lockfile that `update --upgrade` made is in place, or another program's stays there.",
@@ -49,17 +53,35 @@ EVENTS: Final = {
     "rolling-back": (
         "The way back is about to be taken.",
         "where it goes back to",
-        ("from", "cause", "says_no", "manual", "verdict"),
+        ("from", "cause", "says_no", "manual", "verdict", "lockfile_environment"),
     ),
     "rolled-back": (
         "`current` is back on an earlier release, which passes.",
         "the current release",
-        ("from", "cause", "manual", "turned_back", "verdict", "health_digest", "proved"),
+        (
+            "from",
+            "cause",
+            "manual",
+            "turned_back",
+            "verdict",
+            "health_digest",
+            "proved",
+            "lockfile_environment",
+        ),
     ),
     "rollback-failed": (
         "`current` is back on an earlier release, which does not pass either.",
         "the current release",
-        ("from", "cause", "manual", "turned_back", "verdict", "then", "target_failed"),
+        (
+            "from",
+            "cause",
+            "manual",
+            "turned_back",
+            "verdict",
+            "then",
+            "target_failed",
+            "lockfile_environment",
+        ),
     ),
     "abandoned": (
         "A switch that had been announced was not made.",
@@ -69,19 +91,23 @@ EVENTS: Final = {
     "observed": (
         "`current` was found to be another release than the journal says: it was switched outside venvship.",
         "the current release",
-        ("expected",),
+        ("expected", "lockfile_environment"),
     ),
     "held": (
         "The root is held: no unattended releases.",
         "the current release, or the one that was left",
-        ("after_rollback",),
+        ("after_rollback", "kind", "until", "lockfile_environment"),
     ),
     "refused": (
-        "`update` was refused by a hold, or by its lockfile or settings. Written once, and not told again.",
+        "`update` was refused by a hold, its lockfile or its settings. Written once; again after seven days.",
         "the release that the hold is about",
         ("scope", "since", "environment_digest", "slug", "problem"),
     ),
-    "unheld": ("All holds of the root and of its environments are lifted.", "the current release", ()),
+    "unheld": (
+        "All holds of the root and of its environments are ended; with `kind`, that one of the root alone.",
+        "the current release",
+        ("kind",),
+    ),
     "relocated": (
         "A release took the place of one that was not usable any more: state, lineage, pin and holds.",
         "the new release",
@@ -99,8 +125,11 @@ FACTS: Final = {
     "expected": "id of the release that `current` should have named",
     "from": "id of the release that was current before, or was relocated; null for nothing",
     "health_digest": "digest of the hooks and checks that refused; the refusal lapses when they change",
+    "kind": "`switch`: a switch hold alone, of a person who chose the release that was live already",
     "lockfile": "where the lockfile goes that was made for the release, which has its bytes",
     "lockfile_before": "SHA-256 of what it replaces there; null for no file",
+    "lockfile_environment": "digest of the environment of the root's own lockfile at that moment; empty if it"
+    " could not be read. A promotion of another one sets a switch hold",
     "lockfile_sha256": "of the lockfile's bytes",
     "manual": "whether a person asked for the rollback",
     "problem": "digest of the problem that kept an update from beginning; it is reported once",
@@ -116,6 +145,7 @@ FACTS: Final = {
     "tries": "how often restart and live checks were begun, this time included",
     "turned_back": "`true`: a promotion went back as a person's rollback asked it to; holds the root",
     "unattended": "whether the command was unattended",
+    "until": "the time when the hold ends without `unhold`",
     "verdict": "the state that the release which was left gets: `bad` or `inconclusive`",
     "via": "the command",
 }

@@ -24,7 +24,7 @@ def short(shop: Workshop) -> Iterator[Row]:
 
     def rollback(_: int) -> Command:
         if os.path.basename(os.path.realpath(back / "current")) != newest:
-            run(shop.command(back, "promote", newest))
+            run(shop.command(back, "promote", "--force", newest))
         return shop.command(back, "rollback", "--no-checks")
 
     names = {"update": f"{OURS} update", "status": f"{OURS} status", "rollback": f"{OURS} rollback"}

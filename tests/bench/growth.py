@@ -167,7 +167,7 @@ def _plain(shop: Workshop, root: Path, name: str, _: int) -> Command:
 
 def _rollback(shop: Workshop, root: Path, newest: str, _: int) -> Command:
     if os.path.basename(os.path.realpath(root / "current")) != newest:
-        run(shop.command(root, "promote", newest))
+        run(shop.command(root, "promote", "--force", newest))
     return shop.command(root, "rollback", "--no-checks")
 
 

@@ -37,7 +37,7 @@ from venvship.cli.text import (
     verify_lines,
 )
 from venvship.model.event import Event
-from venvship.model.history import Hold
+from venvship.model.hold import Hold, HoldKind
 from venvship.operations.recover import RecoverResult
 from venvship.operations.retention.verifying import Verified
 from venvship.workspace.underway import Operation
@@ -123,13 +123,14 @@ def test_a_status_without_findings_is_healthy() -> None:
 
 
 def test_a_hold_is_one_sentence_and_an_event_is_prose() -> None:
-    hold = Hold(scope="root", since=NOW, by="deploy", reason="no tea")
+    hold = Hold(kind=HoldKind.STANDING, since=NOW, by="deploy", reason="no tea")
     event = Event(
         seq=3, at=NOW, event="rolled-back", release=view(1).id, actor="deploy", reason="no tea", facts={}
     )
-    lines = [unstyle(line) for line in status_lines(status(held=hold, live_since=event), PIPE)]
+    lines = [unstyle(line) for line in status_lines(status(holds=(hold,), live_since=event), PIPE)]
     since = "2026-11-22 09:41:43 UTC (just now)"
     assert f"HELD      unattended releases, since {since} by deploy: no tea" in lines
+    assert f"          {hold.end}" in lines
     assert f"Since     {since}, rolled back by deploy: no tea" in lines
 
 

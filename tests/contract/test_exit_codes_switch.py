@@ -65,7 +65,7 @@ def test_a_release_that_does_not_pass_gives_22_and_the_old_one_comes_back(
     assert error["live"] == b
     assert {"restart": "restart hook failed", "live": "'live' failed"}[by] in error["message"]
     assert states(stocked)[error["release"]] == "bad"
-    refused(stocked, "promote", a, code=22, slug="rolled-back", at_once=False)
+    refused(stocked, "promote", "--force", a, code=22, slug="rolled-back", at_once=False)
     assert states(stocked)[a] == "proven", "which is never taken back"
 
 

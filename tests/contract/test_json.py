@@ -260,7 +260,7 @@ def test_a_failed_switch_fills_data_as_far_as_it_is_known(stocked: Site, hooked:
     fits(envelope(done)["data"], shapes.ROLLBACK)
     assert done.data["release"]["id"] == a
     assert done.data["previous"]["id"] == b
-    done = stocked.run("promote", b, "--json")
+    done = stocked.run("promote", "--force", b, "--json")
     fits(envelope(done)["data"], shapes.PROMOTE)
     refused = stocked.run("promote", "2099", "--json")
     assert envelope(refused)["data"] == {"changed": False}, "nothing else is known"

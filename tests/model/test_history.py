@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from tests.support.journals import START, journals
 from venvship.model.event import Event
-from venvship.model.history import History, Hold
+from venvship.model.history import History
 from venvship.model.history_fold import BAD_IN_A_ROW, fold
+from venvship.model.hold import Asker, Hold, HoldKind
 from venvship.model.release import State
 from venvship.model.retention import Facts, Policy, decide
+from venvship.model.spelling import format_time
 
 HEALTH = "h" * 64
 
@@ -67,6 +69,11 @@ class Story:
     def now(self) -> Any:
         return fold(self.events)
 
+    def held(self, kind: HoldKind = HoldKind.SWITCH) -> Hold | None:
+        """The root's hold of a kind."""
+        found: Hold | None = self.now.root_holds.get(kind)
+        return found
+
     def target(self, usable: Callable[[str], bool] = anything) -> str | None:
         """What a rollback without a name goes to, when `current` is what the journal says."""
         return target_of(self.now, self.now.expected, usable)
@@ -93,14 +100,24 @@ class Story:
         )
         return self
 
-    def promote(self, *releases: str, unattended: bool = False, proved: bool = True) -> Story:
-        """Each is sealed first, unless it was."""
+    def promote(
+        self, *releases: str, unattended: bool = False, own: str | None = "itself", proved: bool = True
+    ) -> Story:
+        """Each is sealed first, unless it was.
+
+        Args:
+            releases: In this order.
+            unattended: Whether it is an update.
+            own: The environment of the root's own lockfile; by default the release's. `None`: not recorded.
+        """
         for release in releases:
             if release not in self.now.records:
                 self.seal(release)
             origin = self.now.expected
+            lockfile = self.now.records[release].environment_digest if own == "itself" else own
+            fact = {} if unattended or own is None else {"lockfile_environment": lockfile}
             self.promoting(release, unattended=unattended)
-            facts = {"via": "release", "unattended": unattended, "proved": proved}
+            facts = {"via": "release", "unattended": unattended, "proved": proved, **fact}
             self.write("promoted", release, from_=origin, **facts)
         return self
 
@@ -147,13 +164,24 @@ class Story:
         return self
 
     def rollback(
-        self, release: str | None = None, *, passes: bool = True, message: str = "", **outcome: bool | None
+        self,
+        release: str | None = None,
+        *,
+        passes: bool = True,
+        message: str = "",
+        own: str = "",
+        **outcome: bool | None,
     ) -> str:
-        """A person's rollback; returns where it went. A fact of its outcome is left out if it is `None`."""
+        """A person's rollback; returns where it went. `own` is as for `promote`; empty: not recorded.
+
+        A fact of its outcome is left out if it is `None`.
+        """
         left = self.now.expected
         goal = release or self.target()
         assert goal is not None
         facts: dict[str, Any] = {"from_": left, "manual": True}
+        if own:
+            facts["lockfile_environment"] = own
         self.write("rolling-back", goal, reason=message, **facts)
         event = "rolled-back" if passes else "rollback-failed"
         facts |= {"proved": False} if passes else {"target_failed": True}
@@ -359,7 +387,7 @@ def test_going_back_from_an_interrupted_promotion_says_nothing_about_it(story: S
 
     assert story.now.state("B") is State.INCONCLUSIVE
     assert story.now.lineage == ["A"]
-    assert story.now.root_hold is not None
+    assert story.held() is not None
 
 
 def test_going_on_from_an_interrupted_way_back_leaves_what_was_tried_inconclusive(story: Story) -> None:
@@ -575,40 +603,121 @@ def test_on_trial_the_way_back_is_the_release_that_was_left_whatever_it_is(story
 # -- holds --------------------------------------------------------------------------------------------------
 
 
+PERSON, SCRIPT, UPDATE = Asker(person=True), Asker(), Asker(unattended=True)
+RESUMING = Asker(unattended=True, resumes=True)
+
+
+def stopped(story: Story, release: str, asker: Asker) -> bool:
+    """Whether a hold of the root stops a promotion of a release, which need not be sealed."""
+    hold = story.now.stopping(asker, f"environment of {release}", story.events[-1].at)
+    return hold is not None
+
+
 def test_a_persons_rollback_holds_the_root(story: Story) -> None:
     story.promote("A", "B")
-    story.rollback(message="orders fail")
+    story.rollback(message="orders fail", own="environment of L")
 
-    assert story.now.root_hold == Hold(
-        scope="root",
-        by="alice",
-        reason="orders fail",
-        since=story.events[-1].at,
-        release="B",
-        left_environments=("environment of B",),
-    )
+    assert story.now.root_holds == {
+        HoldKind.SWITCH: Hold(
+            kind=HoldKind.SWITCH,
+            by="alice",
+            reason="orders fail",
+            since=story.events[-1].at,
+            release="B",
+            known_environments=("environment of B", "environment of L"),
+            rolled_back=("environment of B",),
+        )
+    }
 
 
 def test_so_does_one_whose_target_fails_its_checks(story: Story) -> None:
     story.promote("A", "B")
     story.rollback(passes=False)
 
-    assert story.now.root_hold is not None
+    assert story.held() is not None
 
 
-def test_the_hold_of_a_rollback_stays_until_unhold_or_a_promotion_of_something_else(story: Story) -> None:
+def observe(story: Story) -> None:
+    story.write("observed", "A", expected="B", lockfile_environment="environment of B")
+
+
+CHOICES: dict[str, Callable[[Story], object]] = {
+    "rollback": lambda story: story.rollback(own="environment of B"),
+    "promote": lambda story: story.promote("A", own="environment of B"),
+    "observed": observe,
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_choice_of_another_release_than_that_of_the_lockfile_stands(story: Story, choice: str) -> None:
     story.promote("A", "B")
-    story.seal("B2", environment="environment of B")
+    CHOICES[choice](story)
+
+    for release in "ABC":
+        assert stopped(story, release, UPDATE), "whatever the lockfile"
+        assert stopped(story, release, SCRIPT)
+        assert not stopped(story, release, Asker(force=True))
+        assert stopped(story, release, PERSON) == (choice == "rollback" and release == "B")
+    assert [stopped(story, release, RESUMING) for release in "BC"] == [True, False]
+
+    chosen = story.held()
+    assert story.write("unheld", "A").seq
+    assert story.held() is None
+    assert chosen is not None
+    assert chosen.scope == "root"
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_switch_hold_ends_by_a_promotion_of_the_own_lockfile_alone(story: Story, choice: str) -> None:
+    story.promote("A", "B")
+    CHOICES[choice](story)
+    held = story.held()
+    assert held is not None
+
+    other = copy.deepcopy(story).promote("C", own="environment of B")
+    assert other.held() is not None
+    assert other.held() != held, "a choice of its own"
+    assert copy.deepcopy(story).promote("C", own="").held() is not None, "a lockfile that cannot be read"
+    assert copy.deepcopy(story).fail("C").held() == held, "what does not stay live ends nothing"
+
+    assert story.promote("C").held() is None
+
+
+def test_the_lockfile_of_that_moment_is_no_new_one(story: Story) -> None:
+    """It waited there already when the person decided."""
+    story.promote("A", "B")
+    story.rollback(own="environment of C")
+
+    assert [stopped(story, release, RESUMING) for release in "BCD"] == [True, True, False]
+    assert story.seal("C").promote("C", unattended=True).held() is not None
+    assert story.promote("D", unattended=True).held() is None
+
+
+def test_a_person_who_chose_the_own_lockfiles_release_that_is_live_is_done(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback(own="environment of A")
+    story.fail("C")
+    story.write("unheld", "A", kind="switch")
+
+    assert story.held() is None
+    assert story.now.refusal("environment of C", HEALTH) is not None, "that is another decision"
+
+
+def test_a_choice_of_what_is_live_already_holds_too(story: Story) -> None:
+    story.promote("A")
+    story.write("held", "A", kind="switch", lockfile_environment="environment of B")
+
+    hold = story.held()
+    assert hold is not None
+    assert hold.known_environments == ("environment of B",)
+    assert hold.rolled_back == ()
+
+
+def test_an_older_journal_ends_a_switch_hold_with_any_promotion_by_a_person(story: Story) -> None:
+    story.promote("A", "B", own=None)
+    assert story.held() is None
     story.rollback()
-    held = story.now.root_hold
-
-    for promoted, unattended, lifted in (("B2", True, False), ("B2", False, True), ("C", True, True)):
-        other = copy.deepcopy(story)
-        other.promote(promoted, unattended=unattended)
-        assert other.now.root_hold == (None if lifted else held)
-
-    story.write("unheld", "A")
-    assert story.now.root_hold is None
+    assert story.promote("C", own=None).held() is None
 
 
 def test_who_goes_back_twice_wants_neither_back(story: Story) -> None:
@@ -616,20 +725,33 @@ def test_who_goes_back_twice_wants_neither_back(story: Story) -> None:
     story.rollback()
     story.rollback()
     assert story.now.expected == "A"
-    hold = story.now.root_hold
-    assert [hold.is_overtaken(f"environment of {name}") for name in "BCD"] == [False, False, True]
+    assert [stopped(story, name, PERSON) for name in "BCD"] == [True, True, False]
+    assert [stopped(story, name, RESUMING) for name in "BCD"] == [True, True, False]
 
     story.write("unheld", "A")
     story.promote("D")
     story.rollback()
-    assert story.now.root_hold.left_environments == ("environment of D",), "unhold has ended what was before"
+    hold = story.held()
+    assert hold is not None
+    assert hold.rolled_back == ("environment of D",), "unhold has ended what was before"
+
+
+def test_who_goes_back_to_what_was_left_wants_it_after_all(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback()
+    story.rollback("B")
+
+    assert [stopped(story, name, PERSON) for name in "AB"] == [True, False]
 
 
 def test_a_switch_by_hand_after_a_rollback_is_another_step_away(story: Story) -> None:
     story.promote("A", "B", "C")
     story.rollback()
     story.write("observed", "A", expected="B")
-    assert story.now.root_hold.left_environments == ("environment of B", "environment of C")
+    hold = story.held()
+    assert hold is not None
+    assert hold.known_environments == ("environment of B", "environment of C")
+    assert hold.rolled_back == ("environment of C",)
 
 
 def test_a_promotion_that_turned_back_for_a_person_holds_already(story: Story) -> None:
@@ -637,45 +759,59 @@ def test_a_promotion_that_turned_back_for_a_person_holds_already(story: Story) -
     story.write("promoting", "C", **{"from": "B"})
     story.write("rolling-back", "B", **{"from": "C"}, cause="turned back by a rollback")
     story.write("rolled-back", "B", **{"from": "C"}, manual=False, verdict="inconclusive", turned_back=True)
-    assert story.now.root_hold.left_environments == ("environment of C",)
+    assert [stopped(story, name, PERSON) for name in "BC"] == [False, True]
     story.rollback()
-    assert story.now.root_hold.left_environments == ("environment of B", "environment of C")
-
-
-def test_a_persons_promotion_that_fails_lifts_nothing(story: Story) -> None:
-    story.promote("A", "B")
-    story.rollback()
-    story.fail("C")
-
-    assert story.now.root_hold.release == "B"
+    assert [stopped(story, name, PERSON) for name in "BC"] == [True, True]
 
 
 def test_a_rollback_that_a_promotion_did_for_us_holds_like_any_other(story: Story) -> None:
     story.promote("A").fail("B", says_no=False)
     story.write("held", "B", reason="too slow", after_rollback=True)
-    assert story.now.root_hold.reason == "too slow"
-    assert story.now.root_hold.left_environments == ("environment of B",)
+    hold = story.held()
+    assert hold is not None
+    assert (hold.reason, hold.rolled_back) == ("too slow", ("environment of B",))
 
     story.promote("C")
-    assert story.now.root_hold is None
+    assert story.held() is None
 
 
-def test_only_unhold_lifts_a_hold_that_was_asked_for(story: Story) -> None:
+def test_a_hold_that_was_asked_for_and_a_switch_hold_end_each_by_itself(story: Story) -> None:
     story.promote("A", "B")
     story.write("held", "B", reason="frozen until January")
-    held = story.now.root_hold
-    assert held.left_environments == (), "a changed lockfile must not lift it"
+    held = story.held(HoldKind.STANDING)
+    assert not stopped(story, "C", SCRIPT)
+    assert stopped(story, "C", RESUMING), "a changed lockfile must not lift it"
 
     story.promote("C")
-    assert story.now.root_hold == held
-
     story.rollback()
-    story.write("observed", "A", expected="B")
-    story.promote("D")
-    assert story.now.root_hold == held, "a hold that lapses must not take the place of one that does not"
+    assert [hold.kind for hold in story.now.holds(story.events[-1].at)] == ["standing", "switch"]
+    assert stopped(story, "D", SCRIPT)
 
+    story.promote("D")
+    assert story.now.root_holds == {HoldKind.STANDING: held}
     story.write("unheld", "D")
-    assert story.now.root_hold is None
+    assert story.now.root_holds == {}
+
+
+def test_a_hold_with_a_time_is_over_by_the_clock_of_who_asks_and_a_switch_hold_is_not(story: Story) -> None:
+    story.promote("A", "B")
+    story.rollback()
+    until = story.events[-1].at + timedelta(days=3)
+    story.write("held", "A", reason="until Monday", until=format_time(until))
+
+    def kinds(moment: datetime) -> list[str]:
+        return [hold.kind.value for hold in story.now.holds(moment)]
+
+    assert kinds(until - timedelta(seconds=1)) == ["standing", "switch"]
+    assert kinds(until) == ["switch"]
+    story.write("held", "A", reason="for good")
+    assert kinds(until) == ["standing", "switch"]
+
+
+def test_a_hold_whose_time_cannot_be_read_has_none(story: Story) -> None:
+    story.write("held", None, until="soon")
+
+    assert story.now.holds(story.events[-1].at + timedelta(days=3650)) != ()
 
 
 def test_a_bad_verdict_holds_the_environment(story: Story) -> None:
@@ -687,7 +823,7 @@ def test_a_bad_verdict_holds_the_environment(story: Story) -> None:
     assert (hold.scope, hold.release, hold.environment_digest) == ("environment", "B", "environment of B")
     assert "HTTP 503" in hold.reason
     assert story.now.refusal("environment of A", HEALTH) is None
-    assert story.now.root_hold is None
+    assert story.now.root_holds == {}
 
 
 @pytest.mark.parametrize("inconclusive", ["interrupted", "both failed"])
@@ -740,32 +876,40 @@ def test_unhold_lifts_everything(story: Story) -> None:
     story.promote("A").fail("B").fail("C").fail("D")
     story.write("unheld", "A")
 
-    assert story.now.root_hold is None
+    assert story.now.root_holds == {}
     assert story.now.environment_holds == {}
-    assert story.fail("E").now.root_hold is None, "counting begins anew"
+    assert story.fail("E").now.root_holds == {}, "counting begins anew"
 
 
 def test_three_bad_environments_in_a_row_hold_the_root(story: Story) -> None:
     story.promote("A").fail("B").fail("C")
-    assert story.now.root_hold is None
+    assert story.now.root_holds == {}
 
     story.fail("D")
     assert BAD_IN_A_ROW == 3
-    assert story.now.root_hold.scope == "root"
-    assert story.now.root_hold.by == "venvship"
-    assert "3 bad environments" in story.now.root_hold.reason
+    hold = story.held(HoldKind.BAD_IN_A_ROW)
+    assert hold is not None
+    assert (hold.scope, hold.by) == ("root", "venvship")
+    assert "3 bad environments" in hold.reason
+    assert [stopped(story, "E", asker) for asker in (UPDATE, RESUMING, SCRIPT, PERSON)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert story.promote("E").now.root_holds == {}
 
 
 def test_a_good_promotion_between_them_begins_the_row_anew(story: Story) -> None:
     story.promote("A").fail("B").fail("C").promote("D", unattended=True).fail("E").fail("F")
 
-    assert story.now.root_hold is None
+    assert story.now.root_holds == {}
 
 
 def test_one_environment_that_is_bad_three_times_is_one(story: Story) -> None:
     story.promote("A").seal("B", "C", "D", environment="E").fail("B").fail("C").fail("D")
 
-    assert story.now.root_hold is None
+    assert story.now.root_holds == {}
 
 
 def test_three_bad_environments_do_not_take_the_place_of_a_persons_hold(story: Story) -> None:
@@ -773,7 +917,9 @@ def test_three_bad_environments_do_not_take_the_place_of_a_persons_hold(story: S
     story.rollback(message="orders fail")
     story.fail("C").fail("D").fail("E")
 
-    assert story.now.root_hold.reason == "orders fail"
+    assert next(hold.reason for hold in story.now.holds(story.events[-1].at)) == "orders fail"
+    story.promote("F", own="environment of A")
+    assert [hold.kind for hold in story.now.holds(story.events[-1].at)] == ["switch"]
 
 
 # -- observed -----------------------------------------------------------------------------------------------
@@ -787,8 +933,9 @@ def test_a_switch_by_hand_is_current_from_then_on_and_holds_the_root(story: Stor
     assert story.now.lineage == ["A", "B", "X"]
     assert story.now.state("X") is State.SEALED
     assert story.target() == "B"
-    assert story.now.root_hold.scope == "root"
-    assert story.now.root_hold.left_environments == ("environment of B",)
+    hold = story.held()
+    assert hold is not None
+    assert (hold.by, hold.known_environments) == ("venvship", ("environment of B",))
     assert story.now.was_current(1) == "B"
 
 
@@ -998,8 +1145,9 @@ def test_folding_is_total_and_what_comes_out_hangs_together(events: list[Event],
     history.was_current(3)
     for environment in ("", "A"):
         history.refusal(environment, HEALTH)
-    for hold in (history.root_hold, *history.environment_holds.values()):
-        assert hold is None or hold.to_json()["scope"] in {"root", "environment"}
+    for hold in (*history.root_holds.values(), *history.environment_holds.values()):
+        assert hold.to_json()["scope"] in {"root", "environment"}
+        assert hold.end
 
 
 @settings(deadline=None, max_examples=50)
@@ -1024,9 +1172,13 @@ def test_proven_is_never_taken_back_and_holds_end_only_where_they_may(events: li
         for release, record in before.records.items():
             if record.state is State.PROVEN:
                 assert after.state(release) is State.PROVEN
-        if before.root_hold is not None and after.root_hold is None:
-            by_a_person = event.event == "promoted" and not event.facts.get("unattended")
-            assert event.event == "unheld" or (by_a_person and not before.root_hold.standing)
+        for kind in before.root_holds.keys() - after.root_holds.keys():
+            promoted = event.event == "promoted" and kind is not HoldKind.STANDING
+            by_a_person = promoted and not event.facts.get("unattended")
+            new = promoted and before.root_holds[kind].is_new(
+                after.records[str(event.release)].environment_digest
+            )
+            assert event.event == "unheld" or by_a_person or new
         for environment in before.environment_holds.keys() - after.environment_holds.keys():
             by_a_person = event.event == "promoted" and not event.facts.get("unattended")
             assert event.event == "unheld" or by_a_person, environment
@@ -1091,10 +1243,11 @@ def test_holds_are_about_the_releases_and_environments_that_took_the_place() -> 
     story.rollback()
     relocated(story, "B", "B'", environment="for another interpreter")
 
-    hold = story.now.root_hold
+    hold = story.held()
     assert hold is not None
     assert hold.release == "B'"
-    assert set(hold.left_environments) == {"environment of B", "for another interpreter"}
+    assert set(hold.rolled_back) == set(hold.known_environments)
+    assert set(hold.known_environments) == {"environment of B", "for another interpreter"}
 
 
 def test_a_refusal_is_of_the_environment_that_took_the_place_as_well() -> None:

@@ -84,7 +84,7 @@ def test_a_switch_is_planned_made_and_then_unchanged(site: Site) -> None:
     assert found(root.promote(b)) == ("unchanged", False)
     assert found(root.rollback(b)) == ("unchanged", False)
     assert found(root.rollback()) == ("switched", True)
-    assert found(root.promote(b)) == ("promoted", True)
+    assert found(root.promote(b, force=True)) == ("promoted", True)
     assert site.current == b
 
 

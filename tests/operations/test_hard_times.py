@@ -218,14 +218,14 @@ def test_a_signal_while_old_releases_go_leaves_a_refusal_what_it_is(site: Site, 
 def test_recovery_at_boot_needs_no_settings(site: Site, two: tuple[str, str], tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     site.settings('[[check]]\nname = "live"\ncommand = ["true"]\n')
-    assert site.run("promote", two[0], env={"VENVSHIP_FAILPOINTS": f"trace:{trace}"}).code == 0
-    assert site.run("promote", two[1]).code == 0
+    assert site.run("promote", "--force", two[0], env={"VENVSHIP_FAILPOINTS": f"trace:{trace}"}).code == 0
+    assert site.run("promote", "--force", two[1]).code == 0
     (there,) = (
         int(line.split(" ", 1)[0])
         for line in trace.read_text().splitlines()
         if " rename " in line and line.endswith("/current")
     )
-    assert site.run("promote", two[0], env={"VENVSHIP_FAILPOINTS": f"kill@{there + 1}"}).code == -9
+    assert site.run("promote", "--force", two[0], env={"VENVSHIP_FAILPOINTS": f"kill@{there + 1}"}).code == -9
     assert site.current == two[0]
 
     (site.path / "venvship.toml").write_text("name = [\n")

@@ -29,9 +29,9 @@ def kill_before_the_way_back(site: Site, release: str, tmp_path: Path) -> None:
     """Promote a release that does not pass; die when that is journalled and `current` still names it."""
     site.settings(refuses("1.0"))
     trace = tmp_path / "trace"
-    assert site.run("promote", release, env={"VENVSHIP_FAILPOINTS": f"trace:{trace}"}).code == 22
+    assert site.run("promote", "--force", release, env={"VENVSHIP_FAILPOINTS": f"trace:{trace}"}).code == 22
     _there, back = effects(trace, "rename", "/current")
-    assert site.run("promote", release, env={"VENVSHIP_FAILPOINTS": f"kill@{back}"}).code == -9
+    assert site.run("promote", "--force", release, env={"VENVSHIP_FAILPOINTS": f"kill@{back}"}).code == -9
     assert site.events()[-1] == "rolling-back"
     assert site.current == release
 
@@ -40,7 +40,7 @@ def killed_on_trial(site: Site, version: str) -> str:
     """Release a version whose restart hook kills venvship, every time; returns the release."""
     site.lock(version)
     site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
-    assert site.run("release").code == -9
+    assert site.run("release", "--force").code == -9
     return site.current or ""
 
 
@@ -104,10 +104,10 @@ def test_boot_refuses_a_first_release_under_the_checks_that_refused_it(site: Sit
     assert site.run("release", env={"VENVSHIP_FAILPOINTS": f"trace:{trace}"}).code == 22
     (first,) = (view.id for view in site.open().list().releases)
     assert site.run("unhold").code == 0
-    site.run("promote", first, env={"VENVSHIP_FAILPOINTS": f"trace:{trace}2"})
+    site.run("promote", "--force", first, env={"VENVSHIP_FAILPOINTS": f"trace:{trace}2"})
     back = effects(Path(f"{trace}2"), "unlink", "/current")[-1]
     assert site.run("unhold").code == 0
-    assert site.run("promote", first, env={"VENVSHIP_FAILPOINTS": f"kill@{back}"}).code == -9
+    assert site.run("promote", "--force", first, env={"VENVSHIP_FAILPOINTS": f"kill@{back}"}).code == -9
     assert site.run("recover", "--boot").code == 22
     assert site.current is None
     assert site.run("release").code == 25, "refused by the same check"

@@ -45,7 +45,7 @@ def test_an_old_root_is_released_rolled_back_and_pruned(old: Site) -> None:
     assert old.current == second
     old.open().rollback()
     assert old.current == first
-    old.open().promote(third)
+    old.open().promote(third, force=True)
     old.open(clock=old.later(days=30)).prune(keep=2)
     old.open().recover()
 

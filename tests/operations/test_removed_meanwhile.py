@@ -58,7 +58,7 @@ def test_commands_finish_whose_program_is_removed_while_the_release_is_on_trial(
     assert (back.code, site.current) == (0, first), back.err
 
     install(place)
-    forward = site.run("promote", second)
+    forward = site.run("promote", "--force", second)
     assert (forward.code, site.current) == (0, second), forward.err
 
     site.settings(_SETTINGS.format(place=place, port=1))

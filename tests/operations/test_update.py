@@ -299,38 +299,6 @@ def test_fifty_ticks_with_a_bad_lockfile_and_prunes_are_one_attempt(site: Site, 
     assert len(site.open().list().releases) == 1
 
 
-# -- holds by people --------------------------------------------------------------------------------------
-
-
-def test_a_standing_hold_is_told_once_for_every_lockfile(site: Site, clock: Clock) -> None:
-    site.release("1.0")
-    site.open().hold(message="migration tonight")
-    assert update(site, clock).outcome == "unchanged"
-    told = []
-    for version in ("1.1", "1.1", "1.2", "1.2"):
-        site.lock(version)
-        with pytest.raises(HeldError, match="migration tonight") as caught:
-            update(site, clock)
-        told.append(caught.value.told)
-    assert told == [False, True, False, True]
-
-
-def test_after_a_rollback_other_bytes_are_no_other_lockfile(site: Site, clock: Clock) -> None:
-    a = site.release("1.0")
-    site.release("1.1")
-    site.open().rollback()
-    with pytest.raises(HeldError):
-        update(site, clock)
-    site.lock("1.1", comment="another header, the same environment")
-    with pytest.raises(HeldError):
-        update(site, clock)
-    assert site.current == a
-    site.lock("1.2")
-    assert update(site, clock).outcome == "released"
-    site.lock("1.1")
-    assert update(site, clock).outcome == "reactivated", "the hold is gone for good"
-
-
 # -- a lockfile that is being written ---------------------------------------------------------------------
 
 

@@ -18,9 +18,26 @@ RELEASES = st.sampled_from([None, "A", "B", "C", "D"])
 FACTS = [
     "from", "tries", "via", "unattended", "manual", "cause", "says_no", "verdict", "health_digest",
     "environment_digest", "lockfile_sha256", "after_rollback", "expected", "then", "proved", "target_failed",
+    "lockfile_environment", "kind", "until",
 ]  # fmt: skip
 SENSIBLE = st.sampled_from(
-    ["A", "B", "C", "bad", "inconclusive", "proven", "", "release", True, False, None, 1, 2]
+    [
+        "A",
+        "B",
+        "C",
+        "switch",
+        "2026-11-22T10:00:00Z",
+        "bad",
+        "inconclusive",
+        "proven",
+        "",
+        "release",
+        True,
+        False,
+        None,
+        1,
+        2,
+    ]
 )
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.support.terminals import Shown, Terminal
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
 from venvship.api import Root, default_runtime
 from venvship.system.signals import Signals
@@ -152,6 +153,11 @@ class Site:
         env = {**self.environment, **(env or {})}
         return finish(command(), *arguments, cwd=cwd or self.path, env=env, timeout=timeout)
 
+    def type(self, *arguments: str, columns: int = 200) -> Shown:
+        """Run the installed command at a terminal in the root, to its end, as a person does."""
+        argv = [command(), *arguments]
+        return Terminal(argv, env=self.environment, cwd=self.path, columns=columns).finish()
+
     def run_as_cron(self, *arguments: str) -> Finished:
         """Run the installed command with nothing in its environment but what cron gives, from elsewhere."""
         env = {"PATH": "/usr/bin:/bin", "HOME": self.environment["HOME"]}
@@ -174,8 +180,13 @@ class Site:
         )
 
     def runtime(self, **changes: Any) -> Runtime:
-        """The world for the API: the test's environment, and its clock where it sets one."""
-        arguments: dict[str, Any] = {"environ": self.environment, "actor": "tester", "signals": Signals()}
+        """The world for the API: the test's environment, its clock where it sets one, and a person."""
+        arguments: dict[str, Any] = {
+            "environ": self.environment,
+            "actor": "tester",
+            "signals": Signals(),
+            "person": True,
+        }
         arguments.update(changes)
         return default_runtime(**arguments)
 

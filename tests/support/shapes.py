@@ -120,6 +120,8 @@ EVENT = {
 }
 HOLD = {
     "scope": one_of("root", "environment"),
+    "kind": one_of("standing", "switch", "bad-in-a-row", "environment"),
+    "until": null_or(time),
     "environment_digest": null_or(sha256),
     "by": str,
     "reason": str,
@@ -144,6 +146,8 @@ BUILD = {
     "previous": null_or(RELEASE),
     "diff": DIFF,
     "timings": lambda value: all(isinstance(key, str) and seconds(one) for key, one in value.items()),
+    "held": null_or(HOLD),
+    "ended_hold": null_or(HOLD),
 }
 PROMOTE = {
     "outcome": null_or(
@@ -153,14 +157,17 @@ PROMOTE = {
     "release": RELEASE,
     "previous": null_or(RELEASE),
     "diff": DIFF,
+    "held": null_or(HOLD),
 }
 ROLLBACK = {
     "outcome": one_of("switched", "unchanged", "planned", "rollback-failed"),
     "changed": bool,
     "release": RELEASE,
     "previous": null_or(RELEASE),
+    "held": null_or(HOLD),
 }
 STATUS = {
+    "holds": [HOLD],
     "current": null_or(RELEASE),
     "previous": null_or(RELEASE),
     "held": null_or(HOLD),

@@ -31,6 +31,7 @@ from tests.torture.tally import Scale, Tally
 from tests.torture.world import KEEP_FAILED, SETTINGS_KEEP, Command, Known, Mood, World, moods
 from venvship.api import Root
 from venvship.model.history import History
+from venvship.model.hold import HoldKind
 from venvship.model.settings_form import health_digest
 from venvship.model.update_attempts import LONGEST_PAUSE
 from venvship.root import RootLayout
@@ -82,6 +83,7 @@ def prepare(lab: Lab) -> tuple[Scenario, World]:
         assert result.release is not None
         world.releases[result.release.id] = Known(version=version, sealed=number)
         world.tick = number
+        world.lockfile = version
     snapshot = lab.path / "snapshot-model"
     subprocess.run(["cp", "-a", site.path, snapshot], check=True)
     return Scenario(site=site, snapshot=snapshot, command=()), world
@@ -121,13 +123,13 @@ class Machine(RuleBasedStateMachine):
             name = self._name(index)
             self._promote(name, None)
 
-    @rule(which=names, answer=answers)
-    def promote(self, which: int, answer: str) -> None:
-        self._promote(self._name(which, but=self.world.current), None, answer)
+    @rule(which=names, answer=answers, force=st.booleans())
+    def promote(self, which: int, answer: str, force: bool) -> None:
+        self._promote(self._name(which, but=self.world.current), None, answer, force=force)
 
-    @rule(which=names, kill=kills, answer=answers)
-    def promote_killed(self, which: int, kill: int, answer: str) -> None:
-        self._promote(self._name(which, but=self.world.current), kill, answer)
+    @rule(which=names, kill=kills, answer=answers, force=st.booleans())
+    def promote_killed(self, which: int, kill: int, answer: str, force: bool) -> None:
+        self._promote(self._name(which, but=self.world.current), kill, answer, force=force)
 
     @rule()
     def rollback(self) -> None:
@@ -155,7 +157,7 @@ class Machine(RuleBasedStateMachine):
     def update(self, version: str, kill: int | None, answer: str) -> None:
         self._ask(answer, version)
         self.now += LONGEST_PAUSE
-        lock_by_path(self.site, version)
+        self._lock(version)
         new = self._next_name(version)
         self._do(f"update {version}", lambda c: c.update(version, new), self.root.update, kill)
 
@@ -222,7 +224,7 @@ class Machine(RuleBasedStateMachine):
             assert (status.current.id if status.current else None) == self.world.current
             target = Command(self.world, now=self.now, mood=self.mood, versions=self.versions).target()
             assert (status.previous.id if status.previous else None) == target
-            assert (status.held is not None) or not self.world.hold
+            assert (status.held is not None) or not self.world.holds
             assert {view.id for view in listing.releases} == set(self.world.releases)
 
         ended = children.call(look)
@@ -250,16 +252,23 @@ class Machine(RuleBasedStateMachine):
             wanted = {"yes": "fine", "no": "nothing passes"}.get(answer, f"{answer} refuses {version}")
             self._set_mood(next(mood for mood in MOODS if mood.name == wanted))
 
-    def _promote(self, name: str, kill: int | None, answer: str = "") -> children.Ended:
+    def _promote(
+        self, name: str, kill: int | None, answer: str = "", *, force: bool = False
+    ) -> children.Ended:
         self._ask(answer, self.versions[name])
-        return self._do(f"promote {name}", lambda c: c.promote(name), lambda: self.root.promote(name), kill)
+        return self._do(
+            f"promote {name} force={force}",
+            lambda c: c.promote(name, force=force),
+            lambda: self.root.promote(name, force=force),
+            kill,
+        )
 
     def _rollback(self, name: str | None, kill: int | None) -> None:
         label = f"rollback {name or ''}"
         self._do(label, lambda c: c.rollback(name), lambda: self.root.rollback(name), kill)
 
     def _release(self, version: str, kill: int | None, *, rebuild: bool = False, force: bool = False) -> None:
-        lock_by_path(self.site, version)
+        self._lock(version)
         new = self._next_name(version)
         self._do(
             f"release {version} rebuild={rebuild} force={force}",
@@ -267,6 +276,10 @@ class Machine(RuleBasedStateMachine):
             lambda: self.root.release(rebuild=rebuild, force=force),
             kill,
         )
+
+    def _lock(self, version: str) -> None:
+        lock_by_path(self.site, version)
+        self.world.lockfile = version
 
     def _next_name(self, version: str) -> str:
         """The id of what the next command may build."""
@@ -333,7 +346,7 @@ class Machine(RuleBasedStateMachine):
         version = {record.environment_digest: self.versions[name] for name, record in history.records.items()}
         there = {name for name in history.records if is_known(name, history)}
         intent = history.intent
-        hold = history.root_hold
+        switch = history.root_holds.get(HoldKind.SWITCH)
         return {
             "current": layout.current(),
             "expected": history.expected,
@@ -347,7 +360,9 @@ class Machine(RuleBasedStateMachine):
                 key=lambda name: history.records[name].last_live_seq,
             ),
             "pinned": sorted(name for name in there if history.records[name].pinned),
-            "hold": ("standing" if hold.standing else "lapsing") if hold else "",
+            "holds": sorted(history.root_holds),
+            "known": sorted(version[digest] for digest in switch.known_environments) if switch else [],
+            "rolled back": sorted(version[digest] for digest in switch.rolled_back) if switch else [],
             "refused": sorted(
                 (version[digest], history.refusal(digest, now) is not None)
                 for digest in history.environment_holds
@@ -381,7 +396,9 @@ class Machine(RuleBasedStateMachine):
                 key=lambda name: world.releases[name].live,
             ),
             "pinned": sorted(name for name, known in world.releases.items() if known.pinned),
-            "hold": world.hold,
+            "holds": sorted(world.holds),
+            "known": sorted(world.known),
+            "rolled back": sorted(world.rolled_back),
             "refused": sorted((version, mood == self.mood.name) for version, mood in world.refused.items()),
             "bad": world.bad_row,
             "open": (opened.kind, opened.origin, opened.target, opened.tries) if opened else None,
@@ -403,8 +420,8 @@ def interrupted(machine: Machine) -> None:
     first, second, third, _ = machine.world.releases  # the oldest first: those are pruned that are older
     assert machine._promote(first, None, "yes").code == 0
     for number in itertools.count(1):
-        assert machine._promote(second, None, "yes").code == 0
-        ended = machine._promote(third, number, "yes")
+        assert machine._promote(second, None, "yes", force=True).code == 0
+        ended = machine._promote(third, number, "yes", force=True)
         machine._rollback(None, None)
         if not ended.killed:
             break

@@ -111,7 +111,7 @@ def _any_release(site: Site, chance: random.Random) -> str:
 def _release(site: Site, chance: random.Random, call: str) -> Answer:
     lockfile = str(site.path / f"{chance.choice(VERSIONS)}.txt")
     more = ["--rebuild"] * (chance.random() < 0.2) + ["--wait", "1"] * (chance.random() < 0.5)
-    return _run(site, call, "release", "--lockfile", lockfile, "-m", call, *more)
+    return _run(site, call, "release", "--force", "--lockfile", lockfile, "-m", call, *more)
 
 
 def _update(site: Site, chance: random.Random, call: str) -> Answer:
@@ -129,7 +129,7 @@ def _update(site: Site, chance: random.Random, call: str) -> Answer:
 
 
 def _promote(site: Site, chance: random.Random, call: str) -> Answer:
-    return _run(site, call, "promote", _any_release(site, chance), "-m", call)
+    return _run(site, call, "promote", "--force", _any_release(site, chance), "-m", call)
 
 
 def _rollback(site: Site, chance: random.Random, call: str) -> Answer:
@@ -370,9 +370,10 @@ def keeps_what_was_answered(events: list[dict[str, Any]], answers: list[list[Ans
     """Whether everything that was done has its event, once and in order, and nothing else has one."""
     by_call: dict[str, list[dict[str, Any]]] = {}
     for event in events:
-        if event["event"] in {"promoted", "rolled-back", "held"}:
+        # To choose what is live already begins or ends a switch hold, and is not what an answer promises.
+        if event["event"] in {"promoted", "rolled-back", "held"} and event.get("kind") != "switch":
             by_call.setdefault(call_of(event), []).append(event)
-    unheld = sum(event["event"] == "unheld" for event in events)
+    unheld = sum(event["event"] == "unheld" and event.get("kind") is None for event in events)
     for of_one in answers:
         last = 0
         for answer in of_one:

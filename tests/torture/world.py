@@ -93,6 +93,7 @@ class Open:
         tried: The release whose trial has no verdict, if what is left is that one.
         says_no: Whether that was found wanting.
         unattended: Whether an update began it.
+        own: The version in the root's lockfile at that moment; `None` for an update, which does not ask.
     """
 
     kind: str
@@ -102,6 +103,7 @@ class Open:
     tried: str | None = None
     says_no: bool = False
     unattended: bool = False
+    own: str | None = None
 
 
 @dataclass
@@ -116,8 +118,10 @@ class World:
         expected: What was current after the last switch that has an outcome.
         lineage: The stack of promoted releases.
         open: The switch that has no outcome.
-        hold: Of the root: `""`, `lapsing` or `standing`.
-        left: The versions that were left while it lasted; another one in the lockfile lifts it for an update.
+        lockfile: The version in the root's lockfile.
+        holds: The kinds of hold of the root: `standing`, `switch`, `bad-in-a-row`.
+        known: Under a switch hold: the versions that were left, and those of the lockfile at these moments.
+        rolled_back: Under a switch hold: the versions that a person has rolled back from.
         refused: By version, the mood that refused its environment.
         bad_row: Environments that were bad since the last good promotion.
         tick: Counts what the order matters of.
@@ -130,8 +134,10 @@ class World:
     expected: str | None = None
     lineage: list[str] = field(default_factory=list)
     open: Open | None = None
-    hold: str = ""
-    left: frozenset[str] = frozenset()
+    lockfile: str = ""
+    holds: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+    rolled_back: frozenset[str] = frozenset()
     refused: dict[str, str] = field(default_factory=dict)
     bad_row: list[str] = field(default_factory=list)
     tick: int = 0
@@ -201,23 +207,32 @@ class Command:
 
     # -- the commands -------------------------------------------------------------------------------------
 
-    def promote(self, name: str) -> int:
-        """`promote RELEASE`."""
+    def promote(self, name: str, *, force: bool = False) -> int:
+        """`promote RELEASE`, by a person."""
         self._recover()
-        if name not in self._world.releases:
+        world = self._world
+        if name not in world.releases:
             return 13
-        if name == self._world.current:
+        known = world.releases[name]
+        if name == world.current:
+            if known.version == world.lockfile:
+                self._end_switch_hold()
             return 0
+        bad = known.state == "bad" or world.refused.get(known.version) == self._mood.name
+        if (bad or known.version in world.rolled_back) and not force:
+            return 25
         return self._switch(name)
 
     def release(self, version: str, new: str, *, rebuild: bool = False, force: bool = False) -> int:
-        """`release`, of the lockfile of a version; `new` is the id of what it may build."""
+        """`release` by a person, of the lockfile of a version; `new` is the id of what it may build."""
         self._recover()
         world = self._world
         current = world.releases[world.current].version if world.current else None
         if current == version and not rebuild:
+            self._end_switch_hold()
             return 0
-        if world.refused.get(version) == self._mood.name and not force:
+        refused = world.refused.get(version) == self._mood.name
+        if (refused or version in world.rolled_back) and not force:
             return 25
         return self._build_or_take(version, new, rebuild=rebuild)
 
@@ -228,7 +243,7 @@ class Command:
         current = world.releases[world.current].version if world.current else None
         if current == version:
             return 0
-        if world.hold and (not world.left or version in world.left):
+        if world.holds:
             return 25
         if world.refused.get(version) == self._mood.name:
             return 25
@@ -250,7 +265,7 @@ class Command:
                 tried = world.open.tried
             elif world.open.kind == "back" and world.open.tried is not None:
                 self._judge(world.open.tried, "inconclusive")
-        world.open = Open("manual", world.current, target, tried=tried)
+        world.open = Open("manual", world.current, target, tried=tried, own=world.lockfile)
         self._mark()
         world.current = target
         self._mark()
@@ -272,13 +287,13 @@ class Command:
 
     def hold(self) -> int:
         """`hold`."""
-        self._world.hold, self._world.left = "standing", frozenset()
+        self._world.holds |= {"standing"}
         self._mark()
         return 0
 
     def unhold(self) -> int:
         """`unhold`."""
-        self._world.hold, self._world.left = "", frozenset()
+        self._world.holds = self._world.known = self._world.rolled_back = frozenset()
         self._world.refused.clear()
         self._world.bad_row.clear()
         self._mark()
@@ -312,7 +327,8 @@ class Command:
 
     def _switch(self, target: str, *, unattended: bool = False) -> int:
         world = self._world
-        world.open = Open("promote", world.current, target, tried=target, unattended=unattended)
+        own = None if unattended else world.lockfile
+        world.open = Open("promote", world.current, target, tried=target, unattended=unattended, own=own)
         self._mark()
         world.current = target
         self._mark()
@@ -325,14 +341,15 @@ class Command:
         assert opened is not None
         assert opened.target is not None
         if self._passes(opened.target):
-            self._promoted(opened.target, unattended=opened.unattended)
+            self._promoted(opened)
             return 0
         world.open = Open("back", opened.target, opened.origin, tried=opened.target, says_no=True)
         self._mark()
         return self._go_back(boot=False)
 
-    def _promoted(self, target: str, *, unattended: bool) -> None:
-        world = self._world
+    def _promoted(self, opened: Open) -> None:
+        world, target = self._world, opened.target
+        assert target is not None
         self._make_current(target)
         if world.lineage[-1:] != [target]:
             world.lineage.append(target)
@@ -340,10 +357,15 @@ class Command:
         world.releases[target].failed = False
         world.bad_row.clear()
         version = world.releases[target].version
-        if not unattended:
+        if not opened.unattended:
             world.refused.pop(version, None)
-        if world.hold == "lapsing" and (not unattended or (world.left and version not in world.left)):
-            world.hold, world.left = "", frozenset()
+            world.holds -= {"bad-in-a-row"}
+            if opened.own == version:
+                self._lift_switch_hold()
+            else:
+                self._hold_switch(opened.origin, opened.own)
+        elif version not in world.known:
+            self._lift_switch_hold()
         self._done()
 
     def _go_back(self, *, boot: bool) -> int:
@@ -381,7 +403,7 @@ class Command:
         if opened.tried is not None:
             self._judge(opened.tried, "inconclusive")
         self._pop_to(opened.target)
-        self._hold(opened.origin)
+        self._hold_switch(opened.origin, opened.own, rolled_back=True)
         self._done()
         return 0 if passed else 23
 
@@ -446,7 +468,7 @@ class Command:
             world.releases[tried].leave(self._now)
         if world.current is not None:
             self._pop_to(world.current)
-        self._hold(left)
+        self._hold_switch(left, world.lockfile)
         self._done()
 
     # -- small steps --------------------------------------------------------------------------------------
@@ -476,16 +498,28 @@ class Command:
         world.refused[version] = self._mood.name
         if version not in world.bad_row:
             world.bad_row.append(version)
-        if len(world.bad_row) >= BAD_IN_A_ROW and not world.hold:
-            world.hold, world.left = "lapsing", frozenset()
+        if len(world.bad_row) >= BAD_IN_A_ROW:
+            world.holds |= {"bad-in-a-row"}
 
-    def _hold(self, left: str | None) -> None:
-        """What a switch by hand leaves, unless somebody has set a hold already."""
+    def _hold_switch(self, left: str | None, own: str | None, *, rolled_back: bool = False) -> None:
+        """What a person's choice of another release than that of the lockfile leaves."""
         world = self._world
-        if world.hold != "standing":
-            new = {self._versions[left]} if left is not None and left in self._versions else set()
-            world.left = frozenset(world.left | new) if new else frozenset()
-            world.hold = "lapsing"
+        gone = {self._versions[left]} if left is not None else set()
+        chosen = {self._versions[world.expected]} if world.expected is not None else set()
+        world.holds |= {"switch"}
+        world.known |= gone | ({own} if own else set())
+        world.rolled_back = (world.rolled_back | (gone if rolled_back else set())) - chosen
+
+    def _end_switch_hold(self) -> None:
+        """A person chose the release of the own lockfile, which is live already."""
+        if "switch" in self._world.holds:
+            self._lift_switch_hold()
+            self._mark()
+
+    def _lift_switch_hold(self) -> None:
+        world = self._world
+        world.holds -= {"switch"}
+        world.known = world.rolled_back = frozenset()
 
     def _pop_to(self, name: str) -> None:
         lineage = self._world.lineage

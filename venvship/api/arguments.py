@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 
 def require_range(name: str, value: float | None, minimum: float) -> None:
@@ -18,6 +19,18 @@ def require_range(name: str, value: float | None, minimum: float) -> None:
         raise ValueError(f"{name}: {value} is not a finite number")
     if value < minimum:
         raise ValueError(f"{name}: {value} is not in the range x>={minimum:g}")
+
+
+def require_future(name: str, value: datetime, now: datetime) -> None:
+    """Refuse a time that is over, or that no clock shows.
+
+    Raises:
+        ValueError: It is.
+    """
+    if value.tzinfo is None:
+        raise ValueError(f"{name}: {value} has no time zone")
+    if value <= now:
+        raise ValueError(f"{name}: {value} is over")
 
 
 def require_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate
 
-from venvship.api.arguments import require_range, require_several
+from venvship.api.arguments import require_future, require_range, require_several
 from venvship.api.reads import P, R, RootReads, with_warnings
 from venvship.api.runtime import code_stamp, default_runtime
 from venvship.errors import VenvshipError
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
     from venvship.operations.destroy import DestroyResult
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
-    from venvship.operations.marks import PinResult
+    from venvship.operations.marks import HoldResult, PinResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import ReleaseResult
     from venvship.operations.relocate import RelocateResult
-    from venvship.operations.reporting.report import StatusResult
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.verify import VerifyResult
     from venvship.workspace.workspace import Workspace
@@ -127,7 +127,7 @@ class Root(RootReads):
             no_promote: Whether to build and check only, and leave `current` as it is.
             message: The reason, for the manifest and the journal.
             rebuild: Whether to build even if a usable release of this environment exists.
-            force: Whether to go on even if the environment is bad or held.
+            force: Whether to go on even if the environment is bad, or the root has a switch hold.
             dry_run: Whether to return the plan only and write nothing.
 
         Raises:
@@ -139,7 +139,8 @@ class Root(RootReads):
             RejectedError: A candidate check or the prepare hook refused the release.
             RolledBackError: The release was live, did not pass, and was rolled back.
             RollbackFailedError: It was rolled back, and the previous release does not pass either.
-            HeldError: The environment is bad or held, or the root is held and the runtime is unattended.
+            HeldError: The environment is bad. Or the root is held: by any hold, if the runtime is unattended;
+                by a switch hold, if no person is present, or if the environment is one that was rolled back.
             BusyError: Another command is building or switching.
             SupersededError: `current` moved during the build. The release was built, not promoted.
             ReleaseError: The release was damaged before its switch, and was not promoted.
@@ -185,11 +186,13 @@ class Root(RootReads):
         Args:
             release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
             message: The reason, for the journal.
-            force: Whether to leave out the warning about a bad or held release.
+            force: Whether to go on even if the release is known to be bad, or the root has a switch hold.
             dry_run: Whether to return the plan only and write nothing. No check or hook is run.
 
         Raises:
             ReleaseError: There is no such release, or it is not usable.
+            HeldError: The release is known to be bad. Or the root has a switch hold, and no person is present
+                or the environment is one that was rolled back.
             RejectedError: A candidate check or the prepare hook refused the release.
             RolledBackError: The release was live, did not pass, and was rolled back.
             RollbackFailedError: It was rolled back, and the previous release does not pass either.
@@ -374,28 +377,33 @@ class Root(RootReads):
 
         return self._write(pin, release, pinned=False)
 
-    def hold(self, *, message: str = "") -> StatusResult:
+    def hold(self, *, message: str = "", until: datetime | None = None) -> HoldResult:
         """Stop unattended releases of this root until `unhold`.
 
         Args:
             message: The reason, for the journal.
+            until: The time when the hold ends without `unhold`; aware. It is compared with the clock of each
+                command that asks.
 
         Returns:
-            The status after it.
+            The status after it, and the hold that it replaced.
 
         Raises:
+            ValueError: `until` is over, or has no time zone.
             RootError: The root or its journal is unusable.
             DiskFullError: There is no room to record it.
         """
         from venvship.operations.marks import hold
 
-        return self._write(hold, message=message)
+        if until is not None:
+            require_future("until", until, self._runtime.clock())
+        return self._write(hold, message=message, until=until)
 
-    def unhold(self) -> StatusResult:
-        """Allow unattended releases again, of every environment.
+    def unhold(self) -> HoldResult:
+        """Allow unattended releases again, of every environment: holds, refusals and pauses end.
 
         Returns:
-            The status after it.
+            The status after it, and the holds that it ended.
 
         Raises:
             RootError: The root or its journal is unusable.

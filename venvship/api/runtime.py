@@ -24,6 +24,7 @@ def default_runtime(  # noqa: PLR0913 - keyword-only, and each replaces one part
     progress: Progress | None = None,
     clock: Callable[[], datetime] | None = None,
     syslog: str | None = None,
+    person: bool | None = None,
 ) -> Runtime:
     """Make the runtime for `Root.open` from the process's own, with the given parts replaced.
 
@@ -39,6 +40,8 @@ def default_runtime(  # noqa: PLR0913 - keyword-only, and each replaces one part
         clock: A function that returns the time; aware. By default the system's clock.
         syslog: The socket of the system's log; empty for no log. By default the one that the variable
             `VENVSHIP_SYSLOG` names, else `/dev/log`.
+        person: Whether a person asks, who may end another person's switch hold. By default whether standard
+            input is a terminal.
     """
     environment = dict(os.environ if environ is None else environ)
     return Runtime(
@@ -51,6 +54,7 @@ def default_runtime(  # noqa: PLR0913 - keyword-only, and each replaces one part
         wait=wait,
         progress=progress or unwatched,
         syslog=environment.get("VENVSHIP_SYSLOG", SOCKET) if syslog is None else syslog,
+        person=os.isatty(0) if person is None else person,
     )
 
 

@@ -29,13 +29,7 @@ def differences(result: ReleaseResult | PromoteResult, width: int | None) -> lis
 
 def changes(diff: PackageDiff, width: int | None) -> list[str]:
     """The changed packages in a line or two: `django 5.2.18 → 5.2.19 · new: idna 3.10`."""
-    parts = [f"{c.name} {c.before} → {c.after}" for c in diff.changed]
-    parts += [f"new: {c.name} {c.after}" for c in diff.added]
-    parts += [f"gone: {c.name} {c.before}" for c in diff.removed]
-    parts = parts or ["the same packages"]
-    if diff.python is not None:
-        parts.insert(0, f"CPython {diff.python.before} → {diff.python.after}")
-    return _in_short(parts, width)
+    return _in_short(diff.phrases(), width)
 
 
 def _in_short(parts: Sequence[str], width: int | None) -> list[str]:

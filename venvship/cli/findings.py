@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venvship.cli import style
-from venvship.cli.fitting import ago, counted, labelled, when
-from venvship.model.spelling import readable
+from venvship.cli.fitting import counted, labelled, when
+from venvship.model.spelling import ago, readable
 
 if TYPE_CHECKING:
     from datetime import datetime

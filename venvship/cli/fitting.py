@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from click import unstyle
 
@@ -12,6 +13,18 @@ LABEL = 10
 
 LEAST_LAST_COLUMN = 24
 """Columns that a table's last column must have left; with fewer it goes on a line of its own."""
+
+
+class Page(NamedTuple):
+    """The place and time at which a result is read.
+
+    Attributes:
+        width: Columns; `None` off a terminal.
+        now: The time; aware.
+    """
+
+    width: int | None
+    now: datetime
 
 
 def length(text: str) -> int:
@@ -107,18 +120,6 @@ def join(parts: Sequence[str], separator: str, width: int | None, *, indent: int
 def when(moment: datetime) -> str:
     """A time for people, in UTC like everything that venvship writes."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """How long ago something was, roughly: `"3 days ago"`."""
-    seconds = (now - moment).total_seconds()
-    if seconds < 0:
-        return "in the future"
-    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        count = int(seconds // size)
-        if count:
-            return f"{count} {name}{'s' if count > 1 else ''} ago"
-    return "just now"
 
 
 def counted(count: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from venvship._version import __version__
 from venvship.cli import render
 from venvship.cli.options import GLOBAL_OPTIONS, Call
 from venvship.errors import Result
+from venvship.model.hold import SWITCH_HOLD
 
 if TYPE_CHECKING:
     from venvship.cli.text import Text
@@ -123,6 +124,8 @@ def command(
 ) -> Callable[[Callable[..., R | None]], Command]:
     """Register a command. Its function gets the `Call`, and returns the result to print.
 
+    The function's docstring is the help; `{SWITCH_HOLD}` in it stands for that sentence.
+
     Args:
         name: The command's name.
         section: Where `venvship --help` lists it.
@@ -149,7 +152,7 @@ def command(
             name,
             callback=click.pass_obj(invoke),
             params=[*GLOBAL_OPTIONS, *parameters],
-            help=function.__doc__,
+            help=(function.__doc__ or "").replace("{SWITCH_HOLD}", SWITCH_HOLD),
             **settings,
         )
         made.section, made.example, made.exits = section, example, exits

@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -18,6 +19,7 @@ from venvship.cli.steps import PlainSteps
 from venvship.cli.terminal import Terminal
 from venvship.errors import NotARootError, VenvshipError
 from venvship.model.progress import Step
+from venvship.model.spelling import parse_until
 from venvship.root import find_root
 from venvship.system.outlet import Outlets
 from venvship.system.signals import Signals
@@ -154,6 +156,23 @@ class Amount(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
+
+
+class Until(click.ParamType[datetime]):
+    """A time that is still to come; see `parse_until`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
+        """Read it.
+
+        Raises:
+            click.BadParameter: It is none.
+        """
+        try:
+            return value if isinstance(value, datetime) else parse_until(value, datetime.now(UTC))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 def here(path: str = "") -> Path:

@@ -8,7 +8,7 @@ from venvship.cli import style
 from venvship.cli.fitting import counted, format_bytes, table
 
 if TYPE_CHECKING:
-    from venvship.cli.text import Page
+    from venvship.cli.fitting import Page
     from venvship.operations.destroy import DestroyResult
     from venvship.operations.prune import PruneResult
 

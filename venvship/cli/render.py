@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from venvship._version import __version__
 from venvship.cli import style
-from venvship.cli.fitting import fold, length
+from venvship.cli.fitting import Page, fold, length
 from venvship.cli.terminal import Terminal, write
-from venvship.cli.text import Page
 from venvship.errors import (
     EXIT_BUG,
     EXIT_OK,
@@ -125,7 +124,9 @@ def _whose(call: Call, error: VenvshipError) -> str:
 def _not_now(call: Call, error: HeldError | PausedError) -> int:
     """Print one line, for a mail."""
     message = ", ".join(error.message.splitlines()).removesuffix(".")
-    write(sys.stderr, [f"{_whose(call, error)}: {message}; {error.hint}"], call.terminal(sys.stderr))
+    # The end of a hold is a sentence, any other advice the rest of one.
+    joint = ". " if (error.hint or "")[:1].isupper() else "; "
+    write(sys.stderr, [f"{_whose(call, error)}: {message}{joint}{error.hint}"], call.terminal(sys.stderr))
     return error.exit_code
 
 

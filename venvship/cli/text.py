@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from venvship.cli import style
 from venvship.cli.changes import changes, differences
 from venvship.cli.findings import oddities
 from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
-    ago,
+    Page,
     columns,
     counted,
     fold,
@@ -22,7 +22,10 @@ from venvship.cli.fitting import (
     table,
     when,
 )
+from venvship.cli.hold_text import described, hold_change_lines
+from venvship.model.hold import SWITCH_HOLD
 from venvship.model.release import State
+from venvship.model.spelling import ago
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,18 +61,6 @@ LEFT_ALONE: Final = (
     "No restart hook and no live check are set: a process that runs goes on with the old release, and "
     "nothing proves the new one."
 )
-
-
-class Page(NamedTuple):
-    """The place and time at which a result is read.
-
-    Attributes:
-        width: Columns; `None` off a terminal.
-        now: The time; aware.
-    """
-
-    width: int | None
-    now: datetime
 
 
 R = TypeVar("R")
@@ -111,7 +102,10 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     if result.outcome == "unchanged":
         if result.no_promote and not release.current:
             return [f"Nothing changed: {style.strong(release.id)} is built already. {live}", promote]
-        return [f"Nothing changed: {style.strong(release.id)} is live."]
+        return [
+            f"Nothing changed: {style.strong(release.id)} is live.",
+            *hold_change_lines(result.holds, page),
+        ]
     if result.outcome == "built":
         return [
             f"{style.good('Built:')} {style.strong(release.id)}. {live}",
@@ -124,6 +118,7 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
         *differences(result, page.width),
         *(fold(LEFT_ALONE, page.width) if result.leaves_service_alone else []),
         *_back(result.back),
+        *hold_change_lines(result.holds, page),
     ]
 
 
@@ -139,6 +134,7 @@ def update_lines(result: ReleaseResult, page: Page) -> list[str]:
     return [
         f"{result.name}: {result.outcome} {release.id} in {seconds:.1f} s{was}",
         *differences(result, page.width),
+        *hold_change_lines(result.holds, page),
     ]
 
 
@@ -167,11 +163,15 @@ def promote_lines(result: PromoteResult, page: Page) -> list[str]:
             *differences(result, page.width),
         ]
     if result.outcome == "unchanged":
-        return [f"Nothing to do: {style.strong(result.release.id)} is live."]
+        return [
+            f"Nothing to do: {style.strong(result.release.id)} is live.",
+            *hold_change_lines(result.holds, page),
+        ]
     return [
         f"{style.good('Live:')} {style.strong(result.release.id)}",
         *differences(result, page.width),
         *_back(result.back),
+        *hold_change_lines(result.holds, page),
     ]
 
 
@@ -196,7 +196,7 @@ def rollback_lines(result: RollbackResult, page: Page) -> list[str]:
     was = result.previous.id if result.previous else "nothing"
     return [
         f"{style.good('Live:')} {style.strong(result.release.id)} (was {was}), {known}",
-        "Unattended releases are held until `venvship unhold` or your next release.",
+        *fold(result.held.end if result.held is not None else SWITCH_HOLD, page.width),
     ]
 
 
@@ -211,15 +211,15 @@ def _passed_over(result: RollbackResult | StatusResult) -> list[str]:
     return [f"passed over {passed.id}: {passed.reason}" for passed in result.passed_over]
 
 
-def recover_lines(result: RecoverResult, _page: Page) -> list[str]:
+def recover_lines(result: RecoverResult, page: Page) -> list[str]:
     """The lines of `recover`."""
     live = f"{style.good('Live:')} {style.strong(result.current)}" if result.current else "Nothing is live"
-    # A warning has reported that `current` was switched.
-    observed = "unattended releases are held until `venvship unhold` or your next release"
-    summary = observed if result.outcome == "observed" else result.summary
-    swept = f"; {counted(len(result.debris), 'left-over')} removed" if result.debris else ""
+    swept = f"{counted(len(result.debris), 'left-over')} removed" if result.debris else ""
     known = [f"  The journal knows {release_id} again." for release_id in result.taken_up]
-    return [live, f"  {summary[0].upper()}{summary[1:]}{swept}.", *known]
+    if result.outcome == "observed":  # a warning has reported that
+        return [live, *fold(SWITCH_HOLD, page.width), *([f"  {swept}."] if swept else []), *known]
+    summary = result.summary[0].upper() + result.summary[1:]
+    return [live, f"  {'; '.join(filter(None, (summary, swept)))}.", *known]
 
 
 def relocate_lines(result: RelocateResult, page: Page) -> list[str]:
@@ -261,12 +261,9 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
     """The lines of `status`."""
     width = page.width
     lines = [style.strong(result.name) + f" · {result.root}"]
-    if result.held is not None:
-        held = "this lockfile" if result.held.scope == "environment" else "unattended releases"
-        since = f"since {when(result.held.since)} ({ago(result.held.since, page.now)}) by {result.held.by}"
-        reason = f": {result.held.reason}" if result.held.reason else ""
-        lines += labelled("HELD", f"{held}, {since}{reason}", width, paint=style.bad("HELD"))
-        lines += labelled("", "`venvship unhold` lifts it", width)
+    for hold in result.holds:
+        lines += labelled("HELD", described(hold, page), width, paint=style.bad("HELD"))
+        lines += labelled("", hold.end, width)
     if result.current is None:
         lines += labelled("Live", "nothing" if result.releases else "nothing yet", width)
     else:
@@ -307,8 +304,10 @@ def _way_back(result: StatusResult, page: Page) -> list[str]:
 def list_lines(result: ListResult, page: Page) -> list[str]:
     """The lines of `list`."""
     debris = [f"debris: {path}" for path in result.debris]
+    hold = result.held
+    held = fold(f"HELD: {described(hold, page)}", page.width) + fold(hold.end, page.width) if hold else []
     if not result.releases:
-        return ["No releases yet.", *debris]
+        return ["No releases yet.", *held, *debris]
     rows = [(*map(style.faint, ("RELEASE", "STATE", "PKGS", "PYTHON")), "")]
     room = page.width
     if room is not None:
@@ -319,7 +318,7 @@ def list_lines(result: ListResult, page: Page) -> list[str]:
         said = shorten(" · ".join(filter(None, (marks, view.message))), room)
         name = style.strong(view.id) if view.current else view.id
         rows.append((name, style.state(view.state), f"{view.packages:>4}", view.python, said))
-    return [*table(rows, page.width), *debris]
+    return [*table(rows, page.width), *held, *debris]
 
 
 def show_lines(result: ShowResult, page: Page) -> list[str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from venvship.model.event import Event
+from venvship.model.hold import Asker, Hold, HoldKind, stops
 from venvship.model.release import State
-from venvship.model.spelling import format_time
 
 LONG_LIVE: Final = timedelta(days=1)
 """An unchecked release that was live for this long, without a break, counts as a good one for a rollback."""
@@ -62,6 +62,7 @@ class Intent(NamedTuple):
         via: The command that began it.
         unattended: Whether that command was unattended.
         lockfile: The lockfile to be written after a promotion.
+        own_environment: The environment of the root's own lockfile when it was announced; see `promoted`.
     """
 
     seq: int
@@ -76,49 +77,7 @@ class Intent(NamedTuple):
     via: str = ""
     unattended: bool = False
     lockfile: LockfileDue | None = None
-
-
-class Hold(NamedTuple):
-    """A "do not release unattended".
-
-    Attributes:
-        scope: `"root"` or `"environment"`.
-        by: The user, or `venvship`, that set it.
-        reason: The reason, for people.
-        since: The time of the event that set it.
-        release: The release that caused it; `None` if there is none.
-        environment_digest: The environment that is held; `None` for the root.
-        left_environments: Of a hold of the root after a switch by hand: the environments that were left
-            since the root was held. Another environment in the lockfile is a new decision, which lifts the
-            hold. Without any, a new lockfile does not lift it.
-        health_digest: Of the checks and hooks that refused; a refusal lapses when they change.
-        standing: Whether `hold` set it: only `unhold` lifts it, and no other hold replaces it.
-    """
-
-    scope: Literal["root", "environment"]
-    by: str
-    reason: str
-    since: datetime
-    release: str | None = None
-    environment_digest: str | None = None
-    left_environments: tuple[str, ...] = ()
-    health_digest: str | None = None
-    standing: bool = False
-
-    def is_overtaken(self, environment_digest: str) -> bool:
-        """Whether an environment differs from all that were left while the root was held."""
-        return bool(self.left_environments) and environment_digest not in self.left_environments
-
-    def to_json(self) -> dict[str, object]:
-        """The JSON form, as in `status --json`."""
-        return {
-            "scope": self.scope,
-            "environment_digest": self.environment_digest,
-            "by": self.by,
-            "reason": self.reason,
-            "since": format_time(self.since),
-            "release": self.release,
-        }
+    own_environment: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -225,7 +184,7 @@ class History:
         switches: The events of settled switches, the oldest first.
         intent: A switch without an outcome.
         last_outcome: The last `promoted`, `rolled-back` or `rollback-failed`.
-        root_hold: The hold of the whole root.
+        root_holds: The holds of the whole root, by kind. See `holds` for those in force.
         environment_holds: The holds of environments, by digest.
         bad_in_a_row: The bad environments since the last good promotion.
         lockfile_due: The lockfile of the current release, until it is written to disk.
@@ -240,7 +199,7 @@ class History:
     switches: list[Event] = field(default_factory=list)
     intent: Intent | None = None
     last_outcome: Event | None = None
-    root_hold: Hold | None = None
+    root_holds: dict[HoldKind, Hold] = field(default_factory=dict)
     environment_holds: dict[str, Hold] = field(default_factory=dict)
     bad_in_a_row: list[str] = field(default_factory=list)
     lockfile_due: LockfileDue | None = None
@@ -269,6 +228,21 @@ class History:
         """Whether a release is protected from prune."""
         record = self.records.get(release_id)
         return record is not None and record.pinned
+
+    def holds(self, now: datetime) -> tuple[Hold, ...]:
+        """The holds of the root that are in force, in the order of their kinds."""
+        return tuple(
+            hold
+            for kind in HoldKind
+            if (hold := self.root_holds.get(kind)) is not None and not hold.is_over(now)
+        )
+
+    def stopping(self, asker: Asker, environment_digest: str | None, now: datetime) -> Hold | None:
+        """The hold of the root that stops a promotion; see `stops`."""
+        for hold in self.holds(now):
+            if stops(hold, asker, environment_digest):
+                return hold
+        return None
 
     def refusal(self, environment_digest: str, health_digest: str) -> Hold | None:
         """The hold of an environment, unless the checks or hooks that refused it have changed since."""

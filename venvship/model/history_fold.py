@@ -8,8 +8,11 @@ from datetime import datetime
 from typing import Final
 
 from venvship.model.event import Event, EventName
-from venvship.model.history import History, Hold, Intent, LockfileDue, Record
+from venvship.model.history import History, Intent, LockfileDue, Record
+from venvship.model.hold import Hold, HoldKind
+from venvship.model.hold_fold import hand_over_holds, hold_switch
 from venvship.model.release import State
+from venvship.model.spelling import parse_time
 
 BAD_IN_A_ROW: Final = 3
 """This number of bad environments, with no good one between them, holds the whole root."""
@@ -111,27 +114,6 @@ def _pop_to(history: History, target: str | None) -> None:
         lineage.append(target)
 
 
-def _hold_root(history: History, hold: Hold) -> None:
-    """Hold the root. A standing hold stays; any other is replaced, and its environments are added.
-
-    A person who rolls back twice has left two releases, and wants neither back.
-    """
-    earlier = history.root_hold
-    if earlier is not None and not hold.standing:
-        if earlier.standing:
-            return
-        if hold.left_environments:
-            left = {*earlier.left_environments, *hold.left_environments}
-            hold = hold._replace(left_environments=tuple(sorted(left)))
-    history.root_hold = hold
-
-
-def _left(history: History, release_id: str | None) -> tuple[str, ...]:
-    """The environment of a release that was left by hand, as far as it is known."""
-    digest = _record(history, release_id).environment_digest if release_id is not None else ""
-    return (digest,) if digest else ()
-
-
 def _sealed(history: History, event: Event) -> None:
     if event.release is None:
         return
@@ -173,6 +155,7 @@ def _promoting(history: History, event: Event) -> None:
         via=event.text("via") or "",
         unattended=bool(event.facts.get("unattended", False)),
         lockfile=LockfileDue.of(event),
+        own_environment=event.text("lockfile_environment"),
     )
 
 
@@ -188,12 +171,20 @@ def _promoted(history: History, event: Event) -> None:
     record.failed_at = None
     history.bad_in_a_row.clear()
     history.lockfile_due = LockfileDue.of(event)
-    attended = not event.facts.get("unattended", False)
-    hold = history.root_hold
-    if hold is not None and not hold.standing and (attended or hold.is_overtaken(record.environment_digest)):
-        history.root_hold = None
-    if attended:
-        history.environment_holds.pop(record.environment_digest, None)
+    if event.facts.get("unattended", False):
+        hold = history.root_holds.get(HoldKind.SWITCH)
+        if hold is not None and hold.is_new(record.environment_digest):
+            del history.root_holds[HoldKind.SWITCH]
+        return
+    history.environment_holds.pop(record.environment_digest, None)
+    history.root_holds.pop(HoldKind.BAD_IN_A_ROW, None)
+    own = event.text("lockfile_environment")
+    # Without the fact an older venvship wrote it, for which any promotion by a person was the last word.
+    if own is None or (own and own == record.environment_digest):
+        history.root_holds.pop(HoldKind.SWITCH, None)
+        return
+    other = "released from another lockfile than the root's" if event.text("via") == "release" else ""
+    hold_switch(history, event, left=event.text("from"), reason=other or "promoted by hand")
 
 
 def _lockfile_written(history: History, _event: Event) -> None:
@@ -220,6 +211,7 @@ def _rolling_back(history: History, event: Event) -> None:
         says_no=bool(event.facts.get("says_no", False)),
         via=earlier.via if earlier else event.text("via") or "",
         unattended=earlier.unattended if earlier else False,
+        own_environment=event.text("lockfile_environment"),
     )
 
 
@@ -253,10 +245,10 @@ def _gone_back(history: History, event: Event) -> None:
         _leave(history, left, event.at)
     if event.facts.get("manual", False):
         _pop_to(history, event.release)
-        _hold_root(history, _hold_after_rollback(history, event, left))
-    elif event.facts.get("turned_back", False):
-        # For a person, who may go on from here, and whose rollback may die before it records that.
-        _hold_root(history, _hold_after_rollback(history, event, left))
+    # A promotion turns back for a person, who may go on from here, and whose rollback may die before it
+    # records that.
+    if event.facts.get("manual", False) or event.facts.get("turned_back", False):
+        hold_switch(history, event, left=left, rolled_back=True, reason="rolled back by hand")
     verdict = event.text("verdict")
     if verdict in {State.BAD, State.INCONCLUSIVE} and left is not None:
         _judge(history, left, State(verdict))
@@ -281,22 +273,10 @@ def _judge(history: History, release_id: str, verdict: State) -> None:
         record.state = verdict
 
 
-def _hold_after_rollback(history: History, event: Event, left: str | None) -> Hold:
-    """The hold that keeps the next `update` from releasing an environment that a person has just left."""
-    return Hold(
-        scope="root",
-        by=event.actor,
-        reason=event.reason or "rolled back by hand",
-        since=event.at,
-        release=left,
-        left_environments=_left(history, left),
-    )
-
-
 def _refuse(history: History, event: Event, release_id: str) -> None:
     environment = _record(history, release_id).environment_digest
     history.environment_holds[environment] = Hold(
-        scope="environment",
+        kind=HoldKind.ENVIRONMENT,
         by="venvship",
         reason=event.reason,
         since=event.at,
@@ -306,9 +286,9 @@ def _refuse(history: History, event: Event, release_id: str) -> None:
     )
     if environment not in history.bad_in_a_row:
         history.bad_in_a_row.append(environment)
-    if len(history.bad_in_a_row) >= BAD_IN_A_ROW and history.root_hold is None:
-        history.root_hold = Hold(
-            scope="root",
+    if len(history.bad_in_a_row) >= BAD_IN_A_ROW and HoldKind.BAD_IN_A_ROW not in history.root_holds:
+        history.root_holds[HoldKind.BAD_IN_A_ROW] = Hold(
+            kind=HoldKind.BAD_IN_A_ROW,
             by="venvship",
             reason=f"{len(history.bad_in_a_row)} bad environments in a row",
             since=event.at,
@@ -334,25 +314,7 @@ def _relocated(history: History, event: Event) -> None:
         old.live_until = event.at
         history.expected = new_id
         history.switch_seq = event.seq
-    _hand_over_holds(history, old, history.records[new_id])
-
-
-def _hand_over_holds(history: History, old: Record, new: Record) -> None:
-    """Let holds be about a release that took the place of another one, perhaps for another interpreter."""
-    before, after = old.environment_digest, new.environment_digest
-    hold = history.root_hold
-    if hold is not None:
-        left = hold.left_environments
-        if before in left and after not in left:
-            hold = hold._replace(left_environments=tuple(sorted((*left, after))))
-        history.root_hold = hold._replace(release=new.id if hold.release == old.id else hold.release)
-    refusal = history.environment_holds.get(before)
-    if refusal is not None:
-        release_id = new.id if refusal.release == old.id else refusal.release
-        moved = refusal._replace(environment_digest=after, release=release_id)
-        history.environment_holds[after] = moved
-    if before in history.bad_in_a_row and after not in history.bad_in_a_row:
-        history.bad_in_a_row[history.bad_in_a_row.index(before)] = after
+    hand_over_holds(history, old, history.records[new_id])
 
 
 def _abandoned(history: History, _event: Event) -> None:
@@ -368,36 +330,37 @@ def _observed(history: History, event: Event) -> None:
     if event.release is not None:
         # As after a rollback, which it may have been, on a full disk: the release left must not lie below.
         _pop_to(history, event.release)
-    _hold_root(
-        history,
-        Hold(
-            scope="root",
-            by="venvship",
-            reason="current was switched outside venvship",
-            since=event.at,
-            release=event.release,
-            left_environments=_left(history, left),
-        ),
-    )
+    hold_switch(history, event, left=left, reason="current was switched outside venvship")
 
 
 def _held(history: History, event: Event) -> None:
     if event.facts.get("after_rollback", False):
-        _hold_root(history, _hold_after_rollback(history, event, event.release))
+        hold_switch(history, event, left=event.release, rolled_back=True, reason="rolled back by hand")
+    elif event.text("kind") == HoldKind.SWITCH:
+        hold_switch(history, event, left=None, reason="chosen by hand")
+    else:
+        history.root_holds[HoldKind.STANDING] = Hold(
+            kind=HoldKind.STANDING,
+            by=event.actor,
+            reason=event.reason,
+            since=event.at,
+            release=event.release,
+            until=_time(event.text("until")),
+        )
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        return None
+
+
+def _unheld(history: History, event: Event) -> None:
+    if event.text("kind") == HoldKind.SWITCH:
+        history.root_holds.pop(HoldKind.SWITCH, None)
         return
-    hold = Hold(
-        scope="root",
-        by=event.actor,
-        reason=event.reason,
-        since=event.at,
-        release=event.release,
-        standing=True,
-    )
-    _hold_root(history, hold)
-
-
-def _unheld(history: History, _event: Event) -> None:
-    history.root_hold = None
+    history.root_holds.clear()
     history.environment_holds.clear()
     history.bad_in_a_row.clear()
 

@@ -98,6 +98,16 @@ class PackageDiff(NamedTuple):
             "python": self.python.to_json() if self.python else None,
         }
 
+    def phrases(self) -> list[str]:
+        """The changes for people, each a phrase: `django 5.2.18 → 5.2.19`, `new: idna 3.10`; never none."""
+        parts = [f"{c.name} {c.before} → {c.after}" for c in self.changed]
+        parts += [f"new: {c.name} {c.after}" for c in self.added]
+        parts += [f"gone: {c.name} {c.before}" for c in self.removed]
+        parts = parts or ["the same packages"]
+        if self.python is not None:
+            parts.insert(0, f"CPython {self.python.before} → {self.python.after}")
+        return parts
+
 
 def diff_packages(before: Iterable[Package], after: Iterable[Package]) -> PackageDiff:
     """Compare two sets of packages."""

@@ -102,6 +102,20 @@ class LockSettings(NamedTuple):
     ] = 0.0
 
 
+class UpdateSettings(NamedTuple):
+    """`[update]`: what `venvship update` may do without a person."""
+
+    resume_on_new_lockfile: Annotated[
+        bool,
+        Setting(
+            boolean,
+            "Whether a new lockfile ends a person's switch hold. New is a lockfile of another environment"
+            " than all that were left under the hold, and than the lockfile had at these moments. It never"
+            " ends a hold that `venvship hold` set, and `update --upgrade` stays refused.",
+        ),
+    ] = False
+
+
 class BuildSettings(NamedTuple):
     """`[build]`: how a lockfile becomes a release. Names are normalised, and optimisation levels ascend."""
 
@@ -274,6 +288,7 @@ class Settings(NamedTuple):
         bool, Setting(boolean, "Whether the system's log gets a line for each change of state.")
     ] = True
     lock: Annotated[LockSettings, "how `venvship lock` generates the lockfile"] = LockSettings()
+    update: Annotated[UpdateSettings, "what `venvship update` may do without a person"] = UpdateSettings()
     build: Annotated[BuildSettings, "how a lockfile becomes a release"] = BuildSettings()
     hooks: Annotated[HookSettings, "each an array of arguments, never a string"] = HookSettings()
     checks: tuple[Check, ...] = ()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 FORMAT = 1
 """The format number of every JSON file and journal line that this version writes."""
@@ -37,6 +39,48 @@ def readable(text: str) -> str:
 def not_before(moment: datetime) -> str:
     """A time that is waited for, for people, to the minute: never earlier than it is."""
     return f"{(moment + timedelta(seconds=59, microseconds=999_999)).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago something was, roughly: `"3 days ago"`."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 0:
+        return "in the future"
+    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        count = int(seconds // size)
+        if count:
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+_SPANS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SPAN: Final = re.compile(r"(\d{1,5})([mhdw])", re.ASCII)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def parse_until(text: str, now: datetime) -> datetime:
+    """Read a time that is still to come, as an operator types it.
+
+    Args:
+        text: A time such as `2026-12-24T08:00Z`, a date, which begins at midnight UTC, or a span from now in
+            minutes, hours, days or weeks, such as `3d`.
+        now: Aware.
+
+    Raises:
+        ValueError: It is none of these, or is over.
+    """
+    span = _SPAN.fullmatch(text)
+    try:
+        if span is not None:
+            until = now + timedelta(seconds=int(span[1]) * _SPANS[span[2]])
+        else:
+            until = parse_time(text + "T00:00:00Z" if _DATE.fullmatch(text) else text)
+    except (ValueError, OverflowError) as error:
+        forms = "a time with its offset (2026-12-24T08:00Z), a date (2026-12-24), or a span (90m, 8h, 3d, 2w)"
+        raise ValueError(f"{text!r} is not {forms}") from error
+    if until <= now:
+        raise ValueError(f"{text!r} is over: {until:%Y-%m-%d %H:%M} UTC")
+    return until
 
 
 def canonical_json(data: object) -> bytes:

@@ -6,13 +6,13 @@ waits longer each time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from venvship.model.event import Event, EventName
-from venvship.model.history import Hold
+from venvship.model.hold import Hold
 from venvship.model.release import State
 from venvship.model.spelling import format_time
 
@@ -25,10 +25,13 @@ FORGOTTEN: Final = timedelta(days=2)
 """So long after a pause was over, a failure is the first one again: who tries daily was there meanwhile."""
 
 TOLD_AGAIN: Final = timedelta(days=7)
-"""After this time a failure is reported again, though it is the same: it may have been forgotten."""
+"""After this time a failure, or a refusal by a hold, is reported again: it may have been forgotten."""
 
 LOCKING: Final = ""
 """What stands for the environment that a `lock` would have made, and did not."""
+
+UNATTENDED: Final = " (unattended)"
+"""What the journal's actor ends in, after the user, where the command was unattended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,53 +85,75 @@ class Attempts:
         latest: The last of them.
         problems: When an update reported what kept it from beginning, by the digest of the message; those
             before the last release are left out.
-        told: The refusals that were reported already, as `refusal_facts`.
+        told: When a refusal by a hold was told last, by the hold; see `_hold_key`.
     """
 
     failures: dict[str, Failures] = field(default_factory=dict)
     latest: Failures | None = None
     problems: dict[str, datetime] = field(default_factory=dict)
-    told: list[dict[str, str]] = field(default_factory=list)
+    told: dict[tuple[str, ...], datetime] = field(default_factory=dict)
 
-    def was_told(self, hold: Hold, environment: str) -> bool:
-        """Whether this refusal was reported before."""
-        return refusal_facts(hold, environment) in self.told
+    def was_told(self, hold: Hold, now: datetime) -> bool:
+        """Whether a refusal by this hold was told within `TOLD_AGAIN`, whatever the lockfile was then."""
+        told = self.told.get(_hold_key(refusal_facts(hold, hold.environment_digest or "")))
+        return told is not None and told <= now < told + TOLD_AGAIN
 
 
 def refusal_facts(hold: Hold, environment: str) -> dict[str, str]:
-    """The facts by which `refused` remembers a refusal; another lockfile under the hold is another one."""
+    """The facts of `refused`: the hold, and the environment that waits."""
     return {"scope": hold.scope, "since": format_time(hold.since), "environment_digest": environment}
 
 
+def _hold_key(facts: Mapping[str, object]) -> tuple[str, ...]:
+    """What tells one hold from another: of the environment that waits, a hold of the root is independent."""
+    scope = str(facts.get("scope"))
+    environment = "" if scope == "root" else str(facts.get("environment_digest"))
+    return scope, str(facts.get("since")), environment
+
+
 def fold_attempts(events: Iterable[Event]) -> Attempts:
-    """Fold events, in the order of their `seq`. Never fails: a fact of another type counts as missing."""
+    """Fold events, in the order of their `seq`. Never fails: a fact of another type counts as missing.
+
+    A person's failure pauses nothing: the person has seen it, and `update` may know better.
+    """
     attempts = Attempts()
     environments: dict[str, str] = {}
+    tried_unattended = False
     for event in events:
         facts = event.facts
         match event.event:
             case EventName.SEALED:
                 if event.release is not None:
                     environments[event.release] = str(facts.get("environment_digest", ""))
-            case EventName.BUILD_FAILED:
+            case EventName.PROMOTING:
+                tried_unattended = bool(facts.get("unattended"))
+            case EventName.BUILD_FAILED if _was_unattended(event):
                 _failed(attempts, str(facts.get("environment_digest", "")), event)
-            case EventName.REJECTED:
+            case EventName.REJECTED if _was_unattended(event):
                 _failed(attempts, environments.get(str(event.release)), event)
             case EventName.ROLLED_BACK | EventName.ROLLBACK_FAILED:
-                if facts.get("verdict") == State.INCONCLUSIVE and not facts.get("manual"):
+                if (
+                    tried_unattended
+                    and facts.get("verdict") == State.INCONCLUSIVE
+                    and not facts.get("manual")
+                ):
                     _failed(attempts, environments.get(str(facts.get("from"))), event)
             case EventName.PROMOTED:
                 attempts.problems.clear()
                 attempts.failures.pop(environments.get(str(event.release), ""), None)
                 attempts.failures.pop(LOCKING, None)
-            case EventName.UNHELD:
+            case EventName.UNHELD if facts.get("kind") is None:
                 attempts.failures.clear()
             case EventName.REFUSED if "problem" in facts:
                 attempts.problems[str(facts["problem"])] = event.at
             case EventName.REFUSED:
-                keys = ("scope", "since", "environment_digest")
-                attempts.told.append({key: str(facts.get(key)) for key in keys})
+                attempts.told[_hold_key(facts)] = event.at
     return attempts
+
+
+def _was_unattended(event: Event) -> bool:
+    """Whether `update` wrote an event; an older one wrote it into the actor alone."""
+    return bool(event.facts.get("unattended", event.actor.endswith(UNATTENDED)))
 
 
 def _failed(attempts: Attempts, environment: str | None, event: Event) -> None:

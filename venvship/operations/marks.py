@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 
-from venvship.errors import OperationWarning
+from venvship.errors import OperationWarning, SettingsError, VenvshipError
 from venvship.model.event import EventName
+from venvship.model.hold import Hold, HoldKind
+from venvship.model.settings_form import health_digest
+from venvship.model.spelling import format_time
 from venvship.model.update_attempts import fold_attempts
+from venvship.operations.planning.environment import lockfile_environment
 from venvship.operations.reporting.report import StatusResult, status
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_switch
@@ -34,6 +40,40 @@ class PinResult:
         return {"release": self.release.to_json(), "changed": self.changed}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldResult:
+    """The result of `Root.hold` and `Root.unhold`.
+
+    Attributes:
+        status: The status after it.
+        ended: The holds that it ended or replaced, of the root and of environments.
+        released_again: The bad release whose environment the lockfile on disk asks for, and which the next
+            `update` releases again because `unhold` ended its refusal; `None` for none.
+        changed: Whether a later command can see a difference.
+        warnings: The warnings of the operation.
+    """
+
+    status: StatusResult
+    ended: tuple[Hold, ...] = ()
+    released_again: str | None = None
+    changed: bool = False
+    warnings: tuple[OperationWarning, ...] = ()
+
+    @property
+    def held(self) -> Hold | None:
+        """The hold that applies after it."""
+        return self.status.held
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `hold --json` and `unhold --json`."""
+        return {
+            **self.status.to_json(),
+            "changed": self.changed,
+            "ended": [found.to_json() for found in self.ended],
+            "released_again": self.released_again,
+        }
+
+
 def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
     """Protect a release from prune, or leave it to prune again.
 
@@ -50,26 +90,61 @@ def pin(workspace: Workspace, name: str, *, pinned: bool) -> PinResult:
         return PinResult(view_release(workspace.layout, release_id, workspace.history()))
 
 
-def hold(workspace: Workspace, *, message: str = "") -> StatusResult:
+def hold(workspace: Workspace, *, message: str = "", until: datetime | None = None) -> HoldResult:
     """Stop unattended releases of this root until `unhold`.
 
     Arguments and errors: `Root.hold`.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
-        workspace.record(EventName.HELD, release=workspace.layout.current(), reason=message or "held by hand")
-    return status(workspace)
+        earlier = _holds(workspace)
+        workspace.record(
+            EventName.HELD,
+            release=workspace.layout.current(),
+            reason=message or "held by hand",
+            facts={"until": format_time(until)} if until is not None else None,
+        )
+    replaced = tuple(found for found in earlier if found.kind is HoldKind.STANDING)
+    return HoldResult(status=status(workspace), ended=replaced)
 
 
-def unhold(workspace: Workspace) -> StatusResult:
+def unhold(workspace: Workspace) -> HoldResult:
     """Allow unattended releases again, of every environment.
 
     Arguments and errors: `Root.unhold`.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
+        ended = _holds(workspace)
         history = workspace.history()
-        held = history.root_hold is not None or bool(history.environment_holds or history.bad_in_a_row)
+        held = bool(history.root_holds or history.environment_holds or history.bad_in_a_row)
         if held or fold_attempts(workspace.journal.read().events).failures:
             workspace.record(EventName.UNHELD, release=workspace.layout.current())
-    return status(workspace)
+    after = status(workspace)
+    own = _own_environment(workspace)
+    again = [found.release for found in ended if own is not None and own == found.environment_digest]
+    return HoldResult(status=after, ended=ended, released_again=again[0] if again else None)
+
+
+def _holds(workspace: Workspace) -> tuple[Hold, ...]:
+    """The holds that are in force, as far as the journal can be read; the write reports what is wrong."""
+    try:
+        history = workspace.known_history(warn_of_torn=False).history
+    except VenvshipError:
+        return ()
+    health: str | None = None
+    with contextlib.suppress(SettingsError):
+        health = health_digest(workspace.settings())
+    refusals = [
+        found
+        for digest in history.environment_holds
+        if (found := history.refusal(digest, health or "")) is not None
+    ]
+    return (*history.holds(workspace.runtime.clock()), *refusals)
+
+
+def _own_environment(workspace: Workspace) -> str | None:
+    try:
+        return lockfile_environment(workspace, workspace.settings())
+    except SettingsError:
+        return None

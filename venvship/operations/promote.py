@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from venvship.errors import InterruptedByError, OperationWarning, RejectedError, VenvshipError
+from venvship.errors import HeldError, InterruptedByError, OperationWarning, RejectedError, VenvshipError
 from venvship.health.checks import CheckResult
 from venvship.model.history import History
 from venvship.model.release import PackageDiff, State
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
+from venvship.operations.planning.environment import lockfile_environment
+from venvship.operations.planning.plan import announce_end, asker, refused
 from venvship.operations.switching.afterwards import after_switch
+from venvship.operations.switching.chosen import (
+    NO_HOLDS,
+    HoldChange,
+    choose_current,
+    hold_change,
+    is_choice,
+)
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import plan_recovery, recover_and_sweep, tell_recovered
@@ -36,6 +45,7 @@ class PromoteResult:
         diff: From `previous` to `release`.
         checks: The results of checks, candidate and live.
         back: The command that goes back from a release that was promoted; `None` without one.
+        holds: The hold of the root after it, and the one that it ended.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -46,6 +56,7 @@ class PromoteResult:
     diff: PackageDiff
     checks: tuple[CheckResult, ...] = ()
     back: CommandBack | None = None
+    holds: HoldChange = NO_HOLDS
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -58,6 +69,7 @@ class PromoteResult:
             "previous": self.previous.to_json() if self.previous else None,
             "diff": self.diff.to_json(),
             "checks": [check.to_json() for check in self.checks],
+            **self.holds.to_json(),
         }
 
 
@@ -65,9 +77,6 @@ def promote(
     workspace: Workspace, name: str, *, message: str = "", force: bool = False, dry_run: bool = False
 ) -> PromoteResult:
     """Make an existing release live, checked like a new one.
-
-    An operator may promote any usable release. One that is bad or held gets a warning, not a refusal: an
-    operator who types its name has a reason.
 
     Crash: see `venvship.operations.switching.promotion`.
 
@@ -83,11 +92,18 @@ def promote(
         history = workspace.history()
         origin = workspace.layout.current()
         found = _find(workspace, history, settings, name, force=force)
+        own_environment = lockfile_environment(workspace, settings) or ""
         if found.outcome == "unchanged":
-            return found
+            holds = hold_change(workspace, history, history)
+            if history.records[found.release.id].environment_digest == own_environment:
+                holds = choose_current(
+                    workspace, history, via="promote", own_environment=own_environment, message=message
+                )
+            return replace(found, holds=holds)
         release_id = found.release.id
         try:
             refuse_own_service(workspace, settings)
+            announce_end(workspace, history)
             with workspace.using(release_id):
                 rehearsed = rehearse(workspace, release_id, settings, event="promote")
                 switched = compare_and_promote(
@@ -96,7 +112,9 @@ def promote(
                     origin_id=origin,
                     began_at=history.switch_seq,
                     settings=settings,
-                    errand=Errand(via="promote", reason=message),
+                    errand=Errand(
+                        via="promote", reason=message, own_environment=own_environment, force=force
+                    ),
                 )
         except VenvshipError as error:
             view = view_release(workspace.layout, release_id, workspace.known_history().history)
@@ -111,6 +129,7 @@ def promote(
             previous=view_release(workspace.layout, found.previous.id, after) if found.previous else None,
             checks=(*rehearsed, *switched.trial.checks),
             back=command_back(workspace, workspace.known_history()),
+            holds=hold_change(workspace, history, after),
         )
         try:
             after_switch(workspace, settings, switched)
@@ -123,10 +142,12 @@ def promote(
 
 def _plan(workspace: Workspace, name: str, *, force: bool) -> PromoteResult:
     """The promotion that would be begun now; takes no mutex and writes nothing."""
-    history = workspace.history()
+    history, settings = workspace.history(), workspace.settings()
     plan_recovery(workspace, history)
-    found = _find(workspace, history, workspace.settings(), name, force=force)
-    if found.outcome != "unchanged":
+    found = _find(workspace, history, settings, name, force=force)
+    own_environment = lockfile_environment(workspace, settings) or ""
+    is_own = history.records[found.release.id].environment_digest == own_environment
+    if found.outcome != "unchanged" or (is_own and is_choice(workspace, history, own_environment)):
         workspace.changes.append("planned")
     return replace(found, outcome="planned")
 
@@ -134,13 +155,14 @@ def _plan(workspace: Workspace, name: str, *, force: bool) -> PromoteResult:
 def _find(
     workspace: Workspace, history: History, settings: Settings, name: str, *, force: bool
 ) -> PromoteResult:
-    """Find the release to promote, and refuse one that could not run.
+    """Find the release to promote, and refuse one that could not run, is known to be bad, or is held.
 
     Returns:
         The result so far: `unchanged` if the release is live, else without an outcome.
 
     Raises:
         ReleaseError: There is no such release, or it is not usable.
+        HeldError: The root is held against this command, or the release is known to be bad.
         RootError: `current` is not ours, or `releases/` cannot be read.
         InterruptedByError: A signal came while an interpreter was asked.
     """
@@ -148,14 +170,35 @@ def _find(
     release_id = resolve_release(layout, name, history)
     origin = layout.current()
     view = view_release(layout, release_id, history)
-    manifest = require_usable(workspace, release_id)
+    asks = asker(workspace.runtime, settings, force=force)._replace(unattended=False)
+    environment = history.records[release_id].environment_digest
+    hold = history.stopping(asks, environment, workspace.runtime.clock())
+    if hold is not None and (asks.is_script or release_id != origin):
+        raise refused(hold, workspace.runtime)
+    require_usable(workspace, release_id)
     if release_id == origin:
         return PromoteResult(outcome="unchanged", release=view, previous=view, diff=PackageDiff())
     known = origin is not None and origin in release_ids(layout, history)
     before = view_release(layout, origin, history) if origin is not None and known else None
-    refusal = history.refusal(manifest.environment.digest, health_digest(settings))
-    if not force and (refusal is not None or history.state(release_id) is State.BAD):
-        said = refusal.reason if refusal else "it did not pass when it was live"
-        workspace.warn("bad-release", f"{release_id} is known to be bad: {said}")
+    if not force:
+        _require_not_bad(history, release_id, health_digest(settings))
     diff = diff_releases(layout, before.id if before is not None else None, release_id)
     return PromoteResult(outcome=None, release=view, previous=before, diff=diff)
+
+
+def _require_not_bad(history: History, release_id: str, health: str) -> None:
+    """Refuse a release that is known to be bad, or of an environment that is.
+
+    Raises:
+        HeldError: It is.
+    """
+    refusal = history.refusal(history.records[release_id].environment_digest, health)
+    if refusal is None and history.state(release_id) is not State.BAD:
+        return
+    cause = refusal.reason if refusal is not None else "it did not pass when it was live"
+    what = release_id if history.state(release_id) is State.BAD else f"the environment of {release_id}"
+    raise HeldError(
+        f"{what} is known to be bad: {cause}. Nothing was changed",
+        hint=f"to promote it all the same: venvship promote --force {release_id}",
+        release=release_id,
+    )

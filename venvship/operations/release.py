@@ -29,14 +29,16 @@ from venvship.model.settings import Settings
 from venvship.operations.planning.build import build_release
 from venvship.operations.planning.environment import (
     diff_to_environment,
+    lockfile_environment,
     lockfile_paths,
     read_environment,
 )
 from venvship.operations.planning.known_interpreter import find_interpreter
-from venvship.operations.planning.plan import Plan, PlanOptions, plan, refused
+from venvship.operations.planning.plan import Plan, PlanOptions, announce_end, plan, refused
 from venvship.operations.planning.recorded_interpreter import settled
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
+from venvship.operations.switching.chosen import NO_HOLDS, HoldChange, choose_current, hold_change, is_choice
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
@@ -95,11 +97,13 @@ class Proposal:
         environment: The environment that the lockfile asks for.
         plan: The action that brings it about.
         lockfile: The lockfile, if it is not on disk yet and belongs there once the release is proven.
+        own_environment: The environment of the root's own lockfile; see `Errand`.
     """
 
     environment: Environment
     plan: Plan
     lockfile: LockfileDue | None = None
+    own_environment: str | None = None
 
 
 Propose = Callable[[BuildHeld, Settings, History], Proposal]
@@ -126,6 +130,7 @@ class ReleaseResult:
         checks: The results of checks, candidate and live.
         back: The command that goes back from a release that was promoted; `None` without one.
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
+        holds: The hold of the root after it, and the one that it ended.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -144,6 +149,7 @@ class ReleaseResult:
     checks: tuple[CheckResult, ...] = ()
     back: CommandBack | None = None
     leaves_service_alone: bool = False
+    holds: HoldChange = NO_HOLDS
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -162,6 +168,7 @@ class ReleaseResult:
             "python": self.python,
             "packages": self.packages,
             "checks": [check.to_json() for check in self.checks],
+            **self.holds.to_json(),
         }
 
 
@@ -250,7 +257,10 @@ class Releasing:
         self.asked_for_environment(environment)
         wanted = PlanOptions(rebuild=options.rebuild, force=options.force, promote=options.promote)
         found = plan(workspace, history, settings, environment, wanted)
-        return Proposal(environment=environment, plan=found)
+        own = lockfile_environment(workspace, settings) if options.lockfiles else None
+        # In a root without a lockfile of its own, the one that is named takes its place.
+        own = environment.digest if own is None else own
+        return Proposal(environment=environment, plan=found, own_environment=own)
 
     def plan_only(self) -> None:
         """Find out what a release would do; for a dry run, which writes nothing.
@@ -278,10 +288,11 @@ class Releasing:
             previous=self._view(current, history),
             diff=diff,
         )
-        if action == "build" or (action == "reactivate" and self._options.promote):
+        chosen = action == "unchanged" and is_choice(workspace, history, proposal.own_environment or "")
+        if action == "build" or ((action == "reactivate" or chosen) and self._options.promote):
             workspace.changes.append("planned")
         if proposal.plan.hold is not None:
-            workspace.warn("held", refused(proposal.plan.hold).message)
+            workspace.warn("held", refused(proposal.plan.hold, workspace.runtime).message)
 
     def carry_out(self, propose: Propose) -> None:
         """Recover, propose, build, rehearse, switch, check, keep or go back; then clean up, and notify.
@@ -325,10 +336,21 @@ class Releasing:
         proposal = propose(held, settings, history)
         self.result = replace(self.result, plan=proposal.plan.action)
         if proposal.plan.hold is not None:
-            raise refused(proposal.plan.hold)
+            raise refused(proposal.plan.hold, workspace.runtime)
         if proposal.plan.action == "unchanged":
             self.unchanged(proposal.plan.release_id, history, live=proposal.plan.release_id == current)
+            if self._options.promote and proposal.own_environment is not None:
+                holds = choose_current(
+                    workspace,
+                    history,
+                    via=self._via,
+                    own_environment=proposal.own_environment,
+                    message=self._options.message,
+                )
+                self.result = replace(self.result, holds=holds)
             return None
+        if self._options.promote:
+            announce_end(workspace, history)
         names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
         count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
         workspace.tell("plan", f"{settings.name} · CPython {self.result.python} · {names}, {count}")
@@ -357,6 +379,8 @@ class Releasing:
                 unattended=workspace.runtime.unattended,
                 lockfile=proposal.lockfile,
                 reason=self._options.message,
+                own_environment=proposal.own_environment,
+                force=self._options.force,
             )
             with self._timed("switch"):
                 switched = compare_and_promote(
@@ -379,6 +403,7 @@ class Releasing:
             checks=(*rehearsed, *switched.trial.checks),
             back=command_back(workspace, workspace.known_history()) if outcome != "rolled-back" else None,
             leaves_service_alone=settings.leaves_service_alone,
+            holds=hold_change(workspace, history, after),
         )
         return switched
 

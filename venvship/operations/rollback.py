@@ -20,9 +20,11 @@ from venvship.errors import (
 )
 from venvship.model.event import Event, EventName
 from venvship.model.history import History, Intent, PassedOver
+from venvship.model.hold import Hold
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time
+from venvship.operations.planning.environment import lockfile_environment
 from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify
@@ -33,6 +35,7 @@ from venvship.system.faults import root_faults
 from venvship.workspace.folders import make_folders
 from venvship.workspace.holding import SwitchHeld, hold_mutex, hold_switch
 from venvship.workspace.releases import resolve_release
+from venvship.workspace.settings_files import read_settings
 from venvship.workspace.usable import usable_problem
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.way_back import or_go_back
@@ -58,6 +61,7 @@ class RollbackResult(NamedTuple):
         last_live: The last time at which `release` was known to be live before; `None` if it never was.
         passed_over: The nearer releases of the lineage that were passed over, the nearest first.
         checks: The results of the live checks.
+        held: The hold of the root after it; `None` if it could not be recorded, or nothing was switched.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -68,6 +72,7 @@ class RollbackResult(NamedTuple):
     last_live: datetime | None = None
     passed_over: tuple[PassedOver, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+    held: Hold | None = None
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -81,6 +86,7 @@ class RollbackResult(NamedTuple):
             "last_live": format_time(self.last_live) if self.last_live else None,
             "passed_over": [passed.to_json() for passed in self.passed_over],
             "checks": [check.to_json() for check in self.checks],
+            "held": self.held.to_json() if self.held else None,
         }
 
 
@@ -244,7 +250,8 @@ class _Rollback:
             refuse_own_service(workspace, settings)
         load_before_switch(workspace, settings, cleans=False)
         self._future_previous(history, release_id, ask=True)
-        facts = {"from": self._left_id, "manual": True}
+        facts: dict[str, str | bool | None] = {"from": self._left_id, "manual": True}
+        facts["lockfile_environment"] = self._own_environment(settings)
         if history.is_on_trial(self._left_id):
             # Leaving an interrupted promotion says nothing about the release that it tried.
             facts["verdict"] = State.INCONCLUSIVE.value
@@ -311,7 +318,7 @@ class _Rollback:
             EventName.HELD,
             release=left_id,
             reason=self._message or f"{left_id} was rolled back by hand while it was on trial",
-            facts={"after_rollback": True},
+            facts={"after_rollback": True, "lockfile_environment": self._own_environment(None)},
             urgent=True,
         )
         error = None
@@ -322,7 +329,15 @@ class _Rollback:
                 release=release_id,
             )
         # The promotion that turned back runs the notify hook.
-        return _Outcome(result=self._result(self._known.history, release_id, left_id, error), error=error)
+        history = self._workspace.known_history(unreadable="warn").history
+        return _Outcome(result=self._result(history, release_id, left_id, error), error=error)
+
+    def _own_environment(self, settings: Settings | None) -> str:
+        """The environment of the root's own lockfile; `""` if it cannot be told."""
+        if settings is None:
+            with contextlib.suppress(SettingsError):
+                settings = read_settings(self._workspace.layout)
+        return (lockfile_environment(self._workspace, settings) or "") if settings is not None else ""
 
     def _set_previous(self, history: History, release_id: str) -> None:
         links.set_previous(self._held, self._future_previous(history, release_id, ask=False))
@@ -345,6 +360,7 @@ class _Rollback:
             outcome="switched" if error is None else "rollback-failed",
             release=view_release(layout, release_id, history),
             previous=view_release(layout, left_id, history) if left_id is not None else None,
+            held=next(iter(history.holds(self._workspace.runtime.clock())), None),
         )
 
 

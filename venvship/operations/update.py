@@ -16,22 +16,24 @@ from typing import Final
 from venvship.errors import BuildError, FormatError, HeldError, LockfileError, PausedError, ReleaseError
 from venvship.model.environment import Environment
 from venvship.model.event import EventName
-from venvship.model.history import History, Hold, LockfileDue
+from venvship.model.history import History, LockfileDue
+from venvship.model.hold import Hold
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time, not_before
-from venvship.model.update_attempts import LOCKING, Attempts, fold_attempts, refusal_facts
+from venvship.model.update_attempts import LOCKING, UNATTENDED, Attempts, fold_attempts, refusal_facts
 from venvship.operations.failure_reports import reported_once
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import (
+    diff_to_environment,
     is_of,
     lockfile_paths,
     read_environment,
     read_file,
 )
 from venvship.operations.planning.known_interpreter import find_interpreter
-from venvship.operations.planning.plan import PlanOptions, plan, refused
+from venvship.operations.planning.plan import asker, plan, refused
 from venvship.operations.release import (
     Proposal,
     ReleaseOptions,
@@ -52,6 +54,9 @@ QUIET: Final = 5.0
 
 QUIET_PATIENCE: Final = 60.0
 """Seconds to wait for that; then the update fails, so that an operator looks."""
+
+MOST_WAITING: Final = 5
+"""The number of packages that the report of a hold names; the rest is counted."""
 
 TOKENS: Final = 16**7
 """The number of values that the runtime's token can have."""
@@ -104,8 +109,8 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
     releasing.asked_for_environment(environment)
     found = plan(workspace, history, settings, environment)
     if found.hold is not None:
-        error = refused(found.hold)
-        error.told = _update_attempts(workspace).was_told(found.hold, environment.digest)
+        error = refused(found.hold, workspace.runtime, waits=_waits(workspace, environment))
+        error.told = _update_attempts(workspace).was_told(found.hold, workspace.runtime.clock())
         if not error.told:
             return False
         raise error
@@ -143,17 +148,18 @@ def _propose(
     interpreter = recorded_interpreter.settled(workspace, settings)
     lockfile: LockfileDue | None = None
     if upgrade:
-        if history.root_hold is not None:
+        hold = history.stopping(asker(workspace.runtime, settings), None, workspace.runtime.clock())
+        if hold is not None:
             # Before anything is locked: what the index offers today changes nothing about this.
-            raise _told(workspace, history.root_hold, LOCKING)
+            raise _told(workspace, hold, LOCKING, waits="an upgrade of the lockfile")
         _require_no_pause(workspace, LOCKING)
         environment, lockfile = _lock(held, settings, interpreter)
     else:
         environment = _read(workspace, settings, history, interpreter)
     releasing.asked_for_environment(environment)
-    found = plan(workspace, history, settings, environment, PlanOptions(upgrade=upgrade))
+    found = plan(workspace, history, settings, environment)
     if found.hold is not None:
-        raise _told(workspace, found.hold, environment.digest)
+        raise _told(workspace, found.hold, environment.digest, waits=_waits(workspace, environment))
     if found.action != "unchanged":
         _require_no_pause(workspace, environment.digest)
     return Proposal(environment=environment, plan=found, lockfile=lockfile)
@@ -218,7 +224,7 @@ def _lock(
             EventName.BUILD_FAILED,
             release=None,
             reason=error.message.splitlines()[0],
-            facts={"environment_digest": LOCKING, "slug": error.slug},
+            facts={"environment_digest": LOCKING, "slug": error.slug, "unattended": True},
         )
         raise
     if not compiled.changed:
@@ -227,14 +233,22 @@ def _lock(
     return compiled.environment, LockfileDue(path=settings.lockfile[0], before=before)
 
 
-def _told(workspace: Workspace, hold: Hold, environment: str) -> HeldError:
+def _waits(workspace: Workspace, environment: Environment) -> str:
+    """How the release that waits would change the packages, for a mail."""
+    diff = diff_to_environment(workspace.layout, workspace.layout.current(), environment)
+    parts = diff.phrases()
+    rest = [f"and {len(parts) - MOST_WAITING} more"] if len(parts) > MOST_WAITING else []
+    return ", ".join([*parts[:MOST_WAITING], *rest])
+
+
+def _told(workspace: Workspace, hold: Hold, environment: str, *, waits: str) -> HeldError:
     """The error of a refusal. The journal remembers the report before it is made.
 
     Raises:
         OSError: The journal could not be written. The next update tries again.
     """
-    error = refused(hold)
-    error.told = _update_attempts(workspace).was_told(hold, environment)
+    error = refused(hold, workspace.runtime, waits=waits)
+    error.told = _update_attempts(workspace).was_told(hold, workspace.runtime.clock())
     if not error.told:
         workspace.record(
             EventName.REFUSED,
@@ -294,7 +308,7 @@ def unattended(workspace: Workspace) -> Workspace:
     runtime = workspace.runtime
     return Workspace(
         workspace.layout,
-        runtime._replace(unattended=True, actor=f"{runtime.actor} (unattended)"),
+        runtime._replace(unattended=True, actor=runtime.actor + UNATTENDED),
         workspace.warnings,
         workspace.changes,
     )

@@ -20,6 +20,8 @@ class Runtime(NamedTuple):
         signals: Which signals have come.
         actor: The user, for the journal.
         unattended: Whether no operator is there: `update`.
+        person: Whether a person is present. A command that is neither unattended nor a person's is a
+            script's.
         wait: Seconds to wait for a mutex.
         progress: Receives every step.
         syslog: The socket of the system's log; empty: nothing is logged there.
@@ -34,3 +36,4 @@ class Runtime(NamedTuple):
     wait: float = 0.0
     progress: Progress = unwatched
     syslog: str = ""
+    person: bool = False

@@ -76,7 +76,7 @@ def command_back(workspace: ReadingWorkspace, known: KnownHistory) -> CommandBac
     name = "@{1}" if current == history.expected else before
     # A promotion takes back what fails. For a known-bad release, and under a hold of the root, it may need
     # `--force`; a rollback by name never does.
-    asks = history.state(before) is State.BAD or history.root_hold is not None
+    asks = history.state(before) is State.BAD or bool(history.root_holds)
     command = f"venvship {'rollback' if asks else 'promote'} {name}"
     return CommandBack(command, before, history.state(before))
 

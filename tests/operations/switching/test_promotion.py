@@ -141,7 +141,7 @@ def test_a_rollback_without_checks_still_restarts(site: Site, tmp_path: Path) ->
     assert trace(log) == ["rollback"]
 
 
-def test_a_person_may_promote_a_bad_release_with_a_warning(site: Site) -> None:
+def test_a_bad_release_that_is_promoted_by_force_and_passes_is_proven(site: Site) -> None:
     site.release("1.0")
     site.settings(
         "[[check]]\nname = 'no'\ncommand = ['sh', '-c', '[ $VENVSHIP_EVENT = rollback ]']\ndeadline = 0\n"
@@ -152,7 +152,7 @@ def test_a_person_may_promote_a_bad_release_with_a_warning(site: Site) -> None:
     bad = caught.value.data["release"]
     site.settings()
     root = site.open()
-    assert [warning.slug for warning in root.promote(bad).warnings] == ["bad-release"]
+    assert root.promote(bad, force=True).warnings == ()
     assert root.show(bad).release.state is State.UNCHECKED
     assert root.status().held is None
 

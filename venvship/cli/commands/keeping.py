@@ -6,43 +6,55 @@ from typing import TYPE_CHECKING
 
 import click
 
-from venvship.cli import text
+from venvship.cli import hold_text, text
 from venvship.cli.completion import complete_release
 from venvship.cli.group import command
-from venvship.cli.options import Amount, Call, message_option
+from venvship.cli.options import Amount, Call, Until, message_option
 from venvship.cli.removals import prune_lines
 
 if TYPE_CHECKING:
-    from venvship.operations.marks import PinResult
+    from datetime import datetime
+
+    from venvship.operations.marks import HoldResult, PinResult
     from venvship.operations.prune import PruneResult
-    from venvship.operations.reporting.report import StatusResult
 
 
 @command(
     "hold",
     "Hold and keep",
-    text=text.status_lines,
-    example='venvship hold -m "migration tonight"',
+    text=hold_text.hold_lines,
+    example='venvship hold -m "migration tonight" --until 3d',
     exits={0: "held", 12: "not your root"},
 )
 @message_option
-def hold(call: Call, message: str) -> StatusResult:
+@click.option(
+    "--until",
+    metavar="TIME",
+    type=Until(),
+    help="End of the hold: a time with its offset (2026-12-24T08:00Z), a date, or a span (8h, 3d, 2w).",
+)
+def hold(call: Call, message: str, until: datetime | None) -> HoldResult:
     """Stop unattended releases until `venvship unhold`.
 
-    An operator may still release, promote and roll back.
+    An operator may still release, promote and roll back. Nothing else ends this hold, neither a new lockfile
+    nor a release.
     """
-    return call.open_root().hold(message=message)
+    return call.open_root().hold(message=message, until=until)
 
 
 @command(
     "unhold",
     "Hold and keep",
-    text=text.status_lines,
+    text=hold_text.unhold_lines,
     example="venvship unhold",
     exits={0: "allowed", 12: "not your root"},
 )
-def unhold(call: Call) -> StatusResult:
-    """Allow unattended releases again."""
+def unhold(call: Call) -> HoldResult:
+    """Allow unattended releases again.
+
+    Ends all holds of the root, the refusals of bad environments, and the pauses of `venvship update`. The
+    next update may release again what was bad; the output says so.
+    """
     return call.open_root().unhold()
 
 

@@ -74,13 +74,16 @@ def lock(call: Call, upgrade: bool, upgrade_package: tuple[str, ...]) -> LockRes
 @click.option("--no-promote", is_flag=True, help="Build and check it, and leave current as it is.")
 @message_option
 @click.option("--rebuild", is_flag=True, help="Build even if nothing changed.")
-@click.option("--force", is_flag=True, help="Go on even if this environment is bad or held.")
+@click.option("--force", is_flag=True, help="Go on even if this environment is bad, or the root is held.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 def release(call: Call, lockfile: tuple[str, ...], message: str, **flags: bool) -> ReleaseResult:
     """Build a release from the lockfile, check it and make it live.
 
     If the restart hook or a live check fails, the previous release is restored automatically. If nothing
     changed, nothing is done.
+
+    After the release of another lockfile than the root's own: {SWITCH_HOLD} Without a terminal, a release
+    under such a hold needs --force.
     """
     return call.open_root().release(lockfile=[str(here(path)) for path in lockfile], message=message, **flags)
 
@@ -116,7 +119,8 @@ def update(call: Call, upgrade: bool, jitter: float) -> ReleaseResult:
     """Release unattended, if there is something new.
 
     It is for cron or a timer. If nothing changed, nothing is printed. A bad or held environment is refused,
-    and the refusal reported once. A failed build is tried again after a pause that grows.
+    and the refusal reported once and again every seven days. A failed build is tried again after a pause that
+    grows.
     """
     call.only_summary = True
     return call.open_root().update(upgrade=upgrade, jitter=jitter)
@@ -133,19 +137,23 @@ def update(call: Call, upgrade: bool, jitter: float) -> ReleaseResult:
         21: "refused before the switch",
         22: "rolled back",
         23: "rolled back, and the previous release fails too",
+        25: "held or bad",
         30: "busy",
         31: "current moved during the checks",
     },
 )
 @click.argument("release", shell_complete=complete_release)
 @message_option
-@click.option("--force", is_flag=True, help="No warning if the release is bad.")
+@click.option("--force", is_flag=True, help="Go on even if the release is bad, or the root is held.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 def promote(call: Call, release: str, message: str, **flags: bool) -> PromoteResult:
     """Make an existing RELEASE live, checked like a new one.
 
     RELEASE is an id, a unique prefix of one, current, previous, or @{N}: the release that was current N
     switches ago.
+
+    After the promotion of another environment than that of the root's own lockfile: {SWITCH_HOLD} Without a
+    terminal, a promotion under such a hold needs --force.
     """
     return call.open_root().promote(release, message=message, **flags)
 
@@ -178,8 +186,7 @@ def rollback(
 ) -> RollbackResult:
     """Switch to the last good release, or to a named RELEASE.
 
-    It works with a full disk, without network and with a broken venvship.toml. It holds unattended releases
-    until `venvship unhold` or your next release.
+    It works with a full disk, without network and with a broken venvship.toml. {SWITCH_HOLD}
     """
     return call.open_root().rollback(release, message=message, from_=from_, **flags)
 

@@ -75,7 +75,11 @@ def build_release(
                 EventName.BUILD_FAILED,
                 release=None,
                 reason=error.message.splitlines()[0],
-                facts={"environment_digest": environment.digest, "slug": error.slug},
+                facts={
+                    "environment_digest": environment.digest,
+                    "slug": error.slug,
+                    "unattended": workspace.runtime.unattended,
+                },
             )
         if isinstance(error, InterruptedByError):
             said = f"{error.message} while building; the unfinished build was removed"

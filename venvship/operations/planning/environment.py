@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from venvship._version import __version__
+from venvship.errors import VenvshipError
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest, Package, PackageDiff, diff_packages, python_change
@@ -68,6 +69,37 @@ def read_environment(
         digest=environment_digest(selected, interpreter, _build_facts(settings)),
         inputs=_inputs(paths[0], lockfile.sha256, settings, interpreter),
     )
+
+
+def lockfile_environment(workspace: ReadingWorkspace, settings: Settings) -> str | None:
+    """The environment of the root's own lockfile as it is now, best effort: nothing may fail because of it.
+
+    Returns:
+        Its digest; `""` if it cannot be told, as for a lockfile that `release` would refuse; `None` if the
+        root has no lockfile.
+    """
+    paths = lockfile_paths(workspace, settings)
+    if not any(os.path.lexists(path) for path in paths):
+        return None
+    try:
+        known = workspace.layout.interpreter()
+        if known is None or known[0] != settings.python or not all(map(os.path.isfile, paths)):
+            return ""
+        current = workspace.layout.current()
+        if current is not None and workspace.layout.has_manifest(current):
+            manifest = workspace.layout.manifest(current)
+            if is_of(manifest, paths, settings, known[1]):
+                return manifest.environment.digest
+        return read_environment(paths, settings, known[1], read=_read_regular_file).digest
+    except (VenvshipError, OSError, ValueError, ImportError):
+        return ""
+
+
+def _read_regular_file(path: str) -> bytes:
+    """Read a file, unless it is a pipe or the like, which could take for ever."""
+    if not os.path.isfile(path):
+        raise OSError(f"not a regular file: {path}")
+    return read_file(path)
 
 
 def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpreter: Interpreter) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from venvship.errors import HeldError
 from venvship.model.environment import Environment
-from venvship.model.history import History, Hold
+from venvship.model.history import History
+from venvship.model.hold import Asker, Hold, HoldKind
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
+from venvship.model.spelling import ago
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
+from venvship.workspace.runtime import Runtime
 from venvship.workspace.usable import start_problem, usable_problem
 
 REUSABLE: Final = frozenset({State.SEALED, State.REJECTED, State.UNCHECKED, State.PROVEN})
@@ -28,14 +32,12 @@ class PlanOptions(NamedTuple):
     Attributes:
         rebuild: Build even if there is a usable release of this environment.
         force: Go on even if the environment is bad or held.
-        promote: Make the release live; otherwise only have it built.
-        upgrade: The lockfile is our own, of `update --upgrade`; a new environment lifts no hold then.
+        promote: Make the release live; otherwise only have it built, which no hold of the root concerns.
     """
 
     rebuild: bool = False
     force: bool = False
     promote: bool = True
-    upgrade: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +81,21 @@ def plan(
     """
     current = workspace.layout.current()
     record = history.records.get(current) if current else None
-    problem: str | None = None
+    unchanged, problem = False, None
     if current and record and record.environment_digest == environment.digest and not options.rebuild:
         if workspace.runtime.unattended:
             problem = start_problem(workspace.layout, current)
         else:
             problem = usable_problem(workspace, current, ask=True)
-        if problem is None:
-            return Plan(action="unchanged", release_id=current)
-    hold = history.root_hold if workspace.runtime.unattended else None
-    if hold is not None and hold_applies(hold, environment.digest, upgrade=options.upgrade):
+        unchanged = problem is None
+    asks = asker(workspace.runtime, settings, force=options.force)
+    hold = None
+    if options.promote:
+        hold = history.stopping(asks, environment.digest, workspace.runtime.clock())
+    if hold is not None and (asks.is_script or not unchanged):
         return Plan(action="refuse", hold=hold)
+    if unchanged:
+        return Plan(action="unchanged", release_id=current)
     refusal = history.refusal(environment.digest, health_digest(settings))
     if refusal is not None and not options.force:
         return Plan(action="refuse", hold=refusal)
@@ -103,26 +109,55 @@ def plan(
     return Plan(action="unchanged" if built else "reactivate", release_id=usable)
 
 
-def hold_applies(hold: Hold, environment_digest: str, *, upgrade: bool) -> bool:
-    """Whether a hold of the root also applies to an unattended release of this environment.
+def asker(runtime: Runtime, settings: Settings, *, force: bool = False) -> Asker:
+    """Who asks for a release, for `History.stopping`."""
+    return Asker(
+        unattended=runtime.unattended,
+        person=runtime.person and not runtime.unattended,
+        force=force,
+        resumes=settings.update.resume_on_new_lockfile,
+    )
 
-    A lockfile of another environment, written by somebody else, is a decision that came after the hold; one
-    that we made ourselves (`upgrade`) is none.
+
+def described(hold: Hold, now: datetime) -> str:
+    """A hold of the root for people: since when, by whom and why."""
+    since = f"held since {hold.since:%Y-%m-%d %H:%M} UTC ({ago(hold.since, now)}) by {hold.by}"
+    return f"{since}: {hold.reason}" if hold.reason else since
+
+
+def refused(hold: Hold, runtime: Runtime, *, waits: str = "") -> HeldError:
+    """The error that a hold stands for: since when, by whom, why, and how to go on.
+
+    Args:
+        hold: The hold.
+        runtime: Who asks, and when.
+        waits: The thing that a hold of the root keeps `update` from, for people.
     """
-    return upgrade or not hold.is_overtaken(environment_digest)
-
-
-def refused(hold: Hold) -> HeldError:
-    """The error that a hold stands for: since when, why, and how to go on."""
-    since = f"held since {hold.since:%Y-%m-%d %H:%M} UTC"
-    if hold.scope == "root":
+    if hold.scope == "environment":
         return HeldError(
-            f"{since} by {hold.by}: {hold.reason}", hint="to allow unattended releases again: venvship unhold"
+            f"held since {hold.since:%Y-%m-%d %H:%M} UTC: this lockfile was released as {hold.release} "
+            f"and did not pass: {hold.reason}",
+            hint="change the lockfile, or override with `venvship release --force`",
+        )
+    message = described(hold, runtime.clock())
+    if runtime.unattended:
+        return HeldError(message + (f"; waiting: {waits}" if waits else ""), hint=hold.end)
+    if not runtime.person:
+        return HeldError(
+            f"{message}. Without a terminal, a command does not end a person's hold",
+            hint="type the command at a terminal, or override with --force",
         )
     return HeldError(
-        f"{since}: this lockfile was released as {hold.release} and did not pass: {hold.reason}",
-        hint="change the lockfile, or override with `venvship release --force`",
+        f"{message}. The environment of this release is one that was rolled back",
+        hint="release another lockfile, or override with --force",
     )
+
+
+def announce_end(workspace: ReadingWorkspace, history: History) -> None:
+    """Report the switch hold that the release about to be made ends or replaces."""
+    hold = history.root_holds.get(HoldKind.SWITCH)
+    if hold is not None and not workspace.runtime.unattended:
+        workspace.tell("hold", f"{described(hold, workspace.runtime.clock())}; this ends it")
 
 
 def _usable(workspace: ReadingWorkspace, history: History, environment: str) -> str | None:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from venvship.errors import OperationWarning, VenvshipError
 from venvship.model.event import Event
-from venvship.model.history import History, Hold, PassedOver
+from venvship.model.history import History, PassedOver
+from venvship.model.hold import Hold
 from venvship.model.release import Package, PackageDiff
 from venvship.model.settings import Settings
-from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
 from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
 from venvship.operations.reporting.lockfile_state import LockfileState, compare_lockfile
-from venvship.root import RootLayout
+from venvship.operations.reporting.status_facts import applying_holds, old_processes
 from venvship.system import proc
 from venvship.workspace.place import place_problem_of
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
@@ -37,7 +37,7 @@ from venvship.workspace.way_back import seeming_way_back
 
 
 class StatusResult(NamedTuple):
-    """The result of `Root.status`, `Root.hold` and `Root.unhold`.
+    """The result of `Root.status`.
 
     Attributes:
         name: The application's name.
@@ -45,7 +45,7 @@ class StatusResult(NamedTuple):
         current: The release that is live; `None` for nothing.
         live_since: The event that made it live, with its time, actor and reason; `None` if unknown.
         previous: The release that a rollback would switch to; its files were not looked at.
-        held: The hold that applies; `None` without one.
+        held: The hold that applies, the first of `holds`; `None` without one.
         operation: The operation that is under way, or was interrupted.
         interrupted: Whether an operation was interrupted and waits for recovery.
         releases: The number of releases.
@@ -57,7 +57,7 @@ class StatusResult(NamedTuple):
         old_processes: By id of a release that is not live, the ids of the processes that hold its lease.
         passed_over: The nearer releases of the lineage that a rollback would pass over, the nearest first.
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
-        changed: Of `hold` and `unhold`: whether a later command can see a difference; of `status` `None`.
+        holds: The holds of the root in force; without any, that of the lockfile's environment.
         warnings: The warnings of the operation.
     """
 
@@ -77,7 +77,7 @@ class StatusResult(NamedTuple):
     old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     passed_over: tuple[PassedOver, ...] = ()
     leaves_service_alone: bool = False
-    changed: bool | None = None
+    holds: tuple[Hold, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -86,9 +86,8 @@ class StatusResult(NamedTuple):
         return self.lockfile.changed
 
     def to_json(self) -> dict[str, object]:
-        """The `data` of `status --json`; of `hold` and `unhold` with `changed`."""
+        """The `data` of `status --json`."""
         return {
-            **({} if self.changed is None else {"changed": self.changed}),
             "name": self.name,
             "root": self.root,
             "current": self.current.to_json() if self.current else None,
@@ -96,6 +95,7 @@ class StatusResult(NamedTuple):
             "previous": self.previous.to_json() if self.previous else None,
             "passed_over": [passed.to_json() for passed in self.passed_over],
             "held": self.held.to_json() if self.held else None,
+            "holds": [hold.to_json() for hold in self.holds],
             "operation": self.operation.to_json() if self.operation else None,
             "interrupted": self.interrupted,
             "releases": self.releases,
@@ -118,16 +118,22 @@ class ListResult(NamedTuple):
     Attributes:
         releases: All releases, newest first.
         debris: The directories below `releases/` that are no release; absolute.
+        held: The hold of the root; `None` without one.
         warnings: The warnings of the operation.
     """
 
     releases: tuple[ReleaseView, ...]
     debris: tuple[str, ...]
+    held: Hold | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The `data` of `list --json`."""
-        return {"releases": [view.to_json() for view in self.releases], "debris": list(self.debris)}
+        return {
+            "releases": [view.to_json() for view in self.releases],
+            "debris": list(self.debris),
+            "held": self.held.to_json() if self.held else None,
+        }
 
 
 class ShowResult(NamedTuple):
@@ -253,13 +259,14 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
             f"`venvship verify` found {current} damaged on {verified.at:%Y-%m-%d %H:%M} UTC, "
             f"{verified.damaged} of {verified.files} files; it lists them",
         )
+    holds = applying_holds(workspace, history, settings, lockfile.environment)
     return StatusResult(
         name=settings.name if settings else layout.path.name,
         root=str(layout.path),
         current=view,
         live_since=_since(history, current),
         previous=back,
-        held=_applying_hold(history, settings, lockfile.environment),
+        held=next(iter(holds), None),
         operation=operation,
         interrupted=interrupted,
         releases=len(release_ids(workspace.layout, history)),
@@ -267,9 +274,10 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         lockfile=lockfile,
         failing=_failing(attempts, lockfile, workspace.runtime.clock()),
         verified=verified,
-        old_processes=_old_processes(layout, current, flocks),
+        old_processes=old_processes(layout, current, flocks),
         passed_over=() if moved else way_back.passed_over,  # the warning has said it once for all
         leaves_service_alone=settings is not None and settings.leaves_service_alone,
+        holds=holds,
         warnings=tuple(workspace.warnings),
     )
 
@@ -287,7 +295,8 @@ def list_releases(workspace: ReadingWorkspace) -> ListResult:
     way_back = seeming_way_back(workspace, known)
     views = view_releases(workspace.layout, names, history, current=current, way_back=way_back)
     debris = left_over(workspace, history)
-    return ListResult(views, tuple(str(workspace.layout.releases / name) for name in debris))
+    held = next(iter(history.holds(workspace.runtime.clock())), None)
+    return ListResult(views, tuple(str(workspace.layout.releases / name) for name in debris), held)
 
 
 def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
@@ -430,23 +439,8 @@ def _failing(attempts: Attempts, lockfile: LockfileState, now: datetime) -> Fail
     return locking if locking is not None and now - locking.until < FORGOTTEN else None
 
 
-def _old_processes(
-    layout: RootLayout, current: str | None, flocks: proc.Flocks
-) -> dict[str, tuple[int, ...]]:
-    folder = layout.leases
-    leases = {f"{folder}/{name}": name for name in layout.with_manifest() if name != current}
-    return {leases[path]: pids for path, pids in flocks.holders(leases).items()}
-
-
 def _since(history: History, current: str | None) -> Event | None:
     if current is None or not history.switches:
         return None
     last = history.switches[-1]
     return last if last.release is not None and history.heir(last.release) == history.heir(current) else None
-
-
-def _applying_hold(history: History, settings: Settings | None, environment: str | None) -> Hold | None:
-    """The root's hold; otherwise that of the environment which the lockfile on disk means here."""
-    if history.root_hold is not None or settings is None or environment is None:
-        return history.root_hold
-    return history.refusal(environment, health_digest(settings))

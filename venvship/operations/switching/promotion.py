@@ -30,7 +30,7 @@ from venvship.model.history import History, Intent, LockfileDue
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest, settings_toml
-from venvship.operations.planning.plan import hold_applies, refused
+from venvship.operations.planning.plan import asker, refused
 from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
@@ -57,17 +57,23 @@ class Errand:
         unattended: Whether the command ran unattended.
         lockfile: The release's lockfile, if that takes its place on disk once the release is proven.
         reason: The person's message, recorded once the release is promoted.
+        own_environment: The environment of the root's own lockfile, `""` if it cannot be told: a promotion of
+            another one sets a switch hold. `None` where that is not asked, as for `update`.
+        force: Whether `--force` was given. It is not recorded.
     """
 
     via: str
     unattended: bool = False
     lockfile: LockfileDue | None = None
     reason: str = ""
+    own_environment: str | None = None
+    force: bool = False
 
     def to_facts(self) -> dict[str, Any]:
         """The facts of the journal's lines `promoting` and `promoted`."""
         lockfile = self.lockfile.to_facts() if self.lockfile else {}
-        return {"via": self.via, "unattended": self.unattended, **lockfile}
+        own = {} if self.own_environment is None else {"lockfile_environment": self.own_environment}
+        return {"via": self.via, "unattended": self.unattended, **lockfile, **own}
 
 
 def compare_and_promote(
@@ -94,7 +100,7 @@ def compare_and_promote(
 
     Raises:
         SupersededError: `current` has moved. That is journalled, and nothing was switched.
-        HeldError: The command is unattended, and the root is held by now. Nothing was switched.
+        HeldError: The root is held by now, against this command. Nothing was switched.
         ReleaseError: A quick look finds the release damaged.
         BusyError: Another command is switching at this moment.
         VenvshipError: See `Promotion.run`.
@@ -112,10 +118,12 @@ def compare_and_promote(
                 hint=f"if it should be: venvship promote {release_id}",
                 release=release_id,
             )
-        hold = history.root_hold if errand.unattended else None
+        asks = asker(workspace.runtime, settings, force=errand.force)
+        asks = asks._replace(unattended=errand.unattended, resumes=asks.resumes and errand.lockfile is None)
         digest = history.records[release_id].environment_digest
-        if hold is not None and hold_applies(hold, digest, upgrade=errand.lockfile is not None):
-            raise refused(hold)  # it came while this was being built and tried
+        hold = history.stopping(asks, digest, workspace.runtime.clock())
+        if hold is not None:
+            raise refused(hold, workspace.runtime)  # it came while this was being built and tried
         require_usable(workspace, release_id)
         return Promotion(
             held=held,
@@ -355,6 +363,7 @@ def errand_of(intent: Intent) -> Errand:
         unattended=intent.unattended,
         lockfile=intent.lockfile,
         reason="recovered after an interruption",
+        own_environment=intent.own_environment,
     )
 
 

@@ -15,6 +15,7 @@ from venvship.model.event import EventName
 from venvship.model.history import History, Intent
 from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
+from venvship.operations.planning.environment import lockfile_environment
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links, promotion
 from venvship.operations.switching.loading import load_before_switch
@@ -25,6 +26,7 @@ from venvship.operations.switching.promotion import Promotion
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
+from venvship.workspace.settings_files import read_settings
 from venvship.workspace.usable import start_problem, usable_problem
 from venvship.workspace.workspace import Workspace
 
@@ -219,7 +221,7 @@ def _observe(workspace: Workspace, history: History, current: str | None) -> Rec
         EventName.OBSERVED,
         release=current,
         reason="current was switched outside venvship",
-        facts={"expected": history.expected},
+        facts={"expected": history.expected, "lockfile_environment": _own_environment(workspace)},
     )
     workspace.warn(
         "current-observed",
@@ -234,6 +236,15 @@ def _finish_relocation(held: SwitchHeld, history: History) -> Recovered:
     assert history.expected is not None
     links.point_current(held, links.spare_link(held, ".to.", history.expected), sync=True)
     return Recovered(outcome="relocated", current=history.expected)
+
+
+def _own_environment(workspace: Workspace) -> str:
+    """The environment of the root's own lockfile; `""` if it cannot be told."""
+    try:
+        settings = read_settings(workspace.layout)
+    except SettingsError:
+        return ""
+    return lockfile_environment(workspace, settings) or ""
 
 
 def _finish_promotion(held: SwitchHeld, history: History, intent: Intent, *, boot: bool) -> Recovered:
@@ -282,6 +293,8 @@ def _finish_manual_rollback(held: SwitchHeld, intent: Intent, settings: Settings
     trial = try_current(workspace, release_id, settings, previous=intent.origin, event="rollback")
     event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
     facts: dict[str, str | bool | None] = {"from": intent.origin, "manual": True, **trial.facts_of_target}
+    if intent.own_environment is not None:
+        facts["lockfile_environment"] = intent.own_environment
     if intent.tried is not None:
         facts["verdict"] = State.INCONCLUSIVE.value
     workspace.record(event, release=release_id, reason="recovered after an interruption", facts=facts)

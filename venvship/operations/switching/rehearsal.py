@@ -54,7 +54,8 @@ def rehearse(
 
 
 def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str) -> NoReturn:
-    workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=cause)
+    facts = {"unattended": workspace.runtime.unattended}
+    workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=cause, facts=facts)
     raise RejectedError(
         f"{cause}\n{release_id} was refused before the switch; it is built, and was never live",
         hint="fix the lockfile, the check or the host, and release again: nothing is built twice",

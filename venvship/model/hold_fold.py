@@ -1,0 +1,69 @@
+"""The part of the fold that sets a switch hold, and hands holds over to a release that was relocated."""
+
+from __future__ import annotations
+
+from venvship.model.event import Event, EventName
+from venvship.model.history import History, Record
+from venvship.model.hold import Hold, HoldKind
+
+
+def _environment(history: History, release_id: str | None) -> str:
+    """The environment of a release; empty if it is not known."""
+    record = history.records.get(release_id) if release_id is not None else None
+    return record.environment_digest if record is not None else ""
+
+
+def hold_switch(
+    history: History, event: Event, *, left: str | None, rolled_back: bool = False, reason: str
+) -> None:
+    """Hold the root after a person's choice of a release. What earlier switch holds knew is kept.
+
+    A person who rolls back twice has left two releases, and wants neither back.
+
+    Args:
+        history: The history; changed.
+        event: The choice. Its release is live now, except in `held`, which comes after the switch.
+        left: The release that was left.
+        rolled_back: Whether the person rolled back from that one.
+        reason: For people, if the event has none.
+    """
+    earlier = history.root_holds.get(HoldKind.SWITCH)
+    left_environment = _environment(history, left)
+    known = {left_environment, event.text("lockfile_environment") or ""}
+    gone = {left_environment} if rolled_back else set()
+    if earlier is not None:
+        known |= set(earlier.known_environments)
+        gone |= set(earlier.rolled_back)
+    chosen = _environment(history, history.expected)
+    history.root_holds[HoldKind.SWITCH] = Hold(
+        kind=HoldKind.SWITCH,
+        by="venvship" if event.event == EventName.OBSERVED else event.actor,
+        reason=event.reason or reason,
+        since=event.at,
+        release=left if rolled_back else event.release,
+        known_environments=tuple(sorted(known - {""})),
+        rolled_back=tuple(sorted(gone - {"", chosen})),
+    )
+
+
+def hand_over_holds(history: History, old: Record, new: Record) -> None:
+    """Let holds be about a release that took the place of another one, perhaps for another interpreter."""
+    before, after = old.environment_digest, new.environment_digest
+    for kind, hold in history.root_holds.items():
+        history.root_holds[kind] = hold._replace(
+            release=new.id if hold.release == old.id else hold.release,
+            known_environments=_with_heir(hold.known_environments, before, after),
+            rolled_back=_with_heir(hold.rolled_back, before, after),
+        )
+    refusal = history.environment_holds.get(before)
+    if refusal is not None:
+        release_id = new.id if refusal.release == old.id else refusal.release
+        moved = refusal._replace(environment_digest=after, release=release_id)
+        history.environment_holds[after] = moved
+    if before in history.bad_in_a_row and after not in history.bad_in_a_row:
+        history.bad_in_a_row[history.bad_in_a_row.index(before)] = after
+
+
+def _with_heir(environments: tuple[str, ...], before: str, after: str) -> tuple[str, ...]:
+    """Environments, and beside one of a relocated release that of its heir."""
+    return tuple(sorted({*environments, after})) if before in environments else environments

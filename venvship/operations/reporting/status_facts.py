@@ -1,0 +1,29 @@
+"""Two facts of a status: the processes of releases that are not live, and the holds that apply."""
+
+from __future__ import annotations
+
+from venvship.model.history import History
+from venvship.model.hold import Hold
+from venvship.model.settings import Settings
+from venvship.model.settings_form import health_digest
+from venvship.root import RootLayout
+from venvship.system import proc
+from venvship.workspace.reading import ReadingWorkspace
+
+
+def old_processes(layout: RootLayout, current: str | None, flocks: proc.Flocks) -> dict[str, tuple[int, ...]]:
+    """The processes that hold the lease of a release that is not live, by its id."""
+    folder = layout.leases
+    leases = {f"{folder}/{name}": name for name in layout.with_manifest() if name != current}
+    return {leases[path]: pids for path, pids in flocks.holders(leases).items()}
+
+
+def applying_holds(
+    workspace: ReadingWorkspace, history: History, settings: Settings | None, environment: str | None
+) -> tuple[Hold, ...]:
+    """The root's holds; otherwise that of the environment which the lockfile on disk means here."""
+    holds = history.holds(workspace.runtime.clock())
+    if holds or settings is None or environment is None:
+        return holds
+    refusal = history.refusal(environment, health_digest(settings))
+    return (refusal,) if refusal is not None else ()
