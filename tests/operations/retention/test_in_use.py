@@ -30,8 +30,13 @@ def leasing(release: Path) -> AbstractContextManager[object]:
 
 @contextlib.contextmanager
 def leasing_without_a_name(release: Path) -> Iterator[object]:
-    """As a restore leaves it that replaces the files of leases: the kernel shows no lock on the new one."""
-    with leasing(release) as process:
+    """As a restore leaves it that replaces the files of leases: the kernel shows no lock on the new one.
+
+    The process was started through a link, so that its command line does not name the release.
+    """
+    link = release.parent.parent / "live"
+    link.symlink_to(f"releases/{release.name}")
+    with leasing(link) as process:
         lease = release.parent.parent / "state" / "leases" / release.name
         lease.unlink()
         lease.touch()
