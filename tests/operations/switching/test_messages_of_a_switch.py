@@ -40,6 +40,7 @@ def test_a_verdict_is_told_as_it_is_recorded(proven: bool, words: str) -> None:
 
 
 def test_a_release_that_was_proven_stays_proven_when_it_does_not_pass_again(site: Site) -> None:
+    site.settings("[[check]]\nname = 'yes'\ncommand = ['true']\n")
     a = site.release("1.0")
     site.release("1.1")
     site.settings(f"[hooks]\nrestart = ['sh', '-c', '! [ $VENVSHIP_RELEASE = {a} ]']\n")
