@@ -128,16 +128,16 @@ def test_what_failed_as_a_target_is_passed_over_until_it_passes(site: Site, agai
     )
     assert states(site)[b] == "unchecked", "nobody is blamed"
     site.settings()
-    site.open().promote(c)
+    site.open().promote(c, force=True)
 
     assert (site.previous, target(site)) == (a, a)
     assert f"passed over {b}: failed when a rollback went there, " in site.run("status").out
     assert site.open().show(b).release.failed_at is not None
 
     site.settings(PASSES)
-    getattr(site.open(), again)(b)
+    getattr(site.open(), again)(b, **({"force": True} if again == "promote" else {}))
     assert states(site)[b] == "proven"
-    site.open().promote(c)
+    site.open().promote(c, force=True)
     assert (site.previous, target(site)) == (b, b)
 
 
