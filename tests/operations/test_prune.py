@@ -30,8 +30,8 @@ def four(site: Site) -> list[str]:
 
 
 def prune(site: Site, **options: bool) -> dict[str, str]:
-    """Prune three hours later; returns what was kept, and why."""
-    result = site.open(clock=site.later(hours=3)).prune(**options)
+    """Prune eight days later, when hidden processes count no more; returns what was kept, and why."""
+    result = site.open(clock=site.later(days=8)).prune(**options)
     return {decision.id: decision.reason for decision in result.kept}
 
 
@@ -106,7 +106,7 @@ def test_a_python_process_of_a_release_keeps_it_by_its_lease(
 
 def test_a_dry_run_says_what_would_go_and_touches_nothing(site: Site, four: list[str]) -> None:
     before = sorted((p, p.lstat().st_mtime_ns) for p in site.path.rglob("*"))
-    result = site.open(clock=site.later(hours=3)).prune(dry_run=True)
+    result = site.open(clock=site.later(days=8)).prune(dry_run=True)
     assert [decision.id for decision in result.removed] == [four[1], four[0]]
     assert result.freed_bytes > 0
     assert sorted((p, p.lstat().st_mtime_ns) for p in site.path.rglob("*")) == before
@@ -118,7 +118,7 @@ def test_freed_bytes_are_those_that_no_other_release_and_no_store_has(site: Site
         return sum(int(line.split()[0]) for line in done.splitlines())
 
     before = used()
-    result = site.open(clock=site.later(hours=3)).prune()
+    result = site.open(clock=site.later(days=8)).prune()
     assert abs(before - used() - result.freed_bytes) <= 64 * 1024
 
 
@@ -159,7 +159,7 @@ class Meddler(Signals):
 
 
 def prune_while(site: Site, meddle: Callable[[], object]) -> dict[str, str]:
-    root = site.open(clock=site.later(hours=3), signals=Meddler(meddle))
+    root = site.open(clock=site.later(days=8), signals=Meddler(meddle))
     return {decision.id: decision.reason for decision in root.prune().kept}
 
 
@@ -195,7 +195,7 @@ def test_what_is_used_after_the_decision_stays(site: Site, four: list[str]) -> N
 
 def test_what_another_prune_removed_meanwhile_is_no_failure(site: Site, four: list[str]) -> None:
     def again() -> None:
-        site.open(clock=site.later(hours=3)).prune()
+        site.open(clock=site.later(days=8)).prune()
 
     assert list(prune_while(site, again)) == [four[3], four[2]]
     assert there(site) == set(four[2:])
