@@ -143,7 +143,7 @@ def prepare(lab: Lab) -> Bench:
     write_settings(site, keep=3)
     names = [release(site, version, ago=timedelta(days=9)) for version in ("1.0", "1.1", "1.2")]
     site.open().rollback()
-    site.open().promote(names[-1])
+    site.open().promote(names[-1], force=True)
     lock_by_path(site, "1.3")
     snapshot = lab.path / "snapshot-hostile"
     subprocess.run(["cp", "-a", site.path, snapshot], check=True)
