@@ -388,7 +388,7 @@ def keeps_what_was_answered(events: list[dict[str, Any]], answers: list[list[Ans
             made = [event["release"] for event in found if event["event"] != "held"]
             if made and answer.code == 0 and made != [answer.data["release"]["id"]]:
                 yield f"I3 {answer.call} made {answer.data['release']['id']} live, and the journal {found}"
-            unheld -= answer.command == "unhold" and answer.code == 0
+            unheld -= answer.command == "unhold" and answer.code == 0 and answer.data["changed"]
     if unheld:
         yield f"I3 {unheld} more events of unhold than answers"
 
