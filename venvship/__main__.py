@@ -22,7 +22,7 @@ def main() -> NoReturn:
     try:
         from venvship.cli.main import main as run
     except (OSError, MemoryError, ImportError) as error:  # no more descriptors, or it is being upgraded
-        os.write(2, f"error: venvship cannot be started: {error}\n".encode(errors="replace"))
+        os.write(2, f"error: cannot start: {error}\n".encode(errors="replace"))
         os._exit(12)
     run()
 

@@ -447,6 +447,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "error-slugs": error_slugs,
     "settings": lambda: settings_table(""),
     "settings-lock": lambda: settings_table("lock"),
+    "settings-update": lambda: settings_table("update"),
     "settings-build": lambda: settings_table("build"),
     "settings-hooks": lambda: settings_table("hooks"),
     "settings-check": lambda: settings_table("check"),

@@ -113,7 +113,10 @@ def test_nothing_of_the_environment_has_a_say_in_the_facts(tmp_path: Path) -> No
         ("#!/bin/sh\necho 'it broke' >&2\nexit 1\n", "does not work as a Python interpreter: it broke"),
         ("#!/bin/sh\necho hello\n", "does not work as a Python interpreter"),
         ("#!/bin/sh\necho '[1]'\n", "does not work as a Python interpreter"),
-        ("#!/nonexistent/interpreter\n", "not found"),
+        (
+            "#!/nonexistent/interpreter\n",
+            "/nonexistent/interpreter of its first line does not exist",
+        ),
         (ANSWER % ("3.10.13", "3, 10", "cpython"), "is Python 3.10.13; releases need 3.11 or later"),
         (ANSWER % ("3.11.9", "3, 11", "pypy"), "is pypy 3.11.9; releases run on CPython"),
     ],

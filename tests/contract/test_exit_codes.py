@@ -229,7 +229,7 @@ def test_a_release_whose_interpreter_is_gone_gives_13(site: Site, interpreter_co
     [b] = released(site, "1.1")
     assert site.run("rollback").code == 0
     interpreter_copy.unlink()
-    error = refused(site, "promote", b, code=13, slug="release-unusable")
+    error = refused(site, "promote", b, "--force", code=13, slug="release-unusable")
     assert str(interpreter_copy) in error["message"]
     complaint(site.run("run", "--release", b, "--", "true"), 13)
     assert site.current == a

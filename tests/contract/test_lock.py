@@ -46,7 +46,7 @@ def test_its_data_says_what_was_written_and_how_the_packages_differ(desk: Site) 
     data = accepted(desk.run("lock", "--json"))
     shapes.fits(data, LOCK)
     assert data["changed"] is False
-    assert data["diff"] == {"added": [], "removed": [], "changed": []}
+    assert data["diff"] == {"added": [], "removed": [], "changed": [], "python": None}
 
 
 def test_written_or_nothing_changed_is_0_and_said_on_standard_output(desk: Site) -> None:

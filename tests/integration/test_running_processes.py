@@ -70,7 +70,7 @@ class Story:
     new: str
 
     def switch(self) -> None:
-        assert self.site.run("promote", self.new).code == 0
+        assert self.site.run("promote", self.new, "--force").code == 0
 
 
 def write_lockfile(site: Site, version: str) -> None:
@@ -97,7 +97,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 @pytest.fixture
 def story(releases: Story) -> Story:
-    assert releases.site.run("promote", releases.old).code == 0
+    assert releases.site.run("promote", releases.old, "--force").code == 0
     return releases
 
 

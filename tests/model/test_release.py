@@ -229,6 +229,7 @@ def test_a_comparison_names_what_is_new_gone_and_changed_by_name() -> None:
             {"name": "django", "from": "5.2.18", "to": "5.2.19"},
             {"name": "idna", "from": "3.9", "to": "3.10"},
         ],
+        "python": None,
     }
     assert not any(diff_packages(before, before).to_json().values())
 

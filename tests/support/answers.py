@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,17 +152,23 @@ class Measured:
 
 def measured(site: Site, *arguments: str) -> Measured:
     """Run the installed command in the root and measure it; its children do not count."""
-    out, err = site.path.parent / "measured.out", site.path.parent / "measured.err"
-    with open(out, "wb") as stdout, open(err, "wb") as stderr:
-        pid = os.posix_spawn(
-            command(),
-            [command(), *arguments, "-C", str(site.path)],
-            site.environment,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, stdout.fileno(), 1),
-                (os.POSIX_SPAWN_DUP2, stderr.fileno(), 2),
-            ],
-        )
-        _, status, usage = os.wait4(pid, 0)
-    done = Finished(os.waitstatus_to_exitcode(status), out.read_text(), err.read_text())
-    return Measured(done, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    cost = site.path.parent / "measured"
+    # By a small process: the kernel counts the memory of who starts a program as that program's own.
+    ran = subprocess.run(
+        [sys.executable, "-ISc", _METER, cost, command(), *arguments, "-C", str(site.path)],
+        env=site.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds, kibibytes = cost.read_text().split()
+    return Measured(Finished(ran.returncode, ran.stdout, ran.stderr), float(seconds), int(kibibytes) * 1024)
+
+
+_METER = """
+import os, sys
+_, status, usage = os.wait4(os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ), 0)
+with open(sys.argv[1], "w") as file:
+    print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss, file=file)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""

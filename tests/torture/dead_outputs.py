@@ -240,8 +240,8 @@ class Place:
 
 
 PLACES = {
-    "build": Place(("release", "--rebuild"), 0, 0, True),
-    "live check": Place(("promote", "@{1}"), 22, 1, False),
+    "build": Place(("release", "--rebuild", "--force"), 0, 0, True),
+    "live check": Place(("promote", "@{1}", "--force"), 22, 1, False),
     "rollback": Place(("rollback", "@{1}"), 0, 0, True),
     "read": Place(("status",), 0, None, False),
 }

@@ -41,9 +41,8 @@ def kills(lab: Lab, name: str, scale: Scale, mutant: Mutant | None = None) -> Ta
     For the scenarios of `RECOVERIES` that is a second fault: what is killed is a recovery.
     """
 
-    def wrong(_plan: str, scenario: Scenario, before: invariants.Before, done: Finished) -> list[str]:
-        killed = [] if done.code == -9 else [f"it was not killed: {done.code}"]
-        return killed + invariants.nobody_else_switched(scenario.site, before)
+    def wrong(_plan: str, _scenario: Scenario, _before: invariants.Before, done: Finished) -> list[str]:
+        return [] if done.code == -9 else [f"it was not killed: {done.code}"]
 
     return _sweep(lab, name, scale, wrong, what="SIGKILL", plans=["kill@{}"], mutant=mutant)
 
@@ -98,7 +97,10 @@ def _sweep(
             before = invariants.observe(scenario.restore())
             done = run_forked(scenario.site, scenario.command, plan=plan, mutant=mutant)
             found = wrong(plan, scenario, before, done)
-            tally.point(f"{name}, {plan} {effect}", found + _after(scenario, before, index, mutant))
+            found += _after(scenario, before, index, mutant)
+            if done.code == -9:
+                found += invariants.nobody_else_switched(scenario.site, before)
+            tally.point(f"{name}, {plan} {effect}", found)
             if scale.is_done(tally):
                 break
     return tally

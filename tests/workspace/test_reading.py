@@ -43,9 +43,8 @@ def test_damage_in_the_middle_is_refused_or_warned_about(workspace: ReadingWorks
 
     assert (known.whole, known.lost, len(known.events)) == (False, None, 2)
     assert slugs(workspace) == ["journal-damaged"]
-    assert (
-        "the lines after it are not known. `venvship rollback` still works" in workspace.warnings[0].message
-    )
+    message = workspace.warnings[0].message
+    assert "the lines after it are not known. `venvship rollback RELEASE` still works" in message
 
 
 def test_a_lost_journal_names_the_release_that_it_does_not_know(
