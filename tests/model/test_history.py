@@ -802,7 +802,7 @@ def test_a_hold_with_a_time_is_over_by_the_clock_of_who_asks_and_a_switch_hold_i
     def kinds(moment: datetime) -> list[str]:
         return [hold.kind.value for hold in story.now.holds(moment)]
 
-    assert kinds(until - timedelta(seconds=1)) == ["standing", "switch"]
+    assert kinds(until - timedelta(seconds=1)) == ["switch", "standing"]
     assert kinds(until) == ["switch"]
     story.write("held", "A", reason="for good")
     assert kinds(until) == ["standing", "switch"]
@@ -1129,7 +1129,8 @@ def test_folding_is_total_and_what_comes_out_hangs_together(events: list[Event],
     assert history.switch_seq <= history.seq
     assert all(a != b for a, b in zip(history.lineage, history.lineage[1:], strict=False))
     assert set(history.lineage) <= set(history.records)
-    assert history.expected == (history.switches[-1].release if history.switches else None)
+    last = history.switches[-1].release if history.switches else None
+    assert history.expected == (last and history.heir(last))
     if history.expected is not None:
         assert history.records[history.expected].live_until is None
     for release, record in history.records.items():
@@ -1264,3 +1265,19 @@ def test_a_circle_of_relocations_is_not_followed_for_ever() -> None:
     story.write("relocated", "B", from_="A", to="B")
     story.write("relocated", "A", from_="B", to="A")
     assert story.now.heir("A") == "B"
+
+
+def test_a_release_that_is_live_again_where_it_was_built_stands_for_itself(story: Story) -> None:
+    story.promote("A")
+    story.write("relocated", "A'", from_="A")
+    assert story.now.heir("A") == "A'"
+    story.promote("A")
+    assert story.now.heir("A") == "A"
+
+
+def test_a_rejected_release_that_a_person_rolls_back_to_is_unchecked(story: Story) -> None:
+    story.promote("A")
+    story.write("sealed", "B")
+    story.write("rejected", "B")
+    story.write("rolled-back", "B", from_="A", manual=True, proved=False)
+    assert story.now.state("B") is State.UNCHECKED

@@ -14,6 +14,7 @@ from tests.support.roots import NewSite, Site, command
 from tests.support.terminals import Terminal
 from venvship.errors import BusyError, InUseError, NotARootError
 from venvship.root import RootLayout
+from venvship.system import trees
 from venvship.workspace.holding import hold_build
 from venvship.workspace.workspace import Workspace
 
@@ -47,13 +48,37 @@ def test_files_of_the_user_stay_and_the_lockfile_with_them(two: Site) -> None:
     (two.path / "shop.py").touch()
     (two.path / "README").write_text("The shop.\n")
     (two.path / "store" / "notes").touch()
+    for kept in ("log/app.log", "releases/notes"):
+        (two.path / kept).touch()
     (two.path / "current").unlink()
     (two.path / "current").mkdir()
     result = two.open().destroy()
-    names = ["README", "current", "requirements.txt", "shop.py", "store"]
+    names = ["README", "current", "log", "releases", "requirements.txt", "shop.py", "store"]
     assert result.left == tuple(str(two.path / name) for name in names)
     assert sorted(os.listdir(two.path)) == names
-    assert os.listdir(two.path / "store") == ["notes"]
+    found = {name: os.listdir(two.path / name) for name in ("store", "log", "releases")}
+    assert found == {"store": ["notes"], "log": ["app.log"], "releases": ["notes"]}
+
+
+def test_what_the_lockfile_was_made_from_stays(two: Site) -> None:
+    (two.path / "requirements.in").write_text("app\n")
+    left = two.open().destroy().left
+    assert [os.path.basename(path) for path in left] == ["requirements.in", "requirements.txt"]
+
+
+def test_it_is_a_root_until_its_journal_is_gone(two: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a second `destroy` from inside it would be one of a root above."""
+    seen = []
+    real = trees.remove_tree
+
+    def remove(path: str | Path) -> None:
+        seen.append((two.path / "venvship.toml").exists())
+        real(path)
+
+    monkeypatch.setattr(trees, "remove_tree", remove)
+    two.open().destroy()
+    assert seen[-3:] == [True, False, False], "but state/ and the directory itself"
+    assert all(seen[:-2])
 
 
 def test_a_store_outside_stays(site: Site) -> None:

@@ -411,7 +411,7 @@ def test_a_person_at_a_terminal_reads_first_whose_hold_the_release_ends(desk: De
 
     shown = desk.site.type("--no-color", "release")
     assert shown.code == 0, shown.text
-    first = shown.text.index("orders fail; this ends it")
+    first = shown.text.index("ending: held since")
     assert first < shown.text.index("switch")
     assert "Ended: unattended releases, since " in shown.text
     assert kinds(desk.site) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import script_at
 from venvship.system.first_line import program_problem
 
 ENV = {"PATH": "/usr/bin:/bin"}
@@ -116,3 +117,10 @@ def test_a_program_built_for_another_system_is_named_with_its_loader(tmp_path: P
         program_problem(str(other), env=ENV, cwd="/") or ""
     )
     assert not starts(other)
+
+
+def test_an_interpreter_below_a_link_that_a_first_release_makes_is_no_fault(tmp_path: Path) -> None:
+    script = script_at(tmp_path / "restart", f"#!{tmp_path}/current/bin/python\n")
+    assert program_problem(str(script), env=None, cwd=str(tmp_path)) is None
+    (tmp_path / "current").mkdir()
+    assert "does not exist" in str(program_problem(str(script), env=None, cwd=str(tmp_path)))

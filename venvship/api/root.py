@@ -333,7 +333,7 @@ class Root(RootReads):
     def destroy(self) -> DestroyResult:
         """Remove the root, without a question: releases, links, its own store, state, logs and settings.
 
-        The lockfile and its inputs go, and the directory, if it holds nothing else. Otherwise they stay. A
+        The lockfile goes, and the directory, if it holds nothing else. Otherwise they stay. A
         store outside of the root stays, and so does one that other roots build from.
 
         Raises:

@@ -19,6 +19,7 @@ from venvship.errors import (
     HeldError,
     InterruptedByError,
     NotOwnerError,
+    NotRelocatedError,
     OperationWarning,
     OutputError,
     PausedError,
@@ -79,7 +80,7 @@ def failure(call: Call, error: VenvshipError) -> int:
         return error.exit_code
     if call.only_summary and isinstance(error, HeldError | PausedError):
         return _not_now(call, error)
-    if error.result is not None and isinstance(error, FindingsError):
+    if error.result is not None and isinstance(error, FindingsError | NotRelocatedError):
         _print_result(call, error.result)
     _warnings(call, error.warnings)
     terminal = call.terminal(sys.stderr)

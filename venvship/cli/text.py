@@ -225,7 +225,7 @@ def recover_lines(result: RecoverResult, page: Page) -> list[str]:
 def relocate_lines(result: RelocateResult, page: Page) -> list[str]:
     """The lines of `relocate`."""
     if not result.relocated:
-        return ["Nothing to do: every release is usable here."]
+        return [] if result.left else ["Nothing to do: every release is usable here."]
     rows = [("  " + one.from_, "→", one.to) for one in result.relocated]
     live = f"{style.good('Live:')} {style.strong(result.current)}" if result.current else "Nothing is live"
     return [

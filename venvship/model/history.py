@@ -230,12 +230,12 @@ class History:
         return record is not None and record.pinned
 
     def holds(self, now: datetime) -> tuple[Hold, ...]:
-        """The holds of the root that are in force, in the order of their kinds."""
-        return tuple(
-            hold
-            for kind in HoldKind
-            if (hold := self.root_holds.get(kind)) is not None and not hold.is_over(now)
-        )
+        """The holds of the root that are in force, in the order of their kinds; one that ends by itself last.
+
+        The first one is told, and another one would outlive the end that it names.
+        """
+        in_force = [self.root_holds[kind] for kind in HoldKind if kind in self.root_holds]
+        return tuple(sorted((h for h in in_force if not h.is_over(now)), key=lambda h: h.until is not None))
 
     def stopping(self, asker: Asker, environment_digest: str | None, now: datetime) -> Hold | None:
         """The hold of the root that stops a promotion; see `stops`."""

@@ -74,6 +74,7 @@ def _make_current(history: History, event: Event) -> None:
             _begin(record, event.at)
             record.live_until = None
             record.last_live_seq = event.seq
+            record.relocated_to = None  # it is back where it was built
         history.switches.append(event)
         history.expected = event.release
     history.switch_seq = event.seq
@@ -224,7 +225,7 @@ def _rolled_back(history: History, event: Event) -> None:
         record = _record(history, event.release)
         if proved:
             record.failed_at = None
-        by_name = event.facts.get("manual") is True and record.state is State.SEALED
+        by_name = event.facts.get("manual") is True and record.state in {State.SEALED, State.REJECTED}
         if proved or by_name:
             _passed(record, proved=proved)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from venvship.errors import InUseError, OperationWarning, SettingsError, VenvshipError
@@ -13,7 +14,7 @@ from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
 from venvship.model.settings_template import ROOT_README
 from venvship.operations.retention.use import lease_holder, look_at_processes
-from venvship.root import SETTINGS_NAME, TRASH_PREFIX, RootLayout
+from venvship.root import TRASH_PREFIX, RootLayout
 from venvship.system import files, trees
 from venvship.system.faults import root_faults
 from venvship.system.mutex import lease_withheld, shared
@@ -58,10 +59,10 @@ class DestroyResult:
 
 
 def destroy(workspace: Workspace) -> DestroyResult:
-    """Remove a root: links, settings, releases, its own store, logs, and the journal last.
+    """Remove a root: links, releases, its own store, logs, and the settings and the journal last.
 
-    A directory that holds nothing but the root goes as a whole, with the lockfile and its inputs. Where there
-    is anything else, as in a checkout, those stay too: they are somebody's sources.
+    A directory that holds nothing but the root goes as a whole, with the lockfile. Where there is anything
+    else, as in a checkout or with what the lockfile was made from, that stays too: it is somebody's source.
 
     Crash: until the journal is gone it is a root, and the next `destroy` removes the rest. After that, at
     most empty directories of it are left.
@@ -89,7 +90,7 @@ def _settings(workspace: Workspace) -> Settings:
     try:
         return workspace.settings_or_kept()
     except SettingsError:  # a warning has said so; without settings no file counts as a source
-        return Settings(name=workspace.layout.path.name)
+        return Settings(name=workspace.layout.path.name, lockfile=())
 
 
 @contextlib.contextmanager
@@ -152,19 +153,19 @@ def _remove_root(layout: RootLayout, store: str | None) -> None:
             files.remove_name(link)
     for name in layout.strays():
         files.remove_name(layout.path / name)
-    # Before the releases: an `update` from cron finds no settings from now on, and builds nothing.
-    files.remove_name(layout.settings_file)
-    trees.remove_tree(layout.releases)
+    _remove_entries(layout.releases, lambda name: is_release_id(name.removeprefix(TRASH_PREFIX)))
     if store is not None:
-        _remove_store(store)
-    trees.remove_tree(layout.logs)
+        _remove_entries(store, _is_of_a_store)
+    _remove_entries(layout.logs, lambda name: is_release_id(name) or name in {"lock", "none"})
     readme = layout.path / "README"
     with contextlib.suppress(OSError):
-        if readme.read_bytes().splitlines()[:1] == ROOT_README.encode().splitlines()[:1]:
+        if readme.read_bytes() == ROOT_README.encode():
             files.remove_name(readme)
     for name in os.listdir(layout.state):
         if name != layout.journal_file.name:
             trees.remove_tree(layout.state / name)
+    # Until here it is a root, so that this can be done again from inside it, and no root above is meant.
+    files.remove_name(layout.settings_file)
     trees.remove_tree(layout.state)
 
 
@@ -176,23 +177,28 @@ def _is_ours(link: str) -> bool:
         return False
 
 
-def _remove_store(store: str) -> None:
-    for name in os.listdir(store):
-        if name in STORE_NAMES or name.startswith((".new-", ".trash-", ".unnamed.json.")):
-            trees.remove_tree(os.path.join(store, name))
-    if not os.listdir(store):
-        trees.remove_tree(store)
+def _is_of_a_store(name: str) -> bool:
+    return name in STORE_NAMES or name.startswith((".new-", ".trash-", ".unnamed.json."))
+
+
+def _remove_entries(folder: str | Path, is_ours: Callable[[str], bool]) -> None:
+    """Remove what venvship made in a directory, and the directory if nothing else is in it."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in filter(is_ours, os.listdir(folder)):
+            trees.remove_tree(os.path.join(folder, name))
+        if not os.listdir(folder):
+            trees.remove_tree(folder)
 
 
 def _remove_sources(layout: RootLayout, settings: Settings) -> tuple[str, ...]:
-    """Remove the lockfile, its inputs and the directory, if it holds nothing else.
+    """Remove the lockfile and the directory, if it holds nothing else.
 
     Returns:
         The paths that stay.
     """
     there = set(os.listdir(layout.path))
-    sources = {"requirements.in", *settings.lockfile, *settings.lock.inputs, SETTINGS_NAME}
-    if there <= sources:
+    lockfiles = {name for name in settings.lockfile if not os.path.isdir(layout.path / name)}
+    if there <= lockfiles:
         for name in there:
             files.remove_name(layout.path / name)
         with contextlib.suppress(OSError):  # a mount point, or the directory above is not ours

@@ -94,11 +94,9 @@ def promote(
         found = _find(workspace, history, settings, name, force=force)
         own_environment = lockfile_environment(workspace, settings) or ""
         if found.outcome == "unchanged":
-            holds = hold_change(workspace, history, history)
-            if history.records[found.release.id].environment_digest == own_environment:
-                holds = choose_current(
-                    workspace, history, via="promote", own_environment=own_environment, message=message
-                )
+            holds = choose_current(
+                workspace, history, via="promote", own_environment=own_environment, message=message
+            )
             return replace(found, holds=holds)
         release_id = found.release.id
         try:
@@ -146,8 +144,7 @@ def _plan(workspace: Workspace, name: str, *, force: bool) -> PromoteResult:
     plan_recovery(workspace, history)
     found = _find(workspace, history, settings, name, force=force)
     own_environment = lockfile_environment(workspace, settings) or ""
-    is_own = history.records[found.release.id].environment_digest == own_environment
-    if found.outcome != "unchanged" or (is_own and is_choice(workspace, history, own_environment)):
+    if found.outcome != "unchanged" or is_choice(workspace, history, own_environment):
         workspace.changes.append("planned")
     return replace(found, outcome="planned")
 

@@ -77,7 +77,7 @@ def verify(
             f"{first.id} is damaged: {first.damaged[0].path}: {first.damaged[0].problem}"
             + (f", and {len(first.damaged) - 1} more" if len(first.damaged) > 1 else ""),
             hint="the store may have the damaged file too: go back to a release that `venvship verify --all`"
-            " finds whole, remove the store, then `venvship release --rebuild`",
+            " finds whole, remove the store, then `venvship release --rebuild --force`",
         ).carrying(result)
     for release in result.releases:
         if release.problem is not None:

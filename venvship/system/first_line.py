@@ -75,6 +75,8 @@ def _interpreter_problem(
         return None  # no script to the kernel: the shell that starts our children runs it
     path, name = os.path.join(cwd, interpreter), os.path.basename(interpreter)
     if not os.path.exists(path):
+        if _below_a_link_to_be(path):
+            return None
         return f"the interpreter {_shown(interpreter)} of its first line does not exist"
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         return f"the interpreter {interpreter} of its first line is not an executable file"
@@ -83,6 +85,14 @@ def _interpreter_problem(
     if argument.endswith("\r") and _STRICT.fullmatch(name):
         return f"its first line gives the interpreter {interpreter} the argument {_shown(argument)}"
     return None
+
+
+def _below_a_link_to_be(path: str) -> bool:
+    """Whether the first name of a path that is missing is `current`: a first release makes that link."""
+    folder, name = os.path.split(path)
+    while not os.path.exists(folder):
+        folder, name = os.path.split(folder)
+    return name == "current"
 
 
 def _env_problem(argument: str, env: Mapping[str, str] | None, cwd: str) -> str | None:

@@ -136,11 +136,18 @@ def switches_ago(name: str) -> int | None:
     return int(digits) if name == f"@{{{digits}}}" and digits.isdecimal() else None
 
 
+def _nothing_current(layout: RootLayout, history: History) -> NoSuchReleaseError:
+    if any(event.release for event in history.switches):
+        hint = "`venvship status` names the release that was live last; go back to it: venvship rollback"
+        return NoSuchReleaseError(f"{layout.current_link} is missing", hint=hint)
+    return NoSuchReleaseError("nothing is current yet", hint="make a first release: venvship release")
+
+
 def _special(layout: RootLayout, name: str, history: History) -> str | None:
     if name == "current":
         current = layout.current()
         if current is None:
-            raise NoSuchReleaseError("nothing is current yet", hint="make a first release: venvship release")
+            raise _nothing_current(layout, history)
         return current
     if name == "previous":
         previous = layout.previous()

@@ -145,7 +145,8 @@ def refused(hold: Hold, runtime: Runtime, *, waits: str = "") -> HeldError:
     if not runtime.person:
         return HeldError(
             f"{message}. Without a terminal, a command does not end a person's hold",
-            hint="type the command at a terminal, or override with --force",
+            hint="type the command at a terminal, or override with --force; what was rolled back needs "
+            "--force there, too",
         )
     return HeldError(
         f"{message}. The environment of this release is one that was rolled back",
@@ -157,7 +158,7 @@ def announce_end(workspace: ReadingWorkspace, history: History) -> None:
     """Report the switch hold that the release about to be made ends or replaces."""
     hold = history.root_holds.get(HoldKind.SWITCH)
     if hold is not None and not workspace.runtime.unattended:
-        workspace.tell("hold", f"{described(hold, workspace.runtime.clock())}; this ends it")
+        workspace.tell("hold", f"ending: {described(hold, workspace.runtime.clock())}")
 
 
 def _usable(workspace: ReadingWorkspace, history: History, environment: str) -> str | None:

@@ -362,6 +362,7 @@ def _warn_of_the_link(workspace: ReadingWorkspace, known: KnownHistory) -> None:
         workspace.warn(error.slug, error.message)
         return
     last = next((event.release for event in reversed(known.history.switches) if event.release), None)
+    last = known.history.heir(last) if last is not None else None
     if current is None and known.current is None and last is not None:
         remedy = (
             f"to make it live again: venvship promote {last}"
