@@ -35,7 +35,9 @@ def test_a_refusal_before_the_switch_gives_21(stocked: Site, hooked: Hooked, by:
     [a] = released(stocked, "1.0")
     hooked(**{by: "echo no reason; exit 3"})
     stocked.lock("1.1")
-    error = refused(stocked, "release", code=21, slug="rejected")
+    done = stocked.run("release", "--json")
+    error = refusal(done, 21, "rejected")
+    assert done.data["release"]["state"] == "rejected"
     assert "exit 3: no reason" in error["message"]
     assert error["live"] == a
     assert stocked.events().count("promoting") == 1, "current was never switched"

@@ -355,7 +355,13 @@ def test_a_hold_until_a_time_is_over_then_by_itself(desk: Desk) -> None:
     assert result.held.end.startswith("Unattended releases are held until `venvship unhold` or 20")
     assert desk.code(Root.update, later=timedelta(days=2)) == 25
     assert desk.code(Root.update, later=timedelta(days=3)) == 0
-    assert desk.site.open(clock=desk.site.later(days=4)).status().held is None
+    after = desk.site.open(clock=desk.site.later(days=4))
+    assert after.status().held is None
+    assert not after.unhold().changed, "it was over"
+    desk.site.run("rollback", "-m", "no stock")
+    timed = desk.site.open().hold(until=datetime.now(UTC) + timedelta(days=3))
+    assert timed.held is not None
+    assert timed.held.end == SWITCH_HOLD, "which outlives the time"
 
 
 def test_the_time_of_a_hold_is_a_time_a_date_or_a_span(desk: Desk) -> None:

@@ -117,7 +117,8 @@ def unhold(workspace: Workspace) -> HoldResult:
         workspace.open_for_writing()
         ended = _holds(workspace)
         history = workspace.history()
-        held = bool(history.root_holds or history.environment_holds or history.bad_in_a_row)
+        in_force = history.holds(workspace.runtime.clock())
+        held = bool(in_force or history.environment_holds or history.bad_in_a_row)
         if held or fold_attempts(workspace.journal.read().events).failures:
             workspace.record(EventName.UNHELD, release=workspace.layout.current())
     after = status(workspace)

@@ -214,6 +214,9 @@ class Releasing:
             yield
         except VenvshipError as error:
             self.result = replace(self.result, outcome=OUTCOMES.get(error.slug, self.result.outcome))
+            if isinstance(error, RejectedError) and self.result.release is not None:
+                view = self._view(self.result.release.id, self._workspace.known_history().history)
+                self.result = replace(self.result, release=view)
             error.result = error.result or self.result
             raise
 

@@ -54,7 +54,8 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
             trees.empty_directory(layout.state / name)
     removed += _sweep_temporary_names(workspace)
     for name in os.listdir(layout.leases):
-        if not layout.release_path(name).exists():
+        # A release in the trash that is in use keeps its lease, by which its processes are known.
+        if not any((layout.releases / f"{prefix}{name}").exists() for prefix in ("", TRASH_PREFIX)):
             files.remove_name(layout.lease(name))
             removed.append(f"leases/{name}")
     _sweep_logs(workspace, history)

@@ -10,6 +10,7 @@ into counts as a user of the releases that it may have started from; see `model.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -79,6 +80,7 @@ def look_at_processes(layout: RootLayout) -> Look:
     booted = proc.boot_time()
     # A lease that was removed with its file shows among the open files of its holder, and nowhere else.
     folders = f"{layout.releases}/", f"{layout.leases}/"
+    ours = set(proc.ancestors(os.getpid()))  # as of sudo, whose arguments name the root
     for seen in proc.processes_under(str(layout.path)):
         below = [path[len(f) :] for path in seen.paths for f in folders if path.startswith(f)]
         names = {
@@ -88,7 +90,7 @@ def look_at_processes(layout: RootLayout) -> Look:
         for release_id in used:
             found.setdefault(release_id, f"process {seen.pid}")
         # Process 1 is older than everything: it would keep every release until the host is started again.
-        if seen.opaque and not used and (seen.pid != 1 or seen.paths):
+        if seen.opaque and not used and seen.pid not in ours and (seen.pid != 1 or seen.paths):
             started = proc.started_at(seen.pid, booted) if seen.pid else None
             hidden.append(Hidden(pid=seen.pid, started=started, named=bool(seen.paths)))
     # Whoever names the root comes first in a reason.
