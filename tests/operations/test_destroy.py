@@ -12,9 +12,9 @@ import pytest
 from tests.support.processes import waiting
 from tests.support.roots import NewSite, Site, command
 from tests.support.terminals import Terminal
+from tests.torture.children import effects
 from venvship.errors import BusyError, InUseError, NotARootError
 from venvship.root import RootLayout
-from venvship.system import trees
 from venvship.workspace.holding import hold_build
 from venvship.workspace.workspace import Workspace
 
@@ -66,19 +66,12 @@ def test_what_the_lockfile_was_made_from_stays(two: Site) -> None:
     assert [os.path.basename(path) for path in left] == ["requirements.in", "requirements.txt"]
 
 
-def test_it_is_a_root_until_its_journal_is_gone(two: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_a_root_until_its_journal_is_gone(two: Site, tmp_path: Path) -> None:
     """Or a second `destroy` from inside it would be one of a root above."""
-    seen = []
-    real = trees.remove_tree
-
-    def remove(path: str | Path) -> None:
-        seen.append((two.path / "venvship.toml").exists())
-        real(path)
-
-    monkeypatch.setattr(trees, "remove_tree", remove)
-    two.open().destroy()
-    assert seen[-3:] == [True, False, False], "but state/ and the directory itself"
-    assert all(seen[:-2])
+    done = effects(two, ("destroy", "--yes"), tmp_path / "effects")
+    settings = next(n for n, effect in enumerate(done) if effect.endswith("/venvship.toml"))
+    assert settings > len(done) // 2
+    assert not [effect for effect in done[settings + 1 :] if "/releases" in effect or "/log" in effect]
 
 
 def test_a_store_outside_stays(site: Site) -> None:
