@@ -158,7 +158,7 @@ class Amount(click.FloatRange):
         return number
 
 
-class Until(click.ParamType[datetime]):
+class Until(click.ParamType):  # type: ignore[type-arg] # in click 8.2 it is not generic
     """A time that is still to come; see `parse_until`."""
 
     name = "time"
