@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import waiting
+from tests.support.users import unprivileged
 from venvship.system.proc import (
     Seen,
     ancestors,
@@ -200,24 +201,16 @@ def test_a_trailing_slash_makes_no_difference(release: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a process of another user")
 def test_a_process_that_hides_is_opaque_and_shows_its_command_line_and_its_start(release: Path) -> None:
-    """To whom is not root; so the looking is done by a child that gave that up."""
+    """To whom is not root."""
     with child("", release / "module.py") as naming, child("", cwd=release) as silent:
-        reader, writer = os.pipe()
-        looker = os.fork()
-        if looker == 0:
-            with contextlib.suppress(BaseException):
-                os.setgid(65534)
-                os.setuid(65534)
-                found = {s.pid: (s.opaque, len(s.paths)) for s in processes_under(str(release))}
-                known = started_at(silent.pid, boot_time()) is not None
-                os.write(
-                    writer, repr((found.get(naming.pid), found.get(silent.pid), known, 2 in found)).encode()
-                )
-            os._exit(0)
-        os.waitpid(looker, 0)
-        os.close(writer)
-        with open(reader) as answers:
-            assert answers.read() == "((True, 1), (True, 0), True, False)", "2 is the kernel's"
+
+        def look(_folder: Path) -> None:
+            found = {seen.pid: (seen.opaque, len(seen.paths)) for seen in processes_under(str(release))}
+            assert (found[naming.pid], found[silent.pid]) == ((True, 1), (True, 0))
+            assert started_at(silent.pid, boot_time()) is not None
+            assert 2 not in found, "it is the kernel's"
+
+        unprivileged(look)
 
 
 def test_the_start_of_a_process_is_known_to_a_second() -> None:

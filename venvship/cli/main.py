@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -108,7 +107,7 @@ def _host_error(call: Call, error: Exception) -> VenvshipError | None:
         case _:
             return None
     if call.verbose:
-        traceback.print_exception(error)
+        sys.__excepthook__(type(error), error, error.__traceback__)  # traceback takes 2 ms to import
     found.warnings = render.warnings_of(error)
     return found
 

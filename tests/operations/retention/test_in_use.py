@@ -13,8 +13,9 @@ import pytest
 
 from tests.support.processes import waiting
 from tests.support.roots import Site
+from tests.support.users import unprivileged
 from venvship.model.use import Live
-from venvship.operations.retention.use import look_at_processes
+from venvship.operations.retention.use import Look, look_at_processes
 from venvship.root import RootLayout
 
 WAIT = "import sys; print('ready', flush=True); sys.stdin.read()"
@@ -90,29 +91,22 @@ def test_debris_in_use_stays_and_the_process_is_named(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a process of another user")
 def test_a_process_that_cannot_be_looked_into_uses_what_was_live_at_its_start(site: Site) -> None:
-    """To whom is not root; so the looking is done by a child that gave that up."""
+    """To whom is not root."""
     layout = RootLayout.at(site.path)
     (site.path / "releases").mkdir()
     now = datetime.now(UTC)
     hour = timedelta(hours=1)
     with waiting("sh", "-c", "echo ready; exec cat", cwd="/") as process:
-        reader, writer = os.pipe()
-        looker = os.fork()
-        if looker == 0:
-            with contextlib.suppress(BaseException):
-                os.setgid(65534)
-                os.setuid(65534)
-                look = look_at_processes(layout)
-                hidden = [one for one in look.hidden if one.pid == process.pid]
-                look = type(look)({}, tuple(hidden))
-                live = Live(now - hour, now + hour), Live(now - 2 * hour, now - hour)
-                text = "|".join(look.user("x", one, now + 2 * hour) for one in live)
-                os.write(writer, text.encode())
-            os._exit(0)
-        os.waitpid(looker, 0)
-        os.close(writer)
-        with open(reader) as answers:
-            assert answers.read() == f"process {process.pid}, which cannot be looked into|"
+
+        def ask(_folder: Path) -> None:
+            hidden = tuple(one for one in look_at_processes(layout).hidden if one.pid == process.pid)
+            look = Look({}, hidden)
+            live, over = Live(now - hour, now + hour), Live(now - 2 * hour, now - hour)
+            after = now + 2 * hour
+            assert look.user("x", live, after) == f"process {process.pid}, which cannot be looked into"
+            assert look.user("x", over, after) == ""
+
+        unprivileged(ask)
 
 
 def test_a_store_entry_that_a_process_stands_in_stays(site: Site) -> None:
