@@ -367,6 +367,7 @@ venvship's state goes: the checks of health/ keep their output in log/.
 """
 
 READ_FROM_SYSTEM = (
+    "venvship.system.accounts",
     "venvship.system.faults",
     "venvship.system.files.FULL_DISK_ERRNOS",
     "venvship.system.files.hash_file",
@@ -374,6 +375,7 @@ READ_FROM_SYSTEM = (
     "venvship.system.interpreters",
     "venvship.system.journal_lines",
     "venvship.system.journal_reader",
+    "venvship.system.ownership",
     "venvship.system.pool",
     "venvship.system.proc",
     "venvship.system.signals",

@@ -28,6 +28,7 @@ from venvship.model import file_list
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, is_release_id
 from venvship.model.spelling import FORMAT
+from venvship.system.accounts import user_name
 
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
@@ -404,13 +405,3 @@ def read_json(path: Path) -> dict[str, Any] | None:
             hint="use the newer venvship that wrote it",
         )
     return data
-
-
-def user_name(uid: int) -> str:
-    """A user's name, or the number where there is none."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

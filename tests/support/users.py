@@ -8,7 +8,15 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from venvship.system.trees import remove_tree
+
+NOBODY = 65534
+"""Another local user, whom nobody trusts."""
+
+as_root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to another user")
+"""Marks tests with a second user; CI runs them as root."""
 
 
 def unprivileged(act: Callable[[Path], None]) -> None:
@@ -19,7 +27,7 @@ def unprivileged(act: Callable[[Path], None]) -> None:
     directory = Path(tempfile.mkdtemp(dir="/tmp"))
     os.chmod(directory, 0o755)
     if os.geteuid() == 0:
-        os.chown(directory, 65534, 65534)
+        os.chown(directory, NOBODY, NOBODY)
     try:
         child = os.fork()
         if child == 0:
@@ -27,8 +35,8 @@ def unprivileged(act: Callable[[Path], None]) -> None:
             try:
                 if os.geteuid() == 0:
                     os.setgroups([])
-                    os.setgid(65534)
-                    os.setuid(65534)
+                    os.setgid(NOBODY)
+                    os.setuid(NOBODY)
                 act(directory)
                 code = 0
             except BaseException:  # noqa: BLE001 - or the child would go on as a second test run

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from venvship.model.progress import Progress, unwatched
-from venvship.root import user_name
+from venvship.system.accounts import user_name
 from venvship.system.signals import Signals
 from venvship.system.syslog import SOCKET
 from venvship.workspace.runtime import Runtime

@@ -13,7 +13,7 @@ from venvship.errors import OperationWarning, SettingsError, UsageError
 from venvship.model.schedule import Every, crontab, parse_every
 from venvship.model.settings import Settings
 from venvship.model.systemd_units import FOLDER, Units, unit_name
-from venvship.root import user_name
+from venvship.system.accounts import user_name
 from venvship.workspace.reading import ReadingWorkspace
 
 DEFAULT_EVERY: Final = "5m"
