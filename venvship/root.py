@@ -7,7 +7,6 @@ Reading never writes and constructing never repairs.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shlex
 import stat
@@ -25,15 +24,19 @@ from venvship.errors import (
     StateError,
 )
 from venvship.model import file_list
+from venvship.model import json_fields as fields
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, is_release_id
-from venvship.model.spelling import FORMAT
+from venvship.model.spelling import FORMAT, is_shallow, parse_json
 from venvship.system.accounts import user_name
 
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
 ARMED_PREFIXES: Final = (".to.", ".back.")
 """Prefixes of links that a switch prepares beside `current`; recovery removes those that a crash leaves."""
+
+MOST_LEVELS: Final = 20
+"""The depth to which a JSON file of ours may be nested: none has more than four levels, by any version."""
 
 SCRATCH_PREFIX: Final = "scratch-"
 """Folders in `state/` that a build downloads to: made before its release, removed once the journal has it."""
@@ -216,7 +219,7 @@ class RootLayout(NamedTuple):
             manifest = Manifest.from_json(data)
         except StateError as error:  # damaged, or no more than out of reach
             raise ReleaseError(f"the manifest of {release_id}: {error.message}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, ValueError) as error:
             raise ReleaseError(f"the manifest of {release_id} is damaged: {path}") from error
         if manifest.id != release_id:
             raise ReleaseError(f"the manifest of {release_id} says it is {manifest.id}: {path}")
@@ -229,9 +232,9 @@ class RootLayout(NamedTuple):
             ReleaseError: It is missing or damaged.
         """
         try:
-            return tuple(map(FileEntry.from_json, file_list.rows(self.listing(release_id, manifest))))
-        except (TypeError, ValueError) as error:
-            raise ReleaseError(f"{self._files_json(release_id)} is damaged") from error
+            return file_list.entries(self.listing(release_id, manifest))
+        except ValueError as error:
+            raise ReleaseError(f"{self._files_json(release_id)} is damaged: {error}") from error
 
     def listing(self, release_id: str, manifest: Manifest) -> bytes:
         """The bytes of a release's list of files, for `model.file_list`; held against the same hash.
@@ -325,8 +328,9 @@ class RootLayout(NamedTuple):
         if data is None:
             return None
         try:
-            return data["setting"], Interpreter.from_json(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            setting = data["setting"]
+            return None if setting is None else fields.plain(setting), Interpreter.from_json(data)
+        except (KeyError, ValueError) as error:
             raise StateError(
                 f"{self.python_file} is damaged", hint="remove it: the next release writes it again"
             ) from error
@@ -394,11 +398,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise StateError(f"cannot read {path}: {error.strerror}") from error
     try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(raw)
+    except ValueError as error:
         raise StateError(f"{path} is damaged: not JSON") from error
-    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+    if not isinstance(data, dict) or type(data.get("format")) is not int:
         raise StateError(f"{path} is damaged: no format number")
+    if not is_shallow(data, MOST_LEVELS):
+        raise StateError(f"{path} is damaged: nested too deeply")
     if data["format"] > FORMAT:
         raise FormatError(
             f"{path} is of format {data['format']}; this venvship knows up to {FORMAT}",

@@ -38,6 +38,14 @@ def test_an_event_of_another_form_is_refused(change: dict[str, Any], error: type
         Event.from_json(ROW | change)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800"])
+def test_what_can_be_no_name_is_neither_a_release_nor_a_fact(name: str) -> None:
+    with pytest.raises(TypeError, match="not a release"):
+        Event.from_json(ROW | {"release": name})
+    assert Event.from_json(ROW | {"from": name}).text("from") is None
+    assert Event.from_json(ROW | {"from": "\udcff"}).text("from") == "\udcff"
+
+
 @pytest.mark.parametrize("key", ["seq", "at", "event", "release", "actor"])
 def test_an_event_without_one_of_its_keys_is_refused(key: str) -> None:
     with pytest.raises(KeyError):

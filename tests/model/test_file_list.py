@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from venvship.model import file_list
 from venvship.model.release import FileEntry
 
-NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
+    lambda name: {"", ".", ".."}.isdisjoint(name.split("/"))
+)
 ENTRIES = st.one_of(
     NAMES.map(lambda name: FileEntry(name, "dir", 0o555)),
     st.tuples(NAMES, st.integers(0, 1 << 40)).map(lambda t: FileEntry(t[0], "file", 0o444, t[1], "a" * 64)),

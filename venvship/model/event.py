@@ -118,8 +118,8 @@ class Event(NamedTuple):
         facts = dict(data)
         take = facts.pop
         release = take("release")
-        if release is not None and not isinstance(release, str):
-            raise TypeError(f"not a release: {release!r}")
+        if release is not None and not (isinstance(release, str) and _can_be_a_name(release)):
+            raise TypeError(f"not a release: {release!a:.80}")
         take("format", None)
         take("sum", None)
         return cls(
@@ -133,6 +133,16 @@ class Event(NamedTuple):
         )
 
     def text(self, key: str) -> str | None:
-        """A fact, if it is text; `None` if it is missing, or has another type."""
+        """A fact, if it is text that can be a name; `None` if it is missing, or is anything else."""
         value = self.facts.get(key)
-        return value if isinstance(value, str) else None
+        return value if isinstance(value, str) and _can_be_a_name(value) else None
+
+
+def _can_be_a_name(text: str) -> bool:
+    """Whether the kernel takes this for a name: without NUL, and the file system's encoding can spell it."""
+    if text.isascii():
+        return "\0" not in text
+    try:
+        return b"\0" not in text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return False

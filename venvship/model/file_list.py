@@ -15,8 +15,9 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
+from venvship.model import json_fields as fields
 from venvship.model.release import FileEntry
-from venvship.model.spelling import FORMAT
+from venvship.model.spelling import FORMAT, parse_json
 
 _HEAD: Final = b'{"files":[\n'
 _BETWEEN: Final = b",\n"
@@ -40,9 +41,21 @@ def rows(data: bytes) -> list[Any]:
         ValueError: It is no such list.
     """
     try:
-        return list(json.loads(data)["files"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        return fields.items(fields.mapping(parse_json(data))["files"])
+    except (KeyError, ValueError) as error:
         raise ValueError("not a list of files") from error
+
+
+def entries(data: bytes) -> tuple[FileEntry, ...]:
+    """Read the list whole.
+
+    Raises:
+        ValueError: It is no such list, or has a path twice.
+    """
+    found = tuple(map(FileEntry.from_json, rows(data)))
+    if len({entry.path for entry in found}) != len(found):
+        raise ValueError("a path is there twice")
+    return found
 
 
 def parts(data: bytes, number: int) -> list[memoryview]:
@@ -59,7 +72,7 @@ def parts(data: bytes, number: int) -> list[memoryview]:
     # Without its rows, a list of ours is an empty list. No row has a line break in it.
     if not data.startswith(_HEAD) or end < start or rows(data[:start] + data[end:]) != []:
         # It was rewritten in another layout.
-        return [memoryview(json.dumps(rows(data))[1:-1].encode())]
+        return [memoryview(_rewritten(rows(data)))]
     whole = memoryview(data)
     found = []
     size = (end - start) // number + 1
@@ -72,6 +85,13 @@ def parts(data: bytes, number: int) -> list[memoryview]:
     return found
 
 
+def _rewritten(found: list[Any]) -> bytes:
+    try:
+        return json.dumps(found)[1:-1].encode()
+    except RecursionError as error:
+        raise ValueError("not a list of files") from error
+
+
 def rows_of(part: memoryview) -> list[Any]:
     """Read a part, as `rows` reads the whole.
 
@@ -79,6 +99,6 @@ def rows_of(part: memoryview) -> list[Any]:
         ValueError: It is no JSON.
     """
     try:
-        return list(json.loads(b"".join((b"[", part, b"]"))))
-    except (ValueError, RecursionError) as error:
+        return fields.items(parse_json(b"".join((b"[", part, b"]"))))
+    except ValueError as error:
         raise ValueError("not a list of files") from error

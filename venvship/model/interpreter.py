@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from venvship.model import json_fields as fields
+
 
 class Identity(NamedTuple):
     """The facts of an interpreter that decide whether files built for one interpreter serve another.
@@ -98,10 +100,11 @@ class Interpreter(NamedTuple):
 
         Raises:
             KeyError: A key is missing.
-            TypeError: A value has the wrong type.
+            ValueError: A value has the wrong type or form.
         """
+        fields.absolute_path(data["path"])
         return cls(
-            **{name: str(data[name]) for name in cls._fields[:-2]},
-            tags=tuple(str(tag) for tag in data["tags"]),
-            markers={str(key): str(value) for key, value in data["markers"].items()},
+            **{name: fields.plain(data[name]) for name in cls._fields[:-2]},
+            tags=fields.plain_items(data["tags"]),
+            markers=fields.plain_mapping(data["markers"]),
         )

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from venvship.model import json_fields as fields
 from venvship.model.environment import RecordedEnvironment
 from venvship.model.interpreter import Identity
 from venvship.model.spelling import FORMAT, digest, format_time, parse_time
@@ -165,14 +166,28 @@ class FileEntry(NamedTuple):
         """Read a row `[path, type, mode, size, sha256 or target]`.
 
         Raises:
-            ValueError: The row has another shape.
+            ValueError: The row has another shape, or a value that no file has.
         """
+        if type(row) is not list or len(row) != 5:
+            raise ValueError("a row of another shape")
         path, kind, mode, size, value = row
-        if kind == "link":
-            return cls(str(path), kind, int(mode, 8), int(size), "", value)
-        if kind not in {"file", "dir"}:
-            raise ValueError(f"unknown file type {kind!r}")
-        return cls(str(path), kind, int(mode, 8), int(size), value if kind == "file" else "")
+        fields.relative_path(path)
+        bits = int(fields.text(mode), 8)
+        if not 0 <= bits <= 0o7777:
+            raise ValueError(f"no mode: {mode!a:.40}")
+        fields.count(size)
+        fields.plain(value)
+        if kind == "file":
+            if len(value) != 64:
+                raise ValueError("a SHA-256 belongs here")
+            return cls(path, "file", bits, size, value)
+        if size != 0:
+            raise ValueError("only a file has a size")
+        if kind == "link" and value:
+            return cls(path, "link", bits, 0, "", value)
+        if kind == "dir":
+            return cls(path, "dir", bits)
+        raise ValueError("a row of an unknown type")
 
 
 class Manifest(NamedTuple):
@@ -249,30 +264,37 @@ class Manifest(NamedTuple):
 
         Raises:
             KeyError: A key is missing.
-            TypeError: A value has the wrong type.
-            ValueError: A time or an id has the wrong form.
+            ValueError: A value has the wrong type or form.
         """
-        wheels = data.get("wheels")
-        if not is_release_id(data["id"]):
-            raise ValueError(f"not a release id: {data['id']!r}")
+        wheels, path = data.get("wheels"), data.get("path", "")
+        if not is_release_id(fields.text(data["id"])):
+            raise ValueError(f"not a release id: {data['id']!a:.40}")
         manifest = cls(
             id=data["id"],
-            created_at=parse_time(data["created_at"]),
+            created_at=parse_time(fields.text(data["created_at"])),
             environment=RecordedEnvironment(
-                digest=data["environment_digest"],
-                lockfile_sha256=data["lockfile_sha256"],
-                python={str(k): str(v) for k, v in data["python"].items()},
-                inputs=str(data.get("inputs", "")),
+                digest=fields.plain(data["environment_digest"]),
+                lockfile_sha256=fields.plain(data["lockfile_sha256"]),
+                python=fields.plain_mapping(data["python"]),
+                inputs=fields.plain(data.get("inputs", "")),
             ),
-            tree_digest=data["tree_digest"],
-            files_sha256=data["files_sha256"],
-            packages=tuple(Package(p["name"], p["version"]) for p in data["packages"]),
-            wheels=None if wheels is None else {str(k): str(v) for k, v in wheels.items()},
-            bytecode=str(data.get("bytecode", "")),
-            path=str(data.get("path", "")),
-            warnings=tuple(data.get("warnings", ())),
-            message=data.get("message", ""),
-            venvship=data.get("venvship", ""),
+            tree_digest=fields.plain(data["tree_digest"]),
+            files_sha256=fields.plain(data["files_sha256"]),
+            packages=tuple(
+                Package(fields.plain(p["name"]), fields.plain(p["version"]))
+                for p in map(fields.mapping, fields.items(data["packages"]))
+            ),
+            wheels=None
+            if wheels is None
+            else {name: fields.sha256(each) for name, each in fields.mapping(wheels).items()},
+            bytecode=fields.plain(data.get("bytecode", "")),
+            path=fields.absolute_path(path) if path else "",
+            warnings=tuple(
+                {"slug": fields.plain(w["slug"]), "message": fields.text(w["message"])}
+                for w in map(fields.mapping, fields.items(data.get("warnings", [])))
+            ),
+            message=fields.text(data.get("message", "")),
+            venvship=fields.plain(data.get("venvship", "")),
         )
         known = {"wheels", "bytecode", "path", *manifest.to_json()}
         return manifest._replace(extra={k: v for k, v in data.items() if k not in known})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 FORMAT = 1
 """The format number of every JSON file and journal line that this version writes."""
@@ -22,13 +23,17 @@ def parse_time(text: str) -> datetime:
 
     Raises:
         ValueError: Not an RFC 3339 time with an offset.
+        TypeError: Not a string.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is UTC:
         return moment
     if moment.tzinfo is None:
         raise ValueError(f"a time without an offset: {text!r}")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # a day before the first one, or after the last one, in UTC
+        raise ValueError(f"a time that UTC does not have: {text!r}") from error
 
 
 def readable(text: str) -> str:
@@ -81,6 +86,53 @@ def parse_until(text: str, now: datetime) -> datetime:
     if until <= now:
         raise ValueError(f"{text!r} is over: {until:%Y-%m-%d %H:%M} UTC")
     return until
+
+
+def parse_json(raw: bytes) -> Any:  # noqa: ANN401
+    """Read JSON that venvship wrote, whatever a fault or another user has made of it.
+
+    Stricter than `json.loads`: UTF-8, no key twice in an object, no infinity and no NaN. A string may still
+    have escapes of characters that UTF-8 cannot spell; `model.json_fields` reads the values.
+
+    Raises:
+        ValueError: It is not such JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(
+            raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
+        )
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError(f"not a finite number: {text:.40}")
+    return found
+
+
+def is_shallow(value: object, levels: int) -> bool:
+    """Whether parsed JSON is nested no deeper than so many levels, so that it can be written again."""
+    layer = [value]
+    for _ in range(levels):
+        below: list[object] = []
+        for each in layer:
+            if isinstance(each, dict):
+                below += each.values()
+            elif isinstance(each, list):
+                below += each
+        if not below:
+            return True
+        layer = below
+    return False
 
 
 def canonical_json(data: object) -> bytes:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from venvship.model import json_fields as fields
+
 
 class StoredFile(NamedTuple):
     """One file of an unpacked wheel, as the store holds it. A tuple, since a release has 20,000 of them.
@@ -22,6 +24,21 @@ class StoredFile(NamedTuple):
     size: int
     sha256: str
     executable: bool = False
+
+    @classmethod
+    def from_json(cls, row: Any) -> StoredFile:  # noqa: ANN401
+        """Read a row `[path, size, sha256]`, or one with `executable` behind.
+
+        Raises:
+            ValueError: The row has another shape, or a value that no file has.
+        """
+        path, size, sha256, *executable = fields.items(row)
+        if executable not in ([], [False], [True]):
+            raise ValueError("a row of another shape")
+        stored = cls(fields.relative_path(path), fields.count(size), fields.plain(sha256), *executable)
+        if len(stored.sha256) != 64:
+            raise ValueError("a SHA-256 belongs here")
+        return stored
 
 
 class WheelFile(NamedTuple):
@@ -108,23 +125,23 @@ class StoredWheel:
 
         Raises:
             KeyError: A key is missing.
-            TypeError: A value has the wrong type.
-            ValueError: A row has the wrong length.
+            ValueError: A value has the wrong type or form.
         """
+        requires_python = data.get("requires_python")
         return cls(
-            sha256=data["sha256"],
-            filename=data["filename"],
-            name=data["name"],
-            version=data["version"],
-            dist_info=data["dist_info"],
-            requires_python=data.get("requires_python"),
+            sha256=fields.sha256(data["sha256"]),
+            filename=fields.relative_path(data["filename"]),
+            name=fields.plain(data["name"]),
+            version=fields.plain(data["version"]),
+            dist_info=fields.relative_path(data["dist_info"]),
+            requires_python=None if requires_python is None else fields.plain(requires_python),
             root_is_purelib=bool(data["root_is_purelib"]),
-            requires=tuple(data["requires"]),
-            provides_extra=tuple(data["provides_extra"]),
-            scripts=tuple((name, module, attr, kind) for name, module, attr, kind in data["scripts"]),
-            files=tuple(
-                StoredFile(path, size, sha256, bool(executable))
-                for path, size, sha256, executable in data["files"]
+            requires=fields.plain_items(data["requires"]),
+            provides_extra=fields.plain_items(data["provides_extra"]),
+            scripts=tuple(
+                (name, module, attr, kind)
+                for name, module, attr, kind in map(fields.plain_items, fields.items(data["scripts"]))
             ),
+            files=tuple(map(StoredFile.from_json, fields.items(data["files"]))),
             data=tree,
         )

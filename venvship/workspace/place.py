@@ -75,8 +75,15 @@ def _path_in_first(data: bytes) -> str | None:
     import ast  # late: every command imports this module, and few roots have such old releases
 
     found = _PINNED.search(data)
-    return os.fsdecode(ast.literal_eval(found[1].decode("ascii"))) if found else None
+    try:
+        return _usable_path(ast.literal_eval(found[1].decode("ascii"))) if found else None
+    except (ValueError, SyntaxError):  # bytes of another hand
+        return None
 
 
 def _path_in_text(data: bytes) -> str | None:
-    return os.fsdecode(data.partition(b"\n")[0]) or None
+    return _usable_path(data.partition(b"\n")[0])
+
+
+def _usable_path(path: bytes) -> str | None:
+    return os.fsdecode(path) if path and b"\0" not in path else None

@@ -63,8 +63,8 @@ def _first_problem(base: str, part: memoryview) -> str | None:
     for row in rows:
         try:
             entry = FileEntry.from_json(row)
-        except (TypeError, ValueError):
-            return f"{_DAMAGED_LIST}: {row}"
+        except ValueError as error:
+            return f"{_DAMAGED_LIST}: {error}"
         if problem := entry_problem(base, entry):
             return f"{entry.path}: {problem}"
     return None

@@ -7,9 +7,10 @@ rollback may be under way at the same time and both have an entry in it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from venvship.errors import VenvshipError
+from venvship.model import json_fields as fields
 from venvship.model.spelling import readable
 from venvship.root import RootLayout, read_json
 from venvship.system import proc
@@ -46,18 +47,19 @@ def under_way(layout: RootLayout, mutex: str | None = None) -> Operation | None:
         return None
     found: list[Operation] = []
     for name in [mutex] if mutex else ["switch", "build"]:
-        entry: Any = data.get(name)
         try:
+            entry = fields.mapping(data.get(name))
+            pid = fields.count(entry["pid"])
             found.append(
                 Operation(
-                    operation=str(entry["operation"]),
-                    actor=str(entry["actor"]),
-                    pid=int(entry["pid"]),
-                    since=str(entry["since"]),
-                    running=proc.is_running(int(entry["pid"]), str(entry.get("started", ""))),
+                    operation=fields.plain(entry["operation"]),
+                    actor=fields.text(entry["actor"]),
+                    pid=pid,
+                    since=fields.plain(entry["since"]),
+                    running=proc.is_running(pid, str(entry.get("started", ""))),
                 )
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, ValueError):
             continue
     running = [operation for operation in found if operation.running]
     return next(iter(running or found), None)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from venvship.errors import VenvshipError
+from venvship.model import json_fields as fields
 from venvship.model.spelling import format_time, parse_time
 from venvship.root import RootLayout, read_json
 
@@ -35,9 +36,10 @@ class Verification(NamedTuple):
 def last_verification(layout: RootLayout, release_id: str) -> Verification | None:
     """The last look at a release; `None` for none, or where the file cannot be read."""
     try:
-        entry = known_verifications(layout)[release_id]
-        return Verification(parse_time(entry["at"]), int(entry["files"]), int(entry["damaged"]))
-    except (VenvshipError, KeyError, TypeError, ValueError, AttributeError):
+        entry = fields.mapping(known_verifications(layout)[release_id])
+        at = parse_time(fields.text(entry["at"]))
+        return Verification(at, fields.count(entry["files"]), fields.count(entry["damaged"]))
+    except (VenvshipError, KeyError, ValueError):
         return None
 
 

@@ -856,7 +856,7 @@ def test_the_key_of_a_selection_covers_what_decides_it() -> None:
     def key(
         name: str = "some", tags: tuple[str, ...] = LINUX.tags, sdist: bool = False, **changes: str
     ) -> str:
-        facts = {**LINUX.to_json(), **changes, "tags": tags}
+        facts = {**LINUX.to_json(), **changes, "tags": list(tags)}
         return selection_key(pinned(wheel_value(name, {})), Interpreter.from_json(facts), sdist)
 
     keys = [key(), key(name="other"), key(tags=("py3-none-any",)), key(sdist=True), key(soabi="cpython-313")]

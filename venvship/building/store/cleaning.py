@@ -18,6 +18,7 @@ from typing import Final
 from venvship.building.store.index import read_index
 from venvship.building.store.store import Store
 from venvship.errors import FormatError, VenvshipError
+from venvship.model import json_fields as fields
 from venvship.model.unreferenced import Notes
 from venvship.system import files, trees
 from venvship.system.faults import build_faults
@@ -74,7 +75,7 @@ def read_notes(store: Store) -> Notes:
         return Notes.from_json(read_index(os.path.join(store.path, NOTES)))
     except FormatError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return Notes()
 
 
@@ -170,10 +171,8 @@ def _drop_choices(store: Store) -> None:
         for name in _names(store, f"selections/{folder}"):
             path = os.path.join(store.path, "selections", folder, name)
             # An unreadable record is left: the build that needs it reports it.
-            with contextlib.suppress(
-                OSError, ValueError, LookupError, TypeError, RecursionError, FormatError
-            ):
-                if read_index(path)["sha256"] not in there:
+            with contextlib.suppress(OSError, ValueError, LookupError, FormatError):
+                if fields.sha256(read_index(path)["sha256"]) not in there:
                     files.remove_name(path)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from venvship.errors import FormatError, StoreDamagedError
-from venvship.model.spelling import FORMAT, canonical_json
+from venvship.model.spelling import FORMAT, canonical_json, parse_json
 
 
 def index_bytes(data: Mapping[str, Any]) -> bytes:
@@ -25,7 +24,7 @@ def read_index(path: str) -> dict[str, Any]:
         FormatError: A newer venvship wrote it.
     """
     with open(path, "rb") as file:
-        data = json.loads(file.read())
+        data = parse_json(file.read())
     if not isinstance(data, dict) or type(data.get("format")) is not int:
         raise ValueError("no index")
     if data["format"] > FORMAT:
@@ -50,7 +49,7 @@ def understanding(path: str, remove: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoreDamagedError(
             f"the store is damaged: {path}: {error!r}",
             hint=f"Remove it, and the next build makes it again; no release needs it: {remove}",

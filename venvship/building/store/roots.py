@@ -13,6 +13,7 @@ from typing import Final
 
 from venvship.building.store.index import read_index, understanding
 from venvship.building.store.store import Store
+from venvship.model import json_fields as fields
 from venvship.model.spelling import FORMAT
 from venvship.system import files
 from venvship.system.faults import build_faults
@@ -62,7 +63,7 @@ def registered_roots(store: Store) -> dict[str, str]:
         if name.startswith("."):
             continue
         with understanding(path, f"rm {path}"):
-            root = str(read_index(path)["root"])
+            root = fields.absolute_path(read_index(path)["root"])
             if _key(root) != f"{ROOTS}/{name}":
                 raise ValueError("it is the entry of another root")
         found[f"{ROOTS}/{name}"] = root

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from venvship.building.store.index import read_index, understanding
 from venvship.errors import RootError
+from venvship.model import json_fields as fields
 from venvship.model.spelling import digest
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 
@@ -128,7 +129,7 @@ class Store:
             data = read_index(path)
             if (data["sha256"], data["tag"]) != (sha256, tag):
                 raise ValueError("it is the index of something else")
-            stored = tuple(StoredFile(str(p), int(s), str(h)) for p, s, h in data["files"])
+            stored = tuple(map(StoredFile.from_json, fields.items(data["files"])))
         return StoredBytecode(stored, os.path.join(folder, "data"))
 
     def bytecode_path(self, sha256: str, tag: str) -> str:
@@ -153,7 +154,7 @@ class Store:
             data = read_index(path)
             if data["key"] != key:
                 raise ValueError("it is the record of another choice")
-            sha256 = data["sha256"]
+            sha256 = fields.sha256(data["sha256"])
             return sha256 if self.has(sha256) else None
 
     # -- paths ------------------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def _wheels_for(
         BuildError: The store has none for some requirements; all are named.
         FormatError: A newer venvship wrote the store.
     """
-    from packaging.utils import parse_wheel_filename
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     from venvship.building.store.store import Store, selection_key
     from venvship.model.lockfiles.requirement import may_build
@@ -169,9 +169,13 @@ def _wheels_for(
     interpreter = environment.interpreter
 
     def serves(sha256: str) -> bool:
-        return store.has(sha256) and any(
-            str(tag) in interpreter.tags for tag in parse_wheel_filename(store.wheel(sha256).filename)[3]
-        )
+        if not store.has(sha256):
+            return False
+        try:
+            tags = parse_wheel_filename(store.wheel(sha256).filename)[3]
+        except InvalidWheelFilename:  # in the index of another hand
+            return False
+        return any(str(tag) in interpreter.tags for tag in tags)
 
     chosen: dict[str, str] = {}
     lacking: list[str] = []
