@@ -378,6 +378,7 @@ READ_FROM_SYSTEM = (
     "venvship.system.ownership",
     "venvship.system.pool",
     "venvship.system.proc",
+    "venvship.system.regular",
     "venvship.system.signals",
     "venvship.system.space",
     "venvship.system.trees.difference",

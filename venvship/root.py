@@ -23,12 +23,13 @@ from venvship.errors import (
     RootError,
     StateError,
 )
-from venvship.model import file_list
+from venvship.model import bounds, file_list
 from venvship.model import json_fields as fields
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, is_release_id
 from venvship.model.spelling import FORMAT, is_shallow, parse_json
 from venvship.system.accounts import user_name
+from venvship.system.regular import read_regular
 
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
@@ -246,7 +247,7 @@ class RootLayout(NamedTuple):
 
         path = self._files_json(release_id)
         try:
-            raw = path.read_bytes()
+            raw = read_regular(path, bounds.LISTING).data
         except OSError as error:
             raise ReleaseError(f"cannot read {path}: {error.strerror}") from error
         if hashlib.sha256(raw).hexdigest() != manifest.files_sha256:
@@ -392,7 +393,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         StateError: It cannot be read, or is not such a file.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, bounds.STATE).data
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venvship.errors import SettingsError
+from venvship.model import bounds
 from venvship.model.setting import declared_sections, declared_settings
 from venvship.model.settings import CHECK_KINDS, BuildSettings, Check, HookSettings, LockSettings, Settings
 from venvship.model.settings_form import health_digest, settings_json, settings_toml, toml_value
-from venvship.model.settings_reading import MAX_BYTES, decode_settings, parse_settings, settings_from
+from venvship.model.settings_reading import decode_settings, parse_settings, settings_from
 
 FULL = """
 name = "shop"
@@ -356,7 +357,7 @@ def test_bytes_that_are_not_utf_8_are_refused_with_their_line() -> None:
 
 def test_a_file_of_absurd_size_is_refused() -> None:
     with pytest.raises(SettingsError, match="longer than"):
-        decode_settings(b" " * (MAX_BYTES + 1), path="x.toml")
+        decode_settings(b" " * (bounds.SETTINGS + 1), path="x.toml")
 
 
 def test_a_byte_order_mark_is_no_problem() -> None:

@@ -8,12 +8,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from venvship.errors import SettingsError
+from venvship.model import bounds
 from venvship.model.setting import declared_sections, declared_settings
 from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
 from venvship.model.toml_table import Table
-
-MAX_BYTES: Final = 1 << 20
-"""The largest settings file that is read at all."""
 
 
 def parse_settings(text: str, *, path: str, folder_name: str) -> Settings:
@@ -44,10 +42,10 @@ def decode_settings(data: bytes, *, path: str) -> str:
     """Turn the bytes of a settings file into text; a byte order mark is dropped.
 
     Raises:
-        SettingsError: It is longer than `MAX_BYTES`, or not UTF-8.
+        SettingsError: It is longer than `bounds.SETTINGS`, or not UTF-8.
     """
-    if len(data) > MAX_BYTES:
-        raise _refusal(path, [{"key": "", "message": f"longer than {MAX_BYTES} bytes"}])
+    if len(data) > bounds.SETTINGS:
+        raise _refusal(path, [{"key": "", "message": f"longer than {bounds.SETTINGS:,} bytes"}])
     unmarked = data.removeprefix(BOM_UTF8)
     try:
         return unmarked.decode()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from venvship.errors import InUseError, OperationWarning, SettingsError, VenvshipError
+from venvship.model import bounds
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
 from venvship.model.settings_template import ROOT_README
@@ -18,6 +19,7 @@ from venvship.root import TRASH_PREFIX, RootLayout
 from venvship.system import files, trees
 from venvship.system.faults import root_faults
 from venvship.system.mutex import lease_withheld, shared
+from venvship.system.regular import read_regular
 from venvship.workspace.holding import hold_build, hold_switch
 from venvship.workspace.workspace import Workspace
 
@@ -159,7 +161,7 @@ def _remove_root(layout: RootLayout, store: str | None) -> None:
     _remove_entries(layout.logs, lambda name: is_release_id(name) or name in {"lock", "none"})
     readme = layout.path / "README"
     with contextlib.suppress(OSError):
-        if readme.read_bytes() == ROOT_README.encode():
+        if read_regular(readme, bounds.CONFIGURATION).data == ROOT_README.encode():
             files.remove_name(readme)
     for name in os.listdir(layout.state):
         if name != layout.journal_file.name:

@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
 from venvship.errors import OperationWarning, SettingsError, UsageError
+from venvship.model import bounds
 from venvship.model.schedule import Every, crontab, parse_every
 from venvship.model.settings import Settings
 from venvship.model.systemd_units import FOLDER, Units, unit_name
 from venvship.system.accounts import user_name
+from venvship.system.regular import read_regular
 from venvship.workspace.reading import ReadingWorkspace
 
 DEFAULT_EVERY: Final = "5m"
@@ -202,8 +204,7 @@ def _require_free(units: Units) -> None:
     """
     path = f"{FOLDER}/{units.update}.service"
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            installed = file.read()
+        installed = read_regular(path, bounds.CONFIGURATION).data.decode(errors="replace")
     except OSError:
         return
     if not units.is_of_this_root(installed):

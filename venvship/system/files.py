@@ -35,7 +35,6 @@ TAKEN: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 IMMOVABLE: Final = frozenset({errno.EXDEV})
 """overlayfs refuses to rename a directory of a lower layer."""
 
-_HASHED_AT_ONCE: Final = 1 << 20
 _LEFT_OVER: Final = re.compile(r"\.(.+)\.[0-9a-f]{8}")
 
 
@@ -326,18 +325,6 @@ def hash_file(path: str | os.PathLike[str]) -> str:
 
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_file_by(path: str | os.PathLike[str], algorithms: Iterable[str]) -> dict[str, str]:
-    """Several hashes of a file's contents, by the algorithm's name, hexadecimal; of one reading of it."""
-    import hashlib
-
-    hashes = {algorithm: hashlib.new(algorithm) for algorithm in algorithms}
-    with open(path, "rb") as file:
-        while chunk := file.read(_HASHED_AT_ONCE):
-            for each in hashes.values():
-                each.update(chunk)
-    return {algorithm: each.hexdigest() for algorithm, each in hashes.items()}
 
 
 def append_file(path: str | os.PathLike[str], data: bytes) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from venvship.errors import StateError
+from venvship.model import bounds
 from venvship.system.journal_lines import NOTHING, Reading, parse
+from venvship.system.regular import read_regular
 
 
 def damaged_journal_error(reading: Reading) -> StateError:
@@ -47,8 +49,7 @@ class JournalReader:
             StateError: It exists and cannot be read.
         """
         try:
-            with open(self._path, "rb", buffering=0) as file:
-                raw = file.readall()
+            raw = read_regular(self._path, bounds.JOURNAL).data
         except FileNotFoundError:
             raw = b""
         except OSError as error:

@@ -187,7 +187,7 @@ def take_lease(path: str) -> int | None:
     Raises:
         OSError: There is no such lease, or it cannot be read.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block
     try:
         high = fcntl.fcntl(fd, fcntl.F_DUPFD, 64)  # low numbers are left to the program that follows
     finally:
@@ -237,7 +237,7 @@ def lease_withheld(path: str) -> Iterator[bool]:
         Whether nobody had it. A lease that exists and cannot be opened counts as taken.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block
     except FileNotFoundError:
         yield True
         return

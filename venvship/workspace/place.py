@@ -11,8 +11,10 @@ import re
 from typing import Final
 
 from venvship.errors import VenvshipError
+from venvship.model import bounds
 from venvship.model.release import Manifest
 from venvship.root import RootLayout
+from venvship.system.regular import read_regular
 
 STARTUP_FILE: Final = "!venvship.pth"
 """The start-up file of Python up to 3.17 that holds the release's path, in site-packages."""
@@ -65,7 +67,7 @@ def _path_in_startup_file(layout: RootLayout, manifest: Manifest) -> str | None:
     site_packages = release / "lib" / f"python{python.get('version', '')}{threads}" / "site-packages"
     for name, path_in in ((STARTUP_FILE, _path_in_first), (STARTUP_TEXT, _path_in_text)):
         try:
-            return path_in((site_packages / name).read_bytes())
+            return path_in(read_regular(site_packages / name, bounds.STARTUP).data)
         except OSError:
             continue
     return None

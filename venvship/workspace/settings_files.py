@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from venvship.errors import SettingsError
+from venvship.model import bounds
 from venvship.model.settings import Settings
 from venvship.model.settings_reading import decode_settings, parse_settings
 from venvship.root import RootLayout
+from venvship.system.regular import read_regular
 
 
 def read_settings(layout: RootLayout) -> Settings:
@@ -16,7 +18,7 @@ def read_settings(layout: RootLayout) -> Settings:
     """
     path = layout.settings_file
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, bounds.SETTINGS).data
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     return _parse(layout, raw, str(path))
@@ -26,7 +28,7 @@ def read_kept_settings(layout: RootLayout) -> Settings | None:
     """The settings of the last promotion; `None` if there are none, or they cannot be read."""
     path = layout.kept_settings_file
     try:
-        return _parse(layout, path.read_bytes(), str(path))
+        return _parse(layout, read_regular(path, bounds.SETTINGS).data, str(path))
     except (OSError, SettingsError):
         return None
 

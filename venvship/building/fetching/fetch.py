@@ -13,12 +13,13 @@ from urllib.parse import unquote, urlsplit
 from venvship.building.fetching.direct import fetch_directly
 from venvship.building.fetching.fetch_session import Session, check_wheel, hash_for, is_allowed
 from venvship.building.fetching.pip_fetch import fetch_with_pip
-from venvship.errors import DistributionNotFoundError
+from venvship.errors import DistributionNotFoundError, InvalidWheelError
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import WheelFile
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directory
+from venvship.system.regular import IrregularFileError
 
 
 def fetch(
@@ -84,7 +85,7 @@ def _local(requirement: Requirement, session: Session) -> WheelFile:
     if not path.endswith(".whl"):
         raise session.source_only(requirement)
     try:
-        hashes = hash_for(path, [requirement])
+        hashes = hash_for(path, [requirement], session)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise session.error(
             DistributionNotFoundError,
@@ -93,6 +94,10 @@ def _local(requirement: Requirement, session: Session) -> WheelFile:
             hint="paths in a lockfile are relative to it",
             path=path,
         ) from error
+    except IrregularFileError as error:
+        hint = "name a wheel in the lockfile, or a link to one"
+        message = f"{path}: {error.strerror}"
+        raise session.error(InvalidWheelError, requirement, message, hint=hint, path=path) from error
     if not is_allowed(hashes, requirement):
         raise session.mismatch(requirement, path, hashes["sha256"])
     check_wheel(path, requirement, session)

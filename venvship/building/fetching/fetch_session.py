@@ -29,8 +29,8 @@ from venvship.errors import (
 )
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement, labels
-from venvship.system.files import hash_file_by
 from venvship.system.output import CappedLog
+from venvship.system.regular import hash_regular
 from venvship.system.signals import Signals
 
 Kind = TypeVar("Kind", bound=BuildError)
@@ -164,14 +164,21 @@ class Session:
         )
 
 
-def hash_for(path: str, requirements: Sequence[Requirement]) -> dict[str, str]:
+def hash_for(path: str, requirements: Sequence[Requirement], session: Session) -> dict[str, str]:
     """The SHA-256 of a file that came, and its hashes by the algorithms that these requirements name.
 
     Raises:
-        OSError: It cannot be read.
+        FetchTimeoutError: The time was over: a file may have any size.
+        InterruptedByError: A signal came.
+        OSError: It cannot be read, or is no regular file.
     """
     named = {value.partition(":")[0] for requirement in requirements for value in requirement.hashes}
-    return hash_file_by(path, {"sha256", *named})
+
+    def between() -> None:
+        session.signals.raise_if_received()
+        session.time_left(requirements)
+
+    return hash_regular(path, {"sha256", *named}, between)
 
 
 def is_allowed(hashes: Mapping[str, str], requirement: Requirement) -> bool:

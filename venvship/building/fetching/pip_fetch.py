@@ -154,7 +154,7 @@ def _fetch_shard(shard: _Shard, pips: _Pips) -> dict[str, WheelFile]:
         pips=pips,
     )
     brought = {
-        entry.path: hash_for(entry.path, shard.requirements)
+        entry.path: hash_for(entry.path, shard.requirements, pips.session)
         for entry in os.scandir(downloads)
         if entry.is_file()
     }

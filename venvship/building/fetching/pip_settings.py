@@ -16,6 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from venvship.model import bounds
+from venvship.system.regular import IrregularFileError, read_regular
+
 DEFAULT_INDEX: Final = "https://pypi.org/simple"
 DEFAULT_TIMEOUT: Final = 15.0
 
@@ -182,7 +185,11 @@ def _configured(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -
     for path in _files(environ, prefixes, cwd):
         parser = configparser.RawConfigParser()
         try:
-            parser.read(path, encoding="utf-8")
+            parser.read_string(read_regular(path, bounds.CONFIGURATION).data.decode())
+        except IrregularFileError as error:
+            raise NotPlainError(f"{path} is not read: {error.strerror}") from error
+        except OSError:  # pip passes over it
+            continue
         except (configparser.Error, UnicodeDecodeError) as error:
             raise NotPlainError(f"{path} cannot be read") from error
         for section in _SECTIONS:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from venvship.errors import FormatError, StoreDamagedError
+from venvship.model import bounds
 from venvship.model.spelling import FORMAT, canonical_json, parse_json
+from venvship.system.regular import read_regular
 
 
 def index_bytes(data: Mapping[str, Any]) -> bytes:
@@ -23,8 +25,7 @@ def read_index(path: str) -> dict[str, Any]:
         ValueError: It is not a JSON object with a format.
         FormatError: A newer venvship wrote it.
     """
-    with open(path, "rb") as file:
-        data = parse_json(file.read())
+    data = parse_json(read_regular(path, bounds.LISTING).data)
     if not isinstance(data, dict) or type(data.get("format")) is not int:
         raise ValueError("no index")
     if data["format"] > FORMAT:

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 
 from venvship.building.store.index import read_index, understanding
 from venvship.errors import RootError
+from venvship.model import bounds
 from venvship.model import json_fields as fields
 from venvship.model.spelling import digest
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
+from venvship.system.regular import read_regular
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
@@ -173,8 +175,8 @@ def _requires_python(wheel: StoredWheel) -> str:
     # Late: few wheels of few stores need it.
     from packaging.metadata import parse_email
 
-    with open(os.path.join(wheel.data, "site", wheel.dist_info, "METADATA"), "rb") as file:
-        return parse_email(file.read())[0].get("requires_python", "")
+    path = os.path.join(wheel.data, "site", wheel.dist_info, "METADATA")
+    return parse_email(read_regular(path, bounds.METADATA).data)[0].get("requires_python", "")
 
 
 def _checked(sha256: str) -> str:

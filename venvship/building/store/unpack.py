@@ -28,6 +28,7 @@ from venvship.errors import HashMismatchError
 from venvship.model.release import sealed_mode
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import files
+from venvship.system.regular import open_regular
 
 if TYPE_CHECKING:
     from installer.records import RecordEntry
@@ -66,7 +67,8 @@ def unpack(
     Crash: leaves the directory, in part.
     """
     filename = os.path.basename(path)
-    with open(path, "rb") as file:
+    # `installer` wants the name of the open file.
+    with open(path, "rb", opener=lambda name, _: open_regular(name)[0]) as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
         if actual != sha256:
             raise HashMismatchError(

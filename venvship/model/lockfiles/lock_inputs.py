@@ -59,11 +59,14 @@ class Inputs:
         texts: Of the inputs and of all that they include.
         options: Lines for the lockfile: where from, and flags of pip.
         archives: Absolute paths of wheels and archives that are named by relative ones.
+        refused: By the absolute path of an included file that is not read, because it would take for ever or
+            is too large, the reason.
     """
 
     texts: tuple[str, ...] = field(repr=False)
     options: tuple[str, ...]
     archives: frozenset[str]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_inputs(
@@ -92,6 +95,7 @@ def read_inputs(
         texts=tuple(reader.texts.values()),
         options=tuple(reversed(options)),
         archives=frozenset(reader.archives),
+        refused=reader.refused,
     )
 
 
@@ -104,6 +108,7 @@ class _Reader:
     texts: dict[str, str] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     archives: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
 
     def take(self, path: str) -> None:
         path = os.path.normpath(path)
@@ -111,7 +116,12 @@ class _Reader:
             return
         try:
             self.texts[path] = _text(self.read(path))
-        except (OSError, ValueError):
+        except OSError as error:
+            # Of a file that is not there, pip tells. At a FIFO it would wait for ever.
+            if not isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
+                self.refused[path] = error.strerror or str(error)
+            return
+        except ValueError:
             return
         for _, requirement, options in _lines(self.texts[path]):
             if requirement:

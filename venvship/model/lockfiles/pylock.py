@@ -29,10 +29,10 @@ from packaging.pylock import (
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from venvship.model import bounds
 from venvship.model.lockfiles.problems import Problems, quote
 from venvship.model.lockfiles.requirement import (
     MARKER_ERRORS,
-    MAX_BYTES,
     Artifact,
     Requirement,
     add_pin,
@@ -145,9 +145,11 @@ def parse_pylock(path: str, data: bytes, *, sdists: Collection[str]) -> PylockFi
         LockfileError: It cannot be read, or has something in it that no selection could make right.
     """
     problems = Problems(path)
-    if len(data) > MAX_BYTES:
+    if len(data) > bounds.LOCKFILE:
         problems.refuse(
-            path, None, f"{len(data):,} bytes: a lockfile has at most {MAX_BYTES:,}; this is something else"
+            path,
+            None,
+            f"{len(data):,} bytes: a lockfile has at most {bounds.LOCKFILE:,}; this is something else",
         )
     text = decode(path, data, problems)
     if text is None:

@@ -25,9 +25,6 @@ MARKER_ERRORS: Final = (AssertionError, KeyError, ValueError, RecursionError)
 _FILENAME_CHARACTERS: Final = 255
 _LABELS: Final = 3
 
-MAX_BYTES: Final = 16 * 2**20
-"""All files of a lockfile together. The largest seen in the wild has 1 MiB."""
-
 NO_HASH: Final = "has no hash; write the lockfile with hashes (`pip hash FILE` prints that of one file)"
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:", re.IGNORECASE)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement
 
+from venvship.model import bounds
 from venvship.model.lockfiles.problems import Problems, quote
 from venvship.model.lockfiles.requirement import (
     MARKER_ERRORS,
-    MAX_BYTES,
     URL,
     Requirement,
     add_pin,
@@ -145,9 +145,11 @@ class _Reader:
         """Take a file's requirements and options, and those of the files it includes."""
         self.files[path] = data
         total = sum(map(len, self.files.values()))
-        if total > MAX_BYTES:
+        if total > bounds.LOCKFILE:
             self.problems.add(
-                path, None, f"{total:,} bytes: a lockfile has at most {MAX_BYTES:,}; this is something else"
+                path,
+                None,
+                f"{total:,} bytes: a lockfile has at most {bounds.LOCKFILE:,}; this is something else",
             )
             return
         text = self._decode(path, data)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from venvship._version import __version__
 from venvship.errors import VenvshipError
+from venvship.model import bounds
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest, Package, PackageDiff, diff_packages, python_change
 from venvship.model.settings import Settings
 from venvship.model.spelling import digest
 from venvship.root import RootLayout
+from venvship.system.regular import read_regular
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.views import readable_manifest
 
@@ -30,12 +31,13 @@ def lockfile_paths(workspace: ReadingWorkspace, settings: Settings) -> tuple[str
 
 
 def read_file(path: str) -> bytes:
-    """Read a file whole.
+    """Read a lockfile, a file that it includes, or an input of `lock`.
 
     Raises:
+        IrregularFileError: It is no regular file, or larger than a lockfile may be.
         OSError: As the kernel gave it.
     """
-    return Path(path).read_bytes()
+    return read_regular(path, bounds.LOCKFILE).data
 
 
 def read_environment(
@@ -90,16 +92,9 @@ def lockfile_environment(workspace: ReadingWorkspace, settings: Settings) -> str
             manifest = workspace.layout.manifest(current)
             if is_of(manifest, paths, settings, known[1]):
                 return manifest.environment.digest
-        return read_environment(paths, settings, known[1], read=_read_regular_file).digest
+        return read_environment(paths, settings, known[1]).digest
     except (VenvshipError, OSError, ValueError, ImportError):
         return ""
-
-
-def _read_regular_file(path: str) -> bytes:
-    """Read a file, unless it is a pipe or the like, which could take for ever."""
-    if not os.path.isfile(path):
-        raise OSError(f"not a regular file: {path}")
-    return read_file(path)
 
 
 def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpreter: Interpreter) -> bool:

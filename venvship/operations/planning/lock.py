@@ -13,17 +13,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Final, cast
 
 from venvship.building.locking.untouched import untouched
-from venvship.errors import LockError, LockfileError, SettingsError
+from venvship.errors import LockError, LockfileError, LockfileMissingError, SettingsError
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.settings import Settings
 from venvship.operations.planning.environment import lockfile_paths, read_environment, read_file
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
+from venvship.system.regular import IrregularFileError
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
@@ -75,6 +75,7 @@ def compile_lockfile(
     Raises:
         SettingsError: There are no inputs, one is missing, or the lockfile is of a kind that is not compiled;
             or pip is too old for a cooldown.
+        LockfileMissingError: The lockfile that is there is no regular file, or is too large.
         LockError: pip-compile failed, or made a lockfile that `release` would refuse.
         BuildError: The index could not be reached, it took too long, or there is no room.
         InterruptedByError: A signal came.
@@ -93,7 +94,14 @@ def compile_lockfile(
     root, runtime = str(workspace.layout.path), workspace.runtime
     lockfile = lockfile_to_write(workspace, settings)
     names = _inputs(workspace, settings, lockfile)
-    before = read_if_there(lockfile)
+    try:
+        before = read_if_there(lockfile)
+    except IrregularFileError as error:
+        raise LockfileMissingError(
+            f"the lockfile {lockfile} cannot be read: {error.strerror}; nothing was locked",
+            hint="remove it, or name another one by `lockfile` in venvship.toml",
+            path=lockfile,
+        ) from error
     inputs = read_inputs(
         [os.path.join(root, name) for name in names],
         cwd=root,
@@ -101,6 +109,15 @@ def compile_lockfile(
         read=read_file,
         exists=os.path.exists,
     )
+    if inputs.refused:
+        lines = [f"{path} cannot be read: {reason}" for path, reason in inputs.refused.items()]
+        raise SettingsError(
+            "\n".join(
+                [f"{workspace.layout.settings_file}: nothing was locked", *(f"  {line}" for line in lines)]
+            ),
+            hint="a file that `[lock] inputs` includes must be a file like a lockfile",
+            problems=[{"key": "lock.inputs", "message": line} for line in lines],
+        )
     cooldown = settings.lock.cooldown_days
     log_dir = str(workspace.layout.log("lock"))
     files.make_directory(log_dir, 0o700)
@@ -199,7 +216,7 @@ def read_if_there(path: str) -> bytes | None:
         OSError: It cannot be read.
     """
     try:
-        return Path(path).read_bytes()
+        return read_file(path)
     except FileNotFoundError:
         return None
 

@@ -17,7 +17,7 @@ from venvship.model.environment import Environment
 from venvship.model.interpreter import Identity, Interpreter
 from venvship.model.release import Manifest
 from venvship.model.settings import Settings
-from venvship.operations.planning.environment import read_environment
+from venvship.operations.planning.environment import read_environment, read_file
 from venvship.workspace.interpreter_identity import NotAskedError
 from venvship.workspace.workspace import Workspace
 
@@ -115,7 +115,7 @@ def replacement_of(
         raise BuildError("it was built by a venvship that did not record its wheels")
     path = workspace.layout.release_path(manifest.id) / ".venvship" / "lockfile"
     try:
-        content = path.read_bytes()
+        content = read_file(str(path))
     except OSError as error:
         raise BuildError(f"cannot read {path}: {error.strerror}") from error
     # Relative to the root, as the settings have it by default: only the names of local wheels count.

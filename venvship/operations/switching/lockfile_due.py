@@ -11,6 +11,7 @@ import os
 from venvship.errors import VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import LockfileDue
+from venvship.operations.planning.environment import read_file
 from venvship.workspace.holding import SwitchHeld
 from venvship.workspace.workspace import Workspace
 
@@ -64,4 +65,4 @@ def lockfile_of(workspace: Workspace, release_id: str) -> bytes:
     Raises:
         OSError: It cannot be read.
     """
-    return (workspace.layout.release_path(release_id) / ".venvship" / "lockfile").read_bytes()
+    return read_file(str(workspace.layout.release_path(release_id) / ".venvship" / "lockfile"))

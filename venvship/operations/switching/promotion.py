@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from venvship.errors import InterruptedByError, SupersededError, VenvshipError
+from venvship.model import bounds
 from venvship.model.event import EventName
 from venvship.model.history import History, Intent, LockfileDue
 from venvship.model.release import State
@@ -37,6 +38,7 @@ from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import TURNED_BACK, Trial, tell_signal, try_current
 from venvship.system import files
+from venvship.system.regular import read_regular
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.usable import require_usable, usable_problem
 from venvship.workspace.way_back import or_go_back
@@ -371,7 +373,7 @@ def _keep_settings(workspace: Workspace, settings: Settings) -> None:
     """Keep the settings that promoted, for a rollback when `venvship.toml` is broken."""
     path, text = workspace.layout.kept_settings_file, settings_toml(settings).encode()
     try:
-        if not path.exists() or path.read_bytes() != text:
+        if not path.exists() or read_regular(path, bounds.SETTINGS).data != text:
             files.write_file(path, text, mode=0o600)
     except OSError as error:
         workspace.warn("settings-not-kept", f"could not keep the settings in state/: {error.strerror}")
