@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.roots import Site
 
 
@@ -52,4 +54,15 @@ def test_what_cannot_be_removed_from_the_store_is_tried_again(site: Site, tmp_pa
     assert list(scratch.iterdir()) == []
     assert recover("") == []
     assert not unfinished.exists()
+    assert not scratch.exists()
+
+
+@pytest.mark.parametrize("command", ["recover", "update", "prune"])
+def test_the_scratch_of_a_release_that_the_journal_knows_goes(site: Site, command: str) -> None:
+    """It could not be removed after the seal; beside an older journal it would make the release debris."""
+    site.release("1.0")
+    site.lock("1.0")
+    scratch = site.path / "state" / f"scratch-{site.current}"
+    scratch.mkdir()
+    assert site.run(command).code == 0
     assert not scratch.exists()

@@ -15,7 +15,7 @@ from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
 from venvship.system import files, trees
 from venvship.system.mutex import shared
 from venvship.workspace.holding import BuildHeld, SwitchHeld, hold_switch
-from venvship.workspace.releases import debris_names, doubt, doubt_warning, in_doubt, release_ids
+from venvship.workspace.releases import debris_names, doubt, doubt_warning, in_doubt, is_known, release_ids
 from venvship.workspace.workspace import Workspace
 
 KEPT_LOGS: Final = 20
@@ -47,7 +47,7 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
     # The store first: only the scratch tells the next command that a build was interrupted.
     swept = not scratches or _sweep_store(workspace)
     for name in scratches:
-        if swept and _is_left_scratch(workspace, name):
+        if swept and _is_left_scratch(workspace, name, history):
             trees.remove_tree(layout.state / name)
             removed.append(name)
         else:
@@ -71,7 +71,7 @@ def has_debris(workspace: Workspace, history: History) -> bool:
     layout = workspace.layout
     names = os.listdir(layout.state)
     if (
-        any(_is_left_scratch(workspace, name) or files.left_over_of(name) for name in names)
+        any(_is_left_scratch(workspace, name, history) or files.left_over_of(name) for name in names)
         or any(history.found_at(name) is None for name in in_doubt(layout, history))
         or workspace.journal.read().torn
     ):
@@ -84,10 +84,16 @@ def has_debris(workspace: Workspace, history: History) -> bool:
     return False
 
 
-def _is_left_scratch(workspace: Workspace, name: str) -> bool:
-    """Whether it is a scratch whose release is not there, such as one that stays since it is in use."""
+def _is_left_scratch(workspace: Workspace, name: str, history: History) -> bool:
+    """Whether it is a scratch that says nothing any more.
+
+    Beside a sealed release that the journal does not know it says that the release is debris, which may stay
+    for a while, since it is in use.
+    """
     release_id = name.removeprefix(SCRATCH_PREFIX)
-    return name != release_id and not workspace.layout.has_release(release_id)
+    return name != release_id and (
+        is_known(release_id, history) or not workspace.layout.has_release(release_id)
+    )
 
 
 @contextlib.contextmanager
