@@ -484,6 +484,15 @@ def test_a_name_that_is_not_marked_as_utf8_is_refused(store: Store, tmp_path: Pa
     assert "not marked as UTF-8" in error.message
 
 
+def test_a_member_without_a_name_is_refused(store: Store, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path, "some", files={"pkg/a.py": "x", "pkg/bb.py": "x"})
+    data = bytearray(wheel.path.read_bytes())
+    entry = data.rindex(b"pkg/bb.py") - 46
+    data[entry + 28 : entry + 34] = struct.pack("<HHH", 0, 0, len("pkg/bb.py"))  # the name becomes a comment
+    wheel.path.write_bytes(data)
+    assert "a member has no name" in refused(store, wheel).message
+
+
 def test_a_name_with_a_null_byte_is_refused(store: Store, tmp_path: Path) -> None:
     wheel = build_wheel(tmp_path, "some", files={"pkg/a.py": "x", "pkg/bb.py": "x"})
     assert "differently" in refused(store, patched(wheel, b"pkg/bb.py", b"pkg/b\0.py")).message

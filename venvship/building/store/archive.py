@@ -157,7 +157,9 @@ def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> No
     for info in infos:
         kind = stat.S_IFMT(info.external_attr >> 16)
         problem = members.problem_with_name(info.filename.removesuffix("/"))
-        if info.filename != info.orig_filename:
+        if not info.filename:
+            problem = "a member has no name"  # zipfile cannot even tell whether it is a directory
+        elif info.filename != info.orig_filename:
             problem = "other programs read its name differently"
         elif not info.filename.isascii() and not info.flag_bits & 0x800:
             problem = "its name is not marked as UTF-8"
