@@ -214,8 +214,9 @@ def _store(shop: Workshop, few: int, many: int) -> Iterator[Row]:
             shop.lock(root, tiny_lockfile(shop.path / "tiny", names))
             shop.in_the_past(root, 40, "release")
         shop.lock(root, tiny_lockfile(shop.path / "tiny", ["pack0"]))
-        shop.in_the_past(root, 30, "release")
-        shop.in_the_past(root, 30, "release")
+        # A day or more apart: a rollback goes to an unchecked release that lived as long, and that one stays.
+        for days in (30, 25):
+            shop.in_the_past(root, days, "release")
         # Two, since the store counts the time between clean-ups, without the longest stretch.
         for days in (20, 10):
             shop.in_the_past(root, days, "prune")
