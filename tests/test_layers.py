@@ -40,7 +40,8 @@ OPERATIONS = {
 LAYERS: dict[str, set[str]] = {
     # a module or package below venvship/ → the parts of venvship that it may import, besides itself
     "_version": set(),
-    "errors": set(),
+    "printable": set(),
+    "errors": {"printable"},
     "model": set(),
     "system": {"model"},
     "root": {"model", "system"},
@@ -65,7 +66,7 @@ LAYERS: dict[str, set[str]] = {
 """The longest name that fits a module is its layer: `building/store/intake.py` is of `building/store`, and
 `building/builder.py` of `building`."""
 
-FROM_ANYWHERE = {"errors", "_version"}
+FROM_ANYWHERE = {"errors", "printable", "_version"}
 
 STANDALONE = ("building/*_worker.py", "system/interpreter_probe.py", "health/*_worker.py")
 """Scripts that run inside another interpreter: they have its standard library, and nothing of ours."""
@@ -179,6 +180,33 @@ RULES = (
             "health/network_worker.py": "the whole of that process",
         },
     ),
+    Rule(
+        "people read what cli/terminal.py writes, which lets nothing unprintable through",
+        "print os.write sys.stdout.write sys.stdout.writelines sys.stdout.buffer sys.stderr.write"
+        " sys.stderr.writelines sys.stderr.buffer *.write *.writelines"
+        " traceback.print_exc traceback.print_exception traceback.print_tb"
+        " sys.excepthook sys.__excepthook__ sys.__stdout__ sys.__stderr__ warnings.warn"
+        " click.echo click.secho click.echo_via_pager click.prompt click.confirm click.progressbar"
+        " click.get_text_stream click.get_binary_stream click.style click.unstyle rich.print",
+        {
+            "__main__.py": "before anything else of venvship can be imported",
+            "cli/terminal.py": "the writer",
+            "cli/live.py": "puts the cursor back; rich draws only what `painted` or `printable` returned",
+            "cli/group.py": "the method `write` of click's formatter; the help has nothing from outside",
+            "system/*": "files, pipes and the system's log",
+            "building/fetching/downloader.py": "in a process of its own, whose output is read",
+            "building/*_worker.py": "in a process of its own, whose output is read",
+            "health/network_worker.py": "in a process of its own, whose output is read",
+        },
+    ),
+    Rule(
+        "an odd file name is none of a wheel or source distribution",
+        "packaging.utils.parse_wheel_filename packaging.utils.parse_sdist_filename",
+        {
+            "model/filename.py": "refuses it",
+            "building/fetching/downloader.py": "in a process of its own; leaves such a file to pip",
+        },
+    ),
     Rule("mutexes are made in system/", "filelock", {"system/*": "the only caller of its kind"}),
 )
 
@@ -265,6 +293,10 @@ def effects_of(tree: ast.Module, imports: list[tuple[Located, str, str]]) -> Ite
                 yield node, "*.replace"
             if _may_write(node):
                 yield node, "open-for-writing"
+            if last.rpartition(".")[2] in {"write", "writelines"} and first not in imported:
+                yield node, f"*.{last.rpartition('.')[2]}"
+            if (first, last) == ("print", ""):
+                yield node, "print"
 
 
 def _may_write(call: ast.Call) -> bool:

@@ -46,6 +46,36 @@ def missing(text: str) -> list[str]:
     return found
 
 
+def breaks(source: str) -> list[int]:
+    """The lines of a module where an error or a warning is given a text with a line break in it.
+
+    It would be shown as an escape: only a `Lines` has lines of its own, see `venvship/printable.py`.
+    """
+    found = []
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call) and re.search(r"(?:Error|\.warn)$", ast.unparse(call.func)):
+            queue: list[ast.AST] = [*call.args]
+            while queue:
+                node = queue.pop()
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in {"lines", "enclosed"}:
+                    continue
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" in node.value:
+                    found.append(node.lineno)
+                queue += ast.iter_child_nodes(node)
+    return found
+
+
+def test_a_message_of_several_lines_is_made_of_lines() -> None:
+    found = {path: breaks((REPOSITORY / path).read_text(encoding="utf-8")) for path in SOURCES}
+    assert not {path: numbers for path, numbers in found.items() if numbers}
+
+
+def test_a_line_break_in_a_message_is_found() -> None:
+    assert breaks('raise UsageError("\\n".join(texts))') == [1]
+    assert breaks('x = 1\nworkspace.warn("slug", f"{a}\\n{b}")') == [2]
+    assert breaks('raise UsageError(lines(a, "b\\n"), hint=None)') == []
+
+
 @pytest.mark.parametrize("path", [*SOURCES, "README.md", "CONTRIBUTING.md"])
 def test_commands_that_messages_and_pages_name_exist(path: str) -> None:
     content = (REPOSITORY / path).read_text(encoding="utf-8")

@@ -22,7 +22,8 @@ def main() -> NoReturn:
     try:
         from venvship.cli.main import main as run
     except (OSError, MemoryError, ImportError) as error:  # no more descriptors, or it is being upgraded
-        os.write(2, f"error: cannot start: {error}\n".encode(errors="replace"))
+        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(error))
+        os.write(2, f"error: cannot start: {text}\n".encode())
         os._exit(12)
     run()
 

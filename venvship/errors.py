@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple, Protocol, Self
 
+from venvship.printable import lines
+
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -43,7 +45,7 @@ class VenvshipError(Exception):
     """Base of all errors that venvship raises for the world's faults.
 
     Args:
-        message: The failure, the path, and the state now. One or more lines.
+        message: The failure, the path, and the state now. Shown as one line, unless it is a `Lines`.
         hint: The next step, as a sentence or a command line to type. `None` if nothing helps.
         data: Further facts for scripts; they become keys of the JSON envelope's `error` object.
 
@@ -61,9 +63,9 @@ class VenvshipError(Exception):
     exit_code: ClassVar[int] = EXIT_BUG
 
     def __init__(self, message: str, *, hint: str | None = None, **data: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message: str = lines(message)
+        super().__init__(self.message)
+        self.hint: str | None = None if hint is None else lines(hint)
         self.data = data
         self.result: Result | None = None
         self.warnings: tuple[OperationWarning, ...] = ()

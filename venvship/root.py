@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -28,6 +27,7 @@ from venvship.model import json_fields as fields
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, is_release_id
 from venvship.model.spelling import FORMAT, is_shallow, parse_json
+from venvship.printable import shell_line
 from venvship.system.accounts import user_name
 from venvship.system.regular import read_regular
 
@@ -68,7 +68,7 @@ class RootLayout(NamedTuple):
             if not (real / SETTINGS_NAME).exists() and not (real / "state" / "journal.jsonl").exists():
                 raise NotARootError(
                     f"{real} holds no {SETTINGS_NAME}",
-                    hint=f"make a root with `venvship -C {shlex.quote(str(real))} init`",
+                    hint=f"make a root with `venvship -C {shell_line([str(real)])} init`",
                 )
         except OSError as error:
             raise RootError(f"cannot look at {real}: {error.strerror}") from error
@@ -188,7 +188,7 @@ class RootLayout(NamedTuple):
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise RootError(f"cannot read {link}: {error.strerror}") from error
-            aside = shlex.join([str(link), f"{link}.old"])
+            aside = shell_line([str(link), f"{link}.old"])
             kind = "directory" if link.is_dir() else "file"
             raise ForeignLinkError(
                 f"{link} is a {kind}, not a link that venvship made",
@@ -196,7 +196,7 @@ class RootLayout(NamedTuple):
             ) from error
         folder, _, release_id = target.rpartition("/")
         if folder != "releases" or not is_release_id(release_id):
-            aside = shlex.join([str(link), f"{link}.old"])
+            aside = shell_line([str(link), f"{link}.old"])
             raise ForeignLinkError(
                 f"{link} points to {target}, which is not one of this root's releases",
                 hint=f"move it out of the way: mv {aside}",
@@ -352,7 +352,7 @@ class RootLayout(NamedTuple):
             )
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise NotWritableError(
-                f"{self.path} is not writable", hint=f"chmod u+w {shlex.quote(str(self.path))}"
+                f"{self.path} is not writable", hint=f"chmod u+w {shell_line([str(self.path)])}"
             )
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from click import unstyle
 
 from venvship import (
     DiffResult,
@@ -24,6 +23,7 @@ from venvship import (
 )
 from venvship.cli.changes import changes, differences
 from venvship.cli.fitting import counted
+from venvship.cli.style import unstyled as unstyle
 from venvship.cli.text import (
     Page,
     diff_lines,

@@ -43,7 +43,9 @@ def test_a_line_says_what_which_release_by_whom_and_why(said: str, expected: str
 
 def test_a_line_is_one_line_of_printable_characters() -> None:
     said = line("held", reason="first\nsecond\t third\r\n\x1b[31mred\x00 \udcff caf\u00e9")
-    assert said == f"shop: held {A} by deploy: first second third ?[31mred? ? caf\u00e9"
+    assert said == (
+        rf"shop: held {A} by deploy: first\nsecond\t third\r\n\x1b[31mred\x00 \udcff caf" "\u00e9"
+    )
 
 
 def test_a_long_reason_is_cut() -> None:

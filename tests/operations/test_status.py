@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click import unstyle
 
 from tests.support.roots import Site
 from venvship import StatusResult, errors
 from venvship.cli.prometheus import exposition
+from venvship.cli.style import unstyled as unstyle
 from venvship.cli.text import Page, status_lines
 
 

@@ -74,7 +74,8 @@ class Root(RootReads):
 
         Raises:
             RootExistsError: There is a `venvship.toml`. Nothing was changed.
-            InterpreterError: The interpreter is missing or too old. Nothing was made.
+            SettingsError: The interpreter is missing or too old, or settings cannot hold a name or lockfile.
+                Nothing was made.
             RootError: The path cannot be used or written.
             InterruptedByError: A signal came while the interpreter was asked. Nothing was made.
         """

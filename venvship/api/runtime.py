@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from venvship.model.progress import Progress, unwatched
+from venvship.printable import printable
 from venvship.system.accounts import user_name
 from venvship.system.signals import Signals
 from venvship.system.syslog import SOCKET
@@ -60,7 +61,7 @@ def default_runtime(  # noqa: PLR0913 - keyword-only, and each replaces one part
 
 def _actor(environ: Mapping[str, str]) -> str:
     name = user_name(os.geteuid())
-    before = environ.get("SUDO_USER", "")
+    before = printable(environ.get("SUDO_USER", ""))
     return f"{name} (sudo by {before})" if before and before != name else name
 
 

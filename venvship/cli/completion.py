@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from venvship.cli.options import Call
 from venvship.errors import VenvshipError
+from venvship.printable import is_printable
 from venvship.root import RootLayout
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def complete_release(context: click.Context, _parameter: click.Parameter, incomp
     except (VenvshipError, OSError):
         return []
     names += [name for name, target in links.items() if target is not None]
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in names if name.startswith(incomplete) and is_printable(name)]
 
 
 def complete_package(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -46,4 +47,4 @@ def complete_package(context: click.Context, _parameter: click.Parameter, incomp
     except (VenvshipError, OSError):
         return []
     names = sorted({package.name for content in contents for package in pinned_packages(content)})
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in names if name.startswith(incomplete) and is_printable(name)]

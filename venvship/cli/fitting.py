@@ -1,18 +1,23 @@
-"""Fitting text into columns. Widths are counted without styles."""
+"""Fitting text into columns. Widths are counted of what is shown: without styles, and with escapes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from click import unstyle
+from venvship.cli.style import unstyled
+from venvship.printable import printable
 
 LABEL = 10
 """Columns of a label at the beginning of a line, such as `Live`."""
 
 LEAST_LAST_COLUMN = 24
 """Columns that a table's last column must have left; with fewer it goes on a line of its own."""
+
+_NARROW: Final = re.compile(r"[\u0000-\u02ff\u2010-\u2027\u2190-\u21ff✓✗]*")
+"""Matches letters that take a column each, our own symbols among them. All others are looked up."""
 
 
 class Page(NamedTuple):
@@ -28,8 +33,24 @@ class Page(NamedTuple):
 
 
 def length(text: str) -> int:
-    """Columns that a text takes."""
-    return len(unstyle(text))
+    """Columns that a text takes, with its styles or without."""
+    shown = unstyled(text)
+    if shown.isascii() or _NARROW.fullmatch(shown):
+        return len(shown)
+    return sum(map(_columns_of, shown))
+
+
+def _columns_of(letter: str) -> int:
+    """Columns of a letter: two of an East Asian wide one, none of a mark on the letter before it.
+
+    The vowels and final consonants of Hangul that is spelt in parts (as file names of macOS are) stand with
+    the consonant before them.
+    """
+    import unicodedata  # only where there are such letters
+
+    if unicodedata.category(letter) in {"Mn", "Me"} or "\u1160" <= letter <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in {"W", "F"} else 1
 
 
 def pad(text: str, width: int) -> str:
@@ -38,17 +59,31 @@ def pad(text: str, width: int) -> str:
 
 
 def shorten(text: str, width: int | None) -> str:
-    """A text without styles, cut at a width."""
-    return text if width is None or len(text) <= width else text[: max(width - 1, 0)].rstrip() + "…"
+    """A text without styles as it is shown, cut at a width."""
+    shown = printable(text)
+    if width is None or length(shown) <= width:
+        return shown
+    room, kept = max(width - 1, 0), 0
+    for letter in shown:
+        room -= _columns_of(letter)
+        if room < 0:
+            break
+        kept += 1
+    return shown[:kept].rstrip() + "…"
 
 
 def fold(text: str, width: int | None) -> list[str]:
     """Break a text without styles into lines; a word that is longer than a line stays whole."""
-    if width is None or len(text) <= width:
-        return [text]
-    import textwrap
-
-    return textwrap.wrap(text, max(width, 8), break_long_words=False, break_on_hyphens=False) or [text]
+    shown = printable(text)
+    if width is None or length(shown) <= width:
+        return [shown]
+    lines = [""]
+    for word in re.findall(r" *[^ ]+", shown):
+        if lines[-1] and length(lines[-1] + word) > max(width, 8):
+            lines.append(word.lstrip())
+        else:
+            lines[-1] += word
+    return lines
 
 
 def labelled(label: str, text: str, width: int | None, *, paint: str | None = None) -> list[str]:
@@ -85,7 +120,7 @@ def table(rows: Sequence[tuple[str, ...]], width: int | None = None) -> list[str
             lines.append(head.rstrip())
             lines += [f"      {part}" for part in fold(row[-1], None if width is None else width - 6)]
             continue
-        first, *rest = fold(row[-1], left) if left is not None else [row[-1]]
+        first, *rest = fold(row[-1], left)
         lines.append((head + first).rstrip())
         lines += [" " * before + part for part in rest]
     return lines
@@ -98,11 +133,11 @@ def columns(cells: Sequence[str], width: int | None, *, indent: int = 2) -> list
     margin = " " * indent
     if width is None:
         return [margin + cell for cell in cells]
-    size = max(map(len, cells)) + 2
+    size = max(map(length, cells)) + 2
     count = max((width - indent) // size, 1)
     height = -(-len(cells) // count)
     return [
-        (margin + "".join(f"{cell:<{size}}" for cell in cells[row::height])).rstrip() for row in range(height)
+        (margin + "".join(pad(cell, size) for cell in cells[row::height])).rstrip() for row in range(height)
     ]
 
 

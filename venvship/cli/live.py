@@ -18,8 +18,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, Text
 from rich.text import Text
 
 from venvship.cli.steps import NAME, step_line
+from venvship.cli.style import painted
 from venvship.cli.terminal import Terminal
 from venvship.model.progress import ADVANCED, DONE, Step
+from venvship.printable import printable
 
 PERIOD: Final = 0.1
 """Seconds between two drawings of the same steps."""
@@ -49,10 +51,11 @@ class LiveSteps:
         self._progress = Progress(
             TextColumn(" "),
             SpinnerColumn(style="none" if not terminal.color else "cyan"),
-            TextColumn(f"{{task.description:<{NAME}}}"),
+            TextColumn(f"{{task.description:<{NAME}}}", markup=False),
             _Measure(bar_width=24, style="none", complete_style="green", finished_style="green"),
             _Count(),
-            TextColumn("{task.fields[note]}", style="none" if not terminal.color else "dim"),
+            # A column parses markup unless it is told not to, whatever its console does.
+            TextColumn("{task.fields[note]}", style="none" if not terminal.color else "dim", markup=False),
             console=console,
             auto_refresh=False,
             redirect_stdout=False,
@@ -73,8 +76,9 @@ class LiveSteps:
             return
         if step.name not in self._tasks:
             self._progress.start()
-            note = str(step.facts.get("text", ""))
-            self._tasks[step.name] = self._progress.add_task(step.name, total=None, note=note)
+            # rich lets most control characters through.
+            note = printable(str(step.facts.get("text", "")))
+            self._tasks[step.name] = self._progress.add_task(printable(step.name), total=None, note=note)
         if step.state == ADVANCED:
             self._progress.update(self._tasks[step.name], completed=step.done, total=step.total or None)
             self.redraw()
@@ -91,7 +95,7 @@ class LiveSteps:
             self._progress.remove_task(task)
         line = step_line(step, self._terminal.width, verbose=self._verbose)
         if line is not None:
-            self._progress.console.print(Text.from_ansi(line), soft_wrap=True)
+            self._progress.console.print(Text.from_ansi(painted(line, color=True)), soft_wrap=True)
         if not self._tasks:
             self._progress.stop()
 

@@ -14,6 +14,7 @@ import venvship.cli.commands  # noqa: F401 - the commands register themselves wi
 from venvship.cli import render
 from venvship.cli.group import cli
 from venvship.cli.options import Call, as_owner, root_from_environment
+from venvship.cli.terminal import write
 from venvship.errors import (
     EXIT_OK,
     DiskFullError,
@@ -23,6 +24,7 @@ from venvship.errors import (
     UsageError,
     VenvshipError,
 )
+from venvship.system import failpoints
 from venvship.system.outlet import open_missing_descriptors
 
 
@@ -56,16 +58,21 @@ def run(arguments: Sequence[str], *, to_the_end: bool = False) -> int:
 
 def _run(call: Call, arguments: list[str]) -> int:
     try:
-        _follow_the_plan_of_a_test()
+        failpoints.arm(os.environ.get("VENVSHIP_FAILPOINTS", ""))
+    except ValueError as error:
+        return render.failure(call, UsageError(str(error), hint="unset VENVSHIP_FAILPOINTS"))
+    try:
         result = cli.main(args=arguments, prog_name="venvship", standalone_mode=False, obj=call)
     except click.exceptions.NoArgsIsHelpError as shown:
         if call.json:
             return render.failure(call, UsageError("no command given", hint="venvship --help"))
-        print(shown.format_message(), file=sys.stderr)  # noqa: T201
+        write(sys.stderr, shown.format_message().split("\n"), call.terminal(sys.stderr))
         return UsageError.exit_code
     except click.UsageError as error:
         hint = f"{error.ctx.command_path} --help" if error.ctx else "venvship --help"
-        return render.failure(call, UsageError(error.format_message(), hint=hint))
+        # click puts choices below each other. No other line break in its message is its own.
+        message = error.format_message().replace("\n\t", " ")
+        return render.failure(call, UsageError(message, hint=hint))
     except click.ClickException as error:
         return render.failure(call, UsageError(error.format_message()))
     except NotOwnerError as error:
@@ -82,19 +89,6 @@ def _run(call: Call, arguments: list[str]) -> int:
         return render.bug(call, error) if refused is None else render.failure(call, refused)
     # In this mode click returns None, or the code of a ctx.exit() such as --version's.
     return result if isinstance(result, int) else EXIT_OK
-
-
-def _follow_the_plan_of_a_test() -> None:
-    """Arm the failpoints, in a source tree. A wheel has none.
-
-    Raises:
-        UsageError: The plan is none.
-    """
-    try:
-        from venvship.system.failpoints import arm_from
-    except ModuleNotFoundError:
-        return
-    arm_from(os.environ)
 
 
 def _host_error(call: Call, error: Exception) -> VenvshipError | None:
@@ -116,7 +110,7 @@ def _host_error(call: Call, error: Exception) -> VenvshipError | None:
         case _:
             return None
     if call.verbose:
-        sys.__excepthook__(type(error), error, error.__traceback__)  # traceback takes 2 ms to import
+        render.traceback_of(call, error)
     found.warnings = render.warnings_of(error)
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from venvship.cli.terminal import Terminal
 from venvship.errors import NotARootError, VenvshipError
 from venvship.model.progress import Step
 from venvship.model.spelling import parse_until
+from venvship.printable import shell_line
 from venvship.root import find_root
 from venvship.system.outlet import Outlets
 from venvship.system.signals import Signals
@@ -280,7 +280,7 @@ def as_owner(call: Call, arguments: Sequence[str], owner: str) -> str:
     own = own[: own.index("--")] if "--" in own else own
     named = any(argument.startswith(("-C", "--root")) for argument in own)
     root = call.root.path if call.root is not None else here(call.root_path or "")
-    return shlex.join(
+    return shell_line(
         [
             "sudo",
             "-u",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from venvship._version import __version__
 from venvship.operations.reporting.measure import OUTCOMES
+from venvship.printable import printable
 
 if TYPE_CHECKING:
     from venvship.operations.reporting.measure import Measurement
@@ -172,4 +173,4 @@ def _line(sample: Sample, root: str) -> str:
 
 
 def _escape(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return printable(value).replace("\\", r"\\").replace('"', r"\"")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +25,8 @@ from venvship.errors import (
     RollbackFailedError,
     VenvshipError,
 )
-from venvship.model.spelling import not_before, parse_time
+from venvship.model.spelling import ascii_json, not_before, parse_time
+from venvship.printable import lines, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +123,7 @@ def _whose(call: Call, error: VenvshipError) -> str:
 
 def _not_now(call: Call, error: HeldError | PausedError) -> int:
     """Print one line, for a mail."""
-    message = ", ".join(error.message.splitlines()).removesuffix(".")
+    message = ", ".join(lines_of(error.message)).removesuffix(".")
     # The end of a hold is a sentence, any other advice the rest of one.
     joint = ". " if (error.hint or "")[:1].isupper() else "; "
     write(sys.stderr, [f"{_whose(call, error)}: {message}{joint}{error.hint}"], call.terminal(sys.stderr))
@@ -135,8 +134,8 @@ _SWITCH: Final = frozenset({"release", "update", "promote", "rollback", "recover
 
 
 def _marked(mark: str, message: str, terminal: Terminal, *, indent: int = 2) -> list[str]:
-    """A message after a mark, broken to fit a terminal; its own line breaks and indents stay."""
-    first, *rest = message.splitlines() or [""]
+    """A message after a mark, broken to fit a terminal; its own lines and their indents stay."""
+    first, *rest = lines_of(message)
     room = terminal.width
     head, *more = fold(first, None if room is None else room - length(mark) - 1)
     lines = [f"{mark} {head}", *(" " * indent + line for line in more)]
@@ -193,8 +192,6 @@ def _print_result(call: Call, result: Result) -> None:
 
 def bug(call: Call, error: Exception) -> int:
     """Report a bug in venvship, with a traceback."""
-    import traceback
-
     call.end_steps()
     warnings = warnings_of(error)
     if call.json:
@@ -205,18 +202,30 @@ def bug(call: Call, error: Exception) -> int:
             "slug": "bug",
             "message": f"{type(error).__name__}: {error}",
             "hint": ISSUES,
-            "traceback": traceback.format_exc(),
+            "traceback": _formatted(error),
         }
         _print_json(body)
         return EXIT_BUG
     _warnings(call, warnings)
-    traceback.print_exc()
+    traceback_of(call, error)
     lines = [
         f"{style.bad('error:')} this is a bug in venvship {__version__}: {type(error).__name__}: {error}",
         f"  → {ISSUES}",
     ]
     write(sys.stderr, lines, call.terminal(sys.stderr))
     return EXIT_BUG
+
+
+def traceback_of(call: Call, error: Exception) -> None:
+    """Print where an error came from."""
+    call.end_steps()
+    write(sys.stderr, _formatted(error).splitlines(), call.terminal(sys.stderr))
+
+
+def _formatted(error: Exception) -> str:
+    import traceback  # late: it takes 2 ms
+
+    return "".join(traceback.format_exception(error))
 
 
 def warnings_of(error: BaseException) -> tuple[OperationWarning, ...]:
@@ -241,7 +250,7 @@ def envelope(
         "ok": error is None,
         "exit_code": error.exit_code if error else EXIT_OK,
         "data": data,
-        "warnings": [{"slug": warning.slug, "message": warning.message} for warning in warnings],
+        "warnings": [{"slug": warning.slug, "message": lines(warning.message)} for warning in warnings],
         "error": _error_json(call, error) if error else None,
     }
 
@@ -252,13 +261,6 @@ def _error_json(call: Call, error: VenvshipError) -> dict[str, Any]:
     return body if live is None else {**body, "live": live or None}
 
 
-def warn(call: Call, warning: OperationWarning) -> None:
-    """Print a warning of `run`, whose command takes over then: there is no result to print it with."""
-    call.end_steps()
-    _warnings(call, [warning])
-    sys.stderr.flush()
-
-
 def _warnings(call: Call, warnings: Sequence[OperationWarning]) -> None:
     terminal = call.terminal(sys.stderr)
     for warning in warnings:
@@ -266,13 +268,5 @@ def _warnings(call: Call, warnings: Sequence[OperationWarning]) -> None:
 
 
 def _print_json(body: dict[str, Any]) -> None:
-    """Print JSON. It is UTF-8 (RFC 8259, section 8.1), or ASCII where the stream or a name is not."""
-    text = json.dumps(body, ensure_ascii=False, sort_keys=False, default=str)
-    try:
-        plain = codecs.lookup(sys.stdout.encoding or "ascii").name != "utf-8"
-        text.encode()
-    except (LookupError, UnicodeError):
-        plain = True
-    if plain:
-        text = json.dumps(body, sort_keys=False, default=str)
-    write(sys.stdout, [text], Terminal())
+    """Print JSON. It is ASCII, so it is UTF-8 (RFC 8259, section 8.1) in every locale."""
+    write(sys.stdout, [ascii_json(body)], Terminal())

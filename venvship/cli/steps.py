@@ -40,7 +40,7 @@ def step_line(step: Step, width: int | None, *, verbose: bool = False) -> str | 
     seconds = f"{step.seconds:.1f} s" if ok and step.seconds >= LONG_ENOUGH else ""
     if width is not None:
         text = shorten(text, room - NAME - 6 - (len(seconds) + 1 if seconds else 0))
-    line = f"  {_mark(step, ok)} {step.name:<{NAME}} {text}"
+    line = f"  {_mark(step, ok)} {pad(step.name, NAME)} {text}"
     if seconds:
         line = pad(line, max(room - len(seconds), length(line) + 1)) + style.faint(seconds)
     return line
@@ -82,11 +82,12 @@ class PlainSteps:
     def __call__(self, step: Step) -> None:
         """Print the line of a finished step; on a terminal, also of a begun one that has something to say."""
         if step.state == STARTED and step.facts and self._terminal.width is not None:
-            write(self._stream, [f"  … {step.name:<{NAME}} {step.facts.get('text', '')}"], self._terminal)
+            line = f"  … {pad(step.name, NAME)} {step.facts.get('text', '')}"
+            write(self._stream, [line], self._terminal)
         if step.state == DONE:
-            line = step_line(step, self._terminal.width, verbose=self._verbose)
-            if line is not None:
-                write(self._stream, [line], self._terminal)
+            finished = step_line(step, self._terminal.width, verbose=self._verbose)
+            if finished is not None:
+                write(self._stream, [finished], self._terminal)
 
     def redraw(self) -> None:
         """Nothing is drawn."""

@@ -1,38 +1,61 @@
-"""Colour and weight, which the text also makes sense without.
+r"""Colour and weight, which the text also makes sense without.
 
-Lines carry their styles from the start; `terminal.write` takes them away where they are not shown.
+Lines carry their styles as marks from the start. A mark has a key in it that this process has drawn, so no
+text from outside can hold one. `painted` turns the marks into sequences of the terminal, or takes them away,
+and shows all else that is unprintable as an escape. A colour that is not ours is `\x1b[31m`.
 """
 
 from __future__ import annotations
 
-from click import style
+import os
+import re
+from collections.abc import Callable
+from typing import Final
 
 from venvship.model.release import State
+from venvship.printable import UNPRINTABLE, escape
+
+_MARK: Final = f"\x1b{os.urandom(8).hex()}:"
+_MARKS_AND_OTHERS: Final = re.compile(f"{_MARK}([0-9]+);|{UNPRINTABLE}")
+
+Paint = Callable[[str], str]
+"""Puts a style on a text."""
+
+_RESET: Final = 0
+_BOLD: Final = 1
+_DIM: Final = 2
+_RED: Final = 31
+_GREEN: Final = 32
+_YELLOW: Final = 33
+
+
+def _styled(text: str, *styles: int) -> str:
+    return "".join([*(f"{_MARK}{style};" for style in styles), text, f"{_MARK}{_RESET};"])
 
 
 def good(text: str) -> str:
     """A success."""
-    return style(text, fg="green")
+    return _styled(text, _GREEN)
 
 
 def bad(text: str) -> str:
     """A failure, or a state that needs an operator."""
-    return style(text, fg="red", bold=True)
+    return _styled(text, _RED, _BOLD)
 
 
 def attention(text: str) -> str:
     """An unusual state."""
-    return style(text, fg="yellow")
+    return _styled(text, _YELLOW)
 
 
 def strong(text: str) -> str:
     """The most important text of a line."""
-    return style(text, bold=True)
+    return _styled(text, _BOLD)
 
 
 def faint(text: str) -> str:
     """The least important text of a line."""
-    return style(text, dim=True)
+    return _styled(text, _DIM)
 
 
 def state(value: State) -> str:
@@ -45,3 +68,26 @@ def state(value: State) -> str:
         State.UNCHECKED: attention,
     }.get(value)
     return paint(value.value) if paint else value.value
+
+
+def painted(line: str, *, color: bool) -> str:
+    """A line as it is written: one line, with no control sequences but those of the styles.
+
+    Args:
+        line: Whatever is in it; a line break is shown as an escape.
+        color: Whether the styles are shown.
+    """
+    if line.isascii() and line.isprintable():
+        return line
+
+    def shown(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return escape(match)
+        return f"\x1b[{match[1]}m" if color else ""
+
+    return _MARKS_AND_OTHERS.sub(shown, line)
+
+
+def unstyled(text: str) -> str:
+    """A text without styles, as it is shown where there are none."""
+    return painted(text, color=False)

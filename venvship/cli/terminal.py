@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TextIO
 
-from click import unstyle
+from venvship.cli.style import painted
 
 NARROWEST = 40
 """Columns below which nothing is laid out any more; the terminal breaks longer lines."""
@@ -49,6 +49,9 @@ class Terminal(NamedTuple):
 
 
 def write(stream: TextIO, lines: Sequence[str], terminal: Terminal) -> None:
-    """Write lines, without their styles where those are not shown."""
-    stream.write("".join(f"{line if terminal.color else unstyle(line)}\n" for line in lines))
+    """Write lines. All that people read goes through here, so nothing unprintable gets past it.
+
+    Each element is one line, with the styles of `cli/style.py` where the terminal shows them; see `painted`.
+    """
+    stream.write("".join(f"{painted(line, color=terminal.color)}\n" for line in lines))
     stream.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -26,6 +25,7 @@ from venvship.cli.hold_text import described, hold_change_lines
 from venvship.model.hold import SWITCH_HOLD
 from venvship.model.release import State
 from venvship.model.spelling import ago
+from venvship.printable import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def init_lines(result: InitResult, _page: Page) -> list[str]:
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
         "Next: put a lockfile with hashes there (or set `[lock] inputs`, and run `venvship lock`), then:",
-        f"      venvship -C {shlex.quote(result.root)} release",
+        f"      venvship -C {shell_line([result.root])} release",
     ]
 
 

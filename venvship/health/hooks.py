@@ -10,6 +10,7 @@ from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.running import run_to_end, shorten
 from venvship.model.settings import CHECK_KINDS, Check, HookSettings
+from venvship.printable import lines
 from venvship.system import process
 
 
@@ -130,7 +131,7 @@ def _refuse_missing(
             problems.append({"key": key, "program": argv[0], "message": error.message})
     if problems:
         raise ProgramNotFoundError(
-            "\n".join(f"{problem['key']}: {problem['message']}" for problem in problems),
+            lines(*(f"{problem['key']}: {problem['message']}" for problem in problems)),
             hint=hint,
             problems=problems,
         )

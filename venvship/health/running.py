@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from venvship.errors import ProgramNotFoundError
+from venvship.printable import printable
 from venvship.system import process
 from venvship.system.signals import Signals
 
@@ -85,8 +86,8 @@ def _how(result: process.ProcessResult) -> str:
 
 
 def shorten(text: str, limit: int = 100) -> str:
-    """One short line without control characters."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    """One short line of printable characters."""
+    line = printable(text.strip())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

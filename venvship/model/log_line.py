@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from venvship.model.event import EventName
+from venvship.printable import printable
 
 LONGEST: Final = 800
 """Characters of a line. RFC 3164 allows 1,024 bytes in all; what is cut is in the journal."""
@@ -58,11 +59,10 @@ def log_line(
         event: One of `SEVERITIES`.
         release: The release that it is about.
         actor: Who asked.
-        reason: Why; its line breaks become blanks.
+        reason: Why.
         facts: Of the event; of interest is only what was current before.
     """
     before = facts.get("from") or facts.get("expected")
     parts = [f"{name}: {event}", release or "", f"(was {before})" if before else "", f"by {actor}"]
-    said = " ".join(filter(None, parts)) + (f": {reason}" if reason else "")
-    line = "".join(char if char.isprintable() else "?" for char in " ".join(said.split()))
+    line = printable(" ".join(filter(None, parts)) + (f": {reason}" if reason else ""))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from venvship.errors import UsageError
+from venvship.printable import is_plain
 
 SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The PATH in which hooks and checks find their programs under cron. systemd sets it too; cron's own is only
@@ -133,10 +134,10 @@ def _cron_word(word: str) -> str:
 
 
 def refuse_unwritable(word: str) -> None:
-    """Refuse an argument that no line of text could carry.
+    """Refuse an argument that no line of text could carry, or that a reader of the line could not see.
 
     Raises:
-        UsageError: It holds a control character, or bytes that are not UTF-8.
+        UsageError: It holds a character that is not printable, or bytes that are not UTF-8.
     """
-    if not word.isprintable():  # neither are the surrogates for bytes that are not UTF-8
+    if not is_plain(word):
         raise UsageError(f"no line of a file can name {word!r}: it is no printable text")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from venvship.model.setting import declared_settings
 from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
 from venvship.model.spelling import digest
+from venvship.printable import UNPRINTABLE
 
 _LATER_HOOKS: Final = frozenset({"prepare_timeout", "restart_timeout", "notify_timeout"})
 
@@ -34,9 +36,14 @@ def settings_toml(settings: Settings) -> str:
 
 
 def toml_value(value: object) -> str:
-    """Write a JSON string, number, boolean or array of them as TOML."""
+    """Write a JSON string, number, boolean or array of them as TOML, with escapes for the unprintable."""
     # JSON is TOML here, but for DEL, which TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return re.sub(UNPRINTABLE, _toml_escape, json.dumps(value, ensure_ascii=False))
+
+
+def _toml_escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
 
 
 def health_digest(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from venvship.model import bounds
 from venvship.model.setting import declared_sections, declared_settings
 from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
 from venvship.model.toml_table import Table
+from venvship.printable import is_plain, lines
 
 
 def parse_settings(text: str, *, path: str, folder_name: str) -> Settings:
@@ -61,7 +62,7 @@ def settings_from(values: Mapping[str, object], *, path: str, folder_name: str) 
         SettingsError: It has a mistake.
     """
     top = Table(values, elsewhere=_ELSEWHERE)
-    found = _take(top, Settings, name=_default_name(folder_name))
+    found = _take(top, Settings, name=default_name(folder_name))
     for name, (kind, _) in declared_sections(Settings).items():
         table = top.table(name)
         found[name] = kind(**_take(table, kind))
@@ -131,16 +132,16 @@ _ELSEWHERE: Final = _places()
 """Where a key belongs that was found in the wrong table."""
 
 
-def _default_name(folder_name: str) -> str:
+def default_name(folder_name: str) -> str:
     """The folder's name as one printable line: folders may be called anything."""
-    shown = "".join(char if char.isprintable() else "_" for char in folder_name).strip()[:100].strip()
+    shown = "".join(char if is_plain(char) else "_" for char in folder_name).strip()[:100].strip()
     return shown or "root"
 
 
 def _refusal(path: str, problems: list[dict[str, str]]) -> SettingsError:
-    lines = [f"{p['key']}: {p['message']}" if p["key"] else p["message"] for p in problems]
-    if len(lines) == 1:
-        message = f"{path}: {lines[0]}"
+    texts = [f"{p['key']}: {p['message']}" if p["key"] else p["message"] for p in problems]
+    if len(texts) == 1:
+        message = f"{path}: {texts[0]}"
     else:
-        message = "\n".join([f"{path} has {len(lines)} problems:", *(f"  {text}" for text in lines)])
+        message = lines(f"{path} has {len(texts)} problems:", *(f"  {text}" for text in texts))
     return SettingsError(message, path=path, problems=problems)

@@ -151,6 +151,14 @@ def readable_json(data: object) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
+def ascii_json(data: object) -> str:
+    """JSON on one line in printable ASCII: what is printed for programs, or passed to one.
+
+    Half of a pair, which is how a byte that is not UTF-8 comes (PEP 383), is an escape like all others.
+    """
+    return json.dumps(data, default=str).replace("\x7f", "\\u007f")
+
+
 def digest(data: object) -> str:
     """The SHA-256 of `canonical_json(data)`, as hexadecimal digits."""
     return hashlib.sha256(canonical_json(data)).hexdigest()

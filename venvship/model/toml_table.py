@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
+from venvship.printable import is_plain
+
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -185,7 +187,7 @@ def line(most: int) -> Reader[str]:
 
     def read(value: object) -> str:
         text = string(value)
-        if not text.isprintable() or text != text.strip():
+        if not is_plain(text) or text != text.strip():
             raise WrongValueError("must be one line of printable text, without blanks at its ends")
         if len(text) > most:
             raise WrongValueError(f"must be at most {most} characters long")

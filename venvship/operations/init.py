@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from venvship.errors import NotWritableError, OperationWarning, RootExistsError
+from venvship.model.settings_reading import default_name, parse_settings
 from venvship.model.settings_template import ROOT_README, settings_template
+from venvship.printable import shell_line
 from venvship.root import SETTINGS_NAME, RootLayout, refuse_path
 from venvship.system import files
 from venvship.workspace.runtime import Runtime
@@ -55,13 +57,14 @@ def init(
     if os.path.lexists(settings_file):
         raise RootExistsError(
             f"{settings_file} exists; nothing was changed",
-            hint=f"edit it, or look: venvship -C {root} status",
+            hint=f"edit it, or look: venvship -C {shell_line([str(root)])} status",
         )
     if python is not None:
         from venvship.building.interpreter import resolve_interpreter
 
         resolve_interpreter(python, environ=runtime.environ, signals=runtime.signals)
-    text = settings_template(name or root.name, python, lockfile)
+    text = settings_template(name or default_name(root.name), python, lockfile)
+    parse_settings(text, path=str(settings_file), folder_name=root.name)  # or it would refuse what it wrote
     created: list[str] = []
     missing = [folder for folder in (root, *root.parents) if not folder.exists()]
     try:
@@ -91,7 +94,7 @@ def _closed(root: Path, made: list[Path]) -> tuple[OperationWarning, ...]:
     closed = [str(folder) for folder in {root, *made} if not os.stat(folder).st_mode & stat.S_IXOTH]
     if not closed:
         return ()
-    folders = " ".join(sorted(closed))
+    folders = shell_line(sorted(closed))
     return (
         OperationWarning(
             "root-closed",

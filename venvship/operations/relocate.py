@@ -32,6 +32,7 @@ from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.recovery import recover_switch, renew_previous
+from venvship.printable import lines
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, SwitchHeld, hold_build, hold_switch
 from venvship.workspace.releases import is_known, release_ids
@@ -113,11 +114,11 @@ def relocate(workspace: Workspace, *, python: str | None = None) -> RelocateResu
 
 
 def _not_relocated(result: RelocateResult) -> NotRelocatedError:
-    lines = [f"{one.release} is not usable here, and stays as it is: {one.reason}" for one in result.left]
+    texts = [f"{one.release} is not usable here, and stays as it is: {one.reason}" for one in result.left]
     hint = "`venvship release` fetches and builds what the lockfile asks for"
     if any("interpreter" in one.reason for one in result.left):
         hint += "; for a release whose interpreter is gone, name another: venvship relocate --python P"
-    error = NotRelocatedError("\n".join(lines), hint=hint, releases=[one.release for one in result.left])
+    error = NotRelocatedError(lines(*texts), hint=hint, releases=[one.release for one in result.left])
     return error.carrying(result)
 
 

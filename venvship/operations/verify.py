@@ -5,7 +5,6 @@ It changes no release. Where the owner of the root runs it, `status` reports its
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from venvship.errors import (
 )
 from venvship.model.spelling import FORMAT
 from venvship.operations.retention.verifying import Verified, verify_release
+from venvship.printable import shell_line
 from venvship.system import files
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids, resolve_release
@@ -121,7 +121,7 @@ def _record(workspace: Workspace, found: Mapping[str, Verification]) -> None:
 def _stray_error(workspace: ReadingWorkspace, found: Verified) -> StrayBytecodeError:
     """The finding of bytecode in a release whose own files are all as they were sealed."""
     path = workspace.layout.release_path(found.id)
-    quoted = shlex.quote(str(path))
+    quoted = shell_line([str(path)])
     more = f", and {len(found.stray) - 1} more" if len(found.stray) > 1 else ""
     return StrayBytecodeError(
         f"{found.id} is intact, but for bytecode that is not part of it: {found.stray[0]}{more}",

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+from venvship.printable import shell_line
+
 _LINE: Final = 256
 """Bytes of a first line that Linux reads (BINPRM_BUF_SIZE)."""
 
@@ -62,7 +64,7 @@ def _problem(path: str, env: Mapping[str, str] | None, cwd: str, nested: int) ->
     interpreter, *rest = re.split(r"[ \t]+", os.fsdecode(line[2:]).strip(" \t"), maxsplit=1)
     found = _interpreter_problem(interpreter, "".join(rest), env, cwd)
     if found is not None:
-        windows = f": it has Windows line ends, fix with sed -i 's/\\r$//' {shlex.quote(path)}"
+        windows = f": it has Windows line ends, fix with sed -i 's/\\r$//' {shell_line([path])}"
         return found + (windows if line.endswith(b"\r") else "")
     deeper = _problem(os.path.join(cwd, interpreter), env, cwd, nested - 1) if nested else None
     return deeper and f"the interpreter {interpreter} of its first line cannot be started: {deeper}"

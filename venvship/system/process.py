@@ -15,13 +15,13 @@ and an end: a time-out, a signal to us, or our death ends its whole group. Threa
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from venvship.errors import ProgramNotFoundError
+from venvship.printable import shell_line
 from venvship.system.child import GUARD, Child, Program
 from venvship.system.first_line import program_problem
 from venvship.system.output import CappedLog
@@ -159,7 +159,7 @@ def find_program(name: str, *, env: Mapping[str, str] | None, cwd: str) -> str:
     if files:
         raise ProgramNotFoundError(
             f"{files[0]} is not executable",
-            hint=f"chmod +x {shlex.quote(files[0])}",
+            hint=f"chmod +x {shell_line([files[0]])}",
             program=name,
             path=files[0],
         )

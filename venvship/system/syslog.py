@@ -12,6 +12,8 @@ import sys
 from datetime import datetime
 from typing import Final
 
+from venvship.printable import printable
+
 SOCKET: Final = "/var/run/syslog" if sys.platform == "darwin" else "/dev/log"
 """Where a system listens that does."""
 
@@ -29,7 +31,7 @@ def send(path: str, severity: int, line: str, at: datetime) -> None:
     Args:
         path: The socket's.
         severity: From 0, the worst, to 7.
-        line: Without line breaks.
+        line: Sent as one printable line, whatever is in it.
         at: When; aware.
     """
     if not os.path.exists(path):
@@ -38,7 +40,7 @@ def send(path: str, severity: int, line: str, at: datetime) -> None:
 
     local = at.astimezone()
     stamp = f"{_MONTHS[local.month - 1]} {local.day:>2} {local:%H:%M:%S}"
-    packet = f"<{_USER * 8 + severity}>{stamp} venvship[{os.getpid()}]: {line}"
+    packet = f"<{_USER * 8 + severity}>{stamp} venvship[{os.getpid()}]: {printable(line)}"
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        sender.sendto(packet.encode(errors="replace"), path)
+        sender.sendto(packet.encode(), path)

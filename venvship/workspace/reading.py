@@ -15,6 +15,7 @@ from venvship.model.history import History
 from venvship.model.history_fold import fold
 from venvship.model.progress import DONE, STARTED, Step
 from venvship.model.settings import Settings
+from venvship.printable import enclosed, lines
 from venvship.root import RootLayout
 from venvship.system.journal_lines import Reading
 from venvship.system.journal_reader import JournalReader, damaged_journal_error, lost_journal_error
@@ -122,7 +123,7 @@ class ReadingWorkspace:
             self._warn_of_torn(known)
         if known.error is not None:
             hint = f". {known.error.hint}" if known.error.hint else ""
-            self.warn("journal-damaged", known.error.message + hint)
+            self.warn("journal-damaged", enclosed("", known.error.message, hint))
         return known
 
     def _warn_of_torn(self, known: KnownHistory) -> None:
@@ -192,7 +193,7 @@ class ReadingWorkspace:
                 if kept
                 else "and there are none kept to use instead"
             )
-            self.warn("settings-kept", f"{error.message}; {remedy}")
+            self.warn("settings-kept", enclosed("", error.message, f"; {remedy}"))
             if kept is None:
                 raise
             self.settings_read = kept
@@ -225,7 +226,7 @@ class ReadingWorkspace:
 
     def warn(self, slug: str, message: str) -> None:
         """Add a warning to the result, unless it has the same one."""
-        warning = OperationWarning(slug, message)
+        warning = OperationWarning(slug, lines(message))
         if warning not in self.warnings:
             self.warnings.append(warning)
 

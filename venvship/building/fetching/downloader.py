@@ -266,7 +266,7 @@ def _rank_of(filename: str, wanted: Wanted, ranks: Mapping[str, int]) -> tuple[A
     """The rank of a file, the greater the better; `None` if it is no wheel of this pin, or runs elsewhere."""
     # packaging allows anything in a build number. The tags are a product of three compressed sets: those of a
     # long name would fill the memory.
-    if "/" in filename or "\0" in filename or len(filename) > _FILENAME_CHARACTERS:
+    if "/" in filename or not filename.isprintable() or len(filename) > _FILENAME_CHARACTERS:
         return None
     try:
         name, version, build, tags = parse_wheel_filename(filename)
@@ -286,7 +286,7 @@ def _algorithms(hashes: Iterable[str]) -> set[str]:
 
 def _is_of(filename: str, wanted: Wanted) -> bool:
     """Whether a file is of this pin, by its name."""
-    if len(filename) > _FILENAME_CHARACTERS:
+    if not filename.isprintable() or len(filename) > _FILENAME_CHARACTERS:
         return False
     try:
         if filename.lower().endswith(".whl"):

@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from venvship.building.fetching.listed_file import ListedFile, listed_by_link, merged
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement
+from venvship.printable import printable
 
 _LINK = r"(\w+://\S+?)(?: \(from [^)]*\))?(?: \(requires-python:([^)]*)\))?(?:, version:|\s|$)"
 _SKIPPED = re.compile(rf"(?m)Skipping link: (.+?): {_LINK}")
@@ -73,7 +74,7 @@ def tags_of(wheels: Sequence[ListedFile]) -> str:
 
 def _examples(texts: Iterable[str]) -> str:
     """The first of some texts from an index, each once."""
-    found = list(dict.fromkeys("".join(c for c in text if c.isprintable()) for text in texts))
+    found = list(dict.fromkeys(map(printable, texts)))
     shown = [text if len(text) <= _EXAMPLE_CHARACTERS else f"{text[:_EXAMPLE_CHARACTERS]}…" for text in found]
     more = f" and {len(found) - _EXAMPLES} more" if len(found) > _EXAMPLES else ""
     return ", ".join(shown[:_EXAMPLES]) + more

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from packaging.specifiers import SpecifierSet
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 
 from venvship.building.fetching.listed_file import ListedFile
 from venvship.building.fetching.pip_environ import pip_environ
@@ -27,6 +27,7 @@ from venvship.errors import (
     NoCompatibleWheelError,
     SourceOnlyError,
 )
+from venvship.model.filename import parse_wheel_filename
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement, labels
 from venvship.system.output import CappedLog

@@ -13,12 +13,12 @@ from typing import Final
 from urllib.parse import unquote
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidSdistFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import InvalidSdistFilename
 from packaging.version import Version
 
+from venvship.model.filename import parse_sdist_filename, parse_wheel_filename
 from venvship.model.interpreter import Interpreter
 
-_FILENAME_CHARACTERS: Final = 255
 _SOURCE_ENDINGS: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z", ".tar")
 _HASH = re.compile(r"\b(sha256|sha384|sha512)=([0-9a-fA-F]+)\b")
 
@@ -76,9 +76,6 @@ def listed_file(filename: str, *, hashes: Iterable[str] = (), requires_python: s
         hashes: As of `ListedFile`.
         requires_python: As the index gives it.
     """
-    # A wheel's name is a product of compressed tag sets: a long enough one would fill the memory.
-    if len(filename) > _FILENAME_CHARACTERS:
-        return None
     try:
         if filename.lower().endswith(".whl"):
             name, version, _, found = parse_wheel_filename(filename)

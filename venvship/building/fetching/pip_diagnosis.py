@@ -33,6 +33,7 @@ from venvship.errors import (
 )
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement
+from venvship.printable import lines
 
 _NAME: Final = r"([A-Za-z0-9][\w.-]*)"
 _DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]")
@@ -116,7 +117,7 @@ def diagnose(
         causes = [f"  {line.strip()}" for line in conflict[-1].splitlines()]
         return Diagnosis(
             kind=BuildError,
-            message="\n".join(["the requirements contradict each other:", *causes]),
+            message=lines("the requirements contradict each other:", *causes),
             hint="loosen one of them in the inputs; `venvship lock --upgrade` drops the pins of the lockfile",
         )
     if match := _NO_MATCH.search(output):
@@ -365,8 +366,9 @@ def last_words(output: str) -> str:
     """The end of the last traceback, else the last error that pip reports, else its last line."""
     if "Traceback" in output:
         frames = output.rpartition("Traceback (most recent call last):\n")[2].splitlines()
-        end = "\n".join(itertools.islice(itertools.dropwhile(lambda line: line[:1] == " ", frames), _LINES))
-        return end.partition(": ")[2] or end
+        end = itertools.islice(itertools.dropwhile(lambda line: line[:1] == " ", frames), _LINES)
+        first, *rest = [*end] or [""]
+        return lines(first.partition(": ")[2] or first, *(f"  {line}" for line in rest))
     errors = _ERROR.findall(output)
     return str(errors[-1]) if errors else (output.strip().splitlines() or ["no output"])[-1]
 

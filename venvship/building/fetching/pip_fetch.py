@@ -24,6 +24,7 @@ from venvship.building.fetching.pip_diagnosis import Diagnosis, build_output, di
 from venvship.errors import BuildError, VenvshipError
 from venvship.model.lockfiles.requirement import Requirement, labels, may_build
 from venvship.model.wheel import WheelFile
+from venvship.printable import enclosed
 from venvship.system.files import create_file, hash_file, make_directory
 from venvship.system.process import Program, run
 
@@ -225,7 +226,7 @@ def _error(found: Diagnosis, requirements: Sequence[Requirement], session: Sessi
     concerned = [r for r in requirements if r.name in found.names] or requirements
     facts = [requirement.facts() for requirement in concerned]
     return found.kind(
-        f"{labels(concerned)}: {found.message}",
+        enclosed(f"{labels(concerned)}: ", found.message),
         hint=found.hint,
         log=session.log,
         packages=facts,

@@ -46,6 +46,7 @@ from venvship.errors import (
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import read_lockfile
 from venvship.model.lockfiles.requirements_txt import RequirementsTxt
+from venvship.printable import lines, lines_of
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, make_directory, make_link
 from venvship.system.output import CappedLog
@@ -262,7 +263,8 @@ def _raise_if_failed(place: _Place, result: ProcessResult, said: str, debug: str
         tools = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("pip-tools", "pip"))
         raise LockError(
             f"{request.interpreter.path}, Python {request.interpreter.version}, cannot run {tools}, which "
-            f"venvship lends it: {last_words(said).removesuffix('.')}; {untouched(request.lockfile)}",
+            f"venvship lends it: {lines_of(last_words(said))[0].removesuffix('.')}; "
+            f"{untouched(request.lockfile)}",
             hint=f"{sys.executable} -m pip install --upgrade pip-tools pip, or set another `python`",
             log=request.log,
         )
@@ -284,9 +286,10 @@ def _diagnose(place: _Place, said: str, debug: str) -> Diagnosis:
 
 def _error(found: Diagnosis, request: CompileRequest) -> BuildError:
     about = f"{', '.join(found.names)}: " if found.names else ""
-    separator = "\n" if "\n" in found.message else "; "
+    first, *rest = lines_of(found.message)
+    state = untouched(request.lockfile)
     return (found.kind if found.kind in _NOT_THE_INPUTS else LockError)(
-        f"{about}{found.message.removesuffix('.')}{separator}{untouched(request.lockfile)}",
+        lines(about + first, *rest, state) if rest else f"{about}{first.removesuffix('.')}; {state}",
         hint=found.hint,
         log=request.log,
         **({"package": found.names[0]} if len(found.names) == 1 else {}),

@@ -24,12 +24,14 @@ from installer.exceptions import InstallerError
 from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
 from installer.sources import WheelFile
 from installer.utils import parse_metadata_file
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from venvship.building.store import members
 from venvship.building.store.entry_points import read_scripts
 from venvship.errors import InvalidWheelError
+from venvship.model.filename import parse_wheel_filename
+from venvship.printable import enclosed, lines, lines_of
 
 MAX_UNPACKED: Final = 4 << 30
 """Bytes that all members of one wheel may have together, however small it is."""
@@ -117,14 +119,15 @@ def refusal_error(filename: str, problems: Mapping[str, str], hint: str | None =
 
     Args:
         filename: Of the wheel.
-        problems: The problem of each member; of the whole wheel under `""`.
+        problems: The problem of each member, one line or a `Lines`; of the whole wheel under `""`.
         hint: The remedy, if there is a better one than doing without this wheel.
     """
-    lines = [f"{member!r}: {problem}" if member else problem for member, problem in problems.items()]
-    shown = lines[:10] + ([f"and {len(lines) - 10} more"] if len(lines) > 10 else [])
+    texts = [enclosed(f"{member!r}: " if member else "", problem) for member, problem in problems.items()]
+    shown = texts[:10] + ([lines(f"and {len(texts) - 10} more")] if len(texts) > 10 else [])
+    first, *rest = lines_of(lines(*shown))
     name = filename.partition("-")[0]
     return InvalidWheelError(
-        f"{filename} is refused: " + "\n  ".join(shown),
+        lines(f"{filename} is refused: {first}", *(f"  {line}" for line in rest)),
         hint=hint
         or f"Pin another version of {name}, or leave it out, and report the problem to its maintainers.",
         wheel=filename,
@@ -241,7 +244,7 @@ def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str
         return ()
     scripts, problems = read_scripts(source.read_dist_info("entry_points.txt"))
     if problems:
-        raise refusal_error(filename, {where: "\n  ".join(problems)})
+        raise refusal_error(filename, {where: lines(*problems)})
     return tuple(scripts[name] for name in sorted(scripts))
 
 
@@ -313,7 +316,7 @@ def _record(filename: str, source: WheelFile) -> dict[str, RecordEntry]:
         source.validate_record(validate_contents=False)
     except WheelFile.validation_error as error:
         issues = [str(issue) for issue in getattr(error, "issues", [error])]
-        raise refusal_error(filename, {where: "\n  ".join(issues[:10])}, hint) from error
+        raise refusal_error(filename, {where: lines(*issues[:10])}, hint) from error
     found: dict[str, RecordEntry] = {}
     for row in parse_record_file(source.read_dist_info("RECORD").splitlines()):
         try:

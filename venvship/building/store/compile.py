@@ -22,6 +22,7 @@ from venvship.errors import BuildError, InterpreterError, ProgramNotFoundError, 
 from venvship.model.interpreter import Interpreter
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredBytecode, StoredWheel
+from venvship.printable import Lines, enclosed, lines
 from venvship.system import process
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directories, remove_name
@@ -233,14 +234,13 @@ def _run(todo: Sequence[_Job], compiler: Compiler, *, signals: Signals, advance:
     if result.timed_out:
         raise BuildError(f"compiling took longer than {TIMEOUT:.0f} seconds", python=interpreter.path)
     if result.returncode != 0 or len(ended) != len(todo):
-        raise _interpreter_error(
-            interpreter, f"it cannot compile, exit status {result.returncode}{_text(result.output)}"
-        )
+        how = f"it cannot compile, exit status {result.returncode}"
+        raise _interpreter_error(interpreter, _with_output(how, result.output))
 
 
 def _interpreter_error(interpreter: Interpreter, problem: str) -> InterpreterError:
     return InterpreterError(
-        f"{interpreter.path}: {problem}",
+        enclosed(f"{interpreter.path}: ", problem),
         hint="See whether it runs. If it was moved or removed, set `python` in venvship.toml.",
         python=interpreter.path,
     )
@@ -257,8 +257,9 @@ def _job_error(job: _Job, code: int, output: bytes) -> VenvshipError:
         except VenvshipError as error:
             return error
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"failed with exit status {code}"
+    failed = f"{wheel.filename}: the interpreter {how} while it compiled {_unfinished(job)}"
     return BuildError(
-        f"{wheel.filename}: the interpreter {how} while it compiled {_unfinished(job)}{_text(output)}",
+        _with_output(failed, output),
         hint=f"If there was memory enough, that file breaks it: pin another version of {wheel.name}.",
         wheel=wheel.filename,
     )
@@ -284,6 +285,6 @@ def _skipped(job: _Job) -> Iterator[tuple[str, str]]:
     return zip(fields[0:-1:2], fields[1:-1:2], strict=True)
 
 
-def _text(output: bytes) -> str:
-    text = output.decode(errors="replace").strip()
-    return f":\n{text[-2000:]}" if text else ""
+def _with_output(text: str, output: bytes) -> Lines:
+    end = output.decode(errors="replace").strip()[-2000:].splitlines()
+    return lines(f"{text}:" if end else text, *(f"  {line}" for line in end))

@@ -15,6 +15,7 @@ from venvship.building.store.index import read_index, understanding
 from venvship.building.store.store import Store
 from venvship.model import json_fields as fields
 from venvship.model.spelling import FORMAT
+from venvship.printable import shell_line
 from venvship.system import files
 from venvship.system.faults import build_faults
 
@@ -62,7 +63,7 @@ def registered_roots(store: Store) -> dict[str, str]:
         path = os.path.join(folder, name)
         if name.startswith("."):
             continue
-        with understanding(path, f"rm {path}"):
+        with understanding(path, f"rm {shell_line([path])}"):
             root = fields.absolute_path(read_index(path)["root"])
             if _key(root) != f"{ROOTS}/{name}":
                 raise ValueError("it is the entry of another root")

@@ -23,6 +23,7 @@ from venvship.model import bounds
 from venvship.model import json_fields as fields
 from venvship.model.spelling import digest
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
+from venvship.printable import shell_line
 from venvship.system.regular import read_regular
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Store:
         path = self.selection_path(key)
         if not os.path.lexists(path):
             return None
-        with understanding(path, f"rm {path}"):
+        with understanding(path, f"rm {shell_line([path])}"):
             data = read_index(path)
             if data["key"] != key:
                 raise ValueError("it is the record of another choice")

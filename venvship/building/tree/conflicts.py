@@ -7,6 +7,7 @@ from typing import Final
 
 from venvship.building.tree.placement import Conflict, Placement
 from venvship.errors import FileConflictError
+from venvship.printable import lines
 
 _SHOWN: Final = 10
 """How many paths of two wheels the message names."""
@@ -28,8 +29,8 @@ def refuse_conflicts(placement: Placement) -> None:
     for conflict in conflicts:
         if not conflict.is_directory:
             by_names.setdefault(conflict.names, []).append(conflict)
-    lines = [_pair_line(found) for found in by_names.values()]
-    lines += [
+    texts = [_pair_line(found) for found in by_names.values()]
+    texts += [
         f"{one.names[0]} brings {one.first.path} as a file, and {one.names[1]} brings {one.second.path}, "
         "for which it must be a directory"
         for one in conflicts
@@ -37,7 +38,7 @@ def refuse_conflicts(placement: Placement) -> None:
     ]
     names = sorted({name for conflict in conflicts for name in conflict.names})
     raise FileConflictError(
-        "\n".join(lines),
+        lines(*texts),
         hint=_conflict_hint(conflicts, f"{placement.site_packages}/"),
         packages=names,
         path=conflicts[0].first.path,

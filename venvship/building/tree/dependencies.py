@@ -15,6 +15,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import MARKER_ERRORS, Requirement
 from venvship.model.release import Package
 from venvship.model.wheel import StoredWheel
+from venvship.printable import lines
 
 
 def installed_packages(
@@ -79,12 +80,12 @@ def refuse_other_pythons(
         if not runs:
             refused.append(requirement)
     if refused:
-        lines = [
+        texts = [
             f"{one.label} requires Python {wheels[one.name].requires_python}, and this is {interpreter.label}"
             for one in refused
         ]
         raise NoCompatibleWheelError(
-            "\n".join(lines),
+            lines(*texts),
             hint=f"lock again for Python {interpreter.minor}, or set another `python`",
             packages=[one.facts() for one in refused],
             **(refused[0].facts() if len(refused) == 1 else {}),
@@ -130,7 +131,7 @@ def unmet_dependencies(
     if closed and warnings:
         problems = [warning["message"] for warning in warnings.values()]
         raise UnmetDependencyError(
-            "the lockfile is not closed:\n" + "\n".join(f"  {problem}" for problem in problems),
+            lines("the lockfile is not closed:", *(f"  {problem}" for problem in problems)),
             hint='Compile the lockfile again, or set "closed = false" under [build] for a warning only.',
             problems=problems,
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import functools
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from venvship.cli import render, text
+from venvship.cli import text
 from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Amount, Call, here, message_option
+from venvship.cli.terminal import write
 from venvship.errors import CommandNotExecutableError, CommandNotFoundError
 
 if TYPE_CHECKING:
@@ -260,9 +261,9 @@ def run(call: Call, release: str, argv: tuple[str, ...]) -> None:
     reaches it. The exit code is its own.
     """
     try:
-        call.open_root().run(argv, release=release, warn=functools.partial(render.warn, call))
+        call.open_root().run(argv, release=release)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
         call.end_steps()
         # As a shell reports it, and without an envelope: a script reads the output of the command, not ours.
-        click.echo(f"venvship run: {error.message}", err=True)
+        write(sys.stderr, [f"venvship run: {error.message}"], call.terminal(sys.stderr))
         click.get_current_context().exit(error.exit_code)

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     "Set up",
     text=text.init_lines,
     example="venvship -C /srv/shop init --python 3.11",
-    exits={0: "made", 10: "no such interpreter", 12: "there is a root already, or it cannot be made"},
+    exits={
+        0: "made",
+        10: "no such interpreter, or no such name",
+        12: "there is a root already, or it cannot be made",
+    },
 )
 @click.option("--name", metavar="N", help="The application's name. [default: the directory's]")
 @click.option("--python", metavar="P", help="A version, such as 3.11, or a path. [default: this one]")

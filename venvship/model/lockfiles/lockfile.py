@@ -17,6 +17,7 @@ from venvship.errors import LockfileMissingError
 from venvship.model.lockfiles.problems import Problems
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.spelling import digest
+from venvship.printable import lines
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
@@ -97,7 +98,7 @@ def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, b
             missing.append({"file": path, "line": None, "message": message})
     if missing:
         raise LockfileMissingError(
-            "\n".join(f"the lockfile {problem['file']} {problem['message']}" for problem in missing),
+            lines(*(f"the lockfile {problem['file']} {problem['message']}" for problem in missing)),
             hint="`venvship lock` generates it from the files in `[lock] inputs`; `lockfile` in venvship.toml"
             " names it",
             path=missing[0]["file"],

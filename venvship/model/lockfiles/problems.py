@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, NoReturn
 
 from venvship.errors import LockfileError
+from venvship.printable import lines, printable
 
 LISTED_PROBLEMS: Final = 50
 """How many problems an error lists; the rest is only counted."""
@@ -78,18 +79,18 @@ class Problems:
         folder = os.path.join(os.path.dirname(self.path), "")
         files = {problem.file for problem in problems}
         about = files.pop() if len(files) == 1 else self.path
-        lines = []
+        texts = []
         for problem in problems[:LISTED_PROBLEMS]:
             place = [] if problem.file == self.path else [problem.file.removeprefix(folder)]
             place += [f"line {problem.line}"] if problem.line is not None else []
-            lines.append(f"  {' '.join(place)}: {problem.message}" if place else f"  {problem.message}")
+            texts.append(f"  {' '.join(place)}: {problem.message}" if place else f"  {problem.message}")
         more = len(problems) - LISTED_PROBLEMS
         if more > 0:
             at_least = "at least " if self.enough else ""
-            lines.append(f"  and {at_least}{more} more")
+            texts.append(f"  and {at_least}{more} more")
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         return LockfileError(
-            "\n".join([f"{about} is refused ({count}); nothing was built", *lines]),
+            lines(f"{about} is refused ({count}); nothing was built", *texts),
             hint="`venvship lock`, `uv pip compile --generate-hashes` and"
             " `uv export --no-emit-project` write lockfiles that venvship takes",
             path=about,
@@ -107,4 +108,4 @@ def quote(text: str) -> str:
     text = re.sub(r"\?[^\s#]+", "?…", cut)
     if len(text) > _QUOTED_CHARACTERS:
         text = text[:_QUOTED_CHARACTERS] + "…"
-    return "`" + "".join(c if c.isprintable() else "�" for c in text) + "`"
+    return f"`{printable(text)}`"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 from urllib.parse import quote as percent_encode
 
-from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from venvship.model.filename import parse_sdist_filename, parse_wheel_filename, problem_with_filename
 from venvship.model.lockfiles.problems import Problems, quote
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 MARKER_ERRORS: Final = (AssertionError, KeyError, ValueError, RecursionError)
 """The errors of `packaging` for a marker that cannot be evaluated; up to 26.2, bare ones as well."""
 
-_FILENAME_CHARACTERS: Final = 255
 _LABELS: Final = 3
 
 NO_HASH: Final = "has no hash; write the lockfile with hashes (`pip hash FILE` prints that of one file)"
@@ -253,9 +253,6 @@ def parse_filename(filename: str) -> Artifact:
     Raises:
         ValueError: It is neither; the message has the remedy.
     """
-    # A wheel's name is a product of compressed tag sets: a long enough one would fill the memory.
-    if len(filename) > _FILENAME_CHARACTERS:
-        raise ValueError(f"a file name of {len(filename)} characters")
     if filename.lower().endswith(".whl"):
         name, version, _, _ = parse_wheel_filename(filename)
         return Artifact(name, str(version), is_wheel=True)
@@ -285,6 +282,8 @@ def allowed_artifact(name: str, url: str, filename: str, sdists: Collection[str]
             f"is in {quote(filename)}, which is not a wheel, nor an archive of source ({', '.join(SOURCES)});"
             " build a wheel, and pin its URL or path with --hash"
         )
+    if problem := problem_with_filename(filename):
+        raise ValueError(f"has {problem}")
     if filename.lower().endswith(".whl"):
         try:
             artifact = parse_filename(filename)

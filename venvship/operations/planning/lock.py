@@ -21,6 +21,7 @@ from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.settings import Settings
 from venvship.operations.planning.environment import lockfile_paths, read_environment, read_file
+from venvship.printable import enclosed, lines
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
 from venvship.system.regular import IrregularFileError
@@ -110,13 +111,11 @@ def compile_lockfile(
         exists=os.path.exists,
     )
     if inputs.refused:
-        lines = [f"{path} cannot be read: {reason}" for path, reason in inputs.refused.items()]
+        texts = [f"{path} cannot be read: {reason}" for path, reason in inputs.refused.items()]
         raise SettingsError(
-            "\n".join(
-                [f"{workspace.layout.settings_file}: nothing was locked", *(f"  {line}" for line in lines)]
-            ),
+            lines(f"{workspace.layout.settings_file}: nothing was locked", *(f"  {text}" for text in texts)),
             hint="a file that `[lock] inputs` includes must be a file like a lockfile",
-            problems=[{"key": "lock.inputs", "message": line} for line in lines],
+            problems=[{"key": "lock.inputs", "message": text} for text in texts],
         )
     cooldown = settings.lock.cooldown_days
     log_dir = str(workspace.layout.log("lock"))
@@ -165,10 +164,10 @@ def _accepted(lockfile: str, content: bytes, settings: Settings, interpreter: In
         return read_content(lockfile, content, settings, interpreter)
     except LockfileError as error:
         problems = cast(list[dict[str, object]], error.data.get("problems", []))
-        said = [f"  {problem['message']}" for problem in problems] or [f"  {error.message}"]
+        said = [f"  {problem['message']}" for problem in problems] or [enclosed("  ", error.message)]
         names = ", ".join(settings.lock.inputs)
         raise LockError(
-            "\n".join([f"`release` would refuse the result of {names}; {untouched(lockfile)}:", *said]),
+            lines(f"`release` would refuse the result of {names}; {untouched(lockfile)}:", *said),
             hint="change it in the inputs",
             problems=problems,
         ) from error
@@ -259,9 +258,9 @@ def _inputs(workspace: Workspace, settings: Settings, lockfile: str) -> tuple[st
         if (problem := _problem_of_input(path, lockfile))
     ]
     if problems:
-        lines = [f"{problem['key']}: {problem['message']}" for problem in problems]
+        texts = [f"  {problem['key']}: {problem['message']}" for problem in problems]
         raise SettingsError(
-            "\n".join([f"{where}: nothing was locked", *(f"  {line}" for line in lines)]),
+            lines(f"{where}: nothing was locked", *texts),
             hint="paths in `[lock] inputs` are relative to the root",
             problems=problems,
         )

@@ -7,6 +7,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.settings import Settings
 from venvship.model.spelling import FORMAT
 from venvship.operations.planning.known_interpreter import find_interpreter
+from venvship.printable import shell_line
 from venvship.system import files
 from venvship.workspace.workspace import Workspace
 
@@ -52,7 +53,7 @@ def asked_again(workspace: Workspace, interpreter: Interpreter) -> Interpreter:
         raise InterpreterError(
             f"{interpreter.path} is now {now.identity}, version {now.version}, "
             f"and was {interpreter.identity}, version {interpreter.version}",
-            hint=f"if that is what you want: rm {workspace.layout.python_file}",
+            hint=f"if that is what you want: rm {shell_line([str(workspace.layout.python_file)])}",
         )
     if now.version != interpreter.version:
         workspace.warn(

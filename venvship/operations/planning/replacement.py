@@ -160,9 +160,10 @@ def _wheels_for(
         BuildError: The store has none for some requirements; all are named.
         FormatError: A newer venvship wrote the store.
     """
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.utils import InvalidWheelFilename
 
     from venvship.building.store.store import Store, selection_key
+    from venvship.model.filename import parse_wheel_filename
     from venvship.model.lockfiles.requirement import may_build
 
     store = Store(str(workspace.layout.path / settings.store))

@@ -29,6 +29,7 @@ from venvship.errors import BusyError, DiskFullError, InterruptedByError, Venvsh
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
 from venvship.model.unreferenced import Notes, decide_unreferenced
+from venvship.printable import enclosed
 from venvship.root import RootLayout
 from venvship.system import proc, trees
 from venvship.system.mutex import shared
@@ -115,8 +116,8 @@ def clean_store(
     except (OSError, VenvshipError) as error:
         text = str(error)
         if isinstance(error, VenvshipError):
-            text = f"{error.message}. {error.hint}" if error.hint else error.message
-        workspace.warn("store-not-cleaned", f"the store {store.path} was not cleaned: {text}")
+            text = enclosed("", error.message, f". {error.hint}" if error.hint else "")
+        workspace.warn("store-not-cleaned", enclosed(f"the store {store.path} was not cleaned: ", text))
         return None
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from venvship.model.settings import Settings
-from venvship.model.spelling import FORMAT, format_time
+from venvship.model.spelling import FORMAT, ascii_json, format_time
+from venvship.printable import printable
 from venvship.workspace.workspace import Workspace
 
 HookEvent = Literal[
@@ -56,13 +56,13 @@ def notify(
         "release": release,
         "current": current,
         "previous": previous,
-        "reason": reason,
-        "actor": workspace.runtime.actor,
+        # The hook passes these on to people.
+        "reason": printable(reason),
+        "actor": printable(workspace.runtime.actor),
         "at": format_time(workspace.runtime.clock()),
     }
     context = workspace.context(release or current, previous=previous, event=event)
-    # A byte of a check's output that is not UTF-8 is a lone surrogate here, and an escape in JSON.
-    payload = json.dumps(report, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    payload = f"{ascii_json(dict(sorted(report.items())))}\n".encode()
     seconds = settings.hooks.seconds("notify")
     result = run_hook("notify", settings.hooks.notify, context, timeout=seconds, stdin=payload)
     if not result.ok:

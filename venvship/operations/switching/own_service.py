@@ -9,12 +9,12 @@ application's.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from typing import Final
 
 from venvship.errors import OwnServiceError
 from venvship.model.settings import Settings
+from venvship.printable import shell_line
 from venvship.system import proc
 from venvship.workspace.reading import ReadingWorkspace
 
@@ -57,7 +57,7 @@ def refuse_own_service(workspace: ReadingWorkspace, settings: Settings) -> None:
         f"this venvship runs inside of {unit}, the service of the application (pid {pid}): the restart hook "
         "would end it in the middle of the switch. Nothing was switched",
         hint="run it outside of the service, from a timer (`venvship schedule systemd`) or with "
-        + shlex.join([*manager, *mine, "--pipe", "--wait", *command])
+        + shell_line([*manager, *mine, "--pipe", "--wait", *command])
         + " …",
         unit=unit,
         pid=pid,

@@ -13,6 +13,7 @@ from venvship.health.hooks import find_programs, run_hook
 from venvship.model.event import EventName
 from venvship.model.settings import Settings
 from venvship.operations.switching.trial import tell_check, warn_of_failed
+from venvship.printable import lines
 from venvship.workspace.workspace import Workspace
 
 
@@ -57,7 +58,7 @@ def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str) -> N
     facts = {"unattended": workspace.runtime.unattended}
     workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=cause, facts=facts)
     raise RejectedError(
-        f"{cause}\n{release_id} was refused before the switch; it is built, and was never live",
+        lines(cause, f"{release_id} was refused before the switch; it is built, and was never live"),
         hint="fix the lockfile, the check or the host, and release again: nothing is built twice",
         release=release_id,
         log=str(workspace.layout.log(release_id) / f"{log}.txt"),

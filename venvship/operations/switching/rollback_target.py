@@ -8,6 +8,7 @@ from typing import NamedTuple
 from venvship.errors import NothingToRollBackToError
 from venvship.model.history import PassedOver
 from venvship.model.release import State
+from venvship.printable import lines
 from venvship.workspace.place import place_problem_of
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import resolve_release
@@ -71,8 +72,10 @@ def choose_target(
         )
     if current is None and not known.history.switches:
         raise NothingToRollBackToError("nothing was ever live, so there is nothing to go back to")
-    over = "".join(f"\npassed over {passed.id}: {passed.reason}" for passed in found.passed_over)
-    message = f"there is no earlier proven or unchecked, usable release than {current or 'nothing'}{over}"
+    message = lines(
+        f"there is no earlier proven or unchecked, usable release than {current or 'nothing'}",
+        *(f"passed over {passed.id}: {passed.reason}" for passed in found.passed_over),
+    )
     if any(place_problem_of(workspace.layout, name) for name in known.history.lineage):
         raise NothingToRollBackToError(message, hint=ANEW)
     command = command_back(workspace, known)

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from venvship.errors import InterruptedByError, Result, RollbackFailedError, RolledBackError
 from venvship.model.release import State
 from venvship.operations.switching.trial import Trial
+from venvship.printable import lines
 
 AGAIN: Final = "release again: venvship release"
 """The hint after a release that went back without a verdict: it needs no `--force`."""
@@ -75,7 +76,7 @@ class Switched:
             verdict = "is inconclusive: the cause may lie elsewhere"
             hint = AGAIN
         raise RolledBackError(
-            f"{self.trial.problem}\n{self.release_id} {verdict}",
+            lines(self.trial.problem or "", f"{self.release_id} {verdict}"),
             hint=hint,
             release=self.release_id,
             **log,
