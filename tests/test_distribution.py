@@ -39,18 +39,40 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work / "out"
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(built: Path) -> None:
+def test_the_wheel_holds_every_file_of_the_package_but_the_failpoints_and_nothing_else(built: Path) -> None:
     package = REPOSITORY / "venvship"
     wanted = {
         p.relative_to(REPOSITORY).as_posix()
         for p in package.rglob("*")
-        if p.is_file() and "__pycache__" not in p.parts
+        if p.is_file() and not {"__pycache__", "failpoints"} & set(p.parts)
     }
 
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = {n for n in wheel.namelist() if ".dist-info/" not in n}
 
     assert names == wanted
+
+
+@pytest.mark.parametrize(("installed", "code"), [(True, 0), (False, -9)])
+def test_no_variable_kills_a_command_of_the_wheel(
+    built: Path, tmp_path: Path, installed: bool, code: int
+) -> None:
+    package = REPOSITORY
+    if installed:
+        package = tmp_path / "installed"
+        with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
+            assert not [name for name in wheel.namelist() if b"FAILPOINTS" in wheel.read(name)]
+            wheel.extractall(package)
+    environ = {"PYTHONPATH": str(package), "VENVSHIP_FAILPOINTS": "kill@1+", "HOME": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "venvship", "-C", str(tmp_path / "root"), "init"],
+        env=environ,
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == code, done.stderr
 
 
 def test_the_wheel_says_what_it_is(built: Path) -> None:
@@ -74,6 +96,7 @@ def test_the_source_distribution_can_be_tested_by_others(built: Path) -> None:
         "LICENSE",
         "setup.cfg",
         "tests/test_layers.py",
+        "venvship/system/failpoints/__init__.py",
         "scripts/test",
         "scripts/requirements-dev.txt",
     } <= names

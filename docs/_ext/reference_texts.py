@@ -171,6 +171,7 @@ WARNINGS: Final = {
     "journal-damaged": "the journal is damaged; the lines after the damage are not known",
     "journal-not-written": "something was done and could not be recorded",
     "journal-torn": "the last line of the journal is torn; the next write sets it aside",
+    "lease-locked": "another process has locked the lease of a release, as any user can; the command went on",
     "lockfile-not-replaced": "the new lockfile of `update --upgrade` has not taken its place, and why",
     "no-lease": "`run` got no lease, so `prune` may not see the process",
     "not-in-lockfile": "a package that `lock -P` was to upgrade is not in the lockfile",

@@ -19,7 +19,7 @@ from venvship.api.reads import with_warnings
 from venvship.cli.render import warnings_of
 from venvship.errors import Result
 from venvship.root import RootLayout
-from venvship.system.mutex import lease_withheld
+from venvship.system.leases import lease_withheld
 from venvship.workspace.reading import ReadingWorkspace
 
 Call = Callable[[Root], Result]

@@ -1,4 +1,4 @@
-"""Mutexes and leases between real processes."""
+"""Mutexes between real processes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import eventually, waiting
+from tests.support.processes import waiting
 from venvship.errors import BusyError, NotWritableError
-from venvship.system.mutex import Mutex, lease_withheld, shared, take_lease
+from venvship.system.mutex import Mutex, shared
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -42,20 +42,6 @@ from venvship.system.mutex import shared
 with shared(sys.argv[1], exclusive=sys.argv[2] == "exclusive"):
     print("ready", flush=True)
     sys.stdin.read()
-"""
-
-LEASE = """
-import os, sys
-from venvship.system.mutex import take_lease
-fd = take_lease(sys.argv[1])
-assert fd >= 64, fd
-if sys.argv[2] == "exec":
-    code = "import os, sys; os.fstat(int(sys.argv[1])); print('ready', flush=True); sys.stdin.read()"
-    os.execv(sys.executable, [sys.executable, "-c", code, str(fd)])
-if sys.argv[2] == "fork" and os.fork():
-    os._exit(0)
-print("ready", flush=True)
-sys.stdin.read()
 """
 
 
@@ -275,93 +261,3 @@ def test_nobody_has_it_alone_while_others_share_it(path: Path) -> None:
             pass
 
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-
-
-# -- leases -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def lease(tmp_path: Path) -> Path:
-    path = tmp_path / "20261122T094143Z-3f9a1c2"
-    path.touch()
-    path.chmod(0o444)
-    return path
-
-
-def withheld(lease: Path) -> bool:
-    with lease_withheld(str(lease)) as free:
-        return free
-
-
-@pytest.mark.parametrize("how", ["stays", "exec", "fork"])
-def test_a_lease_lasts_as_long_as_the_process_what_it_becomes_or_its_child(lease: Path, how: str) -> None:
-    assert withheld(lease)
-
-    with another_process(LEASE, lease, how) as holder:
-        if how == "fork":
-            holder.wait()  # the parent is gone, the child goes on
-        assert not withheld(lease)
-        assert holder.stdin is not None
-        holder.stdin.close()
-        assert eventually(lambda: withheld(lease))
-
-
-def test_many_processes_have_the_lease_of_one_release(lease: Path) -> None:
-    with another_process(LEASE, lease, "stays"):
-        fd = take_lease(str(lease))
-        assert fd is not None
-        assert os.get_inheritable(fd)
-        os.close(fd)
-
-
-def test_low_descriptors_are_left_to_the_program(lease: Path) -> None:
-    fds = [take_lease(str(lease)), take_lease(str(lease))]
-    try:
-        assert all(fd is not None and fd >= 64 for fd in fds)
-    finally:
-        for fd in fds:
-            os.close(fd or -1)
-
-
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-def test_while_a_release_is_being_removed_there_is_no_lease_to_be_had(lease: Path) -> None:
-    before = open_descriptors()
-    with lease_withheld(str(lease)) as free:
-        assert free
-        assert take_lease(str(lease)) is None
-    assert open_descriptors() == before
-
-    with pytest.raises(FileNotFoundError):
-        take_lease(str(lease.with_name("gone")))
-
-
-def test_a_lease_whose_file_was_removed_between_opening_and_locking_is_none(lease: Path) -> None:
-    """A opens it; B has it alone, removes it and lets go; A gets the flock of a file without a name."""
-    fd = os.open(lease, os.O_RDONLY)
-    try:
-        os.unlink(lease)
-        before = open_descriptors()
-        assert take_lease(f"/proc/self/fd/{fd}") is None
-        assert open_descriptors() == before
-    finally:
-        os.close(fd)
-
-
-def test_a_lease_that_nobody_could_have_is_nobodys(lease: Path) -> None:
-    assert withheld(lease.with_name("missing"))
-
-
-def test_a_lease_that_cannot_be_opened_counts_as_taken(tmp_path: Path) -> None:
-    (tmp_path / "loop").symlink_to("loop")
-
-    assert not withheld(tmp_path / "loop")
-
-
-def test_what_is_raised_while_a_lease_is_withheld_comes_through(lease: Path) -> None:
-    for path in (lease, lease.with_name("missing")):
-        with pytest.raises(OSError, match="no room"), lease_withheld(str(path)):
-            raise OSError("no room")
-    assert withheld(lease)

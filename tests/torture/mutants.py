@@ -17,7 +17,7 @@ from venvship.model.event import EventName
 from venvship.operations import promote, release, rollback
 from venvship.operations.retention import pruning, use
 from venvship.operations.switching import links, promotion, recovery, switched
-from venvship.system import failpoints, files
+from venvship.system import effects, files
 from venvship.workspace import reading
 from venvship.workspace.holding import hold_switch
 from venvship.workspace.usable import require_usable
@@ -58,10 +58,10 @@ def unlink_then_symlink() -> None:
         if os.path.basename(target) != "current":
             original(source, target)
             return
-        failpoints.reach("unlink", target)
+        effects.reach("unlink", target)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)
-        failpoints.reach("symlink", target)
+        effects.reach("symlink", target)
         os.symlink(os.readlink(source), target)
         os.unlink(source)
 

@@ -178,12 +178,19 @@ class RootReads:
 
         return self._read(schedule, kind, every=every, before=before, command=command or own_command())
 
-    def run(self, command: Sequence[str], *, release: str = "current") -> NoReturn:
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        release: str = "current",
+        warn: Callable[[OperationWarning], None] | None = None,
+    ) -> NoReturn:
         """Replace this process by a command that runs from a release's real path, out of reach of a switch.
 
         Args:
             command: The program, looked up in the release's `bin` first, and its arguments.
             release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
+            warn: Called with each warning right before the process is replaced: no result has them.
 
         Raises:
             ReleaseError: There is no such release, it is not usable, or it is being removed.
@@ -198,7 +205,7 @@ class RootReads:
             raise ValueError("command: the program is missing")
         from venvship.operations.run import run
 
-        self._read(run, command, name=release)
+        self._read(run, command, name=release, warn=warn or (lambda _warning: None))
 
     def _read(
         self,

@@ -24,7 +24,6 @@ from venvship.errors import (
     UsageError,
     VenvshipError,
 )
-from venvship.system import failpoints
 from venvship.system.outlet import open_missing_descriptors
 
 
@@ -58,10 +57,7 @@ def run(arguments: Sequence[str], *, to_the_end: bool = False) -> int:
 
 def _run(call: Call, arguments: list[str]) -> int:
     try:
-        failpoints.arm(os.environ.get("VENVSHIP_FAILPOINTS", ""))
-    except ValueError as error:
-        return render.failure(call, UsageError(str(error), hint="unset VENVSHIP_FAILPOINTS"))
-    try:
+        _follow_the_plan_of_a_test()
         result = cli.main(args=arguments, prog_name="venvship", standalone_mode=False, obj=call)
     except click.exceptions.NoArgsIsHelpError as shown:
         if call.json:
@@ -89,6 +85,19 @@ def _run(call: Call, arguments: list[str]) -> int:
         return render.bug(call, error) if refused is None else render.failure(call, refused)
     # In this mode click returns None, or the code of a ctx.exit() such as --version's.
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _follow_the_plan_of_a_test() -> None:
+    """Arm the failpoints, in a source tree. A wheel has none.
+
+    Raises:
+        UsageError: The plan is none.
+    """
+    try:
+        from venvship.system.failpoints import arm_from
+    except ModuleNotFoundError:
+        return
+    arm_from(os.environ)
 
 
 def _host_error(call: Call, error: Exception) -> VenvshipError | None:

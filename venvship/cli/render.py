@@ -261,6 +261,13 @@ def _error_json(call: Call, error: VenvshipError) -> dict[str, Any]:
     return body if live is None else {**body, "live": live or None}
 
 
+def warn(call: Call, warning: OperationWarning) -> None:
+    """Print a warning of `run`, whose command takes over then: there is no result to print it with."""
+    call.end_steps()
+    _warnings(call, [warning])
+    sys.stderr.flush()
+
+
 def _warnings(call: Call, warnings: Sequence[OperationWarning]) -> None:
     terminal = call.terminal(sys.stderr)
     for warning in warnings:

@@ -14,11 +14,12 @@ from venvship.model import bounds
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
 from venvship.model.settings_template import ROOT_README
-from venvship.operations.retention.use import lease_holder, look_at_processes
+from venvship.operations.retention.use import holds_lease, look_at_processes
 from venvship.root import TRASH_PREFIX, RootLayout
 from venvship.system import files, trees
 from venvship.system.faults import root_faults
-from venvship.system.mutex import lease_withheld, shared
+from venvship.system.leases import lease_withheld
+from venvship.system.mutex import shared
 from venvship.system.regular import read_regular
 from venvship.workspace.holding import hold_build, hold_switch
 from venvship.workspace.workspace import Workspace
@@ -112,7 +113,7 @@ def _none_in_use(layout: RootLayout) -> Iterator[None]:
                 continue
             user = look.seen.get(name) or next((str(one) for one in look.hidden if one.named), "")
             if not user and not stack.enter_context(lease_withheld(str(layout.lease(name)))):
-                user = lease_holder(layout, name)
+                user = holds_lease(layout, name)
             if user:
                 raise InUseError(
                     f"{layout.path} was not removed: {name} is in use: {user}",

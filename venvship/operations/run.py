@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
-from venvship.errors import CommandNotExecutableError, CommandNotFoundError, ReleaseError
+from venvship.errors import (
+    CommandNotExecutableError,
+    CommandNotFoundError,
+    OperationWarning,
+    ReleaseError,
+)
 from venvship.system.first_line import program_problem
-from venvship.system.mutex import take_lease
+from venvship.system.leases import take_lease
 from venvship.system.process import exec_replace
+from venvship.workspace.lease_holder import lease_locked
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import require_startable
 
 
-def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "current") -> NoReturn:
+def run(
+    workspace: ReadingWorkspace,
+    command: Sequence[str],
+    *,
+    name: str = "current",
+    warn: Callable[[OperationWarning], None],
+) -> NoReturn:
     """Replace this process by a command that runs from a release's real path.
 
     A switch a moment later does not reach it: nothing it sees goes through `current`. The lease that keeps
@@ -38,6 +50,8 @@ def run(workspace: ReadingWorkspace, command: Sequence[str], *, name: str = "cur
         raise CommandNotFoundError(f"{command[0]}: not found")
     # The lease comes last: its descriptor is inherited by every child, and must not outlive a failure.
     with _leased(workspace, release_id):
+        for warning in workspace.warnings:
+            warn(warning)
         try:
             exec_replace(path, command, environment)
         except OSError as error:
@@ -61,9 +75,11 @@ def _leased(workspace: ReadingWorkspace, release_id: str) -> Iterator[None]:
     try:
         if not workspace.layout.has_release(release_id):
             raise _removed(release_id)
+        if lease.blocked:
+            workspace.warn("lease-locked", lease_locked(workspace.layout, release_id))
         yield
     finally:
-        os.close(lease)
+        os.close(lease.fd)
 
 
 def _removed(release_id: str) -> ReleaseError:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from venvship.model.spelling import readable_json
-from venvship.system import failpoints
+from venvship.system import effects
 
 FULL_DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The errors that mean "no room"."""
@@ -45,7 +45,7 @@ def fsync_directory(path: str | os.PathLike[str]) -> None:
         OSError: It cannot be opened, or the sync failed. Do not retry a failed sync.
     """
     with opened_directory(path) as fd:
-        failpoints.reach("fsync", path)
+        effects.reach("fsync", path)
         os.fsync(fd)
 
 
@@ -55,7 +55,7 @@ def fsync_file(fd: int, path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: They could not be written. Do not retry.
     """
-    failpoints.reach("fsync", path)
+    effects.reach("fsync", path)
     os.fsync(fd)
 
 
@@ -80,7 +80,7 @@ def sync_filesystem(fd: int) -> None:
     Raises:
         OSError: A write failed. Do not retry: drop the files that were to be made durable.
     """
-    failpoints.reach("syncfs", f"/proc/self/fd/{fd}")
+    effects.reach("syncfs", f"/proc/self/fd/{fd}")
     if sys.platform != "linux":
         os.sync()
         return
@@ -114,7 +114,7 @@ def open_new(path: str | os.PathLike[str]) -> int:
     Raises:
         OSError: As the kernel gave it, `FileExistsError` among them.
     """
-    failpoints.reach("create", path)
+    effects.reach("create", path)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
@@ -137,7 +137,7 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644, 
     temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
     try:
         with open(open_new(temporary), "wb") as file:
-            failpoints.reach("write", temporary)
+            effects.reach("write", temporary)
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
@@ -179,7 +179,7 @@ def create_from_chunks(path: str | os.PathLike[str], chunks: Iterable[bytes], *,
         OSError: As the kernel gave it, `FileExistsError` among them.
     """
     with open(open_new(path), "wb") as file:
-        failpoints.reach("write", path)
+        effects.reach("write", path)
         file.writelines(chunks)
         os.fchmod(file.fileno(), mode)
 
@@ -198,7 +198,7 @@ def allocate_file(path: str | os.PathLike[str], size: int) -> None:
     """
     fd = open_new(path)
     try:
-        failpoints.reach("write", path)
+        effects.reach("write", path)
         _allocate(fd, size)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -225,7 +225,7 @@ def _allocate(fd: int, size: int) -> None:
 
 def make_link(target: str, path: str | os.PathLike[str]) -> None:
     """Make a symbolic link that must not exist yet. Not durable until the directory is synced."""
-    failpoints.reach("symlink", path)
+    effects.reach("symlink", path)
     os.symlink(target, path)
 
 
@@ -234,7 +234,7 @@ def rename(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> No
 
     Crash: either name order is possible until the caller syncs the directory.
     """
-    failpoints.reach("rename", target)
+    effects.reach("rename", target)
     os.replace(source, target)
 
 
@@ -282,15 +282,18 @@ def rename_unless(
 
 def remove_name(path: str | os.PathLike[str]) -> None:
     """Remove a file or a link; nothing there is fine."""
-    failpoints.reach("unlink", path)
+    effects.reach("unlink", path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
 
-def set_mode(path: str | os.PathLike[str], mode: int) -> None:
-    """Set the permission bits of a file or directory (chmod(2)). Not durable until it is synced."""
-    failpoints.reach("chmod", path)
-    os.chmod(path, mode)
+def set_mode(path: str | os.PathLike[str], mode: int, *, fd: int | None = None) -> None:
+    """Set the permission bits of a file or directory (chmod(2)), of the one that is open as `fd` if given.
+
+    Not durable until it is synced.
+    """
+    effects.reach("chmod", path)
+    os.chmod(path if fd is None else fd, mode)
 
 
 def make_new_directory(path: str | os.PathLike[str], mode: int = 0o700) -> None:
@@ -299,7 +302,7 @@ def make_new_directory(path: str | os.PathLike[str], mode: int = 0o700) -> None:
     Raises:
         OSError: As the kernel gave it, `FileExistsError` among them.
     """
-    failpoints.reach("mkdir", path)
+    effects.reach("mkdir", path)
     os.mkdir(path, 0o700)
     if mode != 0o700:
         set_mode(path, mode)
@@ -329,7 +332,7 @@ def hash_file(path: str | os.PathLike[str]) -> str:
 
 def append_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Append to a file, which is made if it is missing. Not durable: for diagnostics."""
-    failpoints.reach("append", path)
+    effects.reach("append", path)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     view = memoryview(data)
     try:
@@ -341,7 +344,7 @@ def append_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 def write_at(fd: int, data: bytes, offset: int, path: str | os.PathLike[str]) -> None:
     """Write all of `data` at an offset of a file; a short write is continued, ENOSPC is raised."""
-    failpoints.reach("write", path)
+    effects.reach("write", path)
     view = memoryview(data)
     while view:
         written = os.pwrite(fd, view, offset)
@@ -351,5 +354,5 @@ def write_at(fd: int, data: bytes, offset: int, path: str | os.PathLike[str]) ->
 
 def truncate(fd: int, size: int, path: str | os.PathLike[str]) -> None:
     """Cut the file at `path` to a size."""
-    failpoints.reach("truncate", path)
+    effects.reach("truncate", path)
     os.ftruncate(fd, size)

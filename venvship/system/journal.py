@@ -14,7 +14,7 @@ from typing import Any
 
 from venvship.model.event import Event
 from venvship.model.spelling import canonical_json
-from venvship.system import failpoints, files
+from venvship.system import effects, files
 from venvship.system.journal_lines import Reading, checksum
 from venvship.system.journal_reader import JournalReader, damaged_journal_error
 from venvship.system.mutex import Mutex
@@ -95,7 +95,7 @@ class Journal(JournalReader):
             reading = self.read()
             if reading.damage or not reading.torn:
                 return False
-            failpoints.reach("open", self._path)
+            effects.reach("open", self._path)
             fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
             try:
                 self._set_aside(fd, os.fstat(fd).st_size, reading)
@@ -109,7 +109,7 @@ class Journal(JournalReader):
         files.truncate(fd, reading.size, self._path)
 
     def _write(self, line: bytes, reading: Reading) -> None:
-        failpoints.reach("open", self._path)
+        effects.reach("open", self._path)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             size = os.fstat(fd).st_size

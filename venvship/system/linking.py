@@ -11,7 +11,7 @@ import stat
 import sys
 from typing import BinaryIO, Final
 
-from venvship.system import failpoints
+from venvship.system import effects
 from venvship.system.files import open_new
 
 FICLONE: Final = 0x40049409
@@ -36,7 +36,7 @@ def link_file(source: str, target: str, how: str) -> str:
     """
     if how in {"auto", "hardlink"}:
         try:
-            failpoints.reach("link", target)
+            effects.reach("link", target)
             os.link(source, target, follow_symlinks=False)
         except OSError as error:
             # EXDEV: another file system. EPERM: one without hard links, or protected_hardlinks(5).
@@ -59,7 +59,7 @@ def _clone_or_copy(source: str, target: str, how: str) -> str:
         fd = open_new(target)
         try:
             with open(fd, "wb") as writer:
-                failpoints.reach("write", target)
+                effects.reach("write", target)
                 done = _fill(writer, reader, how)
                 writer.flush()
                 os.fchmod(writer.fileno(), mode)

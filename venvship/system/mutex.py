@@ -1,4 +1,4 @@
-"""Mutual exclusion between processes, and leases.
+"""Mutual exclusion between processes. `leases.py` has the locks of processes that run from a release.
 
 A mutex is a flock(2) on a file in `state/`, through `filelock`. Why this and nothing else:
 
@@ -173,83 +173,3 @@ def _locked(fd: int, path: str, *, exclusive: bool) -> bool:
     except OSError as error:
         raise NoFlockError(f"the file system of {path} has no flock(2)") from error
     return True
-
-
-def take_lease(path: str) -> int | None:
-    """Take the shared lease of a release, on a descriptor that survives `exec`.
-
-    Args:
-        path: The lease file, mode 0444: reading is enough to share a flock.
-
-    Returns:
-        The descriptor, or `None` when somebody is deleting the release at this moment.
-
-    Raises:
-        OSError: There is no such lease, or it cannot be read.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block
-    try:
-        high = fcntl.fcntl(fd, fcntl.F_DUPFD, 64)  # low numbers are left to the program that follows
-    finally:
-        os.close(fd)
-    try:
-        fcntl.flock(high, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        # A opens the lease; B takes it alone, removes it with its release, and lets go; A gets it after all.
-        # A lease without a name protects nothing.
-        gone = os.fstat(high).st_nlink == 0
-    except BlockingIOError:
-        gone = True
-    except OSError:
-        os.close(high)
-        raise
-    if gone:
-        os.close(high)
-        return None
-    return high
-
-
-@contextlib.contextmanager
-def lease_shared(path: str) -> Iterator[bool]:
-    """Share a release's lease for the length of a `with` block, as its own processes do.
-
-    Yields:
-        Whether it is shared now; if not, somebody is deleting the release at this moment.
-
-    Raises:
-        OSError: There is no such lease, or it cannot be read.
-    """
-    fd = take_lease(path)
-    if fd is None:
-        yield False
-        return
-    os.set_inheritable(fd, False)
-    try:
-        yield True
-    finally:
-        os.close(fd)
-
-
-@contextlib.contextmanager
-def lease_withheld(path: str) -> Iterator[bool]:
-    """Try to have a release's lease alone, so that no process can start from it meanwhile.
-
-    Yields:
-        Whether nobody had it. A lease that exists and cannot be opened counts as taken.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block
-    except FileNotFoundError:
-        yield True
-        return
-    except OSError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(fd)

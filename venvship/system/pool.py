@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final, Generic, NoReturn, TypeVar
 
-from venvship.system import failpoints
+from venvship.system import effects
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -76,7 +76,7 @@ class Pool(Generic[T, R]):
         finally:
             os.close(feed)
         # Failpoints count the effects of one process.
-        for _ in range(0 if failpoints.armed() else min(copies, len(self._numbers))):
+        for _ in range(0 if effects.watched() else min(copies, len(self._numbers))):
             try:
                 self._copies.append(self._fork())
             except OSError:
@@ -196,7 +196,7 @@ def working(
         function: Does one task.
         tasks: Its arguments, in the order in which they are begun.
         copies: How many processes besides this one; 0 is none, and then this one does it all. So it does
-            while failpoints are armed.
+            while `effects` are watched.
         brief: Whether a task takes no more than a few milliseconds and changes nothing. Then the copies need
             not die at once with this process, which takes them ctypes.
 

@@ -130,6 +130,14 @@ def service_in(text: str) -> str | None:
     return None
 
 
+def owner(pid: int) -> int | None:
+    """The number of the user that a process runs as; `None` if it is gone."""
+    try:
+        return os.stat(f"{PROC}/{pid}").st_uid
+    except OSError:
+        return None
+
+
 def ancestors(pid: int) -> Iterator[int]:
     """The process's parent, its parent, and so on, up to the first one that cannot be seen."""
     seen = {pid}
@@ -158,21 +166,22 @@ class Flocks:
     """
 
     def __init__(self) -> None:
-        self._found: list[tuple[int, str]] = []
+        self._found: list[tuple[int, str, bool]] = []
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
 
     def _read(self) -> None:
         self._found.extend(_flocks())
 
-    def holders(self, paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
-        """Which processes hold a flock on files.
+    def holders(self, paths: Iterable[str], *, shared: bool = False) -> dict[str, tuple[int, ...]]:
+        """Which processes hold a flock on files; other processes than this one.
 
         /proc/locks names files by device and inode, and some file systems (btrfs, overlayfs) show another
         device there than stat(2) does. So the inode finds, and the process's own descriptors decide.
 
         Args:
             paths: Absolute and real.
+            shared: Only those that share it. A process of a release does; one that has a lease alone is none.
 
         Returns:
             The holders' numbers by path, for the files that have any. Of another user's process only the
@@ -186,14 +195,15 @@ class Flocks:
                 continue
         found: dict[str, list[int]] = {}
         self._reading.join()
-        for pid, inode in self._found:
+        for pid, inode, alone in self._found:
             for path in inodes.get(inode, ()):
-                if _has_open(pid, path):
+                if not (alone and shared) and pid != os.getpid() and _has_open(pid, path):
                     found.setdefault(path, []).append(pid)
         return {path: tuple(pids) for path, pids in found.items()}
 
 
-def _flocks() -> Iterator[tuple[int, str]]:
+def _flocks() -> Iterator[tuple[int, str, bool]]:
+    """Each flock: its holder, the inode, and whether it excludes others."""
     try:
         with open(f"{PROC}/locks", encoding="utf-8", errors="replace") as file:
             lines = file.readlines()
@@ -203,7 +213,7 @@ def _flocks() -> Iterator[tuple[int, str]]:
         # `1: FLOCK  ADVISORY  READ 4711 fe:01:131 0 EOF`; waiters have `->` after the number.
         fields = line.split()
         if len(fields) >= 6 and fields[1] == "FLOCK" and fields[4].isdigit():
-            yield int(fields[4]), fields[5].rpartition(":")[2]
+            yield int(fields[4]), fields[5].rpartition(":")[2], fields[3] == "WRITE"
 
 
 def _has_open(pid: int, path: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from venvship.model.release import FileEntry
-from venvship.system import failpoints
+from venvship.system import effects
 from venvship.system.files import opened_directory, remove_name, set_mode
 
 
@@ -140,7 +140,7 @@ def remove_tree(path: str | os.PathLike[str]) -> None:
                 remove_tree(entry.path)
             else:
                 remove_name(entry.path)
-        failpoints.reach("rmdir", path)
+        effects.reach("rmdir", path)
         os.rmdir(path)
 
 

@@ -13,18 +13,17 @@ from venvship.model.settings import Settings
 from venvship.root import RootLayout
 from venvship.system import files, syslog
 from venvship.system.journal import Journal
-from venvship.system.mutex import Mutex, lease_shared
+from venvship.system.leases import LEASE_MODE, lease_shared
+from venvship.system.mutex import Mutex
 from venvship.workspace import reserve, underway
 from venvship.workspace.folders import make_folders
+from venvship.workspace.lease_holder import lease_locked
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.runtime import Runtime
 from venvship.workspace.service_logs import cut_service_logs
 from venvship.workspace.settings_files import read_kept_settings
 
 T = TypeVar("T")
-
-LEASE_MODE: Final = 0o444
-"""Reading is enough to share a flock, so every user who may run a release can hold its lease."""
 
 SETTLING: Final = frozenset(
     {
@@ -217,7 +216,9 @@ class Workspace(ReadingWorkspace):
             OSError: The lease cannot be made or read.
         """
         self.make_lease(release_id)
-        with lease_shared(str(self.layout.lease(release_id))) as shared:
-            if not shared or not self.layout.release_path(release_id).is_dir():
+        with lease_shared(str(self.layout.lease(release_id))) as lease:
+            if lease is None or not self.layout.release_path(release_id).is_dir():
                 raise ReleaseError(f"{release_id} is being removed at this moment")
+            if lease.blocked:
+                self.warn("lease-locked", lease_locked(self.layout, release_id))
             yield

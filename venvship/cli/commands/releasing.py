@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from venvship.cli import text
+from venvship.cli import render, text
 from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Amount, Call, here, message_option
@@ -261,7 +262,7 @@ def run(call: Call, release: str, argv: tuple[str, ...]) -> None:
     reaches it. The exit code is its own.
     """
     try:
-        call.open_root().run(argv, release=release)
+        call.open_root().run(argv, release=release, warn=functools.partial(render.warn, call))
     except (CommandNotFoundError, CommandNotExecutableError) as error:
         call.end_steps()
         # As a shell reports it, and without an envelope: a script reads the output of the command, not ours.

@@ -12,10 +12,10 @@ from venvship.workspace.reading import ReadingWorkspace
 
 
 def old_processes(layout: RootLayout, current: str | None, flocks: proc.Flocks) -> dict[str, tuple[int, ...]]:
-    """The processes that hold the lease of a release that is not live, by its id."""
+    """The processes that share the lease of a release that is not live, by its id."""
     folder = layout.leases
     leases = {f"{folder}/{name}": name for name in layout.with_manifest() if name != current}
-    return {leases[path]: pids for path, pids in flocks.holders(leases).items()}
+    return {leases[path]: pids for path, pids in flocks.holders(leases, shared=True).items()}
 
 
 def applying_holds(

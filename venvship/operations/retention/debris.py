@@ -12,7 +12,7 @@ from venvship.model.event import EventName
 from venvship.model.history import History
 from venvship.operations.retention.use import unused
 from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
-from venvship.system import files, trees
+from venvship.system import files, leases, trees
 from venvship.system.mutex import shared
 from venvship.workspace.holding import BuildHeld, SwitchHeld, hold_switch
 from venvship.workspace.releases import debris_names, doubt, doubt_warning, in_doubt, is_known, release_ids
@@ -72,6 +72,7 @@ def has_debris(workspace: Workspace, history: History) -> bool:
     names = os.listdir(layout.state)
     if (
         any(_is_left_scratch(workspace, name, history) or files.left_over_of(name) for name in names)
+        or _marked_leases(workspace)
         or any(history.found_at(name) is None for name in in_doubt(layout, history))
         or workspace.journal.read().torn
     ):
@@ -151,10 +152,19 @@ def _mend_journal(workspace: Workspace) -> None:
         workspace.warn("debris-left", f"could not set the torn end of the journal aside: {text}")
 
 
+def _marked_leases(workspace: Workspace) -> list[str]:
+    """The releases whose lease says that they are being removed: a removal is under way, or was killed."""
+    layout = workspace.layout
+    return [name for name in os.listdir(layout.leases) if leases.is_marked(str(layout.lease(name)))]
+
+
 def _sweep_temporary_names(workspace: Workspace) -> list[str]:
-    """Remove temporary files that killed writers left in `state/`, with the mutexes of its writers held."""
+    """Remove temporary files and marks of leases that killed commands left in `state/`.
+
+    With build.mutex and the mutexes of its writers held, so that none of it belongs to a command under way.
+    """
     state = workspace.layout.state
-    if not any(map(files.left_over_of, os.listdir(state))):
+    if not any(map(files.left_over_of, os.listdir(state))) and not _marked_leases(workspace):
         return []
     with (
         contextlib.suppress(BusyError),
@@ -164,6 +174,8 @@ def _sweep_temporary_names(workspace: Workspace) -> list[str]:
         names = [name for name in os.listdir(state) if files.left_over_of(name)]
         for name in names:
             files.remove_name(state / name)
+        for name in _marked_leases(workspace):
+            leases.remove_mark(str(workspace.layout.lease(name)))
         return names
     return []
 

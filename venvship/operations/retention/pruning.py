@@ -12,10 +12,10 @@ from venvship.model.log_line import PRUNE_FAILED
 from venvship.model.retention import Decision, Facts, Policy, decide, decide_doubt
 from venvship.model.settings import Settings
 from venvship.operations.retention.debris import discard
-from venvship.operations.retention.use import lease_holder, live_times, look_at_processes, unused
+from venvship.operations.retention.use import holds_lease, live_times, look_at_processes, unused
 from venvship.printable import enclosed
 from venvship.system import files, trees
-from venvship.system.mutex import lease_withheld
+from venvship.system.leases import is_leased
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.releases import in_doubt, release_ids
 from venvship.workspace.workspace import Workspace
@@ -237,8 +237,8 @@ def _users(workspace: Workspace, history: History, release_ids: Collection[str])
     users = {}
     for release_id in release_ids:
         user = look.user(release_id, live_times(layout, history, release_id), now)
-        with lease_withheld(str(layout.lease(release_id))) as free:
-            users[release_id] = user if free else lease_holder(layout, release_id)
+        held = is_leased(str(layout.lease(release_id)))
+        users[release_id] = holds_lease(layout, release_id) if held else user
     return users
 
 

@@ -3,8 +3,8 @@
 Everything that removes a sealed tree takes it: prune, the sweep of debris and trash, `destroy`, and for its
 entries the clean-up of the store. A tree in use stays, and the process is named.
 
-What protects: the lease, which the kernel shows whoever holds it; and /proc. A process that cannot be looked
-into counts as a user of the releases that it may have started from; see `model.use`.
+What protects: the lease (`system/leases.py` has the order that leaves no gap), and /proc. A process that
+cannot be looked into counts as a user of the releases that it may have started from; see `model.use`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from venvship.model.release import is_release_id
 from venvship.model.use import Live, may_use
 from venvship.root import TRASH_PREFIX, RootLayout
 from venvship.system import proc
-from venvship.system.mutex import lease_withheld
+from venvship.system.accounts import user_name
+from venvship.system.leases import lease_withheld
+from venvship.workspace.lease_holder import lease_holder
 from venvship.workspace.workspace import Workspace
 
 
@@ -115,11 +117,17 @@ def live_times(layout: RootLayout, history: History, release_id: str) -> Live | 
     return Live(built, record.found_at)
 
 
-def lease_holder(layout: RootLayout, release_id: str) -> str:
-    """The holder of a lease that could not be had, for people."""
-    path = str(layout.lease(release_id))
-    pids = proc.Flocks().holders([path]).get(path, ())
-    return f"process {pids[0]}, which holds its lease" if pids else "a process holds its lease"
+def holds_lease(layout: RootLayout, release_id: str) -> str:
+    """The reason that a lease could not be had, for people.
+
+    The holder need not run from the release: every user can lock the file. Then the release stays, which
+    harms nothing but the room on the disk, and the name of the process tells whom to ask.
+    """
+    with contextlib.suppress(OSError):
+        owner = os.stat(layout.lease(release_id)).st_uid
+        if os.geteuid() not in {0, owner}:
+            return f"its lease belongs to {user_name(owner)}, so that nobody else can say that it is removed"
+    return f"{lease_holder(layout, release_id)}, which holds its lease"
 
 
 @contextlib.contextmanager
@@ -132,7 +140,7 @@ def unused(workspace: Workspace, history: History, release_id: str) -> Iterator[
     layout = workspace.layout
     with lease_withheld(str(layout.lease(release_id))) as free:
         if not free:
-            yield lease_holder(layout, release_id)
+            yield holds_lease(layout, release_id)
             return
         live = live_times(layout, history, release_id)
         yield look_at_processes(layout).user(release_id, live, workspace.runtime.clock())

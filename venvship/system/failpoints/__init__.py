@@ -1,7 +1,7 @@
-"""Fault injection: die, fail or stop at the N-th effect. Off, and all but free, unless it is asked for.
+"""Fault injection: die, fail or stop at the N-th effect. For tests: no wheel has this package.
 
-Every function that changes something on disk calls `reach` just before each system call that does. What is to
-happen there is a *plan*, which the command line takes from `VENVSHIP_FAILPOINTS`; several, with commas:
+A *plan* says what happens before which effect (`venvship.system.effects`). The command line of a source tree
+takes it from `VENVSHIP_FAILPOINTS`; several, with commas:
 
     kill@17        SIGKILL this process before its 17th effect
     term@17        send it SIGTERM (or int, hup), then go on
@@ -11,7 +11,9 @@ happen there is a *plan*, which the command line takes from `VENVSHIP_FAILPOINTS
     full@17        from the 17th on, let everything that needs room fail with ENOSPC, as on a full disk
     trace:/a/file  append a line to a file for every effect: its number, its name and its path
 
-For tests: `scripts/torture` finds out with `trace` how many effects there are, then goes through all of them.
+`scripts/torture` finds out with `trace` how many effects there are, then goes through all of them.
+
+It is a package of one module, because setuptools can leave out packages, but no single modules.
 """
 
 from __future__ import annotations
@@ -20,8 +22,11 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from venvship.errors import UsageError
+from venvship.system import effects
 
 NEED_ROOM = frozenset({"append", "create", "link", "mkdir", "open", "symlink", "write"})
 """Effects that fail on a full disk. Renaming, removing and syncing do not need room."""
@@ -90,24 +95,22 @@ class Plan:
                 raise OSError(number, os.strerror(number), os.fspath(path))
 
 
-def _nothing(_name: str, _path: str | os.PathLike[str]) -> None:
-    pass
-
-
-reach: Callable[[str, str | os.PathLike[str]], None] = _nothing
-"""Called just before an effect, with the name of the system call and the path that it is about."""
-
-
-def armed() -> bool:
-    """Whether a plan is followed."""
-    return reach is not _nothing
-
-
 def arm(text: str) -> None:
     """Follow a plan from here on; an empty one is none.
 
     Raises:
         ValueError: It is not of the right form.
     """
-    global reach  # noqa: PLW0603 - one per process, set once before anything runs
-    reach = Plan(text).reach if text else _nothing
+    effects.reach = Plan(text).reach if text else effects.nothing
+
+
+def arm_from(environ: Mapping[str, str]) -> None:
+    """Follow the plan that the environment has for this command.
+
+    Raises:
+        UsageError: It is not of the right form.
+    """
+    try:
+        arm(environ.get("VENVSHIP_FAILPOINTS", ""))
+    except ValueError as error:
+        raise UsageError(str(error), hint="unset VENVSHIP_FAILPOINTS") from error
