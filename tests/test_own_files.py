@@ -97,9 +97,9 @@ def test_a_manifest_is_good_or_refused(root: RootLayout) -> None:
     path.chmod(0o644)
 
     def read() -> None:
-        manifest = root.manifest(RELEASE_ID)
+        manifest = root.manifest(RELEASE_ID, None)
         place_problem(root, manifest)
-        quick_problem(root, RELEASE_ID)
+        quick_problem(root, manifest)
         os.path.lexists(manifest.environment.python.get("path", ""))
         as_paths(*(manifest.wheels or {}).values())
         readable_json(manifest.to_json())
@@ -124,8 +124,9 @@ def test_a_list_of_files_is_good_or_refused(root: RootLayout) -> None:
     def read() -> None:
         known["files_sha256"] = hashlib.sha256(listing.read_bytes()).hexdigest()
         manifest.write_bytes(json.dumps(known).encode())
-        quick_problem(root, RELEASE_ID)
-        for entry in root.files(RELEASE_ID, root.manifest(RELEASE_ID)):
+        found = root.manifest(RELEASE_ID, None)
+        quick_problem(root, found)
+        for entry in root.files(RELEASE_ID, found):
             as_paths(entry.path)
             assert entry.type in {"file", "dir", "link"}
             assert 0 <= entry.size < 1 << 63
@@ -147,7 +148,7 @@ def test_a_list_of_files_with_a_path_twice_is_refused(root: RootLayout) -> None:
     manifest.write_bytes(json.dumps(known).encode())
 
     with pytest.raises(VenvshipError, match="a path is there twice"):
-        root.files(RELEASE_ID, root.manifest(RELEASE_ID))
+        root.files(RELEASE_ID, root.manifest(RELEASE_ID, None))
 
 
 def test_the_interpreter_is_good_or_refused(root: RootLayout) -> None:

@@ -325,7 +325,7 @@ def test_links_that_a_switch_prepared_are_strays(root: RootLayout) -> None:
 def test_a_manifest_is_read(root: RootLayout) -> None:
     sealed(root)
 
-    manifest = root.manifest(A)
+    manifest = root.manifest(A, None)
 
     assert manifest.id == A
     assert manifest.packages == (Package("django", "5.2.19"),)
@@ -351,9 +351,8 @@ def test_a_damaged_manifest_makes_the_release_unusable(
     rewrite(root.release_path(A) / ".venvship" / "manifest.json", change)
 
     with pytest.raises(ReleaseError, match=says) as caught:
-        root.manifest(A)
+        root.manifest(A, None)
     assert caught.value.exit_code == 13
-    assert quick_problem(root, A) == caught.value.message
 
 
 def test_a_manifest_of_a_newer_venvship_is_refused_as_such(root: RootLayout) -> None:
@@ -361,13 +360,12 @@ def test_a_manifest_of_a_newer_venvship_is_refused_as_such(root: RootLayout) -> 
     rewrite(root.release_path(A) / ".venvship" / "manifest.json", lambda data: data.update(format=2))
 
     with pytest.raises(FormatError, match="format 2"):
-        root.manifest(A)
-    assert "format 2" in quick_problem(root, A)
+        root.manifest(A, None)
 
 
 def test_a_list_of_files_other_than_the_manifests_is_refused(root: RootLayout) -> None:
     sealed(root)
-    manifest = root.manifest(A)
+    manifest = root.manifest(A, None)
     listing = root.release_path(A) / ".venvship" / "files.json"
     good = listing.read_bytes()
 
@@ -390,8 +388,8 @@ def test_a_list_of_files_of_another_shape_is_damaged(root: RootLayout, content: 
     (root.release_path(A) / ".venvship" / "files.json").write_bytes(content)
 
     with pytest.raises(ReleaseError, match="is damaged"):
-        root.files(A, root.manifest(A))
-    assert "the list of its files is damaged" in str(quick_problem(root, A))
+        root.files(A, root.manifest(A, None))
+    assert "the list of its files is damaged" in str(quick_problem(root, root.manifest(A, None)))
 
 
 # -- our JSON files -----------------------------------------------------------------------------------------
@@ -470,9 +468,8 @@ def test_looking_at_a_root_changes_nothing_in_it(root: RootLayout) -> None:
     layout.current(), layout.previous(), layout.with_manifest(), layout.without_manifest(), layout.strays()
     layout.interpreter()
     layout.require_writable()
-    quick_problem(layout, A)
-    quick_problem(layout, B)
+    quick_problem(layout, layout.manifest(A, None))
     with pytest.raises(VenvshipError):
-        layout.manifest(B)
+        layout.manifest(B, None)
 
     assert state() == before

@@ -205,26 +205,42 @@ class RootLayout(NamedTuple):
 
     # -- releases -----------------------------------------------------------------------------------------
 
-    def manifest(self, release_id: str) -> Manifest:
-        """Read a release's manifest.
+    def manifest(self, release_id: str, anchor: str | None) -> Manifest:
+        """Read a release's manifest, held against its anchor before anything of it is used.
+
+        Who can write the release, and not the journal, can change modules, their list and the manifest so
+        that each fits the other. The manifest also names the interpreter, which a look at a release may run.
+
+        Args:
+            release_id: The release.
+            anchor: The SHA-256 that the manifest must have, as of `History.anchor`; commands use
+                `ReadingWorkspace.manifest`. `None`: nothing outside of the release vouches for it.
 
         Raises:
-            ReleaseError: There is none, or it is damaged.
+            ReleaseError: There is none, it is damaged, or it is not the one that was sealed.
             FormatError: A newer venvship wrote it.
         """
+        import hashlib
+
         path = self.release_path(release_id) / ".venvship" / "manifest.json"
         try:
-            data = read_json(path)
-            if data is None:
+            raw = _read(path)
+            if raw is None:
                 raise ReleaseError(f"{release_id} is not a sealed release: {path} is missing")
-            manifest = Manifest.from_json(data)
+            found = hashlib.sha256(raw).hexdigest()
+            if anchor is not None and found != anchor:
+                raise ReleaseError(
+                    f"the manifest of {release_id} is not the one that was sealed: the SHA-256 of {path} is "
+                    f"{found}, and the journal has {anchor}"
+                )
+            manifest = Manifest.from_json(_parsed(path, raw))
         except StateError as error:  # damaged, or no more than out of reach
             raise ReleaseError(f"the manifest of {release_id}: {error.message}") from error
         except (KeyError, ValueError) as error:
             raise ReleaseError(f"the manifest of {release_id} is damaged: {path}") from error
         if manifest.id != release_id:
             raise ReleaseError(f"the manifest of {release_id} says it is {manifest.id}: {path}")
-        return manifest
+        return manifest._replace(sha256=found)
 
     def files(self, release_id: str, manifest: Manifest) -> tuple[FileEntry, ...]:
         """Read a release's list of files, held against the hash that the manifest has of it.
@@ -392,12 +408,20 @@ def read_json(path: Path) -> dict[str, Any] | None:
         FormatError: A newer venvship wrote it.
         StateError: It cannot be read, or is not such a file.
     """
+    raw = _read(path)
+    return None if raw is None else _parsed(path, raw)
+
+
+def _read(path: Path) -> bytes | None:
     try:
-        raw = read_regular(path, bounds.STATE).data
+        return read_regular(path, bounds.STATE).data
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StateError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     try:
         data = parse_json(raw)
     except ValueError as error:

@@ -35,6 +35,10 @@ OBJECTS: Final[dict[str, Keys]] = {
             "string",
             "of its files; equal on every host for the same lockfile and interpreter identity",
         ),
+        "manifest_sha256": (
+            "string or null",
+            "of its manifest, by the journal: its {term}`anchor`; null if an older venvship built it",
+        ),
         "python": ("string", "the interpreter's full version"),
         "packages": ("integer", "how many; in `show` a list of package"),
         "current": ("boolean", "whether it is live"),

@@ -13,7 +13,7 @@ EVENTS: Final = {
     "sealed": (
         "A release was built and sealed.",
         "the new release",
-        ("environment_digest", "lockfile_sha256", "tree_digest"),
+        ("environment_digest", "lockfile_sha256", "manifest_sha256", "tree_digest"),
     ),
     "found": (
         "A directory below `releases/` is in doubt: sealed, and not in the journal, or the other way round.",
@@ -131,6 +131,7 @@ FACTS: Final = {
     "lockfile_environment": "digest of the environment of the root's own lockfile at that moment; empty if it"
     " could not be read. A promotion of another one sets a switch hold",
     "lockfile_sha256": "of the lockfile's bytes",
+    "manifest_sha256": "of the manifest, which covers every file of the release: its {term}`anchor`",
     "manual": "whether a person asked for the rollback",
     "problem": "digest of the problem that kept an update from beginning; it is reported once",
     "proved": "whether the release passed a required live check; `promoted` without this key: yes",
@@ -173,6 +174,7 @@ WARNINGS: Final = {
     "journal-torn": "the last line of the journal is torn; the next write sets it aside",
     "lease-locked": "another process has locked the lease of a release, as any user can; the command went on",
     "lockfile-not-replaced": "the new lockfile of `update --upgrade` has not taken its place, and why",
+    "no-anchor": "the journal has no hash of a release's manifest: an older venvship built the release",
     "no-lease": "`run` got no lease, so `prune` may not see the process",
     "not-in-lockfile": "a package that `lock -P` was to upgrade is not in the lockfile",
     "notify-failed": "the notify hook failed",

@@ -19,6 +19,7 @@ from venvship.model.event import Event
 from venvship.model.release import new_release_id
 from venvship.model.spelling import canonical_json, format_time
 from venvship.root import RootLayout
+from venvship.system.files import hash_file
 from venvship.system.journal_lines import checksum
 
 YEARS_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -55,12 +56,14 @@ def age(root: Path, *, releases: int = 0, pruned: int = 0) -> None:
     for number in range(pruned + releases):
         at = YEARS_AGO + LIFE * number
         release_id = new_release_id(at, f"{number:07x}")
-        written += [_moved(event, release_id, at, last) for event in own]
+        sealed, *switch = [_moved(event, release_id, at, last) for event in own]
+        if number >= pruned:
+            anchor = copy_release(layout, pattern, release_id, at)
+            sealed = sealed._replace(facts={**sealed.facts, "manifest_sha256": anchor})
+        written += [sealed, *switch]
         if number < pruned:
             gone = own[0]._replace(event="pruned", reason="beyond keep = 5", facts={})
             written.append(gone._replace(release=release_id, at=at))
-        else:
-            copy_release(layout, pattern, release_id, at)
         last = release_id
     for event in events:
         first = "from" in event.facts and event.facts["from"] is None
@@ -80,8 +83,12 @@ def _lines(events: Iterable[Event]) -> Iterator[bytes]:
         yield canonical_json(data) + b"\n"
 
 
-def copy_release(layout: RootLayout, pattern: str, release_id: str, at: datetime) -> None:
-    """Copy a sealed release under another id, file by file as a hard link, with a manifest of its own."""
+def copy_release(layout: RootLayout, pattern: str, release_id: str, at: datetime) -> str:
+    """Copy a sealed release under another id, file by file as a hard link, with a manifest of its own.
+
+    Returns:
+        The hash of its manifest.
+    """
     source, target = layout.release_path(pattern), layout.release_path(release_id)
     shutil.copytree(source, target, symlinks=True, copy_function=os.link)
     manifest = target / ".venvship" / "manifest.json"
@@ -98,3 +105,4 @@ def copy_release(layout: RootLayout, pattern: str, release_id: str, at: datetime
     manifest.chmod(0o444)
     manifest.parent.chmod(mode)
     layout.lease(release_id).touch(0o444)
+    return hash_file(manifest)

@@ -1205,6 +1205,18 @@ def test_what_a_rollback_would_go_to_is_never_pruned_for_its_count(story: Story)
 # -- relocation ---------------------------------------------------------------------------------------------
 
 
+def test_the_hash_of_a_manifest_is_that_of_its_sealed_line_and_is_not_handed_over() -> None:
+    story = Story().seal("A")
+    assert story.now.anchor("A") is None
+    story.write("sealed", "B", environment_digest="e", manifest_sha256="b" * 64)
+    story.write("sealed", "C", environment_digest="e", manifest_sha256=7)
+    story.write("sealed", "B'", environment_digest="e", manifest_sha256="c" * 64)
+    story.write("relocated", "B'", from_="B", to="B'")
+
+    anchors = [story.now.anchor(name) for name in ("A", "B", "C", "B'", "nobody")]
+    assert anchors == [None, "b" * 64, None, "c" * 64, None]
+
+
 def relocated(story: Story, old: str, new: str, *, environment: str = "") -> None:
     story.seal(new, environment=environment or f"environment of {old}")
     story.write("relocated", new, from_=old, to=new)

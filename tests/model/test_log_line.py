@@ -35,6 +35,10 @@ def line(event: str, **changes: Any) -> str:
             "shop: build-failed by deploy: no such package",
         ),
         (line("unheld", release=None), "shop: unheld by deploy"),
+        (
+            line("sealed", facts={"manifest_sha256": "a" * 64, "tree_digest": "b" * 64}, reason="fixes"),
+            f"shop: sealed {A} (manifest sha256:{'a' * 64}) by deploy: fixes",
+        ),
     ],
 )
 def test_a_line_says_what_which_release_by_whom_and_why(said: str, expected: str) -> None:
@@ -72,4 +76,4 @@ def test_what_is_worse_has_a_worse_severity() -> None:
 
 def test_what_is_about_to_happen_is_not_told() -> None:
     silent = set(EventName) - SEVERITIES.keys()
-    assert silent == {"sealed", "promoting", "rolling-back", "pinned", "unpinned"}
+    assert silent == {"promoting", "rolling-back", "pinned", "unpinned"}

@@ -116,14 +116,14 @@ def test_an_input_that_is_no_file_is_refused_at_once(
 def test_a_file_of_a_release_that_is_no_file_is_damage(site: Site, kind: str) -> None:
     release_id = site.release("1.0")
     layout = RootLayout.at(site.path)
-    manifest = layout.manifest(release_id)
+    manifest = layout.manifest(release_id, None)
     folder = layout.release_path(release_id) / ".venvship"
 
     replace_by(IRREGULAR[kind], folder / "files.json")
-    assert "files.json" in (quick_problem(layout, release_id) or "")
+    assert "files.json" in (quick_problem(layout, manifest) or "")
     replace_by(IRREGULAR[kind], folder / "manifest.json")
     with pytest.raises(VenvshipError) as caught:
-        layout.manifest(release_id)
+        layout.manifest(release_id, None)
     assert caught.value.exit_code == 13
     startup = next(layout.release_path(release_id).glob("lib/*/site-packages/!venvship.pth"))
     replace_by(IRREGULAR[kind], startup)

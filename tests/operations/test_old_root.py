@@ -52,7 +52,7 @@ def test_an_old_root_is_released_rolled_back_and_pruned(old: Site) -> None:
     workspace = workspace_of(old)
     history = workspace.history()
     way_back = history.way_back(
-        old.current, lambda name: release_problem(workspace.layout, name), old.later(days=30)()
+        old.current, lambda name: release_problem(workspace, name), old.later(days=30)()
     )
     assert old.previous == way_back.release_id
     status = old.open().status()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.operations.test_moved_root import moved, trap
+from tests.support.forging import forget_anchors, rewrite_manifest
 from tests.support.pythons import OTHERS, python_of
 from tests.support.roots import Site
 from venvship.errors import NotRelocatedError
@@ -24,11 +24,8 @@ def by_id(site: Site) -> dict[str, dict[str, Any]]:
 
 def forget_path(site: Site, release_id: str) -> None:
     """Let the manifest of a release be one of an older venvship, which did not record the path."""
-    path = site.path / "releases" / release_id / ".venvship" / "manifest.json"
-    data = json.loads(path.read_bytes())
-    del data["path"]
-    path.chmod(0o644)
-    path.write_text(json.dumps(data))
+    rewrite_manifest(site.path / "releases" / release_id, lambda data: data.pop("path"))
+    forget_anchors(site.path / "state" / "journal.jsonl")
 
 
 @pytest.fixture

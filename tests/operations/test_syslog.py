@@ -60,11 +60,15 @@ def release(log: SystemLog, site: Site, version: str, **options: Any) -> str:
 
 def test_a_life_in_lines(log: SystemLog, site: Site) -> None:
     a = release(log, site, "1.0", message="the shop opens")
-    assert log.lines() == [f"6 shop: promoted {a} by tester: the shop opens"]
+    anchor = site.open().show(a).release.manifest_sha256
+    assert log.lines() == [
+        f"6 shop: sealed {a} (manifest sha256:{anchor}) by tester: the shop opens",
+        f"6 shop: promoted {a} by tester: the shop opens",
+    ]
     b = release(log, site, "1.1")
-    assert log.lines() == [f"6 shop: promoted {b} (was {a}) by tester"]
+    assert log.lines()[1:] == [f"6 shop: promoted {b} (was {a}) by tester"]
     log(site).rollback(message="checkout\nis broken")
-    assert log.lines() == [f"4 shop: rolled-back {a} (was {b}) by tester: checkout is broken"]
+    assert log.lines() == [f"4 shop: rolled-back {a} (was {b}) by tester: checkout\\nis broken"]
     log(site).hold(message="stocktaking")
     assert log.lines() == [f"4 shop: held {a} by tester: stocktaking"]
     log(site).unhold()
@@ -89,8 +93,10 @@ def test_every_line_has_its_event_in_the_journal(log: SystemLog, site: Site) -> 
     lines = log.lines()
     told = [line.split()[2] for line in lines]
     assert told == [event for event in site.events() if event in SEVERITIES]
-    assert told == ["promoted", "rolled-back", "rollback-failed", "build-failed"]
-    assert [line[0] for line in lines] == ["6", "4", "3", "4"]
+    assert told == [
+        *("sealed", "promoted", "sealed", "rolled-back", "sealed", "rollback-failed", "build-failed")
+    ]
+    assert [line[0] for line in lines] == ["6", "6", "6", "4", "6", "3", "4"]
 
 
 def test_a_removal_is_told_and_one_that_failed_too(log: SystemLog, site: Site) -> None:
@@ -102,7 +108,7 @@ def test_a_removal_is_told_and_one_that_failed_too(log: SystemLog, site: Site) -
     lease.mkdir()
     log.lines()
     b = release(log, site, "1.2")
-    promoted, pruned, failed = log.lines()
+    _sealed, promoted, pruned, failed = log.lines()
     assert promoted.startswith(f"6 shop: promoted {b} ")
     assert pruned.startswith(f"6 shop: pruned {tried} by tester: ")
     assert failed.startswith("4 shop: prune-failed by tester: ")

@@ -27,6 +27,7 @@ from venvship.model.spelling import canonical_json
 from venvship.root import RootLayout
 from venvship.system.journal_lines import checksum
 from venvship.system.trees import remove_tree
+from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.usable import release_problem
 
 BOUND = 10.0
@@ -265,7 +266,7 @@ def _problem(site: Site, name: str | None) -> str:
     if name is None:
         return "nothing is live"
     try:
-        return release_problem(RootLayout.at(site.path), name) or ""
+        return release_problem(ReadingWorkspace(RootLayout.at(site.path), site.runtime()), name) or ""
     except VenvshipError as error:
         return error.message
 

@@ -120,7 +120,7 @@ def relocated(site: Site, before: Before) -> list[str]:
     wrong = []
     for name in before.releases:
         heir = history.heir(name)
-        if problem := release_problem(workspace.layout, heir):
+        if problem := release_problem(workspace, heir):
             wrong.append(f"{heir}, which took the place of {name}, is not usable: {problem}")
         if history.state(heir) is not history.state(name):
             wrong.append(f"{heir} is {history.state(heir)}, and {name} was {history.state(name)}")
@@ -242,9 +242,7 @@ def _trees_unchanged(site: Site, before: Before) -> list[str]:
 
 def _previous_is_right(site: Site, workspace: Workspace, history: History) -> list[str]:
     now = workspace.runtime.clock()
-    goal = history.way_back(
-        site.current, lambda name: release_problem(workspace.layout, name), now
-    ).release_id
+    goal = history.way_back(site.current, lambda name: release_problem(workspace, name), now).release_id
     return [] if goal == site.previous else [f"I5 previous is {site.previous}, a rollback goes to {goal}"]
 
 

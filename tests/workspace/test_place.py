@@ -20,7 +20,7 @@ from venvship.workspace.place import place_problem
 def recorded(layout: RootLayout, path: str) -> Manifest:
     """A small release whose manifest has a path."""
     sealed(layout)
-    return layout.manifest(RELEASE_ID)._replace(path=path)
+    return layout.manifest(RELEASE_ID, None)._replace(path=path)
 
 
 def by_startup_file(layout: RootLayout, built_at: str, *, version: str) -> Manifest:

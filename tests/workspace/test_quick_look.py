@@ -28,7 +28,7 @@ ALONE_AND_WITH_COPIES = pytest.mark.parametrize("copies", [0, 2], ids=["alone", 
 def test_a_quick_look_finds_nothing_wrong_with_a_sealed_release(root: RootLayout, copies: int) -> None:
     sealed(root)
 
-    assert quick_problem(root, RELEASE_ID, copies=copies) is None
+    assert quick_problem(root, root.manifest(RELEASE_ID, None), copies=copies) is None
 
 
 def remove(path: Path) -> None:
@@ -84,14 +84,14 @@ def test_a_quick_look_notices_what_is_missing_resized_retyped_or_of_another_mode
     path = sealed(root)
     damage(path / name)
 
-    assert quick_problem(root, RELEASE_ID, copies=copies) == problem
+    assert quick_problem(root, root.manifest(RELEASE_ID, None), copies=copies) == problem
 
 
 def test_a_quick_look_reads_no_contents(root: RootLayout) -> None:
     path = sealed(root)
     resize(path / "lib" / "module.py", "x = 2\n")
 
-    assert quick_problem(root, RELEASE_ID) is None
+    assert quick_problem(root, root.manifest(RELEASE_ID, None)) is None
 
 
 def test_an_entry_below_what_is_no_directory_is_missing(tmp_path: Path) -> None:
@@ -100,19 +100,18 @@ def test_an_entry_below_what_is_no_directory_is_missing(tmp_path: Path) -> None:
     assert entry_problem(str(tmp_path), FileEntry(path="lib/a", type="file", mode=0o444)) == "missing"
 
 
-def test_a_quick_look_at_what_is_no_release_says_so(root: RootLayout) -> None:
-    assert "not a sealed release" in str(quick_problem(root, RELEASE_ID))
-
-
 def test_a_quick_look_answers_without_descriptors_for_copies(
     root: RootLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = sealed(root)
     monkeypatch.setattr(os, "pipe", unavailable)
 
-    assert quick_problem(root, RELEASE_ID, copies=2) is None
+    assert quick_problem(root, root.manifest(RELEASE_ID, None), copies=2) is None
     (path / "lib" / "module.py").chmod(0o644)
-    assert quick_problem(root, RELEASE_ID, copies=2) == "lib/module.py: mode 0644 instead of 0444"
+    assert (
+        quick_problem(root, root.manifest(RELEASE_ID, None), copies=2)
+        == "lib/module.py: mode 0644 instead of 0444"
+    )
 
 
 def unavailable() -> tuple[int, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.forging import forget_anchors, rewrite_manifest
 from tests.support.processes import script_at
 from tests.support.roots import Site
 from venvship.errors import ReleaseError
@@ -26,11 +26,8 @@ def workspace(site: Site) -> ReadingWorkspace:
 
 def record(workspace: ReadingWorkspace, release_id: str, change: Callable[[dict[str, Any]], object]) -> None:
     """Change the interpreter that a manifest records."""
-    path = workspace.layout.release_path(release_id) / ".venvship" / "manifest.json"
-    manifest = json.loads(path.read_bytes())
-    change(manifest["python"])
-    path.chmod(0o644)
-    path.write_text(json.dumps(manifest))
+    rewrite_manifest(workspace.layout.release_path(release_id), lambda manifest: change(manifest["python"]))
+    forget_anchors(workspace.layout.journal_file)
 
 
 @pytest.mark.parametrize("fact", ["implementation", "version", "soabi", "magic"])
@@ -64,7 +61,7 @@ def test_one_that_cannot_be_asked_is_refused_or_taken_to_be_the_same(
         require_usable(workspace, release_id)
     require_usable(workspace, release_id, in_doubt="warn")
 
-    assert [warning.slug for warning in workspace.warnings] == ["interpreter-not-asked"]
+    assert [warning.slug for warning in workspace.warnings] == ["interpreter-not-asked", "no-anchor"]
 
 
 def test_after_a_switch_only_the_answers_from_before_count(
@@ -87,12 +84,12 @@ def test_after_a_switch_only_the_answers_from_before_count(
 class ReadOnce(RootLayout):
     """A root on a failing disk: the quick look can read a manifest, and nobody after it."""
 
-    def manifest(self, release_id: str) -> Manifest:
+    def manifest(self, release_id: str, anchor: str | None) -> Manifest:
         looked = self.path / "looked"
         if looked.exists():
             raise ReleaseError(f"the manifest of {release_id} is damaged")
         looked.touch()
-        return super().manifest(release_id)
+        return super().manifest(release_id, anchor)
 
 
 def test_a_manifest_that_is_lost_after_the_look_is_a_problem_and_ends_no_rollback(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -41,6 +42,18 @@ def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """
     if value not in choices:
         raise ValueError(f"{name}: {value!r} is not one of {', '.join(map(repr, choices))}")
+
+
+def require_sha256(name: str, value: str) -> str:
+    """Read a SHA-256 in hexadecimal digits, with or without `sha256:` before it, and return the digits.
+
+    Raises:
+        ValueError: It is none.
+    """
+    digits = value.removeprefix("sha256:").lower()
+    if re.fullmatch(r"[0-9a-f]{64}", digits, re.ASCII) is None:
+        raise ValueError(f"{name}: {value!r} is not a SHA-256 of 64 hexadecimal digits")
+    return digits
 
 
 def require_several(name: str, value: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate
 
-from venvship.api.arguments import require_future, require_range, require_several
+from venvship.api.arguments import require_future, require_range, require_several, require_sha256
 from venvship.api.reads import P, R, RootReads, with_warnings
 from venvship.api.runtime import code_stamp, default_runtime
 from venvship.errors import VenvshipError
@@ -311,25 +311,36 @@ class Root(RootReads):
 
         return self._write(prune, keep=keep, keep_days=keep_days, dry_run=dry_run)
 
-    def verify(self, *releases: str, all: bool = False) -> VerifyResult:  # noqa: A002 - the word of the option
-        """Re-hash every file and compare it with the manifest.
+    def verify(
+        self,
+        *releases: str,
+        all: bool = False,  # noqa: A002 - the word of the option
+        expect: str | None = None,
+    ) -> VerifyResult:
+        """Re-hash every file, compare it with the manifest, and that with its hash in the journal.
 
         Changes no release. If the caller owns the root, `status` reports the result from then on.
 
         Args:
             *releases: The releases to verify. By default the current one.
             all: Whether to verify all releases.
+            expect: The SHA-256 that the manifest of the one release must have, hexadecimal: `manifest_sha256`
+                of `list` when it was built, or of the system log. By default only the journal's counts.
 
         Raises:
-            DamagedError: A file of a release differs from its manifest.
+            ValueError: `expect` is no SHA-256, or is given for several releases.
+            DamagedError: A file of a release differs from its manifest, or that from its hash.
             StrayBytecodeError: Bytecode stands in a release that is not part of it; nothing else differs.
             ReleaseError: There is no such release, or one is intact and was built for another directory.
             RootError: The root is unusable.
             InterruptedByError: A signal came.
         """
+        expected = None if expect is None else require_sha256("expect", expect)
+        if expected is not None and (all or len(releases) > 1):
+            raise ValueError("expect: a hash is of one release")
         from venvship.operations.verify import verify
 
-        return self._read(verify, releases, all=all)
+        return self._read(verify, releases, all=all, expect=expected)
 
     def destroy(self) -> DestroyResult:
         """Remove the root, without a question: releases, links, its own store, state, logs and settings.

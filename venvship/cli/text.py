@@ -334,6 +334,7 @@ def show_lines(result: ShowResult, page: Page) -> list[str]:
         *labelled("Python", f"{view.python}, {result.interpreter.get('path', '?')}", width),
         *labelled("Lockfile", f"sha256:{view.lockfile_sha256}", width),
         *labelled("Tree", view.tree_digest, width),
+        *labelled("Manifest", f"sha256:{view.manifest_sha256}" if view.manifest_sha256 else "-", width),
         *labelled("Path", view.path, width),
         *labelled("Packages", str(view.packages), width),
         *columns([f"{package.name} {package.version}" for package in result.packages], width),

@@ -87,6 +87,8 @@ class Record:
     Attributes:
         seq: The `seq` of `sealed`; 0 if the journal has none.
         environment_digest: The environment that it was built for.
+        manifest_sha256: The hash of its manifest when it was sealed, its *anchor*; `None` if the journal has
+            none, since an older venvship wrote the line.
         pinned: Whether it is protected from prune.
         pruned: Whether it was removed.
         relocated_to: The release that took its place when it was not usable any more; see `relocate`.
@@ -106,6 +108,7 @@ class Record:
     seq: int = 0
     state: State = State.SEALED
     environment_digest: str = ""
+    manifest_sha256: str | None = None
     pinned: bool = False
     pruned: bool = False
     relocated_to: str | None = None
@@ -208,6 +211,11 @@ class History:
         """The state of a release; `sealed` for one that the journal does not know."""
         record = self.records.get(release_id)
         return record.state if record else State.SEALED
+
+    def anchor(self, release_id: str) -> str | None:
+        """The hash that a release's manifest must have; `None` if the journal has none."""
+        record = self.records.get(release_id)
+        return record.manifest_sha256 if record else None
 
     def heir(self, release_id: str) -> str:
         """The release that stands for one that was relocated; any other release stands for itself."""

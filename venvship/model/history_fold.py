@@ -123,6 +123,7 @@ def _sealed(history: History, event: Event) -> None:
     record.pruned = False
     record.found_at = None
     record.environment_digest = event.text("environment_digest") or ""
+    record.manifest_sha256 = event.text("manifest_sha256")
 
 
 def _found(history: History, event: Event) -> None:
@@ -307,7 +308,12 @@ def _relocated(history: History, event: Event) -> None:
         return
     old, new = _record(history, old_id), _record(history, new_id)
     history.records[new_id] = replace(
-        old, id=new_id, seq=old.seq or new.seq, environment_digest=new.environment_digest, pruned=False
+        old,
+        id=new_id,
+        seq=old.seq or new.seq,
+        environment_digest=new.environment_digest,
+        manifest_sha256=new.manifest_sha256,
+        pruned=False,
     )
     old.pinned, old.relocated_to = False, new_id
     history.lineage[:] = [new_id if name == old_id else name for name in history.lineage]

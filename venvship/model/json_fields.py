@@ -32,12 +32,13 @@ def plain(value: object) -> str:
     Raises:
         ValueError: It is of another type, or cannot.
     """
-    found = text(value)
-    if "\0" in found:
-        raise ValueError(f"a NUL character in {found!a:.80}")
-    if not found.isascii():
-        found.encode()  # UnicodeEncodeError is a ValueError
-    return found
+    if not isinstance(value, str):
+        raise ValueError(f"a string belongs here, not {type(value).__name__}")
+    if "\0" in value:
+        raise ValueError(f"a NUL character in {value!a:.80}")
+    if not value.isascii():
+        value.encode()  # UnicodeEncodeError is a ValueError
+    return value
 
 
 def relative_path(value: object) -> str:
@@ -47,7 +48,7 @@ def relative_path(value: object) -> str:
         ValueError: It is none.
     """
     found = plain(value)
-    # Release lists have 20,000 of them, so the parts are looked at only where something is suspicious.
+    # A release has 20,000 of them, so the parts are looked at only where something is suspicious.
     odd = not found or found[0] == "/" or "//" in found or "./" in found or found[-1] in "./"
     if odd and not {"", ".", ".."}.isdisjoint(found.split("/")):
         raise ValueError(f"no relative path: {found!a:.80}")

@@ -1,7 +1,8 @@
 """What the system's log is told of a change of state: one line, in the words of the journal.
 
-Not every event: those that somebody wants to find who looks for the cause of something. That a switch is
-about to be made, or that a release was sealed or pinned, is in the journal alone.
+Not every event: those that help to find the cause of something, and `sealed`, whose line has the hash of the
+manifest, so that it also stands where the owner of the root cannot change it. That a switch is about to be
+made, or that a release was pinned, is in the journal alone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ PRUNE_FAILED: Final = "prune-failed"
 """No event of the journal, since nothing has changed: the slug of the warning. But a disk fills up by it."""
 
 SEVERITIES: Final[Mapping[str, Severity]] = {
+    EventName.SEALED: Severity.INFO,
     EventName.FOUND: Severity.WARNING,
     EventName.BUILD_FAILED: Severity.WARNING,
     EventName.REJECTED: Severity.WARNING,
@@ -60,9 +62,10 @@ def log_line(
         release: The release that it is about.
         actor: Who asked.
         reason: Why.
-        facts: Of the event; of interest is only what was current before.
+        facts: Of the event; the line has the release that was current before, and the hash of a manifest.
     """
-    before = facts.get("from") or facts.get("expected")
-    parts = [f"{name}: {event}", release or "", f"(was {before})" if before else "", f"by {actor}"]
+    before, manifest = facts.get("from") or facts.get("expected"), facts.get("manifest_sha256")
+    aside = f"(was {before})" if before else f"(manifest sha256:{manifest})" if manifest else ""
+    parts = [f"{name}: {event}", release or "", aside, f"by {actor}"]
     line = printable(" ".join(filter(None, parts)) + (f": {reason}" if reason else ""))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

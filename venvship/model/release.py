@@ -172,19 +172,19 @@ class FileEntry(NamedTuple):
             raise ValueError("a row of another shape")
         path, kind, mode, size, value = row
         fields.relative_path(path)
-        bits = int(fields.text(mode), 8)
+        if type(mode) is not str or type(value) is not str:
+            raise ValueError("a row with a value of another type")
+        bits = int(mode, 8)
         if not 0 <= bits <= 0o7777:
             raise ValueError(f"no mode: {mode!a:.40}")
-        fields.count(size)
-        fields.plain(value)
         if kind == "file":
             if len(value) != 64:
                 raise ValueError("a SHA-256 belongs here")
-            return cls(path, "file", bits, size, value)
+            return cls(path, "file", bits, fields.count(size), value)
         if size != 0:
             raise ValueError("only a file has a size")
         if kind == "link" and value:
-            return cls(path, "link", bits, 0, "", value)
+            return cls(path, "link", bits, 0, "", fields.plain(value))
         if kind == "dir":
             return cls(path, "dir", bits)
         raise ValueError("a row of an unknown type")
@@ -209,6 +209,8 @@ class Manifest(NamedTuple):
         message: The `-m` of the command, or empty.
         venvship: The version that built it.
         extra: Keys this version does not know; kept on rewrite.
+        sha256: Of the bytes of its file, which the journal and the system's log have: so one hash that stands
+            outside the release covers every file of it. Empty before it is written.
     """
 
     id: str
@@ -224,6 +226,7 @@ class Manifest(NamedTuple):
     message: str = ""
     venvship: str = ""
     extra: Mapping[str, Any] = MappingProxyType({})
+    sha256: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form that `from_json` reads."""
@@ -255,6 +258,7 @@ class Manifest(NamedTuple):
         return {
             "environment_digest": self.environment.digest,
             "lockfile_sha256": self.environment.lockfile_sha256,
+            "manifest_sha256": self.sha256,
             "tree_digest": self.tree_digest,
         }
 

@@ -179,7 +179,7 @@ def _find(
     before = view_release(layout, origin, history) if origin is not None and known else None
     if not force:
         _require_not_bad(history, release_id, health_digest(settings))
-    diff = diff_releases(layout, before.id if before is not None else None, release_id)
+    diff = diff_releases(workspace, before.id if before is not None else None, release_id)
     return PromoteResult(outcome=None, release=view, previous=before, diff=diff)
 
 

@@ -110,7 +110,7 @@ def _take_up(held: BuildHeld, *, boot: bool) -> tuple[str, ...]:
     intact = [name for name in wanted if verify_release(workspace, name).intact]
     if current is not None and current not in intact:
         return ()
-    manifests = [layout.manifest(name) for name in intact]
+    manifests = [workspace.manifest(name) for name in intact]
     for manifest in sorted(manifests, key=lambda found: (found.id == current, found.created_at)):
         workspace.record(
             EventName.SEALED,

@@ -279,9 +279,9 @@ class Releasing:
         action, release_id = proposal.plan.action, proposal.plan.release_id
         current = workspace.layout.current()
         if release_id is not None:
-            diff = diff_releases(workspace.layout, current, release_id)
+            diff = diff_releases(workspace, current, release_id)
         else:
-            diff = diff_to_environment(workspace.layout, current, proposal.environment)
+            diff = diff_to_environment(workspace, current, proposal.environment)
         self.result = replace(
             self.result,
             name=settings.name,
@@ -364,9 +364,8 @@ class Releasing:
         release_id = proposal.plan.release_id or build_release(
             held, settings, proposal.environment, message=self._options.message, progress=self._progress
         )
-        layout = workspace.layout
         self.result = replace(self.result, release=self._view(release_id, workspace.history()))
-        self.result = replace(self.result, diff=diff_releases(layout, current, release_id))
+        self.result = replace(self.result, diff=diff_releases(workspace, current, release_id))
         with workspace.using(release_id):
             with self._timed("candidate"):
                 again = proposal.plan.action == "reactivate"

@@ -150,7 +150,7 @@ class _Relocating:
         for release_id in self._unusable():
             workspace.runtime.signals.raise_if_received()
             try:
-                manifest = workspace.layout.manifest(release_id)
+                manifest = workspace.manifest(release_id)
                 interpreter = interpreters.serving(manifest)
                 replacement = replacement_of(workspace, manifest, interpreter, self._settings)
                 new_id = self._built(manifest, replacement)
@@ -203,7 +203,7 @@ class _Relocating:
             progress=workspace.runtime.progress,
             wheels=replacement.wheels,
         )
-        digest = workspace.layout.manifest(release_id).tree_digest
+        digest = workspace.manifest(release_id).tree_digest
         if replacement.same_tree and digest != manifest.tree_digest:
             workspace.warn(
                 "tree-differs",
@@ -225,7 +225,7 @@ class _Relocating:
                 and not usable_problem(workspace, release_id, ask=True)
                 and (
                     not replacement.same_tree
-                    or workspace.layout.manifest(release_id).tree_digest == manifest.tree_digest
+                    or workspace.manifest(release_id).tree_digest == manifest.tree_digest
                 )
             ):
                 return release_id

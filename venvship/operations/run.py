@@ -38,7 +38,7 @@ def run(
     """
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)
-    require_startable(workspace.layout, release_id)
+    require_startable(workspace, release_id)
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="run")
     environment = context.environment()
     # Checks and hooks stand in the release; this command stays where the person stands.

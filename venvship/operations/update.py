@@ -130,14 +130,14 @@ def _live_manifest(
     if current is None or record is None:
         return None
     try:
-        manifest = workspace.layout.manifest(current)
+        manifest = workspace.manifest(current)
     except (ReleaseError, FormatError):
         return None
     paths = lockfile_paths(workspace, settings)
     same = manifest.environment.digest == record.environment_digest
     if not same or not is_of(manifest, paths, settings, interpreter):
         return None
-    return None if start_problem(workspace.layout, current, manifest) else manifest
+    return None if start_problem(workspace.layout, manifest) else manifest
 
 
 def _propose(
@@ -235,7 +235,7 @@ def _lock(
 
 def _waits(workspace: Workspace, environment: Environment) -> str:
     """How the release that waits would change the packages, for a mail."""
-    diff = diff_to_environment(workspace.layout, workspace.layout.current(), environment)
+    diff = diff_to_environment(workspace, workspace.layout.current(), environment)
     parts = diff.phrases()
     rest = [f"and {len(parts) - MOST_WAITING} more"] if len(parts) > MOST_WAITING else []
     return ", ".join([*parts[:MOST_WAITING], *rest])

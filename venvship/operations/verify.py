@@ -49,6 +49,7 @@ def verify(
     names: tuple[str, ...] = (),
     *,
     all: bool = False,  # noqa: A002 - the word of the option
+    expect: str | None = None,
 ) -> VerifyResult:
     """Verify releases.
 
@@ -61,7 +62,11 @@ def verify(
         chosen = release_ids(workspace.layout, history)
     else:
         chosen = [resolve_release(workspace.layout, name, history) for name in names or ("current",)]
-    found = [verify_release(workspace, release_id) for release_id in dict.fromkeys(chosen)]
+    found = []
+    for release_id in dict.fromkeys(chosen):
+        if expect is None:
+            workspace.warn_without_anchor(release_id)
+        found.append(verify_release(workspace, release_id, expect=expect))
     if all:
         # A prune may have removed the release meanwhile, and that is no damage.
         found = [one for one in found if one.ok or workspace.layout.has_release(one.id)]

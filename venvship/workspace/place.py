@@ -10,7 +10,6 @@ import os
 import re
 from typing import Final
 
-from venvship.errors import VenvshipError
 from venvship.model import bounds
 from venvship.model.release import Manifest
 from venvship.root import RootLayout
@@ -49,14 +48,6 @@ def place_problem(layout: RootLayout, manifest: Manifest) -> str | None:
     except OSError as error:
         found = f"which cannot be reached: {error.strerror}"
     return f"it was built for {recorded}, {found}"
-
-
-def place_problem_of(layout: RootLayout, release_id: str) -> str | None:
-    """`place_problem` by id; `None` if the manifest cannot be read, which is another problem."""
-    try:
-        return place_problem(layout, layout.manifest(release_id))
-    except VenvshipError:
-        return None
 
 
 def _path_in_startup_file(layout: RootLayout, manifest: Manifest) -> str | None:

@@ -9,20 +9,20 @@ import functools
 import os
 from typing import Final
 
-from venvship.errors import FormatError, ReleaseError
+from venvship.errors import ReleaseError
 from venvship.model import file_list
-from venvship.model.release import FileEntry
+from venvship.model.release import FileEntry, Manifest
 from venvship.root import RootLayout
 from venvship.system.pool import copies_for, working
 from venvship.system.trees import difference
 
 
-def quick_problem(layout: RootLayout, release_id: str, *, copies: int | None = None) -> str | None:
+def quick_problem(layout: RootLayout, manifest: Manifest, *, copies: int | None = None) -> str | None:
     """Compare every name of a release with `files.json`, by lstat.
 
     Args:
         layout: The root.
-        release_id: The release.
+        manifest: The release's, held against its anchor.
         copies: Copies of this process that look at a part of the names each; by default as many as are worth
             while.
 
@@ -30,15 +30,15 @@ def quick_problem(layout: RootLayout, release_id: str, *, copies: int | None = N
         The first problem that is found; `None` if there is none.
     """
     try:
-        listed = layout.listing(release_id, layout.manifest(release_id))
+        listed = layout.listing(manifest.id, manifest)
         parts = file_list.parts(listed, _PARTS)
-    except (ReleaseError, FormatError) as error:
+    except ReleaseError as error:
         return error.message
     except ValueError:
         return _DAMAGED_LIST
     if copies is None:
         copies = copies_for(len(listed) // _ROW)
-    look = functools.partial(_first_problem, str(layout.release_path(release_id)))
+    look = functools.partial(_first_problem, str(layout.release_path(manifest.id)))
     try:
         with working(look, parts, copies=copies, brief=True) as pool:
             pool.join_in()

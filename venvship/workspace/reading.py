@@ -14,13 +14,14 @@ from venvship.model.event import Event
 from venvship.model.history import History
 from venvship.model.history_fold import fold
 from venvship.model.progress import DONE, STARTED, Step
+from venvship.model.release import Manifest
 from venvship.model.settings import Settings
 from venvship.printable import enclosed, lines
 from venvship.root import RootLayout
 from venvship.system.journal_lines import Reading
 from venvship.system.journal_reader import JournalReader, damaged_journal_error, lost_journal_error
 from venvship.workspace.interpreter_identity import InterpreterIdentities
-from venvship.workspace.place import place_problem_of
+from venvship.workspace.place import place_problem
 from venvship.workspace.releases import is_known
 from venvship.workspace.runtime import Runtime
 from venvship.workspace.settings_files import read_kept_settings, read_settings
@@ -165,6 +166,53 @@ class ReadingWorkspace:
             self._folded = (reading, fold(reading.events))
         return self._folded[1]
 
+    # -- releases -----------------------------------------------------------------------------------------
+
+    def manifest(self, release_id: str) -> Manifest:
+        """Read a release's manifest, held against its anchor in the journal: see `RootLayout.manifest`.
+
+        Raises:
+            ReleaseError: There is none, it is damaged, or it is not the one that was sealed.
+            FormatError: A newer venvship wrote it.
+        """
+        return self.layout.manifest(release_id, self.anchor(release_id))
+
+    def anchor(self, release_id: str) -> str | None:
+        """The hash that a release's manifest must have; `None` if the journal has none, or cannot be read.
+
+        Of a damaged journal, the lines before the damage count. A line that has been read is not looked for
+        again: a release is sealed once.
+        """
+        record = self._folded[1].records.get(release_id) if self._folded is not None else None
+        if record is None or not record.seq:
+            try:
+                return self._fold(self.journal.read()).anchor(release_id)
+            except VenvshipError:
+                return None
+        return record.manifest_sha256
+
+    def warn_without_anchor(self, release_id: str) -> None:
+        """Warn that a release is used although nothing outside of it vouches for its manifest.
+
+        Of the release that a command acts on, not of every one that it looks at.
+        """
+        if self.anchor(release_id) is None:
+            self.warn(
+                "no-anchor",
+                f"the journal has no hash of the manifest of {release_id}: an older venvship built it, or "
+                "the journal is damaged. A change of the manifest itself would not be noticed",
+            )
+
+    def place_problem(self, release_id: str) -> str | None:
+        """Why a release cannot be used where it stands: see `place_problem`.
+
+        `None` also if its manifest cannot be read, which is another problem.
+        """
+        try:
+            return place_problem(self.layout, self.manifest(release_id))
+        except VenvshipError:
+            return None
+
     # -- settings -----------------------------------------------------------------------------------------
 
     def settings(self) -> Settings:
@@ -244,5 +292,5 @@ class ReadingWorkspace:
             environ=self.runtime.environ,
             log_dir=str(self.layout.log(release_id or "none")),
             signals=self.runtime.signals,
-            usable=not release_id or place_problem_of(self.layout, release_id) is None,
+            usable=not release_id or self.place_problem(release_id) is None,
         )

@@ -10,7 +10,7 @@ from venvship.model.interpreter import Identity
 from venvship.model.release import Manifest
 from venvship.root import RootLayout
 from venvship.workspace.interpreter_identity import NotAskedError
-from venvship.workspace.place import place_problem, place_problem_of
+from venvship.workspace.place import place_problem
 from venvship.workspace.reading import ReadingWorkspace
 
 ANEW: Final = (
@@ -19,33 +19,41 @@ ANEW: Final = (
 """The hint for a release that was built for another directory."""
 
 
-def release_problem(layout: RootLayout, release_id: str) -> str | None:
+def release_problem(workspace: ReadingWorkspace, release_id: str) -> str | None:
     """The first problem that a quick look finds with a release; `None` for none. Reads no contents."""
     # Late: only a switch looks at the files.
     from venvship.workspace.quick_look import quick_problem
 
+    layout = workspace.layout
     try:
-        place = place_problem(layout, layout.manifest(release_id))
+        manifest = workspace.manifest(release_id)
     except VenvshipError as error:
         return error.message
-    return place or quick_problem(layout, release_id) or interpreter_problem(layout, release_id)
+    return (
+        place_problem(layout, manifest)
+        or quick_problem(layout, manifest)
+        or interpreter_problem(layout, manifest)
+    )
 
 
-def start_problem(layout: RootLayout, release_id: str, manifest: Manifest | None = None) -> str | None:
+def start_problem(layout: RootLayout, manifest: Manifest) -> str | None:
     """Why no process may be started from a release, as far as a few names tell; `None` for no reason.
 
     For reads, and for decisions that are made every few minutes; a switch takes a quick look as well.
 
     Args:
         layout: The root.
-        release_id: The release.
-        manifest: Its manifest, if the caller has read it already.
+        manifest: The release's, held against its anchor.
     """
+    return place_problem(layout, manifest) or interpreter_problem(layout, manifest)
+
+
+def start_problem_of(workspace: ReadingWorkspace, release_id: str) -> str | None:
+    """`start_problem` by id; a manifest that cannot be read, or was changed, is a reason too."""
     try:
-        manifest = manifest or layout.manifest(release_id)
+        return start_problem(workspace.layout, workspace.manifest(release_id))
     except VenvshipError as error:
         return error.message
-    return place_problem(layout, manifest) or interpreter_problem(layout, release_id)
 
 
 def host_problem(workspace: ReadingWorkspace, release_id: str) -> str | None:
@@ -54,26 +62,28 @@ def host_problem(workspace: ReadingWorkspace, release_id: str) -> str | None:
     Raises:
         InterruptedByError: A signal came while an interpreter was asked.
     """
-    return start_problem(workspace.layout, release_id) or _identity_problem(
+    return start_problem_of(workspace, release_id) or _identity_problem(
         workspace, release_id, ask=True, in_doubt="warn"
     )
 
 
-def require_startable(layout: RootLayout, release_id: str) -> None:
-    """Refuse a release from which no process may be started; see `start_problem`.
+def require_startable(workspace: ReadingWorkspace, release_id: str) -> None:
+    """Refuse a release from which no process may be started; see `start_problem`. Warn without an anchor.
 
     Raises:
-        ReleaseError: It was built for another directory, its interpreter is gone, or its manifest is damaged.
+        ReleaseError: It was built for another directory, its interpreter is gone, or its manifest is damaged
+            or not the one that was sealed.
     """
-    problem = start_problem(layout, release_id)
+    problem = start_problem_of(workspace, release_id)
     if problem:
-        hint = ANEW if place_problem_of(layout, release_id) else None
+        hint = ANEW if workspace.place_problem(release_id) else None
         raise ReleaseError(f"{release_id} cannot be used: {problem}", hint=hint, release=release_id)
+    workspace.warn_without_anchor(release_id)
 
 
-def interpreter_problem(layout: RootLayout, release_id: str) -> str | None:
+def interpreter_problem(layout: RootLayout, manifest: Manifest) -> str | None:
     """Why the interpreter of a release cannot be reached; `None` if it is there."""
-    python = layout.release_path(release_id) / "bin" / "python"
+    python = layout.release_path(manifest.id) / "bin" / "python"
     try:
         os.stat(python)
     except OSError as error:
@@ -81,11 +91,7 @@ def interpreter_problem(layout: RootLayout, release_id: str) -> str | None:
         trouble = "is gone" if missing else f"cannot be reached: {error.strerror}"
     else:
         return None
-    try:
-        path = layout.manifest(release_id).environment.python.get("path", "?")
-    except VenvshipError as error:
-        return error.message
-    return f"its interpreter {path} {trouble}"
+    return f"its interpreter {manifest.environment.python.get('path', '?')} {trouble}"
 
 
 def usable_problem(workspace: ReadingWorkspace, release_id: str, *, ask: bool) -> str | None:
@@ -104,7 +110,7 @@ def usable_problem(workspace: ReadingWorkspace, release_id: str, *, ask: bool) -
     Raises:
         InterruptedByError: A signal came while an interpreter was asked.
     """
-    return release_problem(workspace.layout, release_id) or _identity_problem(
+    return release_problem(workspace, release_id) or _identity_problem(
         workspace, release_id, ask=ask, in_doubt="warn"
     )
 
@@ -112,7 +118,7 @@ def usable_problem(workspace: ReadingWorkspace, release_id: str, *, ask: bool) -
 def require_usable(
     workspace: ReadingWorkspace, release_id: str, *, in_doubt: Literal["refuse", "warn"] = "refuse"
 ) -> Manifest:
-    """Refuse a release that could not run.
+    """Refuse a release that could not run. Warn of one without an anchor.
 
     Args:
         workspace: The root.
@@ -121,23 +127,30 @@ def require_usable(
             it to be the same, as `usable_problem` does. A rollback goes on.
 
     Raises:
-        ReleaseError: It was built for another directory, a file is missing or changed, or its interpreter is
-            gone or has another identity.
+        ReleaseError: It was built for another directory, a file is missing or changed, its manifest is not
+            the one that was sealed, or its interpreter is gone or has another identity.
         InterruptedByError: A signal came while its interpreter was asked.
     """
-    layout = workspace.layout
-    damage = release_problem(layout, release_id)
+    damage = release_problem(workspace, release_id)
     if damage:
         hint = f"venvship verify {release_id} lists what is damaged"
-        if place_problem_of(layout, release_id):
+        if workspace.place_problem(release_id):
             hint = ANEW
-        elif damage == interpreter_problem(layout, release_id):
+        elif damage == _interpreter_problem_of(workspace, release_id):
             hint = "install that interpreter again, or set another `python` in venvship.toml and release anew"
         raise ReleaseError(f"{release_id} cannot be used: {damage}", hint=hint, release=release_id)
     problem = _identity_problem(workspace, release_id, ask=True, in_doubt=in_doubt)
     if problem:
         raise ReleaseError(f"{release_id} cannot be used: {problem}", release=release_id)
-    return layout.manifest(release_id)
+    workspace.warn_without_anchor(release_id)
+    return workspace.manifest(release_id)
+
+
+def _interpreter_problem_of(workspace: ReadingWorkspace, release_id: str) -> str | None:
+    try:
+        return interpreter_problem(workspace.layout, workspace.manifest(release_id))
+    except VenvshipError:
+        return None
 
 
 def _identity_problem(
@@ -145,7 +158,7 @@ def _identity_problem(
 ) -> str | None:
     """Why the interpreter at the recorded path does not serve a release, which was built for its identity."""
     try:
-        python = workspace.layout.manifest(release_id).environment.python
+        python = workspace.manifest(release_id).environment.python
     except VenvshipError as error:  # it could be read a moment ago; a rollback goes on
         return error.message
     path, wanted = python.get("path", ""), Identity.of(python)

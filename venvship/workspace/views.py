@@ -11,6 +11,7 @@ from venvship.model.history import History, WayBack
 from venvship.model.release import Manifest, PackageDiff, State, diff_packages, python_change
 from venvship.model.spelling import format_time
 from venvship.root import RootLayout
+from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.usable import start_problem
 
 
@@ -32,6 +33,7 @@ class ReleaseView(NamedTuple):
         pinned: Whether it is protected from prune.
         problem: Why it cannot be used; `None` if it can.
         message: The operator's message of its build.
+        manifest_sha256: The hash of its manifest, by the journal; `None` if that has none.
         last_live: When it was last known to be live; `None` if it never was, or is live now.
         failed_at: When its restart hook or a live check failed after a rollback had gone to it, so that no
             other goes there without its name; `None` if not, or if it has passed since.
@@ -51,6 +53,7 @@ class ReleaseView(NamedTuple):
     pinned: bool
     problem: str | None
     message: str
+    manifest_sha256: str | None = None
     last_live: datetime | None = None
     failed_at: datetime | None = None
 
@@ -69,6 +72,7 @@ class ReleaseView(NamedTuple):
             "lockfile_sha256": self.lockfile_sha256,
             "environment_digest": self.environment_digest,
             "tree_digest": self.tree_digest,
+            "manifest_sha256": self.manifest_sha256,
             "python": self.python,
             "packages": self.packages,
             "current": self.current,
@@ -118,8 +122,8 @@ def _view(
     record = history.records.get(release_id)
     manifest: Manifest | None = None
     try:
-        manifest = layout.manifest(release_id)
-        problem = start_problem(layout, release_id, manifest)
+        manifest = layout.manifest(release_id, history.anchor(release_id))
+        problem = start_problem(layout, manifest)
     except VenvshipError as error:
         problem = error.message
     return ReleaseView(
@@ -137,26 +141,27 @@ def _view(
         pinned=bool(record and record.pinned),
         problem=problem,
         message=manifest.message if manifest else "",
+        manifest_sha256=history.anchor(release_id),
         last_live=None if release_id == current else history.last_live(release_id),
         failed_at=record.failed_at if record else None,
     )
 
 
-def diff_releases(layout: RootLayout, before: str | None, after: str) -> PackageDiff:
+def diff_releases(workspace: ReadingWorkspace, before: str | None, after: str) -> PackageDiff:
     """How a release differs from another one, or from nothing, for a report.
 
     A release whose manifest is damaged has no packages here.
     """
-    old, new = (readable_manifest(layout, name) if name is not None else None for name in (before, after))
+    old, new = (readable_manifest(workspace, name) if name is not None else None for name in (before, after))
     diff = diff_packages(old.packages if old else (), new.packages if new else ())
     if old is None or new is None:
         return diff
     return diff._replace(python=python_change(old.environment.python, new.environment.python))
 
 
-def readable_manifest(layout: RootLayout, release_id: str) -> Manifest | None:
+def readable_manifest(workspace: ReadingWorkspace, release_id: str) -> Manifest | None:
     """The manifest of a release, for a report; `None` where it is damaged."""
     try:
-        return layout.manifest(release_id)
+        return workspace.manifest(release_id)
     except VenvshipError:
         return None

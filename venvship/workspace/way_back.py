@@ -8,7 +8,7 @@ from venvship.model.history import PassedOver, ProblemOf, WayBack
 from venvship.model.release import State
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import is_known
-from venvship.workspace.usable import start_problem
+from venvship.workspace.usable import start_problem_of
 
 
 def find_way_back(
@@ -40,7 +40,7 @@ def find_way_back(
 def seeming_way_back(workspace: ReadingWorkspace, known: KnownHistory) -> WayBack:
     """The way back of the current release, without a look at the files of the target."""
     return find_way_back(
-        workspace, known, known.current, lambda release_id: start_problem(workspace.layout, release_id)
+        workspace, known, known.current, lambda release_id: start_problem_of(workspace, release_id)
     )
 
 
@@ -71,7 +71,7 @@ def command_back(workspace: ReadingWorkspace, known: KnownHistory) -> CommandBac
     before = history.was_current(1)
     if before is None or before == current or not is_known(before, history):
         return None
-    if start_problem(workspace.layout, before) is not None:
+    if start_problem_of(workspace, before) is not None:
         return None
     name = "@{1}" if current == history.expected else before
     # A promotion takes back what fails. For a known-bad release, and under a hold of the root, it may need

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forging import forget_anchors
 from tests.support.roots import Site, make_site
 from tests.support.wheels import Distribution
 from venvship.building.store.cleaning import sweep
@@ -72,6 +73,7 @@ def unname(site: Site, release: str) -> None:
     del data["wheels"]["app"]
     os.chmod(manifest, 0o644)
     manifest.write_text(json.dumps(data))
+    forget_anchors(site.path / "state" / "journal.jsonl")
 
 
 def holding_wheels(store: Path) -> dict[str, set[str]]:

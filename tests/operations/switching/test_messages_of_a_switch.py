@@ -15,7 +15,6 @@ from venvship.model.release import State
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial
 from venvship.root import RootLayout
-from venvship.workspace.quick_look import quick_problem
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.usable import require_usable
 
@@ -56,8 +55,11 @@ def test_a_manifest_out_of_reach_is_not_called_damaged() -> None:
         (folder / "manifest.json").write_text("{}")
         folder.chmod(0)
         try:
-            problem = quick_problem(RootLayout.at(base), ID)
-            assert problem == (f"the manifest of {ID}: cannot read {folder}/manifest.json: Permission denied")
+            with pytest.raises(errors.ReleaseError) as caught:
+                RootLayout.at(base).manifest(ID, None)
+            assert caught.value.message == (
+                f"the manifest of {ID}: cannot read {folder}/manifest.json: Permission denied"
+            )
         finally:
             folder.chmod(0o755)
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
+from tests.support.forging import forget_anchors, rewrite_manifest
 from tests.support.roots import Site
 from venvship import errors
 
 
 def get_another_interpreter(site: Site, release_id: str) -> None:
     """Have a release look as if its interpreter had been replaced by one that does not serve it."""
-    path = site.path / "releases" / release_id / ".venvship" / "manifest.json"
-    manifest = json.loads(path.read_bytes())
-    manifest["python"]["magic"] = "other"
-    path.chmod(0o644)
-    path.write_text(json.dumps(manifest))
+    rewrite_manifest(
+        site.path / "releases" / release_id, lambda manifest: manifest["python"].update(magic="other")
+    )
+    forget_anchors(site.path / "state" / "journal.jsonl")
 
 
 def test_previous_never_names_a_release_whose_interpreter_is_another_one(site: Site) -> None:

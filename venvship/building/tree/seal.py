@@ -79,14 +79,15 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
         )
         folder = os.path.join(release, SEAL_FOLDER)
         create_file(_temporary(release, FILES), files)
-        create_file(_temporary(release, MANIFEST), readable_json(manifest.to_json()))
+        written = readable_json(manifest.to_json())
+        create_file(_temporary(release, MANIFEST), written)
         sync_filesystem(sync_fd)
         rename(_temporary(release, FILES), os.path.join(release, FILES))
         rename(_temporary(release, MANIFEST), os.path.join(release, MANIFEST))
         set_mode(folder, DIRECTORY_MODE)
         # Both names and the folder's mode: an fsync of a directory covers its inode.
         fsync_directory(folder)
-    return manifest
+    return manifest._replace(sha256=hashlib.sha256(written).hexdigest())
 
 
 def _temporary(release: str, name: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from venvship.api.arguments import require_sha256
 from venvship.cli import render, text
 from venvship.cli.completion import complete_release
 from venvship.cli.group import command
@@ -144,9 +145,20 @@ def check(call: Call, release: str) -> ChecksResult:
 )
 @click.argument("releases", nargs=-1, metavar="[RELEASE]...", shell_complete=complete_release)
 @click.option("--all", "all_", is_flag=True, help="All releases.")
-def verify(call: Call, releases: tuple[str, ...], all_: bool) -> VerifyResult:
+@click.option("--expect", metavar="SHA256", help="The hash that the manifest must have.")
+def verify(call: Call, releases: tuple[str, ...], all_: bool, expect: str | None) -> VerifyResult:
     """Re-hash every file and compare it with the manifest.
+
+    The manifest is compared with its hash in the journal, and with --expect, for one release, also with a
+    hash that you have kept elsewhere: `manifest_sha256` of `show --json`, or the line in the system log.
 
     `status` reports the last result.
     """
-    return call.open_root().verify(*releases, all=all_)
+    if expect is not None:
+        try:
+            require_sha256("--expect", expect)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        if all_ or len(releases) > 1:
+            raise UsageError("--expect is the hash of one release")
+    return call.open_root().verify(*releases, all=all_, expect=expect)

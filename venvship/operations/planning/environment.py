@@ -15,7 +15,6 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest, Package, PackageDiff, diff_packages, python_change
 from venvship.model.settings import Settings
 from venvship.model.spelling import digest
-from venvship.root import RootLayout
 from venvship.system.regular import read_regular
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.views import readable_manifest
@@ -89,7 +88,7 @@ def lockfile_environment(workspace: ReadingWorkspace, settings: Settings) -> str
             return ""
         current = workspace.layout.current()
         if current is not None and workspace.layout.has_manifest(current):
-            manifest = workspace.layout.manifest(current)
+            manifest = workspace.manifest(current)
             if is_of(manifest, paths, settings, known[1]):
                 return manifest.environment.digest
         return read_environment(paths, settings, known[1]).digest
@@ -118,9 +117,11 @@ def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpre
     return manifest.environment.inputs == _inputs(paths[0], sha256, settings, interpreter)
 
 
-def diff_to_environment(layout: RootLayout, before: str | None, environment: Environment) -> PackageDiff:
+def diff_to_environment(
+    workspace: ReadingWorkspace, before: str | None, environment: Environment
+) -> PackageDiff:
     """How a release of an environment would differ from a release, or from nothing."""
-    old = readable_manifest(layout, before) if before is not None else None
+    old = readable_manifest(workspace, before) if before is not None else None
     if old is None:
         return diff_packages((), locked_packages(environment.selected))
     diff = diff_packages(old.packages, locked_packages(environment.selected, old.packages))

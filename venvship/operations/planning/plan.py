@@ -17,7 +17,7 @@ from venvship.model.spelling import ago
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
 from venvship.workspace.runtime import Runtime
-from venvship.workspace.usable import start_problem, usable_problem
+from venvship.workspace.usable import start_problem_of, usable_problem
 
 REUSABLE: Final = frozenset({State.SEALED, State.REJECTED, State.UNCHECKED, State.PROVEN})
 """The states of a release that is promoted again where its environment is asked for.
@@ -84,9 +84,11 @@ def plan(
     unchanged, problem = False, None
     if current and record and record.environment_digest == environment.digest and not options.rebuild:
         if workspace.runtime.unattended:
-            problem = start_problem(workspace.layout, current)
+            problem = start_problem_of(workspace, current)
         else:
             problem = usable_problem(workspace, current, ask=True)
+            if problem is None:
+                workspace.warn_without_anchor(current)
         unchanged = problem is None
     asks = asker(workspace.runtime, settings, force=options.force)
     hold = None

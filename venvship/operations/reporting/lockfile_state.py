@@ -47,7 +47,7 @@ def compare_lockfile(
         known = workspace.layout.interpreter()
         settled = known is not None and known[0] == settings.python
         interpreter = known[1] if known is not None and settled else find_interpreter(workspace, settings)
-        manifest = workspace.layout.manifest(release_id) if release_id is not None else None
+        manifest = workspace.manifest(release_id) if release_id is not None else None
         recorded = manifest.environment if manifest is not None else None
         if manifest is not None and is_of(manifest, paths, settings, interpreter):
             return LockfileState(changed=False, environment=manifest.environment.digest)

@@ -19,7 +19,6 @@ from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failure
 from venvship.operations.reporting.lockfile_state import LockfileState, compare_lockfile
 from venvship.operations.reporting.status_facts import applying_holds, old_processes
 from venvship.system import proc
-from venvship.workspace.place import place_problem_of
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import (
     debris_names,
@@ -319,7 +318,7 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
     known = workspace.known_history()
     history = known.history
     release_id = resolve_release(workspace.layout, name, history)
-    manifest = workspace.layout.manifest(release_id)
+    manifest = workspace.manifest(release_id)
     about = tuple(e for e in known.events if release_id in {e.release, e.facts.get("from")})
     return ShowResult(
         release=view_releases(
@@ -346,11 +345,10 @@ def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Di
     Arguments and errors: `Root.diff`.
     """
     history = workspace.known_history().history
-    layout = workspace.layout
-    first, second = (resolve_release(layout, name, history) for name in (before, after))
+    first, second = (resolve_release(workspace.layout, name, history) for name in (before, after))
     for release_id in (first, second):
-        layout.manifest(release_id)  # or the error
-    return DiffResult(first, second, diff_releases(layout, first, second))
+        workspace.manifest(release_id)  # or the error
+    return DiffResult(first, second, diff_releases(workspace, first, second))
 
 
 def _warn_of_the_link(workspace: ReadingWorkspace, known: KnownHistory) -> None:
@@ -389,7 +387,7 @@ def _warn_of_a_moved_root(
         live = current.id if current is not None else None
         below = (name for name in reversed(history.lineage) if name != live and layout.has_release(name))
         suspects += itertools.islice(below, 1)
-    problem = next(filter(None, (place_problem_of(layout, name) for name in suspects)), None)
+    problem = next(filter(None, map(workspace.place_problem, suspects)), None)
     if problem is None:
         return False
     workspace.warn(
@@ -423,7 +421,7 @@ def _way_back(
         return None
     if current.created_at is None or previous.created_at is None:
         return None  # a manifest cannot be read, and `problem` of its view has the reason
-    return diff_releases(workspace.layout, current.id, previous.id)
+    return diff_releases(workspace, current.id, previous.id)
 
 
 def _failing(attempts: Attempts, lockfile: LockfileState, now: datetime) -> Failures | None:

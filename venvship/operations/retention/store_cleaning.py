@@ -234,7 +234,8 @@ def _add_root(referenced: set[str], problems: list[str], root: str, without: Col
 
 def _add_release(referenced: set[str], problems: list[str], layout: RootLayout, release_id: str) -> None:
     try:
-        manifest = layout.manifest(release_id)
+        # Of any root, whose journal is not read: a changed manifest keeps or frees a wheel, no more.
+        manifest = layout.manifest(release_id, None)
     except VenvshipError as error:
         # One without a manifest is debris, or is being removed at this moment.
         if layout.may_have_manifest(release_id):

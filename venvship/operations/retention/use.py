@@ -111,7 +111,7 @@ def live_times(layout: RootLayout, history: History, release_id: str) -> Live | 
     if record is None or record.found_at is None:
         return None
     try:
-        built = layout.manifest(release_id).created_at
+        built = layout.manifest(release_id, None).created_at  # the journal does not know the release
     except VenvshipError:
         built = record.found_at
     return Live(built, record.found_at)

@@ -61,15 +61,23 @@ class Verified:
         }
 
 
-def verify_release(workspace: ReadingWorkspace, release_id: str) -> Verified:
+def verify_release(workspace: ReadingWorkspace, release_id: str, *, expect: str | None = None) -> Verified:
     """Verify one release, whether the journal knows it or not.
+
+    Args:
+        workspace: The root; reads only.
+        release_id: The release.
+        expect: The SHA-256 that its manifest must have besides that of the journal, from a place that the
+            owner of the root cannot change; `None`: none is known.
 
     Raises:
         InterruptedByError: A signal came.
     """
     layout = workspace.layout
     try:
-        manifest = layout.manifest(release_id)
+        manifest = workspace.manifest(release_id)
+        if expect is not None and manifest.sha256 != expect:
+            raise ReleaseError(f"the SHA-256 of the manifest is {manifest.sha256}, and {expect} was expected")
         entries = layout.files(release_id, manifest)
     except (ReleaseError, FormatError) as error:
         return Verified(id=release_id, files=0, damaged=(Damage(".venvship", error.message),))

@@ -27,7 +27,7 @@ from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
 from venvship.workspace.settings_files import read_settings
-from venvship.workspace.usable import start_problem, usable_problem
+from venvship.workspace.usable import start_problem_of, usable_problem
 from venvship.workspace.workspace import Workspace
 
 RecoverOutcome = Literal[
@@ -153,8 +153,8 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
 
     def seeming_problem(release_id: str) -> str | None:
         # Its place and its interpreter, too: many releases lose those at once.
-        layout = workspace.layout
-        return start_problem(layout, release_id) if layout.has_release(release_id) else "it is gone"
+        there = workspace.layout.has_release(release_id)
+        return start_problem_of(workspace, release_id) if there else "it is gone"
 
     previous = workspace.layout.previous()
     if previous == history.way_back(current, seeming_problem, workspace.runtime.clock()).release_id:

@@ -9,7 +9,6 @@ from venvship.errors import NothingToRollBackToError
 from venvship.model.history import PassedOver
 from venvship.model.release import State
 from venvship.printable import lines
-from venvship.workspace.place import place_problem_of
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import ANEW, require_usable, usable_problem
@@ -63,6 +62,7 @@ def choose_target(
 
     found = find_way_back(workspace, known, current, problem_of)
     if found.release_id is not None:
+        workspace.warn_without_anchor(found.release_id)
         last_live = known.history.last_live(found.release_id)
         return RollbackTarget(found.release_id, last_live, found.passed_over)
     if not known.whole:
@@ -76,7 +76,7 @@ def choose_target(
         f"there is no earlier proven or unchecked, usable release than {current or 'nothing'}",
         *(f"passed over {passed.id}: {passed.reason}" for passed in found.passed_over),
     )
-    if any(place_problem_of(workspace.layout, name) for name in known.history.lineage):
+    if any(map(workspace.place_problem, known.history.lineage)):
         raise NothingToRollBackToError(message, hint=ANEW)
     command = command_back(workspace, known)
     raise NothingToRollBackToError(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.errors import RootError
 from venvship.model.settings import Check, Settings
-from venvship.workspace.place import place_problem_of
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def try_current(
     live = [check for check in settings.checks if check.when == "live"]
     if settings.hooks.restart is None and not live:
         return Trial()  # see `load_before_switch`
-    misplaced = place_problem_of(workspace.layout, release_id)
+    misplaced = workspace.place_problem(release_id)
     if misplaced is not None:
         # On the way back, in a root that was moved. Its scripts would run the code of another root.
         return Trial(problem=f"{release_id} cannot be used: {misplaced}")
