@@ -18,7 +18,7 @@ from tests.health.conftest import RELEASE
 from tests.support.processes import alive, script_at
 from venvship.errors import InterruptedByError, ProgramNotFoundError
 from venvship.health.context import Context
-from venvship.health.hooks import find_programs, find_programs_by_path, run_hook
+from venvship.health.hooks import find_programs, find_programs_of_the_host, run_hook
 from venvship.model.settings_reading import parse_settings
 
 PREVIOUS = "20261121T020003Z-a01b22c"
@@ -220,7 +220,7 @@ def test_a_program_without_its_interpreter_is_found_before_anything_is_built(
     text = f"""
 [hooks]
 prepare = ["{tmp_path}/hook"]
-restart = ["no-such-program-yet"]
+restart = ["{{bin}}/no-such-program-yet"]
 [[check]]
 name = "self-test"
 when = "candidate"
@@ -229,7 +229,7 @@ command = ["{tmp_path}/probe"]
     settings = parse_settings(text, path="venvship.toml", folder_name="shop")
 
     with pytest.raises(ProgramNotFoundError) as caught:
-        find_programs_by_path(settings.hooks, settings.checks, cwd="/")
+        find_programs_of_the_host(settings, context.environ, root=context.root)
 
     keys = [problem["key"] for problem in caught.value.data["problems"]]
     assert keys == ["hooks.prepare", "check self-test"], "what may be in the release is looked up later"

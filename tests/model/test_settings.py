@@ -42,7 +42,7 @@ groups = ["dev"]
 
 [hooks]
 prepare = ["shop-admin", "migrate", ""]
-restart = ["systemctl", "restart", "shop.service"]
+restart = ["/usr/bin/systemctl", "restart", "shop.service"]
 notify = ["/usr/local/bin/tell-ops"]
 timeout = 60
 
@@ -107,7 +107,7 @@ def test_every_key_is_read() -> None:
         ),
         hooks=HookSettings(
             prepare=("shop-admin", "migrate", ""),
-            restart=("systemctl", "restart", "shop.service"),
+            restart=("/usr/bin/systemctl", "restart", "shop.service"),
             notify=("/usr/local/bin/tell-ops",),
         ),
         checks=(

@@ -19,8 +19,8 @@ from tests.support.roots import Site
 
 HEALTH = """
 [hooks]
-restart = ["app"]
-notify = ["app"]
+restart = ["{bin}/app"]
+notify = ["{bin}/app"]
 [[check]]
 name = "candidate"
 when = "candidate"

@@ -25,8 +25,8 @@ class Context:
         environ: The environment of venvship itself; `environment` derives theirs from it.
         log_dir: The directory of their logs; made when it is needed, mode 0700. Its parent exists.
         signals: Signals that end them early.
-        usable: Whether its programs may be run. Those of a release that was built for another directory are
-            left out of PATH: they would run the code of another root.
+        usable: Whether there is a release whose programs may be run. Those of one that was built for another
+            directory are left out of PATH: they would run the code of another root.
     """
 
     root: str

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
+from venvship.health.lookup import OF_THE_HOST, command_of, find_of_the_host
 from venvship.health.running import run_to_end, shorten
-from venvship.model.settings import CHECK_KINDS, Check, HookSettings
+from venvship.model.settings import CHECK_KINDS, Check, HookSettings, Settings
 from venvship.printable import lines
 from venvship.system import process
 
@@ -42,7 +43,7 @@ def run_hook(
 
     Args:
         name: `"prepare"`, `"restart"` or `"notify"`.
-        argv: Its command.
+        argv: Its command; see `lookup` for its program.
         context: The release it acts on.
         timeout: Seconds.
         stdin: Its standard input; `None` is /dev/null.
@@ -55,8 +56,12 @@ def run_hook(
         InterruptedByError: A signal came, and is not deferred.
     """
     shown = shorten(shlex.join(argv))
+    try:
+        command = command_of(argv, context, host=name in OF_THE_HOST)
+    except ProgramNotFoundError as error:
+        return HookResult(ok=False, seconds=0.0, output=error.message)
     program = process.Program(
-        argv,
+        command,
         env=context.environment(),
         cwd=context.release_path,
         stdin=stdin,
@@ -80,52 +85,62 @@ def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context
     Args:
         hooks: The hooks that may be run.
         checks: The checks that may be asked.
-        context: The release that they are about; its `bin` is looked into first.
+        context: The release that they are about.
 
     Raises:
         ProgramNotFoundError: Some are missing, not executable, or name an interpreter that is not there;
             `problems` lists all of them.
     """
-    _refuse_missing(_commands(hooks, checks), env=context.environment(), cwd=context.release_path)
+    environment = context.environment()
+
+    def look(argv: tuple[str, ...], host: bool) -> None:
+        program = command_of(argv, context, host=host)[0]
+        process.find_program(program, env=environment, cwd=context.release_path)
+
+    _refuse_missing(hooks, checks, look)
 
 
-def find_programs_by_path(hooks: HookSettings, checks: Sequence[Check], *, cwd: str) -> None:
-    """Look up the programs of hooks and checks that are named by an absolute path, before anything is built.
+def find_programs_of_the_host(settings: Settings, environ: Mapping[str, str], *, root: str) -> None:
+    """Look up the programs of hooks and checks that are not in the release, before anything is built.
 
-    The others may be in the release, which is not there yet.
+    Those are the absolute paths, and the bare names of `restart` and `notify`. The others may be in the
+    release, which is not there yet.
 
     Args:
-        hooks: The hooks that may be run.
-        checks: The checks that may be asked.
-        cwd: Any directory.
+        settings: The settings with the hooks and checks.
+        environ: The environment of venvship.
+        root: Path of the root.
 
     Raises:
         ProgramNotFoundError: As for `find_programs`.
     """
-    commands = {key: argv for key, argv in _commands(hooks, checks).items() if argv[0].startswith("/")}
-    _refuse_missing(commands, env=None, cwd=cwd)
 
+    def look(argv: tuple[str, ...], host: bool) -> None:
+        if argv[0].startswith("/"):
+            process.find_program(argv[0], env=None, cwd=root)
+        elif host and "/" not in argv[0]:
+            find_of_the_host(argv[0], environ, root)
 
-def _commands(hooks: HookSettings, checks: Sequence[Check]) -> dict[str, tuple[str, ...]]:
-    """The commands of hooks and checks, by the words for each in an error."""
-    commands = {
-        f"hooks.{name}": argv
-        for name in ("prepare", "restart", "notify")
-        if (argv := getattr(hooks, name)) is not None
-    }
-    return commands | {
-        f"check {check.name}": check.target for check in checks if CHECK_KINDS[check.kind].is_command
-    }
+    _refuse_missing(settings.hooks, settings.checks, look)
 
 
 def _refuse_missing(
-    commands: Mapping[str, tuple[str, ...]], *, env: Mapping[str, str] | None, cwd: str
+    hooks: HookSettings, checks: Sequence[Check], look: Callable[[tuple[str, ...], bool], None]
 ) -> None:
+    """Look for each command's program; the second argument is whether a bare name is the host's."""
+    commands = [
+        (f"hooks.{name}", argv, name in OF_THE_HOST)
+        for name in ("prepare", "restart", "notify")
+        if (argv := getattr(hooks, name)) is not None
+    ]
+    commands += [
+        (f"check {check.name}", check.target, False) for check in checks if CHECK_KINDS[check.kind].is_command
+    ]
     problems: list[dict[str, str]] = []
     hint = None
-    for key, argv in commands.items():
+    for key, argv, host in commands:
         try:
-            process.find_program(argv[0], env=env, cwd=cwd)
+            look(argv, host)
         except ProgramNotFoundError as error:
             hint = error.hint or hint
             problems.append({"key": key, "program": argv[0], "message": error.message})

@@ -6,8 +6,10 @@ import shlex
 from collections.abc import Callable
 from typing import Final
 
+from venvship.errors import ProgramNotFoundError
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
+from venvship.health.lookup import command_of
 from venvship.health.running import run_to_end, shorten
 from venvship.model.settings import CHECK_KINDS, Check
 from venvship.system.process import Program
@@ -27,9 +29,12 @@ for name in sys.argv[1:]:
 
 def ask_command(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
     """Run the check's command; see `kinds.Ask`. Exit status 75 asks to be asked again."""
-    return _run(
-        check, context, check.target, shown=shorten(shlex.join(check.target)), heading=heading, poll=poll
-    )
+    shown = shorten(shlex.join(check.target))
+    try:
+        argv = command_of(check.target, context)
+    except ProgramNotFoundError as error:
+        return Attempt(False, error.message, kind="not started")
+    return _run(check, context, argv, shown=shown, heading=heading, poll=poll)
 
 
 def ask_import(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:

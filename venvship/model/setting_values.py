@@ -70,7 +70,7 @@ def command(value: object) -> tuple[str, ...]:
     """
     if isinstance(value, str):
         raise WrongValueError(
-            'must be an array of arguments, such as ["systemctl", "restart", "x"], never a string'
+            'must be an array of arguments, such as ["/usr/bin/systemctl", "restart", "x"], never a string'
         )
     arguments = each(_argument, "an array of arguments", least=1)(value)
     if not arguments[0]:

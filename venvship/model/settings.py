@@ -154,19 +154,24 @@ class HookSettings(NamedTuple):
         tuple[str, ...] | None,
         Setting(
             values.command,
-            "Runs before the switch, from the candidate. Its refusal rejects the release.",
+            "Runs before the switch, from the candidate. Its refusal rejects the release. `{bin}/NAME` is the"
+            " release's own program.",
             example=("shop-admin", "migrate"),
         ),
     ] = None
     restart: Annotated[
         tuple[str, ...] | None,
-        Setting(values.command, "Runs after a switch.", example=("systemctl", "restart", "shop.service")),
+        Setting(
+            values.command,
+            "Runs after a switch. A name without a path is a program of the host, never of the release.",
+            example=("/usr/bin/systemctl", "restart", "shop.service"),
+        ),
     ] = None
     notify: Annotated[
         tuple[str, ...] | None,
         Setting(
             values.command,
-            "Receives one JSON event on its standard input.",
+            "Receives one JSON event on its standard input. A name without a path is a program of the host.",
             example=("/usr/local/bin/tell-ops",),
         ),
     ] = None

@@ -20,7 +20,7 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
-from venvship.health.hooks import find_programs_by_path
+from venvship.health.hooks import find_programs_of_the_host
 from venvship.model.environment import Environment
 from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Step
@@ -357,10 +357,11 @@ class Releasing:
         names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
         count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
         workspace.tell("plan", f"{settings.name} · CPython {self.result.python} · {names}, {count}")
+        layout = workspace.layout
         if self._options.promote:
             refuse_own_service(workspace, settings)
         # Before minutes of building: what stands elsewhere than in the release can be looked up now.
-        find_programs_by_path(settings.hooks, settings.checks, cwd=str(workspace.layout.path))
+        find_programs_of_the_host(settings, workspace.runtime.environ, root=str(layout.path))
         release_id = proposal.plan.release_id or build_release(
             held, settings, proposal.environment, message=self._options.message, progress=self._progress
         )

@@ -126,13 +126,14 @@ def _never_began(returncode: int | None, signals: Signals) -> bool:
     return returncode is not None and returncode < 0 and signals.received == -returncode
 
 
-def find_program(name: str, *, env: Mapping[str, str] | None, cwd: str) -> str:
+def find_program(name: str, *, env: Mapping[str, str] | None, cwd: str, search: str | None = None) -> str:
     """Look a program up as the shell would, for a child with this environment and directory.
 
     Args:
         name: A name or a path.
-        env: The environment; `None` if it is not known yet, for a path.
+        env: The environment; `None` if it is not known yet.
         cwd: The directory.
+        search: The PATH to look in, where that is not the environment's.
 
     Returns:
         Its absolute path.
@@ -140,7 +141,8 @@ def find_program(name: str, *, env: Mapping[str, str] | None, cwd: str) -> str:
     Raises:
         ProgramNotFoundError: There is none, it is not executable, or its interpreter is missing.
     """
-    search = (env or {}).get("PATH", os.defpath)
+    if search is None:
+        search = (env or {}).get("PATH", os.defpath)
     if "/" in name:
         candidates = [os.path.join(cwd, name)]
     else:

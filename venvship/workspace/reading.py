@@ -282,7 +282,7 @@ class ReadingWorkspace:
         """The context of a release's checks and hooks; without a release, that of the notify hook."""
         from venvship.health.context import Context
 
-        path = self.layout.release_path(release_id) if release_id else self.layout.path
+        path = self.layout.path if release_id is None else self.layout.release_path(release_id)
         return Context(
             root=str(self.layout.path),
             release_id=release_id or "",
@@ -292,5 +292,5 @@ class ReadingWorkspace:
             environ=self.runtime.environ,
             log_dir=str(self.layout.log(release_id or "none")),
             signals=self.runtime.signals,
-            usable=not release_id or self.place_problem(release_id) is None,
+            usable=release_id is not None and self.place_problem(release_id) is None,
         )

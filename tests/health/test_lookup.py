@@ -1,0 +1,137 @@
+"""Which program a hook or check means: the release's, or the host's."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import script_at
+from venvship.errors import ProgramNotFoundError
+from venvship.health.context import Context
+from venvship.health.hooks import find_programs, find_programs_of_the_host, run_hook
+from venvship.health.lookup import command_of, outside_path
+from venvship.health.programs import ask_command
+from venvship.model.settings import Check, HookSettings, Settings
+
+HOOKS = ("prepare", "restart", "notify")
+HOST = {"restart": True, "notify": True, "prepare": False, "check": False}
+"""Whether a bare name is the host's."""
+
+
+@pytest.fixture
+def shadowed(context: Context, tmp_path: Path) -> Context:
+    """A release and a host that both have a program `systemctl`, and one that each has alone."""
+    host = tmp_path / "host"
+    host.mkdir()
+    for folder, whose in ((host, "host"), (Path(context.release_path, "bin"), "release")):
+        for name in ("systemctl", f"of-the-{whose}"):
+            script_at(folder / name, f"#!/bin/sh\necho {whose} $* >> {tmp_path}/ran\n")
+    return dataclasses.replace(context, environ={"PATH": f"{host}:/usr/bin:/bin"})
+
+
+def ran(context: Context, what: str, *argv: str) -> str:
+    """Run a hook, or a check; returns which program it was, and its arguments."""
+    path = Path(context.root, "ran")
+    path.write_text("")
+    if what == "check":
+        check = Check(name="x", kind="command", target=argv)
+        ok = ask_command(check, context, heading="", poll=lambda: None).passed
+    else:
+        ok = run_hook(what, argv, context, timeout=50).ok
+    return path.read_text().strip() if ok else "failed"
+
+
+@pytest.mark.parametrize("what", HOST)
+def test_a_bare_name_is_the_hosts_where_a_hook_acts_on_the_host(shadowed: Context, what: str) -> None:
+    assert ran(shadowed, what, "systemctl", "x") == ("host x" if HOST[what] else "release x")
+    assert ran(shadowed, what, "of-the-host") == "host"
+    assert ran(shadowed, what, "of-the-release") == ("failed" if HOST[what] else "release")
+
+
+@pytest.mark.parametrize("what", HOST)
+def test_a_program_below_bin_is_the_releases_everywhere(shadowed: Context, what: str) -> None:
+    assert ran(shadowed, what, "{bin}/systemctl", "x") == "release x"
+    assert ran(shadowed, what, "{bin}/of-the-host") == "failed"
+    folder = f"{shadowed.release_path}/bin"
+    assert ran(shadowed, what, "{bin}/systemctl", "{bin}/y", "a{bin}/y", "{bin}") == (
+        f"release {folder}/y a{{bin}}/y {{bin}}"
+    )
+
+
+@pytest.mark.parametrize("part", ["release", "current", "previous", "here", ".", "bin", "../x/bin"])
+def test_no_entry_of_path_leads_the_host_into_a_release(shadowed: Context, part: str, tmp_path: Path) -> None:
+    """An activated release, a link to one, and what is relative to the directory that hooks work in."""
+    for link in ("current", "previous"):
+        Path(shadowed.root, link).symlink_to(f"releases/{shadowed.release_id}")
+    script_at(Path(shadowed.release_path, "systemctl"), "#!/bin/sh\nexit 9\n")
+    first = {
+        "release": f"{shadowed.release_path}/bin",
+        "current": f"{shadowed.root}/current/bin",
+        "previous": f"{shadowed.root}/previous/bin/",
+        "here": "",
+    }.get(part, part)
+    led = dataclasses.replace(shadowed, environ={"PATH": f"{first}:{shadowed.environ['PATH']}"})
+
+    assert ran(led, "restart", "systemctl") == "host"
+    assert outside_path(led.environ, led.root) == shadowed.environ["PATH"]
+
+
+def test_without_a_path_the_host_has_the_default_one() -> None:
+    assert outside_path({}, "/srv/shop") == outside_path({"PATH": ""}, "/srv/shop") == os.defpath
+
+
+def test_a_program_that_only_the_release_has_is_named_with_the_way_to_write_it(shadowed: Context) -> None:
+    with pytest.raises(ProgramNotFoundError) as caught:
+        command_of(("of-the-release",), shadowed, host=True)
+
+    assert "the release's own is written {bin}/of-the-release" in caught.value.message
+    assert "never in a release" in str(caught.value.hint)
+    assert "{bin}/of-the-release" in run_hook("restart", ("of-the-release",), shadowed, timeout=5).output
+
+
+def test_without_a_release_none_of_its_programs_can_be_meant(shadowed: Context) -> None:
+    """The notify hook of a first build that failed."""
+    nothing = dataclasses.replace(shadowed, release_id="", release_path=shadowed.root, usable=False)
+    script_at(Path(nothing.root, "systemctl"), "#!/bin/sh\nexit 9\n")
+
+    assert ran(nothing, "notify", "systemctl") == "host"
+    assert (
+        "no release whose bin/tell could run"
+        in run_hook("notify", ("{bin}/tell",), nothing, timeout=5).output
+    )
+    assert nothing.environment()["PATH"] == shadowed.environ["PATH"]
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_the_search_before_a_switch_follows_the_same_rules(shadowed: Context, name: str) -> None:
+    def missing(*argv: str) -> bool:
+        hooks = HookSettings()._replace(**{name: argv})
+        try:
+            find_programs(hooks, (), shadowed)
+        except ProgramNotFoundError as error:
+            return [problem["key"] for problem in error.data["problems"]] == [f"hooks.{name}"]
+        return False
+
+    assert not missing("systemctl")
+    assert missing("of-the-release") == HOST[name]
+    assert not missing("{bin}/of-the-release")
+    assert missing("{bin}/of-the-host")
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_before_the_build_what_cannot_be_the_releases_is_looked_up(shadowed: Context, name: str) -> None:
+    def missing(*argv: str) -> bool:
+        settings = Settings(name="shop", hooks=HookSettings()._replace(**{name: argv}))
+        try:
+            find_programs_of_the_host(settings, shadowed.environ, root=shadowed.root)
+        except ProgramNotFoundError:
+            return True
+        return False
+
+    assert missing("/no/such/program")
+    assert missing("no-such-program") == HOST[name]
+    assert not missing("{bin}/no-such-program")
+    assert not missing("of-the-host")

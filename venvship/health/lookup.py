@@ -1,0 +1,95 @@
+"""Where the programs of hooks and checks are looked up.
+
+A wheel can bring a program of any name, `systemctl` included. So a bare name means the release's own program
+only in `prepare` and in checks, which are about the release. `restart` and `notify` act on the host, often as
+root: there a bare name is a program of the host, and `{bin}/NAME` is the release's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from venvship.errors import ProgramNotFoundError
+from venvship.health.context import Context
+from venvship.system.process import find_program
+
+BIN: Final = "{bin}/"
+"""At the beginning of an argument: the release's `bin`."""
+
+OF_THE_HOST: Final = frozenset({"restart", "notify"})
+"""The hooks whose programs are the host's."""
+
+
+def outside_path(environ: Mapping[str, str], root: str) -> str:
+    """The PATH of venvship, without the directories that are in a release of the root.
+
+    Relative ones are left out as well: a hook works in the release's directory.
+
+    Args:
+        environ: The environment of venvship.
+        root: Path of the root, absolute and real.
+    """
+    releases = f"{root}/releases/"
+    parts = (environ.get("PATH") or os.defpath).split(":")
+    return ":".join(
+        part
+        for part in parts
+        if os.path.isabs(part) and not f"{os.path.realpath(part)}/".startswith(releases)
+    )
+
+
+def find_of_the_host(name: str, environ: Mapping[str, str], root: str, *, own: str = "") -> str:
+    """Look a bare name of `restart` or `notify` up.
+
+    Args:
+        name: The name.
+        environ: The environment of venvship.
+        root: Path of the root.
+        own: The release's program of that name, to be named in the error; empty for none.
+
+    Returns:
+        The program's absolute path.
+
+    Raises:
+        ProgramNotFoundError: There is none, or it cannot be started.
+    """
+    try:
+        return find_program(name, env=None, cwd="/", search=outside_path(environ, root))
+    except ProgramNotFoundError as error:
+        if "path" in error.data:  # there is one that cannot be started
+            raise
+        written = f"; the release's own is written {BIN}{name}" if own and os.path.isfile(own) else ""
+        raise ProgramNotFoundError(
+            error.message + written,
+            hint="`restart` and `notify` look a name up in the PATH of venvship, never in a release; write "
+            f"{BIN}NAME for a program of the release",
+            program=name,
+        ) from error
+
+
+def command_of(argv: tuple[str, ...], context: Context, *, host: bool = False) -> tuple[str, ...]:
+    """The command to start, with the release's `bin` filled in, and a program of the host looked up.
+
+    Args:
+        argv: As the settings have it.
+        context: The release that it is about.
+        host: Whether a bare name is the host's.
+
+    Raises:
+        ProgramNotFoundError: The host has no such program, or there is no release whose program could run.
+    """
+    if any(argument.startswith(BIN) for argument in argv):
+        if not context.usable:
+            raise ProgramNotFoundError(
+                f"there is no release whose {argv[0].replace(BIN, 'bin/')} could run", program=argv[0]
+            )
+        folder = f"{context.release_path}/bin/"
+        argv = tuple(
+            folder + argument.removeprefix(BIN) if argument.startswith(BIN) else argument for argument in argv
+        )
+    if host and "/" not in argv[0]:
+        own = f"{context.release_path}/bin/{argv[0]}" if context.usable else ""
+        argv = (find_of_the_host(argv[0], context.environ, context.root, own=own), *argv[1:])
+    return argv
