@@ -410,6 +410,7 @@ READ_FROM_SYSTEM = (
     "venvship.system.ownership",
     "venvship.system.pool",
     "venvship.system.proc",
+    "venvship.system.host",
     "venvship.system.regular",
     "venvship.system.signals",
     "venvship.system.space",

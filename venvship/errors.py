@@ -182,7 +182,7 @@ class FormatError(RootError):
 
 
 class HostError(RootError):
-    """The host refuses what the command needs: memory, descriptors, a file, or venvship's own modules."""
+    """The host refuses what the command needs: memory, descriptors, processes, a file, or its own modules."""
 
     slug = "host-failed"
 

@@ -29,6 +29,7 @@ from venvship.model.release import FileEntry, Manifest, is_release_id
 from venvship.model.spelling import FORMAT, is_shallow, parse_json
 from venvship.printable import shell_line
 from venvship.system.accounts import user_name
+from venvship.system.host import host_faults
 from venvship.system.regular import read_regular
 
 SETTINGS_NAME: Final = "venvship.toml"
@@ -63,12 +64,18 @@ class RootLayout(NamedTuple):
         real = Path(os.path.realpath(path))
         try:
             if not real.is_dir():
-                raise NotARootError(f"{real} is not a directory", hint="make a root with `venvship init`")
+                there = os.path.lexists(real)
+                raise NotARootError(
+                    f"{real} is not a directory" if there else f"there is no directory {real}",
+                    hint=f"name a directory, or move {real} out of the way"
+                    if there
+                    else "make a root with `venvship init`, or name another with -C ROOT",
+                )
             # A root whose settings are gone is still one: a rollback works without them.
             if not (real / SETTINGS_NAME).exists() and not (real / "state" / "journal.jsonl").exists():
                 raise NotARootError(
                     f"{real} holds no {SETTINGS_NAME}",
-                    hint=f"make a root with `venvship -C {shell_line([str(real)])} init`",
+                    hint="make a root with `venvship init`, or name another with -C ROOT",
                 )
         except OSError as error:
             raise RootError(f"cannot look at {real}: {error.strerror}") from error
@@ -319,7 +326,8 @@ class RootLayout(NamedTuple):
 
     def _names(self) -> list[str]:
         try:
-            names = os.listdir(self.releases)
+            with host_faults(f"list {self.releases}"):
+                names = os.listdir(self.releases)
         except FileNotFoundError:
             return []
         except OSError as error:

@@ -232,11 +232,33 @@ FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /d
 
 
 @FULL
-@pytest.mark.parametrize("arguments", ["list", "status --json", "status --prometheus", "release --dry-run"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "list",
+        "status --json",
+        "status --prometheus",
+        "release --dry-run",
+        "--help",
+        "release -h",
+        "--version",
+        "--json --version",
+    ],
+)
 def test_a_command_that_only_prints_fails_where_its_output_cannot_be_written(
     shop: Site, arguments: str
 ) -> None:
     done = shop.shell(f"exec {command()} {arguments} >/dev/full")
+    assert (done.code, done.out) == (74, "")
+    assert done.err == "error: standard output could not be written: No space left on device\n"
+
+
+@FULL
+@pytest.mark.parametrize("shell", ["bash_source", "bash_complete"])
+def test_a_script_or_a_word_for_a_shell_that_cannot_be_written_is_a_failure(shop: Site, shell: str) -> None:
+    variables = {"_VENVSHIP_COMPLETE": shell, "COMP_WORDS": "venvship roll", "COMP_CWORD": "1"}
+    assert shop.shell(f"exec {command()}", **variables).code == 0
+    done = shop.shell(f"exec {command()} >/dev/full", **variables)
     assert (done.code, done.out) == (74, "")
     assert done.err == "error: standard output could not be written: No space left on device\n"
 

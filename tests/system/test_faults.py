@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 import pytest
 
-from venvship.errors import BuildError, DiskFullError, NotWritableError
+from venvship.errors import BuildError, DiskFullError, HostError, NotWritableError
 from venvship.system.faults import build_faults, root_faults
+from venvship.system.host import host_error_in, host_faults
 
 
 def fault(number: int, path: str | None = None) -> OSError:
@@ -55,3 +57,25 @@ def test_any_other_fault_outside_of_a_build_names_the_file_or_else_the_root() ->
         raise fault(errno.EACCES, "/srv/x")
     with pytest.raises(NotWritableError, match=r"^/srv: Input/output error$"), root_faults("/srv"):
         raise fault(errno.EIO)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN])
+def test_a_host_that_is_short_of_something_is_neither_a_failed_build_nor_a_root_to_be_repaired(
+    number: int,
+) -> None:
+    for faults in (build_faults("link", "/srv"), root_faults("/srv"), host_faults("link")):
+        with pytest.raises(HostError, match=re.escape(os.strerror(number))) as caught, faults:
+            raise fault(number, "/srv/x")
+        assert caught.value.hint
+        assert caught.value.__cause__ is not None
+    found = host_error_in(f"Traceback …\nOSError: [Errno {number}] {os.strerror(number)}\n", "compile")
+    assert found is not None
+    assert str(found).startswith("could not compile: ")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.ENOENT])
+def test_any_other_fault_is_left_to_the_code_that_knows_the_file(number: int) -> None:
+    with pytest.raises(OSError, match=os.strerror(number)), host_faults("read"):
+        raise fault(number, "/srv/x")
+    assert host_error_in(f"OSError: [Errno {number}] {os.strerror(number)}", "read") is None
+    assert host_error_in("ConnectionError: Resource temporarily unavailable", "read") is None

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from venvship.errors import InterpreterError, ProgramNotFoundError
+from venvship.errors import HostError, InterpreterError, ProgramNotFoundError
 from venvship.model.interpreter import Interpreter
+from venvship.system.host import host_error_in, host_faults
 from venvship.system.interpreters import run_probe
 from venvship.system.signals import Signals
 
@@ -38,6 +40,7 @@ def resolve_interpreter(setting: str | None, *, environ: Mapping[str, str], sign
 
     Raises:
         InterpreterError: There is none, it does not run, it is no CPython, or it is older than 3.11.
+        HostError: The host has nothing left to run one.
         InterruptedByError: A signal came.
     """
     if setting is None:
@@ -68,6 +71,7 @@ def probe(
 
     Raises:
         InterpreterError: It does not run, it is no CPython, or it is older than 3.11.
+        HostError: The host has nothing left to run it.
         InterruptedByError: A signal came.
     """
     facts = _ask(path, environ=environ or {}, signals=signals or Signals())
@@ -88,13 +92,20 @@ def _discover(version: str, environ: Mapping[str, str]) -> str:
     # Imported late: it is needed once in the life of a root.
     from python_discovery import get_interpreter
 
-    found = get_interpreter(f"cpython{version}", env=environ)
+    found, failure = None, ""
+    try:
+        with host_faults(f"look for Python {version}"):
+            found = get_interpreter(f"cpython{version}", env=environ)
+    except RuntimeError as error:  # one that it has found does not answer
+        failure = f": {error}"
     path = (found.system_executable or found.executable) if found is not None else None
     if path is None:
         path = _installed_by_pyenv(version, environ)
     if path is None:
+        # Where no program can be started, the search finds none either, and reports nothing.
+        probe(sys.executable, environ=environ)
         raise InterpreterError(
-            f"found no CPython {version} in PATH, nor one that pyenv or uv installed",
+            f"found no CPython {version} in PATH, nor one that pyenv or uv installed{failure}",
             hint=f"install it, or set `python` in venvship.toml to the path of a CPython {version}",
             setting=version,
         )
@@ -146,6 +157,13 @@ def _ask(path: str, *, environ: Mapping[str, str], signals: Signals) -> dict[str
         raise _unusable_error(path, f"{path} cannot be run: {error}") from error
     if result.timed_out:
         raise _unusable_error(path, f"{path} did not answer within {_PROBE_SECONDS:g} s")
+    if result.returncode == -signal.SIGKILL:
+        raise HostError(
+            f"{path} was killed while it was asked for its version",
+            hint="if the host had no memory left, its kernel did that: see `dmesg`; then try again",
+        )
+    if result.returncode and (short := host_error_in(result.output, f"run {path}")):
+        raise short
     try:
         facts = json.loads(result.stdout)
         version, name = tuple(facts["version_info"]), facts["implementation"]

@@ -5,75 +5,73 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venvship.cli import style
-from venvship.cli.fitting import counted, labelled, when
+from venvship.cli.fitting import Page, counted, when
 from venvship.model.spelling import ago, readable
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from venvship.operations.reporting.report import StatusResult
 
 DRY_RUN = "see `venvship release --dry-run`"
 
 
-def oddities(result: StatusResult, width: int | None, now: datetime) -> list[str]:
+def oddities(result: StatusResult, page: Page) -> list[str]:
     """The lines on anything that is off, one if nothing that `status` looks at is, and one on the files."""
-    lines = [*_operation(result, width), *_lockfile(result, width), *_failing(result, width, now)]
+    lines = [*_operation(result, page), *_lockfile(result, page), *_failing(result, page)]
     for release_id, pids in result.old_processes.items():
         shown = ", ".join(map(str, pids[:5])) + (f" and {len(pids) - 5} more" if len(pids) > 5 else "")
         said = f"{release_id} still runs, in {'process' if len(pids) == 1 else 'processes'} {shown}"
-        lines += labelled("Old", said, width, paint=style.attention("Old"))
+        lines += page.labelled("Old", said, paint=style.attention("Old"))
     if not lines and result.current is not None and result.held is None and not result.warnings:
-        lines += labelled("Problems", "none known", width)
-    return lines + _files(result, width, now)
+        lines += page.labelled("Problems", "none known")
+    return lines + _files(result, page)
 
 
-def _operation(result: StatusResult, width: int | None) -> list[str]:
+def _operation(result: StatusResult, page: Page) -> list[str]:
     operation = result.operation
     if operation is None:
         return []
     label, state = ("Now", " is under way") if operation.running else ("Interrupted", "")
     said = f"{operation.operation}{state}, since {readable(operation.since)}"
     said += f" by {operation.actor}, process {operation.pid}"
-    return labelled(label, said, width, paint=style.attention(label))
+    return page.labelled(label, said, paint=style.attention(label))
 
 
-def _lockfile(result: StatusResult, width: int | None) -> list[str]:
+def _lockfile(result: StatusResult, page: Page) -> list[str]:
     lockfile = result.lockfile
     if lockfile.problem is not None:
-        return labelled("Lockfile", f"cannot be compared: {lockfile.problem}", width)
+        return page.labelled("Lockfile", f"cannot be compared: {lockfile.problem}")
     lines: list[str] = []
     if lockfile.python is not None:
         said = (
             f"CPython {lockfile.python.after} is set, the live release was built for {lockfile.python.before}"
         )
-        lines += labelled("Python", f"{said}; {DRY_RUN}", width)
+        lines += page.labelled("Python", f"{said}; {DRY_RUN}")
     if lockfile.changed and (lockfile.python is None or lockfile.bytes_changed):
-        lines += labelled("Lockfile", f"differs from the live release; {DRY_RUN}", width)
+        lines += page.labelled("Lockfile", f"differs from the live release; {DRY_RUN}")
     return lines
 
 
-def _failing(result: StatusResult, width: int | None, now: datetime) -> list[str]:
+def _failing(result: StatusResult, page: Page) -> list[str]:
     failing = result.failing
     if failing is None:
         return []
     said = (
         f"{counted(failing.count, 'attempt')} failed, the last one at {when(failing.last)}: {failing.reason}"
     )
-    if failing.is_paused(now):
+    if failing.is_paused(page.now):
         said += f"; not tried again before {when(failing.until)}"
-    return labelled("Updates", said, width, paint=style.attention("Updates"))
+    return page.labelled("Updates", said, paint=style.attention("Updates"))
 
 
-def _files(result: StatusResult, width: int | None, now: datetime) -> list[str]:
+def _files(result: StatusResult, page: Page) -> list[str]:
     """The line on the files of the live release, which `status` does not look at."""
     if result.current is None:
         return []
     look = result.verified
     if look is None:
-        return labelled("Files", "never verified; `venvship verify` compares them with the manifest", width)
-    said = f"verified {when(look.at)} ({ago(look.at, now)}): "
+        return page.labelled("Files", "never verified; `venvship verify` compares them with the manifest")
+    said = f"verified {when(look.at)} ({ago(look.at, page.now)}): "
     if look.damaged:
         label = style.bad("Files")
-        return labelled("Files", f"{said}{look.damaged} of {look.files} DAMAGED", width, paint=label)
-    return labelled("Files", f"{said}intact, {counted(look.files, 'file')}", width)
+        return page.labelled("Files", f"{said}{look.damaged} of {look.files} DAMAGED", paint=label)
+    return page.labelled("Files", f"{said}intact, {counted(look.files, 'file')}")

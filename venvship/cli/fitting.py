@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from venvship.cli.advice import addressed
 from venvship.cli.style import unstyled
 from venvship.printable import printable
 
@@ -19,6 +20,12 @@ LEAST_LAST_COLUMN = 24
 _NARROW: Final = re.compile(r"[\u0000-\u02ff\u2010-\u2027\u2190-\u21ff✓✗]*")
 """Matches letters that take a column each, our own symbols among them. All others are looked up."""
 
+_COMMAND: Final = re.compile(r"`[^`]+`|venvship (?:-C \S+ )?[a-z]+\b")
+"""A command to type. Broken into two lines, it would be two commands."""
+
+_JOINT: Final = "\u00a0"
+"""Stands for a blank at which a line must not be broken."""
+
 
 class Page(NamedTuple):
     """The place and time at which a result is read.
@@ -26,10 +33,24 @@ class Page(NamedTuple):
     Attributes:
         width: Columns; `None` off a terminal.
         now: The time; aware.
+        root: The root that commands have to name; see `Call.address`.
     """
 
     width: int | None
     now: datetime
+    root: str = ""
+
+    def addressed(self, text: str) -> str:
+        """A text with the root in its commands."""
+        return addressed(text, self.root)
+
+    def fold(self, text: str) -> list[str]:
+        """Lines of a text without styles, with the root in its commands; see `fold`."""
+        return fold(addressed(text, self.root), self.width)
+
+    def labelled(self, label: str, text: str, *, paint: str | None = None) -> list[str]:
+        """Lines that begin with a label, with the root in their commands; see `labelled`."""
+        return labelled(label, addressed(text, self.root), self.width, paint=paint)
 
 
 def length(text: str) -> int:
@@ -73,17 +94,18 @@ def shorten(text: str, width: int | None) -> str:
 
 
 def fold(text: str, width: int | None) -> list[str]:
-    """Break a text without styles into lines; a word that is longer than a line stays whole."""
+    """Break a text without styles into lines; a command, and a word longer than a line, stay whole."""
     shown = printable(text)
     if width is None or length(shown) <= width:
         return [shown]
     lines = [""]
-    for word in re.findall(r" *[^ ]+", shown):
+    whole = _COMMAND.sub(lambda match: match[0].replace(" ", _JOINT), shown)
+    for word in re.findall(r" *[^ ]+", whole):
         if lines[-1] and length(lines[-1] + word) > max(width, 8):
             lines.append(word.lstrip())
         else:
             lines[-1] += word
-    return lines
+    return [line.replace(_JOINT, " ") for line in lines]
 
 
 def labelled(label: str, text: str, width: int | None, *, paint: str | None = None) -> list[str]:

@@ -13,6 +13,7 @@ import click
 
 from venvship._version import __version__
 from venvship.cli import render
+from venvship.cli.advice import COMMANDS
 from venvship.cli.options import GLOBAL_OPTIONS, Call
 from venvship.errors import Result
 from venvship.model.hold import SWITCH_HOLD
@@ -157,6 +158,7 @@ def command(
         )
         made.section, made.example, made.exits = section, example, exits
         cli.add_command(made)
+        COMMANDS.add(name)
         return made
 
     return register

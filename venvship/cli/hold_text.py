@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venvship.cli import style
-from venvship.cli.fitting import Page, fold, when
+from venvship.cli.fitting import Page, when
 from venvship.model.spelling import ago
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def hold_change_lines(change: HoldChange, page: Page) -> list[str]:
     """The lines on the hold that a command ended, and on the one that is in force after it."""
     ended = [f"Ended: {described(change.ended, page)}"] if change.ended is not None else []
     lines = [*ended, *([change.held.end] if change.held is not None else [])]
-    return [part for line in lines for part in fold(line, page.width)]
+    return [part for line in lines for part in page.fold(line)]
 
 
 def described(hold: Hold, page: Page) -> str:
@@ -30,7 +30,7 @@ def described(hold: Hold, page: Page) -> str:
 
 def hold_lines(result: HoldResult, page: Page) -> list[str]:
     """The lines of `hold`."""
-    held = [style.good("Held.")] if result.held is None else fold(result.held.end, page.width)
+    held = [style.good("Held.")] if result.held is None else page.fold(result.held.end)
     return [*held, *(f"Replaced: {described(hold, page)}" for hold in result.ended)]
 
 
@@ -44,4 +44,4 @@ def unhold_lines(result: HoldResult, page: Page) -> list[str]:
         )
     elif result.status.lockfile_changed:
         lines.append("The lockfile differs from the live release: the next `venvship update` releases it.")
-    return [part for line in lines for part in fold(line, page.width)]
+    return [part for line in lines for part in page.fold(line)]

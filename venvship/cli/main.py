@@ -24,6 +24,7 @@ from venvship.errors import (
     UsageError,
     VenvshipError,
 )
+from venvship.system.host import host_error
 from venvship.system.outlet import open_missing_descriptors
 
 
@@ -83,6 +84,8 @@ def _run(call: Call, arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is reported as one
         refused = _host_error(call, error)
         return render.bug(call, error) if refused is None else render.failure(call, refused)
+    except SystemExit as end:  # click prints a script for a shell, or what completes a word, and exits
+        return end.code if isinstance(end.code, int) else EXIT_OK
     # In this mode click returns None, or the code of a ctx.exit() such as --version's.
     return result if isinstance(result, int) else EXIT_OK
 
@@ -107,7 +110,8 @@ def _host_error(call: Call, error: Exception) -> VenvshipError | None:
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             found = DiskFullError(f"no room left: {error}", hint="free some space, then try again")
         case OSError():
-            found = HostError(f"the host refused: {error}", hint="`-v` shows where")
+            refused = HostError(f"the host refused: {error}", hint="`-v` shows where")
+            found = host_error(error, f"go on at {error.filename}" if error.filename else "go on") or refused
         case MemoryError():
             found = HostError("the host has no more memory for this command")
         case RecursionError():

@@ -50,7 +50,8 @@ class Call:
         text: Turns the command's result into lines, once known.
         root: The root, once opened.
         live_before: The release that was live when the root was opened; empty for none, `None` if unknown.
-        only_prints: Whether the output is all that the command is for, once known.
+        only_prints: Whether the output is all that the call is for, as it is without a command: help, the
+            version, or a script for a shell.
         only_summary: Whether the steps are left out if the output is not a terminal: cron mails it.
     """
 
@@ -67,7 +68,7 @@ class Call:
         self.text: Text[Any] | None = None
         self.root: Root | None = None
         self.live_before: str | None = None
-        self.only_prints = False
+        self.only_prints = True
         self.only_summary = False
         self._draws = True
         self._steps: PlainSteps | LiveSteps | None = None
@@ -120,6 +121,27 @@ class Call:
         if self._steps is not None:
             steps, self._steps = self._steps, None
             steps.close(incomplete=self.outlets.dropped("stdout"))
+
+    def address(self, terminal: Terminal) -> str:
+        """The root for commands in messages, quoted for a shell; empty where they find it without.
+
+        At a terminal, the next command gets the variable and the directory of this one. Other output may be
+        read where the variable is not set, and a mail anywhere.
+
+        Args:
+            terminal: The output.
+        """
+        if self.root is None and not self.root_path:
+            return ""
+        path = self.root.path if self.root is not None else Path(self.root_path or "")
+        named = root_from_environment()
+        if terminal.width is not None or not (self.only_summary or named):
+            with contextlib.suppress(NotARootError, OSError):
+                if os.path.samefile(here(named) if named else find_root(here()), path):
+                    return ""
+        with contextlib.suppress(NotARootError):
+            path = path if path.is_absolute() else here(str(path))
+        return shell_line([str(path)])
 
     def where(self) -> Path:
         """The directory of the root.

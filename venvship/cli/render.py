@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from venvship._version import __version__
 from venvship.cli import style
+from venvship.cli.advice import END_IT, addressed
 from venvship.cli.fitting import Page, fold, length
 from venvship.cli.terminal import Terminal, write
 from venvship.errors import (
@@ -25,6 +26,7 @@ from venvship.errors import (
     RollbackFailedError,
     VenvshipError,
 )
+from venvship.model.hold import HELD_UNTIL
 from venvship.model.spelling import ascii_json, not_before, parse_time
 from venvship.printable import lines, lines_of
 
@@ -89,13 +91,14 @@ def failure(call: Call, error: VenvshipError) -> int:
     if mailed:
         lines.append(f"{_whose(call, error)}: update failed")
     lines += _live_line(call)
-    lines += _marked(style.bad("error:"), error.message, terminal)
+    root = call.address(terminal)
+    lines += _marked(style.bad("error:"), addressed(error.message, root), terminal)
     if "log" in error.data:
         lines.append(f"  log: {error.data['log']}")
     if error.hint:
         # A line to type is not broken into two.
         room = Terminal() if isinstance(error, NotOwnerError) else terminal
-        lines += _marked("  →", error.hint, room, indent=4)
+        lines += _marked("  →", addressed(error.hint, root), room, indent=4)
     if call.only_summary and "until" in error.data:
         lines.append(f"  not tried again before {not_before(parse_time(str(error.data['until'])))}")
     write(sys.stderr, lines, terminal)
@@ -125,8 +128,13 @@ def _not_now(call: Call, error: HeldError | PausedError) -> int:
     """Print one line, for a mail."""
     message = ", ".join(lines_of(error.message)).removesuffix(".")
     # The end of a hold is a sentence, any other advice the rest of one.
-    joint = ". " if (error.hint or "")[:1].isupper() else "; "
-    write(sys.stderr, [f"{_whose(call, error)}: {message}{joint}{error.hint}"], call.terminal(sys.stderr))
+    hint = error.hint or ""
+    joint = ". " if hint[:1].isupper() else "; "
+    if hint.startswith(HELD_UNTIL):
+        hint += f" To end it now: {END_IT}."
+    terminal = call.terminal(sys.stderr)
+    told = f"{_whose(call, error)}: {message}{joint}{hint}"
+    write(sys.stderr, [addressed(told, call.address(terminal))], terminal)
     return error.exit_code
 
 
@@ -187,7 +195,8 @@ def unwritten(call: Call, code: int) -> int:
 def _print_result(call: Call, result: Result) -> None:
     assert call.text is not None
     terminal = call.terminal(sys.stdout)
-    write(sys.stdout, call.text(result, Page(width=terminal.width, now=datetime.now(UTC))), terminal)
+    page = Page(width=terminal.width, now=datetime.now(UTC), root=call.address(terminal))
+    write(sys.stdout, call.text(result, page), terminal)
 
 
 def bug(call: Call, error: Exception) -> int:
@@ -242,6 +251,7 @@ def envelope(
 ) -> dict[str, Any]:
     """The JSON object that `--json` prints in all cases."""
     data = result.to_json() if result is not None else {}
+    root = call.address(Terminal())
     if error is not None and error.changed is not None:
         data["changed"] = error.changed
     return {
@@ -250,13 +260,14 @@ def envelope(
         "ok": error is None,
         "exit_code": error.exit_code if error else EXIT_OK,
         "data": data,
-        "warnings": [{"slug": warning.slug, "message": lines(warning.message)} for warning in warnings],
-        "error": _error_json(call, error) if error else None,
+        "warnings": [{"slug": w.slug, "message": addressed(lines(w.message), root)} for w in warnings],
+        "error": _error_json(call, error, root) if error else None,
     }
 
 
-def _error_json(call: Call, error: VenvshipError) -> dict[str, Any]:
-    body = {**error.data, "slug": error.slug, "message": error.message, "hint": error.hint}
+def _error_json(call: Call, error: VenvshipError, root: str) -> dict[str, Any]:
+    message, hint = addressed(error.message, root), addressed(error.hint or "", root) or None
+    body = {**error.data, "slug": error.slug, "message": message, "hint": hint}
     live = _live(call)
     return body if live is None else {**body, "live": live or None}
 
@@ -270,8 +281,10 @@ def warn(call: Call, warning: OperationWarning) -> None:
 
 def _warnings(call: Call, warnings: Sequence[OperationWarning]) -> None:
     terminal = call.terminal(sys.stderr)
+    root = call.address(terminal)
     for warning in warnings:
-        write(sys.stderr, _marked(style.attention("warning:"), warning.message, terminal), terminal)
+        message = addressed(warning.message, root)
+        write(sys.stderr, _marked(style.attention("warning:"), message, terminal), terminal)
 
 
 def _print_json(body: dict[str, Any]) -> None:

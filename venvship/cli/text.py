@@ -13,8 +13,6 @@ from venvship.cli.fitting import (
     Page,
     columns,
     counted,
-    fold,
-    labelled,
     length,
     pad,
     shorten,
@@ -86,7 +84,7 @@ def lock_lines(result: LockResult, page: Page) -> list[str]:
     return [
         f"{style.good('Locked:')} {style.strong(result.lockfile)}, {pins}",
         *([] if result.first else changes(result.diff, page.width)),
-        "Next: venvship release",
+        *page.fold("Next: venvship release"),
     ]
 
 
@@ -98,10 +96,10 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     if release is None:
         return []
     live = f"Still live: {previous.id}" if previous else "Nothing is live"
-    promote = f"Make it live: venvship promote {release.id}"
+    promote = page.fold(f"Make it live: venvship promote {release.id}")
     if result.outcome == "unchanged":
         if result.no_promote and not release.current:
-            return [f"Nothing changed: {style.strong(release.id)} is built already. {live}", promote]
+            return [f"Nothing changed: {style.strong(release.id)} is built already. {live}", *promote]
         return [
             f"Nothing changed: {style.strong(release.id)} is live.",
             *hold_change_lines(result.holds, page),
@@ -110,14 +108,14 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
         return [
             f"{style.good('Built:')} {style.strong(release.id)}. {live}",
             *differences(result, page.width),
-            promote,
+            *promote,
         ]
     seconds = sum(result.timings.values())
     return [
         f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
         *differences(result, page.width),
-        *(fold(LEFT_ALONE, page.width) if result.leaves_service_alone else []),
-        *_back(result.back),
+        *(page.fold(LEFT_ALONE) if result.leaves_service_alone else []),
+        *_back(result.back, page),
         *hold_change_lines(result.holds, page),
     ]
 
@@ -170,17 +168,17 @@ def promote_lines(result: PromoteResult, page: Page) -> list[str]:
     return [
         f"{style.good('Live:')} {style.strong(result.release.id)}",
         *differences(result, page.width),
-        *_back(result.back),
+        *_back(result.back, page),
         *hold_change_lines(result.holds, page),
     ]
 
 
-def _back(command: CommandBack | None) -> list[str]:
+def _back(command: CommandBack | None, page: Page) -> list[str]:
     """The line with the command that goes back, if there is one."""
     if command is None:
         return []
     state = "" if command.state is State.PROVEN else f", {command.state.value}"
-    return [f"Back: {command.line}  (to {command.release_id}{state})"]
+    return [page.addressed(f"Back: {command.line}  (to {command.release_id}{state})")]
 
 
 def rollback_lines(result: RollbackResult, page: Page) -> list[str]:
@@ -196,7 +194,7 @@ def rollback_lines(result: RollbackResult, page: Page) -> list[str]:
     was = result.previous.id if result.previous else "nothing"
     return [
         f"{style.good('Live:')} {style.strong(result.release.id)} (was {was}), {known}",
-        *fold(result.held.end if result.held is not None else SWITCH_HOLD, page.width),
+        *page.fold(result.held.end if result.held is not None else SWITCH_HOLD),
     ]
 
 
@@ -217,7 +215,7 @@ def recover_lines(result: RecoverResult, page: Page) -> list[str]:
     swept = f"{counted(len(result.debris), 'left-over')} removed" if result.debris else ""
     known = [f"  The journal knows {release_id} again." for release_id in result.taken_up]
     if result.outcome == "observed":  # a warning has reported that
-        return [live, *fold(SWITCH_HOLD, page.width), *([f"  {swept}."] if swept else []), *known]
+        return [live, *page.fold(SWITCH_HOLD), *([f"  {swept}."] if swept else []), *known]
     summary = result.summary[0].upper() + result.summary[1:]
     return [live, f"  {'; '.join(filter(None, (summary, swept)))}.", *known]
 
@@ -232,7 +230,9 @@ def relocate_lines(result: RelocateResult, page: Page) -> list[str]:
         f"{style.good('Relocated:')} {counted(len(result.relocated), 'release')}",
         *table(rows, page.width),
         live,
-        "Next: restart the service, then `venvship check`; `venvship prune` removes what was relocated.",
+        *page.fold(
+            "Next: restart the service, then `venvship check`; `venvship prune` removes the old copies."
+        ),
     ]
 
 
@@ -259,13 +259,12 @@ def check_lines(result: ChecksResult, page: Page) -> list[str]:
 
 def status_lines(result: StatusResult, page: Page) -> list[str]:
     """The lines of `status`."""
-    width = page.width
     lines = [style.strong(result.name) + f" · {result.root}"]
     for hold in result.holds:
-        lines += labelled("HELD", described(hold, page), width, paint=style.bad("HELD"))
-        lines += labelled("", hold.end, width)
+        lines += page.labelled("HELD", described(hold, page), paint=style.bad("HELD"))
+        lines += page.labelled("", hold.end)
     if result.current is None:
-        lines += labelled("Live", "nothing" if result.releases else "nothing yet", width)
+        lines += page.labelled("Live", "nothing" if result.releases else "nothing yet")
     else:
         view = result.current
         made = f"{style.state(view.state)}, {counted(view.packages, 'package')} on CPython {view.python}"
@@ -273,10 +272,10 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
     lines += _since(result, page)
     lines += _way_back(result, page)
     if result.leaves_service_alone:
-        lines += labelled("Service", LEFT_ALONE, width)
-    lines += oddities(result, width, page.now)
-    if not result.releases:
-        lines += labelled("Next", "venvship release", width)
+        lines += page.labelled("Service", LEFT_ALONE)
+    lines += oddities(result, page)
+    if result.next_step:
+        lines += page.labelled("Next", result.next_step)
     return lines
 
 
@@ -285,18 +284,18 @@ def _since(result: StatusResult, page: Page) -> list[str]:
     if event is None:
         return []
     by = f"{event.event.replace('-', ' ')} by {event.actor}" + (f": {event.reason}" if event.reason else "")
-    return labelled("Since", f"{when(event.at)} ({ago(event.at, page.now)}), {by}", page.width)
+    return page.labelled("Since", f"{when(event.at)} ({ago(event.at, page.now)}), {by}")
 
 
 def _way_back(result: StatusResult, page: Page) -> list[str]:
-    over = [line for passed in _passed_over(result) for line in labelled("", passed, page.width)]
+    over = [line for passed in _passed_over(result) for line in page.labelled("", passed)]
     if result.previous is None:
-        none = labelled("Rollback", "there is nothing to go back to", page.width)
+        none = page.labelled("Rollback", "there is nothing to go back to")
         return [*none, *over] if result.current or over else []
     target = _target(result.previous.state, result.previous.last_live, page)
     goal = pad("Rollback", 10) + f"would go to {style.strong(result.previous.id)},"
     fits = page.width is None or length(goal) + 1 + len(target) <= page.width
-    lines = [f"{goal} {target}"] if fits else [goal, *labelled("", target, page.width)]
+    lines = [f"{goal} {target}"] if fits else [goal, *page.labelled("", target)]
     back = changes(result.way_back, page.width) if result.way_back is not None else []
     return [*lines, *over, *(" " * 8 + change for change in back)]
 
@@ -305,7 +304,7 @@ def list_lines(result: ListResult, page: Page) -> list[str]:
     """The lines of `list`."""
     debris = [f"debris: {path}" for path in result.debris]
     hold = result.held
-    held = fold(f"HELD: {described(hold, page)}", page.width) + fold(hold.end, page.width) if hold else []
+    held = page.fold(f"HELD: {described(hold, page)}") + page.fold(hold.end) if hold else []
     if not result.releases:
         return ["No releases yet.", *held, *debris]
     rows = [(*map(style.faint, ("RELEASE", "STATE", "PKGS", "PYTHON")), "")]
@@ -330,17 +329,17 @@ def show_lines(result: ShowResult, page: Page) -> list[str]:
     lines = [
         pad("Release", 10) + style.strong(view.id) + (f" ({marks})" if marks else ""),
         pad("State", 10) + style.state(view.state) + usable,
-        *labelled("Sealed", sealed + (f": {view.message}" if view.message else ""), width),
-        *labelled("Python", f"{view.python}, {result.interpreter.get('path', '?')}", width),
-        *labelled("Lockfile", f"sha256:{view.lockfile_sha256}", width),
-        *labelled("Tree", view.tree_digest, width),
-        *labelled("Manifest", f"sha256:{view.manifest_sha256}" if view.manifest_sha256 else "-", width),
-        *labelled("Path", view.path, width),
-        *labelled("Packages", str(view.packages), width),
+        *page.labelled("Sealed", sealed + (f": {view.message}" if view.message else "")),
+        *page.labelled("Python", f"{view.python}, {result.interpreter.get('path', '?')}"),
+        *page.labelled("Lockfile", f"sha256:{view.lockfile_sha256}"),
+        *page.labelled("Tree", view.tree_digest),
+        *page.labelled("Manifest", f"sha256:{view.manifest_sha256}" if view.manifest_sha256 else "-"),
+        *page.labelled("Path", view.path),
+        *page.labelled("Packages", str(view.packages)),
         *columns([f"{package.name} {package.version}" for package in result.packages], width),
     ]
     for warning in result.build_warnings:
-        lines += labelled("Warning", warning.get("message", ""), width, paint=style.attention("Warning"))
+        lines += page.labelled("Warning", warning.get("message", ""), paint=style.attention("Warning"))
     return lines + ([pad("Events", 10).rstrip(), *_events(result.events, width)] if result.events else [])
 
 
@@ -373,7 +372,7 @@ def verify_lines(result: VerifyResult, page: Page) -> list[str]:
         said = [f"{damage.path}: {damage.problem}" for damage in release.damaged]
         said += [f"NOT USABLE: {release.problem}"] if release.problem is not None else []
         said += [f"{path}: bytecode that is not part of the release" for path in release.stray]
-        lines += [f"  {line}" for text in said for line in fold(text, page.width)]
+        lines += [f"  {line}" for text in said for line in page.fold(text)]
     return lines or ["No releases yet."]
 
 

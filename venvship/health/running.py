@@ -7,15 +7,13 @@ import signal
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from venvship.errors import ProgramNotFoundError
+from venvship.errors import HostError, ProgramNotFoundError
 from venvship.printable import printable
 from venvship.system import process
 from venvship.system.signals import Signals
 
-HOST_ERRNOS: Final = frozenset(
-    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO}
-)
-"""Errors of a host that cannot start any program at the moment."""
+DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""Errors of a disk, from which no program can be started at the moment."""
 
 
 class Ended(NamedTuple):
@@ -58,9 +56,11 @@ def run_to_end(
         result = process.run(program, timeout=timeout, signals=signals, poll=poll)
     except ProgramNotFoundError as error:
         return Ended(error.message, "not started")
+    except HostError as error:
+        return Ended(error.message, "not started", inconclusive=True)
     except OSError as error:
         text = f"could not be started: {error}"
-        return Ended(text, "not started", inconclusive=error.errno in HOST_ERRNOS)
+        return Ended(text, "not started", inconclusive=error.errno in DISK_ERRNOS)
     if result.timed_out:
         kind = f"no end after {timeout:g} s"
         said = f"{kind} ({limit} in venvship.toml)" if limit else kind

@@ -12,7 +12,10 @@ from typing import Final, Literal, NamedTuple
 
 from venvship.model.spelling import format_time
 
-_UNTIL_UNHOLD: Final = "Unattended releases are held until `venvship unhold`"
+HELD_UNTIL: Final = "Unattended releases are held until "
+"""The beginning of every sentence that says what ends a hold of the root."""
+
+_UNTIL_UNHOLD: Final = f"{HELD_UNTIL}`venvship unhold`"
 
 SWITCH_HOLD: Final = f"{_UNTIL_UNHOLD}, or until a person releases the root's own lockfile."
 """What ends a switch hold: one sentence, the same in every output, in the help and in the documentation."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from venvship.errors import InUseError, OperationWarning, SettingsError, VenvshipError
+from venvship.errors import HostError, InUseError, OperationWarning, SettingsError, VenvshipError
 from venvship.model import bounds
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
@@ -92,7 +92,7 @@ def destroy(workspace: Workspace) -> DestroyResult:
 def _settings(workspace: Workspace) -> Settings:
     try:
         return workspace.settings_or_kept()
-    except SettingsError:  # a warning has said so; without settings no file counts as a source
+    except (SettingsError, HostError):  # a warning has said so; without settings no file counts as a source
         return Settings(name=workspace.layout.path.name, lockfile=())
 
 
@@ -161,7 +161,7 @@ def _remove_root(layout: RootLayout, store: str | None) -> None:
         _remove_entries(store, _is_of_a_store)
     _remove_entries(layout.logs, lambda name: is_release_id(name) or name in {"lock", "none"})
     readme = layout.path / "README"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, HostError):
         if read_regular(readme, bounds.CONFIGURATION).data == ROOT_README.encode():
             files.remove_name(readme)
     for name in os.listdir(layout.state):

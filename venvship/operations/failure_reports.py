@@ -13,6 +13,7 @@ from datetime import timedelta
 from venvship.errors import (
     BuildError,
     ForeignLinkError,
+    HostError,
     LockfileError,
     PausedError,
     RejectedError,
@@ -48,7 +49,7 @@ def reported_once(workspace: Workspace) -> Iterator[None]:
                 error.told = latest.told != latest.last
                 error.data["until"] = format_time(latest.until)
         raise
-    except (SettingsError, LockfileError, ForeignLinkError, ReleaseError) as error:
+    except (SettingsError, LockfileError, ForeignLinkError, ReleaseError, HostError) as error:
         with contextlib.suppress(OSError, VenvshipError):
             _report_problem(workspace, error)
         raise

@@ -57,7 +57,7 @@ def init(
     if os.path.lexists(settings_file):
         raise RootExistsError(
             f"{settings_file} exists; nothing was changed",
-            hint=f"edit it, or look: venvship -C {shell_line([str(root)])} status",
+            hint="edit it, or look at the root: venvship status",
         )
     if python is not None:
         from venvship.building.interpreter import resolve_interpreter

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from venvship.errors import OperationWarning, SettingsError, VenvshipError
+from venvship.errors import HostError, OperationWarning, SettingsError, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.hold import Hold, HoldKind
 from venvship.model.settings_form import health_digest
@@ -147,5 +147,5 @@ def _holds(workspace: Workspace) -> tuple[Hold, ...]:
 def _own_environment(workspace: Workspace) -> str | None:
     try:
         return lockfile_environment(workspace, workspace.settings())
-    except SettingsError:
+    except (SettingsError, HostError):
         return None

@@ -26,13 +26,9 @@ from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Step
 from venvship.model.release import PackageDiff
 from venvship.model.settings import Settings
+from venvship.operations.planning.asked_lockfile import read_asked
 from venvship.operations.planning.build import build_release
-from venvship.operations.planning.environment import (
-    diff_to_environment,
-    lockfile_environment,
-    lockfile_paths,
-    read_environment,
-)
+from venvship.operations.planning.environment import diff_to_environment, lockfile_environment
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.plan import Plan, PlanOptions, announce_end, plan, refused
 from venvship.operations.planning.recorded_interpreter import settled
@@ -253,10 +249,8 @@ class Releasing:
             VenvshipError: See `release`.
         """
         workspace, options = self._workspace, self._options
-        paths = options.lockfiles or lockfile_paths(workspace, settings)
-        find = find_interpreter if held is None else settled
-        interpreter = find(workspace, settings)
-        environment = read_environment(paths, settings, interpreter)
+        interpreter = (find_interpreter if held is None else settled)(workspace, settings)
+        environment = read_asked(workspace, settings, interpreter, options.lockfiles)
         self.asked_for_environment(environment)
         wanted = PlanOptions(rebuild=options.rebuild, force=options.force, promote=options.promote)
         found = plan(workspace, history, settings, environment, wanted)

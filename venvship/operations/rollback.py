@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from venvship.errors import (
+    HostError,
     OperationWarning,
     RollbackFailedError,
     SettingsError,
@@ -244,7 +245,7 @@ class _Rollback:
     def _switch_and_try(self, target: RollbackTarget) -> _Outcome:
         workspace, history, release_id = self._workspace, self._known.history, target.release_id
         settings: Settings | None = None
-        with contextlib.suppress(SettingsError):
+        with contextlib.suppress(SettingsError, HostError):
             settings = workspace.settings_or_kept()
         if settings is not None:
             refuse_own_service(workspace, settings)
@@ -335,7 +336,7 @@ class _Rollback:
     def _own_environment(self, settings: Settings | None) -> str:
         """The environment of the root's own lockfile; `""` if it cannot be told."""
         if settings is None:
-            with contextlib.suppress(SettingsError):
+            with contextlib.suppress(SettingsError, HostError):
                 settings = read_settings(self._workspace.layout)
         return (lockfile_environment(self._workspace, settings) or "") if settings is not None else ""
 

@@ -25,6 +25,7 @@ from venvship.model.spelling import format_time, not_before
 from venvship.model.update_attempts import LOCKING, UNATTENDED, Attempts, fold_attempts, refusal_facts
 from venvship.operations.failure_reports import reported_once
 from venvship.operations.planning import recorded_interpreter
+from venvship.operations.planning.asked_lockfile import missing_explained
 from venvship.operations.planning.environment import (
     diff_to_environment,
     is_of,
@@ -194,15 +195,16 @@ def _read_when_quiet(
     def waited() -> bool:
         return sum(_wait_until_quiet(workspace, path) for path in included) > 0  # for all of them
 
-    try:
-        environment = read_environment(paths, settings, interpreter, read=read)
-    except LockfileError:
-        if not waited():
-            raise
-    else:
-        if not waited():
-            return environment
-    return read_environment(paths, settings, interpreter)
+    with missing_explained(workspace, settings):
+        try:
+            environment = read_environment(paths, settings, interpreter, read=read)
+        except LockfileError:
+            if not waited():
+                raise
+        else:
+            if not waited():
+                return environment
+        return read_environment(paths, settings, interpreter)
 
 
 def _lock(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from venvship.errors import BuildError, DiskFullError, NotWritableError
 from venvship.system.files import FULL_DISK_ERRNOS
+from venvship.system.host import host_error
 
 
 @contextlib.contextmanager
@@ -22,6 +23,7 @@ def build_faults(doing: str, path: str) -> Iterator[None]:
     Raises:
         DiskFullError: The file system is full, or a quota is used up.
         NotWritableError: The file system is mounted read-only.
+        HostError: The host is short of descriptors, memory or processes.
         BuildError: Anything else that the kernel refused.
     """
     try:
@@ -35,6 +37,8 @@ def build_faults(doing: str, path: str) -> Iterator[None]:
                 hint="Free some space (`venvship prune --dry-run` shows what could go), then try again.",
                 path=path,
             ) from error
+        if found := host_error(error, f"{doing}: {where}", state="Nothing that is live was touched"):
+            raise found from error
         if error.errno == errno.EROFS:
             raise NotWritableError(
                 f"could not {doing}: {where}: {error.strerror}. Nothing that is live was touched",
@@ -56,12 +60,15 @@ def root_faults(root: str | os.PathLike[str]) -> Iterator[None]:
 
     Raises:
         DiskFullError: The file system is full, or a quota is used up.
+        HostError: The host is short of descriptors, memory or processes.
         NotWritableError: Anything else that the kernel refused.
     """
     try:
         yield
     except OSError as error:
         where = error.filename2 or error.filename or root
+        if found := host_error(error, f"go on at {where}"):
+            raise found from error
         if error.errno in FULL_DISK_ERRNOS:
             raise DiskFullError(
                 f"no room on the file system of {where}: {error.strerror}",

@@ -47,6 +47,7 @@ class JournalReader:
         Raises:
             FormatError: It was written by a newer venvship.
             StateError: It exists and cannot be read.
+            HostError: The host has nothing left to read it with.
         """
         try:
             raw = read_regular(self._path, bounds.JOURNAL).data

@@ -27,6 +27,7 @@ locks of this kind (macOS) the open descriptor has to do.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import struct
@@ -67,6 +68,16 @@ class Lease(NamedTuple):
     blocked: bool
 
 
+def _duplicate(fd: int) -> int:
+    """A copy of a descriptor that survives `exec`, above the numbers that programs take if there is room."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD, _LOWEST_FD)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return fcntl.fcntl(fd, fcntl.F_DUPFD, 3)  # RLIMIT_NOFILE is lower than that
+
+
 def take_lease(path: str) -> Lease | None:
     """Take the lease of a release, on a descriptor that survives `exec`.
 
@@ -81,7 +92,7 @@ def take_lease(path: str) -> Lease | None:
     """
     fd = os.open(path, _FLAGS)
     try:
-        high = fcntl.fcntl(fd, fcntl.F_DUPFD, _LOWEST_FD)  # low numbers are left to the program that follows
+        high = _duplicate(fd)
     finally:
         os.close(fd)
     how = "gone"

@@ -23,7 +23,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from venvship.errors import BusyError, NoFlockError, NotWritableError
+from venvship.errors import BusyError, NoFlockError, NotWritableError, VenvshipError
+from venvship.system.host import host_error
 
 POLL: Final = 0.05
 """Seconds between two attempts while waiting."""
@@ -94,7 +95,7 @@ class Mutex:
             except OSError as error:
                 if error.errno in _NO_FLOCK:
                     raise self._no_flock() from error
-                raise NotWritableError(f"cannot open {self._path}: {error.strerror}") from error
+                raise _unopened(self._path, error) from error
             interrupted()
             time.sleep(POLL)
         try:
@@ -151,7 +152,7 @@ def shared(
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise NotWritableError(f"cannot open {path}: {error.strerror}") from error
+        raise _unopened(path, error) from error
     try:
         deadline = time.monotonic() + wait
         while not _locked(fd, path, exclusive=exclusive):
@@ -163,6 +164,11 @@ def shared(
         yield
     finally:
         os.close(fd)
+
+
+def _unopened(path: str, error: OSError) -> VenvshipError:
+    found = host_error(error, f"open {path}")
+    return found or NotWritableError(f"cannot open {path}: {error.strerror}")
 
 
 def _locked(fd: int, path: str, *, exclusive: bool) -> bool:

@@ -238,7 +238,10 @@ def processes_under(path: str) -> Iterator[Seen]:
     prefix = path.rstrip("/") + "/"
     try:
         names = os.listdir(PROC)
-    except OSError:
+    except FileNotFoundError:
+        return
+    except OSError:  # no descriptors, for example: then any process may use it
+        yield INVISIBLE
         return
     if names and "1" not in names and any(map(str.isdigit, names)):
         yield INVISIBLE  # every system has a process 1

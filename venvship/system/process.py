@@ -24,6 +24,7 @@ from venvship.errors import ProgramNotFoundError
 from venvship.printable import shell_line
 from venvship.system.child import GUARD, Child, Program
 from venvship.system.first_line import program_problem
+from venvship.system.host import host_faults
 from venvship.system.output import CappedLog
 from venvship.system.signals import TICK, Signals
 
@@ -78,7 +79,8 @@ def run(
     Raises:
         ProgramNotFoundError: There is no such program, or it cannot be started; see `find_program`.
         InterruptedByError: A signal came, before or while it ran. Its group is gone.
-        OSError: It could not be started: no such directory, no more processes.
+        HostError: The host has no descriptors, memory or processes left to start it.
+        OSError: It could not be started for another reason: there is no such directory, for example.
     """
     if program.separate_stderr and program.survivors == "leave":
         raise TypeError("what is left running has one place to write to")
@@ -88,7 +90,8 @@ def run(
     def start() -> ProcessResult:
         log = CappedLog(program.log, cap=program.output_cap, heading=program.heading)
         try:
-            child = Child(program, path, log, listener)
+            with host_faults(f"start {path}"):
+                child = Child(program, path, log, listener)
             began = time.monotonic()
             ended = False
             try:

@@ -15,6 +15,8 @@ import stat
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from venvship.system.host import host_faults
+
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _HASHED_AT_ONCE: Final = 1 << 20
 
@@ -47,6 +49,7 @@ def read_regular(path: str | os.PathLike[str], most: int) -> Regular:
 
     Raises:
         IrregularFileError: It is a directory, FIFO, socket, device or a file of /proc, or has more bytes.
+        HostError: The host has nothing left to open it with.
         OSError: As the kernel gave it.
     """
     fd, status = open_regular(path)
@@ -79,11 +82,13 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
 
     Raises:
         IrregularFileError: It is a directory, FIFO, socket or device.
+        HostError: The host has nothing left to open it with.
         OSError: As the kernel gave it.
     """
     # Asked by name first: merely to open a device can have an effect, and a FIFO's writer would see a reader.
     _require_regular(path, os.stat(path))
-    fd = os.open(path, _FLAGS)
+    with host_faults(f"open {os.fspath(path)}"):
+        fd = os.open(path, _FLAGS)
     try:
         status = os.fstat(fd)
         _require_regular(path, status)
@@ -108,6 +113,7 @@ def hash_regular(
 
     Raises:
         IrregularFileError: It is a directory, FIFO, socket or device.
+        HostError: The host has nothing left to open it with.
         OSError: As the kernel gave it.
     """
     import hashlib  # late: most commands hash no file

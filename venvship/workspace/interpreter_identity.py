@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from venvship.errors import ProgramNotFoundError
+from venvship.errors import HostError, ProgramNotFoundError
 from venvship.model.interpreter import Identity
 from venvship.system import proc
 from venvship.system.signals import Signals
@@ -92,18 +92,23 @@ class InterpreterIdentities:
         return self._known.get(file)
 
     def _ask(self, path: str) -> Identity | str:
+        from venvship.system.host import host_error_in
         from venvship.system.interpreters import run_probe
 
         try:
             result = run_probe(path, environ=self._environ, signals=self._signals, timeout=SECONDS)
         except ProgramNotFoundError:
             return "not executable"
+        except HostError as error:
+            raise NotAskedError(f"its interpreter {path} was not asked: {error.message}") from error
         except OSError as error:
             raise NotAskedError(f"its interpreter {path} could not be started: {error.strerror}") from error
         if result.returncode is None:
             raise NotAskedError(f"its interpreter {path} did not answer in {result.seconds:.0f} s")
         if result.returncode < 0:
             raise NotAskedError(f"its interpreter {path} was killed by signal {-result.returncode}")
+        if result.returncode and (found := host_error_in(result.output, "answer")):
+            raise NotAskedError(f"its interpreter {path} {found.message}")
         if result.returncode == _USAGE:
             raise NotAskedError(f"its interpreter {path} did not take the question (exit {_USAGE})")
         with contextlib.suppress(ValueError, TypeError):

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from venvship.errors import OperationWarning, SettingsError, VenvshipError
+from venvship.errors import HostError, OperationWarning, SettingsError, VenvshipError
 from venvship.model.event import Event
 from venvship.model.history import History
 from venvship.model.history_fold import fold
@@ -234,7 +234,7 @@ class ReadingWorkspace:
         """
         try:
             return self.settings()
-        except SettingsError as error:
+        except (SettingsError, HostError) as error:
             kept = read_kept_settings(self.layout)
             remedy = (
                 "the settings of the last promotion were used"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from venvship.errors import SettingsError
+from venvship.errors import HostError, SettingsError
 from venvship.model import bounds
 from venvship.model.settings import Settings
 from venvship.model.settings_reading import decode_settings, parse_settings
@@ -15,6 +15,7 @@ def read_settings(layout: RootLayout) -> Settings:
 
     Raises:
         SettingsError: It cannot be read, or has a mistake.
+        HostError: The host has nothing left to read it with.
     """
     path = layout.settings_file
     try:
@@ -29,7 +30,7 @@ def read_kept_settings(layout: RootLayout) -> Settings | None:
     path = layout.kept_settings_file
     try:
         return _parse(layout, read_regular(path, bounds.SETTINGS).data, str(path))
-    except (OSError, SettingsError):
+    except (OSError, HostError, SettingsError):
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final, Literal
 
-from venvship.errors import ReleaseError, VenvshipError
+from venvship.errors import HostError, ReleaseError, VenvshipError
 from venvship.model.interpreter import Identity
 from venvship.model.release import Manifest
 from venvship.root import RootLayout
@@ -20,13 +20,19 @@ ANEW: Final = (
 
 
 def release_problem(workspace: ReadingWorkspace, release_id: str) -> str | None:
-    """The first problem that a quick look finds with a release; `None` for none. Reads no contents."""
+    """The first problem that a quick look finds with a release; `None` for none. Reads no contents.
+
+    Raises:
+        HostError: The host has nothing left to look with, which says nothing about the release.
+    """
     # Late: only a switch looks at the files.
     from venvship.workspace.quick_look import quick_problem
 
     layout = workspace.layout
     try:
         manifest = workspace.manifest(release_id)
+    except HostError:
+        raise
     except VenvshipError as error:
         return error.message
     return (
@@ -108,11 +114,16 @@ def usable_problem(workspace: ReadingWorkspace, release_id: str, *, ask: bool) -
             venvship can be gone and signals wait: an unknown identity counts as the same then.
 
     Raises:
+        HostError: The host has nothing left to look with; only with `ask`, since a switch is to be completed.
         InterruptedByError: A signal came while an interpreter was asked.
     """
-    return release_problem(workspace, release_id) or _identity_problem(
-        workspace, release_id, ask=ask, in_doubt="warn"
-    )
+    try:
+        problem = release_problem(workspace, release_id)
+    except HostError as error:
+        if ask:
+            raise
+        problem = error.message
+    return problem or _identity_problem(workspace, release_id, ask=ask, in_doubt="warn")
 
 
 def require_usable(
@@ -129,6 +140,7 @@ def require_usable(
     Raises:
         ReleaseError: It was built for another directory, a file is missing or changed, its manifest is not
             the one that was sealed, or its interpreter is gone or has another identity.
+        HostError: The host has nothing left to look with.
         InterruptedByError: A signal came while its interpreter was asked.
     """
     damage = release_problem(workspace, release_id)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from venvship.errors import OperationWarning, ReleaseError, SettingsError, VenvshipError
+from venvship.errors import HostError, OperationWarning, ReleaseError, SettingsError, VenvshipError
 from venvship.model.event import Event, EventName, is_visible
 from venvship.model.log_line import SEVERITIES, log_line
 from venvship.model.settings import Settings
@@ -194,7 +194,7 @@ class Workspace(ReadingWorkspace):
             return self.settings_read
         try:
             return self.settings()
-        except SettingsError:  # the command that needs them reports it
+        except (SettingsError, HostError):  # the command that needs them reports it
             return read_kept_settings(self.layout) or Settings(name=self.layout.path.name)
 
     def make_lease(self, release_id: str) -> None:

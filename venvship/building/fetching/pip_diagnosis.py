@@ -27,6 +27,7 @@ from venvship.errors import (
     DiskFullError,
     DistributionNotFoundError,
     HashMismatchError,
+    HostError,
     IndexUnreachableError,
     NoCompatibleWheelError,
     SourceOnlyError,
@@ -34,6 +35,7 @@ from venvship.errors import (
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.printable import lines
+from venvship.system.host import host_error_in
 
 _NAME: Final = r"([A-Za-z0-9][\w.-]*)"
 _DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]")
@@ -73,7 +75,7 @@ class Diagnosis:
         data: More for scripts.
     """
 
-    kind: type[BuildError]
+    kind: type[BuildError | HostError]
     message: str
     hint: str
     names: tuple[str, ...] = ()
@@ -104,6 +106,8 @@ def diagnose(
             message="the disk is full, or a quota used up",
             hint="free some space (`venvship prune --dry-run` shows what could go), then try again",
         )
+    if short := host_error_in(output, "run pip"):
+        return Diagnosis(kind=HostError, message=short.message, hint=short.hint or "")
     evidence = Evidence(debug, interpreter, pins, listed or {})
     if mismatched(output):
         return _mismatch(output, replace(evidence, pins=pins or kept))

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from venvship.building.fetching.direct import look_at_pages
 from venvship.building.fetching.fetch_session import Session, check_wheel, hash_for, is_allowed
 from venvship.building.fetching.pip_diagnosis import Diagnosis, build_output, diagnose, mismatched, read_end
-from venvship.errors import BuildError, VenvshipError
+from venvship.errors import BuildError, HostError, VenvshipError
 from venvship.model.lockfiles.requirement import Requirement, labels, may_build
 from venvship.model.wheel import WheelFile
 from venvship.printable import enclosed
@@ -222,7 +222,7 @@ def _pip(
         raise _error(found, requirements, session)
 
 
-def _error(found: Diagnosis, requirements: Sequence[Requirement], session: Session) -> BuildError:
+def _error(found: Diagnosis, requirements: Sequence[Requirement], session: Session) -> BuildError | HostError:
     concerned = [r for r in requirements if r.name in found.names] or requirements
     facts = [requirement.facts() for requirement in concerned]
     return found.kind(

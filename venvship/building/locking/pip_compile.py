@@ -38,6 +38,7 @@ from venvship.errors import (
     DiskFullError,
     FetchTimeoutError,
     HashMismatchError,
+    HostError,
     IndexUnreachableError,
     LockError,
     LockfileError,
@@ -49,6 +50,7 @@ from venvship.model.lockfiles.requirements_txt import RequirementsTxt
 from venvship.printable import lines, lines_of
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, make_directory, make_link
+from venvship.system.host import host_error_in
 from venvship.system.output import CappedLog
 from venvship.system.process import ProcessResult, Program, run
 from venvship.system.signals import Signals
@@ -64,7 +66,7 @@ COMPARING_PIP: Final = "26.3"
 
 _WORKER: Final = Path(__file__).with_name("pip_compile_worker.py")
 _UNABLE: Final = 96
-_NOT_THE_INPUTS: Final = (DiskFullError, HashMismatchError, IndexUnreachableError)
+_NOT_THE_INPUTS: Final = (DiskFullError, HashMismatchError, HostError, IndexUnreachableError)
 _OUTPUT_BYTES: Final = 1 << 20
 
 
@@ -259,6 +261,8 @@ def _raise_if_failed(place: _Place, result: ProcessResult, said: str, debug: str
             log=request.log,
             timeout=request.timeout,
         )
+    if result.returncode and (short := host_error_in(said, "run pip-compile")):
+        raise HostError(f"{short.message}; {untouched(request.lockfile)}", hint=short.hint, log=request.log)
     if result.returncode == _UNABLE:
         tools = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("pip-tools", "pip"))
         raise LockError(
@@ -284,7 +288,7 @@ def _diagnose(place: _Place, said: str, debug: str) -> Diagnosis:
     return diagnose(said, debug, request.interpreter, None, look_at_pages([*kept.values()], place), kept)
 
 
-def _error(found: Diagnosis, request: CompileRequest) -> BuildError:
+def _error(found: Diagnosis, request: CompileRequest) -> BuildError | HostError:
     about = f"{', '.join(found.names)}: " if found.names else ""
     first, *rest = lines_of(found.message)
     state = untouched(request.lockfile)

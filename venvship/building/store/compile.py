@@ -26,6 +26,7 @@ from venvship.printable import Lines, enclosed, lines
 from venvship.system import process
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directories, remove_name
+from venvship.system.host import host_error_in
 from venvship.system.pool import copies_for, processors, working
 from venvship.system.signals import Signals
 
@@ -113,6 +114,7 @@ def compile_wheels(
 
     Raises:
         InterpreterError: The interpreter does not run.
+        HostError: The host has no descriptors, memory or processes left.
         BuildError: It failed, or was killed by a source; or the store cannot be written.
         DiskFullError: There is no room.
         StoreDamagedError: The store has bytecode that it cannot read.
@@ -234,6 +236,8 @@ def _run(todo: Sequence[_Job], compiler: Compiler, *, signals: Signals, advance:
     if result.timed_out:
         raise BuildError(f"compiling took longer than {TIMEOUT:.0f} seconds", python=interpreter.path)
     if result.returncode != 0 or len(ended) != len(todo):
+        if short := host_error_in(result.output, "compile"):
+            raise short
         how = f"it cannot compile, exit status {result.returncode}"
         raise _interpreter_error(interpreter, _with_output(how, result.output))
 

@@ -47,6 +47,7 @@ def understanding(path: str, remove: str) -> Iterator[None]:
 
     Raises:
         StoreDamagedError: It is missing, unreadable, or makes no sense.
+        HostError: The host has nothing left to read it with.
     """
     try:
         yield

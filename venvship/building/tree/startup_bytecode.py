@@ -11,6 +11,7 @@ from venvship.building.tree.startup import MODULE_NAME, startup_source
 from venvship.errors import InterpreterError, ProgramNotFoundError
 from venvship.model.interpreter import Interpreter
 from venvship.system import process
+from venvship.system.host import host_error_in
 from venvship.system.signals import Signals
 
 _COMPILE: Final = """\
@@ -48,6 +49,7 @@ def startup_bytecode(
 
     Raises:
         InterpreterError: It is gone, does not run, or gave no sensible answer.
+        HostError: The host has nothing left to run it.
         InterruptedByError: A signal came.
     """
     name = f"{MODULE_NAME}.py"
@@ -64,6 +66,8 @@ def startup_bytecode(
             signals=signals,
         )
         if result.returncode != 0:
+            if short := host_error_in(result.output, f"run {interpreter.path}"):
+                raise short
             raise ValueError(result.output.decode(errors="replace"))
         return {path: base64.b64decode(data) for path, data in json.loads(result.stdout).items()}
     except (ProgramNotFoundError, OSError, ValueError) as error:

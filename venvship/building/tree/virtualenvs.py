@@ -12,6 +12,7 @@ from venvship.building.tree.placement import site_packages_path, version_folder
 from venvship.errors import BuildError
 from venvship.model.interpreter import Interpreter
 from venvship.system.files import make_link, remove_name
+from venvship.system.host import host_error_in
 
 _ACTIVATORS: Final = "bash,cshell,fish"
 
@@ -39,6 +40,7 @@ def make_virtualenv(path: str, interpreter: Interpreter, *, scratch: str, enviro
 
     Raises:
         BuildError: virtualenv refused, or made something else than a virtual environment of this interpreter.
+        HostError: The host has nothing left to ask the interpreter with.
         OSError: Something could not be written.
     """
     # Late: virtualenv and its plug-ins take a tenth of a second to import, and only a build needs them.
@@ -70,6 +72,8 @@ def make_virtualenv(path: str, interpreter: Interpreter, *, scratch: str, enviro
             cli_run(arguments, setup_logging=False, env=variables)
     except (RuntimeError, ValueError, SystemExit) as error:
         reason = printed.getvalue().strip() or str(error)
+        if short := host_error_in(reason, f"make an environment for {interpreter.path}"):
+            raise short from error
         raise BuildError(
             f"virtualenv could not make an environment for {interpreter.path}: {reason}", path=path
         ) from error

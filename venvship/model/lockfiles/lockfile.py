@@ -99,8 +99,6 @@ def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, b
     if missing:
         raise LockfileMissingError(
             lines(*(f"the lockfile {problem['file']} {problem['message']}" for problem in missing)),
-            hint="`venvship lock` generates it from the files in `[lock] inputs`; `lockfile` in venvship.toml"
-            " names it",
             path=missing[0]["file"],
             problems=missing,
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from venvship.errors import BuildError, InterruptedByError
+from venvship.errors import BuildError, HostError, InterruptedByError
 from venvship.model.environment import Environment
 from venvship.model.event import EventName
 from venvship.model.progress import Progress
@@ -56,6 +56,7 @@ def build_release(
 
     Raises:
         BuildError: It could not be built; journalled, and nothing of it is left but its log.
+        HostError: The host has no descriptors, memory or processes left; journalled as well.
         InterpreterError: The interpreter does not run any more, or is another one.
         InterruptedByError: A signal came.
         RootError: The journal is damaged, or a folder of the root cannot be made.
@@ -70,7 +71,7 @@ def build_release(
     except BaseException as error:
         # `build` has removed the candidate.
         files.remove_name(workspace.layout.lease(release_id))
-        if isinstance(error, BuildError) and wheels is None:
+        if isinstance(error, BuildError | HostError) and wheels is None:
             workspace.record_if_possible(
                 EventName.BUILD_FAILED,
                 release=None,

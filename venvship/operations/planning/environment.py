@@ -34,6 +34,7 @@ def read_file(path: str) -> bytes:
 
     Raises:
         IrregularFileError: It is no regular file, or larger than a lockfile may be.
+        HostError: The host has nothing left to read it with.
         OSError: As the kernel gave it.
     """
     return read_regular(path, bounds.LOCKFILE).data

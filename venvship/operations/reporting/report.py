@@ -16,6 +16,7 @@ from venvship.model.release import Package, PackageDiff
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time
 from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
+from venvship.operations.planning.asked_lockfile import first_step
 from venvship.operations.reporting.lockfile_state import LockfileState, compare_lockfile
 from venvship.operations.reporting.status_facts import applying_holds, old_processes
 from venvship.system import proc
@@ -48,6 +49,7 @@ class StatusResult(NamedTuple):
         operation: The operation that is under way, or was interrupted.
         interrupted: Whether an operation was interrupted and waits for recovery.
         releases: The number of releases.
+        next_step: The step to a first release; empty where there is one.
         way_back: How a rollback would change the packages; `None` if there is none.
         lockfile: How the lockfile on disk compares with the live release.
         failing: The failed attempts of `update` at what it would try now; `None` if it has not failed.
@@ -69,6 +71,7 @@ class StatusResult(NamedTuple):
     operation: Operation | None
     interrupted: bool
     releases: int
+    next_step: str = ""
     way_back: PackageDiff | None = None
     lockfile: LockfileState = LockfileState()
     failing: Failures | None = None
@@ -268,7 +271,8 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         held=next(iter(holds), None),
         operation=operation,
         interrupted=interrupted,
-        releases=len(release_ids(workspace.layout, history)),
+        releases=len(release_ids(layout, history)),
+        next_step=first_step(workspace, settings, history),
         way_back=_way_back(workspace, view, back),
         lockfile=lockfile,
         failing=_failing(attempts, lockfile, workspace.runtime.clock()),
@@ -320,10 +324,9 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
     release_id = resolve_release(workspace.layout, name, history)
     manifest = workspace.manifest(release_id)
     about = tuple(e for e in known.events if release_id in {e.release, e.facts.get("from")})
+    back = seeming_way_back(workspace, known)
     return ShowResult(
-        release=view_releases(
-            workspace.layout, [release_id], history, way_back=seeming_way_back(workspace, known)
-        )[0],
+        release=view_releases(workspace.layout, [release_id], history, way_back=back)[0],
         packages=manifest.packages,
         interpreter=manifest.environment.python,
         build_warnings=manifest.warnings,

@@ -155,7 +155,11 @@ def _mend_journal(workspace: Workspace) -> None:
 def _marked_leases(workspace: Workspace) -> list[str]:
     """The releases whose lease says that they are being removed: a removal is under way, or was killed."""
     layout = workspace.layout
-    return [name for name in os.listdir(layout.leases) if leases.is_marked(str(layout.lease(name)))]
+    try:
+        names = os.listdir(layout.leases)
+    except FileNotFoundError:  # no release yet, or `state/` was restored without them
+        return []
+    return [name for name in names if leases.is_marked(str(layout.lease(name)))]
 
 
 def _sweep_temporary_names(workspace: Workspace) -> list[str]:

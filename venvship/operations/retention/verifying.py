@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from venvship.errors import FormatError, ReleaseError
 from venvship.model.release import FileEntry
 from venvship.system import files, trees
+from venvship.system.host import host_faults
 from venvship.workspace.place import place_problem
 from venvship.workspace.quick_look import entry_problem
 from venvship.workspace.reading import ReadingWorkspace
@@ -71,6 +72,7 @@ def verify_release(workspace: ReadingWorkspace, release_id: str, *, expect: str 
             owner of the root cannot change; `None`: none is known.
 
     Raises:
+        HostError: The host has nothing left to read files with, which is no damage.
         InterruptedByError: A signal came.
     """
     layout = workspace.layout
@@ -90,9 +92,9 @@ def verify_release(workspace: ReadingWorkspace, release_id: str, *, expect: str 
     own = {".venvship/manifest.json", ".venvship/files.json"}
     count = sum(entry.type == "file" for entry in entries)
     try:
-        for path, _found in trees.walk(base):
-            if path in expected or path in own:
-                continue
+        with host_faults(f"list {base}"):
+            present = [path for path, _found in trees.walk(base) if path not in expected | own]
+        for path in present:
             if "__pycache__" in path.split("/"):
                 stray.append(path)
             else:
@@ -115,7 +117,8 @@ def _problem(workspace: ReadingWorkspace, base: str, entry: FileEntry) -> str | 
     if problem or entry.type != "file":
         return problem
     try:
-        actual = files.hash_file(os.path.join(base, entry.path))
+        with host_faults(f"read {os.path.join(base, entry.path)}"):
+            actual = files.hash_file(os.path.join(base, entry.path))
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return None if actual == entry.sha256 else "its contents have changed"

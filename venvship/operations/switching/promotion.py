@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from venvship.errors import InterruptedByError, SupersededError, VenvshipError
+from venvship.errors import HostError, InterruptedByError, SupersededError, VenvshipError
 from venvship.model import bounds
 from venvship.model.event import EventName
 from venvship.model.history import History, Intent, LockfileDue
@@ -375,5 +375,6 @@ def _keep_settings(workspace: Workspace, settings: Settings) -> None:
     try:
         if not path.exists() or read_regular(path, bounds.SETTINGS).data != text:
             files.write_file(path, text, mode=0o600)
-    except OSError as error:
-        workspace.warn("settings-not-kept", f"could not keep the settings in state/: {error.strerror}")
+    except (OSError, HostError) as error:
+        reason = error.message if isinstance(error, HostError) else error.strerror
+        workspace.warn("settings-not-kept", f"could not keep the settings in state/: {reason}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from venvship.errors import BusyError, SettingsError
+from venvship.errors import BusyError, HostError, SettingsError
 from venvship.model.event import EventName
 from venvship.model.history import History, Intent
 from venvship.model.release import State
@@ -242,7 +242,7 @@ def _own_environment(workspace: Workspace) -> str:
     """The environment of the root's own lockfile; `""` if it cannot be told."""
     try:
         settings = read_settings(workspace.layout)
-    except SettingsError:
+    except (SettingsError, HostError):
         return ""
     return lockfile_environment(workspace, settings) or ""
 
@@ -308,6 +308,6 @@ def _without_health(workspace: Workspace) -> Settings:
     """
     try:
         settings = workspace.settings_or_kept()
-    except SettingsError:
+    except (SettingsError, HostError):
         settings = Settings(name=workspace.layout.path.name)
     return settings._replace(hooks=HookSettings(), checks=())
