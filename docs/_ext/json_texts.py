@@ -229,7 +229,7 @@ TITLES: Final = {
 ERROR_KEYS: Final[dict[str, str]] = {
     "attempts": "how many attempts have failed in a row",
     "actual": "the hash that a file has",
-    "conflicts": "the files that two wheels bring with different contents, each with the wheels",
+    "conflicts": "the paths that wheels bring with different contents, each with all wheels that bring it",
     "expected": "the hash that it should have",
     "file": "the lockfile that a requirement stands in",
     "got": "hashes of the files that the index served",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 import subprocess
 import tarfile
@@ -306,6 +307,22 @@ def test_archives_of_a_forge_are_built_and_their_versions_come_with_the_build(
     assert [one.source_sha256 for one in fetched] == [
         hashlib.sha256(path.read_bytes()).hexdigest() for path in archives.values()
     ]
+
+
+def test_wheels_that_are_named_by_their_urls_share_pips_although_they_might_be_built(
+    fetcher: Fetcher, wheelhouse: Path, index: LocalIndex
+) -> None:
+    """As those of a pylock file are, each of them, with `sdists = ["*"]`: a pip takes a second to start."""
+    wheels = [build_wheel(wheelhouse, f"wheel-{letter}") for letter in "abcdefgh"]
+    source = build_sdist(wheelhouse, "only-source")
+    lines = [
+        f"{one.name} @ {index.file_url(one.path.name)} --hash=sha256:{one.sha256}\n"
+        for one in (*wheels, source)
+    ]
+    fetched = fetcher("".join(lines), sdists=["*"])
+    assert [one.sha256 for one in fetched[:-1]] == [one.sha256 for one in wheels]
+    pips = [name for name in os.listdir(fetcher.runs[-1] / "scratch") if name.isdigit()]
+    assert len(pips) == 3, "two for eight wheels, and one for the source"
 
 
 def test_a_folder_of_an_archive_is_built(

@@ -188,20 +188,59 @@ def test_all_conflicts_are_told_at_once() -> None:
     with pytest.raises(FileConflictError) as caught:
         placed(a, b, c)
 
-    first, second, third = caught.value.message.splitlines()
-    assert first.startswith("a 1.5 and b 1.0 both bring 12 files with different contents: ")
-    assert "ns/m09.py" in first
-    assert first.endswith(" and 2 more")
-    assert second == (
-        f"a 1.5 and c 1.0 both bring 2 files with different contents: bin/tool, {SITE}/ns/m00.py"
-    )
-    assert third.startswith(f"a brings {SITE}/thing as a file, and c brings {SITE}/thing/x.txt")
+    first, second, third, fourth = caught.value.message.splitlines()
+    assert first == f"a 1.5, b 1.0 and c 1.0 all bring {SITE}/ns/m00.py, with different contents"
+    assert second.startswith("a 1.5 and b 1.0 both bring 11 files with different contents: ")
+    assert "ns/m10.py" in second
+    assert second.endswith(" and 1 more")
+    assert third == "a 1.5 and c 1.0 both bring bin/tool, with different contents"
+    assert fourth.startswith(f"a brings {SITE}/thing as a file, and c brings {SITE}/thing/x.txt")
     found = caught.value.data["conflicts"]
-    assert len(found) == 15
+    assert len(found) == 14
     assert {"path": "bin/tool", "packages": ["a", "c"]} in found
+    assert {"path": f"{SITE}/ns/m00.py", "packages": ["a", "b", "c"]} in found
     assert caught.value.data["packages"] == ["a", "b", "c"]
     assert '"overlap" under [build]' in (caught.value.hint or "")
     assert "drop a or c from the lockfile" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("equal", ["ab", "ac", "bc", ""])
+def test_of_three_wheels_with_one_path_all_are_told_whichever_two_agree(equal: str) -> None:
+    """Or the user drops one of two, and learns of the third from the next release."""
+    wheels = [
+        bringing(name, {"site/ns/core.py": equal if name in equal else name, "site/ns/__init__.py": stub})
+        for name, stub in zip("abc", ("", PKGUTIL, "import os\n"), strict=True)
+    ]
+
+    with pytest.raises(FileConflictError) as caught:
+        placed(*wheels)
+
+    found = {one["path"]: one["packages"] for one in caught.value.data["conflicts"]}
+    assert len(found) == len(caught.value.data["conflicts"])
+    assert found == {f"{SITE}/ns/{name}.py": ["a", "b", "c"] for name in ("core", "__init__")}
+
+
+def test_a_wheel_whose_code_may_be_brought_twice_is_not_told() -> None:
+    wheels = [bringing(name, {"site/mod.py": name}) for name in "abc"]
+    with pytest.raises(FileConflictError, match=r"^a 1\.0 and c 1\.0 both bring"):
+        placed(*wheels, overlap=("b",))
+    assert placed(*wheels, overlap=("mod.py",)).files[f"{SITE}/mod.py"].wheel is wheels[0]
+
+
+def test_all_wheels_are_told_that_bring_a_file_or_need_a_directory_there() -> None:
+    wheels = [
+        bringing("a", {"site/thing": "data"}),
+        bringing("b", {"site/thing": "data"}),
+        bringing("c", {"site/thing/x.txt": "mine", "site/thing/y.txt": "mine"}),
+        bringing("d", {"site/thing/x.txt": "yours"}),
+    ]
+    with pytest.raises(FileConflictError) as caught:
+        placed(*wheels)
+    assert caught.value.message == (
+        f"a and b bring {SITE}/thing as a file, and c brings {SITE}/thing/x.txt and d brings "
+        f"{SITE}/thing/x.txt, for which it must be a directory"
+    )
+    assert caught.value.data["conflicts"] == [{"path": f"{SITE}/thing", "packages": ["a", "b", "c", "d"]}]
 
 
 def test_two_different_files_of_one_wheel_for_one_path_are_its_own_conflict() -> None:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -121,11 +122,14 @@ def _shards(requirements: Sequence[Requirement], session: Session) -> list[_Shar
     Names that may be built from source go to pips of their own: `--only-binary :all:` and "a wheel, or else
     the source" cannot be asked of one pip (`--no-binary NAME` would refuse the wheel). Source that is named
     by its URL has a pip for itself: forges call many an archive `v1.0.tar.gz`, and pip keeps one of a name.
+    The URL of a wheel, as a pylock file has one for every package, brings no source: it goes with the wheels.
     """
     groups: dict[tuple[bool, str | None], list[Requirement]] = {}
     for requirement in requirements:
-        sources = may_build(requirement.name, session.request.build.sdists)
-        groups.setdefault((sources, requirement.url if sources else None), []).append(requirement)
+        url = requirement.url
+        wheel = url is not None and urlsplit(url).path.lower().endswith(".whl")
+        sources = not wheel and may_build(requirement.name, session.request.build.sdists)
+        groups.setdefault((sources, url if sources else None), []).append(requirement)
     shards: list[_Shard] = []
     for (sources, _), group in groups.items():
         count = min(MOST_PIPS, -(-len(group) // _WORTH_A_PIP))

@@ -1,8 +1,8 @@
-"""The report of every path that two wheels want and cannot share."""
+"""The report of every path that several wheels want and cannot share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from venvship.building.tree.placement import Conflict, Placement
@@ -10,7 +10,7 @@ from venvship.errors import FileConflictError
 from venvship.printable import lines
 
 _SHOWN: Final = 10
-"""How many paths of two wheels the message names."""
+"""How many paths of the same wheels the message names."""
 
 _LISTED: Final = 1000
 """How many conflicts the error lists for scripts."""
@@ -20,43 +20,54 @@ def refuse_conflicts(placement: Placement) -> None:
     """Refuse a placement with conflicts, and name all of them.
 
     Raises:
-        FileConflictError: Two wheels bring different code for one path, or a file and a directory.
+        FileConflictError: Wheels bring different code for one path, or a file and a directory.
     """
     conflicts = placement.conflicts
     if not conflicts:
         return
-    by_names: dict[tuple[str, str], list[Conflict]] = {}
+    by_names: dict[tuple[str, ...], list[Conflict]] = {}
     for conflict in conflicts:
         if not conflict.is_directory:
             by_names.setdefault(conflict.names, []).append(conflict)
-    texts = [_pair_line(found) for found in by_names.values()]
-    texts += [
-        f"{one.names[0]} brings {one.first.path} as a file, and {one.names[1]} brings {one.second.path}, "
-        "for which it must be a directory"
-        for one in conflicts
-        if one.is_directory
-    ]
+    texts = [_line(found) for found in by_names.values()]
+    texts += [_directory_line(one) for one in conflicts if one.is_directory]
     names = sorted({name for conflict in conflicts for name in conflict.names})
     raise FileConflictError(
         lines(*texts),
         hint=_conflict_hint(conflicts, f"{placement.site_packages}/"),
         packages=names,
-        path=conflicts[0].first.path,
-        conflicts=[{"path": one.first.path, "packages": list(one.names)} for one in conflicts[:_LISTED]],
+        path=conflicts[0].path,
+        conflicts=[{"path": one.path, "packages": list(one.names)} for one in conflicts[:_LISTED]],
         more_conflicts=max(len(conflicts) - _LISTED, 0),
     )
 
 
-def _pair_line(conflicts: Sequence[Conflict]) -> str:
-    first, second = conflicts[0].first.wheel, conflicts[0].second.wheel
-    paths = [one.first.path for one in conflicts]
+def _line(conflicts: Sequence[Conflict]) -> str:
+    """The line on all paths that the same wheels bring."""
+    wheels = {one.wheel.name: f"{one.wheel.name} {one.wheel.version}" for one in conflicts[0].files}
+    paths = [one.path for one in conflicts]
     shown = ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
-    if first.name == second.name:
-        return f"{first.name} {first.version} brings two files of different contents each for {shown}"
-    both = f"{first.name} {first.version} and {second.name} {second.version} both bring"
+    if len(wheels) == 1:
+        return f"{_enumerated(wheels.values())} brings two files of different contents each for {shown}"
+    bring = f"{_enumerated(wheels.values())} {'both' if len(wheels) == 2 else 'all'} bring"
     if len(paths) == 1:
-        return f"{both} {shown}, with different contents"
-    return f"{both} {len(paths)} files with different contents: {shown}"
+        return f"{bring} {shown}, with different contents"
+    return f"{bring} {len(paths)} files with different contents: {shown}"
+
+
+def _directory_line(conflict: Conflict) -> str:
+    owners = dict.fromkeys(one.wheel.name for one in conflict.files if one.path == conflict.path)
+    below = [f"{one.wheel.name} brings {one.path}" for one in conflict.below]
+    return (
+        f"{_enumerated(owners)} {'brings' if len(owners) == 1 else 'bring'} {conflict.path} as a file, and "
+        f"{_enumerated(below)}, for which it must be a directory"
+    )
+
+
+def _enumerated(texts: Iterable[str]) -> str:
+    """Texts as a part of a sentence: `"a, b and c"`."""
+    *others, last = texts
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _conflict_hint(conflicts: Sequence[Conflict], site: str) -> str:
@@ -64,15 +75,15 @@ def _conflict_hint(conflicts: Sequence[Conflict], site: str) -> str:
     others = sorted({name for one in conflicts if one.is_directory for name in one.names})
     hints = []
     if allowed:
-        example = allowed[0].first.path.removeprefix(site)
+        example = allowed[0].path.removeprefix(site)
         hints.append(
             "Drop one of the two from the lockfile; or, if it does not matter which is used, add "
             f'"{example}" or one of the package names to "overlap" under [build]: then the file of '
             f"{allowed[0].names[0]} is used."
-            if len(allowed) == 1
-            else "Drop one of each two from the lockfile; or, if it does not matter which is used, add the "
-            f'paths (as "{example}") or package names to "overlap" under [build]: then the file of the first '
-            "by name is used."
+            if len(allowed) == 1 and len(allowed[0].names) <= 2
+            else "Drop packages from the lockfile until one is left for each path; or, if it does not matter "
+            f'which is used, add the paths (as "{example}") or package names to "overlap" under [build]: '
+            "then the file of the first by name is used."
         )
     if others:
         hints.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -69,25 +69,31 @@ class Placed(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """A path that two wheels want, and cannot share.
+    """A path that several wheels want, and cannot share.
 
     Attributes:
-        first: The file that stands there.
-        second: The other one: of other contents, or below that path.
+        path: The path.
+        files: The files of all wheels that bring it, by the names of the wheels. Where some wheels need a
+            directory there, then the first file of each below it.
     """
 
-    first: Placed
-    second: Placed
+    path: str
+    files: tuple[Placed, ...]
 
     @property
     def is_directory(self) -> bool:
-        """Whether the second file needs a directory there; no setting allows that."""
-        return self.first.path != self.second.path
+        """Whether a file of it needs a directory there; no setting allows that."""
+        return bool(self.below)
 
     @property
-    def names(self) -> tuple[str, str]:
-        """The packages."""
-        return self.first.wheel.name, self.second.wheel.name
+    def below(self) -> tuple[Placed, ...]:
+        """The files below the path."""
+        return tuple(one for one in self.files if one.path != self.path)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The packages, each once."""
+        return tuple(dict.fromkeys(one.wheel.name for one in self.files))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +108,7 @@ class Placement:
             other wheel's file stands.
         shared: By path, the names of the wheels that bring it, where there are several.
         warnings: Places that two wheels wanted, each with `slug` and `message`.
-        conflicts: Places that two wheels want; with any, no release can be made.
+        conflicts: Places that several wheels want, one for each place; with any, no release can be made.
     """
 
     site_packages: str
@@ -166,7 +172,7 @@ def place(
     overlap: Collection[str],
     read: Callable[[str], bytes],
 ) -> Placement:
-    """Decide where every file goes, and find all places that two wheels want and cannot share.
+    """Decide where every file goes, and find all places that several wheels want and cannot share.
 
     Two wheels may bring one path. The same bytes: once, and both own it. Different bytes: a conflict where it
     is code, since the order of installation would decide which one runs; otherwise the first by name wins. An
@@ -185,9 +191,9 @@ def place(
     site = site_packages_path(version)
     files: dict[str, Placed] = {}
     owned: dict[str, set[str]] = {}
-    shared: dict[str, set[str]] = {}
+    wanted: dict[str, list[Placed]] = {}  # by more than one
     warnings: list[Mapping[str, str]] = []
-    conflicts: list[Conflict] = []
+    refused: dict[str, None] = {}
     for wheel in sorted(wheels, key=lambda w: w.name):
         mine = owned.setdefault(wheel.name, set())
         for placed in _wanted(wheel, version):
@@ -195,7 +201,7 @@ def place(
             first = files.setdefault(placed.path, placed)
             if first is placed:
                 continue
-            shared.setdefault(placed.path, {first.wheel.name}).add(wheel.name)
+            wanted.setdefault(placed.path, [first]).append(placed)
             if first.same_content(placed):
                 # Of equal files, the script's first line gets the release's path.
                 files[placed.path] = placed if placed.is_script and not first.is_script else first
@@ -203,18 +209,20 @@ def place(
             if (stub := _serving_stub(first, placed, site, read)) is not None:
                 files[placed.path] = stub
             elif (is_code(first) or is_code(placed)) and _is_refused(first, placed, site, overlap):
-                conflicts.append(Conflict(first, placed))
+                refused[placed.path] = None
             else:
                 warnings.append(_overlap_warning(first, placed))
     _refuse_out_of_order(files, site)
     folders = parents(files)
-    conflicts += _files_as_directories(files, folders)
+    # All that bring the path, also those with the bytes that stand there: the user has to choose among all.
+    conflicts = [Conflict(path, _unless_allowed(wanted[path], overlap)) for path in refused]
+    conflicts += _files_as_directories(files, folders, wanted)
     return Placement(
         site_packages=site,
         files=files,
         folders=tuple(sorted(folders)),
         owned={name: tuple(sorted(paths)) for name, paths in owned.items()},
-        shared={path: tuple(sorted(names)) for path, names in shared.items()},
+        shared={path: tuple(sorted({one.wheel.name for one in them})) for path, them in wanted.items()},
         warnings=tuple(warnings),
         conflicts=tuple(conflicts),
     )
@@ -328,6 +336,10 @@ def _is_refused(first: Placed, second: Placed, site: str, overlap: Collection[st
     return {first.path, first.path.removeprefix(f"{site}/"), *names}.isdisjoint(overlap)
 
 
+def _unless_allowed(files: Iterable[Placed], overlap: Collection[str]) -> tuple[Placed, ...]:
+    return tuple(one for one in files if one.wheel.name not in overlap)
+
+
 def _overlap_warning(first: Placed, second: Placed) -> Mapping[str, str]:
     names = (first.wheel.name, second.wheel.name)
     return {
@@ -353,10 +365,23 @@ def parents(paths: Iterable[str]) -> set[str]:
     return folders
 
 
-def _files_as_directories(files: Mapping[str, Placed], folders: Collection[str]) -> Iterator[Conflict]:
+def _files_as_directories(
+    files: Mapping[str, Placed], folders: Collection[str], wanted: Mapping[str, Sequence[Placed]]
+) -> Iterator[Conflict]:
+    """Find the paths that some wheels bring as a file, and for which others need a directory.
+
+    Args:
+        files: The file that stands at each path.
+        folders: The directories that these need.
+        wanted: The files of each path that several wheels bring.
+    """
     for folder in sorted(files.keys() & folders):
-        below = next(placed for path, placed in files.items() if path.startswith(f"{folder}/"))
-        yield Conflict(files[folder], below)
+        below: dict[str, Placed] = {}
+        for path, placed in files.items():
+            if path.startswith(f"{folder}/"):
+                for one in wanted.get(path, (placed,)):
+                    below.setdefault(one.wheel.name, one)
+        yield Conflict(folder, (*wanted.get(folder, (files[folder],)), *below.values()))
 
 
 def refuse_reserved(placement: Placement, reserved: Mapping[str, str]) -> None:
