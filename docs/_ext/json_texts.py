@@ -292,12 +292,15 @@ _HOLD: Final[Keys] = {
     "ended": ("list of hold", "the holds that the command ended or replaced"),
     "released_again": (
         "string or null",
-        "id of the bad release whose environment the lockfile asks for and the next `update` releases again",
+        "id of the bad or rolled back release whose environment the lockfile asks for: `update` releases it",
     ),
 }
 _HOLD_CHANGE: Final[Keys] = {
-    "held": ("hold or null", "the hold of the root after the command"),
-    "ended_hold": ("hold or null", "the switch hold that the command ended"),
+    "held": (
+        "hold or null",
+        "the hold of the root after the command; in a dry run the one that would be, or that would refuse it",
+    ),
+    "ended_hold": ("hold or null", "the switch hold that the command ended; in a dry run, would end"),
 }
 _RELEASE: Final[Keys] = {
     "name": ("string", "of the application"),
@@ -398,7 +401,10 @@ DATA: Final[dict[str, Keys]] = {
     "prune": {
         "removed": ("list of decision", "releases that went, or would go"),
         "kept": ("list of decision", "releases that stay"),
-        "debris": ("list of string", "left-overs that were removed"),
+        "debris": (
+            "list of string",
+            "left-overs that were removed; in a dry run the directories that would be",
+        ),
         "freed_bytes": (
             "integer",
             "the space that the removal of releases frees; a shared file counts when its last name goes",
@@ -420,6 +426,7 @@ DATA: Final[dict[str, Keys]] = {
         "current": ("string or null", "id of the live release"),
         "debris": ("list of string", "left-overs that were removed"),
         "taken_up": ("list of string", "ids of releases that the journal had lost, and knows again"),
+        "held": ("hold or null", "the hold of the root that began with it"),
     },
     "relocate": {
         "changed": _CHANGED,

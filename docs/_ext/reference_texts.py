@@ -30,6 +30,11 @@ EVENTS: Final = {
         "the refused release",
         ("unattended",),
     ),
+    "accepted": (
+        "A rejected release has passed the candidate checks and the prepare hook. It is sealed again.",
+        "the accepted release",
+        (),
+    ),
     "superseded": (
         "A release was built, and not promoted, since `current` had moved meanwhile.",
         "the release that was built",
@@ -66,6 +71,7 @@ EVENTS: Final = {
             "verdict",
             "health_digest",
             "proved",
+            "unattended",
             "lockfile_environment",
         ),
     ),
@@ -80,6 +86,7 @@ EVENTS: Final = {
             "verdict",
             "then",
             "target_failed",
+            "unattended",
             "lockfile_environment",
         ),
     ),
@@ -145,7 +152,8 @@ FACTS: Final = {
     "tree_digest": "of all files; equal on every host for the same lockfile and interpreter",
     "tries": "how often restart and live checks were begun, this time included",
     "turned_back": "`true`: a promotion went back as a person's rollback asked it to; holds the root",
-    "unattended": "whether the command was unattended",
+    "unattended": "whether the command was unattended; of a way back: `true` if an `update` took and reported"
+    " it itself",
     "until": "the time when the hold ends without `unhold`",
     "verdict": "the state that the release which was left gets: `bad` or `inconclusive`",
     "via": "the command",

@@ -22,7 +22,8 @@ from venvship import (
     VerifyResult,
 )
 from venvship.cli.changes import changes, differences
-from venvship.cli.fitting import counted
+from venvship.cli.fitting import counted, length
+from venvship.cli.steps import step_lines
 from venvship.cli.style import unstyled as unstyle
 from venvship.cli.text import (
     Page,
@@ -37,9 +38,11 @@ from venvship.cli.text import (
     verify_lines,
 )
 from venvship.model.event import Event
-from venvship.model.hold import Hold, HoldKind
+from venvship.model.hold import SWITCH_HOLD, Hold, HoldKind
+from venvship.model.progress import DONE, Step
 from venvship.operations.recover import RecoverResult
 from venvship.operations.retention.verifying import Verified
+from venvship.operations.switching.chosen import HoldChange
 from venvship.workspace.underway import Operation
 
 NOW = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
@@ -183,6 +186,51 @@ def test_a_plan_heeds_that_nothing_is_promoted(no_promote: bool) -> None:
     ):
         planned = ReleaseResult(outcome="planned", plan=plan, release=view(1), no_promote=no_promote)
         assert (built if no_promote else live) in release_lines(planned, PIPE)[0]
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_release_that_was_never_live_is_not_promoted_again(state: State) -> None:
+    planned = ReleaseResult(outcome="planned", plan="reactivate", release=view(1, state=state, current=False))
+    [line] = release_lines(planned, PIPE)[:1]
+    assert (" again: " in line) == (state in {State.UNCHECKED, State.PROVEN})
+    assert ("which is built already" in line) != (" again: " in line)
+
+
+def test_a_plan_says_which_hold_refuses_it_and_which_one_it_would_end() -> None:
+    hold = Hold(kind=HoldKind.SWITCH, since=NOW, by="deploy", reason="no tea")
+    refused = ReleaseResult(outcome="planned", plan="refuse", holds=HoldChange(held=hold))
+    lines = [unstyle(line) for line in release_lines(refused, PIPE)]
+    since = "since 2026-11-22 09:41:43 UTC (just now) by deploy: no tea"
+    assert lines[:2] == [
+        f"Would be refused with exit code 25, by the hold of unattended releases, {since}",
+        SWITCH_HOLD,
+    ]
+    ending = HoldChange(ended=hold)
+    planned = ReleaseResult(outcome="planned", plan="build", packages=1, python="3.11.7", holds=ending)
+    assert unstyle(release_lines(planned, PIPE)[-1]) == f"Would end: unattended releases, {since}"
+    live = PromoteResult(
+        outcome="planned", release=view(1), previous=view(1), diff=PackageDiff(), changed=True, holds=ending
+    )
+    assert [unstyle(line) for line in promote_lines(live, PIPE)] == [
+        f"Would switch nothing: {view(1).id} is live",
+        f"Would end: unattended releases, {since}",
+    ]
+    begins = ReleaseResult(
+        outcome="planned", plan="build", packages=1, python="3.11.7", holds=HoldChange(held=hold)
+    )
+    assert unstyle(release_lines(begins, PIPE)[-1]) == f"Afterwards: {SWITCH_HOLD}"
+
+
+def test_the_step_that_names_a_hold_is_whole_on_every_terminal() -> None:
+    text = f"ending: held since 2026-11-22 10:07 UTC (just now) by deploy: {'orders fail, ' * 9}says the shop"
+    for width in (40, 80, 200):
+        lines = step_lines(Step(name="hold", state=DONE, facts={"text": text}), width)
+        assert max(map(length, lines)) < width
+        whole = " ".join(" ".join(map(unstyle, lines)).split())
+        assert whole == f"✓ hold {text}"
+    cut = step_lines(Step(name="switch", state=DONE, facts={"text": text}), 80)
+    assert len(cut) == 1
+    assert step_lines(Step(name="hold", state=DONE), 80) == []
 
 
 def test_a_release_that_is_built_and_not_live_is_not_called_live() -> None:

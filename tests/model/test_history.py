@@ -50,14 +50,16 @@ class Story:
         self.hours = 0.0
         """How much later the next events are."""
 
-    def write(self, event: str, release: str | None, *, reason: str = "", **facts: Any) -> Event:
+    def write(
+        self, event: str, release: str | None, *, reason: str = "", actor: str = "alice", **facts: Any
+    ) -> Event:
         seq = len(self.events) + 1
         written = Event(
             seq=seq,
             at=START + timedelta(minutes=seq, hours=self.hours),
             event=event,
             release=release,
-            actor="alice",
+            actor=actor,
             reason=reason,
             facts={key.rstrip("_"): value for key, value in facts.items()},
         )
@@ -222,7 +224,62 @@ def test_an_old_release_promoted_again_is_on_top_of_what_was_live(story: Story) 
 
     assert story.rollback() == "C"
     assert story.rollback() == "B"
+    assert story.target() is None, "A was left by the first of them"
+
+
+def test_who_goes_back_twice_comes_back_to_neither(story: Story) -> None:
+    """Each was promoted twice, so each has an entry further down."""
+    story.promote("X", "A", "B", "A", "B")
+
     assert story.rollback() == "A"
+    assert story.now.lineage == ["X", "A"]
+    assert story.rollback() == "X"
+    assert story.target() is None
+
+    story.promote("B")
+    assert story.now.lineage == ["X", "B"], "a later promotion puts it back"
+    story.promote("C")
+    assert story.target() == "B"
+
+
+@pytest.mark.parametrize("recorded", ["not", "as observed", "as announced"])
+def test_a_rollback_without_an_outcome_has_left_the_release_all_the_same(story: Story, recorded: str) -> None:
+    story.promote("X", "A", "B", "A", "B")
+    if recorded == "as observed":
+        story.write("observed", "A", expected="B")
+    elif recorded == "as announced":
+        story.write("rolling-back", "A", from_="B", manual=True)
+
+    assert target_of(story.now, "A") == "X"
+
+
+@pytest.mark.parametrize("settled", ["by the rollback", "turned back", "by itself"])
+def test_a_rollback_from_a_trial_has_left_the_release_that_was_tried(story: Story, settled: str) -> None:
+    story.promote("A", "C", "B").promoting("C")
+    if settled == "by the rollback":
+        story.write("rolling-back", "B", from_="C", manual=True)
+        assert target_of(story.now, "B") == "A", "it was interrupted after its switch"
+        story.write("rolled-back", "B", from_="C", manual=True, verdict="inconclusive")
+    else:
+        story.write("rolling-back", "B", from_="C", cause="turned back by a rollback")
+        turned = {"turned_back": True} if settled == "turned back" else {}
+        story.write("rolled-back", "B", from_="C", manual=False, verdict="inconclusive", **turned)
+        if settled == "by itself":
+            assert story.target() == "C", "no person has left it"
+            story.write("held", "C", after_rollback=True)
+
+    assert story.now.lineage == ["A", "B"]
+    assert story.target() == "A"
+
+
+def test_a_rollback_by_name_to_what_is_not_below_is_a_step_forward(story: Story) -> None:
+    """From there, the way back is the release that was left."""
+    story.promote("A", "B")
+    story.rollback()
+    story.rollback("B")
+
+    assert story.now.lineage == ["A", "B"]
+    assert story.target() == "A"
 
 
 def test_a_named_rollback_goes_down_to_the_nearest_time_that_the_release_was_live(story: Story) -> None:
@@ -292,11 +349,11 @@ def test_on_the_way_back_from_a_trial_everything_still_lies_below_it(story: Stor
 
 
 def test_a_rollback_that_leaves_no_trial_goes_on_from_where_it_is(story: Story) -> None:
-    story.promote("A", "B", "C", "A")
+    story.promote("X", "A", "B", "C", "A")
     story.write("rolling-back", "B", from_="A", manual=True)
 
     assert target_of(story.now, "A") == "C"
-    assert target_of(story.now, "B") == "A"
+    assert target_of(story.now, "B") == "X", "A was left"
 
 
 def test_where_a_rollback_will_go_is_known_before_the_promotion_is_recorded(story: Story) -> None:
@@ -416,6 +473,9 @@ def test_a_refused_candidate_is_rejected_until_it_is_tried(story: Story) -> None
     story.promoting("A")
     assert story.now.state("A") is State.SEALED, "it has passed its rehearsal"
     story.write("abandoned", "A")
+    story.write("rejected", "A", reason="check 'imports' failed")
+    story.write("accepted", "A")
+    assert story.now.state("A") is State.SEALED, "it has passed, and was not to be promoted"
     story.promote("A").write("rejected", "A", reason="check 'imports' failed")
     assert story.now.state("A") is State.PROVEN
 
@@ -628,6 +688,66 @@ def test_a_persons_rollback_holds_the_root(story: Story) -> None:
             rolled_back=("environment of B",),
         )
     }
+
+
+CRON = {"actor": "root (unattended)"}
+RECOVERED = "recovered after an interruption"
+
+
+@pytest.mark.parametrize("event", ["rolled-back", "rollback-failed"])
+@pytest.mark.parametrize("message", ["orders fail", ""])
+def test_a_hold_names_the_person_whose_rollback_a_recovery_has_finished(
+    story: Story, event: str, message: str
+) -> None:
+    story.promote("A", "B")
+    facts = {"from_": "B", "manual": True}
+    story.write("rolling-back", "A", reason=message, actor="bob", **facts)
+    story.write(event, "A", reason=RECOVERED, **facts, **CRON)
+
+    hold = story.held()
+    assert hold is not None
+    assert (hold.by, hold.reason) == ("bob", message or "rolled back by hand")
+
+
+@pytest.mark.parametrize("tries", [1, 2, 3])
+@pytest.mark.parametrize("message", ["the old one works", ""])
+def test_a_hold_names_the_person_whose_promotion_a_recovery_has_finished(
+    story: Story, tries: int, message: str
+) -> None:
+    """At its last try, or at the second one, which the recovery has announced."""
+    story.promote("A", "B")
+    facts = {"from_": "B", "lockfile_environment": "environment of B"}
+    story.write("promoting", "A", reason=message, actor="bob", tries=1, **facts)
+    for n in range(2, tries + 1):
+        story.write("promoting", "A", reason=message, tries=n, **facts, **CRON)
+    story.write("promoted", "A", reason=f"{message} ({RECOVERED})" if message else RECOVERED, **facts, **CRON)
+
+    hold = story.held()
+    assert hold is not None
+    assert (hold.by, hold.reason) == ("bob", message or "promoted by hand")
+
+
+def test_a_hold_of_an_older_journal_names_whom_that_knows(story: Story) -> None:
+    """An older venvship announced a promotion without its message."""
+    story.promote("A", "B")
+    facts = {"from_": "B", "lockfile_environment": "environment of B"}
+    story.write("promoting", "A", tries=1, **facts)
+    story.write("promoted", "A", reason="the old one works", **facts)
+
+    hold = story.held()
+    assert hold is not None
+    assert (hold.by, hold.reason) == ("alice", "the old one works")
+
+
+def test_an_announcement_of_another_switch_names_nobody(story: Story) -> None:
+    """The disk was full: the outcome of the first and the announcement of the second were not recorded."""
+    story.promote("A", "B", "C")
+    story.write("rolling-back", "B", reason="orders fail", from_="C", manual=True, actor="bob")
+    story.write("rolled-back", "A", reason="it is slow", from_="B", manual=True)
+
+    hold = story.held()
+    assert hold is not None
+    assert (hold.by, hold.reason) == ("alice", "it is slow")
 
 
 def test_so_does_one_whose_target_fails_its_checks(story: Story) -> None:
@@ -1240,15 +1360,14 @@ def test_a_release_that_takes_the_place_of_another_has_all_that_was_known_of_it(
         assert (now.records[release].relocated_to, now.records[release].pinned) == (f"{release}'", False)
 
 
-def test_current_that_was_not_moved_yet_awaits_its_relocation_and_is_no_switch_by_hand() -> None:
+def test_the_heir_of_a_release_is_live_once_the_journal_has_it() -> None:
     story = Story().promote("A", "B")
     relocated(story, "A", "A'")
-    assert not story.now.awaits_relocation("B")
+    assert not story.now.has_live_heir("B")
     relocated(story, "B", "B'")
-    assert story.now.awaits_relocation("B")
-    assert target_of(story.now, "B") == "A'"
-    assert not story.now.awaits_relocation("A"), "that was switched by hand"
-    assert not story.now.awaits_relocation(None)
+    assert story.now.has_live_heir("B")
+    assert not story.now.has_live_heir("A"), "that was switched by hand"
+    assert not story.now.has_live_heir(None)
 
 
 def test_holds_are_about_the_releases_and_environments_that_took_the_place() -> None:

@@ -164,6 +164,21 @@ def test_a_switch_by_hand_is_a_change_that_the_next_command_records(site: Site) 
     assert root.promote(a, dry_run=True).changed is False
 
 
+def test_a_dry_run_counts_what_it_would_sweep(site: Site) -> None:
+    a = site.release("1.0")
+    debris = site.path / "releases" / "20200101T000000Z-0000000"
+    root = site.open()
+    for make in (debris.mkdir, (site.path / "releases" / f".trash-{debris.name}").mkdir):
+        make()
+        for planned in (root.release(dry_run=True), root.promote(a, dry_run=True), root.prune(dry_run=True)):
+            assert planned.changed
+        [name] = root.prune(dry_run=True).debris
+        assert found(root.rollback(a, dry_run=True)) == ("planned", False), "a rollback sweeps nothing"
+        assert found(root.release()) == ("unchanged", True)
+        assert not (site.path / "releases" / name).exists()
+        assert found(root.release(dry_run=True)) == ("planned", False)
+
+
 def test_a_rollback_that_cannot_be_recorded_is_a_change_all_the_same(site: Site) -> None:
     site.release("1.0")
     site.release("1.1")

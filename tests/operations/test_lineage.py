@@ -26,6 +26,20 @@ def test_a_rollback_goes_down_the_lineage_one_release_at_a_time(site: Site) -> N
     assert site.current == a
 
 
+def test_who_goes_back_twice_comes_back_to_neither(site: Site) -> None:
+    a, b = site.release("1.0"), site.release("1.1")
+    for release in (a, b):
+        site.open().promote(release)
+    site.open().rollback()
+    assert (site.current, site.previous) == (a, None)
+    with pytest.raises(NothingToRollBackToError) as caught:
+        site.open().rollback()
+    assert caught.value.hint is not None
+    assert "venvship rollback @{1}" in caught.value.hint
+    assert site.open().rollback("@{1}").release.id == b
+    assert (site.current, site.previous) == (b, a)
+
+
 def test_where_previous_leads_elsewhere_a_rollback_goes_where_the_journal_says(site: Site) -> None:
     _a, b, c = site.release("1.0"), site.release("1.1"), site.release("1.2")
     (site.path / "previous").unlink()

@@ -132,6 +132,24 @@ def test_a_relocation_that_was_killed_before_its_switch_is_finished_by_the_next_
     )
 
 
+def test_an_old_release_of_a_root_that_was_moved_back_is_live_by_hand(site: Site, three: list[str]) -> None:
+    """It can be used where the root is again, and the one that took its place cannot."""
+    here = moved(site)
+    relocated = here.open().relocate().current
+    os.rename(here.path, site.path)
+    os.unlink(site.path / "current")
+    os.symlink(f"releases/{three[1]}", site.path / "current")
+
+    status = site.open().status()
+    assert not status.interrupted
+    assert "current-observed" in {warning.slug for warning in status.warnings}
+    assert site.open().recover().outcome == "observed"
+    assert site.current == three[1] != relocated
+    assert site.run("run", "--", "app").out == "1.1 1.1\n"
+    assert site.open().status().held is not None
+    assert site.open().recover().outcome == "clean"
+
+
 def test_a_release_that_a_killed_relocation_has_sealed_takes_its_place(site: Site) -> None:
     old = site.release("1.0")
     state = site.open().show().release.state

@@ -289,6 +289,18 @@ def test_a_rollback_by_name_to_a_bad_release_goes_there_with_a_warning(desk: Des
     assert desk.live == NEW
 
 
+def test_unhold_says_that_what_was_rolled_back_comes_back(desk: Desk) -> None:
+    desk.begin("rollback")
+    done = desk.site.run("unhold")
+    comes_back = f"the environment of {desk.releases[SAME]} again, which was rolled back."
+    assert comes_back in done.out
+    assert desk.code(Root.update) == 0
+    assert desk.live == SAME
+
+    desk.begin("promote")
+    assert "The lockfile differs from the live release" in desk.site.run("unhold").out
+
+
 def test_unhold_says_what_it_ended_and_that_the_bad_one_comes_back(desk: Desk, bad: str) -> None:
     done = desk.site.run("unhold")
     assert done.out.startswith("Ended: this lockfile, since ")
@@ -377,6 +389,122 @@ def test_the_time_of_a_hold_is_a_time_a_date_or_a_span(desk: Desk) -> None:
         desk.site.open().hold(until=datetime(2100, 1, 1))  # noqa: DTZ001 - the fault
 
 
+# -- a choice that no command has noticed, or finished, yet -----------------------------------------------
+
+
+@pytest.mark.parametrize("link", ["moved", "removed"])
+def test_unhold_ends_the_hold_of_a_switch_by_hand_that_no_command_has_noticed(desk: Desk, link: str) -> None:
+    desk.begin()
+    if link == "moved":
+        desk.link("current", OLD)
+    else:
+        (desk.site.path / "current").unlink()
+
+    done = desk.site.run("unhold")
+
+    assert done.out.startswith("Ended: unattended releases, since "), done.out
+    assert "by venvship: current was switched outside venvship" in done.out
+    assert "held" not in done.err
+    assert desk.site.events()[-2:] == ["observed", "unheld"]
+    warned = [warning.slug for warning in desk.site.open().status().warnings]
+    assert warned == ([] if link == "moved" else ["current-missing"])
+    assert desk.site.previous == (None if link == "moved" else desk.releases[SAME])
+    assert desk.code(Root.update) == 0
+    assert (desk.live, kinds(desk.site)) == (SAME, [])
+    assert not desk.site.open().unhold().changed
+
+
+def test_unhold_leaves_a_link_that_is_not_ours_and_what_is_interrupted(desk: Desk, tmp_path: Path) -> None:
+    desk.begin()
+    (desk.site.path / "current").unlink()
+    (desk.site.path / "current").symlink_to(tmp_path)
+    assert desk.site.run("unhold").out == "Nothing was held.\n"
+
+    desk.begin(settings="[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
+    assert desk.site.run("rollback").code == -9
+    desk.site.settings()
+    done = desk.site.run("unhold")
+    assert "An operation was interrupted, and may hold the root when it is finished" in done.out
+    assert desk.site.events()[-1] == "rolling-back"
+
+
+@pytest.mark.parametrize("command", ["release", "promote"])
+def test_a_dry_run_knows_the_hold_that_a_switch_by_hand_would_set(desk: Desk, command: str) -> None:
+    desk.begin()
+    desk.link("current", OLD)
+    argv = [command, "--dry-run", *([desk.releases[SAME]] if command == "promote" else [])]
+    refused = desk.site.run(*argv, "--json")
+    assert refused.code == (25 if command == "promote" else 0)
+    if command == "release":
+        assert (refused.data["plan"], refused.data["outcome"]) == ("refuse", "planned")
+        assert refused.data["held"]["reason"] == "current was switched outside venvship"
+    shown = desk.site.type("--no-color", *argv)
+    assert shown.code == 0
+    assert "Would end: unattended releases, since " in shown.text
+    assert "observed" not in desk.site.events(), "nothing was recorded"
+
+
+@pytest.mark.parametrize("choice", ["rollback", "promote"])
+@pytest.mark.parametrize("by", ["recover", "update"])
+def test_a_hold_names_the_person_whose_choice_another_command_has_finished(
+    desk: Desk, choice: str, by: str
+) -> None:
+    desk.begin(settings="[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
+    argv = ["promote", desk.releases[OLD]] if choice == "promote" else ["rollback"]
+    assert desk.site.run(*argv, "-m", "orders fail").code == -9
+    desk.site.settings()
+
+    done = desk.site.run(by)
+
+    assert done.code == (25 if by == "update" else 0), done.err
+    assert SWITCH_HOLD in done.out + done.err
+    held = desk.site.open().status().held
+    assert held is not None
+    assert (held.kind, held.reason) == (HoldKind.SWITCH, "orders fail")
+    assert "unattended" not in held.by
+    settled = [event for event in desk.site.open().history().events if "recovered" in event.reason]
+    assert [event.reason for event in settled] == ["orders fail (recovered after an interruption)"]
+
+
+# -- dry runs -----------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_says_which_hold_it_would_end_or_begin(desk: Desk) -> None:
+    desk.begin("rollback", NEW)
+    root = desk.site.open()
+    for planned in (root.release(dry_run=True), root.promote(desk.releases[NEW], dry_run=True)):
+        assert planned.holds.ended is not None
+        assert (planned.holds.ended.kind, planned.holds.held) == (HoldKind.SWITCH, None)
+    for planned in (
+        root.release(dry_run=True, lockfile=desk.site.lock(OLD, name="other.txt")),
+        root.release(dry_run=True, no_promote=True),
+    ):
+        assert planned.holds.ended is None
+
+    desk.begin(lockfile=NEW)
+    root.hold()
+    planned = root.promote(desk.releases[OLD], dry_run=True, message="the new one is slow")
+    assert planned.holds.held is not None
+    assert planned.holds.held.kind is HoldKind.STANDING, "which is told first"
+    root.unhold()
+    planned = root.promote(desk.releases[OLD], dry_run=True, message="the new one is slow")
+    assert planned.holds.held is not None
+    assert (planned.holds.held.kind, planned.holds.held.reason) == (HoldKind.SWITCH, "the new one is slow")
+    assert kinds(desk.site) == []
+
+
+def test_a_dry_run_of_what_a_hold_refuses_says_so_and_ends_with_0(desk: Desk) -> None:
+    desk.begin("rollback", SAME)
+    script = desk.site.run("release", "--dry-run")
+    assert script.code == 0
+    said = " ".join(script.out.split())
+    assert said.startswith("Would be refused with exit code 25, by the hold of unattended releases, since ")
+    assert SWITCH_HOLD in said
+    shown = desk.site.type("--no-color", "release", "--dry-run")
+    assert "Would be refused with exit code 25" in shown.text, "it was rolled back"
+    assert desk.site.run("release").code == 25
+
+
 # -- one sentence -------------------------------------------------------------------------------------------
 
 
@@ -393,6 +521,10 @@ def test_the_same_sentence_stands_in_every_output(desk: Desk) -> None:
     assert SWITCH_HOLD in desk.site.run("promote", "--force", desk.releases[OLD]).out
     desk.link("current", SAME)
     assert SWITCH_HOLD in desk.site.run("recover").out
+    desk.begin(settings=refuses(OLD))
+    failed = desk.site.run("rollback")
+    assert failed.code == 23
+    assert SWITCH_HOLD in failed.err
     for command in ("release", "promote", "rollback"):
         assert SWITCH_HOLD in " ".join(desk.site.run(command, "--help").out.split())
     root = Path(__file__).parents[2]
@@ -418,6 +550,7 @@ def test_a_person_at_a_terminal_reads_first_whose_hold_the_release_ends(desk: De
     shown = desk.site.type("--no-color", "release")
     assert shown.code == 0, shown.text
     first = shown.text.index("ending: held since")
+    assert first < shown.text.index("orders fail")
     assert first < shown.text.index("switch")
     assert "Ended: unattended releases, since " in shown.text
     assert kinds(desk.site) == []

@@ -295,7 +295,7 @@ def test_fifty_ticks_with_a_bad_lockfile_and_prunes_are_one_attempt(site: Site, 
         if number % 5 == 4:
             site.open(clock=clock).prune()
         clock.tick(60)
-    assert counts == {"tried": 1, "told": 1, "silent": 48}
+    assert counts == {"tried": 1, "told": 0, "silent": 49}, "the failure has told it"
     assert len(site.open().list().releases) == 1
 
 
@@ -398,7 +398,40 @@ def test_every_outcome_is_told_once(site: Site) -> None:
     break_index(site)
     os.utime(site.path / "requirements.txt", (0, 0))
     assert [site.run("update").code for _ in range(2)] == [20, 20]
-    assert events() == ["released", "rolled-back", "held", "build-failed"]
+    assert events() == ["released", "rolled-back", "build-failed"]
+
+
+def test_a_refusal_is_told_once_where_no_update_has_told_the_failure_behind_it(site: Site) -> None:
+    """A person has seen that failure, or a recovery has found it, which an update does not print."""
+    site.release("1.0")
+    site.settings(refuses("1.1"))
+    site.lock("1.1")
+    assert site.run("release").code == 22
+    assert [bool(site.run("update").err) for _ in range(2)] == [True, False]
+
+    script = (
+        "[ $VENVSHIP_EVENT = rollback ] || { test -e again && exit 1; touch again; kill -9 $PPID; sleep 9; }"
+    )
+    site.settings(f"[hooks]\nrestart = ['sh', '-c', 'cd $VENVSHIP_ROOT; {script}']\n")
+    site.lock("1.2")
+    assert site.run("update").code == -9
+    told, *silent = (site.run("update") for _ in range(2))
+    assert site.events()[-2:] == ["rolled-back", "refused"]
+    assert [told.code, *(done.code for done in silent)] == [25, 25]
+    assert [bool(told.err), *(bool(done.err) for done in silent)] == [True, False]
+
+
+def test_three_bad_ones_in_a_row_are_told_with_the_third(site: Site) -> None:
+    site.release("1.0")
+    versions = ("1.1", "1.2", "1.3")
+    site.settings("[hooks]\nrestart = ['sh', '-c', '[ $VENVSHIP_EVENT = rollback ]']\n")
+    for version in versions:
+        site.lock(version)
+        failed = site.run("update")
+        assert failed.code == 22
+        held = "3 bad environments in a row. Unattended releases are held" in failed.err
+        assert held == (version == "1.3")
+    assert [site.run("update").err for _ in range(2)] == ["", ""]
 
 
 def test_a_recovery_is_told(site: Site) -> None:

@@ -204,6 +204,28 @@ def test_what_a_candidate_check_refuses_is_rejected_and_not_built_again(site: Si
     assert states(site) == {refused: "proven"}
 
 
+def test_what_passes_the_candidate_check_that_refused_it_is_sealed_again(site: Site) -> None:
+    rejects = "[[check]]\nname = 'no'\nwhen = 'candidate'\ndeadline = 0\ncommand = ['false']\n"
+    site.settings(rejects)
+    with pytest.raises(RejectedError) as caught:
+        site.open().release(no_promote=True)
+    refused = str(caught.value.data["release"])
+    site.settings()
+    planned = site.open().release(no_promote=True, dry_run=True)
+    assert (planned.plan, states(site)) == ("reactivate", {refused: "rejected"})
+
+    assert site.open().release(no_promote=True).outcome == "built"
+    assert states(site) == {refused: "sealed"}
+    assert site.events() == ["sealed", "rejected", "accepted"]
+    assert site.open().release(no_promote=True).outcome == "unchanged"
+    assert f"Would promote {refused}, which is built already" in site.run("release", "--dry-run").out
+
+    site.settings(rejects)
+    with pytest.raises(RejectedError):
+        site.open().promote(refused)
+    assert states(site) == {refused: "rejected"}
+
+
 def test_it_is_said_where_nothing_restarts_the_service_and_nothing_proves_a_release(site: Site) -> None:
     said = "No restart hook and no live check are set"
     assert said in site.run("status").out

@@ -18,7 +18,7 @@ RELEASES = st.sampled_from([None, "A", "B", "C", "D"])
 FACTS = [
     "from", "tries", "via", "unattended", "manual", "cause", "says_no", "verdict", "health_digest",
     "environment_digest", "lockfile_sha256", "after_rollback", "expected", "then", "proved", "target_failed",
-    "lockfile_environment", "kind", "until",
+    "lockfile_environment", "kind", "until", "turned_back",
 ]  # fmt: skip
 SENSIBLE = st.sampled_from(
     [

@@ -263,9 +263,9 @@ class Machine(RuleBasedStateMachine):
             kill,
         )
 
-    def _rollback(self, name: str | None, kill: int | None) -> None:
+    def _rollback(self, name: str | None, kill: int | None) -> children.Ended:
         label = f"rollback {name or ''}"
-        self._do(label, lambda c: c.rollback(name), lambda: self.root.rollback(name), kill)
+        return self._do(label, lambda c: c.rollback(name), lambda: self.root.rollback(name), kill)
 
     def _release(self, version: str, kill: int | None, *, rebuild: bool = False, force: bool = False) -> None:
         self._lock(version)
@@ -428,7 +428,20 @@ def interrupted(machine: Machine) -> None:
     assert number > 10, "a promotion has more effects"
 
 
-STORIES = {"refused": refused, "interrupted": interrupted}
+def left_twice(machine: Machine) -> None:
+    """Releases that were each promoted twice, and a rollback from them that is killed, and typed again."""
+    first, second, third, _ = machine.world.releases
+    for number in itertools.count(1, 3):
+        for name in (first, second, third, second, third):
+            assert machine._promote(name, None, "yes", force=True).code == 0
+        ended = machine._rollback(None, number)
+        machine._rollback(None, None)
+        assert machine.world.current in ({first, second} if ended.killed else {first})
+        if not ended.killed:
+            break
+
+
+STORIES = {"refused": refused, "interrupted": interrupted, "left twice": left_twice}
 """Steps that lead to a situation for certain, which a walk may never get into."""
 
 

@@ -8,6 +8,7 @@ the last.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -150,8 +151,7 @@ class World:
         below = list(self.lineage)
         on_trial = self.open is not None and self.open.tried == self.current
         if self.current in below and not on_trial:
-            while below[-1] != self.current:
-                below.pop()
+            below = gone_down(below, self.current, self.being_left())
         below = [name for name in below if name != self.current and name in self.releases]
         fit = [name for name in reversed(below) if not self.releases[name].failed]
         unchecked = [name for name in fit if self.releases[name].state == "unchecked"]
@@ -162,6 +162,11 @@ class World:
             or (name in unchecked and self.releases[name].was_long(now))
         ]
         return next(iter([*good, *unchecked]), None)
+
+    def being_left(self) -> set[str | None]:
+        """What a switch has left that has no outcome yet, if something else is current."""
+        by_hand = self.open is not None and self.open.kind == "manual"
+        return {self.expected, self.open.origin if self.open is not None and by_hand else None}
 
     def doomed(self, keep: int, now: datetime) -> list[str]:
         """What a prune removes, in the order in which it does."""
@@ -178,6 +183,13 @@ class World:
             if known.pinned or recent or (known.state == "sealed" and known.sealed > live):
                 kept.add(name)
         return [name for name in newest if name not in kept]
+
+
+def gone_down(lineage: list[str], target: str, left: set[str | None]) -> list[str]:
+    """A lineage after a person went back to one of its entries, and wants none of those that were left."""
+    top = len(lineage) - 1 - lineage[::-1].index(target)
+    kept = [name for name in lineage[: top + 1] if name == target or name not in left]
+    return [name for name, _ in itertools.groupby(kept)]
 
 
 class Command:
@@ -292,7 +304,10 @@ class Command:
         return 0
 
     def unhold(self) -> int:
-        """`unhold`."""
+        """`unhold`. It notices a switch by hand first, and recovers nothing else."""
+        if self._is_observed():
+            self._observe()
+            self._world.previous = self._world.goal(self._now)
         self._world.holds = self._world.known = self._world.rolled_back = frozenset()
         self._world.refused.clear()
         self._world.bad_row.clear()
@@ -402,7 +417,7 @@ class Command:
             world.releases[opened.target].state = "unchecked"  # it was live, so it is not sealed any more
         if opened.tried is not None:
             self._judge(opened.tried, "inconclusive")
-        self._pop_to(opened.target)
+        self._pop_to(opened.target, {opened.origin})
         self._hold_switch(opened.origin, opened.own, rolled_back=True)
         self._done()
         return 0 if passed else 23
@@ -430,20 +445,19 @@ class Command:
     def _recover(self, *, boot: bool = False) -> int:
         world, opened = self._world, self._world.open
         code = 0
-        if opened is None:
-            if world.current != world.expected:
-                self._observe()
+        if self._is_observed():
+            self._observe()
+        elif opened is None:
+            pass
         elif opened.kind == "promote" and world.current == opened.target:
             code = self._finish_promotion(opened, boot=boot)
-        elif opened.kind == "promote" and world.current == opened.origin:
+        elif opened.kind == "promote":
             world.open = None
             self._mark()
-        elif opened.kind == "back" and world.current in {opened.origin, opened.target}:
+        elif opened.kind == "back":
             code = self._go_back(boot=boot)
-        elif opened.kind == "manual" and world.current in {opened.origin, opened.target}:
-            code = self._settle_manual(boot=boot)
         else:
-            self._observe()
+            code = self._settle_manual(boot=boot)
         world.previous = world.goal(self._now)
         self._mark()
         return code
@@ -458,16 +472,23 @@ class Command:
         self._mark()
         return self._try()
 
+    def _is_observed(self) -> bool:
+        """Whether somebody moved the link."""
+        world, opened = self._world, self._world.open
+        if opened is None:
+            return world.current != world.expected
+        return world.current not in {opened.origin, opened.target}
+
     def _observe(self) -> None:
         """Somebody moved the link."""
         world = self._world
         tried = world.open.tried if world.open else None
-        left = world.expected
+        left, being_left = world.expected, world.being_left()
         self._make_current(world.current)
         if tried in world.releases and tried != world.current:
             world.releases[tried].leave(self._now)
         if world.current is not None:
-            self._pop_to(world.current)
+            self._pop_to(world.current, being_left)
         self._hold_switch(left, world.lockfile)
         self._done()
 
@@ -521,11 +542,10 @@ class Command:
         world.holds -= {"switch"}
         world.known = world.rolled_back = frozenset()
 
-    def _pop_to(self, name: str) -> None:
+    def _pop_to(self, name: str, left: set[str | None]) -> None:
         lineage = self._world.lineage
         if name in lineage:
-            while lineage[-1] != name:
-                lineage.pop()
+            lineage[:] = gone_down(lineage, name, left)
         else:
             lineage.append(name)
 

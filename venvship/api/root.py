@@ -414,10 +414,13 @@ class Root(RootReads):
     def unhold(self) -> HoldResult:
         """Allow unattended releases again, of every environment: holds, refusals and pauses end.
 
+        A switch of `current` outside venvship that no method has noticed yet is recorded first.
+
         Returns:
             The status after it, and the holds that it ended.
 
         Raises:
+            BusyError: `current` was switched outside venvship, and another command is switching.
             RootError: The root or its journal is unusable.
             DiskFullError: There is no room to record it.
         """

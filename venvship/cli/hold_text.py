@@ -9,6 +9,7 @@ from venvship.cli.fitting import Page, when
 from venvship.model.spelling import ago
 
 if TYPE_CHECKING:
+    from venvship.errors import Result
     from venvship.model.hold import Hold
     from venvship.operations.marks import HoldResult
     from venvship.operations.switching.chosen import HoldChange
@@ -19,6 +20,29 @@ def hold_change_lines(change: HoldChange, page: Page) -> list[str]:
     ended = [f"Ended: {described(change.ended, page)}"] if change.ended is not None else []
     lines = [*ended, *([change.held.end] if change.held is not None else [])]
     return [part for line in lines for part in page.fold(line)]
+
+
+def hold_plan_lines(change: HoldChange, page: Page) -> list[str]:
+    """The lines of a dry run on the hold that would end, and on the one that would be in force afterwards."""
+    ended = [f"Would end: {described(change.ended, page)}"] if change.ended is not None else []
+    lines = [*ended, *([f"Afterwards: {change.held.end}"] if change.held is not None else [])]
+    return [part for line in lines for part in page.fold(line)]
+
+
+def refusal_lines(hold: Hold, page: Page) -> list[str]:
+    """The lines of a dry run of a command that a hold would refuse."""
+    said = f"Would be refused with exit code 25, by the hold of {described(hold, page)}"
+    return [part for line in (said, hold.end) for part in page.fold(line)]
+
+
+def after_failure(result: Result | None) -> str:
+    """The sentence on the hold of the root after a switch that failed, or that went back; `""` for none."""
+    holds: HoldChange | None = getattr(result, "holds", None)
+    hold: Hold | None = getattr(result, "held", None) if holds is None else holds.held
+    if hold is None:
+        return ""
+    why = "" if hold.kind == "switch" or not hold.reason else f"{hold.reason[0].upper()}{hold.reason[1:]}. "
+    return why + hold.end
 
 
 def described(hold: Hold, page: Page) -> str:
@@ -38,10 +62,17 @@ def unhold_lines(result: HoldResult, page: Page) -> list[str]:
     """The lines of `unhold`."""
     lines = [f"Ended: {described(hold, page)}" for hold in result.ended] or ["Nothing was held."]
     if result.released_again is not None:
+        refusals = [hold for hold in result.ended if hold.scope == "environment"]
+        bad = result.released_again in {hold.release for hold in refusals}
         lines.append(
             f"The next `venvship update` releases the environment of {result.released_again} again, which "
-            "was bad. Change the lockfile first if that is not wanted."
+            f"was {'bad' if bad else 'rolled back'}. Change the lockfile first if that is not wanted."
         )
     elif result.status.lockfile_changed:
         lines.append("The lockfile differs from the live release: the next `venvship update` releases it.")
+    if result.status.interrupted:
+        lines.append(
+            "An operation was interrupted, and may hold the root when it is finished: run "
+            "`venvship recover`, then `venvship unhold` again."
+        )
     return [part for line in lines for part in page.fold(line)]

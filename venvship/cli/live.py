@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from venvship.cli.steps import NAME, step_line
+from venvship.cli.steps import NAME, step_lines
 from venvship.cli.style import painted
 from venvship.cli.terminal import Terminal
 from venvship.model.progress import ADVANCED, DONE, Step
@@ -93,8 +93,7 @@ class LiveSteps:
         task = self._tasks.pop(step.name, None)
         if task is not None:
             self._progress.remove_task(task)
-        line = step_line(step, self._terminal.width, verbose=self._verbose)
-        if line is not None:
+        for line in step_lines(step, self._terminal.width, verbose=self._verbose):
             self._progress.console.print(Text.from_ansi(painted(line, color=True)), soft_wrap=True)
         if not self._tasks:
             self._progress.stop()

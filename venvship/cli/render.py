@@ -10,6 +10,7 @@ from venvship._version import __version__
 from venvship.cli import style
 from venvship.cli.advice import END_IT, addressed
 from venvship.cli.fitting import Page, fold, length
+from venvship.cli.hold_text import after_failure
 from venvship.cli.terminal import Terminal, write
 from venvship.errors import (
     EXIT_BUG,
@@ -24,6 +25,7 @@ from venvship.errors import (
     PausedError,
     Result,
     RollbackFailedError,
+    RolledBackError,
     VenvshipError,
 )
 from venvship.model.hold import HELD_UNTIL
@@ -95,6 +97,8 @@ def failure(call: Call, error: VenvshipError) -> int:
     lines += _marked(style.bad("error:"), addressed(error.message, root), terminal)
     if "log" in error.data:
         lines.append(f"  log: {error.data['log']}")
+    if isinstance(error, RolledBackError | RollbackFailedError) and (held := after_failure(error.result)):
+        lines += fold(addressed(held, root), terminal.width)
     if error.hint:
         # A line to type is not broken into two.
         room = Terminal() if isinstance(error, NotOwnerError) else terminal

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Final, TextIO
 
 from venvship.cli import style
-from venvship.cli.fitting import format_bytes, length, pad, shorten
+from venvship.cli.fitting import fold, format_bytes, length, pad, shorten
 from venvship.cli.terminal import WIDEST_STEP, Terminal, write
 from venvship.model.progress import DONE, STARTED, Step
 
@@ -18,11 +18,14 @@ NAME = 9
 LONG_ENOUGH = 0.05
 """Seconds from which on the duration of a step is printed."""
 
+WHOLE: Final = frozenset({"hold"})
+"""The steps whose text is broken into lines where it does not fit, and never cut."""
+
 _UNITS = {"wheels": "wheel", "modules": "module", "files": "file", "copied": "copied"}
 
 
-def step_line(step: Step, width: int | None, *, verbose: bool = False) -> str | None:
-    """The line of a finished step; `None` if it did nothing worth a line.
+def step_lines(step: Step, width: int | None, *, verbose: bool = False) -> list[str]:
+    """The line of a finished step, or its lines, for one of `WHOLE`; none if it did nothing worth a line.
 
     Args:
         step: The finished step.
@@ -31,19 +34,21 @@ def step_line(step: Step, width: int | None, *, verbose: bool = False) -> str | 
     """
     text = str(step.facts.get("text", "")) or describe(step)
     if step.name == "plan":
-        return style.strong(text)
+        return [style.strong(text)]
     if not text and not verbose:
-        return None
+        return []
     room = min(width or USUAL, WIDEST_STEP) - 1
     ok = bool(step.facts.get("ok", True))
     # The text of a failed step has its duration: `12 tries in 60 s`.
     seconds = f"{step.seconds:.1f} s" if ok and step.seconds >= LONG_ENOUGH else ""
+    rest: list[str] = []
     if width is not None:
-        text = shorten(text, room - NAME - 6 - (len(seconds) + 1 if seconds else 0))
+        left = room - NAME - 6 - (len(seconds) + 1 if seconds else 0)
+        text, *rest = fold(text, left) if step.name in WHOLE else [shorten(text, left)]
     line = f"  {_mark(step, ok)} {pad(step.name, NAME)} {text}"
     if seconds:
         line = pad(line, max(room - len(seconds), length(line) + 1)) + style.faint(seconds)
-    return line
+    return [line, *(" " * (NAME + 5) + part for part in rest)]
 
 
 def _mark(step: Step, ok: bool) -> str:
@@ -85,9 +90,9 @@ class PlainSteps:
             line = f"  … {pad(step.name, NAME)} {step.facts.get('text', '')}"
             write(self._stream, [line], self._terminal)
         if step.state == DONE:
-            finished = step_line(step, self._terminal.width, verbose=self._verbose)
-            if finished is not None:
-                write(self._stream, [finished], self._terminal)
+            lines = step_lines(step, self._terminal.width, verbose=self._verbose)
+            if lines:
+                write(self._stream, lines, self._terminal)
 
     def redraw(self) -> None:
         """Nothing is drawn."""

@@ -19,7 +19,7 @@ from venvship.cli.fitting import (
     table,
     when,
 )
-from venvship.cli.hold_text import described, hold_change_lines
+from venvship.cli.hold_text import described, hold_change_lines, hold_plan_lines, refusal_lines
 from venvship.model.hold import SWITCH_HOLD
 from venvship.model.release import State
 from venvship.model.spelling import ago
@@ -92,7 +92,12 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     """The lines of `release`."""
     release, previous = result.release, result.previous
     if result.outcome == "planned":
-        return [_plan(result), *([] if result.plan == "unchanged" else differences(result, page.width))]
+        refused_by = result.holds.held if result.plan == "refuse" else None
+        return [
+            *([_plan(result)] if refused_by is None else refusal_lines(refused_by, page)),
+            *([] if result.plan == "unchanged" else differences(result, page.width)),
+            *(hold_plan_lines(result.holds, page) if refused_by is None else []),
+        ]
     if release is None:
         return []
     live = f"Still live: {previous.id}" if previous else "Nothing is live"
@@ -140,25 +145,33 @@ def _plan(result: ReleaseResult) -> str:
     known = result.release.id if result.release else ""
     packages = counted(result.packages, "package")
     state = "live" if result.release and result.release.current else "built already"
-    again = f"Would check {known} again" if result.no_promote else f"Would promote {known} again"
     then = "leave current as it is" if result.no_promote else "make it live"
-    return {
-        "unchanged": f"Would do nothing: {known} is {state} and matches the lockfile",
-        "reactivate": f"{again}: it matches the lockfile",
-        "build": f"Would build a release of {packages} for CPython {result.python}, and {then}",
-        "refuse": "Would do nothing: it is held; see the warning",
-    }[result.plan]
+    if result.plan == "reactivate":
+        if result.no_promote:
+            return f"Would check {known} again: it matches the lockfile"
+        if result.release is not None and result.release.state in {State.UNCHECKED, State.PROVEN}:
+            return f"Would promote {known} again: it matches the lockfile"
+        return f"Would promote {known}, which is built already and matches the lockfile"
+    if result.plan == "build":
+        return f"Would build a release of {packages} for CPython {result.python}, and {then}"
+    nothing = "do nothing" if result.holds.ended is None else "switch nothing"
+    return f"Would {nothing}: {known} is {state} and matches the lockfile"
 
 
 def promote_lines(result: PromoteResult, page: Page) -> list[str]:
     """The lines of `promote`."""
     if result.outcome == "planned":
-        if not result.changed:
-            return [f"Would do nothing: {style.strong(result.release.id)} is live"]
         was = result.previous.id if result.previous else "nothing"
+        if not result.changed or was == result.release.id:
+            nothing = "do nothing" if result.holds.ended is None else "switch nothing"
+            return [
+                f"Would {nothing}: {style.strong(result.release.id)} is live",
+                *hold_plan_lines(result.holds, page),
+            ]
         return [
             f"Would make {style.strong(result.release.id)} live, in place of {was}",
             *differences(result, page.width),
+            *hold_plan_lines(result.holds, page),
         ]
     if result.outcome == "unchanged":
         return [
@@ -217,7 +230,8 @@ def recover_lines(result: RecoverResult, page: Page) -> list[str]:
     if result.outcome == "observed":  # a warning has reported that
         return [live, *page.fold(SWITCH_HOLD), *([f"  {swept}."] if swept else []), *known]
     summary = result.summary[0].upper() + result.summary[1:]
-    return [live, f"  {'; '.join(filter(None, (summary, swept)))}.", *known]
+    held = page.fold(result.held.end) if result.held is not None else []
+    return [live, f"  {'; '.join(filter(None, (summary, swept)))}.", *held, *known]
 
 
 def relocate_lines(result: RelocateResult, page: Page) -> list[str]:

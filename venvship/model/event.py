@@ -19,6 +19,7 @@ class EventName(StrEnum):
     FOUND = "found"
     BUILD_FAILED = "build-failed"
     REJECTED = "rejected"
+    ACCEPTED = "accepted"
     SUPERSEDED = "superseded"
     PROMOTING = "promoting"
     PROMOTED = "promoted"
@@ -51,6 +52,9 @@ _VISIBLE: Final = frozenset(
         EventName.PRUNED,
     }
 )
+
+RECOVERED: Final = "recovered after an interruption"
+"""The reason of an outcome that a recovery recorded, where the operator gave none."""
 
 _HOLDING_FACTS: Final = ("manual", "turned_back")
 """Facts of the end of a rollback after which the root is held."""

@@ -6,7 +6,7 @@ the link, which is the only truth about the current release.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -63,6 +63,8 @@ class Intent(NamedTuple):
         unattended: Whether that command was unattended.
         lockfile: The lockfile to be written after a promotion.
         own_environment: The environment of the root's own lockfile when it was announced; see `promoted`.
+        actor: The user who asked for it, also where another user's command goes on with it.
+        reason: That user's message; may be empty.
     """
 
     seq: int
@@ -78,6 +80,8 @@ class Intent(NamedTuple):
     unattended: bool = False
     lockfile: LockfileDue | None = None
     own_environment: str | None = None
+    actor: str = ""
+    reason: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,6 +173,29 @@ ProblemOf = Callable[[str], str | None]
 """Why `current` may not be pointed to a release; `None` if it may."""
 
 
+def without(lineage: Sequence[str], left: Collection[str | None]) -> list[str]:
+    """A lineage without any entry of some releases, and with no entry twice in a row."""
+    entries = [name for name in lineage if name not in left]
+    return [name for n, name in enumerate(entries) if n == 0 or entries[n - 1] != name]
+
+
+def gone_down(lineage: Sequence[str], target: str, left: Collection[str | None]) -> list[str]:
+    """A lineage after a person's rollback to one of its entries.
+
+    The entries above are gone. So is every entry of a release that was left: it was promoted more than once,
+    and a second rollback must not go back to it.
+
+    Args:
+        lineage: The oldest entry first.
+        target: One of its entries.
+        left: The releases that were left.
+    """
+    entries = list(lineage)
+    while entries[-1] != target:
+        entries.pop()
+    return without(entries, {*left} - {target})
+
+
 @dataclass(slots=True, kw_only=True)
 class History:
     """The journal, folded.
@@ -223,9 +250,17 @@ class History:
             release_id = record.relocated_to
         return release_id
 
-    def awaits_relocation(self, current: str | None) -> bool:
-        """Whether `current` names a release whose heir is journalled as live: the link was not moved yet."""
+    def has_live_heir(self, current: str | None) -> bool:
+        """Whether `current` names a release whose heir is journalled as live; see `awaits_relocation`."""
         return current is not None and current != self.expected and self.heir(current) == self.expected
+
+    @property
+    def being_left(self) -> set[str | None]:
+        """The releases that a switch without a recorded outcome left, if `current` names another one."""
+        left = {self.expected}
+        if self.intent is not None and self.intent.manual:
+            left.add(self.intent.origin)
+        return left
 
     def found_at(self, release_id: str) -> datetime | None:
         """The time when a directory was found to be in doubt; `None` if no command has recorded that."""
@@ -273,21 +308,18 @@ class History:
         Args:
             current: The current release. If it is not the lineage's last entry but stands further down, a
                 rollback to it could not be recorded (the disk was full): the entries above it were left, and
-                going "back" there would undo that. If it is not in the lineage at all, or is on trial,
-                everything in the lineage lies below it.
+                going "back" there would undo that; see `gone_down`. If it is not in the lineage at all, or is
+                on trial, everything in the lineage lies below it.
             problem_of: See `workspace.usable`. Asked as seldom as possible, and once for each release.
             now: The time; aware.
         """
-        entries = list(self.lineage)
-        if self.awaits_relocation(current):
-            current = self.expected
+        entries: Sequence[str] = self.lineage
         if self.is_on_trial(current):
             origin = self._origin_of_trial()
             if origin is not None and problem_of(origin) is None:
                 return WayBack(origin)
-        elif current in entries:
-            while entries[-1] != current:
-                entries.pop()
+        elif current is not None and current in entries:
+            entries = gone_down(entries, current, self.being_left)
         return self._down(entries, current, problem_of, now)
 
     def way_back_after(self, promoted: str, problem_of: ProblemOf, now: datetime) -> WayBack:

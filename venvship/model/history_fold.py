@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from venvship.model.event import Event, EventName
-from venvship.model.history import History, Intent, LockfileDue, Record
+from venvship.model.history import History, Intent, LockfileDue, Record, gone_down, without
 from venvship.model.hold import Hold, HoldKind
 from venvship.model.hold_fold import hand_over_holds, hold_switch
 from venvship.model.release import State
@@ -103,14 +103,13 @@ def _push(history: History, release_id: str) -> None:
         history.lineage.append(release_id)
 
 
-def _pop_to(history: History, target: str | None) -> None:
+def _pop_to(history: History, target: str | None, left: Collection[str | None]) -> None:
     """Take the lineage down to a release that a person switched to; one that is not in it is pushed."""
     lineage = history.lineage
     if target is None:
         lineage.clear()
     elif target in lineage:
-        while lineage[-1] != target:
-            lineage.pop()
+        lineage[:] = gone_down(lineage, target, left)
     else:
         lineage.append(target)
 
@@ -140,8 +139,20 @@ def _rejected(history: History, event: Event) -> None:
             record.state = State.REJECTED
 
 
+def _accepted(history: History, event: Event) -> None:
+    """Record that a release passed what had refused it before."""
+    if event.release is not None:
+        record = _record(history, event.release)
+        if record.state is State.REJECTED:
+            record.state = State.SEALED
+
+
 def _promoting(history: History, event: Event) -> None:
     history.switch_seq = event.seq
+    earlier = history.intent
+    actor, reason = event.actor, event.reason
+    if earlier is not None and earlier.kind == "promote" and _announced(earlier, event) and _tries(event) > 1:
+        actor, reason = earlier.actor, earlier.reason  # recovery tries again what that user has asked for
     if event.release is not None:
         record = _record(history, event.release)
         if record.state is State.REJECTED:  # its candidate checks and the prepare hook have passed by now
@@ -158,13 +169,24 @@ def _promoting(history: History, event: Event) -> None:
         unattended=bool(event.facts.get("unattended", False)),
         lockfile=LockfileDue.of(event),
         own_environment=event.text("lockfile_environment"),
+        actor=actor,
+        reason=reason,
     )
+
+
+def _announced(intent: Intent | None, event: Event) -> Intent | None:
+    """The announcement of the switch that an event is about; `None` if the intent is of another one."""
+    by_hand = bool(event.facts.get("manual", False))
+    if intent is None or intent.target != event.release or intent.manual != by_hand:
+        return None
+    return intent
 
 
 def _promoted(history: History, event: Event) -> None:
     if event.release is None:
         return
     history.last_outcome = event
+    intent = history.intent
     _make_current(history, event)
     _push(history, event.release)
     record = _record(history, event.release)
@@ -186,7 +208,8 @@ def _promoted(history: History, event: Event) -> None:
         history.root_holds.pop(HoldKind.SWITCH, None)
         return
     other = "released from another lockfile than the root's" if event.text("via") == "release" else ""
-    hold_switch(history, event, left=event.text("from"), reason=other or "promoted by hand")
+    reason = other or "promoted by hand"
+    hold_switch(history, event, left=event.text("from"), reason=reason, intent=_announced(intent, event))
 
 
 def _lockfile_written(history: History, _event: Event) -> None:
@@ -214,6 +237,8 @@ def _rolling_back(history: History, event: Event) -> None:
         via=earlier.via if earlier else event.text("via") or "",
         unattended=earlier.unattended if earlier else False,
         own_environment=event.text("lockfile_environment"),
+        actor=event.actor,
+        reason=event.reason,
     )
 
 
@@ -240,17 +265,22 @@ def _rollback_failed(history: History, event: Event) -> None:
 
 def _gone_back(history: History, event: Event) -> None:
     """Fold what `rolled-back` and `rollback-failed` have in common: the current release and the verdict."""
-    left = event.text("from")
+    left, manual = event.text("from"), bool(event.facts.get("manual", False))
     history.last_outcome = event
+    intent = history.intent
     _make_current(history, event)
     if left is not None and left != event.release:
         _leave(history, left, event.at)
-    if event.facts.get("manual", False):
-        _pop_to(history, event.release)
+    turned_back = bool(event.facts.get("turned_back", False))
+    if manual:
+        _pop_to(history, event.release, {left})
+    elif turned_back:
+        history.lineage[:] = without(history.lineage, {left} - {event.release})
     # A promotion turns back for a person, who may go on from here, and whose rollback may die before it
     # records that.
-    if event.facts.get("manual", False) or event.facts.get("turned_back", False):
-        hold_switch(history, event, left=left, rolled_back=True, reason="rolled back by hand")
+    if manual or turned_back:
+        asked = _announced(intent, event)
+        hold_switch(history, event, left=left, rolled_back=True, reason="rolled back by hand", intent=asked)
     verdict = event.text("verdict")
     if verdict in {State.BAD, State.INCONCLUSIVE} and left is not None:
         _judge(history, left, State(verdict))
@@ -329,19 +359,20 @@ def _abandoned(history: History, _event: Event) -> None:
 
 
 def _observed(history: History, event: Event) -> None:
-    left = history.expected
+    left, being_left = history.expected, history.being_left
     tried = history.intent.tried if history.intent else None
     _make_current(history, event)
     if tried is not None and tried != event.release:
         _leave(history, tried, event.at)  # it may have been live until the link was moved
     if event.release is not None:
         # As after a rollback, which it may have been, on a full disk: the release left must not lie below.
-        _pop_to(history, event.release)
+        _pop_to(history, event.release, being_left)
     hold_switch(history, event, left=left, reason="current was switched outside venvship")
 
 
 def _held(history: History, event: Event) -> None:
     if event.facts.get("after_rollback", False):
+        history.lineage[:] = without(history.lineage, {event.release} - {history.expected})
         hold_switch(history, event, left=event.release, rolled_back=True, reason="rolled back by hand")
     elif event.text("kind") == HoldKind.SWITCH:
         hold_switch(history, event, left=None, reason="chosen by hand")
@@ -386,6 +417,7 @@ _APPLY: dict[str, Callable[[History, Event], None]] = {
     EventName.SEALED: _sealed,
     EventName.FOUND: _found,
     EventName.REJECTED: _rejected,
+    EventName.ACCEPTED: _accepted,
     EventName.PROMOTING: _promoting,
     EventName.PROMOTED: _promoted,
     EventName.LOCKFILE_WRITTEN: _lockfile_written,

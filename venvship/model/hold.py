@@ -17,7 +17,10 @@ HELD_UNTIL: Final = "Unattended releases are held until "
 
 _UNTIL_UNHOLD: Final = f"{HELD_UNTIL}`venvship unhold`"
 
-SWITCH_HOLD: Final = f"{_UNTIL_UNHOLD}, or until a person releases the root's own lockfile."
+SWITCH_HOLD: Final = (
+    f"{_UNTIL_UNHOLD}, or until a person releases the root's own lockfile, with `--force` if that was rolled "
+    "back."
+)
 """What ends a switch hold: one sentence, the same in every output, in the help and in the documentation."""
 
 

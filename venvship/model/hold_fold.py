@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from venvship.model.event import Event, EventName
-from venvship.model.history import History, Record
+from venvship.model.event import RECOVERED, Event, EventName
+from venvship.model.history import History, Intent, Record
 from venvship.model.hold import Hold, HoldKind
 
 
@@ -14,7 +14,13 @@ def _environment(history: History, release_id: str | None) -> str:
 
 
 def hold_switch(
-    history: History, event: Event, *, left: str | None, rolled_back: bool = False, reason: str
+    history: History,
+    event: Event,
+    *,
+    left: str | None,
+    rolled_back: bool = False,
+    reason: str,
+    intent: Intent | None = None,
 ) -> None:
     """Hold the root after a person's choice of a release. What earlier switch holds knew is kept.
 
@@ -25,7 +31,9 @@ def hold_switch(
         event: The choice. Its release is live now, except in `held`, which comes after the switch.
         left: The release that was left.
         rolled_back: Whether the person rolled back from that one.
-        reason: For people, if the event has none.
+        reason: For people, if neither the person nor the event has given one.
+        intent: The choice as the person announced it, if that is known: another user's command may have
+            recorded its outcome, after an interruption.
     """
     earlier = history.root_holds.get(HoldKind.SWITCH)
     left_environment = _environment(history, left)
@@ -35,10 +43,15 @@ def hold_switch(
         known |= set(earlier.known_environments)
         gone |= set(earlier.rolled_back)
     chosen = _environment(history, history.expected)
+    by, said = event.actor, event.reason if event.reason != RECOVERED else ""
+    if intent is not None:
+        by, said = intent.actor, intent.reason or said
+    if event.event == EventName.OBSERVED or event.facts.get("turned_back", False):
+        by = "venvship"  # which has noticed it; the person is not known
     history.root_holds[HoldKind.SWITCH] = Hold(
         kind=HoldKind.SWITCH,
-        by="venvship" if event.event == EventName.OBSERVED else event.actor,
-        reason=event.reason or reason,
+        by=by,
+        reason=said or reason,
         since=event.at,
         release=left if rolled_back else event.release,
         known_environments=tuple(sorted(known - {""})),

@@ -34,6 +34,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     EventName.FOUND: Severity.WARNING,
     EventName.BUILD_FAILED: Severity.WARNING,
     EventName.REJECTED: Severity.WARNING,
+    EventName.ACCEPTED: Severity.INFO,
     EventName.SUPERSEDED: Severity.INFO,
     EventName.PROMOTED: Severity.INFO,
     EventName.LOCKFILE_WRITTEN: Severity.INFO,

@@ -132,12 +132,8 @@ def fold_attempts(events: Iterable[Event]) -> Attempts:
             case EventName.REJECTED if _was_unattended(event):
                 _failed(attempts, environments.get(str(event.release)), event)
             case EventName.ROLLED_BACK | EventName.ROLLBACK_FAILED:
-                if (
-                    tried_unattended
-                    and facts.get("verdict") == State.INCONCLUSIVE
-                    and not facts.get("manual")
-                ):
-                    _failed(attempts, environments.get(str(facts.get("from"))), event)
+                environment = environments.get(str(facts.get("from")))
+                _went_back(attempts, environment, event, unattended=tried_unattended)
             case EventName.PROMOTED:
                 attempts.problems.clear()
                 attempts.failures.pop(environments.get(str(event.release), ""), None)
@@ -154,6 +150,19 @@ def fold_attempts(events: Iterable[Event]) -> Attempts:
 def _was_unattended(event: Event) -> bool:
     """Whether `update` wrote an event; an older one wrote it into the actor alone."""
     return bool(event.facts.get("unattended", event.actor.endswith(UNATTENDED)))
+
+
+def _went_back(attempts: Attempts, environment: str | None, event: Event, *, unattended: bool) -> None:
+    """Note a promotion that was taken back: a failure, or a verdict whose holds the update has told."""
+    facts = event.facts
+    verdict = facts.get("verdict")
+    if unattended and verdict == State.INCONCLUSIVE and not facts.get("manual"):
+        _failed(attempts, environment, event)
+    if verdict == State.BAD and facts.get("unattended") is True:
+        # Without this fact a recovery recorded it, and no update has told it.
+        since = format_time(event.at)
+        for key in (("environment", since, environment or ""), ("root", since, "")):
+            attempts.told[key] = event.at
 
 
 def _failed(attempts: Attempts, environment: str | None, event: Event) -> None:

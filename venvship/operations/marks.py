@@ -6,14 +6,16 @@ import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from venvship.errors import HostError, OperationWarning, SettingsError, VenvshipError
+from venvship.errors import ForeignLinkError, HostError, OperationWarning, SettingsError, VenvshipError
 from venvship.model.event import EventName
+from venvship.model.history import History
 from venvship.model.hold import Hold, HoldKind
 from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
 from venvship.model.update_attempts import fold_attempts
 from venvship.operations.planning.environment import lockfile_environment
 from venvship.operations.reporting.report import StatusResult, status
+from venvship.operations.switching.recovery import notice_switch
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_switch
 from venvship.workspace.releases import resolve_release
@@ -47,8 +49,9 @@ class HoldResult:
     Attributes:
         status: The status after it.
         ended: The holds that it ended or replaced, of the root and of environments.
-        released_again: The bad release whose environment the lockfile on disk asks for, and which the next
-            `update` releases again because `unhold` ended its refusal; `None` for none.
+        released_again: The release, bad or rolled back by a person, whose environment the lockfile on disk
+            asks for: the next `update` releases it again, since its refusal, or the hold, has ended. `None`
+            for none.
         changed: Whether a later command can see a difference.
         warnings: The warnings of the operation.
     """
@@ -111,10 +114,14 @@ def hold(workspace: Workspace, *, message: str = "", until: datetime | None = No
 def unhold(workspace: Workspace) -> HoldResult:
     """Allow unattended releases again, of every environment.
 
+    A switch by hand that no command has noticed yet is journalled first, so that its hold ends, too.
+
     Arguments and errors: `Root.unhold`.
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
+        with contextlib.suppress(ForeignLinkError):  # `status` warns of it
+            notice_switch(workspace)
         ended = _holds(workspace)
         history = workspace.history()
         in_force = history.holds(workspace.runtime.clock())
@@ -122,9 +129,8 @@ def unhold(workspace: Workspace) -> HoldResult:
         if held or fold_attempts(workspace.journal.read().events).failures:
             workspace.record(EventName.UNHELD, release=workspace.layout.current())
     after = status(workspace)
-    own = _own_environment(workspace)
-    again = [found.release for found in ended if own is not None and own == found.environment_digest]
-    return HoldResult(status=after, ended=ended, released_again=again[0] if again else None)
+    again = _released_again(workspace, history, ended) if after.lockfile_changed is not False else None
+    return HoldResult(status=after, ended=ended, released_again=again)
 
 
 def _holds(workspace: Workspace) -> tuple[Hold, ...]:
@@ -144,8 +150,18 @@ def _holds(workspace: Workspace) -> tuple[Hold, ...]:
     return (*history.holds(workspace.runtime.clock()), *refusals)
 
 
-def _own_environment(workspace: Workspace) -> str | None:
+def _released_again(workspace: Workspace, history: History, ended: tuple[Hold, ...]) -> str | None:
+    """The release of the lockfile's environment that one of these holds kept from coming back."""
     try:
-        return lockfile_environment(workspace, workspace.settings())
+        own = lockfile_environment(workspace, workspace.settings())
     except (SettingsError, HostError):
         return None
+    if own is None:
+        return None
+    for hold in ended:
+        if hold.environment_digest == own:
+            return hold.release
+        if own in hold.rolled_back:
+            left = (record for record in history.records.values() if record.environment_digest == own)
+            return max(left, key=lambda record: record.last_live_seq).id
+    return None

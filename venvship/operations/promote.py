@@ -19,7 +19,7 @@ from venvship.operations.switching.chosen import (
     HoldChange,
     choose_current,
     hold_change,
-    is_choice,
+    planned_change,
 )
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
@@ -45,7 +45,7 @@ class PromoteResult:
         diff: From `previous` to `release`.
         checks: The results of checks, candidate and live.
         back: The command that goes back from a release that was promoted; `None` without one.
-        holds: The hold of the root after it, and the one that it ended.
+        holds: The hold of the root after it, and the one that it ended; in a dry run those that would be.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -84,7 +84,7 @@ def promote(
     """
     with root_faults(workspace.layout.path):
         if dry_run:
-            return _plan(workspace, name, force=force)
+            return _plan(workspace, name, message=message, force=force)
         workspace.open_for_writing()
         recovered = recover_and_sweep(workspace)
         settings = workspace.settings()
@@ -138,15 +138,21 @@ def promote(
         return result
 
 
-def _plan(workspace: Workspace, name: str, *, force: bool) -> PromoteResult:
+def _plan(workspace: Workspace, name: str, *, message: str, force: bool) -> PromoteResult:
     """The promotion that would be begun now; takes no mutex and writes nothing."""
-    history, settings = workspace.history(), workspace.settings()
-    plan_recovery(workspace, history)
+    settings = workspace.settings()
+    history = plan_recovery(workspace, workspace.history()).history
     found = _find(workspace, history, settings, name, force=force)
     own_environment = lockfile_environment(workspace, settings) or ""
-    if found.outcome != "unchanged" or is_choice(workspace, history, own_environment):
-        workspace.changes.append("planned")
-    return replace(found, outcome="planned")
+    holds = planned_change(
+        workspace,
+        history,
+        chosen=history.records[found.release.id].environment_digest,
+        own=own_environment,
+        switches=found.outcome != "unchanged",
+        message=message,
+    )
+    return replace(found, outcome="planned", holds=holds)
 
 
 def _find(

@@ -26,7 +26,8 @@ class PruneResult:
     Attributes:
         removed: The releases that were removed, or would be, each with the reason.
         kept: The releases that stay, each with the reason.
-        debris: The left-overs of interrupted builds that were removed.
+        debris: The left-overs of interrupted commands that were removed, or in a dry run the directories
+            among them that would be.
         freed_bytes: The bytes that the removal of releases gives back: files that nothing else links to.
         store: The outcome of cleaning the store; `None` if it was not looked at.
         dry_run: Whether this is the plan only.
@@ -73,7 +74,7 @@ def prune(
     if keep_days is not None:
         policy = replace(policy, keep_days=keep_days)
     if dry_run:
-        plan_recovery(workspace, workspace.history())
+        recovery = plan_recovery(workspace, workspace.history())
         found = decide_prune(workspace, policy)
         going = [decision.id for decision in found.removed]
         store = clean_store(workspace, settings, without=going, dry_run=True)
@@ -82,6 +83,7 @@ def prune(
         return PruneResult(
             removed=found.removed,
             kept=found.kept,
+            debris=recovery.debris,
             freed_bytes=found.freed_bytes,
             store=store,
             dry_run=True,

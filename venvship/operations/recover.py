@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from venvship.errors import OperationWarning, RollbackFailedError, RolledBackError, SettingsError
 from venvship.model.event import EventName
+from venvship.model.hold import Hold
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.retention.verifying import verify_release
 from venvship.operations.switching.recovery import SUMMARIES, RecoverOutcome, recover_switch, tell_recovered
@@ -29,6 +30,7 @@ class RecoverResult:
         debris: The left-overs that were removed.
         changed: Whether a later command can see a difference.
         taken_up: The ids of releases that the journal had lost, and knows again.
+        held: The hold of the root that began with it; `None` for none.
         warnings: The warnings of the operation.
     """
 
@@ -37,6 +39,7 @@ class RecoverResult:
     debris: tuple[str, ...]
     changed: bool = False
     taken_up: tuple[str, ...] = ()
+    held: Hold | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -52,6 +55,7 @@ class RecoverResult:
             "current": self.current,
             "debris": list(self.debris),
             "taken_up": list(self.taken_up),
+            "held": self.held.to_json() if self.held else None,
         }
 
 
@@ -64,6 +68,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
         workspace.open_for_writing()
         with hold_build(workspace, "recover") as held:
             taken_up = _take_up(held, boot=boot)
+            before = workspace.history().root_holds
             recovered = recover_switch(workspace, boot=boot)
             debris = sweep_debris(held)
             workspace.keep_reserve()
@@ -71,8 +76,13 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
     if not boot:
         with contextlib.suppress(SettingsError):
             tell_recovered(workspace, workspace.settings_or_kept(), recovered)
+    holds = workspace.known_history().history.holds(workspace.runtime.clock())
     result = RecoverResult(
-        outcome=recovered.outcome, current=recovered.current, debris=debris, taken_up=taken_up
+        outcome=recovered.outcome,
+        current=recovered.current,
+        debris=debris,
+        taken_up=taken_up,
+        held=next((hold for hold in holds if hold != before.get(hold.kind)), None),
     )
     if recovered.switched is not None:
         recovered.switched.raise_if_not_promoted(result=result)

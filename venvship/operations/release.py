@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from venvship.errors import (
     BuildError,
-    ForeignLinkError,
     HeldError,
     OperationWarning,
     RejectedError,
@@ -34,7 +33,13 @@ from venvship.operations.planning.plan import Plan, PlanOptions, announce_end, p
 from venvship.operations.planning.recorded_interpreter import settled
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
-from venvship.operations.switching.chosen import NO_HOLDS, HoldChange, choose_current, hold_change, is_choice
+from venvship.operations.switching.chosen import (
+    NO_HOLDS,
+    HoldChange,
+    choose_current,
+    hold_change,
+    planned_change,
+)
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
@@ -43,7 +48,7 @@ from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
-from venvship.workspace.way_back import CommandBack, command_back
+from venvship.workspace.way_back import CommandBack, command_back, require_current
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -126,7 +131,8 @@ class ReleaseResult:
         checks: The results of checks, candidate and live.
         back: The command that goes back from a release that was promoted; `None` without one.
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
-        holds: The hold of the root after it, and the one that it ended.
+        holds: The hold of the root after it, and the one that it ended. In a dry run: those that would be, or
+            the hold that would refuse it.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -267,8 +273,7 @@ class Releasing:
         """
         workspace = self._workspace
         settings = workspace.settings()
-        history = workspace.known_history().history
-        plan_recovery(workspace, history)
+        history = plan_recovery(workspace, workspace.known_history().history).history
         proposal = self.propose(None, settings, history)
         action, release_id = proposal.plan.action, proposal.plan.release_id
         current = workspace.layout.current()
@@ -284,12 +289,25 @@ class Releasing:
             release=self._view(release_id, history),
             previous=self._view(current, history),
             diff=diff,
+            holds=self._planned_holds(history, proposal),
         )
-        chosen = action == "unchanged" and is_choice(workspace, history, proposal.own_environment or "")
-        if action == "build" or ((action == "reactivate" or chosen) and self._options.promote):
-            workspace.changes.append("planned")
         if proposal.plan.hold is not None:
             workspace.warn("held", refused(proposal.plan.hold, workspace.runtime).message)
+
+    def _planned_holds(self, history: History, proposal: Proposal) -> HoldChange:
+        """The hold that would refuse the release; else how the release would change the root's holds."""
+        if proposal.plan.action == "build" and not self._options.promote:
+            self._workspace.changes.append("planned")
+        if proposal.plan.hold is not None or not self._options.promote:
+            return HoldChange(held=proposal.plan.hold)
+        return planned_change(
+            self._workspace,
+            history,
+            chosen=proposal.environment.digest,
+            own=proposal.own_environment or "",
+            switches=proposal.plan.action != "unchanged",
+            message=self._options.message,
+        )
 
     def carry_out(self, propose: Propose) -> None:
         """Recover, propose, build, rehearse, switch, check, keep or go back; then clean up, and notify.
@@ -424,21 +442,3 @@ class Releasing:
 
     def _view(self, release_id: str | None, history: History) -> ReleaseView | None:
         return view_release(self._workspace.layout, release_id, history) if release_id else None
-
-
-def require_current(workspace: Workspace) -> str | None:
-    """The id of the current release, whose directory is there; `None` for nothing.
-
-    Raises:
-        ForeignLinkError: `current` is not our link, or points to a release that is gone.
-    """
-    current = workspace.layout.current()
-    if current is not None and not workspace.layout.has_release(current):
-        command = command_back(workspace, workspace.known_history())
-        raise ForeignLinkError(
-            f"{workspace.layout.current_link} points to {current}, which is gone",
-            hint=f"go back to {command.release_id}: {command.line}"
-            if command
-            else "there is no release to go back to: remove the link",
-        )
-    return current

@@ -40,7 +40,6 @@ from venvship.operations.release import (
     ReleaseOptions,
     ReleaseResult,
     Releasing,
-    require_current,
 )
 from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.lockfile_due import lockfile_of
@@ -48,6 +47,7 @@ from venvship.operations.switching.recovery import is_settled
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.service_logs import cut_service_logs
 from venvship.workspace.usable import start_problem
+from venvship.workspace.way_back import require_current
 from venvship.workspace.workspace import Workspace
 
 QUIET: Final = 5.0

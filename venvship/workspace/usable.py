@@ -6,6 +6,7 @@ import os
 from typing import Final, Literal
 
 from venvship.errors import HostError, ReleaseError, VenvshipError
+from venvship.model.history import History
 from venvship.model.interpreter import Identity
 from venvship.model.release import Manifest
 from venvship.root import RootLayout
@@ -71,6 +72,25 @@ def host_problem(workspace: ReadingWorkspace, release_id: str) -> str | None:
     return start_problem_of(workspace, release_id) or _identity_problem(
         workspace, release_id, ask=True, in_doubt="warn"
     )
+
+
+def awaits_relocation(workspace: ReadingWorkspace, history: History, current: str | None) -> bool:
+    """Whether a relocation was killed between its line in the journal and its link.
+
+    Then `current` names a release that cannot be used here, and the one that took its place can be. Where
+    the named one can be used, an operator has switched to it: the root was moved back to its old path, say.
+
+    Args:
+        workspace: The root; reads only.
+        history: The folded journal.
+        current: The release that `current` names; `None` for none.
+
+    Raises:
+        InterruptedByError: A signal came while an interpreter was asked.
+    """
+    if current is None or history.expected is None or not history.has_live_heir(current):
+        return False
+    return host_problem(workspace, history.expected) is None and host_problem(workspace, current) is not None
 
 
 def require_startable(workspace: ReadingWorkspace, release_id: str) -> None:

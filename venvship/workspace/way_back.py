@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from venvship.errors import ForeignLinkError
 from venvship.model.history import PassedOver, ProblemOf, WayBack
 from venvship.model.release import State
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import is_known
-from venvship.workspace.usable import start_problem_of
+from venvship.workspace.usable import awaits_relocation, start_problem_of
 
 
 def find_way_back(
@@ -27,6 +28,8 @@ def find_way_back(
             to be quick, does not: `start_problem`.
     """
     if known.whole:
+        if awaits_relocation(workspace, known.history, current):
+            current = known.history.expected
         return known.history.way_back(current, problem_of, workspace.runtime.clock())
     previous = workspace.layout.previous()
     if previous is None or previous == current:
@@ -42,6 +45,24 @@ def seeming_way_back(workspace: ReadingWorkspace, known: KnownHistory) -> WayBac
     return find_way_back(
         workspace, known, known.current, lambda release_id: start_problem_of(workspace, release_id)
     )
+
+
+def require_current(workspace: ReadingWorkspace) -> str | None:
+    """The id of the current release, whose directory is there; `None` for nothing.
+
+    Raises:
+        ForeignLinkError: `current` is not our link, or points to a release that is gone.
+    """
+    current = workspace.layout.current()
+    if current is not None and not workspace.layout.has_release(current):
+        command = command_back(workspace, workspace.known_history())
+        raise ForeignLinkError(
+            f"{workspace.layout.current_link} points to {current}, which is gone",
+            hint=f"go back to {command.release_id}: {command.line}"
+            if command
+            else "there is no release to go back to: remove the link",
+        )
+    return current
 
 
 class CommandBack(NamedTuple):

@@ -47,13 +47,13 @@ def hold(call: Call, message: str, until: datetime | None) -> HoldResult:
     "Hold and keep",
     text=hold_text.unhold_lines,
     example="venvship unhold",
-    exits={0: "allowed", 12: "not your root"},
+    exits={0: "allowed", 12: "not your root", 30: "busy"},
 )
 def unhold(call: Call) -> HoldResult:
     """Allow unattended releases again.
 
     Ends all holds of the root, the refusals of bad environments, and the pauses of `venvship update`. The
-    next update may release again what was bad; the output says so.
+    next update may release again what was bad or rolled back; the output says so.
     """
     return call.open_root().unhold()
 

@@ -30,7 +30,7 @@ from venvship.workspace.releases import (
     resolve_release,
 )
 from venvship.workspace.underway import Operation, under_way
-from venvship.workspace.usable import ANEW
+from venvship.workspace.usable import ANEW, awaits_relocation
 from venvship.workspace.verified import Verification, last_verification
 from venvship.workspace.views import ReleaseView, diff_releases, view_releases
 from venvship.workspace.way_back import seeming_way_back
@@ -225,7 +225,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         current = None
     operation = under_way(layout)
     running = operation is not None and operation.running
-    relocating = history.awaits_relocation(current)
+    relocating = awaits_relocation(workspace, history, current)
     unexpected = current is not None and current != history.expected and not relocating
     if not running and history.intent is None and unexpected:
         workspace.warn(

@@ -16,6 +16,7 @@ from venvship.system import files, leases, trees
 from venvship.system.mutex import shared
 from venvship.workspace.holding import BuildHeld, SwitchHeld, hold_switch
 from venvship.workspace.releases import debris_names, doubt, doubt_warning, in_doubt, is_known, release_ids
+from venvship.workspace.underway import under_way
 from venvship.workspace.workspace import Workspace
 
 KEPT_LOGS: Final = 20
@@ -77,12 +78,26 @@ def has_debris(workspace: Workspace, history: History) -> bool:
         or workspace.journal.read().torn
     ):
         return True
-    for name in debris_names(layout, history):
-        # One in use stays for as long as that takes: no reason to write, or to send a mail, every time.
-        with _unused(workspace, history, name) as user:
-            if not user:
-                return True
-    return False
+    # One in use stays for as long as that takes: no reason to write, or to send a mail, every time.
+    return any(_is_unused(workspace, history, name) for name in debris_names(layout, history))
+
+
+def plan_sweep(workspace: Workspace, history: History) -> tuple[str, ...]:
+    """The directories that a sweep would remove now, for a dry run. None while a build is under way.
+
+    Raises:
+        RootError: `releases/` cannot be listed.
+    """
+    build = under_way(workspace.layout, "build")
+    if build is not None and build.running:
+        return ()
+    names = debris_names(workspace.layout, history)
+    return tuple(name for name in names if _is_unused(workspace, history, name))
+
+
+def _is_unused(workspace: Workspace, history: History, name: str) -> bool:
+    with _unused(workspace, history, name) as user:
+        return not user
 
 
 def _is_left_scratch(workspace: Workspace, name: str, history: History) -> bool:

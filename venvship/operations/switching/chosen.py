@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from venvship.errors import SupersededError
@@ -48,6 +49,38 @@ def is_choice(workspace: Workspace, history: History, own_environment: str) -> b
     record = history.records.get(history.expected or "")
     is_own = record is not None and record.environment_digest == own_environment
     return not workspace.runtime.unattended and is_own == (HoldKind.SWITCH in history.root_holds)
+
+
+def planned_change(
+    workspace: Workspace, history: History, *, chosen: str, own: str, switches: bool, message: str
+) -> HoldChange:
+    """How a person's choice would change the holds of the root, for a dry run; notes if it changes anything.
+
+    Args:
+        workspace: The root.
+        history: As it is.
+        chosen: The environment of the release that would be live.
+        own: The environment of the root's own lockfile; `""` if it cannot be told.
+        switches: Whether `current` would be switched; otherwise the release is live already.
+        message: The person's reason.
+    """
+    if switches or is_choice(workspace, history, own):
+        workspace.changes.append("planned")
+    if workspace.runtime.unattended:
+        return hold_change(workspace, history, history)
+    holds = dict(history.root_holds)
+    if switches:
+        holds.pop(HoldKind.BAD_IN_A_ROW, None)
+    if chosen == own:
+        holds.pop(HoldKind.SWITCH, None)
+    elif switches or HoldKind.SWITCH not in holds:
+        holds[HoldKind.SWITCH] = Hold(
+            kind=HoldKind.SWITCH,
+            by=workspace.runtime.actor,
+            reason=message or "chosen by hand",
+            since=workspace.runtime.clock(),
+        )
+    return hold_change(workspace, history, replace(history, root_holds=holds))
 
 
 def choose_current(

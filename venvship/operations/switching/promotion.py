@@ -26,7 +26,7 @@ from typing import Any, Final, Self
 
 from venvship.errors import HostError, InterruptedByError, SupersededError, VenvshipError
 from venvship.model import bounds
-from venvship.model.event import EventName
+from venvship.model.event import RECOVERED, EventName
 from venvship.model.history import History, Intent, LockfileDue
 from venvship.model.release import State
 from venvship.model.settings import Settings
@@ -58,10 +58,11 @@ class Errand:
         via: The command.
         unattended: Whether the command ran unattended.
         lockfile: The release's lockfile, if that takes its place on disk once the release is proven.
-        reason: The person's message, recorded once the release is promoted.
+        reason: The person's message.
         own_environment: The environment of the root's own lockfile, `""` if it cannot be told: a promotion of
             another one sets a switch hold. `None` where that is not asked, as for `update`.
         force: Whether `--force` was given. It is not recorded.
+        recovered: Whether the promotion was interrupted, and another command goes on with it.
     """
 
     via: str
@@ -70,6 +71,7 @@ class Errand:
     reason: str = ""
     own_environment: str | None = None
     force: bool = False
+    recovered: bool = False
 
     def to_facts(self) -> dict[str, Any]:
         """The facts of the journal's lines `promoting` and `promoted`."""
@@ -255,9 +257,12 @@ class Promotion:
         workspace = self.held.workspace
         with workspace.runtime.signals.deferred():
             facts = {"from": self.origin_id, "proved": trial.proved, **self.errand.to_facts()}
+            reason = self.errand.reason
+            if self.errand.recovered:
+                reason = recovered_reason(reason)
             try:
                 written = workspace.record(
-                    EventName.PROMOTED, release=self.release_id, reason=self.errand.reason, facts=facts
+                    EventName.PROMOTED, release=self.release_id, reason=reason, facts=facts
                 )
             except (OSError, VenvshipError) as error:
                 return str(error.strerror if isinstance(error, OSError) else error.message)
@@ -317,6 +322,8 @@ class Promotion:
             facts: dict[str, Any] = {"from": self.release_id, "cause": trial.problem, "manual": False}
             if trial.problem == TURNED_BACK:
                 facts["turned_back"] = True
+            if self.errand.unattended and not self.errand.recovered:
+                facts["unattended"] = True  # an update, which reports it
             verdict = State.BAD if trial_back.passed and trial.says_no else State.INCONCLUSIVE
             facts["verdict"] = verdict.value
             if trial_back.passed:
@@ -328,8 +335,9 @@ class Promotion:
             if self.origin_id is not None:
                 facts |= trial_back.facts_of_target
             workspace.record_if_possible(event, release=self.origin_id, reason=reason or "", facts=facts)
-            if verdict is State.BAD and self.history.state(self.release_id) is State.UNCHECKED:
-                self._renew_previous()  # it may have been the release that a rollback goes to
+            unchecked = self.history.state(self.release_id) is State.UNCHECKED
+            if trial.problem == TURNED_BACK or (verdict is State.BAD and unchecked):
+                self._renew_previous()  # it may have been where a rollback goes to
             links.sweep_strays(self.held)
         return Switched(
             outcome="rolled-back" if trial_back.passed else "rollback-failed",
@@ -355,7 +363,7 @@ def announce(held: SwitchHeld, release_id: str, origin_id: str | None, errand: E
         OSError: It could not be written.
     """
     facts = {"from": origin_id, "tries": tries, **errand.to_facts()}
-    held.workspace.record(EventName.PROMOTING, release=release_id, facts=facts)
+    held.workspace.record(EventName.PROMOTING, release=release_id, reason=errand.reason, facts=facts)
 
 
 def errand_of(intent: Intent) -> Errand:
@@ -364,9 +372,15 @@ def errand_of(intent: Intent) -> Errand:
         via=intent.via,
         unattended=intent.unattended,
         lockfile=intent.lockfile,
-        reason="recovered after an interruption",
+        reason=intent.reason,
         own_environment=intent.own_environment,
+        recovered=True,
     )
+
+
+def recovered_reason(message: str) -> str:
+    """The reason of an outcome that a recovery records: the message of the operator who asked for it."""
+    return f"{message} ({RECOVERED})" if message else RECOVERED
 
 
 def _keep_settings(workspace: Workspace, settings: Settings) -> None:

@@ -8,26 +8,27 @@ and be run again: each step looks at the disk, not at what an earlier run meant 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from venvship.errors import BusyError, HostError, SettingsError
-from venvship.model.event import EventName
+from venvship.model.event import Event, EventName
 from venvship.model.history import History, Intent
+from venvship.model.history_fold import fold
 from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
 from venvship.operations.planning.environment import lockfile_environment
-from venvship.operations.retention.debris import sweep_debris
+from venvship.operations.retention.debris import plan_sweep, sweep_debris
 from venvship.operations.switching import links, promotion
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.own_service import refuse_own_service
-from venvship.operations.switching.promotion import Promotion
+from venvship.operations.switching.promotion import Promotion, recovered_reason
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
 from venvship.workspace.settings_files import read_settings
-from venvship.workspace.usable import start_problem_of, usable_problem
+from venvship.workspace.usable import awaits_relocation, start_problem_of, usable_problem
 from venvship.workspace.workspace import Workspace
 
 RecoverOutcome = Literal[
@@ -44,6 +45,9 @@ SUMMARIES: Final[dict[RecoverOutcome, str]] = {
     "observed": "current had been switched outside venvship; unattended releases are held",
 }
 """Each outcome of a recovery as a sentence."""
+
+OBSERVED_REASON: Final = "current was switched outside venvship"
+"""The reason of the event `observed`."""
 
 BOOT_CAUSE: Final = "interrupted, and undone before the services started"
 
@@ -138,11 +142,71 @@ def is_settled(workspace: Workspace, history: History) -> bool:
     )
 
 
-def plan_recovery(workspace: Workspace, history: History) -> None:
-    """Note for a dry run that the command would recover first, if that would change anything."""
+def notice_switch(workspace: Workspace) -> None:
+    """Journal a switch by hand, for `unhold`, which recovers nothing else.
+
+    Otherwise the next command would, and hold the root again.
+
+    Raises:
+        BusyError: A promotion or rollback is under way.
+        VenvshipError: The journal is damaged, or `current` is not ours.
+        OSError: It could not be recorded.
+    """
+    if not is_observed(workspace, workspace.history()):
+        return
+    with hold_switch(workspace, "unhold") as held:
+        history = workspace.history()
+        if is_observed(workspace, history):
+            _ask_ahead(workspace, history)
+            _observe(workspace, history, workspace.layout.current(), then="")
+            renew_previous(held)
+            links.sweep_strays(held)
+
+
+def is_observed(workspace: Workspace, history: History) -> bool:
+    """Whether `current` names a release that neither an outcome nor an operation without one explains."""
+    current = workspace.layout.current()
+    if history.intent is not None:
+        return current not in {history.intent.origin, history.intent.target}
+    return current != history.expected and not awaits_relocation(workspace, history, current)
+
+
+class PlannedRecovery(NamedTuple):
+    """What a command would recover first.
+
+    Attributes:
+        history: The history that it would decide on, as far as that can be told before.
+        debris: The directories that it would remove.
+    """
+
+    history: History
+    debris: tuple[str, ...]
+
+
+def plan_recovery(workspace: Workspace, history: History) -> PlannedRecovery:
+    """Find out for a dry run what the command would recover first, and note if that would change anything.
+
+    A switch by hand would be journalled, and would hold the root. How an interrupted operation ends is not
+    known before.
+    """
     current = workspace.layout.current()
     if history.intent is not None or history.lockfile_due is not None or current != history.expected:
         workspace.changes.append("recovered")
+    debris = plan_sweep(workspace, history)
+    if debris:
+        workspace.changes.append("debris")
+    if is_observed(workspace, history):
+        event = Event(
+            seq=history.seq + 1,
+            at=workspace.runtime.clock(),
+            event=EventName.OBSERVED,
+            release=current,
+            actor=workspace.runtime.actor,
+            reason=OBSERVED_REASON,
+            facts=_observed_facts(workspace, history),
+        )
+        history = fold((*workspace.journal.read().events, event))
+    return PlannedRecovery(history, debris)
 
 
 def _is_previous_right(workspace: Workspace, history: History, current: str | None) -> bool:
@@ -193,42 +257,47 @@ def _settle_intent(held: SwitchHeld, history: History, *, boot: bool) -> Recover
     workspace = held.workspace
     current = workspace.layout.current()
     intent = history.intent
+    if is_observed(workspace, history):
+        return _observe(workspace, history, current)
     if intent is None:
         if history.lockfile_due is not None and current is not None and current == history.expected:
             done = put_in_place(held, current, history.lockfile_due)
             return Recovered(outcome="promoted" if done else "clean", current=current)
-        if history.awaits_relocation(current):
+        if current != history.expected:
             return _finish_relocation(held, history)
-        return _observe(workspace, history, current)
+        return Recovered(outcome="clean", current=current)
     if intent.kind == "promote":
         if current == intent.target:
             return _finish_promotion(held, history, intent, boot=boot)
-        if current == intent.origin:
-            workspace.record(
-                EventName.ABANDONED, release=intent.target, reason="interrupted before the switch"
-            )
-            return Recovered(outcome="abandoned", current=current)
-    elif current in {intent.origin, intent.target}:
-        return _finish_rollback(held, history, intent, boot=boot)
-    return _observe(workspace, history, current)
+        workspace.record(EventName.ABANDONED, release=intent.target, reason="interrupted before the switch")
+        return Recovered(outcome="abandoned", current=current)
+    return _finish_rollback(held, history, intent, boot=boot)
 
 
-def _observe(workspace: Workspace, history: History, current: str | None) -> Recovered:
+def _observe(
+    workspace: Workspace,
+    history: History,
+    current: str | None,
+    *,
+    then: str = ". Unattended releases are held",
+) -> Recovered:
     """Journal that `current` is not what the journal says: a person switched it, or nothing was recorded."""
-    if current == history.expected and history.intent is None:
-        return Recovered(outcome="clean", current=current)
     workspace.record(
         EventName.OBSERVED,
         release=current,
-        reason="current was switched outside venvship",
-        facts={"expected": history.expected, "lockfile_environment": _own_environment(workspace)},
+        reason=OBSERVED_REASON,
+        facts=_observed_facts(workspace, history),
     )
     workspace.warn(
         "current-observed",
-        f"current is {current or 'nothing'}, not {history.expected or 'nothing'}: switched outside venvship. "
-        "Unattended releases are held",
+        f"current is {current or 'nothing'}, not {history.expected or 'nothing'}: switched outside venvship"
+        + then,
     )
     return Recovered(outcome="observed", current=current)
+
+
+def _observed_facts(workspace: Workspace, history: History) -> dict[str, str | None]:
+    return {"expected": history.expected, "lockfile_environment": _own_environment(workspace)}
 
 
 def _finish_relocation(held: SwitchHeld, history: History) -> Recovered:
@@ -297,7 +366,7 @@ def _finish_manual_rollback(held: SwitchHeld, intent: Intent, settings: Settings
         facts["lockfile_environment"] = intent.own_environment
     if intent.tried is not None:
         facts["verdict"] = State.INCONCLUSIVE.value
-    workspace.record(event, release=release_id, reason="recovered after an interruption", facts=facts)
+    workspace.record(event, release=release_id, reason=recovered_reason(intent.reason), facts=facts)
     return Recovered(outcome="promoted" if trial.passed else "rollback-failed", current=release_id)
 
 

@@ -11,6 +11,7 @@ from venvship.errors import RejectedError
 from venvship.health.checks import CheckResult, failed_required, run_checks
 from venvship.health.hooks import find_programs, run_hook
 from venvship.model.event import EventName
+from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations.switching.trial import tell_check, warn_of_failed
 from venvship.printable import lines
@@ -21,6 +22,8 @@ def rehearse(
     workspace: Workspace, release_id: str, settings: Settings, *, event: str
 ) -> tuple[CheckResult, ...]:
     """Check a release that is not live yet, and let the prepare hook do its work.
+
+    One that was rejected before and passes now is journalled as accepted: it is sealed again.
 
     Args:
         workspace: The root.
@@ -44,13 +47,15 @@ def rehearse(
     if failed is not None:
         _reject(workspace, release_id, f"check {failed.name!r} failed: {failed.output}", log=failed.name)
     warn_of_failed(workspace, results)
-    if settings.hooks.prepare is None:
-        return results
-    with workspace.step("prepare"):
-        hook = run_hook("prepare", settings.hooks.prepare, context, timeout=settings.hooks.seconds("prepare"))
-    workspace.tell("prepare", hook.output, ok=hook.ok, seconds=hook.seconds)
-    if not hook.ok:
-        _reject(workspace, release_id, f"the prepare hook refused: {hook.output}", log="prepare")
+    if settings.hooks.prepare is not None:
+        with workspace.step("prepare"):
+            seconds = settings.hooks.seconds("prepare")
+            hook = run_hook("prepare", settings.hooks.prepare, context, timeout=seconds)
+        workspace.tell("prepare", hook.output, ok=hook.ok, seconds=hook.seconds)
+        if not hook.ok:
+            _reject(workspace, release_id, f"the prepare hook refused: {hook.output}", log="prepare")
+    if workspace.history().state(release_id) is State.REJECTED:
+        workspace.record_if_possible(EventName.ACCEPTED, release=release_id)
     return results
 
 
