@@ -34,6 +34,8 @@ HOSTILE = {
     "sh\u200bop\ufeff\xad": r"sh\u200bop\ufeff\xad",
     "\u3164\u115f\u180e": r"\u3164\u115f\u180e",
     "\U000e0041": r"\U000e0041",
+    "\u034f\u17b4\u180b\u2060\u206a\ufe00\uffa0\ufff0": r"\u034f\u17b4\u180b\u2060\u206a\ufe00\uffa0\ufff0",
+    "\U0001bca0\U0001d173\U000e0100": r"\U0001bca0\U0001d173\U000e0100",
     "\udcff\ud800": r"\udcff\ud800",
 }
 """Texts, and how they are shown."""

@@ -36,7 +36,12 @@ UNPRINTABLE: Final = (
 )
 """Matches a character that is shown as an escape. A backslash stays as it is: exact text is in `--json`."""
 
-_UNPRINTABLE: Final = re.compile(UNPRINTABLE)
+_LETTERS_DRAWN_AS_NOTHING: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE0E), *range(0xE0100, 0xE01F0))))
+)
+"""The characters of `UNPRINTABLE` for which `str.isprintable` says that they are printable."""
+
 _SHORT: Final = {0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"}
 
 
@@ -56,9 +61,10 @@ def escape(match: re.Match[str]) -> str:
 
 def printable(text: str) -> str:
     """A text as one line of printable characters, all others as escapes."""
-    if text.isascii() and text.isprintable():  # the usual case, and much faster
+    # The usual cases without the expression, which takes time to compile and to search.
+    if text.isprintable() and (text.isascii() or _LETTERS_DRAWN_AS_NOTHING.isdisjoint(text)):
         return text
-    return _UNPRINTABLE.sub(escape, text)
+    return re.sub(UNPRINTABLE, escape, text)
 
 
 def is_printable(text: str) -> bool:
@@ -106,7 +112,7 @@ def _shell_word(word: str) -> str:
     if is_printable(word):
         return shlex.quote(word)
     plain = word.replace("\\", "\\\\").replace("'", "\\'")
-    return f"$'{_UNPRINTABLE.sub(_shell_escape, plain)}'"
+    return f"$'{re.sub(UNPRINTABLE, _shell_escape, plain)}'"
 
 
 def _shell_escape(match: re.Match[str]) -> str:

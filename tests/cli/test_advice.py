@@ -7,7 +7,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-from click import unstyle
 
 import venvship.cli.commands  # noqa: F401 - the commands register themselves
 from tests.cli.test_text import NOW, status, view
@@ -17,10 +16,12 @@ from venvship import LockfileState, LockResult, PackageDiff, ReleaseResult, Stat
 from venvship.cli.advice import addressed
 from venvship.cli.fitting import Page, fold
 from venvship.cli.hold_text import unhold_lines
+from venvship.cli.style import unstyled as unstyle
 from venvship.cli.text import lock_lines, release_lines, relocate_lines, status_lines
 from venvship.model.hold import SWITCH_HOLD, Hold, HoldKind
 from venvship.operations.marks import HoldResult
 from venvship.operations.relocate import Relocated, RelocateResult
+from venvship.printable import Lines, lines_of
 from venvship.workspace.way_back import CommandBack
 
 ROOT = "/srv/shop"
@@ -30,6 +31,11 @@ BARE = re.compile(r"(?<!/)\bvenvship (?!-)")
 def bare(text: str) -> bool:
     """Whether a text has a command without a root, the sentence about holds apart."""
     return BARE.search(" ".join(text.split()).replace(SWITCH_HOLD, "")) is not None
+
+
+def test_a_message_of_several_lines_keeps_them() -> None:
+    message = addressed(Lines("bad\nlook: venvship status"), ROOT)
+    assert lines_of(message) == ["bad", "look: venvship -C /srv/shop status"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +100,7 @@ def test_every_text_with_a_command_names_the_root(width: int | None) -> None:
         unhold_lines(differs, page),
         unhold_lines(bad, page),
     ):
-        text = unstyle("\n".join(lines))
+        text = "\n".join(map(unstyle, lines))
         assert f"venvship -C {ROOT} " in text, text
         assert not bare(text), text
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venvship.cli import style
-from venvship.cli.fitting import fold, labelled, length, pad, shorten, table
+from venvship.cli.fitting import fold, hanging, labelled, length, pad, shorten, table
 
 WORDS = st.lists(st.text("abcxyz-.", min_size=1, max_size=12), min_size=1, max_size=20).map(" ".join)
 
@@ -54,6 +54,13 @@ def test_a_fold_counts_columns_and_keeps_a_forged_line_on_its_own() -> None:
     assert fold("日本 語の 名前", 9) == ["日本 語の", "名前"]
     assert fold("a\nLive: b", None) == ["a\\nLive: b"]
     assert fold("why\u2028not", 80) == ["why\\u2028not"]
+
+
+def test_a_text_from_outside_begins_no_line_of_its_own_however_long_it_is() -> None:
+    reason = "why" + " " * 70 + "Live: forged"
+    for lines in (hanging(f"HELD: {reason}", 80), labelled("Held", reason, 80), table([("x", reason)], 80)):
+        assert len(lines) == 2
+        assert lines[1].startswith("  ")
 
 
 def test_a_table_stays_aligned_and_has_a_line_for_each_row() -> None:

@@ -243,9 +243,10 @@ def test_names_that_are_found_in_a_root(site: Site) -> None:
     assert printable(name) in in_a_pipe(site, "verify", code=40)
     assert printable(name) in on_a_terminal(site, "verify", code=40)
     refusal(site.run("verify", "--json"), 40, "damaged")
-    (site.path / "releases" / name).mkdir()
-    (site.path / "releases" / name / "x").touch()
+    (site.path / "releases" / name / ".venvship").mkdir(parents=True)
+    (site.path / "releases" / name / ".venvship" / "manifest.json").write_text("{}")
     in_a_pipe(site, "list")
+    in_a_pipe(site, "status")
     offered = in_a_pipe(site, _VENVSHIP_COMPLETE="bash_complete", COMP_WORDS="venvship show ", COMP_CWORD="2")
     assert "current" in offered
     assert "\\x1b" not in offered

@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 from venvship.model.hold import HELD_UNTIL
+from venvship.printable import Lines
 
 COMMANDS: Final[set[str]] = set()
 """The names of all commands; each adds its own when it joins the group."""
@@ -26,12 +27,13 @@ def addressed(text: str, root: str) -> str:
     The sentence that says what ends a hold stays: it is the same in every output and in the documentation.
 
     Args:
-        text: One or more lines.
+        text: One line, or a `Lines`, which it stays.
         root: As `Call.address` returns it: quoted for a shell; empty where the commands need none.
     """
     if not root or not COMMANDS or "venvship " not in text:
         return text
-    return _commands().sub(lambda match: match["rule"] or f"venvship -C {root} ", text)
+    found = _commands().sub(lambda match: match["rule"] or f"venvship -C {root} ", text)
+    return Lines(found) if isinstance(text, Lines) else found
 
 
 @functools.cache

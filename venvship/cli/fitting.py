@@ -14,6 +14,9 @@ from venvship.printable import printable
 LABEL = 10
 """Columns of a label at the beginning of a line, such as `Live`."""
 
+HANGING = 2
+"""Columns by which a line is indented that goes on with a text from outside."""
+
 LEAST_LAST_COLUMN = 24
 """Columns that a table's last column must have left; with fewer it goes on a line of its own."""
 
@@ -48,6 +51,10 @@ class Page(NamedTuple):
         """Lines of a text without styles, with the root in its commands; see `fold`."""
         return fold(addressed(text, self.root), self.width)
 
+    def hanging(self, text: str) -> list[str]:
+        """As `fold`, with all lines but the first indented; see `hanging`."""
+        return hanging(addressed(text, self.root), self.width)
+
     def labelled(self, label: str, text: str, *, paint: str | None = None) -> list[str]:
         """Lines that begin with a label, with the root in their commands; see `labelled`."""
         return labelled(label, addressed(text, self.root), self.width, paint=paint)
@@ -55,6 +62,8 @@ class Page(NamedTuple):
 
 def length(text: str) -> int:
     """Columns that a text takes, with its styles or without."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     shown = unstyled(text)
     if shown.isascii() or _NARROW.fullmatch(shown):
         return len(shown)
@@ -108,6 +117,12 @@ def fold(text: str, width: int | None) -> list[str]:
     return [line.replace(_JOINT, " ") for line in lines]
 
 
+def hanging(text: str, width: int | None) -> list[str]:
+    """As `fold`, with all lines but the first indented: they are no lines of their own."""
+    first, *rest = fold(text, None if width is None else width - HANGING)
+    return [first, *(" " * HANGING + line for line in rest)]
+
+
 def labelled(label: str, text: str, width: int | None, *, paint: str | None = None) -> list[str]:
     """A line that begins with a label, and those that go on with it.
 
@@ -132,12 +147,14 @@ def table(rows: Sequence[tuple[str, ...]], width: int | None = None) -> list[str
     """
     if not rows:
         return []
-    widths = [max(length(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lengths = [[length(cell) for cell in row[:-1]] for row in rows]
+    widths = [max(column) for column in zip(*lengths, strict=True)]
     before = sum(widths) + 2 * len(widths)
     left = None if width is None else width - before
     lines = []
-    for row in rows:
-        head = "".join(f"{pad(cell, size)}  " for cell, size in zip(row, widths, strict=False))
+    for row, sizes in zip(rows, lengths, strict=True):
+        cells = zip(row, sizes, widths, strict=False)
+        head = "".join(f"{cell}{' ' * (room - size)}  " for cell, size, room in cells)
         if left is not None and left < LEAST_LAST_COLUMN and length(row[-1]) > left:
             lines.append(head.rstrip())
             lines += [f"      {part}" for part in fold(row[-1], None if width is None else width - 6)]

@@ -19,20 +19,20 @@ def hold_change_lines(change: HoldChange, page: Page) -> list[str]:
     """The lines on the hold that a command ended, and on the one that is in force after it."""
     ended = [f"Ended: {described(change.ended, page)}"] if change.ended is not None else []
     lines = [*ended, *([change.held.end] if change.held is not None else [])]
-    return [part for line in lines for part in page.fold(line)]
+    return [part for line in lines for part in page.hanging(line)]
 
 
 def hold_plan_lines(change: HoldChange, page: Page) -> list[str]:
     """The lines of a dry run on the hold that would end, and on the one that would be in force afterwards."""
     ended = [f"Would end: {described(change.ended, page)}"] if change.ended is not None else []
     lines = [*ended, *([f"Afterwards: {change.held.end}"] if change.held is not None else [])]
-    return [part for line in lines for part in page.fold(line)]
+    return [part for line in lines for part in page.hanging(line)]
 
 
 def refusal_lines(hold: Hold, page: Page) -> list[str]:
     """The lines of a dry run of a command that a hold would refuse."""
     said = f"Would be refused with exit code 25, by the hold of {described(hold, page)}"
-    return [part for line in (said, hold.end) for part in page.fold(line)]
+    return [part for line in (said, hold.end) for part in page.hanging(line)]
 
 
 def after_failure(result: Result | None) -> str:
@@ -55,7 +55,8 @@ def described(hold: Hold, page: Page) -> str:
 def hold_lines(result: HoldResult, page: Page) -> list[str]:
     """The lines of `hold`."""
     held = [style.good("Held.")] if result.held is None else page.fold(result.held.end)
-    return [*held, *(f"Replaced: {described(hold, page)}" for hold in result.ended)]
+    replaced = (page.hanging(f"Replaced: {described(hold, page)}") for hold in result.ended)
+    return [*held, *(line for lines in replaced for line in lines)]
 
 
 def unhold_lines(result: HoldResult, page: Page) -> list[str]:
@@ -75,4 +76,4 @@ def unhold_lines(result: HoldResult, page: Page) -> list[str]:
             "An operation was interrupted, and may hold the root when it is finished: run "
             "`venvship recover`, then `venvship unhold` again."
         )
-    return [part for line in lines for part in page.fold(line)]
+    return [part for line in lines for part in page.hanging(line)]

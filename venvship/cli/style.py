@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Final
 
 from venvship.model.release import State
-from venvship.printable import UNPRINTABLE, escape
+from venvship.printable import printable
 
 _MARK: Final = f"\x1b{os.urandom(8).hex()}:"
-_MARKS_AND_OTHERS: Final = re.compile(f"{_MARK}([0-9]+);|{UNPRINTABLE}")
+_MARKS: Final = re.compile(f"{_MARK}([0-9]+);")
 
 Paint = Callable[[str], str]
 """Puts a style on a text."""
@@ -79,15 +79,12 @@ def painted(line: str, *, color: bool) -> str:
     """
     if line.isascii() and line.isprintable():
         return line
-
-    def shown(match: re.Match[str]) -> str:
-        if match[1] is None:
-            return escape(match)
-        return f"\x1b[{match[1]}m" if color else ""
-
-    return _MARKS_AND_OTHERS.sub(shown, line)
+    parts = _MARKS.split(line)  # text, style, text, and so on
+    parts[::2] = map(printable, parts[::2])
+    parts[1::2] = (f"\x1b[{style}m" if color else "" for style in parts[1::2])
+    return "".join(parts)
 
 
 def unstyled(text: str) -> str:
     """A text without styles, as it is shown where there are none."""
-    return painted(text, color=False)
+    return "".join(map(printable, _MARKS.split(text)[::2]))

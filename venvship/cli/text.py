@@ -318,7 +318,7 @@ def list_lines(result: ListResult, page: Page) -> list[str]:
     """The lines of `list`."""
     debris = [f"debris: {path}" for path in result.debris]
     hold = result.held
-    held = page.fold(f"HELD: {described(hold, page)}") + page.fold(hold.end) if hold else []
+    held = page.hanging(f"HELD: {described(hold, page)}") + page.fold(hold.end) if hold else []
     if not result.releases:
         return ["No releases yet.", *held, *debris]
     rows = [(*map(style.faint, ("RELEASE", "STATE", "PKGS", "PYTHON")), "")]

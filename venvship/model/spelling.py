@@ -156,7 +156,7 @@ def ascii_json(data: object) -> str:
 
     Half of a pair, which is how a byte that is not UTF-8 comes (PEP 383), is an escape like all others.
     """
-    return json.dumps(data, default=str).replace("\x7f", "\\u007f")
+    return json.dumps(data, default=str)
 
 
 def digest(data: object) -> str:
