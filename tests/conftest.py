@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,15 @@ import pytest
 from filelock import FileLock
 
 from tests.support.index import LocalIndex
-from tests.support.roots import NewSite, Site, build_application, copy_store, fill, make_site
+from tests.support.roots import (
+    NewSite,
+    Site,
+    build_application,
+    copy_store,
+    fill,
+    make_removable,
+    make_site,
+)
 from tests.support.wheels import Distribution
 from venvship.system.files import hash_file
 
@@ -131,3 +140,39 @@ def silent() -> Iterator[int]:
     """The port of something that accepts connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def warehouse(new_site: NewSite) -> Site:
+    """The root behind `stocked`."""
+    site = new_site("warehouse")
+    for version in ("1.0", "1.1", "1.2"):
+        site.lock(version)
+        assert site.run("release", "--no-promote").code == 0
+    return site
+
+
+@pytest.fixture
+def stocked(warehouse: Site) -> Iterator[Site]:
+    """A root where every version is built and none was ever live, so that a test need not wait for builds.
+
+    Afterwards the journal and the links are put back, and what the test built is removed: sealed releases do
+    not change, so this is the same root again. A test that releases the versions in their order prunes none.
+    """
+    site = warehouse
+    site.settings()
+    site.lock("1.0")
+    journal = site.path / "state" / "journal.jsonl"
+    written = journal.read_bytes()
+    known = set(os.listdir(site.path / "releases"))
+    yield site
+    assert known <= set(os.listdir(site.path / "releases")), "the test has removed a release that others need"
+    journal.write_bytes(written)
+    for name in ("current", "previous", "state/settings.toml", "state/operation.json", "state/verified.json"):
+        (site.path / name).unlink(missing_ok=True)
+    for link in (*site.path.glob(".to.*"), *site.path.glob(".back.*")):
+        link.unlink()
+    for name in set(os.listdir(site.path / "releases")) - known:
+        make_removable(site.path / "releases" / name)
+        shutil.rmtree(site.path / "releases" / name)
+    shutil.rmtree(site.path / "log", ignore_errors=True)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shlex
 import shutil
 import subprocess
+import tempfile
 import unicodedata
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from venvship.errors import InvalidWheelError, UsageError
-from venvship.printable import Lines, enclosed, is_plain, is_printable, lines, lines_of, printable, shell_line
+from venvship.printable import (
+    Lines,
+    enclosed,
+    is_plain,
+    is_printable,
+    lines,
+    lines_of,
+    printable,
+    removal_line,
+    shell_line,
+)
 
 ANY = st.text(st.characters(), max_size=40)  # with surrogates
 
@@ -125,3 +139,28 @@ def test_a_line_to_type_means_the_same_words(shell: str) -> None:
 
 def test_an_ordinary_line_to_type_is_quoted_as_ever() -> None:
     assert shell_line(["a b", "c"]) == shlex.join(["a b", "c"])
+
+
+def test_the_line_that_removes_a_read_only_tree_works_for_its_owner_and_leaves_what_is_linked() -> None:
+    """As nobody, if the test is run by root, to whom modes mean nothing."""
+    folder = Path(tempfile.mkdtemp())  # not below a directory that only root may enter
+    tree, release = folder / "wheels of\x1b" / "ab", folder / "release"
+    (tree / "data").mkdir(parents=True)
+    (tree / "data" / "module.py").write_text("x = 1\n")
+    (tree / "data" / "module.py").chmod(0o444)
+    os.link(tree / "data" / "module.py", release)
+    user: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        user = {"user": 65534, "group": 65534, "extra_groups": []}
+        for path in (folder, tree.parent, tree, tree / "data", release):
+            os.chown(path, 65534, 65534)
+    (tree / "data").chmod(0o555)
+    tree.chmod(0o555)
+    try:
+        bash = shutil.which("bash") or "bash"
+        assert subprocess.run(["rm", "-r", tree], **user, stderr=subprocess.DEVNULL, check=False).returncode
+        subprocess.run([bash, "-c", removal_line(str(tree))], **user, check=True, cwd="/")
+        assert not tree.exists()
+        assert release.stat().st_mode & 0o777 == 0o444
+    finally:
+        subprocess.run([bash, "-c", removal_line(str(folder))], check=True, cwd="/")

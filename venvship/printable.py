@@ -108,6 +108,15 @@ def shell_line(words: Iterable[str]) -> str:
     return " ".join(map(_shell_word, words))
 
 
+def removal_line(path: str) -> str:
+    """A command line to type that removes a tree of ours, whose directories are read-only.
+
+    Its files keep their modes: releases share them by hard links.
+    """
+    quoted = shell_line([path])
+    return f"find {quoted} -type d -exec chmod u+w {{}} + && rm -rf {quoted}"
+
+
 def _shell_word(word: str) -> str:
     if is_printable(word):
         return shlex.quote(word)

@@ -331,12 +331,12 @@ class RootLayout(NamedTuple):
         except FileNotFoundError:
             return []
         except OSError as error:
-            hint = f"look at its mode and owner: ls -ld {self.releases}"
+            hint = f"look at its mode and owner: ls -ld {shell_line([str(self.releases)])}"
             raise RootError(f"cannot list {self.releases}: {error.strerror}", hint=hint) from error
         if names and not os.access(self.releases, os.X_OK):  # every release would look like debris
             raise RootError(
                 f"cannot look into {self.releases}: {os.strerror(errno.EACCES)}",
-                hint=f"look at its mode and owner: ls -ld {self.releases}",
+                hint=f"look at its mode and owner: ls -ld {shell_line([str(self.releases)])}",
             )
         return names
 
@@ -375,8 +375,13 @@ class RootLayout(NamedTuple):
                 owner=user_name(owner),
             )
         if not os.access(self.path, os.W_OK | os.X_OK):
+            if os.statvfs(self.path).f_flag & os.ST_RDONLY:
+                raise NotWritableError(
+                    f"{self.path} is on a file system that is mounted read-only",
+                    hint="mount it writable; an error of the disk may have made the kernel turn it read-only",
+                )
             raise NotWritableError(
-                f"{self.path} is not writable", hint=f"chmod u+w {shell_line([str(self.path)])}"
+                f"{self.path} is not writable", hint=f"chmod u+wx {shell_line([str(self.path)])}"
             )
 
 

@@ -75,7 +75,7 @@ def test_every_text_with_a_command_names_the_root(width: int | None) -> None:
     failing = "the lockfile is missing: venvship lock"
     differs = HoldResult(status=status(lockfile=LockfileState(changed=True)))
     bad = HoldResult(status=status(), ended=(hold,), released_again="X")
-    for lines in (
+    for shown in (
         status_lines(status(), page),
         status_lines(status(releases=0, current=None, next_step="venvship release"), page),
         status_lines(status(lockfile=LockfileState(changed=True)), page),
@@ -100,7 +100,7 @@ def test_every_text_with_a_command_names_the_root(width: int | None) -> None:
         unhold_lines(differs, page),
         unhold_lines(bad, page),
     ):
-        text = "\n".join(map(unstyle, lines))
+        text = "\n".join(map(unstyle, shown))
         assert f"venvship -C {ROOT} " in text, text
         assert not bare(text), text
 
@@ -111,9 +111,9 @@ def test_a_command_is_not_broken_into_two_lines() -> None:
         "or go back: venvship -C /srv/shop rollback"
     )
     for width in range(10, len(text)):
-        lines = fold(text, width)
-        assert any("`venvship -C /srv/shop release --dry-run`" in line for line in lines)
-        assert any("venvship -C /srv/shop rollback" in line for line in lines)
+        folded = fold(text, width)
+        assert any("`venvship -C /srv/shop release --dry-run`" in line for line in folded)
+        assert any("venvship -C /srv/shop rollback" in line for line in folded)
 
 
 def without_lockfile(site: Site) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.answers import links, released, run_as
 from tests.support.index import LocalIndex
-from tests.support.roots import NewSite, Site, make_site
+from tests.support.roots import NewSite, Site, make_removable, make_site
 from tests.support.wheels import Distribution
 
 NOBODY = 65534
@@ -71,11 +71,6 @@ def world_readable(application: dict[str, Distribution], shared_store: Path) -> 
         shutil.rmtree(folder)
 
 
-def make_removable(tree: Path) -> None:
-    for path, _, _ in os.walk(tree):
-        os.chmod(path, 0o700)
-
-
 @pytest.fixture
 def hooked(stocked: Site) -> Callable[..., None]:
     """Write settings with a restart hook or checks, each one shell line that says yes or no."""
@@ -96,36 +91,3 @@ def hooked(stocked: Site) -> Callable[..., None]:
         stocked.settings(text)
 
     return write
-
-
-@pytest.fixture(scope="session")
-def warehouse(new_site: NewSite) -> Site:
-    """The root behind `stocked`."""
-    site = new_site("warehouse")
-    for version in ("1.0", "1.1", "1.2"):
-        site.lock(version)
-        assert site.run("release", "--no-promote").code == 0
-    return site
-
-
-@pytest.fixture
-def stocked(warehouse: Site) -> Iterator[Site]:
-    """A root where every version is built and none was ever live, so that a test need not wait for builds.
-
-    Afterwards the journal and the links are put back, and what the test built is removed: sealed releases do
-    not change, so this is the same root again.
-    """
-    site = warehouse
-    site.settings()
-    site.lock("1.0")
-    journal = site.path / "state" / "journal.jsonl"
-    written = journal.read_bytes()
-    known = set(os.listdir(site.path / "releases"))
-    yield site
-    journal.write_bytes(written)
-    for name in ("current", "previous", "state/settings.toml", "state/operation.json", "state/verified.json"):
-        (site.path / name).unlink(missing_ok=True)
-    for name in set(os.listdir(site.path / "releases")) - known:
-        make_removable(site.path / "releases" / name)
-        shutil.rmtree(site.path / "releases" / name)
-    shutil.rmtree(site.path / "log", ignore_errors=True)

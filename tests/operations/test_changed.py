@@ -63,7 +63,8 @@ def test_a_release_that_is_only_built_is_built_once(site: Site) -> None:
     assert found(root.recover()) == ("clean", False)
 
 
-def test_a_switch_is_planned_made_and_then_unchanged(site: Site) -> None:
+def test_a_switch_is_planned_made_and_then_unchanged(stocked: Site) -> None:
+    site = stocked
     a, b = site.release("1.0"), site.release("1.1")
     root = site.open()
     before = snapshot(site.path)
@@ -88,7 +89,8 @@ def test_a_switch_is_planned_made_and_then_unchanged(site: Site) -> None:
     assert site.current == b
 
 
-def test_marks_change_something_once(site: Site) -> None:
+def test_marks_change_something_once(stocked: Site) -> None:
+    site = stocked
     a = site.release("1.0")
     root = site.open()
     for mark in (root.pin, root.unpin):
@@ -142,7 +144,8 @@ def test_an_error_has_the_outcome_and_what_was_changed_before_it(site: Site) -> 
     assert (site.current, failed(root.rollback)) == (a, (None, False))
 
 
-def test_an_interrupted_promotion_that_is_undone_is_a_change(site: Site) -> None:
+def test_an_interrupted_promotion_that_is_undone_is_a_change(stocked: Site) -> None:
+    site = stocked
     site.release("1.0")
     site.settings("[hooks]\nrestart = ['sh', '-c', 'kill -9 $PPID; sleep 9']\n")
     site.lock("1.1")
@@ -151,7 +154,8 @@ def test_an_interrupted_promotion_that_is_undone_is_a_change(site: Site) -> None
     assert (done.code, done.data["changed"], done.data["outcome"]) == (22, True, "rolled-back")
 
 
-def test_a_switch_by_hand_is_a_change_that_the_next_command_records(site: Site) -> None:
+def test_a_switch_by_hand_is_a_change_that_the_next_command_records(stocked: Site) -> None:
+    site = stocked
     a = site.release("1.0")
     site.release("1.1")
     (site.path / "current").unlink()
@@ -179,7 +183,8 @@ def test_a_dry_run_counts_what_it_would_sweep(site: Site) -> None:
         assert found(root.release(dry_run=True)) == ("planned", False)
 
 
-def test_a_rollback_that_cannot_be_recorded_is_a_change_all_the_same(site: Site) -> None:
+def test_a_rollback_that_cannot_be_recorded_is_a_change_all_the_same(stocked: Site) -> None:
+    site = stocked
     site.release("1.0")
     site.release("1.1")
     journal = site.path / "state" / "journal.jsonl"

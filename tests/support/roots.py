@@ -291,3 +291,9 @@ def make_site(
         (path / "state").mkdir(mode=0o755)
         shutil.copy(python, path / "state" / "python.json")
     return site
+
+
+def make_removable(tree: Path) -> None:
+    """Make the directories of a sealed tree writable, for its removal."""
+    for path, _, _ in os.walk(tree):
+        os.chmod(path, 0o700)

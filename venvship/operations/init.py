@@ -99,6 +99,6 @@ def _closed(root: Path, made: list[Path]) -> tuple[OperationWarning, ...]:
         OperationWarning(
             "root-closed",
             f"other users cannot enter {folders}: a service that runs as one of them cannot start. To let it "
-            f"in: chmod o+x {folders}",
+            f"in: chmod o+x {shell_line(sorted(closed))}",
         ),
     )

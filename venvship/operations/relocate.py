@@ -115,7 +115,7 @@ def relocate(workspace: Workspace, *, python: str | None = None) -> RelocateResu
 
 def _not_relocated(result: RelocateResult) -> NotRelocatedError:
     texts = [f"{one.release} is not usable here, and stays as it is: {one.reason}" for one in result.left]
-    hint = "`venvship release` fetches and builds what the lockfile asks for"
+    hint = "`venvship release` fetches the wheels and builds the release of the lockfile"
     if any("interpreter" in one.reason for one in result.left):
         hint += "; for a release whose interpreter is gone, name another: venvship relocate --python P"
     error = NotRelocatedError(lines(*texts), hint=hint, releases=[one.release for one in result.left])

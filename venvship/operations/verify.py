@@ -5,6 +5,7 @@ It changes no release. Where the owner of the root runs it, `status` reports its
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from venvship.errors import (
 )
 from venvship.model.spelling import FORMAT
 from venvship.operations.retention.verifying import Verified, verify_release
-from venvship.printable import shell_line
+from venvship.printable import removal_line, shell_line
 from venvship.system import files
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids, resolve_release
@@ -82,7 +83,7 @@ def verify(
             f"{first.id} is damaged: {first.damaged[0].path}: {first.damaged[0].problem}"
             + (f", and {len(first.damaged) - 1} more" if len(first.damaged) > 1 else ""),
             hint="the store may have the damaged file too: go back to a release that `venvship verify --all`"
-            " finds whole, remove the store, then `venvship release --rebuild --force`",
+            f" finds whole, remove the store{_removal(workspace)}, then `venvship release --rebuild --force`",
         ).carrying(result)
     for release in result.releases:
         if release.problem is not None:
@@ -121,6 +122,15 @@ def _record(workspace: Workspace, found: Mapping[str, Verification]) -> None:
     except (OSError, VenvshipError) as error:
         text = error.strerror if isinstance(error, OSError) else error.message
         workspace.warn("verify-not-recorded", f"`status` will not know of this look at the files: {text}")
+
+
+def _removal(workspace: ReadingWorkspace) -> str:
+    """The command line that removes the store; empty if the settings that name it cannot be read."""
+    try:
+        store = os.path.normpath(workspace.layout.path / workspace.settings().store)
+    except VenvshipError:
+        return ""
+    return f" (`{removal_line(store)}`)"
 
 
 def _stray_error(workspace: ReadingWorkspace, found: Verified) -> StrayBytecodeError:

@@ -156,7 +156,7 @@ def find_program(name: str, *, env: Mapping[str, str] | None, cwd: str, search: 
             if problem := program_problem(path, env=env, cwd=cwd):
                 raise ProgramNotFoundError(
                     f"{path} cannot be started: {problem}",
-                    hint="put that right, or have venvship.toml name another program",
+                    hint="fix the program, or name another one in venvship.toml",
                     program=name,
                     path=path,
                 )

@@ -165,7 +165,7 @@ def require_usable(
     """
     damage = release_problem(workspace, release_id)
     if damage:
-        hint = f"venvship verify {release_id} lists what is damaged"
+        hint = f"to list the damaged files: venvship verify {release_id}"
         if workspace.place_problem(release_id):
             hint = ANEW
         elif damage == _interpreter_problem_of(workspace, release_id):

@@ -36,6 +36,7 @@ from venvship.errors import (
 )
 from venvship.model.interpreter import Interpreter
 from venvship.model.wheel import StoredWheel, WheelFile
+from venvship.printable import removal_line
 from venvship.system.faults import build_faults
 
 
@@ -816,7 +817,7 @@ def test_a_damaged_index_is_reported_with_the_way_out(
     with pytest.raises(StoreDamagedError) as caught:
         store.wheel(wheel.sha256)
     assert path in caught.value.message
-    assert f"rm -r {store.wheel_path(wheel.sha256)}" in (caught.value.hint or "")
+    assert removal_line(store.wheel_path(wheel.sha256)) in (caught.value.hint or "")
     with pytest.raises(StoreDamagedError):
         imported(store, wheel)
 

@@ -10,6 +10,7 @@ from tests.support.releases import digest_of
 from venvship.building.tree.link import link_stored, stamp_of
 from venvship.errors import StoreDamagedError
 from venvship.model.wheel import StoredFile
+from venvship.printable import removal_line
 
 DATA = b"print('hello')\n"
 
@@ -56,7 +57,7 @@ def test_damage_comes_with_the_command_that_removes_it(tmp_path: Path) -> None:
     with pytest.raises(StoreDamagedError) as caught:
         link_stored("/store/wheels/ab/data/site/x.py", str(tmp_path / "x.py"), described(), "auto")
 
-    assert "rm -r /store/wheels/ab;" in str(caught.value.hint)
+    assert f"{removal_line('/store/wheels/ab')};" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("how", ["auto", "hardlink", "reflink", "copy"])

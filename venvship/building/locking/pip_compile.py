@@ -47,7 +47,7 @@ from venvship.errors import (
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import read_lockfile
 from venvship.model.lockfiles.requirements_txt import RequirementsTxt
-from venvship.printable import lines, lines_of
+from venvship.printable import lines, lines_of, shell_line
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, make_directory, make_link
 from venvship.system.host import host_error_in
@@ -170,7 +170,8 @@ def require_cooldown(pip_version: str) -> None:
         raise SettingsError(
             f"`[lock] cooldown_days` needs pip {COOLDOWN_PIP} or later, and venvship has pip {pip_version}; "
             "nothing was locked",
-            hint=f"{sys.executable} -m pip install 'pip>={COOLDOWN_PIP}', or set cooldown_days = 0",
+            hint=f"{shell_line([sys.executable])} -m pip install 'pip>={COOLDOWN_PIP}', "
+            "or set cooldown_days = 0",
             pip=pip_version,
         )
 
@@ -192,7 +193,7 @@ def _lend(library: str) -> None:
         if found is None or not found.submodule_search_locations:
             raise LockError(
                 f"there is no {name} beside venvship, in {sys.prefix}; nothing was locked",
-                hint=f"{sys.executable} -m pip install pip-tools",
+                hint=f"{shell_line([sys.executable])} -m pip install pip-tools",
             )
         make_link(os.path.abspath(found.submodule_search_locations[0]), os.path.join(library, name))
 
@@ -269,7 +270,8 @@ def _raise_if_failed(place: _Place, result: ProcessResult, said: str, debug: str
             f"{request.interpreter.path}, Python {request.interpreter.version}, cannot run {tools}, which "
             f"venvship lends it: {lines_of(last_words(said))[0].removesuffix('.')}; "
             f"{untouched(request.lockfile)}",
-            hint=f"{sys.executable} -m pip install --upgrade pip-tools pip, or set another `python`",
+            hint=f"{shell_line([sys.executable])} -m pip install --upgrade pip-tools pip, "
+            "or set another `python`",
             log=request.log,
         )
     found = _diagnose(place, said, debug) if result.returncode else index_outage(debug)

@@ -23,7 +23,7 @@ from venvship.model import bounds
 from venvship.model import json_fields as fields
 from venvship.model.spelling import digest
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
-from venvship.printable import shell_line
+from venvship.printable import removal_line, shell_line
 from venvship.system.regular import read_regular
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Store:
             return self._read[sha256]
         folder = self.wheel_path(sha256)
         path = os.path.join(folder, "wheel.json")
-        with understanding(path, f"rm -r {folder}"):
+        with understanding(path, removal_line(folder)):
             data = read_index(path)
             if data["sha256"] != sha256:
                 raise ValueError("it is another wheel's")
@@ -128,7 +128,7 @@ class Store:
         if not os.path.isdir(folder):
             return None
         path = os.path.join(folder, "bytecode.json")
-        with understanding(path, f"rm -r {folder}"):
+        with understanding(path, removal_line(folder)):
             data = read_index(path)
             if (data["sha256"], data["tag"]) != (sha256, tag):
                 raise ValueError("it is the index of something else")

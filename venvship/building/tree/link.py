@@ -8,6 +8,7 @@ import stat
 from venvship.errors import StoreDamagedError
 from venvship.model.release import sealed_mode
 from venvship.model.wheel import StoredFile
+from venvship.printable import removal_line
 from venvship.system.linking import link_file
 
 Stamp = tuple[int, int, int, int]
@@ -63,7 +64,7 @@ def _damage_error(path: str, file: StoredFile, problem: str) -> StoreDamagedErro
     folder = path.removesuffix(f"/data/{file.path}")
     return StoreDamagedError(
         f"the store was changed: {path}: {problem}",
-        hint=f"Remove it, and the next build makes it again: rm -r {folder}; "
+        hint=f"Remove it, and the next build makes it again: {removal_line(folder)}; "
         "`venvship verify --all` finds the releases that share the damaged file.",
         path=path,
     )

@@ -10,6 +10,7 @@ from typing import Final
 from venvship.building.tree.startup import MODULE_NAME, startup_source
 from venvship.errors import InterpreterError, ProgramNotFoundError
 from venvship.model.interpreter import Interpreter
+from venvship.printable import shell_line
 from venvship.system import process
 from venvship.system.host import host_error_in
 from venvship.system.signals import Signals
@@ -73,5 +74,5 @@ def startup_bytecode(
     except (ProgramNotFoundError, OSError, ValueError) as error:
         raise InterpreterError(
             f"{interpreter.path} could not compile the start-up module of the release",
-            hint=f"see whether it runs: {interpreter.path} -I -S -c 'print(1)'",
+            hint=f"see whether it runs: {shell_line([interpreter.path])} -I -S -c 'print(1)'",
         ) from error

@@ -147,8 +147,8 @@ def refused(hold: Hold, runtime: Runtime, *, waits: str = "") -> HeldError:
     if not runtime.person:
         return HeldError(
             f"{message}. Without a terminal, a command does not end a person's hold",
-            hint="type the command at a terminal, or override with --force; what was rolled back needs "
-            "--force there, too",
+            hint="type the command at a terminal, or override with --force; an environment that was rolled "
+            "back needs --force at a terminal, too",
         )
     return HeldError(
         f"{message}. The environment of this release is one that was rolled back",
