@@ -303,6 +303,12 @@ class NotRelocatedError(BuildError):
     slug = "not-relocated"
 
 
+class ForeignStoreError(BuildError):
+    """The store, an entry of it or a directory on the way belongs to another user, or others can write it."""
+
+    slug = "store-foreign"
+
+
 class StoreDamagedError(BuildError):
     """A store entry differs from the wheel that was verified at its import."""
 
@@ -382,6 +388,12 @@ class DamagedError(FindingsError):
     """`verify` found files that differ from the manifest."""
 
     slug = "damaged"
+
+
+class UnknownLinksError(FindingsError):
+    """`verify` found files of a release that have a hard link elsewhere; all of them are intact."""
+
+    slug = "unknown-links"
 
 
 class StrayBytecodeError(FindingsError):

@@ -136,6 +136,7 @@ OBJECTS: Final[dict[str, Keys]] = {
         "usable": ("usable", "whether it was built for the path where it is"),
         "files": ("integer", "how many there are"),
         "damaged": ("list of damage", "those that are not"),
+        "linked": ("list of string", "its files that have a hard link elsewhere which venvship did not make"),
         "stray": ("list of string", "bytecode that is not part of the release, relative to it"),
     },
     "verification": {

@@ -65,4 +65,6 @@ def sealed(root: RootLayout, release_id: str = RELEASE_ID) -> Path:
     for entry in reversed(entries):
         if entry.type != "link":
             (path / entry.path).chmod(entry.mode)
+    (path / ".venvship" / "files.json").chmod(0o444)
+    path.chmod(0o555)
     return path

@@ -97,7 +97,7 @@ def test_a_quick_look_reads_no_contents(root: RootLayout) -> None:
 def test_an_entry_below_what_is_no_directory_is_missing(tmp_path: Path) -> None:
     (tmp_path / "lib").touch()
 
-    assert entry_problem(str(tmp_path), FileEntry(path="lib/a", type="file", mode=0o444)) == "missing"
+    assert entry_problem(str(tmp_path), FileEntry("lib/a", "file", 0o444), frozenset({0})) == "missing"
 
 
 def test_a_quick_look_answers_without_descriptors_for_copies(
@@ -116,3 +116,41 @@ def test_a_quick_look_answers_without_descriptors_for_copies(
 
 def unavailable() -> tuple[int, int]:
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+NOBODY = 65534
+OWNED = ["", ".venvship/manifest.json", ".venvship/files.json", "lib", "lib/module.py", "bin/python"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@ALONE_AND_WITH_COPIES
+@pytest.mark.parametrize("name", OWNED)
+def test_a_quick_look_notices_another_owner_than_that_of_the_root(
+    root: RootLayout, name: str, copies: int
+) -> None:
+    path = sealed(root)
+    os.chown(path / name, NOBODY, -1, follow_symlinks=False)
+
+    manifest = root.manifest(RELEASE_ID, None)
+    assert quick_problem(root, manifest, copies=copies) == f"{name or '.'}: belongs to nobody"
+
+    for each in [path, *path.rglob("*"), root.path]:
+        os.chown(each, NOBODY, -1, follow_symlinks=False)
+    assert quick_problem(root, manifest, copies=copies) is None, "the root belongs to the same user"
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "problem"),
+    [
+        ("", 0o755, ".: mode 0755 instead of 0555"),
+        (".venvship/manifest.json", 0o644, ".venvship/manifest.json: mode 0644 instead of 0444"),
+        (".venvship/files.json", 0o646, ".venvship/files.json: mode 0646 instead of 0444"),
+    ],
+)
+def test_a_quick_look_looks_at_what_is_not_on_the_list(
+    root: RootLayout, name: str, mode: int, problem: str
+) -> None:
+    path = sealed(root)
+    (path / name).chmod(mode)
+
+    assert quick_problem(root, root.manifest(RELEASE_ID, None)) == problem

@@ -311,12 +311,7 @@ class Root(RootReads):
 
         return self._write(prune, keep=keep, keep_days=keep_days, dry_run=dry_run)
 
-    def verify(
-        self,
-        *releases: str,
-        all: bool = False,  # noqa: A002 - the word of the option
-        expect: str | None = None,
-    ) -> VerifyResult:
+    def verify(self, *releases: str, all: bool = False, expect: str | None = None) -> VerifyResult:  # noqa: A002
         """Re-hash every file, compare it with the manifest, and that with its hash in the journal.
 
         Changes no release. If the caller owns the root, `status` reports the result from then on.
@@ -330,6 +325,7 @@ class Root(RootReads):
         Raises:
             ValueError: `expect` is no SHA-256, or is given for several releases.
             DamagedError: A file of a release differs from its manifest, or that from its hash.
+            UnknownLinksError: A file of a release has a hard link elsewhere; no file differs.
             StrayBytecodeError: Bytecode stands in a release that is not part of it; nothing else differs.
             ReleaseError: There is no such release, or one is intact and was built for another directory.
             RootError: The root is unusable.

@@ -385,6 +385,7 @@ def verify_lines(result: VerifyResult, page: Page) -> list[str]:
             lines.append(f"{release.id}  {style.bad('DAMAGED')}, {len(release.damaged)} of {count}")
         said = [f"{damage.path}: {damage.problem}" for damage in release.damaged]
         said += [f"NOT USABLE: {release.problem}"] if release.problem is not None else []
+        said += [f"{path}: has a hard link elsewhere" for path in release.linked]
         said += [f"{path}: bytecode that is not part of the release" for path in release.stray]
         lines += [f"  {line}" for text in said for line in page.fold(text)]
     return lines or ["No releases yet."]

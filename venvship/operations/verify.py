@@ -15,9 +15,11 @@ from venvship.errors import (
     OperationWarning,
     ReleaseError,
     StrayBytecodeError,
+    UnknownLinksError,
     VenvshipError,
 )
 from venvship.model.spelling import FORMAT
+from venvship.operations.retention.names import KnownNames
 from venvship.operations.retention.verifying import Verified, verify_release
 from venvship.printable import removal_line, shell_line
 from venvship.system import files
@@ -63,11 +65,11 @@ def verify(
         chosen = release_ids(workspace.layout, history)
     else:
         chosen = [resolve_release(workspace.layout, name, history) for name in names or ("current",)]
-    found = []
+    found, known = [], KnownNames(workspace)
     for release_id in dict.fromkeys(chosen):
         if expect is None:
             workspace.warn_without_anchor(release_id)
-        found.append(verify_release(workspace, release_id, expect=expect))
+        found.append(verify_release(workspace, release_id, expect=expect, names=known))
     if all:
         # A prune may have removed the release meanwhile, and that is no damage.
         found = [one for one in found if one.ok or workspace.layout.has_release(one.id)]
@@ -92,6 +94,9 @@ def verify(
                 hint=ANEW,
                 release=release.id,
             ).carrying(result)
+    for release in result.releases:
+        if release.linked:
+            raise _links_error(workspace, release).carrying(result)
     strewn = [release for release in result.releases if release.stray]
     if strewn:
         raise _stray_error(workspace, strewn[0]).carrying(result)
@@ -131,6 +136,18 @@ def _removal(workspace: ReadingWorkspace) -> str:
     except VenvshipError:
         return ""
     return f" (`{removal_line(store)}`)"
+
+
+def _links_error(workspace: ReadingWorkspace, found: Verified) -> UnknownLinksError:
+    """The finding of names elsewhere, of files that are all as they were sealed."""
+    path = workspace.layout.release_path(found.id) / found.linked[0]
+    more = f", and {len(found.linked) - 1} more" if len(found.linked) > 1 else ""
+    return UnknownLinksError(
+        f"{found.id} is intact, but has files with a hard link that is in neither the store nor a release: "
+        f"{found.linked[0]}{more}",
+        hint="a backup with `cp -al`, or another user's. Find it, and remove it: "
+        f"{shell_line(['find', '/', '-xdev', '-samefile', str(path)])}",
+    )
 
 
 def _stray_error(workspace: ReadingWorkspace, found: Verified) -> StrayBytecodeError:

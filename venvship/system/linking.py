@@ -18,7 +18,7 @@ FICLONE: Final = 0x40049409
 """ioctl_ficlone(2): share the blocks of one file with another (btrfs, xfs)."""
 
 
-def link_file(source: str, target: str, how: str) -> str:
+def link_file(source: str, target: str, how: str) -> tuple[str, os.stat_result]:
     """Give a file a second name, or the next best thing.
 
     Args:
@@ -27,7 +27,8 @@ def link_file(source: str, target: str, how: str) -> str:
         how: `"hardlink"`, `"reflink"` or `"copy"`: exactly that; or `"auto"`: the first that works.
 
     Returns:
-        The way that was used: `"hardlink"`, `"reflink"` or `"copy"`.
+        The way that was used: `"hardlink"`, `"reflink"` or `"copy"`; and the status of the very file that has
+        another name now, or was copied, however often `source` came to mean another one.
 
     Crash: the target may be empty or partial. Only for trees that a later sync and rename publish.
 
@@ -49,24 +50,24 @@ def link_file(source: str, target: str, how: str) -> str:
             }:
                 raise
         else:
-            return "hardlink"
+            return "hardlink", os.lstat(target)
     return _clone_or_copy(source, target, how)
 
 
-def _clone_or_copy(source: str, target: str, how: str) -> str:
+def _clone_or_copy(source: str, target: str, how: str) -> tuple[str, os.stat_result]:
     with open(source, "rb") as reader:
-        mode = stat.S_IMODE(os.fstat(reader.fileno()).st_mode)
+        status = os.fstat(reader.fileno())
         fd = open_new(target)
         try:
             with open(fd, "wb") as writer:
                 effects.reach("write", target)
                 done = _fill(writer, reader, how)
                 writer.flush()
-                os.fchmod(writer.fileno(), mode)
+                os.fchmod(writer.fileno(), stat.S_IMODE(status.st_mode))
         except BaseException:
             os.unlink(target)
             raise
-        return done
+        return done, status
 
 
 def _fill(writer: BinaryIO, reader: BinaryIO, how: str) -> str:

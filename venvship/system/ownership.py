@@ -19,6 +19,7 @@ MAX_LINKS: Final = 40
 """Symbolic links on one way, as in the kernel (path_resolution(7))."""
 
 _ACL: Final = "system.posix_acl_access"
+_CAPABILITIES: Final = "security.capability"
 
 
 class Finding(NamedTuple):
@@ -127,6 +128,17 @@ def owned_by(path: str, status: os.stat_result) -> Owned:
     """The facts of a file from its status, and whether it has an ACL where that matters."""
     plain = Owned(status.st_uid, status.st_gid, status.st_mode)
     return plain._replace(acl=_has_acl(path)) if plain.group_writes else plain
+
+
+def has_capabilities(path: str) -> bool:
+    """Whether a file gives whoever runs it privileges of root (capabilities(7)). Linux only."""
+    getxattr = getattr(os, "getxattr", None)
+    if getxattr is None:
+        return False
+    try:
+        return bool(getxattr(path, _CAPABILITIES, follow_symlinks=False))
+    except OSError:
+        return False
 
 
 def _parts(path: str) -> list[str]:

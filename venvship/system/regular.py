@@ -81,10 +81,12 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
         The descriptor, and its `fstat`.
 
     Raises:
-        IrregularFileError: It is a directory, FIFO, socket or device.
+        IrregularFileError: It is a directory, FIFO, socket or device, or has a name that no file has.
         HostError: The host has nothing left to open it with.
         OSError: As the kernel gave it.
     """
+    if "\0" in os.fspath(path):
+        raise IrregularFileError(errno.EINVAL, "its name has a NUL character", os.fspath(path))
     # Asked by name first: merely to open a device can have an effect, and a FIFO's writer would see a reader.
     _require_regular(path, os.stat(path))
     with host_faults(f"open {os.fspath(path)}"):

@@ -13,6 +13,7 @@ from typing import Final
 
 from venvship.model.release import FileEntry
 from venvship.system import effects
+from venvship.system.accounts import user_name
 from venvship.system.files import opened_directory, remove_name, set_mode
 
 
@@ -51,7 +52,12 @@ _TYPES: Final = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "link": stat.S_IFLNK
 
 
 def difference(
-    path: str, found: os.stat_result, entry: FileEntry, *, directories_open: bool = False
+    path: str,
+    found: os.stat_result,
+    entry: FileEntry,
+    *,
+    directories_open: bool = False,
+    owners: Container[int] | None = None,
 ) -> str | None:
     """Compare a file, directory or link with its entry in the list of a release. Contents are not read.
 
@@ -60,6 +66,8 @@ def difference(
         found: Its `lstat`.
         entry: Its entry.
         directories_open: Whether directories may still have another mode.
+        owners: The users that it may belong to: who owns a file may write it, whatever its mode. By default
+            nobody asks.
 
     Returns:
         What differs; `None` if nothing does.
@@ -69,6 +77,8 @@ def difference(
     """
     if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
         return f"{_kind(found.st_mode)} instead of {_kind(_TYPES[entry.type])}"
+    if owners is not None and found.st_uid not in owners:
+        return f"belongs to {user_name(found.st_uid)}"
     if entry.type == "link":  # a link has no mode of its own
         target = os.readlink(path)
         return None if target == entry.target else f"points to {target} instead of {entry.target}"

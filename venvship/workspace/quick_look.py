@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
 from typing import Final
 
 from venvship.errors import ReleaseError
 from venvship.model import file_list
 from venvship.model.release import FileEntry, Manifest
+from venvship.model.trust import ROOT_UID
 from venvship.root import RootLayout
+from venvship.system.ownership import has_capabilities
 from venvship.system.pool import copies_for, working
 from venvship.system.trees import difference
 
@@ -38,7 +41,10 @@ def quick_problem(layout: RootLayout, manifest: Manifest, *, copies: int | None 
         return _DAMAGED_LIST
     if copies is None:
         copies = copies_for(len(listed) // _ROW)
-    look = functools.partial(_first_problem, str(layout.release_path(manifest.id)))
+    base, owners = str(layout.release_path(manifest.id)), release_owners(layout)
+    if unlisted := next(unlisted_problems(base, owners), None):
+        return f"{unlisted[0]}: {unlisted[1]}"
+    look = functools.partial(_first_problem, base, owners)
     try:
         with working(look, parts, copies=copies, brief=True) as pool:
             pool.join_in()
@@ -55,7 +61,48 @@ _ROW: Final = 150
 _DAMAGED_LIST: Final = "the list of its files is damaged"
 
 
-def _first_problem(base: str, part: memoryview) -> str | None:
+def release_owners(layout: RootLayout) -> frozenset[int]:
+    """The users that a file of a release may belong to: the owner of the root, and root.
+
+    Raises:
+        OSError: The root cannot be looked at.
+    """
+    return frozenset({os.stat(layout.path).st_uid, ROOT_UID})
+
+
+def unlisted_problems(base: str, owners: frozenset[int]) -> Iterator[tuple[str, str]]:
+    """Compare the release's directory, its manifest and its list, which are not on the list themselves.
+
+    Args:
+        base: The release.
+        owners: From `release_owners`.
+
+    Yields:
+        The path of one that differs, and how.
+    """
+    for name, kind, mode in _UNLISTED:
+        path = f"{base}/{name}"
+        try:
+            found = os.lstat(path)
+            problem = difference(path, found, FileEntry(name, kind, mode, found.st_size), owners=owners)
+            if problem is None and has_capabilities(path):
+                problem = CAPABILITIES
+        except OSError as error:
+            problem = str(error.strerror)
+        if problem:
+            yield name or ".", problem
+
+
+CAPABILITIES: Final = "has capabilities: it runs with privileges of root"
+
+_UNLISTED: Final = (
+    ("", "dir", 0o555),
+    (".venvship/manifest.json", "file", 0o444),
+    (".venvship/files.json", "file", 0o444),
+)
+
+
+def _first_problem(base: str, owners: frozenset[int], part: memoryview) -> str | None:
     try:
         rows = file_list.rows_of(part)
     except ValueError:
@@ -65,15 +112,21 @@ def _first_problem(base: str, part: memoryview) -> str | None:
             entry = FileEntry.from_json(row)
         except ValueError as error:
             return f"{_DAMAGED_LIST}: {error}"
-        if problem := entry_problem(base, entry):
+        if problem := entry_problem(base, entry, owners):
             return f"{entry.path}: {problem}"
     return None
 
 
-def entry_problem(base: str, entry: FileEntry) -> str | None:
-    """Compare one entry of a release with the file that lstat finds; `None` if they agree."""
+def entry_problem(base: str, entry: FileEntry, owners: frozenset[int]) -> str | None:
+    """Compare one entry of a release with the file that lstat finds; `None` if they agree.
+
+    Args:
+        base: The release.
+        entry: The entry.
+        owners: From `release_owners`.
+    """
     path = f"{base}/{entry.path}"
     try:
-        return difference(path, os.lstat(path), entry)
+        return difference(path, os.lstat(path), entry, owners=owners)
     except OSError as error:
         return "missing" if isinstance(error, FileNotFoundError | NotADirectoryError) else str(error.strerror)

@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -118,6 +118,7 @@ def compile_wheels(
         BuildError: It failed, or was killed by a source; or the store cannot be written.
         DiskFullError: There is no room.
         StoreDamagedError: The store has bytecode that it cannot read.
+        ForeignStoreError: A source belongs to another user, or can be written by others.
         InterruptedByError: A signal came.
 
     Crash: leaves `.new-…` names in the store, or the bytecode of some wheels, each whole.
@@ -133,6 +134,8 @@ def compile_wheels(
             done[wheel.sha256] = stored
     if not missing:
         return done
+    with build_faults("look whose the sources are", store.path):
+        _require_ours(store, missing.values())
     with adding_bytecode(store, tag) as batch:
         staged = {sha256: batch.stage(sha256) for sha256 in missing}
         todo = _jobs(missing, staged, compiler.optimize)
@@ -142,6 +145,19 @@ def compile_wheels(
             _run(todo, compiler, signals=signals, advance=advance)
         done |= _finish(store, batch, staged, todo, signals)
     return done
+
+
+def _require_ours(store: Store, wheels: Iterable[StoredWheel]) -> None:
+    """Refuse sources of another user before they are compiled: the bytecode would be ours, and stay.
+
+    Raises:
+        ForeignStoreError: There are some.
+        OSError: One cannot be looked at.
+    """
+    for wheel in wheels:
+        for file in wheel.files:
+            path = os.path.join(wheel.data, file.path)
+            store.owners.require(path, os.lstat(path))
 
 
 def _jobs(

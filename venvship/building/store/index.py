@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from venvship.building.store.owners import StoreOwners
 from venvship.errors import FormatError, StoreDamagedError
 from venvship.model import bounds
 from venvship.model.spelling import FORMAT, canonical_json, parse_json
@@ -17,15 +18,23 @@ def index_bytes(data: Mapping[str, Any]) -> bytes:
     return canonical_json({"format": FORMAT, **data}) + b"\n"
 
 
-def read_index(path: str) -> dict[str, Any]:
+def read_index(path: str, owners: StoreOwners | None = None) -> dict[str, Any]:
     """Read an index file; inside `understanding`.
+
+    Args:
+        path: The file.
+        owners: Asked whose the file is that is read; by default nobody asks.
 
     Raises:
         OSError: It cannot be read.
         ValueError: It is not a JSON object with a format.
+        ForeignStoreError: It belongs to another user, or can be written by others.
         FormatError: A newer venvship wrote it.
     """
-    data = parse_json(read_regular(path, bounds.LISTING).data)
+    found = read_regular(path, bounds.LISTING)
+    if owners is not None:
+        owners.require(path, found.status)
+    data = parse_json(found.data)
     if not isinstance(data, dict) or type(data.get("format")) is not int:
         raise ValueError("no index")
     if data["format"] > FORMAT:

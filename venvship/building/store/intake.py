@@ -25,19 +25,23 @@ def prepare(store: Store) -> None:
     """Make the directories of a store that are missing.
 
     Raises:
+        ForeignStoreError: The store, or a directory on the way to it or in it, belongs to another user or can
+            be written by others.
         DiskFullError: There is no room.
         BuildError: They cannot be made.
 
     Crash: some of them exist; the next call makes the rest.
     """
     folders = (store.wheels_folder, store.bytecode_folder, store.selections_folder)
-    if all(os.path.isdir(folder) for folder in folders):
-        return
     with build_faults("make the store", store.path):
-        for folder in (store.path, *folders):
-            files.make_directory(folder)
-        files.fsync_directory(store.path)
-        files.fsync_directory(os.path.dirname(store.path))
+        store.owners.require_store(store.path)
+        if not all(os.path.isdir(folder) for folder in folders):
+            for folder in (store.path, *folders):
+                files.make_directory(folder)
+            files.fsync_directory(store.path)
+            files.fsync_directory(os.path.dirname(store.path))
+        for folder in folders:
+            store.owners.require(folder, os.lstat(folder))
 
 
 @contextlib.contextmanager

@@ -49,6 +49,18 @@ def register_root(store: Store, root: str) -> None:
         files.write_json(path, {"format": FORMAT, "root": root})
 
 
+def listed_at(store: Store, root: str) -> float | None:
+    """When a root was put on the store's list, in seconds since the epoch; `None` if it is not on it.
+
+    Raises:
+        OSError: That cannot be told.
+    """
+    try:
+        return os.lstat(os.path.join(store.path, _key(root))).st_mtime
+    except FileNotFoundError:
+        return None
+
+
 def registered_roots(store: Store) -> dict[str, str]:
     """The roots on the list, by the path of their entry, relative to the store.
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from venvship.building.store.index import read_index, understanding
+from venvship.building.store.owners import StoreOwners
 from venvship.errors import RootError
 from venvship.model import bounds
 from venvship.model import json_fields as fields
@@ -70,6 +71,7 @@ class Store:
         wheels_folder: The directory of all wheels.
         bytecode_folder: The directory of all bytecode.
         selections_folder: The directory of all choices of wheels.
+        owners: Asked whose each entry is before it is used.
 
     Args:
         path: Absolute path of its directory.
@@ -86,6 +88,7 @@ class Store:
         self.bytecode_folder = os.path.join(path, "bytecode")
         self.selections_folder = os.path.join(path, "selections")
         self.mutex = os.path.join(path, "store.mutex")
+        self.owners = StoreOwners()
         self._read: dict[str, StoredWheel] = {}
 
     # -- wheels -----------------------------------------------------------------------------------------
@@ -99,6 +102,7 @@ class Store:
 
         Raises:
             StoreDamagedError: Its index is missing or unreadable.
+            ForeignStoreError: It belongs to another user, or can be written by others.
             FormatError: A newer venvship wrote it.
         """
         if sha256 in self._read:
@@ -106,7 +110,7 @@ class Store:
         folder = self.wheel_path(sha256)
         path = os.path.join(folder, "wheel.json")
         with understanding(path, removal_line(folder)):
-            data = read_index(path)
+            data = read_index(path, self.owners)
             if data["sha256"] != sha256:
                 raise ValueError("it is another wheel's")
             wheel = StoredWheel.from_json(data, tree=os.path.join(folder, "data"))
@@ -122,6 +126,7 @@ class Store:
 
         Raises:
             StoreDamagedError: Its index is missing or unreadable.
+            ForeignStoreError: It belongs to another user, or can be written by others.
             FormatError: A newer venvship wrote it.
         """
         folder = self.bytecode_path(sha256, tag)
@@ -129,7 +134,7 @@ class Store:
             return None
         path = os.path.join(folder, "bytecode.json")
         with understanding(path, removal_line(folder)):
-            data = read_index(path)
+            data = read_index(path, self.owners)
             if (data["sha256"], data["tag"]) != (sha256, tag):
                 raise ValueError("it is the index of something else")
             stored = tuple(map(StoredFile.from_json, fields.items(data["files"])))
@@ -148,13 +153,14 @@ class Store:
 
         Raises:
             StoreDamagedError: The record is unreadable.
+            ForeignStoreError: It belongs to another user, or can be written by others.
             FormatError: A newer venvship wrote it.
         """
         path = self.selection_path(key)
         if not os.path.lexists(path):
             return None
         with understanding(path, f"rm {shell_line([path])}"):
-            data = read_index(path)
+            data = read_index(path, self.owners)
             if data["key"] != key:
                 raise ValueError("it is the record of another choice")
             sha256 = fields.sha256(data["sha256"])

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from venvship.building.request import BuildRequest
+from venvship.building.store.owners import StoreOwners
 from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.closing import DIRECTORY_MODE
 from venvship.building.tree.combination import Combination
@@ -29,6 +30,7 @@ from venvship.building.tree.generated import (
     generate,
     needs_rewriting,
 )
+from venvship.building.tree.link import damage_error
 from venvship.building.tree.placement import (
     SEAL_FOLDER,
     Placed,
@@ -77,6 +79,7 @@ def assemble(
     Raises:
         InvalidWheelError: A wheel brings a file that it must not bring.
         StoreDamagedError: The store holds something else than came in.
+        ForeignStoreError: A file of the store belongs to another user, or can be written by others.
         DiskFullError: There is no room.
         BuildError: Anything else that went wrong.
         InterruptedByError: A signal came.
@@ -87,7 +90,8 @@ def assemble(
     wheels = combination.wheels
     with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
         placement = with_bytecode(combination.placement, wheels.values(), bytecode, version)
-        scripts = _scripts_to_write(placement)
+        owners = StoreOwners()
+        scripts = _scripts_to_write(placement, owners)
         linked = {
             path: placed
             for path, placed in placement.files.items()
@@ -95,7 +99,7 @@ def assemble(
         }
         # virtualenv puts nothing into a folder of site-packages, so those can be filled meanwhile.
         shares, others = deal_out(linked, placement.folders, site)
-        link = functools.partial(link_share, request.release_path, request.link)
+        link = functools.partial(link_share, request.release_path, request.link, owners)
         copies = copies_for(len(linked)) if request.copies is None else request.copies
         linking = stack.enter_context(working(link, shares, copies=copies))
         linked_entries = tuple(_linked_entries(linked))
@@ -159,16 +163,28 @@ def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:
     return tuple(entries)
 
 
-def _scripts_to_write(placement: Placement) -> dict[str, bytes]:
-    """Scripts of wheels that cannot be links: their first line names the interpreter, wherever that is."""
+def _scripts_to_write(placement: Placement, owners: StoreOwners) -> dict[str, bytes]:
+    """Scripts of wheels that cannot be links: their first line names the interpreter, wherever that is.
+
+    They get a hash of their own in the list of the release, so what is read has to be what came in.
+
+    Raises:
+        StoreDamagedError: A script is another one.
+        ForeignStoreError: A script belongs to another user, or can be written by others.
+        OSError: A script cannot be read.
+    """
     scripts = {}
     for path, placed in placement.files.items():
         if placed.file is None or not placed.is_script:
             continue
         with open(placed.source, "rb") as file:
             head = file.read(16)
-            if needs_rewriting(head):
-                scripts[path] = head + file.read()
+            if not needs_rewriting(head):
+                continue
+            owners.require(placed.source, os.fstat(file.fileno()))
+            scripts[path] = head + file.read()
+        if hashlib.sha256(scripts[path]).hexdigest() != placed.file.sha256:
+            raise damage_error(placed.source, placed.file, "its contents have changed")
     return scripts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from venvship.building.store.owners import StoreOwners
 from venvship.errors import StoreDamagedError
 from venvship.model.release import sealed_mode
 from venvship.model.wheel import StoredFile
@@ -21,11 +22,13 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def link_stored(source: str, target: str, file: StoredFile, how: str) -> tuple[str, Stamp]:
+def link_stored(
+    source: str, target: str, file: StoredFile, how: str, owners: StoreOwners
+) -> tuple[str, Stamp]:
     """Put one file of the store at a name that must not exist.
 
-    Its size and mode must still be those that the store recorded; its contents are not read, since hashing
-    the file now would bless a damaged store.
+    Its size and mode must still be those that the store recorded, and its owner must be one of ours. Its
+    contents are not read, since hashing the file now would bless a damaged store.
 
     Crash: the name may be missing, or a copy partial; the candidate is debris as a whole.
 
@@ -34,33 +37,37 @@ def link_stored(source: str, target: str, file: StoredFile, how: str) -> tuple[s
         target: Absolute path in the release.
         file: Its line in the index of the store.
         how: `"auto"`, `"hardlink"`, `"reflink"` or `"copy"`.
+        owners: Asked whose the file is that was linked or copied, and what leads to it.
 
     Returns:
         The way that was used, and how the file looks now, for the check at the seal.
 
     Raises:
         StoreDamagedError: The store's file is gone, or was changed.
+        ForeignStoreError: It belongs to another user, or one could put another file in its place.
         OSError: It could not be linked in the way that was asked for, or there is no room.
     """
     try:
-        done = link_file(source, target, how)
+        done, linked = link_file(source, target, how)
     except FileNotFoundError as error:
         if os.path.lexists(source):
             raise
-        raise _damage_error(source, file, "it is gone") from error
-    return done, _checked(source, file, os.lstat(target))
+        raise damage_error(source, file, "it is gone") from error
+    owners.require(source, linked)
+    return done, _checked(source, file, linked if done == "hardlink" else os.lstat(target))
 
 
 def _checked(source: str, file: StoredFile, status: os.stat_result) -> Stamp:
     mode, found = sealed_mode(file.executable), stat.S_IMODE(status.st_mode)
     if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
-        raise _damage_error(source, file, f"it has {status.st_size} bytes instead of {file.size}")
+        raise damage_error(source, file, f"it has {status.st_size} bytes instead of {file.size}")
     if found != mode:
-        raise _damage_error(source, file, f"its mode is {found:04o} instead of {mode:04o}")
+        raise damage_error(source, file, f"its mode is {found:04o} instead of {mode:04o}")
     return stamp_of(status)
 
 
-def _damage_error(path: str, file: StoredFile, problem: str) -> StoreDamagedError:
+def damage_error(path: str, file: StoredFile, problem: str) -> StoreDamagedError:
+    """The error of a file of the store that is not as it came in."""
     folder = path.removesuffix(f"/data/{file.path}")
     return StoreDamagedError(
         f"the store was changed: {path}: {problem}",

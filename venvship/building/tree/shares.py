@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from venvship.building.store.owners import StoreOwners
 from venvship.building.tree.link import Stamp, link_stored
 from venvship.building.tree.placement import Placed
 from venvship.system.files import make_directory
@@ -51,7 +52,9 @@ def deal_out(linked: Mapping[str, Placed], folders: Iterable[str], site: str) ->
     return sorted(shares.values(), key=lambda share: -len(share.folders) - len(share.files)), others
 
 
-def link_share(release_path: str, how: str, share: Share) -> tuple[dict[str, Stamp], Counter[str]]:
+def link_share(
+    release_path: str, how: str, owners: StoreOwners, share: Share
+) -> tuple[dict[str, Stamp], Counter[str]]:
     """Make a share's directories and link its files.
 
     Crash: part of it is there; the release is debris as a whole.
@@ -59,6 +62,7 @@ def link_share(release_path: str, how: str, share: Share) -> tuple[dict[str, Sta
     Args:
         release_path: The release, absolute.
         how: `"auto"`, `"hardlink"`, `"reflink"` or `"copy"`.
+        owners: Asked whose each file is.
         share: The directories and files. Existing directories are fine.
 
     Returns:
@@ -66,6 +70,7 @@ def link_share(release_path: str, how: str, share: Share) -> tuple[dict[str, Sta
 
     Raises:
         StoreDamagedError: A file of the store is gone, or was changed.
+        ForeignStoreError: A file of the store belongs to another user, or can be written by others.
         OSError: Something could not be made or linked, or there is no room.
     """
     for folder in share.folders:
@@ -76,6 +81,6 @@ def link_share(release_path: str, how: str, share: Share) -> tuple[dict[str, Sta
     for placed in share.files:
         if placed.file is not None:
             target = f"{release_path}/{placed.path}"
-            done, stamps[placed.path] = link_stored(placed.source, target, placed.file, how)
+            done, stamps[placed.path] = link_stored(placed.source, target, placed.file, how, owners)
             counts[done] += 1
     return stamps, counts

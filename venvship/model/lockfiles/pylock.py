@@ -261,6 +261,8 @@ def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> 
 
 
 def _local(path: str, source: PackageWheel | PackageSdist | PackageArchive) -> tuple[str, str]:
+    if "\0" in path:
+        raise ValueError(f"has the path {quote(path)}, with a NUL character in it")
     absolute = os.path.normpath(path)
     name = os.path.basename(absolute)
     if _named(source) not in {None, name}:

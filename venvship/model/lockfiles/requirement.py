@@ -353,12 +353,15 @@ def local_path(url: str) -> str:
     """The path of a `file:` URL.
 
     Raises:
-        ValueError: It names another host.
+        ValueError: It names another host, or has a NUL character.
     """
     parts = urlsplit(url)
     if parts.netloc not in {"", "localhost"}:
         raise ValueError("a file: URL cannot name a host")
-    return unquote(parts.path)
+    path = unquote(parts.path)
+    if "\0" in path:
+        raise ValueError("a file: URL cannot have a NUL character, %00, in it")
+    return path
 
 
 def marker_environment(interpreter: Interpreter) -> dict[str, str]:

@@ -88,6 +88,8 @@ def _locate(text: str, folder: str) -> _Location:
     else:
         path, *fragments = _FRAGMENT_HASH.split(text, maxsplit=1)
         fragment = "".join(fragments)
+    if "\0" in path:
+        refuse(f"{quote(text)}: a path cannot have a NUL character in it")
     absolute = os.path.normpath(os.path.join(folder, path))
     # pip knows no fragments on a bare path.
     rewritten = not path.startswith("/") or bool(fragment and not scheme)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 
 from venvship.errors import FormatError, ReleaseError
 from venvship.model.release import FileEntry
+from venvship.operations.retention.names import KnownNames
 from venvship.system import files, trees
 from venvship.system.host import host_faults
+from venvship.system.ownership import has_capabilities
 from venvship.workspace.place import place_problem
-from venvship.workspace.quick_look import entry_problem
+from venvship.workspace.quick_look import (
+    CAPABILITIES,
+    entry_problem,
+    release_owners,
+    unlisted_problems,
+)
 from venvship.workspace.reading import ReadingWorkspace
 
 
@@ -32,6 +40,7 @@ class Verified:
         damaged: The files that differ; empty for an intact release.
         problem: Why it cannot be used where it stands, however intact its files are; `None` if it can.
         stray: Bytecode that is not part of the release, by its paths in it.
+        linked: Its files that have a name elsewhere which venvship did not make: hard links.
     """
 
     id: str
@@ -39,6 +48,7 @@ class Verified:
     damaged: tuple[Damage, ...]
     problem: str | None = None
     stray: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
 
     @property
     def intact(self) -> bool:
@@ -48,7 +58,7 @@ class Verified:
     @property
     def ok(self) -> bool:
         """Whether it is intact, nothing was added, and it stands where it was built for."""
-        return self.intact and not self.stray and self.problem is None
+        return self.intact and not self.stray and not self.linked and self.problem is None
 
     def to_json(self) -> dict[str, object]:
         """The JSON form."""
@@ -59,10 +69,17 @@ class Verified:
             "usable": {"ok": self.problem is None, "problem": self.problem},
             "damaged": [{"path": damage.path, "problem": damage.problem} for damage in self.damaged],
             "stray": list(self.stray),
+            "linked": list(self.linked),
         }
 
 
-def verify_release(workspace: ReadingWorkspace, release_id: str, *, expect: str | None = None) -> Verified:
+def verify_release(
+    workspace: ReadingWorkspace,
+    release_id: str,
+    *,
+    expect: str | None = None,
+    names: KnownNames | None = None,
+) -> Verified:
     """Verify one release, whether the journal knows it or not.
 
     Args:
@@ -70,6 +87,7 @@ def verify_release(workspace: ReadingWorkspace, release_id: str, *, expect: str 
         release_id: The release.
         expect: The SHA-256 that its manifest must have besides that of the journal, from a place that the
             owner of the root cannot change; `None`: none is known.
+        names: Where names of its files may be; by default nobody looks for names elsewhere.
 
     Raises:
         HostError: The host has nothing left to read files with, which is no damage.
@@ -83,18 +101,25 @@ def verify_release(workspace: ReadingWorkspace, release_id: str, *, expect: str 
         entries = layout.files(release_id, manifest)
     except (ReleaseError, FormatError) as error:
         return Verified(id=release_id, files=0, damaged=(Damage(".venvship", error.message),))
-    base = str(layout.release_path(release_id))
-    damaged = [
-        Damage(entry.path, problem) for entry in entries if (problem := _problem(workspace, base, entry))
-    ]
+    base, owners = str(layout.release_path(release_id)), release_owners(layout)
+    damaged = [Damage(path, problem) for path, problem in unlisted_problems(base, owners)]
+    for entry in entries:
+        workspace.runtime.signals.raise_if_received()
+        if problem := _problem(base, entry, owners):
+            damaged.append(Damage(entry.path, problem))
     expected = {entry.path for entry in entries}
     stray: list[str] = []
+    several: list[str] = []
     own = {".venvship/manifest.json", ".venvship/files.json"}
     count = sum(entry.type == "file" for entry in entries)
     try:
         with host_faults(f"list {base}"):
-            present = [path for path, _found in trees.walk(base) if path not in expected | own]
-        for path in present:
+            present = list(trees.walk(base))
+        for path, found in present:
+            if path in expected or path in own:
+                if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+                    several.append(path)
+                continue
             if "__pycache__" in path.split("/"):
                 stray.append(path)
             else:
@@ -108,17 +133,20 @@ def verify_release(workspace: ReadingWorkspace, release_id: str, *, expect: str 
         damaged=tuple(damaged),
         problem=place_problem(layout, manifest),
         stray=tuple(stray),
+        linked=names.unknown(release_id, several) if names is not None else (),
     )
 
 
-def _problem(workspace: ReadingWorkspace, base: str, entry: FileEntry) -> str | None:
-    workspace.runtime.signals.raise_if_received()
-    problem = entry_problem(base, entry)
+def _problem(base: str, entry: FileEntry, owners: frozenset[int]) -> str | None:
+    problem = entry_problem(base, entry, owners)
     if problem or entry.type != "file":
         return problem
+    path = os.path.join(base, entry.path)
     try:
-        with host_faults(f"read {os.path.join(base, entry.path)}"):
-            actual = files.hash_file(os.path.join(base, entry.path))
+        with host_faults(f"read {path}"):
+            actual = files.hash_file(path)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return None if actual == entry.sha256 else "its contents have changed"
+    if actual != entry.sha256:
+        return "its contents have changed"
+    return CAPABILITIES if has_capabilities(path) else None

@@ -1,0 +1,90 @@
+"""Whose is the store: nothing of it is used that another user wrote, may change, or may put in its place.
+
+Files of the store become files of releases, and run. Who can write a wheel's files can also write its index,
+so the hashes that were taken at the import tell nothing about another user.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+
+from venvship.errors import ForeignStoreError
+from venvship.model.trust import ROOT_UID, Trust, described, remedy
+from venvship.system.accounts import group_name, user_name
+from venvship.system.ownership import Finding, Ownership
+
+
+class StoreOwners:
+    """Refuses entries of a store that do not belong to the user of this process, or to root.
+
+    No other user counts, also none that the owner of the root trusts: who owns a file of a release can write
+    to it, whatever its mode. Each directory is asked once.
+    """
+
+    def __init__(self) -> None:
+        self._users = frozenset({os.geteuid(), ROOT_UID})
+        self._ownership = Ownership(Trust(self._users))
+        self._folders: set[str] = set()
+
+    def require_store(self, path: str) -> None:
+        """Refuse a store, if it is there, or a directory on the way to it.
+
+        Args:
+            path: The directory of the store; absolute.
+
+        Raises:
+            ForeignStoreError: It is refused.
+            OSError: A directory cannot be looked at.
+        """
+        found = self._ownership.of_way(path)
+        if not found and os.path.exists(path):
+            found = self._ownership.of_entry(path, os.stat(path))
+        self._refuse(found)
+
+    def require(self, path: str, status: os.stat_result) -> None:
+        """Refuse an entry, or a directory on the way to it.
+
+        Args:
+            path: The entry; absolute.
+            status: Of the file that is used: the `fstat` of its descriptor, or the `lstat` of its new name.
+
+        Raises:
+            ForeignStoreError: It is refused.
+            OSError: A directory cannot be looked at.
+        """
+        self.require_way(path)
+        writable = status.st_mode & 0o022 and not stat.S_ISLNK(status.st_mode)
+        if status.st_uid not in self._users or writable:
+            self._refuse(self._ownership.of_entry(path, status))
+
+    def require_way(self, path: str) -> None:
+        """Refuse a directory on the way to an entry.
+
+        Raises:
+            ForeignStoreError: It is refused.
+            OSError: A directory cannot be looked at.
+        """
+        folder = os.path.dirname(path)
+        if folder not in self._folders:
+            self._refuse(self._ownership.of_way(path))
+            self._folders.add(folder)
+
+    def _refuse(self, found: tuple[Finding, ...]) -> None:
+        if not found:
+            return
+        first = found[0]
+        owner = user_name(first.owned.uid)
+        told = described(first.problem, first.owned, owner=owner, group=group_name(first.owned.gid))
+        us = user_name(os.geteuid())
+        mend = remedy(first.problem, shlex.quote(first.path), owner=us)
+        who = us if us == "root" else f"{us} and root"
+        raise ForeignStoreError(
+            f"the store is not used: {first.path} {told}. Only {who} may write what a release is linked from",
+            hint=f"if nobody else has written there: {mend}; otherwise remove the store, or set another one: "
+            "the next build fetches what it needs",
+            path=first.path,
+            owner=owner,
+            mode=f"{stat.S_IMODE(first.owned.mode):04o}",
+        )
