@@ -237,6 +237,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "line": "the requirement's line there",
     "live": "id of the live release, or null; after the failure of a command that switches",
     "log": "file with the output of the failed program",
+    "output": "the last line of that output, redacted; text has it on a terminal only",
     "matches": "ids of the releases that an ambiguous name fits",
     "more_conflicts": "how many of these are not listed",
     "more_problems": "how many problems are not listed",

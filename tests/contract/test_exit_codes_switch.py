@@ -38,7 +38,8 @@ def test_a_refusal_before_the_switch_gives_21(stocked: Site, hooked: Hooked, by:
     done = stocked.run("release", "--json")
     error = refusal(done, 21, "rejected")
     assert done.data["release"]["state"] == "rejected"
-    assert "exit 3: no reason" in error["message"]
+    assert "failed: exit 3\n" in error["message"] or "refused: exit 3\n" in error["message"]
+    assert error["output"] == "no reason"
     assert error["live"] == a
     assert stocked.events().count("promoting") == 1, "current was never switched"
     refused(stocked, "promote", error["release"], code=21, slug="rejected")

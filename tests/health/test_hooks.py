@@ -79,7 +79,8 @@ def test_a_failure_is_one_line_and_the_log_has_the_rest(context: Context) -> Non
 
     result = run_hook("restart", argv, context, timeout=50)
 
-    assert (result.ok, result.output) == (False, "exit 5: Failed to restart shop.service")
+    assert (result.ok, result.output) == (False, "exit 5")
+    assert result.said == "Failed to restart shop.service"
     assert log_of(context, "restart").splitlines()[-2:] == ["one", "Failed to restart shop.service"]
 
 
@@ -95,9 +96,10 @@ def test_a_hook_that_hangs_is_ended(context: Context, tmp_path: Path) -> None:
 
     result = run_hook("restart", argv, context, timeout=1.0)
 
-    assert (result.ok, result.output) == (
+    assert (result.ok, result.output, result.said) == (
         False,
-        "no end after 1 s (`[hooks] restart_timeout` in venvship.toml): starting",
+        "no end after 1 s (`[hooks] restart_timeout` in venvship.toml)",
+        "starting",
     )
     assert not alive(int((tmp_path / "pid").read_text()))
 
@@ -236,3 +238,14 @@ command = ["{tmp_path}/probe"]
     assert "Windows line ends" in caught.value.message
     ended = run_hook("prepare", (f"{tmp_path}/hook",), context, timeout=50)
     assert "Windows line ends" in ended.output, "a rollback does not look before it runs a hook"
+
+
+def test_a_last_line_without_end_takes_no_time(context: Context) -> None:
+    began = time.process_time()
+
+    result = run_hook(
+        "prepare", ("sh", "-c", "yes :// | head -c 60000 | tr -d '\\n'; exit 1"), context, timeout=50
+    )
+
+    assert (result.output, len(result.said)) == ("exit 1", 100)
+    assert time.process_time() - began < 5

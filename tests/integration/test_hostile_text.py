@@ -91,7 +91,9 @@ def shop(new_site: NewSite) -> Site:
     site.settings(CHECKS)
     site.lock("1.0")
     text = in_a_pipe(site, "release", "-m", EVIL, SUDO_USER=EVIL, WORDS=EVIL.replace("\n", " "))
-    assert r"exit 3: \u202egpj.exe\u2066" in text, "the last line of the check"
+    assert "exit 3; its output is in log/" in text
+    shown = on_a_terminal(site, "check", WORDS=EVIL.replace("\n", " "))
+    assert r"exit 3: \u202egpj.exe\u2066" in shown, "the last line of the check"
     return site
 
 

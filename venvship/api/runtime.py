@@ -78,7 +78,8 @@ def own_command() -> tuple[str, ...]:
     """Return the command line that runs this venvship from anywhere.
 
     Returns:
-        The program beside this interpreter, else the interpreter and `-m venvship`.
+        The program beside this interpreter, else the interpreter and `-P -m venvship`: without `-P`, a module
+        of the working directory would come before those of the standard library.
     """
     beside = os.path.join(os.path.dirname(sys.executable), "venvship")
-    return (beside,) if os.access(beside, os.X_OK) else (sys.executable, "-m", "venvship")
+    return (beside,) if os.access(beside, os.X_OK) else (sys.executable, "-P", "-m", "venvship")

@@ -95,6 +95,9 @@ def failure(call: Call, error: VenvshipError) -> int:
     lines += _live_line(call)
     root = call.address(terminal)
     lines += _marked(style.bad("error:"), addressed(error.message, root), terminal)
+    # The words of a hook, check or build. Mails and the logs of CI have other readers than a terminal.
+    if "output" in error.data and terminal.width is not None:
+        lines += _marked("  output:", str(error.data["output"]), terminal, indent=4)
     if "log" in error.data:
         lines.append(f"  log: {error.data['log']}")
     if isinstance(error, RolledBackError | RollbackFailedError) and (held := after_failure(error.result)):

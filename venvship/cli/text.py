@@ -252,6 +252,8 @@ def relocate_lines(result: RelocateResult, page: Page) -> list[str]:
 
 def check_lines(result: ChecksResult, page: Page) -> list[str]:
     """The lines of `check`."""
+    from venvship.health.running import joined  # `check` has loaded it
+
     if not result.checks:
         return [f"{result.release}: no checks apply"]
     paint = {"passed": style.good, "failed": style.bad, "skipped": style.faint}
@@ -260,7 +262,9 @@ def check_lines(result: ChecksResult, page: Page) -> list[str]:
             f"  {paint[check.outcome](check.outcome)}",
             check.name,
             f"{check.seconds:.1f} s",
-            check.output + ("" if check.required else " (not required)"),
+            # As for errors: the words of a check are for a terminal.
+            joined(check.output, check.said if page.width is not None else "")
+            + ("" if check.required else " (not required)"),
         )
         for check in result.checks
     ]

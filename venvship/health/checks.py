@@ -11,6 +11,7 @@ from typing import Final, Literal, cast
 from venvship.health.attempt import TurnBack
 from venvship.health.context import Context
 from venvship.health.kinds import KINDS
+from venvship.health.running import joined
 from venvship.model.settings import Check
 
 MOST_KINDS: Final = 5
@@ -41,7 +42,9 @@ class CheckResult:
         outcome: `"skipped"` if an earlier required check had failed.
         attempts: How often it was asked.
         seconds: How long it took, pauses included.
-        output: One short line for people. The whole output is in the check's log.
+        output: One short line for people. It has none of the words of the program or service.
+        said: The last words of the program or service of a failed check, short and redacted. The journal, the
+            system's log and mails do not get them. The check's log has the whole output.
         answers: The answers by kind, the most frequent first.
         inconclusive: Whether the host could not ask, so that a failure says nothing about the release.
     """
@@ -53,6 +56,7 @@ class CheckResult:
     attempts: int
     seconds: float
     output: str
+    said: str = ""
     answers: tuple[AnswerCount, ...] = ()
     inconclusive: bool = False
 
@@ -63,8 +67,8 @@ class CheckResult:
 
     def to_json(self) -> dict[str, object]:
         """The JSON form."""
-        facts = {**asdict(self), "seconds": round(self.seconds, 3)}
-        del facts["inconclusive"]  # the state of the release has it
+        facts = {**asdict(self), "seconds": round(self.seconds, 3), "output": joined(self.output, self.said)}
+        del facts["said"], facts["inconclusive"]  # the state of the release has the second
         return {**facts, "answers": [asdict(answer) for answer in self.answers]}
 
 
@@ -149,7 +153,7 @@ def _run(
             result = _result(
                 check, "failed", attempts, seconds, _failure(one.line, answers, attempts, seconds)
             )
-            return replace(result, answers=answers, inconclusive=one.inconclusive)
+            return replace(result, answers=answers, said=one.said, inconclusive=one.inconclusive)
         if check.deadline > 0:
             # The last attempt begins at the deadline, not an interval before it.
             pause = check.interval if one.passed else min(check.interval, check.deadline - seconds)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from venvship.model.redaction import MASK
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -12,7 +14,7 @@ class Endpoint:
 
     Attributes:
         resource: Path and query, as they stand in the request line.
-        shown: The URL for people.
+        shown: The URL for people, without the query: it may hold a secret, and the journal shows it.
         host: Name or address; empty for a Unix socket.
         socket: Path of a Unix socket; empty for TCP.
         host_header: The `Host` field.
@@ -40,7 +42,7 @@ def parse_endpoint(url: str) -> Endpoint:
     local = url.removeprefix("http://")
     if local.startswith("unix:/"):
         path, _, resource = local.removeprefix("unix:").partition(":/")
-        return Endpoint(resource=_resource("/" + resource, ""), shown=local, socket=path)
+        return Endpoint(resource=_resource("/" + resource, ""), shown=_without_query(local), socket=path)
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"not a URL for an http check: {url!r}")
@@ -52,7 +54,7 @@ def parse_endpoint(url: str) -> Endpoint:
     tls = parts.scheme == "https"
     return Endpoint(
         resource=_resource(parts.path, parts.query),
-        shown=f"{parts.scheme}://{place}{parts.path}" + (f"?{parts.query}" if parts.query else ""),
+        shown=_without_query(f"{parts.scheme}://{place}{parts.path}?{parts.query}"),
         host=host,
         port=parts.port or (443 if tls else 80),
         host_header=place,
@@ -71,6 +73,11 @@ def parse_address(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"not host:port: {text!r}")
     return host, int(port)
+
+
+def _without_query(url: str) -> str:
+    before, mark, query = url.partition("?")
+    return f"{before}?{MASK}" if mark and query else before
 
 
 def _resource(path: str, query: str) -> str:

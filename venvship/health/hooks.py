@@ -22,13 +22,15 @@ class HookResult:
     Attributes:
         ok: Whether it ended with exit status 0.
         seconds: How long it ran.
-        output: One short line for people: the command, or how it failed. The log has the rest.
+        output: One short line for people: the command, or how it failed. It has none of the hook's own words.
+        said: The last line that a failed hook printed, short and redacted; see `Ended`. The log has the rest.
         inconclusive: Whether the host could not start it, which says nothing about the release.
     """
 
     ok: bool
     seconds: float
     output: str
+    said: str = ""
     inconclusive: bool = False
 
 
@@ -75,6 +77,7 @@ def run_hook(
         ok=not ended.problem,
         seconds=ended.result.seconds if ended.result else 0.0,
         output=ended.problem or shown,
+        said=ended.said,
         inconclusive=ended.inconclusive,
     )
 

@@ -21,7 +21,8 @@ from typing import Any, Final, NamedTuple
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
 from venvship.health.endpoint import parse_address, parse_endpoint
-from venvship.health.running import describe_exit, run_to_end, shorten
+from venvship.health.running import LONGEST_LINE, joined, last_line, run_to_end, shorten
+from venvship.model.redaction import OutputRedactor
 from venvship.model.settings import Check
 from venvship.system.output import CappedLog
 from venvship.system.process import Program
@@ -46,10 +47,15 @@ with open(os.path.join(os.path.dirname(__file__), "network_worker.py"), encoding
 
 
 class _Answer(NamedTuple):
-    """The answer of the child; `error` is one of the words of `_describe`, and the other two are of http."""
+    """The answer of the child.
+
+    `error` is one of the words of `_describe`, `text` tells more in words of this host, and `said` in those
+    of the service. The others are of http.
+    """
 
     error: str = ""
     text: str = ""
+    said: str = ""
     status: int = 0
     found: bool = True
 
@@ -72,7 +78,7 @@ def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[],
     shown = endpoint.shown
     answer = _ask(request, check, context, heading=f"{heading}: GET {shown}", poll=poll)
     problem = _describe(answer, endpoint.socket or endpoint.host_header, shown, check.timeout)
-    outcome = _failed(answer, problem) if problem else _judge(check, answer, shown, look_for)
+    outcome = _failed(answer, problem, context) if problem else _judge(check, answer, shown, look_for)
     return _logged(outcome, check, context)
 
 
@@ -86,13 +92,16 @@ def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], 
     request = {"kind": "tcp", "host": host, "port": port}
     answer = _ask(request, check, context, heading=f"{heading}: connect to {target}", poll=poll)
     problem = _describe(answer, target, target, check.timeout)
-    outcome = _failed(answer, problem) if problem else Attempt(True, f"connected to {target}", "connected")
+    outcome = (
+        _failed(answer, problem, context) if problem else Attempt(True, f"connected to {target}", "connected")
+    )
     return _logged(outcome, check, context)
 
 
-def _failed(answer: _Answer, problem: str) -> Attempt:
+def _failed(answer: _Answer, problem: str, context: Context) -> Attempt:
     kind = _KINDS.get(answer.error, "no connection")
-    return Attempt(False, problem, kind, inconclusive=answer.error == "not-asked")
+    said = shorten(OutputRedactor(context.environ)(answer.said[:LONGEST_LINE]))
+    return Attempt(False, problem, kind, said, inconclusive=answer.error == "not-asked")
 
 
 def _ask(
@@ -103,7 +112,7 @@ def _ask(
     A child that neither answers nor runs into its own time-out says nothing about the service. All of them
     together have `START` seconds more than the check.
     """
-    failure = ""
+    failure = said = ""
     until = time.monotonic() + START + check.timeout
     for interpreter in _interpreters(context):
         program = Program(
@@ -117,15 +126,16 @@ def _ask(
         )
         left = max(until - time.monotonic(), 0.0)
         ended = run_to_end(program, timeout=left, signals=context.signals, poll=poll)
-        failure, result = ended.problem, ended.result
+        failure, said, result = ended.problem, ended.said, ended.result
         if result is None or result.timed_out:
             continue
         if result.returncode == -signal.SIGALRM:
             return _Answer("timeout")
         with contextlib.suppress(ValueError, TypeError):
             return _Answer(**json.loads(result.stdout))
-        failure = describe_exit(result)
-    return _Answer("not-asked", failure)
+        failure = ended.problem or "the child gave no answer"
+        said = last_line(result.output, program.env)
+    return _Answer("not-asked", failure, said)
 
 
 def _interpreters(context: Context) -> Iterator[str]:
@@ -138,7 +148,7 @@ def _interpreters(context: Context) -> Iterator[str]:
 
 def _logged(outcome: Attempt, check: Check, context: Context) -> Attempt:
     """Add the line for people to the check's log, below the child's."""
-    line = f"{outcome.line}\n".encode(errors="replace")
+    line = f"{joined(outcome.line, outcome.said)}\n".encode(errors="replace")
     CappedLog(context.log_path(check.name), heading=line).close()
     return outcome
 
@@ -170,7 +180,9 @@ def _describe(answer: _Answer, peer: str, shown: str, timeout: float) -> str:
         case "no-host":
             return f"the host of {shown} was not found: {answer.text}"
         case "no-answer":
-            return shorten(f"no proper answer from {shown}: {answer.text}", 160)
+            return shorten(
+                f"no proper answer from {shown}" + (f": {answer.text}" if answer.text else ""), 160
+            )
         case "not-asked":
             return shorten(f"{shown} could not be asked: {answer.text}", 160)
         case _:

@@ -7,7 +7,8 @@ Standard input is a JSON object: everybody may read a list of arguments, and a U
 * `host` and `port`; or, for http, `socket`, the path of a Unix socket
 * for http: `tls`; `resource`, the path and query; `headers`, pairs (name, value); `look_for`, text or null
 
-Standard output is a JSON object: for http `status` and `found`; or `error`, a word of `describe`, and `text`.
+Standard output is a JSON object: for http `status` and `found`; or `error`, a word of `describe`, with `text`
+in words of this host and `said` in words of the service.
 Standard error is for the check's log: status line, header fields, and the beginning of the body.
 
 When the time is over, SIGALRM ends the process wherever it is. The time-outs of the standard library are for
@@ -33,7 +34,7 @@ LOGGED_BODY = 1 << 16
 
 
 class AnswerError(Exception):
-    """The answer is not HTTP, or ended early."""
+    """The answer is not HTTP, or ended early. A second argument is words of the service."""
 
 
 def main() -> None:
@@ -54,6 +55,9 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
             return get(request)
         connect(request).close()
     except (OSError, AnswerError) as error:
+        if isinstance(error, AnswerError):
+            text, said = (*error.args, "")[:2]
+            return {"error": describe(error), "text": text, "said": said}
         text = error.strerror if isinstance(error, socket.gaierror) else str(error)
         return {"error": describe(error), "text": text or type(error).__name__}
     return {}
@@ -102,7 +106,7 @@ def get(request: dict[str, Any]) -> dict[str, Any]:
     except OSError:
         raise
     except (HTTPException, ValueError) as error:  # ValueError: a chunk of negative size
-        raise AnswerError(str(error) or type(error).__name__) from error
+        raise AnswerError(type(error).__name__, str(error)) from error
     if response.length and len(body) < MAX_BODY:
         raise AnswerError("the connection was closed in the middle of the answer")
     # Not `str(response.headers)`: it folds them for a mail, and fails on what could not be sent as one.

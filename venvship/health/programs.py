@@ -73,6 +73,7 @@ def _run(
         not ended.problem,
         ended.problem or shown,
         kind=ended.kind,
+        said=ended.said,
         not_yet=status == ASK_AGAIN and CHECK_KINDS[check.kind].is_command,
         inconclusive=ended.inconclusive,
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from venvship.errors import HostError, ProgramNotFoundError
+from venvship.model.redaction import OutputRedactor
 from venvship.printable import printable
 from venvship.system import process
 from venvship.system.signals import Signals
@@ -16,18 +17,25 @@ DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 """Errors of a disk, from which no program can be started at the moment."""
 
 
+LONGEST_LINE: Final = 2000
+"""Characters of a program's last line that are looked at; far more than are shown."""
+
+
 class Ended(NamedTuple):
     """The end of a program.
 
     Attributes:
-        problem: The problem in one line; empty after exit status 0.
-        kind: The same in a word or two, without what the program printed, so that equal ends can be counted.
+        problem: The problem in one line of our words; empty after exit status 0.
+        kind: The same in a word or two, so that equal ends can be counted.
+        said: The last line that the program printed, short and redacted. The journal, the system's log and
+            mails do not get it: others can read them, and a program prints what it likes.
         result: The result; `None` if the program could not be started.
         inconclusive: Whether the host had no room to start it, which says nothing about the program.
     """
 
     problem: str
     kind: str = ""
+    said: str = ""
     result: process.ProcessResult | None = None
     inconclusive: bool = False
 
@@ -63,16 +71,17 @@ def run_to_end(
         return Ended(text, "not started", inconclusive=error.errno in DISK_ERRNOS)
     if result.timed_out:
         kind = f"no end after {timeout:g} s"
-        said = f"{kind} ({limit} in venvship.toml)" if limit else kind
-        return Ended(_with_last_line(said, result.output), kind, result)
-    if not result.returncode:
-        return Ended("", "exit 0", result)
-    return Ended(describe_exit(result), _how(result), result)
+        problem = f"{kind} ({limit} in venvship.toml)" if limit else kind
+    elif not result.returncode:
+        return Ended("", "exit 0", result=result)
+    else:
+        problem = kind = _how(result)
+    return Ended(problem, kind, last_line(result.output, program.env), result)
 
 
-def describe_exit(result: process.ProcessResult) -> str:
-    """How a program ended that did not time out: its exit status or signal, and its last line of output."""
-    return _with_last_line(_how(result), result.output)
+def joined(problem: str, said: str) -> str:
+    """A problem in our words, and the last words of the program."""
+    return f"{problem}: {said}" if said else problem
 
 
 def _how(result: process.ProcessResult) -> str:
@@ -91,7 +100,7 @@ def shorten(text: str, limit: int = 100) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def _with_last_line(how: str, output: bytes) -> str:
-    """Add the last line of an output that is not blank; of a traceback, the exception."""
+def last_line(output: bytes, environ: Mapping[str, str]) -> str:
+    """The last line of an output that is not blank, short and redacted; of a traceback, the exception."""
     lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
-    return f"{how}: {shorten(lines[-1])}" if lines else how
+    return shorten(OutputRedactor(environ)(lines[-1][:LONGEST_LINE])) if lines else ""

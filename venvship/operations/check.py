@@ -55,5 +55,6 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
             f"check {failed.name!r} failed: {failed.output}",
             release=release_id,
             log=str(workspace.layout.log(release_id) / f"{failed.name}.txt"),
+            **({"output": failed.said} if failed.said else {}),  # as `trial.said_fact`
         ).carrying(report)
     return report

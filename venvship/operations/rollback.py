@@ -31,7 +31,7 @@ from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.rollback_target import RollbackTarget, choose_target
-from venvship.operations.switching.trial import Trial, tell_signal, try_current
+from venvship.operations.switching.trial import Trial, said_fact, tell_signal, try_current
 from venvship.system.faults import root_faults
 from venvship.workspace.folders import make_folders
 from venvship.workspace.holding import SwitchHeld, hold_mutex, hold_switch
@@ -291,7 +291,7 @@ class _Rollback:
                 workspace, release_id, used, previous=left_id, event="rollback", heed_rollback=False
             )
         event = EventName.ROLLED_BACK if trial.passed else EventName.ROLLBACK_FAILED
-        reason = self._message or trial.problem or "rolled back by hand"
+        reason = self._message or trial.reason or "rolled back by hand"
         facts = {**facts, **trial.facts_of_target}
         workspace.record_if_possible(event, release=release_id, reason=reason, facts=facts)
         after = workspace.known_history(unreadable="warn")
@@ -306,6 +306,8 @@ class _Rollback:
                 f"switched to {release_id}, and {trial.problem}. It stays live",
                 hint="restart the service by hand, then `venvship check`" + or_go_back(workspace),
                 release=release_id,
+                **({"log": str(workspace.layout.log(release_id) / f"{trial.log}.txt")} if trial.log else {}),
+                **said_fact(trial.said),
             )
         result = self._result(after.history, release_id, left_id, error)._replace(
             last_live=target.last_live, passed_over=target.passed_over, checks=trial.checks

@@ -17,7 +17,6 @@ from packaging.utils import InvalidWheelFilename
 
 from venvship.building.fetching.listed_file import ListedFile
 from venvship.building.fetching.pip_environ import pip_environ
-from venvship.building.fetching.redaction import Redactor
 from venvship.building.request import BuildRequest
 from venvship.errors import (
     BuildError,
@@ -30,6 +29,7 @@ from venvship.errors import (
 from venvship.model.filename import parse_wheel_filename
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement, labels
+from venvship.model.redaction import Redactor
 from venvship.system.output import CappedLog
 from venvship.system.regular import hash_regular
 from venvship.system.signals import Signals

@@ -132,8 +132,10 @@ def diagnose(
         said = build_output(debug).strip().splitlines()[1:]
         return Diagnosis(
             kind=BuildError,
-            message="building it from source failed" + (f": {said[-1][:_REASON_CHARACTERS]}" if said else ""),
+            message="building it from source failed",
             hint="it may need a compiler or headers here; a version that has wheels needs neither",
+            # Words of the build, which prints what it likes: for a terminal, not for the journal and mails.
+            data={"output": said[-1][:_REASON_CHARACTERS]} if said else {},
         )
     return _failed_download(output) or Diagnosis(
         kind=BuildError,

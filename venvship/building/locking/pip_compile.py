@@ -31,7 +31,6 @@ from venvship.building.fetching.pip_diagnosis import (
     read_end,
 )
 from venvship.building.fetching.pip_environ import pip_environ
-from venvship.building.fetching.redaction import Redactor
 from venvship.building.locking.untouched import untouched
 from venvship.errors import (
     BuildError,
@@ -47,6 +46,7 @@ from venvship.errors import (
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import read_lockfile
 from venvship.model.lockfiles.requirements_txt import RequirementsTxt
+from venvship.model.redaction import Redactor
 from venvship.printable import lines, lines_of, shell_line
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, make_directory, make_link

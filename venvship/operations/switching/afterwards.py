@@ -40,7 +40,7 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
             "released" if switched.outcome == "promoted" else switched.outcome,
             release=switched.release_id,
             previous=switched.origin_id,
-            reason=switched.trial.problem or "",
+            reason=switched.trial.reason,
         )
         if failure is not None:
             current = workspace.layout.current()

@@ -66,4 +66,5 @@ def notify(
     seconds = settings.hooks.seconds("notify")
     result = run_hook("notify", settings.hooks.notify, context, timeout=seconds, stdin=payload)
     if not result.ok:
-        workspace.warn("notify-failed", f"the notify hook failed: {result.output}")
+        where = f"; its output is in {context.log_path('notify')}" if result.said else ""
+        workspace.warn("notify-failed", f"the notify hook failed: {result.output}{where}")

@@ -244,7 +244,7 @@ class Promotion:
         workspace.record_if_possible(
             EventName.ROLLING_BACK,
             release=self.origin_id,
-            reason=trial.problem or "",
+            reason=trial.reason,
             facts={"from": self.release_id, "cause": trial.problem, "says_no": trial.says_no},
         )
         switched = self.go_back(trial, signum=signum)
@@ -327,14 +327,14 @@ class Promotion:
             verdict = State.BAD if trial_back.passed and trial.says_no else State.INCONCLUSIVE
             facts["verdict"] = verdict.value
             if trial_back.passed:
-                event, reason = EventName.ROLLED_BACK, trial.problem
+                event, reason = EventName.ROLLED_BACK, trial.reason
                 facts["health_digest"] = health_digest(self.settings)
             else:
-                event, reason = EventName.ROLLBACK_FAILED, trial_back.problem
+                event, reason = EventName.ROLLBACK_FAILED, trial_back.reason
                 facts["then"] = trial_back.problem
             if self.origin_id is not None:
                 facts |= trial_back.facts_of_target
-            workspace.record_if_possible(event, release=self.origin_id, reason=reason or "", facts=facts)
+            workspace.record_if_possible(event, release=self.origin_id, reason=reason, facts=facts)
             unchecked = self.history.state(self.release_id) is State.UNCHECKED
             if trial.problem == TURNED_BACK or (verdict is State.BAD and unchecked):
                 self._renew_previous()  # it may have been where a rollback goes to

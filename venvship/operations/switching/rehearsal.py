@@ -13,7 +13,7 @@ from venvship.health.hooks import find_programs, run_hook
 from venvship.model.event import EventName
 from venvship.model.release import State
 from venvship.model.settings import Settings
-from venvship.operations.switching.trial import tell_check, warn_of_failed
+from venvship.operations.switching.trial import log_of, said_fact, tell_check, warn_of_failed, with_log
 from venvship.printable import lines
 from venvship.workspace.workspace import Workspace
 
@@ -45,26 +45,30 @@ def rehearse(
     results = run_checks(chosen, context, watch=tell_check(workspace))
     failed = failed_required(results)
     if failed is not None:
-        _reject(workspace, release_id, f"check {failed.name!r} failed: {failed.output}", log=failed.name)
-    warn_of_failed(workspace, results)
+        cause = f"check {failed.name!r} failed: {failed.output}"
+        _reject(workspace, release_id, cause, log=failed.name, said=failed.said)
+    warn_of_failed(workspace, release_id, results)
     if settings.hooks.prepare is not None:
         with workspace.step("prepare"):
             seconds = settings.hooks.seconds("prepare")
             hook = run_hook("prepare", settings.hooks.prepare, context, timeout=seconds)
         workspace.tell("prepare", hook.output, ok=hook.ok, seconds=hook.seconds)
         if not hook.ok:
-            _reject(workspace, release_id, f"the prepare hook refused: {hook.output}", log="prepare")
+            cause = f"the prepare hook refused: {hook.output}"
+            _reject(workspace, release_id, cause, log="prepare", said=hook.said)
     if workspace.history().state(release_id) is State.REJECTED:
         workspace.record_if_possible(EventName.ACCEPTED, release=release_id)
     return results
 
 
-def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str) -> NoReturn:
+def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str, said: str) -> NoReturn:
     facts = {"unattended": workspace.runtime.unattended}
-    workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=cause, facts=facts)
+    reason = with_log(cause, log_of(release_id, log, said))
+    workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=reason, facts=facts)
     raise RejectedError(
         lines(cause, f"{release_id} was refused before the switch; it is built, and was never live"),
         hint="fix the lockfile, the check or the host, and release again: nothing is built twice",
         release=release_id,
         log=str(workspace.layout.log(release_id) / f"{log}.txt"),
+        **said_fact(said),
     )

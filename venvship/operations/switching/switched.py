@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from venvship.errors import InterruptedByError, Result, RollbackFailedError, RolledBackError
 from venvship.model.release import State
-from venvship.operations.switching.trial import Trial
+from venvship.operations.switching.trial import Trial, said_fact
 from venvship.printable import lines
 
 AGAIN: Final = "release again: venvship release"
@@ -54,7 +54,8 @@ class Switched:
         """
         if self.outcome == "promoted":
             return
-        log = {"log": self.log} if self.log else {}
+        facts = {"log": self.log} if self.log else {}
+        facts |= said_fact(self.trial.said)
         if self.outcome == "rollback-failed":
             assert self.trial_back is not None
             raise RollbackFailedError(
@@ -62,7 +63,7 @@ class Switched:
                 f"{self.current or 'nothing'} fails too: {self.trial_back.problem}",
                 hint=f"look at the service, then `venvship check`{self.or_go_back}",
                 release=self.release_id,
-                **log,
+                **facts,
             ).carrying(result)
         if self.signal is not None:
             error = InterruptedByError(self.signal, hint=AGAIN)
@@ -79,5 +80,5 @@ class Switched:
             lines(self.trial.problem or "", f"{self.release_id} {verdict}"),
             hint=hint,
             release=self.release_id,
-            **log,
+            **facts,
         ).carrying(result)

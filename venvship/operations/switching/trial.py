@@ -20,7 +20,9 @@ class Trial(NamedTuple):
     """The outcome of the restart hook and the live checks of the current release.
 
     Attributes:
-        problem: Why it did not pass; `None` if it did.
+        problem: Why it did not pass, without the words of a program or service; `None` if it did.
+        said: The last words of the hook or of the service; empty for none.
+        where: The log that has them, relative to the root; empty without them.
         log: The name of the log of the hook or check that failed; `""` for none.
         says_no: Whether the hook or a check failed, which speaks against the release itself; a signal, or a
             host that could not ask, does not.
@@ -29,6 +31,8 @@ class Trial(NamedTuple):
 
     problem: str | None = None
     log: str = ""
+    said: str = ""
+    where: str = ""
     says_no: bool = False
     checks: tuple[CheckResult, ...] = ()
 
@@ -36,6 +40,11 @@ class Trial(NamedTuple):
     def passed(self) -> bool:
         """Whether it passed."""
         return self.problem is None
+
+    @property
+    def reason(self) -> str:
+        """The problem as the journal, the system's log and the notify hook get it; empty if it passed."""
+        return with_log(self.problem or "", self.where)
 
     @property
     def proved(self) -> bool:
@@ -46,6 +55,24 @@ class Trial(NamedTuple):
     def facts_of_target(self) -> dict[str, bool]:
         """What `rolled-back` and `rollback-failed` record of the release that was gone back to."""
         return {"proved": self.proved} if self.passed else {"target_failed": self.says_no}
+
+
+def with_log(problem: str, where: str) -> str:
+    """A problem for a text that others can read: with the place of the program's own words, if there are any.
+
+    A program prints what it likes, secrets among it. `log/` is its owner's.
+    """
+    return f"{problem}; its output is in {where}" if where else problem
+
+
+def said_fact(said: str) -> dict[str, str]:
+    """The last words of a program as a fact of an error: JSON has it, and text prints it on a terminal."""
+    return {"output": said} if said else {}
+
+
+def log_of(release_id: str, name: str, said: str) -> str:
+    """The path of a log, relative to the root; empty if the program has printed nothing."""
+    return f"log/{release_id}/{name}.txt" if said else ""
 
 
 def try_current(
@@ -98,16 +125,24 @@ def try_current(
             workspace.tell("restart", hook.output, ok=hook.ok, seconds=hook.seconds)
             if not hook.ok:
                 problem = f"the restart hook failed: {hook.output}"
-                return Trial(problem=problem, log="restart", says_no=not hook.inconclusive)
+                where = log_of(release_id, "restart", hook.said)
+                says_no = not hook.inconclusive
+                return Trial(problem, log="restart", said=hook.said, where=where, says_no=says_no)
         results = run_checks(live, context, stop=stop, watch=tell_check(workspace))
     except TurnBack:
         return Trial(problem=TURNED_BACK)
     failed = failed_required(results)
     if failed is not None:
         problem = f"check {failed.name!r} failed: {failed.output}"
-        says_no = not failed.inconclusive
-        return Trial(problem=problem, log=failed.name, says_no=says_no, checks=results)
-    warn_of_failed(workspace, results)
+        return Trial(
+            problem,
+            log=failed.name,
+            said=failed.said,
+            where=log_of(release_id, failed.name, failed.said),
+            says_no=not failed.inconclusive,
+            checks=results,
+        )
+    warn_of_failed(workspace, release_id, results)
     return Trial(checks=results)
 
 
@@ -135,10 +170,9 @@ def tell_check(workspace: Workspace) -> Watch:
     return tell
 
 
-def warn_of_failed(workspace: Workspace, results: Sequence[CheckResult]) -> None:
+def warn_of_failed(workspace: Workspace, release_id: str, results: Sequence[CheckResult]) -> None:
     """Turn failed checks that are not required into warnings."""
     for result in results:
         if result.outcome == "failed":
-            workspace.warn(
-                "check-failed", f"check {result.name!r} failed, which is not required: {result.output}"
-            )
+            problem = f"check {result.name!r} failed, which is not required: {result.output}"
+            workspace.warn("check-failed", with_log(problem, log_of(release_id, result.name, result.said)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from venvship.building.fetching.redaction import Redactor
+from venvship.model.redaction import OutputRedactor, Redactor
 
 SECRET = "s3cr3t/p@ss"
 ENCODED = "s3cr3t%2Fp%40ss"
@@ -73,3 +73,30 @@ def test_without_knowing_anything_the_usual_places_are_masked(text: str, expecte
 def test_short_values_do_not_turn_the_text_into_stars() -> None:
     redact = Redactor({"PIP_INDEX_URL": "https://a:b@host/", "V": ""}, ["${V} ${UNSET}"])
     assert redact("a banana") == "a banana"
+
+
+# -- the output of any program ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "masked"),
+    [
+        ("token=tok-77", "token=****"),
+        ("DB_PASSWORD: hunter22 and more", "DB_PASSWORD: **** and more"),
+        ('{"api_key": "a b", "x": 1}', '{"api_key": ****, "x": 1}'),
+        ("connect to postgres://shop:pw@db/x failed", "connect to postgres://****@db/x failed"),
+        ("said correct horse", "said ****"),
+        ("said 'pl%40ce'", "said '****'"),
+        ("ModuleNotFoundError: No module named 'tokens'", "ModuleNotFoundError: No module named 'tokens'"),
+        ("USE_TOKEN says true", "USE_TOKEN says true"),
+    ],
+)
+def test_what_a_program_calls_a_secret_or_has_from_its_environment_is_masked(line: str, masked: str) -> None:
+    environ = {
+        "SHOP_SECRET": "correct horse",
+        "DATABASE_URL": "postgres://shop:pl%40ce@db/x",
+        "USE_TOKEN": "true",
+        "HOME": "/home/shop",
+    }
+
+    assert OutputRedactor(environ)(line) == masked
