@@ -407,6 +407,7 @@ READ_FROM_SYSTEM = (
     "venvship.system.interpreters",
     "venvship.system.journal_lines",
     "venvship.system.journal_reader",
+    "venvship.system.json_files",
     "venvship.system.ownership",
     "venvship.system.pool",
     "venvship.system.proc",

@@ -29,7 +29,6 @@ from venvship.errors import (
 from venvship.model.release import Package
 from venvship.root import (
     RootLayout,
-    find_root,
     read_json,
     refuse_path,
     user_name,
@@ -53,36 +52,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     files.write_json(path, data)
 
 
-# -- finding a root -----------------------------------------------------------------------------------------
-
-
-def test_the_nearest_directory_with_settings_is_the_root(tmp_path: Path) -> None:
-    inner = tmp_path / "outer" / "inner"
-    (inner / "src" / "deep").mkdir(parents=True)
-    (tmp_path / "outer" / "venvship.toml").touch()
-    assert find_root(inner / "src" / "deep") == tmp_path / "outer"
-
-    (inner / "venvship.toml").touch()
-    assert find_root(inner / "src" / "deep") == inner
-    assert find_root(inner) == inner
-
-
-def test_a_directory_with_the_name_of_the_settings_is_no_root(tmp_path: Path) -> None:
-    (tmp_path / "venvship.toml").mkdir()
-
-    with pytest.raises(NotARootError, match="above it") as caught:
-        find_root(tmp_path)
-    assert "init" in (caught.value.hint or "")
-
-
-def test_looking_for_a_root_passes_over_what_may_not_be_read() -> None:
-    def look(base: Path) -> None:
-        (base / "closed" / "inner").mkdir(parents=True)
-        (base / "venvship.toml").touch()
-        (base / "closed").chmod(0o000)
-        assert find_root(base / "closed" / "inner") == base
-
-    unprivileged(look)
+# -- opening a root ---------------------------------------------------------------------------------------
 
 
 def test_a_root_is_at_its_real_path(root: RootLayout, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from venvship.model.progress import Progress, Step
     from venvship.model.release import Package, PackageChange, PackageDiff, State
     from venvship.model.retention import Decision
+    from venvship.model.trust import Trusted
     from venvship.model.update_attempts import Failures
     from venvship.operations.check import ChecksResult
     from venvship.operations.destroy import DestroyResult
@@ -71,6 +72,7 @@ _HOMES = {
     "venvship.model.progress": "Progress Step",
     "venvship.model.release": "Package PackageChange PackageDiff State",
     "venvship.model.retention": "Decision",
+    "venvship.model.trust": "Trusted",
     "venvship.model.update_attempts": "Failures",
     "venvship.operations.check": "ChecksResult",
     "venvship.operations.destroy": "DestroyResult",
@@ -155,6 +157,7 @@ __all__ = [
     "StatusResult",
     "Step",
     "StoreResult",
+    "Trusted",
     "VenvshipError",
     "Verification",
     "Verified",

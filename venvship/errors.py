@@ -1,9 +1,7 @@
-"""Every way in which venvship fails on purpose.
+"""Every way in which venvship fails on purpose. Nothing here does any I/O.
 
-One exception class per situation that a caller may want to tell apart. The class carries the `slug`
-(for scripts, part of the contract) and the exit code; the instance carries the message and the hint. Nothing
-here does any I/O.
-
+One exception class per situation that a caller may want to tell apart. The class carries the `slug` (for
+scripts, part of the contract) and the exit code; the instance carries the message and the hint.
 `docs/reference` is generated from this tree, so the user reads the class docstrings there.
 """
 
@@ -54,8 +52,7 @@ class VenvshipError(Exception):
         exit_code: The exit code of the command.
         result: The result as far as it is known; `None` if nothing is.
         warnings: The warnings of the operation that failed.
-        changed: Whether the operation has changed anything that a later command can see; `None` for one that
-            only reads, or where it had not begun.
+        changed: Whether it changed what a later command can see; `None` if it only reads, or had not begun.
         told: Whether an earlier `update` reported the same. Then it is printed again only on a terminal.
     """
 
@@ -155,6 +152,12 @@ class NotOwnerError(RootError):
     """A writing command was run by a user who does not own the root."""
 
     slug = "not-owner"
+
+
+class UntrustedError(RootError):
+    """A user who is not trusted can write a file that decides what runs, or a directory on the way to it."""
+
+    slug = "not-trusted"
 
 
 class NotWritableError(RootError):
@@ -360,7 +363,7 @@ class InUseError(VenvshipError):
     exit_code = 25
 
 
-# -- 30, 31, 40 -----------------------------------------------------------------------------------------
+# -- 30, 31, 40, and 74: EX_IOERR of sysexits(3) --------------------------------------------------------
 
 
 class BusyError(VenvshipError):
@@ -406,9 +409,6 @@ class CheckFailedError(FindingsError):
     """`check` ran the health checks, and a required one failed."""
 
     slug = "check-failed"
-
-
-# -- 74: EX_IOERR of sysexits(3) -------------------------------------------------------------------------
 
 
 class OutputError(VenvshipError):

@@ -10,11 +10,10 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from venvship.errors import (
     ForeignLinkError,
-    FormatError,
     NotARootError,
     NotOwnerError,
     NotWritableError,
@@ -26,19 +25,16 @@ from venvship.model import bounds, file_list
 from venvship.model import json_fields as fields
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, is_release_id
-from venvship.model.spelling import FORMAT, is_shallow, parse_json
 from venvship.printable import shell_line
 from venvship.system.accounts import user_name
 from venvship.system.host import host_faults
+from venvship.system.json_files import Ask, parsed, read_json, read_raw, unasked
 from venvship.system.regular import read_regular
 
 SETTINGS_NAME: Final = "venvship.toml"
 TRASH_PREFIX: Final = ".trash-"
 ARMED_PREFIXES: Final = (".to.", ".back.")
 """Prefixes of links that a switch prepares beside `current`; recovery removes those that a crash leaves."""
-
-MOST_LEVELS: Final = 20
-"""The depth to which a JSON file of ours may be nested: none has more than four levels, by any version."""
 
 SCRATCH_PREFIX: Final = "scratch-"
 """Folders in `state/` that a build downloads to: made before its release, removed once the journal has it."""
@@ -49,9 +45,13 @@ class RootLayout(NamedTuple):
 
     Args:
         path: The root, absolute and real.
+        named: The absolute path that the caller gave, if it leads there through links; else empty.
+        ask: Called for each file of the root that is read here or with `read_json`. A workspace sets it.
     """
 
     path: Path
+    named: str = ""
+    ask: Ask = unasked
 
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> RootLayout:
@@ -80,7 +80,8 @@ class RootLayout(NamedTuple):
         except OSError as error:
             raise RootError(f"cannot look at {real}: {error.strerror}") from error
         refuse_path(str(real))
-        return cls(real)
+        given = os.path.join(os.getcwd(), path) if not os.path.isabs(path) else os.fspath(path)
+        return cls(real, given if given.rstrip("/") != str(real) else "")
 
     # -- where things are ---------------------------------------------------------------------------------
 
@@ -128,6 +129,11 @@ class RootLayout(NamedTuple):
     def python_file(self) -> Path:
         """The interpreter, resolved once."""
         return self.state / "python.json"
+
+    @property
+    def trust_file(self) -> Path:
+        """The users and groups that the owner trusts."""
+        return self.state / "trust.json"
 
     @property
     def verified_file(self) -> Path:
@@ -231,7 +237,7 @@ class RootLayout(NamedTuple):
 
         path = self.release_path(release_id) / ".venvship" / "manifest.json"
         try:
-            raw = _read(path)
+            raw = read_raw(path)
             if raw is None:
                 raise ReleaseError(f"{release_id} is not a sealed release: {path} is missing")
             found = hashlib.sha256(raw).hexdigest()
@@ -240,7 +246,7 @@ class RootLayout(NamedTuple):
                     f"the manifest of {release_id} is not the one that was sealed: the SHA-256 of {path} is "
                     f"{found}, and the journal has {anchor}"
                 )
-            manifest = Manifest.from_json(_parsed(path, raw))
+            manifest = Manifest.from_json(parsed(path, raw))
         except StateError as error:  # damaged, or no more than out of reach
             raise ReleaseError(f"the manifest of {release_id}: {error.message}") from error
         except (KeyError, ValueError) as error:
@@ -349,7 +355,7 @@ class RootLayout(NamedTuple):
             FormatError: A newer venvship wrote it.
             StateError: It is damaged.
         """
-        data = read_json(self.python_file)
+        data = read_json(self.python_file, self.ask)
         if data is None:
             return None
         try:
@@ -369,11 +375,7 @@ class RootLayout(NamedTuple):
         """
         owner = os.stat(self.path).st_uid
         if owner != os.geteuid():
-            raise NotOwnerError(
-                f"{self.path} belongs to {user_name(owner)}, and you are {user_name(os.geteuid())}",
-                hint=f"run it as {user_name(owner)}",
-                owner=user_name(owner),
-            )
+            raise self._not_owner(owner)
         if not os.access(self.path, os.W_OK | os.X_OK):
             if os.statvfs(self.path).f_flag & os.ST_RDONLY:
                 raise NotWritableError(
@@ -384,20 +386,25 @@ class RootLayout(NamedTuple):
                 f"{self.path} is not writable", hint=f"chmod u+wx {shell_line([str(self.path)])}"
             )
 
+    def refuse_foreign_root(self) -> None:
+        """Refuse root where a program of the root would run, and the root is another user's.
 
-def find_root(start: Path) -> Path:
-    """The nearest directory, from `start` upwards, that holds `venvship.toml`.
+        That user would become root by it. A user without such rights may run the programs of a root that he
+        names.
 
-    Raises:
-        NotARootError: There is none.
-    """
-    for folder in (start, *start.parents):
-        if os.path.isfile(folder / SETTINGS_NAME):  # Path.is_file() raises below a folder that is not ours
-            return folder
-    raise NotARootError(
-        f"no {SETTINGS_NAME} in {start} or above it",
-        hint="name the root with -C ROOT or VENVSHIP_ROOT, or make one with `venvship init`",
-    )
+        Raises:
+            NotOwnerError: This user is root, and the root's owner is not.
+        """
+        owner = os.stat(self.path).st_uid
+        if os.geteuid() == 0 != owner:
+            raise self._not_owner(owner)
+
+    def _not_owner(self, owner: int) -> NotOwnerError:
+        return NotOwnerError(
+            f"{self.path} belongs to {user_name(owner)}, and you are {user_name(os.geteuid())}",
+            hint=f"run it as {user_name(owner)}",
+            owner=user_name(owner),
+        )
 
 
 def refuse_path(path: str) -> None:
@@ -412,40 +419,3 @@ def refuse_path(path: str) -> None:
         os.fsencode(path).decode("utf-8")
     except UnicodeError as error:
         raise RootError(f"the path of a root has to be UTF-8: {path!r}") from error
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read one of our JSON files; `None` if it is missing.
-
-    Raises:
-        FormatError: A newer venvship wrote it.
-        StateError: It cannot be read, or is not such a file.
-    """
-    raw = _read(path)
-    return None if raw is None else _parsed(path, raw)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return read_regular(path, bounds.STATE).data
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise StateError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
-    try:
-        data = parse_json(raw)
-    except ValueError as error:
-        raise StateError(f"{path} is damaged: not JSON") from error
-    if not isinstance(data, dict) or type(data.get("format")) is not int:
-        raise StateError(f"{path} is damaged: no format number")
-    if not is_shallow(data, MOST_LEVELS):
-        raise StateError(f"{path} is damaged: nested too deeply")
-    if data["format"] > FORMAT:
-        raise FormatError(
-            f"{path} is of format {data['format']}; this venvship knows up to {FORMAT}",
-            hint="use the newer venvship that wrote it",
-        )
-    return data

@@ -52,6 +52,13 @@ OBJECTS: Final[dict[str, Keys]] = {
             "when it failed as the target of a rollback; null if not, or if it was promoted or proven since",
         ),
     },
+    "trusted": {
+        "kind": ("string", "`user` or `group`"),
+        "name": ("string", "its name when it was added"),
+        "id": ("integer", "its number, which decides"),
+        "at": ("time", "when it was added"),
+        "by": ("string", "the user who added it"),
+    },
     "passed-over": {
         "id": ("string", "of the release"),
         "reason": ("string", "why a rollback does not go there, for people"),
@@ -275,6 +282,7 @@ _STATUS: Final[Keys] = {
     "passed_over": ("list of passed-over", "nearer releases of the lineage that it would pass over"),
     "held": ("hold or null", "the hold that applies, the first of `holds`"),
     "holds": ("list of hold", "the holds of the root; without any, that of the lockfile's environment"),
+    "trusted": ("list of trusted", "users and groups that may decide what runs, besides owner and root"),
     "operation": ("operation or null", "the operation that is under way, or was when its process died"),
     "interrupted": ("boolean", "whether an operation waits to be finished or undone: {ref}`command-recover`"),
     "releases": ("integer", "how many there are"),
@@ -333,7 +341,8 @@ _PIN: Final[Keys] = {"release": ("release", "the release"), "changed": _CHANGED}
 DATA: Final[dict[str, Keys]] = {
     "init": {
         "root": ("string", "the directory"),
-        "created": ("list of string", "files that were written"),
+        "created": ("list of string", "files that were written; none in a root that exists"),
+        "trusted": ("list of trusted", "users and groups that may decide what runs, besides owner and root"),
         "changed": _CHANGED,
     },
     "destroy": {

@@ -190,6 +190,7 @@ WARNINGS: Final = {
     "prune-failed": "old releases could not be removed after a promotion",
     "release-in-doubt": "a directory is sealed and not in the journal, or the other way round",
     "release-skipped": "a rollback passed over a release that is damaged",
+    "not-trusted": "a user who is not trusted can write a file or directory of the root; it was not used",
     "root-closed": "the umask or mode keeps other users, such as that of the service, out of a new root",
     "root-moved": "releases were built for another path, since the root was moved or copied",
     "settings-kept": "`venvship.toml` is broken, so the settings of the last promotion were used",

@@ -69,7 +69,7 @@ def test_the_data_of_a_command_holds_what_the_contract_lists(
 
 def test_init_says_what_it_made(site: Site, tmp_path: Path) -> None:
     data = accepted(site.run("init", "-C", str(tmp_path / "new"), "--name", "shop", "--json"))
-    fits(data, {"root": shapes.absolute, "created": [shapes.absolute]})
+    fits(data, {"root": shapes.absolute, "created": [shapes.absolute], "trusted": [], "changed": bool})
     assert {Path(path).name for path in data["created"]} == {"venvship.toml", "README"}
 
 

@@ -166,8 +166,10 @@ ROLLBACK = {
     "previous": null_or(RELEASE),
     "held": null_or(HOLD),
 }
+TRUSTED = {"kind": one_of("user", "group"), "name": str, "id": int, "at": time, "by": str}
 STATUS = {
     "holds": [HOLD],
+    "trusted": [TRUSTED],
     "current": null_or(RELEASE),
     "previous": null_or(RELEASE),
     "held": null_or(HOLD),

@@ -19,6 +19,13 @@ as_root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives fil
 """Marks tests with a second user; CI runs them as root."""
 
 
+def trust(root: Path, *names: str) -> None:
+    """Have the owner of a root trust users and groups, by `init --trust`."""
+    from venvship.api import Root
+
+    Root.init(root, trust=names)
+
+
 def unprivileged(act: Callable[[Path], None]) -> None:
     """Call a function as an ordinary user, in a directory of that user's.
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate
 
 from venvship.api.arguments import require_future, require_range, require_several, require_sha256
+from venvship.api.making import RootMaking
 from venvship.api.reads import P, R, RootReads, with_warnings
 from venvship.api.runtime import code_stamp, default_runtime
-from venvship.errors import VenvshipError
 from venvship.root import RootLayout
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
     from venvship.operations.destroy import DestroyResult
-    from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
     from venvship.operations.marks import HoldResult, PinResult
     from venvship.operations.promote import PromoteResult
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from venvship.workspace.workspace import Workspace
 
 
-class Root(RootReads):
+class Root(RootMaking, RootReads):
     """One application's root. Make one with `Root.open` or `Root.init`.
 
     Crash: `current` is the old release or the new one. The next method that writes, or `recover`, finishes or
@@ -52,40 +50,6 @@ class Root(RootReads):
             RootError: It is no root, or its path cannot be used.
         """
         return cls(RootLayout.at(path), runtime or default_runtime())
-
-    @staticmethod
-    def init(
-        path: str | os.PathLike[str],
-        *,
-        name: str | None = None,
-        python: str | None = None,
-        lockfile: str = "requirements.txt",
-        runtime: Runtime | None = None,
-    ) -> InitResult:
-        """Make a root: a directory with a commented `venvship.toml` and a README.
-
-        Args:
-            path: The directory; made if it is missing.
-            name: The application's name. By default the directory's.
-            python: The interpreter: a version such as `"3.11"`, or a path. By default the one that runs
-                venvship at the first release.
-            lockfile: The path of the lockfile, relative to the root.
-            runtime: The clock, environment, user and so on; see `default_runtime`.
-
-        Raises:
-            RootExistsError: There is a `venvship.toml`. Nothing was changed.
-            SettingsError: The interpreter is missing or too old, or settings cannot hold a name or lockfile.
-                Nothing was made.
-            RootError: The path cannot be used or written.
-            InterruptedByError: A signal came while the interpreter was asked. Nothing was made.
-        """
-        from venvship.operations.init import init
-
-        try:
-            return init(Path(path), runtime or default_runtime(), name=name, python=python, lockfile=lockfile)
-        except VenvshipError as error:
-            error.changed = bool(error.changed)
-            raise
 
     def lock(self, *, upgrade: bool = False, upgrade_package: Sequence[str] = ()) -> LockResult:
         """Generate the lockfile from the files in `[lock] inputs`.

@@ -38,12 +38,12 @@ def complete_package(context: click.Context, _parameter: click.Parameter, incomp
     if call is None:
         return []
     from venvship.model.lockfiles.lock_inputs import pinned_packages
-    from venvship.operations.planning.environment import lockfile_paths, read_file
+    from venvship.operations.planning.environment import lockfile_paths
     from venvship.workspace.reading import ReadingWorkspace
 
     try:
         workspace = ReadingWorkspace(RootLayout.at(call.where()), call.runtime())
-        contents = [read_file(path) for path in lockfile_paths(workspace, workspace.settings())]
+        contents = [workspace.trusted.read(path) for path in lockfile_paths(workspace, workspace.settings())]
     except (VenvshipError, OSError):
         return []
     names = sorted({package.name for content in contents for package in pinned_packages(content)})

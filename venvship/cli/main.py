@@ -13,7 +13,7 @@ import click
 import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 from venvship.cli import render
 from venvship.cli.group import cli
-from venvship.cli.options import Call, as_owner, root_from_environment
+from venvship.cli.options import Call, as_owner, by_name, root_from_environment
 from venvship.cli.terminal import write
 from venvship.errors import (
     EXIT_OK,
@@ -21,6 +21,7 @@ from venvship.errors import (
     HostError,
     InterruptedByError,
     NotOwnerError,
+    UntrustedError,
     UsageError,
     VenvshipError,
 )
@@ -74,6 +75,11 @@ def _run(call: Call, arguments: list[str]) -> int:
         return render.failure(call, UsageError(error.format_message()))
     except NotOwnerError as error:
         error.hint = as_owner(call, arguments, str(error.data["owner"]))
+        return render.failure(call, error)
+    except UntrustedError as error:
+        if "root" in error.data:  # a root that was found, and not named
+            line = by_name(arguments, str(error.data["root"]), str(error.data["root_owner"]))
+            error.hint = "; or, ".join(filter(None, (error.hint, f"if you trust it, name it: {line}")))
         return render.failure(call, error)
     except VenvshipError as error:
         return render.failure(call, error)

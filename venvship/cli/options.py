@@ -16,13 +16,13 @@ import click
 from venvship.api import Root, default_runtime, own_command
 from venvship.cli.steps import PlainSteps
 from venvship.cli.terminal import Terminal
-from venvship.errors import NotARootError, VenvshipError
+from venvship.errors import NotARootError, UntrustedError, VenvshipError
 from venvship.model.progress import Step
 from venvship.model.spelling import parse_until
 from venvship.printable import shell_line
-from venvship.root import find_root
 from venvship.system.outlet import Outlets
 from venvship.system.signals import Signals
+from venvship.workspace.discovery import find_root
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class Call:
         path = self.root.path if self.root is not None else Path(self.root_path or "")
         named = root_from_environment()
         if terminal.width is not None or not (self.only_summary or named):
-            with contextlib.suppress(NotARootError, OSError):
-                if os.path.samefile(here(named) if named else find_root(here()), path):
+            with contextlib.suppress(NotARootError, UntrustedError, OSError):
+                if os.path.samefile(here(named) if named else find_root(here(), os.environ), path):
                     return ""
         with contextlib.suppress(NotARootError):
             path = path if path.is_absolute() else here(str(path))
@@ -148,8 +148,9 @@ class Call:
 
         Raises:
             NotARootError: None is named, and there is none here or above.
+            UntrustedError: None is named, and the one that is here or above is not the caller's own.
         """
-        return here(self.root_path) if self.root_path else find_root(here())
+        return here(self.root_path) if self.root_path else find_root(here(), os.environ)
 
     def open_root(self) -> Root:
         """Open the root.
@@ -293,22 +294,23 @@ def running_command() -> tuple[str, ...]:
 
 
 def as_owner(call: Call, arguments: Sequence[str], owner: str) -> str:
-    """The line that runs this command as the owner of its root, to be typed in the same directory.
-
-    sudo keeps the directory, and neither `VENVSHIP_ROOT` nor `PATH`. It takes the number of a user without a
-    name after `#`.
-    """
+    """The line that runs this command as the owner of its root, to be typed in the same directory."""
     own = list(arguments)
     own = own[: own.index("--")] if "--" in own else own
     named = any(argument.startswith(("-C", "--root")) for argument in own)
     root = call.root.path if call.root is not None else here(call.root_path or "")
-    return shell_line(
-        [
-            "sudo",
-            "-u",
-            f"#{owner}" if owner.isdecimal() else owner,
-            *running_command(),
-            *([] if named else ["-C", str(root)]),
-            *arguments,
-        ]
-    )
+    return shell_line([*_as(owner), *running_command(), *([] if named else ["-C", str(root)]), *arguments])
+
+
+def by_name(arguments: Sequence[str], root: str, owner: str) -> str:
+    """The line that runs this command in a root that it did not name: for root as the root's owner."""
+    user = _as(owner) if os.geteuid() == 0 and owner != "root" else []
+    return shell_line([*user, *running_command(), "-C", root, *arguments])
+
+
+def _as(owner: str) -> list[str]:
+    """As another user; sudo keeps the directory, and neither `VENVSHIP_ROOT` nor `PATH`.
+
+    It takes the number of a user without a name after `#`.
+    """
+    return ["sudo", "-u", f"#{owner}" if owner.isdecimal() else owner]

@@ -26,6 +26,7 @@ from venvship.errors import (
     Result,
     RollbackFailedError,
     RolledBackError,
+    UntrustedError,
     VenvshipError,
 )
 from venvship.model.hold import HELD_UNTIL
@@ -104,7 +105,7 @@ def failure(call: Call, error: VenvshipError) -> int:
         lines += fold(addressed(held, root), terminal.width)
     if error.hint:
         # A line to type is not broken into two.
-        room = Terminal() if isinstance(error, NotOwnerError) else terminal
+        room = Terminal() if isinstance(error, NotOwnerError | UntrustedError) else terminal
         lines += _marked("  →", addressed(error.hint, root), room, indent=4)
     if call.only_summary and "until" in error.data:
         lines.append(f"  not tried again before {not_before(parse_time(str(error.data['until'])))}")

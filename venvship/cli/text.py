@@ -68,6 +68,10 @@ Text = Callable[[R, Page], list[str]]
 
 def init_lines(result: InitResult, _page: Page) -> list[str]:
     """The lines of `init`."""
+    if not result.created:
+        names = ", ".join(one.argument for one in result.trusted) or "nobody"
+        done = style.good("Trusted:") if result.changed else "Nothing changed; trusted:"
+        return [f"{done} {names}, besides the owner of {result.root} and root"]
     return [
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
@@ -291,6 +295,8 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
     lines += _way_back(result, page)
     if result.leaves_service_alone:
         lines += page.labelled("Service", LEFT_ALONE)
+    if result.trusted:
+        lines += page.labelled("Trusted", ", ".join(one.argument for one in result.trusted))
     lines += oddities(result, page)
     if result.next_step:
         lines += page.labelled("Next", result.next_step)

@@ -7,8 +7,11 @@ collects the trusted users.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self
+
+from venvship.model.spelling import format_time, parse_time
 
 ROOT_UID: Final = 0
 """The user that every other one has to trust."""
@@ -35,6 +38,52 @@ class Trust(NamedTuple):
     def widened(self, other: Trust) -> Trust:
         """The trust in all users and groups of both."""
         return Trust(self.users | other.users, self.groups | other.groups)
+
+
+class Trusted(NamedTuple):
+    """A user or group that the owner of a root trusts: an entry of `state/trust.json`.
+
+    Attributes:
+        kind: `"user"` or `"group"`.
+        name: Its name when it was added, for people. A number stays a number.
+        id: Its id, which decides.
+        at: When it was added.
+        by: Who added it.
+    """
+
+    kind: Literal["user", "group"]
+    name: str
+    id: int
+    at: datetime
+    by: str
+
+    @property
+    def argument(self) -> str:
+        """The argument of `--trust`: `ci`, or `%team`."""
+        return f"%{self.name}" if self.kind == "group" else self.name
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form, in the file and in `status --json`."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "id": self.id,
+            "at": format_time(self.at),
+            "by": self.by,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read an entry of the file.
+
+        Raises:
+            KeyError: A key is missing.
+            ValueError: A value is of another kind.
+        """
+        kind, number = data["kind"], data["id"]
+        if kind not in {"user", "group"} or type(number) is not int or number < 0:
+            raise ValueError(f"not a user or group: {kind!r} {number!r}")
+        return cls(kind, str(data["name"]), number, parse_time(data["at"]), str(data["by"]))
 
 
 class Owned(NamedTuple):

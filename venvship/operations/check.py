@@ -40,6 +40,7 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
 
     Arguments and errors: `Root.check`.
     """
+    workspace.layout.refuse_foreign_root()
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)
     require_usable(workspace, release_id)
@@ -47,6 +48,7 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
     chosen = [c for c in workspace.settings().checks if live or c.when == "candidate"]
     chosen.sort(key=lambda c: c.when != "candidate")  # as in a release: candidate checks first
     context = workspace.context(release_id, previous=workspace.layout.previous(), event="check")
+    workspace.trusted.require_folders(way=False)  # the checks leave their output in log/
     find_programs(HookSettings(), chosen, context)
     report = ChecksResult(release_id, run_checks(chosen, context))
     failed = failed_required(report.checks)

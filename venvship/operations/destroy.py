@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from venvship.errors import HostError, InUseError, OperationWarning, SettingsError, VenvshipError
+from venvship.errors import HostError, InUseError, OperationWarning, VenvshipError
 from venvship.model import bounds
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
@@ -22,6 +22,7 @@ from venvship.system.leases import lease_withheld
 from venvship.system.mutex import shared
 from venvship.system.regular import read_regular
 from venvship.workspace.holding import hold_build, hold_switch
+from venvship.workspace.settings_files import NO_SETTINGS
 from venvship.workspace.workspace import Workspace
 
 STORE_NAMES: Final = frozenset(
@@ -92,7 +93,7 @@ def destroy(workspace: Workspace) -> DestroyResult:
 def _settings(workspace: Workspace) -> Settings:
     try:
         return workspace.settings_or_kept()
-    except (SettingsError, HostError):  # a warning has said so; without settings no file counts as a source
+    except NO_SETTINGS:  # a warning has said so; without settings no file counts as a source
         return Settings(name=workspace.layout.path.name, lockfile=())
 
 

@@ -13,19 +13,18 @@ from datetime import timedelta
 from venvship.errors import (
     BuildError,
     ForeignLinkError,
-    HostError,
     LockfileError,
     PausedError,
     RejectedError,
     ReleaseError,
     RollbackFailedError,
     RolledBackError,
-    SettingsError,
     VenvshipError,
 )
 from venvship.model.event import EventName
 from venvship.model.spelling import digest, format_time
 from venvship.model.update_attempts import TOLD_AGAIN, fold_attempts
+from venvship.workspace.settings_files import NO_SETTINGS
 from venvship.workspace.workspace import Workspace
 
 
@@ -49,7 +48,7 @@ def reported_once(workspace: Workspace) -> Iterator[None]:
                 error.told = latest.told != latest.last
                 error.data["until"] = format_time(latest.until)
         raise
-    except (SettingsError, LockfileError, ForeignLinkError, ReleaseError, HostError) as error:
+    except (*NO_SETTINGS, LockfileError, ForeignLinkError, ReleaseError) as error:
         with contextlib.suppress(OSError, VenvshipError):
             _report_problem(workspace, error)
         raise

@@ -87,10 +87,10 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
             for name in named:
                 if name not in known:  # misspelt: it upgrades nothing, and pip-compile does not report it
                     workspace.warn("not-in-lockfile", f"-P {name}: the lockfile has no such package")
-            before = _packages_before(lockfile, settings, compiled)
+            before = _packages_before(workspace, lockfile, settings, compiled)
             workspace.runtime.signals.raise_if_received()
             if compiled.changed:
-                if read_if_there(compiled.path) != compiled.before:
+                if read_if_there(compiled.path, workspace.trusted.read) != compiled.before:
                     raise LockError(
                         f"{lockfile} was changed by another program during the lock; nothing was written",
                         hint="look at its contents, and lock again",
@@ -127,7 +127,9 @@ def _packages(environment: Environment) -> list[Package]:
     return locked_packages(environment.selected)
 
 
-def _packages_before(lockfile: str, settings: Settings, compiled: Compiled) -> list[Package]:
+def _packages_before(
+    workspace: Workspace, lockfile: str, settings: Settings, compiled: Compiled
+) -> list[Package]:
     """The packages that the lockfile selected until now; one that is refused still serves a comparison."""
     from venvship.model.lockfiles.lock_inputs import pinned_packages
 
@@ -136,6 +138,8 @@ def _packages_before(lockfile: str, settings: Settings, compiled: Compiled) -> l
     if compiled.before is None:
         return []
     try:
-        return _packages(read_content(lockfile, compiled.before, settings, compiled.environment.interpreter))
+        return _packages(
+            read_content(workspace, lockfile, compiled.before, settings, compiled.environment.interpreter)
+        )
     except LockfileError:
         return pinned_packages(compiled.before)

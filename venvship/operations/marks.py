@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from venvship.errors import ForeignLinkError, HostError, OperationWarning, SettingsError, VenvshipError
+from venvship.errors import ForeignLinkError, OperationWarning, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import History
 from venvship.model.hold import Hold, HoldKind
@@ -19,6 +19,7 @@ from venvship.operations.switching.recovery import notice_switch
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_switch
 from venvship.workspace.releases import resolve_release
+from venvship.workspace.settings_files import NO_SETTINGS
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.workspace import Workspace
 
@@ -140,7 +141,7 @@ def _holds(workspace: Workspace) -> tuple[Hold, ...]:
     except VenvshipError:
         return ()
     health: str | None = None
-    with contextlib.suppress(SettingsError):
+    with contextlib.suppress(*NO_SETTINGS):
         health = health_digest(workspace.settings())
     refusals = [
         found
@@ -154,7 +155,7 @@ def _released_again(workspace: Workspace, history: History, ended: tuple[Hold, .
     """The release of the lockfile's environment that one of these holds kept from coming back."""
     try:
         own = lockfile_environment(workspace, workspace.settings())
-    except (SettingsError, HostError):
+    except NO_SETTINGS:
         return None
     if own is None:
         return None

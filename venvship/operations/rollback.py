@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from venvship.errors import (
-    HostError,
     OperationWarning,
     RollbackFailedError,
-    SettingsError,
     SupersededError,
     VenvshipError,
 )
@@ -36,7 +34,7 @@ from venvship.system.faults import root_faults
 from venvship.workspace.folders import make_folders
 from venvship.workspace.holding import SwitchHeld, hold_mutex, hold_switch
 from venvship.workspace.releases import resolve_release
-from venvship.workspace.settings_files import read_settings
+from venvship.workspace.settings_files import NO_SETTINGS, read_settings
 from venvship.workspace.usable import usable_problem
 from venvship.workspace.views import ReleaseView, view_release
 from venvship.workspace.way_back import or_go_back
@@ -137,6 +135,7 @@ def rollback(
         if dry_run:
             return _plan(workspace, name, from_)
         workspace.layout.require_writable()
+        workspace.trusted.require_folders(way=False)
         with contextlib.suppress(VenvshipError):
             make_folders(workspace.layout)
         leave = None if from_ is None else _require_current(workspace, from_)
@@ -245,7 +244,7 @@ class _Rollback:
     def _switch_and_try(self, target: RollbackTarget) -> _Outcome:
         workspace, history, release_id = self._workspace, self._known.history, target.release_id
         settings: Settings | None = None
-        with contextlib.suppress(SettingsError, HostError):
+        with contextlib.suppress(*NO_SETTINGS):
             settings = workspace.settings_or_kept()
         if settings is not None:
             refuse_own_service(workspace, settings)
@@ -338,7 +337,7 @@ class _Rollback:
     def _own_environment(self, settings: Settings | None) -> str:
         """The environment of the root's own lockfile; `""` if it cannot be told."""
         if settings is None:
-            with contextlib.suppress(SettingsError, HostError):
+            with contextlib.suppress(*NO_SETTINGS):
                 settings = read_settings(self._workspace.layout)
         return (lockfile_environment(self._workspace, settings) or "") if settings is not None else ""
 

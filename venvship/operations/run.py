@@ -36,6 +36,7 @@ def run(
 
     Arguments and errors: `Root.run`.
     """
+    workspace.layout.refuse_foreign_root()
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)
     require_startable(workspace, release_id)

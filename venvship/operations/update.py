@@ -31,7 +31,6 @@ from venvship.operations.planning.environment import (
     is_of,
     lockfile_paths,
     read_environment,
-    read_file,
 )
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.plan import asker, plan, refused
@@ -80,6 +79,7 @@ def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) 
         if not upgrade:
             for path in lockfile_paths(workspace, settings):
                 _wait_until_quiet(workspace, path)
+        workspace.trusted.require_folders()
         cut_service_logs(workspace.layout)  # also where nothing else is to be done, for months
         if upgrade or not _is_done(workspace, settings, releasing):
             releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=upgrade))
@@ -136,7 +136,7 @@ def _live_manifest(
         return None
     paths = lockfile_paths(workspace, settings)
     same = manifest.environment.digest == record.environment_digest
-    if not same or not is_of(manifest, paths, settings, interpreter):
+    if not same or not is_of(manifest, paths, settings, interpreter, read=workspace.trusted.read):
         return None
     return None if start_problem(workspace.layout, manifest) else manifest
 
@@ -190,7 +190,7 @@ def _read_when_quiet(
     def read(path: str) -> bytes:
         if path not in paths:
             included.append(path)
-        return read_file(path)
+        return workspace.trusted.read(path)
 
     def waited() -> bool:
         return sum(_wait_until_quiet(workspace, path) for path in included) > 0  # for all of them
@@ -204,7 +204,7 @@ def _read_when_quiet(
         else:
             if not waited():
                 return environment
-        return read_environment(paths, settings, interpreter)
+        return read_environment(paths, settings, interpreter, read=workspace.trusted.read)
 
 
 def _lock(

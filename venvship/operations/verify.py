@@ -111,6 +111,7 @@ def _record(workspace: Workspace, found: Mapping[str, Verification]) -> None:
     layout = workspace.layout
     try:
         layout.require_writable()
+        workspace.trusted.require_folders()
         with workspace.journal_mutex.hold(wait=5):
             try:
                 known = {

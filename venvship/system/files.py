@@ -333,7 +333,7 @@ def hash_file(path: str | os.PathLike[str]) -> str:
 def append_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Append to a file, which is made if it is missing. Not durable: for diagnostics."""
     effects.reach("append", path)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     view = memoryview(data)
     try:
         while view:

@@ -30,12 +30,21 @@ class Journal(JournalReader):
         path: `state/journal.jsonl`.
         mutex: `journal.mutex`, the innermost of all: held for one append.
         clock: The time, aware.
+        ask: Called before the file is changed, with its path and its `fstat`; raises an error of ours if
+            others can write it.
     """
 
-    def __init__(self, path: str, mutex: Mutex, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        path: str,
+        mutex: Mutex,
+        clock: Callable[[], datetime],
+        ask: Callable[[str, os.stat_result], None] = lambda _path, _found: None,
+    ) -> None:
         super().__init__(path)
         self._mutex = mutex
         self._clock = clock
+        self._ask = ask
 
     def append(
         self,
@@ -57,6 +66,7 @@ class Journal(JournalReader):
             BusyError: The mutex was not free within ten seconds, though it is only ever held for an append.
             FormatError: A newer venvship wrote the journal.
             StateError: It is damaged in the middle; nothing was appended.
+            UntrustedError: Others can write it.
             OSError: It could not be written; ENOSPC among others.
         """
         with self._mutex.hold(wait=10):
@@ -96,8 +106,9 @@ class Journal(JournalReader):
             if reading.damage or not reading.torn:
                 return False
             effects.reach("open", self._path)
-            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
+                self._ask(self._path, os.fstat(fd))
                 self._set_aside(fd, os.fstat(fd).st_size, reading)
                 files.fsync_file(fd, self._path)
             finally:
@@ -110,9 +121,11 @@ class Journal(JournalReader):
 
     def _write(self, line: bytes, reading: Reading) -> None:
         effects.reach("open", self._path)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            size = os.fstat(fd).st_size
+            found = os.fstat(fd)
+            self._ask(self._path, found)
+            size = found.st_size
             if size == 0:
                 os.fchmod(fd, 0o644)  # whatever the umask: status is for everybody
             if size > reading.size:

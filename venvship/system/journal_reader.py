@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from venvship.errors import StateError
 from venvship.model import bounds
 from venvship.system.journal_lines import NOTHING, Reading, parse
@@ -31,10 +33,14 @@ class JournalReader:
 
     Args:
         path: `state/journal.jsonl`.
+
+    Attributes:
+        status: The `fstat` of the file as it was read last; `None` where there was none.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.status: os.stat_result | None = None
         self._raw = b""  # the file's bytes when it was read last
         self._reading = NOTHING  # their lines
 
@@ -50,9 +56,9 @@ class JournalReader:
             HostError: The host has nothing left to read it with.
         """
         try:
-            raw = read_regular(self._path, bounds.JOURNAL).data
+            raw, self.status = read_regular(self._path, bounds.JOURNAL)
         except FileNotFoundError:
-            raw = b""
+            raw, self.status = b"", None
         except OSError as error:
             raise StateError(f"cannot read {self._path}: {error.strerror}") from error
         if raw != self._raw:

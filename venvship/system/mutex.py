@@ -19,6 +19,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -72,6 +73,11 @@ class Mutex:
         # Late: it takes longer to import than `status` takes for all else.
         from filelock import FileLock, Timeout
 
+        # It would be opened through the link, and cut: older versions of filelock follow links.
+        if os.path.islink(self._path):
+            raise NotWritableError(
+                f"{self._path} is a link, and no lock file", hint=f"rm {shlex.quote(self._path)}"
+            )
         lock = FileLock(self._path, mode=0o600, thread_local=False, fallback_to_soft=False)
         began = time.monotonic()
         deadline = began + wait

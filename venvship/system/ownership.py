@@ -48,6 +48,7 @@ class Ownership:
         self.trust = trust
         self.accounts = HostAccounts() if accounts is None else accounts
         self._known: dict[str, os.stat_result] = {}
+        self._owned: dict[str, Owned] = {}
 
     def findings(self, path: str, status: os.stat_result) -> tuple[Finding, ...]:
         """The problems of a file and of the way to it.
@@ -71,7 +72,7 @@ class Ownership:
         Raises:
             OSError: It cannot be looked at.
         """
-        owned = owned_by(path, os.lstat(path) if status is None else status)
+        owned = owned_by(path, self.look(path) if status is None else status)
         problem = writers_problem(owned, self.trust, self.accounts)
         return () if problem is None else (Finding(path, owned, problem),)
 
@@ -83,7 +84,8 @@ class Ownership:
         """
         found: dict[str, Finding] = {}
         for directory, status, entry_uid in self._walk(path):
-            owned = owned_by(directory, status)
+            owned = self._owned.get(directory) or owned_by(directory, status)
+            self._owned[directory] = owned
             problem = way_problem(owned, entry_uid, self.trust, self.accounts)
             if problem is not None:
                 found.setdefault(directory, Finding(directory, owned, problem))
@@ -101,10 +103,10 @@ class Ownership:
                 continue
             entry = f"{'' if here == '/' else here}/{name}"
             try:
-                found = self._look(entry)
+                found = self.look(entry)
             except FileNotFoundError:
                 return  # nothing is read, and whatever is made there is made under a new name and renamed
-            yield here, self._look(here), found.st_uid
+            yield here, self.look(here), found.st_uid
             if stat.S_ISLNK(found.st_mode):
                 links += 1
                 if links > MAX_LINKS:
@@ -115,7 +117,12 @@ class Ownership:
             else:
                 here = entry
 
-    def _look(self, path: str) -> os.stat_result:
+    def look(self, path: str) -> os.stat_result:
+        """The status of a name, without following a link; of a directory the one that was seen first.
+
+        Raises:
+            OSError: It cannot be looked at.
+        """
         known = self._known.get(path)
         if known is None:
             known = os.lstat(path)

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model.spelling import FORMAT, format_time
-from venvship.root import read_json
 from venvship.system import files, proc
+from venvship.system.json_files import read_json
 from venvship.workspace.workspace import Workspace
 
 
@@ -137,7 +137,7 @@ def _update(workspace: Workspace, mutex: str, entry: dict[str, Any] | None) -> N
     # An entry that cannot be written, for example on a full disk, must not stop a rollback.
     with contextlib.suppress(OSError, VenvshipError), workspace.journal_mutex.hold(wait=5):
         try:
-            data = read_json(path) or {}
+            data = read_json(path, workspace.layout.ask) or {}
         except VenvshipError:
             data = {}  # garbage: the file is written anew
         data["format"] = FORMAT

@@ -6,10 +6,10 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from venvship.errors import HostError, ProgramNotFoundError
+from venvship.errors import HostError, ProgramNotFoundError, VenvshipError
 from venvship.model.interpreter import Identity
 from venvship.system import proc
 from venvship.system.signals import Signals
@@ -55,11 +55,15 @@ class InterpreterIdentities:
     Args:
         environ: The environment to run them in.
         signals: Signals that end the wait.
+        refuse: Called before one is run; raises an error of ours if this user must not run it.
     """
 
-    def __init__(self, environ: Mapping[str, str], signals: Signals) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], signals: Signals, refuse: Callable[[], None] = lambda: None
+    ) -> None:
         self._environ = environ
         self._signals = signals
+        self._refuse = refuse
         self._known: dict[_File, Identity | str] = {}
 
     def ask(self, path: str) -> Identity | str:
@@ -95,6 +99,10 @@ class InterpreterIdentities:
         from venvship.system.host import host_error_in
         from venvship.system.interpreters import run_probe
 
+        try:
+            self._refuse()
+        except VenvshipError as error:
+            raise NotAskedError(f"its interpreter {path} was not asked: {error.message}") from error
         try:
             result = run_probe(path, environ=self._environ, signals=self._signals, timeout=SECONDS)
         except ProgramNotFoundError:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from venvship.errors import HostError, OperationWarning, SettingsError, VenvshipError
+from venvship.errors import OperationWarning, UntrustedError, VenvshipError
 from venvship.model.event import Event
 from venvship.model.history import History
 from venvship.model.history_fold import fold
@@ -24,7 +24,8 @@ from venvship.workspace.interpreter_identity import InterpreterIdentities
 from venvship.workspace.place import place_problem
 from venvship.workspace.releases import is_known
 from venvship.workspace.runtime import Runtime
-from venvship.workspace.settings_files import read_kept_settings, read_settings
+from venvship.workspace.settings_files import NO_SETTINGS, read_kept_settings, read_settings
+from venvship.workspace.trusted import TrustedFiles
 
 if TYPE_CHECKING:
     from venvship.health.context import Context
@@ -65,6 +66,7 @@ class ReadingWorkspace:
 
     Attributes:
         journal: Reads the journal.
+        trusted: Asks whose files are, and reads the lockfile.
         identities: Asks interpreters for their identity.
         settings_read: The settings that were read last; `None` before.
     """
@@ -72,11 +74,12 @@ class ReadingWorkspace:
     def __init__(
         self, layout: RootLayout, runtime: Runtime, warnings: list[OperationWarning] | None = None
     ) -> None:
-        self.layout = layout
+        self.trusted = TrustedFiles(layout, runtime.environ)
+        self.layout = layout._replace(ask=self.trusted.require)
         self.runtime = runtime
         self.warnings = [] if warnings is None else warnings
         self.journal = JournalReader(str(layout.journal_file))
-        self.identities = InterpreterIdentities(runtime.environ, runtime.signals)
+        self.identities = InterpreterIdentities(runtime.environ, runtime.signals, layout.refuse_foreign_root)
         self.settings_read: Settings | None = None
         self._folded: tuple[Reading, History] | None = None
 
@@ -92,6 +95,7 @@ class ReadingWorkspace:
 
         Raises:
             StateError: The journal is damaged, or does not know the release that is current.
+            UntrustedError: Others can write it.
             FormatError: A newer venvship wrote it.
         """
         known = self._read_history()
@@ -122,7 +126,9 @@ class ReadingWorkspace:
             known = KnownHistory(History(), (), self._current(), error)
         if warn_of_torn:
             self._warn_of_torn(known)
-        if known.error is not None:
+        if isinstance(known.error, UntrustedError):
+            self.warn_of(known.error)
+        elif known.error is not None:
             hint = f". {known.error.hint}" if known.error.hint else ""
             self.warn("journal-damaged", enclosed("", known.error.message, hint))
         return known
@@ -152,6 +158,11 @@ class ReadingWorkspace:
             # No crash leaves that: a release is journalled as sealed before it can be current. The file was
             # lost, or an older copy of it was put back, and with it went holds, pins and every release since.
             return known._replace(error=lost_journal_error(current), lost=current)
+        try:
+            if self.journal.status is not None:
+                self.trusted.require(str(self.layout.journal_file), self.journal.status)
+        except VenvshipError as error:
+            return known._replace(error=error)
         return known
 
     def _current(self) -> str | None:
@@ -220,21 +231,23 @@ class ReadingWorkspace:
 
         Raises:
             SettingsError: It cannot be read, or has a mistake.
+            UntrustedError: Others can write it.
         """
         self.settings_read = read_settings(self.layout)
         return self.settings_read
 
     def settings_or_kept(self) -> Settings:
-        """The settings in force; when they are broken, those of the last promotion, with a warning.
+        """The settings in force; when they are broken or not to be trusted, those of the last promotion.
 
-        For a rollback and a recovery, which have to go on.
+        For a rollback and a recovery, which have to go on. A warning says so.
 
         Raises:
             SettingsError: Neither can be read.
+            UntrustedError: Others can write the settings, and there are no others that can be read.
         """
         try:
             return self.settings()
-        except (SettingsError, HostError) as error:
+        except NO_SETTINGS as error:
             kept = read_kept_settings(self.layout)
             remedy = (
                 "the settings of the last promotion were used"
@@ -277,6 +290,16 @@ class ReadingWorkspace:
         warning = OperationWarning(slug, lines(message))
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    def warn_of(self, error: VenvshipError) -> None:
+        """Add a warning for an error that a command goes on without; one for each path that others write."""
+        if isinstance(error, UntrustedError):
+            told = str(error.data.get("path", ""))
+            if told and any(one.slug == error.slug and one.message.startswith(told) for one in self.warnings):
+                return
+            self.warn(error.slug, f"{error.message}. {error.hint}" if error.hint else error.message)
+        else:
+            self.warn(error.slug, error.message)
 
     def context(self, release_id: str | None, *, previous: str | None, event: str) -> Context:
         """The context of a release's checks and hooks; without a release, that of the notify hook."""

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from venvship.errors import VenvshipError
 from venvship.model import json_fields as fields
 from venvship.model.spelling import readable
-from venvship.root import RootLayout, read_json
+from venvship.root import RootLayout
 from venvship.system import proc
+from venvship.system.json_files import read_json
 
 
 class Operation(NamedTuple):
@@ -42,7 +43,7 @@ def under_way(layout: RootLayout, mutex: str | None = None) -> Operation | None:
         cannot be read.
     """
     try:
-        data = read_json(layout.operation_file) or {}
+        data = read_json(layout.operation_file, layout.ask) or {}
     except VenvshipError:
         return None
     found: list[Operation] = []

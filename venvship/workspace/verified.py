@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from venvship.errors import VenvshipError
 from venvship.model import json_fields as fields
 from venvship.model.spelling import format_time, parse_time
-from venvship.root import RootLayout, read_json
+from venvship.root import RootLayout
+from venvship.system.json_files import read_json
 
 
 class Verification(NamedTuple):
@@ -50,5 +51,5 @@ def known_verifications(layout: RootLayout) -> dict[str, Any]:
         StateError: It is damaged, or cannot be read.
         FormatError: A newer venvship wrote it.
     """
-    releases = (read_json(layout.verified_file) or {}).get("releases", {})
+    releases = (read_json(layout.verified_file, layout.ask) or {}).get("releases", {})
     return dict(releases) if isinstance(releases, dict) else {}

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from venvship.errors import HostError, OperationWarning, ReleaseError, SettingsError, VenvshipError
+from venvship.errors import OperationWarning, ReleaseError, VenvshipError
 from venvship.model.event import Event, EventName, is_visible
 from venvship.model.log_line import SEVERITIES, log_line
 from venvship.model.settings import Settings
@@ -21,7 +21,7 @@ from venvship.workspace.lease_holder import lease_locked
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.runtime import Runtime
 from venvship.workspace.service_logs import cut_service_logs
-from venvship.workspace.settings_files import read_kept_settings
+from venvship.workspace.settings_files import NO_SETTINGS, read_kept_settings
 
 T = TypeVar("T")
 
@@ -64,7 +64,9 @@ class Workspace(ReadingWorkspace):
         changes: list[str] | None = None,
     ) -> None:
         super().__init__(layout, runtime, warnings)
-        self.journal = Journal(str(layout.journal_file), self.journal_mutex, runtime.clock)
+        self.journal = Journal(
+            str(layout.journal_file), self.journal_mutex, runtime.clock, self.trusted.require
+        )
         self.changes: list[str] = [] if changes is None else changes
 
     @property
@@ -81,8 +83,10 @@ class Workspace(ReadingWorkspace):
 
         Raises:
             RootError: See `RootLayout.require_writable` and `make_folders`.
+            UntrustedError: One of the folders is another user's, or others can write it.
         """
         self.layout.require_writable()
+        self.trusted.require_folders()  # first: a folder that is made is made in the right place
         make_folders(self.layout)
         cut_service_logs(self.layout)
 
@@ -194,7 +198,7 @@ class Workspace(ReadingWorkspace):
             return self.settings_read
         try:
             return self.settings()
-        except (SettingsError, HostError):  # the command that needs them reports it
+        except NO_SETTINGS:  # the command that needs them reports it
             return read_kept_settings(self.layout) or Settings(name=self.layout.path.name)
 
     def make_lease(self, release_id: str) -> None:

@@ -24,21 +24,48 @@ if TYPE_CHECKING:
     text=text.init_lines,
     example="venvship -C /srv/shop init --python 3.11",
     exits={
-        0: "made",
+        0: "made, or trust changed",
+        2: "no such user or group",
         10: "no such interpreter, or no such name",
         12: "there is a root already, or it cannot be made",
     },
 )
 @click.option("--name", metavar="N", help="The application's name. [default: the directory's]")
 @click.option("--python", metavar="P", help="A version, such as 3.11, or a path. [default: this one]")
-@click.option("--lockfile", metavar="F", default="requirements.txt", show_default=True, help="The lockfile.")
-def init(call: Call, name: str | None, python: str | None, lockfile: str) -> InitResult:
+@click.option("--lockfile", metavar="F", help="The lockfile. [default: requirements.txt]")
+@click.option(
+    "--trust",
+    metavar="USER|%GROUP",
+    multiple=True,
+    help="Let a user, or the members of a group, decide what runs. Repeatable; for an existing root, too.",
+)
+@click.option("--untrust", metavar="USER|%GROUP", multiple=True, help="Take a --trust back. Repeatable.")
+def init(
+    call: Call,
+    name: str | None,
+    python: str | None,
+    lockfile: str | None,
+    trust: tuple[str, ...],
+    untrust: tuple[str, ...],
+) -> InitResult:
     """Make a root: a directory with a commented venvship.toml.
 
     The root is ROOT of -C, or this directory. An existing venvship.toml is left alone.
+
+    The settings and the lockfile count only if they belong to the caller, the owner of the root or root, and
+    nobody else can write them. --trust adds users, or groups behind a %, whose files count too; `status`
+    lists them.
     """
     path = here(call.root_path or "")
-    return Root.init(path, name=name, python=python, lockfile=lockfile, runtime=call.runtime())
+    return Root.init(
+        path,
+        name=name,
+        python=python,
+        lockfile=lockfile,
+        trust=trust,
+        untrust=untrust,
+        runtime=call.runtime(),
+    )
 
 
 @command(

@@ -61,12 +61,15 @@ class Inputs:
         archives: Absolute paths of wheels and archives that are named by relative ones.
         refused: By the absolute path of an included file that is not read, because it would take for ever or
             is too large, the reason.
+        folders: Paths of folders that `--find-links` names, from which pip-compile chooses: absolute, or they
+            begin with `~`.
     """
 
     texts: tuple[str, ...] = field(repr=False)
     options: tuple[str, ...]
     archives: frozenset[str]
     refused: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
 
 def read_inputs(
@@ -96,6 +99,7 @@ def read_inputs(
         options=tuple(reversed(options)),
         archives=frozenset(reader.archives),
         refused=reader.refused,
+        folders=tuple(dict.fromkeys(reader.folders)),
     )
 
 
@@ -109,6 +113,7 @@ class _Reader:
     options: list[str] = field(default_factory=list)
     archives: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
 
     def take(self, path: str) -> None:
         path = os.path.normpath(path)
@@ -137,10 +142,14 @@ class _Reader:
 
     def _take_option(self, path: str, name: str, value: str) -> None:
         if name in _INCLUDES:
-            if not URL.match(value):
-                self.take(os.path.join(os.path.dirname(path), value))
+            if (local := _local(value)) is not None:
+                self.take(os.path.join(os.path.dirname(path), local))
         elif name in WHERE_FROM:
             option = WHERE_FROM[name]
+            if option == "--find-links" and (local := _local(value)) is not None:
+                here = os.path.join(os.path.dirname(path), local)
+                there = here if self.exists(here) else os.path.join(self.cwd, local)
+                self.folders.append(local if local.startswith("~") else there)
             self.options.append(option_line(option, self._moved(path, option, value)))
         elif name in FORMATS:
             self.options.append(option_line(name, value))
@@ -163,6 +172,16 @@ def _lines(text: str) -> Iterator[tuple[LogicalLine, str, list[tuple[str, str | 
         except RefusedError:
             continue
         yield line, requirement.strip(), list(read_options(words))
+
+
+def _local(value: str) -> str | None:
+    """The path that an option names, also by a `file:` URL; `None` for another URL."""
+    if not URL.match(value):
+        return value
+    try:
+        return local_path(value)
+    except ValueError:
+        return None
 
 
 def _text(data: bytes) -> str:

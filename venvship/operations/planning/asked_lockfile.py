@@ -30,9 +30,11 @@ def read_asked(
 
     Raises:
         LockfileError: It is refused, or missing.
+        UntrustedError: Others can write it.
     """
     with missing_explained(workspace, settings, named):
-        return read_environment(named or lockfile_paths(workspace, settings), settings, interpreter)
+        paths = named or lockfile_paths(workspace, settings)
+        return read_environment(paths, settings, interpreter, read=workspace.trusted.read)
 
 
 @contextlib.contextmanager

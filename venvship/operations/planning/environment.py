@@ -30,7 +30,7 @@ def lockfile_paths(workspace: ReadingWorkspace, settings: Settings) -> tuple[str
 
 
 def read_file(path: str) -> bytes:
-    """Read a lockfile, a file that it includes, or an input of `lock`.
+    """Read the lockfile in a release; `TrustedFiles.read` reads those that users write.
 
     Raises:
         IrregularFileError: It is no regular file, or larger than a lockfile may be.
@@ -45,7 +45,7 @@ def read_environment(
     settings: Settings,
     interpreter: Interpreter,
     *,
-    read: Callable[[str], bytes] = read_file,
+    read: Callable[[str], bytes],
 ) -> Environment:
     """Read a lockfile for an interpreter.
 
@@ -53,10 +53,12 @@ def read_environment(
         paths: Absolute; several requirements files, or one of either kind.
         settings: The names that may be built, and the extras that are wanted.
         interpreter: The root's.
-        read: Returns a file's bytes; raises `OSError`. Another one serves a lockfile that is not written yet.
+        read: Returns a file's bytes; raises `OSError`. `TrustedFiles.read`, or another one for a lockfile
+            that is not written yet.
 
     Raises:
         LockfileError: It is refused, or missing.
+        UntrustedError: Others can write it, or a file that it includes.
     """
     # Late: an idle `update` recognises the lockfile without these imports.
     from venvship.model.lockfiles.lockfile import environment_digest, read_lockfile, select
@@ -90,14 +92,21 @@ def lockfile_environment(workspace: ReadingWorkspace, settings: Settings) -> str
         current = workspace.layout.current()
         if current is not None and workspace.layout.has_manifest(current):
             manifest = workspace.manifest(current)
-            if is_of(manifest, paths, settings, known[1]):
+            if is_of(manifest, paths, settings, known[1], read=workspace.trusted.read):
                 return manifest.environment.digest
-        return read_environment(paths, settings, known[1]).digest
+        return read_environment(paths, settings, known[1], read=workspace.trusted.read).digest
     except (VenvshipError, OSError, ValueError, ImportError):
         return ""
 
 
-def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpreter: Interpreter) -> bool:
+def is_of(
+    manifest: Manifest,
+    paths: Sequence[str],
+    settings: Settings,
+    interpreter: Interpreter,
+    *,
+    read: Callable[[str], bytes],
+) -> bool:
     """Whether a release was made from these very inputs, so that its environment is theirs.
 
     Cheaper than `read_environment`, which need not be called then. `False` proves nothing: the release may be
@@ -108,11 +117,15 @@ def is_of(manifest: Manifest, paths: Sequence[str], settings: Settings, interpre
         paths: As for `read_environment`.
         settings: As for `read_environment`.
         interpreter: The root's.
+        read: As for `read_environment`.
+
+    Raises:
+        UntrustedError: Others can write the lockfile.
     """
     if not manifest.environment.inputs or len(paths) != 1:
         return False
     try:
-        sha256 = hashlib.sha256(read_file(paths[0])).hexdigest()
+        sha256 = hashlib.sha256(read(paths[0])).hexdigest()
     except OSError:
         return False
     return manifest.environment.inputs == _inputs(paths[0], sha256, settings, interpreter)

@@ -25,6 +25,7 @@ def find_interpreter(workspace: ReadingWorkspace, settings: Settings) -> Interpr
         StateError: `python.json` is damaged.
         FormatError: A newer venvship wrote it.
         InterruptedByError: A signal came while it was asked.
+        NotOwnerError: It would have to be run, by root, and the root is another user's.
     """
     known = workspace.layout.interpreter()
     if known is not None and known[0] == settings.python:
@@ -36,6 +37,8 @@ def find_interpreter(workspace: ReadingWorkspace, settings: Settings) -> Interpr
             f"the interpreter of this root, {interpreter.path}, {what}",
             hint=f'install it again, or set another python = "…" in {workspace.layout.settings_file}',
         )
+    # The settings of another user name a program here.
+    workspace.layout.refuse_foreign_root()
     from venvship.building.interpreter import resolve_interpreter
 
     return resolve_interpreter(

@@ -10,7 +10,7 @@ import os
 import shlex
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, cast
@@ -20,7 +20,7 @@ from venvship.errors import LockError, LockfileError, LockfileMissingError, Sett
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.settings import Settings
-from venvship.operations.planning.environment import lockfile_paths, read_environment, read_file
+from venvship.operations.planning.environment import lockfile_paths, read_environment
 from venvship.printable import enclosed, lines
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
@@ -77,6 +77,7 @@ def compile_lockfile(
         SettingsError: There are no inputs, one is missing, or the lockfile is of a kind that is not compiled;
             or pip is too old for a cooldown.
         LockfileMissingError: The lockfile that is there is no regular file, or is too large.
+        UntrustedError: Others can write an input, a file that it includes, or the lockfile that is there.
         LockError: pip-compile failed, or made a lockfile that `release` would refuse.
         BuildError: The index could not be reached, it took too long, or there is no room.
         InterruptedByError: A signal came.
@@ -96,7 +97,7 @@ def compile_lockfile(
     lockfile = lockfile_to_write(workspace, settings)
     names = _inputs(workspace, settings, lockfile)
     try:
-        before = read_if_there(lockfile)
+        before = read_if_there(lockfile, workspace.trusted.read)
     except IrregularFileError as error:
         raise LockfileMissingError(
             f"the lockfile {lockfile} cannot be read: {error.strerror}; nothing was locked",
@@ -107,7 +108,7 @@ def compile_lockfile(
         [os.path.join(root, name) for name in names],
         cwd=root,
         lockfile=lockfile,
-        read=read_file,
+        read=workspace.trusted.read,
         exists=os.path.exists,
     )
     if inputs.refused:
@@ -117,6 +118,10 @@ def compile_lockfile(
             hint="a file that `[lock] inputs` includes must be a file like a lockfile",
             problems=[{"key": "lock.inputs", "message": text} for text in texts],
         )
+    # pip-compile reads these itself, and runs the code of projects and of source archives.
+    folders = map(os.path.expanduser, inputs.folders)
+    for path in (*(os.path.join(root, name) for name in names), *sorted(inputs.archives), *folders):
+        workspace.trusted.require_path(path)
     cooldown = settings.lock.cooldown_days
     log_dir = str(workspace.layout.log("lock"))
     files.make_directory(log_dir, 0o700)
@@ -154,14 +159,16 @@ def compile_lockfile(
         path=os.path.realpath(lockfile),
         content=content,
         before=before,
-        environment=_accepted(lockfile, content, settings, interpreter),
+        environment=_accepted(workspace, lockfile, content, settings, interpreter),
     )
 
 
-def _accepted(lockfile: str, content: bytes, settings: Settings, interpreter: Interpreter) -> Environment:
+def _accepted(
+    workspace: Workspace, lockfile: str, content: bytes, settings: Settings, interpreter: Interpreter
+) -> Environment:
     """Read a lockfile that was compiled as `release` would, or refuse what that would refuse."""
     try:
-        return read_content(lockfile, content, settings, interpreter)
+        return read_content(workspace, lockfile, content, settings, interpreter)
     except LockfileError as error:
         problems = cast(list[dict[str, object]], error.data.get("problems", []))
         said = [f"  {problem['message']}" for problem in problems] or [enclosed("  ", error.message)]
@@ -173,15 +180,20 @@ def _accepted(lockfile: str, content: bytes, settings: Settings, interpreter: In
         ) from error
 
 
-def read_content(lockfile: str, content: bytes, settings: Settings, interpreter: Interpreter) -> Environment:
+def read_content(
+    workspace: Workspace, lockfile: str, content: bytes, settings: Settings, interpreter: Interpreter
+) -> Environment:
     """Read a lockfile whose content is not that of its file.
 
     Raises:
         LockfileError: It is refused.
+        UntrustedError: Others can write a file that it includes.
     """
-    return read_environment(
-        [lockfile], settings, interpreter, read=lambda path: content if path == lockfile else read_file(path)
-    )
+
+    def read(path: str) -> bytes:
+        return content if path == lockfile else workspace.trusted.read(path)
+
+    return read_environment([lockfile], settings, interpreter, read=read)
 
 
 def write_lockfile(path: str, content: bytes) -> None:
@@ -208,14 +220,19 @@ def write_lockfile(path: str, content: bytes) -> None:
     files.write_file(path, content, mode=mode)
 
 
-def read_if_there(path: str) -> bytes | None:
+def read_if_there(path: str, read: Callable[[str], bytes]) -> bytes | None:
     """Read a file whole; `None` if there is none.
 
+    Args:
+        path: Absolute.
+        read: `TrustedFiles.read`.
+
     Raises:
+        UntrustedError: Others can write it.
         OSError: It cannot be read.
     """
     try:
-        return read_file(path)
+        return read(path)
     except FileNotFoundError:
         return None
 

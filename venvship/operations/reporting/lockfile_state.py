@@ -49,13 +49,15 @@ def compare_lockfile(
         interpreter = known[1] if known is not None and settled else find_interpreter(workspace, settings)
         manifest = workspace.manifest(release_id) if release_id is not None else None
         recorded = manifest.environment if manifest is not None else None
-        if manifest is not None and is_of(manifest, paths, settings, interpreter):
+        if manifest is not None and is_of(
+            manifest, paths, settings, interpreter, read=workspace.trusted.read
+        ):
             return LockfileState(changed=False, environment=manifest.environment.digest)
-        environment = read_environment(paths, settings, interpreter)
+        environment = read_environment(paths, settings, interpreter, read=workspace.trusted.read)
     except LockfileError as error:
         return LockfileState(problem=error.message.splitlines()[0])
     except VenvshipError as error:
-        workspace.warn(error.slug, error.message)
+        workspace.warn_of(error)
         return LockfileState()
     if recorded is None:
         return LockfileState(environment=environment.digest)

@@ -13,12 +13,17 @@ from venvship.model.event import Event
 from venvship.model.history import History, PassedOver
 from venvship.model.hold import Hold
 from venvship.model.release import Package, PackageDiff
-from venvship.model.settings import Settings
 from venvship.model.spelling import format_time
+from venvship.model.trust import Trusted
 from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
 from venvship.operations.planning.asked_lockfile import first_step
 from venvship.operations.reporting.lockfile_state import LockfileState, compare_lockfile
-from venvship.operations.reporting.status_facts import applying_holds, old_processes
+from venvship.operations.reporting.status_facts import (
+    applying_holds,
+    old_processes,
+    readable_settings,
+    trusted_accounts,
+)
 from venvship.system import proc
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import (
@@ -59,6 +64,7 @@ class StatusResult(NamedTuple):
         passed_over: The nearer releases of the lineage that a rollback would pass over, the nearest first.
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
         holds: The holds of the root in force; without any, that of the lockfile's environment.
+        trusted: The users and groups that may decide what runs, besides the owner of the root and root.
         warnings: The warnings of the operation.
     """
 
@@ -80,6 +86,7 @@ class StatusResult(NamedTuple):
     passed_over: tuple[PassedOver, ...] = ()
     leaves_service_alone: bool = False
     holds: tuple[Hold, ...] = ()
+    trusted: tuple[Trusted, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -98,6 +105,7 @@ class StatusResult(NamedTuple):
             "passed_over": [passed.to_json() for passed in self.passed_over],
             "held": self.held.to_json() if self.held else None,
             "holds": [hold.to_json() for hold in self.holds],
+            "trusted": [one.to_json() for one in self.trusted],
             "operation": self.operation.to_json() if self.operation else None,
             "interrupted": self.interrupted,
             "releases": self.releases,
@@ -248,7 +256,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     moved = _warn_of_a_moved_root(workspace, history, view, back)
     if not moved and view is not None and view.problem:
         workspace.warn("current-unusable", f"{view.id}: {view.problem}")
-    settings = _settings(workspace)
+    settings = readable_settings(workspace)
     readable = view.id if view is not None and view.created_at is not None else None
     attempts = fold_attempts(known.events)
     lockfile = LockfileState()
@@ -281,6 +289,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         passed_over=() if moved else way_back.passed_over,  # the warning has said it once for all
         leaves_service_alone=settings is not None and settings.leaves_service_alone,
         holds=holds,
+        trusted=trusted_accounts(workspace),
         warnings=tuple(workspace.warnings),
     )
 
@@ -407,14 +416,6 @@ def _warn_of_doubt(workspace: ReadingWorkspace, history: History) -> None:
     # Again: a build or a prune may have ended between the reading of the journal and that of the folder.
     for name in in_doubt(layout, workspace.known_history(warn_of_torn=False).history):
         workspace.warn(*doubt_warning(layout, name, doubt(layout, name)))
-
-
-def _settings(workspace: ReadingWorkspace) -> Settings | None:
-    try:
-        return workspace.settings()
-    except VenvshipError as error:
-        workspace.warn(error.slug, error.message)
-        return None
 
 
 def _way_back(

@@ -1,14 +1,17 @@
-"""Two facts of a status: the processes of releases that are not live, and the holds that apply."""
+"""Facts of a status: settings, processes of releases that are not live, holds that apply, and trust."""
 
 from __future__ import annotations
 
+from venvship.errors import VenvshipError
 from venvship.model.history import History
 from venvship.model.hold import Hold
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
+from venvship.model.trust import Trusted
 from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.trust_file import read_trusted
 
 
 def old_processes(layout: RootLayout, current: str | None, flocks: proc.Flocks) -> dict[str, tuple[int, ...]]:
@@ -27,3 +30,22 @@ def applying_holds(
         return holds
     refusal = history.refusal(environment, health_digest(settings))
     return (refusal,) if refusal is not None else ()
+
+
+def readable_settings(workspace: ReadingWorkspace) -> Settings | None:
+    """The settings; `None`, with a warning, if they cannot be read or trusted."""
+    try:
+        return workspace.settings()
+    except VenvshipError as error:
+        workspace.warn_of(error)
+        return None
+
+
+def trusted_accounts(workspace: ReadingWorkspace) -> tuple[Trusted, ...]:
+    """The users and groups that the owner trusts; a warning if that, or a folder of the root, is in doubt."""
+    try:
+        workspace.trusted.require_folders()
+        return read_trusted(workspace.layout)
+    except VenvshipError as error:
+        workspace.warn_of(error)
+        return ()

@@ -40,7 +40,7 @@ def put_in_place(held: SwitchHeld, release_id: str, due: LockfileDue) -> bool:
     path = os.path.realpath(named)
     try:
         content = lockfile_of(workspace, release_id)
-        there = read_if_there(path)
+        there = read_if_there(path, workspace.trusted.read)
         if (None if there is None else hashlib.sha256(there).hexdigest()) == due.before:
             write_lockfile(path, content)
         elif there != content:

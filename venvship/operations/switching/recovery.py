@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
-from venvship.errors import BusyError, HostError, SettingsError
+from venvship.errors import BusyError
 from venvship.model.event import Event, EventName
 from venvship.model.history import History, Intent
 from venvship.model.history_fold import fold
@@ -27,7 +27,7 @@ from venvship.operations.switching.promotion import Promotion, recovered_reason
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
-from venvship.workspace.settings_files import read_settings
+from venvship.workspace.settings_files import NO_SETTINGS, read_settings
 from venvship.workspace.usable import awaits_relocation, start_problem_of, usable_problem
 from venvship.workspace.workspace import Workspace
 
@@ -311,7 +311,7 @@ def _own_environment(workspace: Workspace) -> str:
     """The environment of the root's own lockfile; `""` if it cannot be told."""
     try:
         settings = read_settings(workspace.layout)
-    except (SettingsError, HostError):
+    except NO_SETTINGS:
         return ""
     return lockfile_environment(workspace, settings) or ""
 
@@ -377,6 +377,6 @@ def _without_health(workspace: Workspace) -> Settings:
     """
     try:
         settings = workspace.settings_or_kept()
-    except (SettingsError, HostError):
+    except NO_SETTINGS:
         settings = Settings(name=workspace.layout.path.name)
     return settings._replace(hooks=HookSettings(), checks=())
