@@ -200,6 +200,17 @@ RULES = (
         },
     ),
     Rule(
+        "a command line to type is made by printable.shell_line",
+        "shlex.quote shlex.join",
+        {
+            "printable.py": "makes it",
+            "model/schedule.py": "for cron, which passes the line to sh",
+            "model/lockfiles/requirements_txt_options.py": "for pip, which splits the line",
+            "building/locking/pip_compile.py": "for pip-compile, which splits the argument",
+            "building/tree/generated.py": "for the sh of a script's first line",
+        },
+    ),
+    Rule(
         "an odd file name is none of a wheel or source distribution",
         "packaging.utils.parse_wheel_filename packaging.utils.parse_sdist_filename",
         {

@@ -169,6 +169,8 @@ TYPED: dict[str, tuple[list[str], int]] = {
     "a unit": (["schedule", "systemd", "--before", EVIL], 2),
     "a name": (["-C", "x", "init", "--name", EVIL], 10),
     "a file": (["-C", "x", "init", "--lockfile", EVIL], 10),
+    "a user to trust": (["init", "--trust", EVIL], 2),
+    "a hash": (["verify", "--expect", EVIL], 2),
     "a program": (["run", "--", EVIL], 127),
 }
 

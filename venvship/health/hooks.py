@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from venvship.health.context import Context
 from venvship.health.lookup import OF_THE_HOST, command_of, find_of_the_host
 from venvship.health.running import run_to_end, shorten
 from venvship.model.settings import CHECK_KINDS, Check, HookSettings, Settings
-from venvship.printable import lines
+from venvship.printable import lines, shell_line
 from venvship.system import process
 
 
@@ -57,7 +56,7 @@ def run_hook(
     Raises:
         InterruptedByError: A signal came, and is not deferred.
     """
-    shown = shorten(shlex.join(argv))
+    shown = shorten(shell_line(argv))
     try:
         command = command_of(argv, context, host=name in OF_THE_HOST)
     except ProgramNotFoundError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +11,7 @@ from venvship.health.context import Context
 from venvship.health.lookup import command_of
 from venvship.health.running import run_to_end, shorten
 from venvship.model.settings import CHECK_KINDS, Check
+from venvship.printable import shell_line
 from venvship.system.process import Program
 
 ASK_AGAIN: Final = 75
@@ -29,7 +29,7 @@ for name in sys.argv[1:]:
 
 def ask_command(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
     """Run the check's command; see `kinds.Ask`. Exit status 75 asks to be asked again."""
-    shown = shorten(shlex.join(check.target))
+    shown = shorten(shell_line(check.target))
     try:
         argv = command_of(check.target, context)
     except ProgramNotFoundError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,6 +13,7 @@ from venvship.model import bounds
 from venvship.model.schedule import Every, crontab, parse_every
 from venvship.model.settings import Settings
 from venvship.model.systemd_units import FOLDER, Units, unit_name
+from venvship.printable import shell_line
 from venvship.system.accounts import user_name
 from venvship.system.regular import read_regular
 from venvship.workspace.reading import ReadingWorkspace
@@ -96,13 +96,13 @@ def schedule(
     user = user_name(owner)
     base = (*command, "-C", root)
     options = ["--every", every, *(word for name in services for word in ("--before", name))]
-    show = " ".join(map(shlex.quote, [*base, "schedule", kind, *options]))
+    show = shell_line([*base, "schedule", kind, *options])
     if kind == "cron":
         text = crontab(interval, [*base, "update"], title=f"venvship: {settings.name}")
         files = [ScheduleFile(None, text)]
         edit = "crontab"
         if owner != os.geteuid():
-            edit = f"{'' if os.geteuid() == 0 else 'sudo '}crontab -u {shlex.quote(user)}"
+            edit = f"{'' if os.geteuid() == 0 else 'sudo '}crontab -u {shell_line([user])}"
         advice = [
             f"To add it to the crontab of {user}:",
             f"  ({edit} -l; {show} -q) | {edit} -",
@@ -112,7 +112,7 @@ def schedule(
         files = [ScheduleFile(path, text) for path, text in units.files(interval)]
         _require_free(units)
         _warn(workspace, interval, units)
-        timer, boot = shlex.quote(f"{units.update}.timer"), shlex.quote(f"{units.boot}.service")
+        timer, boot = shell_line([f"{units.update}.timer"]), shell_line([f"{units.boot}.service"])
         advice = [
             "Each text begins with the name of its file. To write them, and to start the timer:",
             f"  {show} -q | sudo awk '{SPLIT}'",
@@ -140,7 +140,7 @@ def _warn(workspace: ReadingWorkspace, every: Every, units: Units) -> None:
                 "store-missing",
                 f"the store {path} is not there. The units refer to it, and systemd does not start them "
                 f"without it (status=226/NAMESPACE): make it, or make a first release by hand: "
-                f"{shlex.join(['sudo', 'install', '-d', '-o', units.user, path])}",
+                f"{shell_line(['sudo', 'install', '-d', '-o', units.user, path])}",
             )
     day = missing_day(every, workspace.runtime.clock())
     if day is not None:

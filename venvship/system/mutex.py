@@ -19,12 +19,12 @@ import contextlib
 import errno
 import fcntl
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from venvship.errors import BusyError, NoFlockError, NotWritableError, VenvshipError
+from venvship.printable import shell_line
 from venvship.system.host import host_error
 
 POLL: Final = 0.05
@@ -76,7 +76,7 @@ class Mutex:
         # It would be opened through the link, and cut: older versions of filelock follow links.
         if os.path.islink(self._path):
             raise NotWritableError(
-                f"{self._path} is a link, and no lock file", hint=f"rm {shlex.quote(self._path)}"
+                f"{self._path} is a link, and no lock file", hint=f"rm {shell_line([self._path])}"
             )
         lock = FileLock(self._path, mode=0o600, thread_local=False, fallback_to_soft=False)
         began = time.monotonic()

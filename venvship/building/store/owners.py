@@ -7,11 +7,11 @@ so the hashes that were taken at the import tell nothing about another user.
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 
 from venvship.errors import ForeignStoreError
 from venvship.model.trust import ROOT_UID, Trust, described, remedy
+from venvship.printable import shell_line
 from venvship.system.accounts import group_name, user_name
 from venvship.system.ownership import Finding, Ownership
 
@@ -78,7 +78,7 @@ class StoreOwners:
         owner = user_name(first.owned.uid)
         told = described(first.problem, first.owned, owner=owner, group=group_name(first.owned.gid))
         us = user_name(os.geteuid())
-        mend = remedy(first.problem, shlex.quote(first.path), owner=us)
+        mend = remedy(first.problem, shell_line([first.path]), owner=us)
         who = us if us == "root" else f"{us} and root"
         raise ForeignStoreError(
             f"the store is not used: {first.path} {told}. Only {who} may write what a release is linked from",

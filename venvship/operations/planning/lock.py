@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import stat
 import sys
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
 from venvship.model.settings import Settings
 from venvship.operations.planning.environment import lockfile_paths, read_environment
-from venvship.printable import enclosed, lines
+from venvship.printable import enclosed, lines, shell_line
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
 from venvship.system.regular import IrregularFileError
@@ -152,7 +151,7 @@ def compile_lockfile(
             "hashes-not-compared",
             f"pip {pip}, which venvship has, keeps the hashes of a pin without a look at the index: only a "
             "release notices a file that was replaced there. Newer ones compare: "
-            f"{shlex.quote(sys.executable)} -m pip install --upgrade pip",
+            f"{shell_line([sys.executable])} -m pip install --upgrade pip",
         )
     content = completed(content, inputs, lockfile=lockfile)
     return Compiled(
