@@ -169,7 +169,7 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     recorder.root = recorder.root.rename(recorder.place / "shop-moved")
     run("relocate", "relocate")
     lines = (recorder.root / "state" / "journal.jsonl").read_text().splitlines()
-    run("destroy", "destroy", "--yes")
+    run("destroy", "destroy", "--yes", "--force")
     return recorder.recorded, [json.loads(line) for line in lines]
 
 

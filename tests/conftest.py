@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from tests.support.index import LocalIndex
 from tests.support.roots import (
@@ -24,6 +23,7 @@ from tests.support.roots import (
 )
 from tests.support.wheels import Distribution
 from venvship.system.files import hash_file
+from venvship.system.mutex import shared
 
 os.environ["VENVSHIP_SYSLOG"] = ""  # what tests do is no news of this host
 
@@ -86,7 +86,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, application: dict[str, Dist
     """
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "filled"
-    with FileLock(f"{folder}.mutex"):
+    with shared(f"{folder}.mutex", exclusive=True, wait=600):
         if not folder.exists():
             fill(folder, application, tmp_path_factory.mktemp("filling"))
     before = _contents(folder)

@@ -218,7 +218,15 @@ RULES = (
             "building/fetching/downloader.py": "in a process of its own; leaves such a file to pip",
         },
     ),
-    Rule("mutexes are made in system/", "filelock", {"system/*": "the only caller of its kind"}),
+    Rule(
+        "mutexes are made in system/",
+        "fcntl.flock",
+        {
+            "system/mutex.py": "the mutexes",
+            "system/leases.py": "the leases",
+            "building/tree/startup_module.py": "the lease, in the processes of a release",
+        },
+    ),
 )
 
 THIRD_PARTY = {
@@ -229,7 +237,6 @@ THIRD_PARTY = {
     "virtualenv",
     "python_discovery",
     "installer",
-    "filelock",
     "pip",
     "piptools",
 }
@@ -658,7 +665,7 @@ def test_a_module_is_no_longer_than_a_reader_can_hold(path: str) -> None:
         ("root.py", "import shlex\nshlex.quote('a')", "a command line to type is made by"),
         ("building/x.py", "from pip._internal import main", "run, never imported"),
         ("operations/x.py", "import virtualenv", "details of building/"),
-        ("operations/x.py", "import filelock", "mutexes are made in system/"),
+        ("operations/x.py", "import fcntl\nfcntl.flock(fd, fcntl.LOCK_EX)", "mutexes are made in system/"),
         ("operations/path_utils.py", "", "is called 'utils'"),
         ("toolbox.py", "", "it is in no layer"),
         ("building/store/x.py", "from venvship.building.tree import seal", "imports go downwards"),

@@ -71,8 +71,7 @@ class RootLayout(NamedTuple):
                     if there
                     else "make a root with `venvship init`, or name another with -C ROOT",
                 )
-            # A root whose settings are gone is still one: a rollback works without them.
-            if not (real / SETTINGS_NAME).exists() and not (real / "state" / "journal.jsonl").exists():
+            if not cls(real).is_root():
                 raise NotARootError(
                     f"{real} holds no {SETTINGS_NAME}",
                     hint="make a root with `venvship init`, or name another with -C ROOT",
@@ -82,6 +81,14 @@ class RootLayout(NamedTuple):
         refuse_path(str(real))
         given = os.path.join(os.getcwd(), path) if not os.path.isabs(path) else os.fspath(path)
         return cls(real, given if given.rstrip("/") != str(real) else "")
+
+    def is_root(self) -> bool:
+        """Whether there is a root at the path. One whose settings are gone is still one: a rollback works.
+
+        Raises:
+            OSError: That cannot be known.
+        """
+        return self.settings_file.exists() or self.journal_file.exists()
 
     # -- where things are ---------------------------------------------------------------------------------
 

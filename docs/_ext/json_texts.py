@@ -349,7 +349,11 @@ DATA: Final[dict[str, Keys]] = {
         "name": ("string", "the name of the application"),
         "root": ("string", "the directory"),
         "releases": ("integer", "how many releases were removed"),
-        "left": ("list of string", "files and folders that stay in the directory; without any, it is gone"),
+        "left": (
+            "list of string",
+            "files and folders that stay in the directory, or the directory itself; without any, it is gone",
+        ),
+        "reasons": ("list of string", "why each of them stays, in the same order"),
         "changed": ("boolean", "`true`"),
     },
     "lock": {

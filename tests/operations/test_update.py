@@ -218,7 +218,7 @@ def test_a_root_settles_where_nothing_can_be_gone_back_to(site: Site, lose: Call
     site.release("1.2")
     assert not (site.path / "previous").is_symlink()
     with Mutex(str(site.path / "state" / "switch.mutex"), "switch").hold():
-        before = names(site.path)  # with the mutex held: older filelocks truncate its file when they take it
+        before = names(site.path)
         assert site.run("update").code == 0
         assert names(site.path) == before
 

@@ -30,11 +30,17 @@ REPOSITORY = Path(__file__).parents[2]
 START = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
 
 
+def mutex_of(path: Path) -> Mutex:
+    file = path.with_name("journal.mutex")
+    file.touch(0o600)
+    return Mutex(str(file), "journal")
+
+
 def journal_at(path: Path) -> Journal:
     seconds = count()
     return Journal(
         str(path),
-        Mutex(str(path.with_name("journal.mutex")), "journal"),
+        mutex_of(path),
         lambda: START + timedelta(seconds=next(seconds), microseconds=123456),
     )
 
@@ -135,7 +141,7 @@ def test_a_message_that_is_no_unicode_is_recorded(journal: Journal) -> None:
 
 def test_the_clock_may_be_set_back_but_the_order_stays(path: Path) -> None:
     times = iter([START, START - timedelta(days=400), START])
-    journal = Journal(str(path), Mutex(f"{path}.mutex", "journal"), lambda: next(times))
+    journal = Journal(str(path), mutex_of(path), lambda: next(times))
 
     events = three(journal)
 
@@ -463,7 +469,8 @@ def test_a_mutex_that_stays_taken_is_busy_and_nothing_is_written(path: Path) -> 
         def hold(self, *, wait: float = 0.0, interrupted: Callable[[], None] = lambda: None) -> Any:
             return super().hold(wait=min(wait, 0.1), interrupted=interrupted)
 
-    mutex = Impatient(f"{path}.mutex", "journal")
+    mutex_of(path)
+    mutex = Impatient(str(path.with_name("journal.mutex")), "journal")
     with mutex.hold(), pytest.raises(BusyError):
         append(Journal(str(path), mutex, lambda: START))
 
@@ -478,7 +485,8 @@ from datetime import UTC, datetime
 from venvship.system.journal import Journal
 from venvship.system.mutex import Mutex
 path, name = sys.argv[1:]
-journal = Journal(path, Mutex(path + ".mutex", "journal"), lambda: datetime.now(UTC))
+mutex = Mutex(path.replace("journal.jsonl", "journal.mutex"), "journal")
+journal = Journal(path, mutex, lambda: datetime.now(UTC))
 sys.stdin.read()
 for number in range(25):
     journal.append("pinned", release="A", actor=name, facts={"number": number})
@@ -504,11 +512,7 @@ def test_processes_that_append_at_the_same_time_lose_nothing(journal: Journal, p
 
 
 def test_a_process_killed_while_it_appends_blocks_and_breaks_nothing(journal: Journal, path: Path) -> None:
-    endless = (
-        APPEND_25.replace("range(25)", "iter(int, 1)")
-        .replace('".mutex"', '""')
-        .replace("Mutex(path + ", "Mutex(path.replace('journal.jsonl', 'journal.mutex') + ")
-    )
+    endless = APPEND_25.replace("range(25)", "iter(int, 1)")
     for n in range(4):
         before = len(journal.read().events)
         process = subprocess.Popen(

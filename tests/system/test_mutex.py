@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import waiting
-from venvship.errors import BusyError, NotWritableError
+from venvship.errors import BusyError, NotWritableError, RootError
 from venvship.system.mutex import Mutex, shared
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,7 +47,10 @@ with shared(sys.argv[1], exclusive=sys.argv[2] == "exclusive"):
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "build.mutex"
+    path = tmp_path / "state" / "build.mutex"
+    path.parent.mkdir()
+    path.touch(0o600)
+    return path
 
 
 @pytest.fixture
@@ -157,23 +160,86 @@ def test_without_a_wait_nobody_is_asked_and_nothing_slept(path: Path, mutex: Mut
 # -- the file -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
-def test_only_its_owner_can_open_the_file_and_it_is_never_deleted(
-    path: Path, mutex: Mutex, mask: int
-) -> None:
-    before = os.umask(mask)
-    try:
-        with mutex.hold():
-            held = os.stat(path)
-            assert stat.S_IMODE(held.st_mode) == 0o600
-    finally:
-        os.umask(before)
+def test_the_file_is_never_deleted_and_keeps_its_mode(path: Path, mutex: Mutex) -> None:
+    with mutex.hold():
+        held = os.stat(path)
     mutex.is_held()
     with another_process(HOLD, path) as holder:
         holder.kill()
 
     assert os.stat(path).st_ino == held.st_ino
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("gone", ["file", "folder"])
+def test_a_mutex_that_is_not_there_is_not_made(path: Path, mutex: Mutex, gone: str) -> None:
+    path.unlink()
+    if gone == "folder":
+        path.parent.rmdir()
+    with pytest.raises(RootError, match="is gone") as caught, mutex.hold(wait=5):
+        pass
+    assert caught.value.exit_code == 12
+    assert not os.path.lexists(path)
+    assert path.parent.exists() == (gone == "file")
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "store"])
+def test_whoever_waits_while_the_folder_is_removed_makes_nothing(path: Path, kind: str) -> None:
+    """As `destroy` does with the mutex held: it lets go of a file that nobody else can find."""
+    asked = 0
+
+    def interrupted() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            path.unlink()
+            path.parent.rmdir()
+            holder.kill()
+
+    with another_process(HOLD if kind == "exclusive" else SHARE, path, "exclusive") as holder:
+        waiter = (
+            Mutex(str(path), "build").hold(wait=30, interrupted=interrupted)
+            if kind == "exclusive"
+            else shared(str(path), wait=30, interrupted=interrupted)
+        )
+        with pytest.raises(RootError, match="is gone"), waiter:
+            pass
+    assert asked >= 2
+    assert not path.parent.exists()
+
+
+LATE = """
+import os, sys
+from venvship.errors import RootError
+from venvship.system.mutex import Mutex
+path, again = sys.argv[1:]
+def between(event, _arguments):
+    # Raised after the file was opened, and before flock(2).
+    if event == "fcntl.flock" and not done:
+        done.append(event)
+        os.unlink(path)
+        if again:
+            open(path, "w").close()
+done = []
+sys.addaudithook(between)
+try:
+    with Mutex(path, "build").hold():
+        assert again, "the lock of a file without a name"
+        assert Mutex(path, "build").is_held(), "the lock of the file that lost its name"
+except RootError:
+    assert not again
+print("ready", flush=True)
+"""
+
+
+@pytest.mark.parametrize("again", ["", "again"])
+def test_the_lock_of_a_file_that_lost_its_name_meanwhile_does_not_count(path: Path, again: str) -> None:
+    """A opens it; B removes it, and C makes another: A and C would each hold it."""
+    with another_process(LATE, path, again) as process:
+        process.communicate()
+    assert process.returncode == 0
+    assert path.exists() == bool(again)
 
 
 def test_a_mutex_that_cannot_be_opened_is_not_writable(tmp_path: Path) -> None:
@@ -203,6 +269,25 @@ def test_no_child_inherits_it(path: Path, mutex: Mutex) -> None:
         holder.kill()
         holder.wait()
         try:
+            os.kill(child, 0)
+            assert not mutex.is_held()
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_no_copy_of_the_process_keeps_it(path: Path, mutex: Mutex) -> None:
+    script = HOLD.replace(
+        '    print("ready"',
+        "    import os, time; child = os.fork() or time.sleep(60)\n"
+        '    open(sys.argv[1] + ".pid", "w").write(str(child))\n'
+        '    print("ready"',
+    )
+    with another_process(script, path) as holder:
+        child = int(Path(f"{path}.pid").read_text())
+        try:
+            assert mutex.is_held()
+            holder.kill()
+            holder.wait()
             os.kill(child, 0)
             assert not mutex.is_held()
         finally:

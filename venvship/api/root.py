@@ -302,20 +302,23 @@ class Root(RootMaking, RootReads):
 
         return self._read(verify, releases, all=all, expect=expected)
 
-    def destroy(self) -> DestroyResult:
+    def destroy(self, *, force: bool = False) -> DestroyResult:
         """Remove the root, without a question: releases, links, its own store, state, logs and settings.
 
         The lockfile goes, and the directory, if it holds nothing else. Otherwise they stay. A
         store outside of the root stays, and so does one that other roots build from.
 
+        Args:
+            force: Whether to go on although processes that cannot be looked into may use its releases.
+
         Raises:
-            InUseError: Processes run from its releases. Nothing was removed.
+            InUseError: Processes run from its releases, or may. Nothing was removed.
             BusyError: Another command is under way, or a build for another root uses the store.
             RootError: Another user owns it, or a file of it cannot be removed. The rest is still a root.
         """
         from venvship.operations.destroy import destroy
 
-        return self._write(destroy)
+        return self._write(destroy, force=force)
 
     def pin(self, release: str) -> PinResult:
         """Protect a release from prune.

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from venvship.operations.prune import PruneResult
 
 
-def destroy_lines(result: DestroyResult, _page: Page) -> list[str]:
+def destroy_lines(result: DestroyResult, page: Page) -> list[str]:
     """The lines of `destroy`."""
     count = counted(result.releases, "release")
-    left = ["Left, since they are not venvship's:", *(f"  {path}" for path in result.left)]
-    return [f"Removed {style.strong(result.name)}: {result.root}, {count}", *(left if result.left else [])]
+    rows = [(f"  {path}", result.reasons[path]) for path in result.left]
+    left = ["Left:", *table(rows, page.width)] if rows else []
+    return [f"Removed {style.strong(result.name)}: {result.root}, {count}", *left]
 
 
 def prune_lines(result: PruneResult, page: Page) -> list[str]:

@@ -1,16 +1,19 @@
 """Mutual exclusion between processes. `leases.py` has the locks of processes that run from a release.
 
-A mutex is a flock(2) on a file in `state/`, through `filelock`. Why this and nothing else:
+A mutex is a flock(2) on a file in `state/`. Why this and nothing else:
 
 * The kernel frees it when its holder dies, however it dies. There is no stale lock to break, so no code
   here looks at an age, and a dead process never blocks a release.
-* The file is never deleted. If A opened it, B unlinked it and C made a new one, A and C would each hold
-  "the" lock.
+* The file is deleted with the root alone. If A opened it, B unlinked it and C made a new one, A and C would
+  each hold "the" lock.
+* A root's file is opened, never made: `workspace.folders` makes it. A command that waited for `destroy` would
+  make the root's folder again otherwise. And a lock counts only if the file still has its name: A opened it,
+  `destroy` removed it and let go, A got the lock of nothing.
 * Its mode is 0600: flock needs no more than an open descriptor, so whoever can open the file can hold it.
-* `fallback_to_soft=False`: a file system without flock is refused, not papered over with a marker file
-  that outlives its maker.
+* A file system without flock is refused, not papered over with a marker file that outlives its maker.
 
-Descriptors are close-on-exec (PEP 446), so no child inherits a mutex and keeps it after we are gone.
+Descriptors are close-on-exec (PEP 446), and closed in copies of this process, so no child keeps a mutex after
+we are gone.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from venvship.errors import BusyError, NoFlockError, NotWritableError, VenvshipError
+from venvship.errors import BusyError, NoFlockError, NotWritableError, RootError, VenvshipError
 from venvship.printable import shell_line
 from venvship.system.host import host_error
 
@@ -35,12 +38,26 @@ BRIEF: Final = 0.5
 
 _NO_FLOCK: Final = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL})
 
+_held: Final[set[int]] = set()
+"""The open lock files of this process."""
+
+
+def _close_in_copy() -> None:
+    """Close the lock files in a copy of this process (fork(2)), which would keep the locks without us."""
+    for fd in _held:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_copy)
+
 
 class Mutex:
     """One lock between processes.
 
     Args:
-        path: The lock file; its directory must exist.
+        path: The lock file; it exists.
         name: What people call it, such as `"build"`.
         holder: Says who holds it, for the message; `""` where nobody knows.
     """
@@ -69,45 +86,27 @@ class Mutex:
             BusyError: Another process holds it.
             NoFlockError: The file system has no flock.
             NotWritableError: The lock file cannot be opened.
+            RootError: There is no lock file: the root was removed. Nothing was made.
         """
-        # Late: it takes longer to import than `status` takes for all else.
-        from filelock import FileLock, Timeout
-
-        # It would be opened through the link, and cut: older versions of filelock follow links.
-        if os.path.islink(self._path):
-            raise NotWritableError(
-                f"{self._path} is a link, and no lock file", hint=f"rm {shell_line([self._path])}"
-            )
-        lock = FileLock(self._path, mode=0o600, thread_local=False, fallback_to_soft=False)
         began = time.monotonic()
         deadline = began + wait
         told = False
-        while True:
-            try:
-                lock.acquire(timeout=0)
-                break
-            except Timeout:
-                if time.monotonic() >= deadline:
-                    raise BusyError(
-                        f"busy: {self._who()}",
-                        hint="wait for it with --wait SECONDS, or look at `venvship status`",
-                        mutex=self._name,
-                    ) from None
-                if not told and time.monotonic() - began >= BRIEF:
-                    told = True
-                    waiting(self._who())
-            except NotImplementedError as error:
-                raise self._no_flock() from error
-            except OSError as error:
-                if error.errno in _NO_FLOCK:
-                    raise self._no_flock() from error
-                raise _unopened(self._path, error) from error
+        while (fd := self._attempt()) is None:
+            if time.monotonic() >= deadline:
+                raise BusyError(
+                    f"busy: {self._who()}",
+                    hint="wait for it with --wait SECONDS, or look at `venvship status`",
+                    mutex=self._name,
+                )
+            if not told and time.monotonic() - began >= BRIEF:
+                told = True
+                waiting(self._who())
             interrupted()
             time.sleep(POLL)
         try:
             yield
         finally:
-            lock.release()
+            _close(fd)
 
     def is_held(self) -> bool:
         """Whether somebody holds it right now; takes and gives it back to find out.
@@ -115,6 +114,7 @@ class Mutex:
         Raises:
             NoFlockError: The file system has no flock.
             NotWritableError: The lock file cannot be opened.
+            RootError: There is no lock file.
         """
         try:
             with self.hold():
@@ -122,14 +122,27 @@ class Mutex:
         except BusyError:
             return True
 
+    def _attempt(self) -> int | None:
+        """Try to take it once; the descriptor that holds it, or `None` where another one does."""
+        while True:
+            try:
+                fd = _open(self._path, 0)
+            except FileNotFoundError as error:
+                raise RootError(
+                    f"{self._path} is gone: the root was removed meanwhile, or this file was",
+                    hint="look whether the root is still there; if it is, every command that writes makes the"
+                    " file again",
+                ) from error
+            with _closing_on_error(fd):
+                locked = _locked(fd, self._path, exclusive=True)
+                if locked and _has_its_name(fd, self._path):
+                    return fd
+            _close(fd)
+            if not locked:
+                return None
+
     def _who(self) -> str:
         return self._holder() or "another command of venvship is under way"
-
-    def _no_flock(self) -> NoFlockError:
-        return NoFlockError(
-            f"the file system of {self._path} has no flock(2), so nothing could keep two commands apart",
-            hint="put the root on a local file system",
-        )
 
 
 @contextlib.contextmanager
@@ -142,8 +155,6 @@ def shared(
 ) -> Iterator[None]:
     """Hold the store's mutex, a flock that many may share: builds share it, a clean-up has it alone.
 
-    `filelock` has no shared flock, so this one calls flock(2) itself, on a file of the same kind.
-
     Args:
         path: The lock file; its directory must exist.
         exclusive: Whether to have it alone.
@@ -154,11 +165,12 @@ def shared(
         BusyError: It is held in a way that excludes ours.
         NoFlockError: The file system has no flock.
         NotWritableError: The lock file cannot be opened.
+        RootError: The store was removed meanwhile. Nothing of it was made again.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise _unopened(path, error) from error
+        fd = _open(path, os.O_CREAT)
+    except FileNotFoundError as error:
+        raise NotWritableError(f"cannot open {path}: {error.strerror}") from error
     try:
         deadline = time.monotonic() + wait
         while not _locked(fd, path, exclusive=exclusive):
@@ -167,8 +179,41 @@ def shared(
                 raise BusyError(message, hint="try again in a moment", mutex="store")
             interrupted()
             time.sleep(POLL)
+        if not _has_its_name(fd, path):
+            raise RootError(
+                f"{path} is gone: the store was removed meanwhile",
+                hint="run the command again: it makes a new store",
+            )
         yield
     finally:
+        _close(fd)
+
+
+def _open(path: str, create: int) -> int:
+    """Open a lock file; `create` is `os.O_CREAT` or 0.
+
+    Raises:
+        FileNotFoundError: It does not exist, or its directory does not.
+        HostError: The host has no descriptor left.
+        NotWritableError: It cannot be opened.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | create | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if os.path.islink(path):  # whatever it leads to is no lock file of ours
+            hint = f"rm {shell_line([path])}"
+            raise NotWritableError(f"{path} is a link, and no lock file", hint=hint) from error
+        raise _unopened(path, error) from error
+    _held.add(fd)
+    return fd
+
+
+def _close(fd: int) -> None:
+    """Close a lock file, which frees the lock; in a copy of this process it is closed already."""
+    if fd in _held:
+        _held.remove(fd)
         os.close(fd)
 
 
@@ -177,11 +222,39 @@ def _unopened(path: str, error: OSError) -> VenvshipError:
     return found or NotWritableError(f"cannot open {path}: {error.strerror}")
 
 
+@contextlib.contextmanager
+def _closing_on_error(fd: int) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _close(fd)
+        raise
+
+
+def _has_its_name(fd: int, path: str) -> bool:
+    """Whether an open file is the one that stands at a path."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except OSError:
+        return False
+
+
 def _locked(fd: int, path: str, *, exclusive: bool) -> bool:
+    """Whether the lock could be had.
+
+    Raises:
+        NoFlockError: The file system has no flock.
+        NotWritableError: The kernel refused for another reason.
+    """
     try:
         fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # EACCES on some file systems
         return False
     except OSError as error:
-        raise NoFlockError(f"the file system of {path} has no flock(2)") from error
+        if error.errno in _NO_FLOCK:
+            raise NoFlockError(
+                f"the file system of {path} has no flock(2), so nothing could keep two commands apart",
+                hint="put the root on a local file system",
+            ) from error
+        raise NotWritableError(f"cannot lock {path}: {error.strerror}") from error
     return True

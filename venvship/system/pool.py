@@ -5,7 +5,7 @@ another program. Threads would wait for each other between any two calls, and a 
 to be told everything that this process knows.
 
 Copies die with the process by `PR_SET_PDEATHSIG` on Linux. Elsewhere, or if their tasks are brief, they leave
-before their next task. They do not hold its mutexes: filelock closes its descriptors in every forked child.
+before their next task. They do not hold its mutexes: `mutex` closes its descriptors in every forked child.
 So for an instant, or for a task, a copy can be at work while another process has the mutex. A copy only
 reads, asks a program, or makes names below a random name, which the next writing command removes as debris.
 

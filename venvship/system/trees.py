@@ -14,7 +14,7 @@ from typing import Final
 from venvship.model.release import FileEntry
 from venvship.system import effects
 from venvship.system.accounts import user_name
-from venvship.system.files import opened_directory, remove_name, set_mode
+from venvship.system.files import TAKEN, opened_directory, remove_name, set_mode
 
 
 def lstat_all(path: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -166,6 +166,27 @@ def _entries_to_remove(path: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     if entries and not os.access(path, os.W_OK | os.X_OK):
         set_mode(path, 0o700)
     return entries
+
+
+def remove_empty(path: str | os.PathLike[str]) -> bool:
+    """Remove a directory if there is nothing in it (rmdir(2)). Nothing there is fine.
+
+    Returns:
+        Whether it is gone.
+
+    Raises:
+        OSError: The kernel refused for another reason than that something is in it.
+    """
+    effects.reach("rmdir", path)
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno in TAKEN:
+            return False
+        raise
+    return True
 
 
 def empty_directory(path: str | os.PathLike[str]) -> None:

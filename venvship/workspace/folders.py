@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-from venvship.errors import NotWritableError, RootError
+from venvship.errors import NotARootError, NotWritableError, RootError
 from venvship.root import RootLayout
-from venvship.system import files
+from venvship.system import files, trees
 
 MUTEXES: Final = ("build", "switch", "turn-back", "journal")
 """The names of the lock files in `state/`."""
@@ -19,6 +19,7 @@ def make_folders(layout: RootLayout) -> None:
     Crash: some of them are missing; the next writing command makes the rest.
 
     Raises:
+        NotARootError: The root was removed since this command began. Nothing is left of what was made.
         NotWritableError: One of them cannot be made.
         RootError: `releases` is a link: releases know their own path, and are linked to from here.
     """
@@ -28,15 +29,40 @@ def make_folders(layout: RootLayout) -> None:
             hint="put the whole root where the room is: a root may be reached through a link",
         )
     try:
-        for folder in (layout.releases, layout.state, layout.leases):
-            if not folder.is_dir():
-                files.make_directory(folder, 0o755)
-        if not layout.logs.is_dir():
-            files.make_directory(layout.logs, 0o700)
-        # All of them now: a rollback may come when there is no inode left to make one.
-        for name in MUTEXES:
-            if not layout.mutex(name).exists():
-                with contextlib.suppress(FileExistsError):
-                    files.create_file(layout.mutex(name), b"", mode=0o600)
+        if layout.is_root() and (not _make_missing(layout) or layout.is_root()):
+            return
+        # It was removed before or after the first look. What was made since has nothing in it.
+        _remove_unused(layout)
     except OSError as error:
         raise NotWritableError(f"cannot make {error.filename}: {error.strerror}") from error
+    raise NotARootError(f"{layout.path} is no root any more: it was removed meanwhile")
+
+
+def _make_missing(layout: RootLayout) -> bool:
+    """Make the missing folders and lock files, and return whether there were any."""
+    made = False
+    for folder, mode in (
+        (layout.releases, 0o755),
+        (layout.state, 0o755),
+        (layout.leases, 0o755),
+        (layout.logs, 0o700),
+    ):
+        if not folder.is_dir():
+            files.make_directory(folder, mode)
+            made = True
+    # All of them now: a rollback may come when there is no inode left to make one.
+    for name in MUTEXES:
+        if not layout.mutex(name).exists():
+            with contextlib.suppress(FileExistsError):
+                files.create_file(layout.mutex(name), b"", mode=0o600)
+                made = True
+    return made
+
+
+def _remove_unused(layout: RootLayout) -> None:
+    """Remove the folders that `make_folders` makes, as far as they hold nothing but its lock files."""
+    for name in MUTEXES:
+        files.remove_name(layout.mutex(name))
+    for folder in (layout.leases, layout.state, layout.logs, layout.releases):
+        if folder.is_dir():
+            trees.remove_empty(folder)

@@ -16,15 +16,13 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from venvship.building.store.index import read_index
+from venvship.building.store.names import BYTECODE, NOTES, ROOTS, SELECTIONS, WHEELS, is_temporary
 from venvship.building.store.store import Store
 from venvship.errors import FormatError, VenvshipError
 from venvship.model import json_fields as fields
 from venvship.model.unreferenced import Notes
 from venvship.system import files, trees
 from venvship.system.faults import build_faults
-
-NOTES: Final = "unnamed.json"
-"""The file that lists the entries that no release refers to any more, and since when; for all roots."""
 
 TRASH: Final = ".trash-"
 """The prefix of entries that are being deleted; `sweep` removes the rest of an interrupted deletion."""
@@ -34,12 +32,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 def wheel_entry(sha256: str) -> str:
     """The entry of a wheel."""
-    return f"wheels/{sha256}"
+    return f"{WHEELS}/{sha256}"
 
 
 def bytecode_entry(sha256: str, tag: str) -> str:
     """The entry of a wheel's bytecode for one interpreter identity."""
-    return f"bytecode/{sha256}/{tag}"
+    return f"{BYTECODE}/{sha256}/{tag}"
 
 
 def contents(store: Store) -> list[str]:
@@ -48,10 +46,10 @@ def contents(store: Store) -> list[str]:
     Raises:
         OSError: A folder cannot be listed.
     """
-    found = [wheel_entry(name) for name in _names(store, "wheels") if _SHA256.fullmatch(name)]
-    for name in _names(store, "bytecode"):
+    found = [wheel_entry(name) for name in _names(store, WHEELS) if _SHA256.fullmatch(name)]
+    for name in _names(store, BYTECODE):
         if _SHA256.fullmatch(name):
-            found += [bytecode_entry(name, tag) for tag in _names(store, f"bytecode/{name}")]
+            found += [bytecode_entry(name, tag) for tag in _names(store, f"{BYTECODE}/{name}")]
     return found
 
 
@@ -62,7 +60,7 @@ def described(store: Store, entry: str) -> str:
         wheel = store.wheel(sha256).filename
     except (VenvshipError, ValueError):
         wheel = f"sha256:{sha256}"
-    return wheel if kind == "wheels" else f"{wheel}, bytecode"
+    return wheel if kind == WHEELS else f"{wheel}, bytecode"
 
 
 def read_notes(store: Store) -> Notes:
@@ -108,13 +106,12 @@ def sweep(store: Store) -> int:
     Crash: some of them are left, for the next sweep.
     """
     found = []
-    below = [f"{folder}/{name}" for folder in ("bytecode", "selections") for name in _names(store, folder)]
-    for folder in ("wheels", "bytecode", *below, "roots"):
+    below = [f"{folder}/{name}" for folder in (BYTECODE, SELECTIONS) for name in _names(store, folder)]
+    for folder in (WHEELS, BYTECODE, *below, ROOTS):
         with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(store.path, folder)) as entries:
             found += [entry.path for entry in entries if entry.name.startswith(".")]
     with contextlib.suppress(FileNotFoundError), os.scandir(store.path) as entries:
-        # Only ours: the store may be a folder, or a mount, in which others keep hidden names too.
-        found += [entry.path for entry in entries if entry.name.startswith(f".{NOTES}.")]
+        found += [entry.path for entry in entries if is_temporary(entry.name)]
     for path in found:
         with build_faults("remove what was left in the store", path):
             trees.remove_tree(path)
@@ -157,7 +154,7 @@ def drop(store: Store, entries: Iterable[str], *, between: Callable[[], None]) -
             between()
             trees.remove_tree(path)
         for folder in sorted(folders):
-            if os.path.dirname(folder) == os.path.join(store.path, "bytecode") and not os.listdir(folder):
+            if os.path.dirname(folder) == store.bytecode_folder and not os.listdir(folder):
                 trees.remove_tree(folder)
         if trash:
             _drop_choices(store)
@@ -166,10 +163,10 @@ def drop(store: Store, entries: Iterable[str], *, between: Callable[[], None]) -
 
 def _drop_choices(store: Store) -> None:
     """Remove the records of chosen wheels that the store does not have."""
-    there = set(_names(store, "wheels"))
-    for folder in _names(store, "selections"):
-        for name in _names(store, f"selections/{folder}"):
-            path = os.path.join(store.path, "selections", folder, name)
+    there = set(_names(store, WHEELS))
+    for folder in _names(store, SELECTIONS):
+        for name in _names(store, f"{SELECTIONS}/{folder}"):
+            path = os.path.join(store.selections_folder, folder, name)
             # An unreadable record is left: the build that needs it reports it.
             with contextlib.suppress(OSError, ValueError, LookupError, FormatError):
                 if fields.sha256(read_index(path)["sha256"]) not in there:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Final
 
 from venvship.building.store.index import read_index, understanding
+from venvship.building.store.names import ROOTS
 from venvship.building.store.store import Store
 from venvship.model import json_fields as fields
 from venvship.model.spelling import FORMAT
 from venvship.printable import shell_line
 from venvship.system import files
 from venvship.system.faults import build_faults
-
-ROOTS: Final = "roots"
-"""The folder of the list."""
 
 
 def register_root(store: Store, root: str) -> None:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from venvship.building.store.index import read_index, understanding
+from venvship.building.store.names import BYTECODE, MUTEX, SELECTIONS, WHEELS
 from venvship.building.store.owners import StoreOwners
 from venvship.errors import RootError
 from venvship.model import bounds
@@ -84,10 +85,10 @@ class Store:
         if "\n" in path or "\0" in path:
             raise RootError(f"the path of the store may not contain a newline: {path!r}", path=path)
         self.path = path
-        self.wheels_folder = os.path.join(path, "wheels")
-        self.bytecode_folder = os.path.join(path, "bytecode")
-        self.selections_folder = os.path.join(path, "selections")
-        self.mutex = os.path.join(path, "store.mutex")
+        self.wheels_folder = os.path.join(path, WHEELS)
+        self.bytecode_folder = os.path.join(path, BYTECODE)
+        self.selections_folder = os.path.join(path, SELECTIONS)
+        self.mutex = os.path.join(path, MUTEX)
         self.owners = StoreOwners()
         self._read: dict[str, StoredWheel] = {}
 

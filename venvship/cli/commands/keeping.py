@@ -99,5 +99,8 @@ def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) 
 
     The current, previous and pinned releases always stay, and any that is in use or was live within the hour.
     Store entries that no release has referred to for a week go too.
+
+    A process of another user cannot be looked into, and may use what was live since its start. If it is older
+    than a release, it keeps it for 7 days only after it was last live.
     """
     return call.open_root().prune(keep=keep, keep_days=keep_days, dry_run=dry_run)

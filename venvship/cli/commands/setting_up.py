@@ -117,16 +117,22 @@ def schedule(call: Call, kind: Literal["cron", "systemd"], every: str, before: t
         0: "removed",
         2: "not confirmed",
         12: "no root, or not yours",
-        25: "processes run from a release",
+        25: "processes run from a release, or may",
         30: "busy",
     },
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def destroy(call: Call, yes: bool) -> DestroyResult:
+@click.option(
+    "--force", is_flag=True, help="Go on although processes that cannot be looked into may use the releases."
+)
+def destroy(call: Call, yes: bool, force: bool) -> DestroyResult:
     """Remove a root: releases, its own store, state, logs and settings.
 
     On a terminal its name has to be typed first. A lockfile goes with the directory if the directory holds
-    nothing else; otherwise it stays with the other files, and they are listed.
+    nothing else; otherwise it stays with the other files, and they are listed, each with the reason.
+
+    A process of another user cannot be looked into unless you are root, and may use a release that was live
+    since its start: then nothing is removed, and the process is named. --force is for when you know better.
     """
     root = call.open_root()
     if not yes:
@@ -136,4 +142,4 @@ def destroy(call: Call, yes: bool) -> DestroyResult:
             f"This removes {status.name} in {root.path}, with {status.releases} of its releases; {live}."
         )
         require_name(call, status.name, question=question)
-    return root.destroy()
+    return root.destroy(force=force)

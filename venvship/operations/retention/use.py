@@ -69,10 +69,15 @@ class Look:
         """
         if release_id in self.seen:
             return self.seen[release_id]
+        hidden = self.hidden_user(live, now)
+        return str(hidden) if hidden is not None else ""
+
+    def hidden_user(self, live: Live | None, now: datetime) -> Hidden | None:
+        """A process that cannot be looked into and may use a release; arguments as for `user`."""
         if live is None:
-            return ""
-        users = (str(one) for one in self.hidden if may_use(live, one.started, now, named=one.named))
-        return next(users, "")
+            return None
+        users = (one for one in self.hidden if may_use(live, one.started, now, named=one.named))
+        return next(users, None)
 
 
 def look_at_processes(layout: RootLayout) -> Look:
