@@ -27,10 +27,10 @@ from venvship.errors import (
     VenvshipError,
 )
 from venvship.model.release import Package
+from venvship.model.root_path import refuse_path
 from venvship.root import (
     RootLayout,
     read_json,
-    refuse_path,
     user_name,
 )
 from venvship.system import files, trees

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from venvship.system.signals import Signals
     from venvship.workspace.runtime import Runtime
     from venvship.workspace.underway import Operation
-    from venvship.workspace.verified import Verification
+    from venvship.workspace.verified import Difference, Verification
     from venvship.workspace.views import ReleaseView
     from venvship.workspace.way_back import CommandBack
 
@@ -97,7 +97,7 @@ _HOMES = {
     "venvship.system.signals": "Signals",
     "venvship.workspace.runtime": "Runtime",
     "venvship.workspace.underway": "Operation",
-    "venvship.workspace.verified": "Verification",
+    "venvship.workspace.verified": "Difference Verification",
     "venvship.workspace.views": "ReleaseView",
     "venvship.workspace.way_back": "CommandBack",
 }
@@ -112,6 +112,7 @@ __all__ = [
     "Decision",
     "DestroyResult",
     "DiffResult",
+    "Difference",
     "Dropped",
     "Event",
     "EventName",

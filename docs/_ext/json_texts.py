@@ -144,12 +144,19 @@ OBJECTS: Final[dict[str, Keys]] = {
         "files": ("integer", "how many there are"),
         "damaged": ("list of damage", "those that are not"),
         "linked": ("list of string", "its files that have a hard link elsewhere which venvship did not make"),
-        "stray": ("list of string", "bytecode that is not part of the release, relative to it"),
+        "stray": (
+            "list of string",
+            "bytecode that is not part of the release, with its folders; relative",
+        ),
     },
     "verification": {
         "at": ("time", "when"),
         "files": ("integer", "how many files the release has"),
-        "damaged": ("integer", "how many paths differed from its manifest"),
+        "damaged": ("integer", "how many paths differed from its manifest, or were added"),
+        "stray": ("integer", "how many paths of bytecode are not part of it"),
+        "linked": ("integer", "how many of its files have a hard link elsewhere"),
+        "usable": ("usable", "whether it was built for the path where it was"),
+        "examples": ("list of damage", "up to eight of its own files that differed"),
     },
     "failing": {
         "attempts": ("integer", "how many have failed in a row"),
@@ -278,7 +285,10 @@ _STATUS: Final[Keys] = {
     "root": ("string", "its directory"),
     "current": ("release or null", "the live release"),
     "live_since": ("time or null", "since when"),
-    "previous": ("release or null", "where a rollback would go; its files were not looked at"),
+    "previous": (
+        "release or null",
+        "where a rollback would go; its files were not looked at, but for some that `verify` found damaged",
+    ),
     "passed_over": ("list of passed-over", "nearer releases of the lineage that it would pass over"),
     "held": ("hold or null", "the hold that applies, the first of `holds`"),
     "holds": ("list of hold", "the holds of the root; without any, that of the lockfile's environment"),
@@ -294,6 +304,7 @@ _STATUS: Final[Keys] = {
     "python_change": ("change or null", "how its interpreter would differ; null if it would not"),
     "failing": ("failing or null", "the failed attempts of `update` at what it would try now"),
     "verified": ("verification or null", "the last `verify` of the live release; null for none"),
+    "previous_verified": ("verification or null", "the last `verify` of `previous`; null for none"),
     "old_processes": ("list of process", "those that still run from a release that is not live"),
 }
 _HOLD: Final[Keys] = {

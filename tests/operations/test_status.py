@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -96,6 +100,129 @@ def test_each_release_has_its_own_last_verify_and_garbage_is_none(site: Site) ->
     assert root.status().verified is None
     root.verify(b)
     assert root.status().verified is not None
+
+
+@contextlib.contextmanager
+def writable(folder: Path) -> Iterator[Path]:
+    """A folder of a release, to write into as root can."""
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o555)
+
+
+def change(module: Path, data: bytes) -> None:
+    """Change a file as a bad disk does, to the same size; its other name, in the store, stays as it was."""
+    with writable(module.parent):
+        module.unlink()
+        module.write_bytes(data)
+        module.chmod(0o444)
+
+
+def test_status_tells_bytecode_and_a_wrong_place_apart_from_intact(site: Site) -> None:
+    site.release("1.0")
+    root = site.open()
+    release = site.path / "releases" / str(site.current)
+    [folder] = release.glob("lib/python*/site-packages/__pycache__")
+    stray = folder / "app.cpython-39.pyc"
+    with writable(folder):
+        stray.touch()
+    with pytest.raises(errors.StrayBytecodeError) as caught:
+        root.verify()
+    status = root.status()
+    assert status.verified is not None
+    assert (status.verified.damaged, status.verified.stray) == (0, 1)
+    assert line(status, "Files").endswith("files, and 1 path of bytecode that is not part of it")
+    assert slugs(status) == ["stray-found"]
+    assert line(status, "Problems") == ""
+    remedy = str(caught.value.hint).partition("remove it as root: ")[2]
+    with writable(folder):
+        subprocess.run(["sh", "-c", remedy], check=True)
+    root.verify()
+    assert slugs(root.status()) == []
+
+    with writable(folder):
+        stray.with_name("evil.py").touch()
+    with pytest.raises(errors.DamagedError, match=r"__pycache__/evil\.py: not part of the release") as added:
+        root.verify()
+    assert "remove those" in (added.value.hint or ""), "the store has nothing to do with it"
+    assert root.status().to_json()["verified"]["examples"] == []  # type: ignore[index]
+    with writable(folder):
+        stray.with_name("evil.py").unlink()
+
+    site.path.rename(site.path.with_name("moved"))
+    moved = replace(site, path=site.path.with_name("moved"))
+    with pytest.raises(errors.ReleaseError, match="cannot be used"):
+        moved.open().verify()
+    text = line(moved.open().status(), "Files")
+    assert "files; NOT USABLE then: it was built for " in text
+
+
+def test_a_rollback_passes_over_what_verify_found_damaged_and_status_names_the_same(site: Site) -> None:
+    a, b, _c = site.release("1.0"), site.release("1.1"), site.release("1.2")
+    root = site.open()
+    [module] = (site.path / "releases" / b).glob("lib/python*/site-packages/late.py")
+    sealed = module.read_bytes()
+
+    def told() -> tuple[str | None, list[str]]:
+        status = site.open().status()
+        planned = site.open().rollback(dry_run=True)
+        assert status.previous is not None
+        assert (planned.release.id, planned.passed_over) == (status.previous.id, status.passed_over)
+        return status.previous.id, [f"{one.id}: {one.reason}" for one in status.passed_over]
+
+    change(module, b"#" * len(sealed))
+    assert told() == (b, []), "nobody has looked"
+    with pytest.raises(errors.DamagedError):
+        root.verify(b)
+    target, [over] = told()
+    assert target == a
+    assert over.startswith(f"{b}: cannot be used: damaged, as `venvship verify` found on ")
+    assert over.endswith(f"{module.relative_to(site.path / 'releases' / b)}: its contents have changed")
+    site.open().recover()
+    assert site.previous == a, "or the next rollback would need room"
+    with pytest.raises(errors.ReleaseError, match="cannot be used: it is damaged"):
+        root.promote(b)
+
+    change(module, sealed)
+    assert told() == (b, []), "the file was put back since"
+    assert "of which those looked at again are not any more" in unstyle(site.run("status").out)
+
+    change(module, b"#" * len(sealed))
+    done = site.open().rollback()
+    assert (done.release.id, site.current) == (a, a)
+    assert "release-skipped" in slugs(done)
+    named = site.open().rollback(b)
+    assert (named.release.id, site.current) == (b, b), "a person may know better, and have no other"
+    assert "damage-found" in slugs(named)
+
+
+def test_with_no_other_target_the_hint_goes_to_the_damaged_one(site: Site) -> None:
+    a, b = site.release("1.0"), site.release("1.1")
+    [module] = (site.path / "releases" / a).glob("lib/python*/site-packages/late.py")
+    change(module, b"#" * module.stat().st_size)
+    with pytest.raises(errors.DamagedError):
+        site.open().verify(a)
+    with pytest.raises(errors.NothingToRollBackToError, match=f"passed over {a}: cannot be used") as caught:
+        site.open().rollback()
+    assert site.current == b
+    assert "venvship rollback @{1};" in (caught.value.hint or "")
+    assert site.open().rollback("@{1}").release.id == a
+
+
+def test_files_that_were_added_keep_no_rollback_away_and_are_told(site: Site) -> None:
+    a = site.release("1.0")
+    site.release("1.1")
+    with writable(site.path / "releases" / a / "bin") as folder:
+        (folder / "core.1234").touch()
+    with pytest.raises(errors.DamagedError):
+        site.open().verify(a)
+    status = site.open().status()
+    assert status.previous is not None
+    assert status.previous.id == a
+    assert status.to_json()["previous_verified"] == status.previous_verified.to_json()  # type: ignore[union-attr]
+    shown = site.run("status").out
+    assert f"intact, and 1 path that somebody added; `venvship verify {a}` looks again" in shown
+    assert site.open().rollback().release.id == a
 
 
 def test_a_verify_that_cannot_be_recorded_warns_and_is_done(site: Site) -> None:

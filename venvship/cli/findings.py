@@ -26,6 +26,22 @@ def oddities(result: StatusResult, page: Page) -> list[str]:
     return lines + _files(result, page)
 
 
+def found_in_target(result: StatusResult, page: Page) -> list[str]:
+    """The line on damage that `verify` found in a rollback's target, and that keeps nobody from going there.
+
+    Its own files were put back since, as far as they were looked at again, or others were added.
+    """
+    look = result.previous_verified
+    if result.previous is None or look is None or not look.damaged:
+        return []
+    if look.examples:
+        said = f"{look.damaged} of {look.files} DAMAGED, of which those looked at again are not any more"
+    else:
+        said = f"intact, and {counted(look.damaged, 'path')} that somebody added"
+    again = f"`venvship verify {result.previous.id}` looks again"
+    return page.labelled("", f"verified {when(look.at)} ({ago(look.at, page.now)}): {said}; {again}")
+
+
 def _operation(result: StatusResult, page: Page) -> list[str]:
     operation = result.operation
     if operation is None:
@@ -74,4 +90,13 @@ def _files(result: StatusResult, page: Page) -> list[str]:
     if look.damaged:
         label = style.bad("Files")
         return page.labelled("Files", f"{said}{look.damaged} of {look.files} DAMAGED", paint=label)
-    return page.labelled("Files", f"{said}intact, {counted(look.files, 'file')}")
+    said += f"intact, {counted(look.files, 'file')}"
+    if look.stray:
+        said += f", and {counted(look.stray, 'path')} of bytecode that is not part of it"
+    if look.linked:
+        said += f", and {counted(look.linked, 'file')} with a hard link elsewhere"
+    if look.problem is not None:
+        said += f"; NOT USABLE then: {look.problem}"
+    fine = not look.stray and not look.linked and look.problem is None
+    label = "Files" if fine else style.attention("Files")
+    return page.labelled("Files", said, paint=label)

@@ -27,7 +27,7 @@ from venvship.operations.switching.recovery import plan_recovery, recover_and_sw
 from venvship.operations.switching.rehearsal import rehearse
 from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
-from venvship.workspace.usable import require_usable
+from venvship.workspace.usable import require_undamaged, require_usable
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
 from venvship.workspace.way_back import CommandBack, command_back
 from venvship.workspace.workspace import Workspace
@@ -181,6 +181,7 @@ def _find(
     require_usable(workspace, release_id)
     if release_id == origin:
         return PromoteResult(outcome="unchanged", release=view, previous=view, diff=PackageDiff())
+    require_undamaged(workspace, release_id)
     known = origin is not None and origin in release_ids(layout, history)
     before = view_release(layout, origin, history) if origin is not None and known else None
     if not force:

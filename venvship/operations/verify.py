@@ -6,8 +6,10 @@ It changes no release. Where the owner of the root runs it, `status` reports its
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from venvship.errors import (
     DamagedError,
@@ -20,13 +22,14 @@ from venvship.errors import (
 )
 from venvship.model.spelling import FORMAT
 from venvship.operations.retention.names import KnownNames
+from venvship.operations.retention.stray import removal
 from venvship.operations.retention.verifying import Verified, verify_release
 from venvship.printable import removal_line, shell_line
 from venvship.system import files
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import ANEW
-from venvship.workspace.verified import Verification, known_verifications
+from venvship.workspace.verified import MOST_EXAMPLES, Difference, Verification, known_verifications
 from venvship.workspace.workspace import Workspace
 
 
@@ -74,7 +77,7 @@ def verify(
         # A prune may have removed the release meanwhile, and that is no damage.
         found = [one for one in found if one.ok or workspace.layout.has_release(one.id)]
     now = workspace.runtime.clock()
-    looks = {one.id: Verification(now, one.files, len(one.damaged)) for one in found}
+    looks = {one.id: _look(one, now) for one in found}
     # For `status` alone. Everything else here only reads, and may be run by any user.
     _record(Workspace(workspace.layout, workspace.runtime, workspace.warnings), looks)
     result = VerifyResult(tuple(found))
@@ -84,8 +87,7 @@ def verify(
         raise DamagedError(
             f"{first.id} is damaged: {first.damaged[0].path}: {first.damaged[0].problem}"
             + (f", and {len(first.damaged) - 1} more" if len(first.damaged) > 1 else ""),
-            hint="the store may have the damaged file too: go back to a release that `venvship verify --all`"
-            f" finds whole, remove the store{_removal(workspace)}, then `venvship release --rebuild --force`",
+            hint=_hint(workspace, damaged),
         ).carrying(result)
     for release in result.releases:
         if release.problem is not None:
@@ -101,6 +103,35 @@ def verify(
     if strewn:
         raise _stray_error(workspace, strewn[0]).carrying(result)
     return result
+
+
+_ADDED: Final = (
+    "the files of the release are as they were sealed, and so is the store: find out who added the others, "
+    "and remove those"
+)
+
+
+def _hint(workspace: ReadingWorkspace, damaged: Sequence[Verified]) -> str:
+    """The remedy for damage."""
+    if all(one.added for each in damaged for one in each.damaged):
+        return _ADDED
+    return (
+        "the store may have the damaged file too: go back to a release that `venvship verify --all` finds"
+        f" whole, remove the store{_removal(workspace)}, then `venvship release --rebuild --force`"
+    )
+
+
+def _look(found: Verified, now: datetime) -> Verification:
+    own = [Difference(one.path, one.problem) for one in found.damaged if not one.added]
+    return Verification(
+        at=now,
+        files=found.files,
+        damaged=len(found.damaged),
+        stray=len(found.stray),
+        linked=len(found.linked),
+        problem=found.problem,
+        examples=tuple(own[:MOST_EXAMPLES]),
+    )
 
 
 def _record(workspace: Workspace, found: Mapping[str, Verification]) -> None:
@@ -153,12 +184,11 @@ def _links_error(workspace: ReadingWorkspace, found: Verified) -> UnknownLinksEr
 
 def _stray_error(workspace: ReadingWorkspace, found: Verified) -> StrayBytecodeError:
     """The finding of bytecode in a release whose own files are all as they were sealed."""
-    path = workspace.layout.release_path(found.id)
-    quoted = shell_line([str(path)])
+    layout = workspace.layout
+    own = [entry.path for entry in layout.files(found.id, workspace.manifest(found.id))]
     more = f", and {len(found.stray) - 1} more" if len(found.stray) > 1 else ""
     return StrayBytecodeError(
         f"{found.id} is intact, but for bytecode that is not part of it: {found.stray[0]}{more}",
         hint="a process of root wrote it, without the release's start-up files; remove it as root: "
-        f"find {quoted} -path '*/__pycache__*' -newer {quoted}/.venvship/manifest.json "
-        "\\( -type f -o -empty \\) -delete",
+        + removal(str(layout.release_path(found.id)), found.stray, own),
     )

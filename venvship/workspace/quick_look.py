@@ -1,6 +1,7 @@
 """A quick look at a release: is every name there, of the right type, size and mode?
 
-A switch asks this about its target, and it takes milliseconds. Contents are not read; `verify` does that.
+A switch asks this about its target, and it takes milliseconds. Contents are not read; `verify` does that, and
+looks at each name by `content_problem`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from venvship.model import file_list
 from venvship.model.release import FileEntry, Manifest
 from venvship.model.trust import ROOT_UID
 from venvship.root import RootLayout
+from venvship.system.files import hash_file
+from venvship.system.host import host_faults
 from venvship.system.ownership import has_capabilities
 from venvship.system.pool import copies_for, working
 from venvship.system.trees import difference
@@ -130,3 +133,23 @@ def entry_problem(base: str, entry: FileEntry, owners: frozenset[int]) -> str | 
         return difference(path, os.lstat(path), entry, owners=owners)
     except OSError as error:
         return "missing" if isinstance(error, FileNotFoundError | NotADirectoryError) else str(error.strerror)
+
+
+def content_problem(base: str, entry: FileEntry, owners: frozenset[int]) -> str | None:
+    """`entry_problem`, and of a file look at its contents and capabilities, too; arguments as there.
+
+    Raises:
+        HostError: The host has nothing left to read files with.
+    """
+    problem = entry_problem(base, entry, owners)
+    if problem or entry.type != "file":
+        return problem
+    path = f"{base}/{entry.path}"
+    try:
+        with host_faults(f"read {path}"):
+            actual = hash_file(path)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if actual != entry.sha256:
+        return "its contents have changed"
+    return CAPABILITIES if has_capabilities(path) else None

@@ -13,6 +13,7 @@ from venvship.root import RootLayout
 from venvship.workspace.interpreter_identity import NotAskedError
 from venvship.workspace.place import place_problem
 from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.verified import known_damage
 
 ANEW: Final = (
     "`venvship relocate` makes the releases usable here; `venvship release` builds the one of the lockfile"
@@ -61,6 +62,14 @@ def start_problem_of(workspace: ReadingWorkspace, release_id: str) -> str | None
         return start_problem(workspace.layout, workspace.manifest(release_id))
     except VenvshipError as error:
         return error.message
+
+
+def seeming_problem(workspace: ReadingWorkspace, release_id: str) -> str | None:
+    """Why a rollback does not go to a release, as far as a few names tell; `None` for no reason.
+
+    `usable_problem` without a look at all names. Both know the damage that `verify` has found.
+    """
+    return start_problem_of(workspace, release_id) or known_damage(workspace, release_id)
 
 
 def host_problem(workspace: ReadingWorkspace, release_id: str) -> str | None:
@@ -143,7 +152,27 @@ def usable_problem(workspace: ReadingWorkspace, release_id: str, *, ask: bool) -
         if ask:
             raise
         problem = error.message
-    return problem or _identity_problem(workspace, release_id, ask=ask, in_doubt="warn")
+    return (
+        problem
+        or known_damage(workspace, release_id)
+        or _identity_problem(workspace, release_id, ask=ask, in_doubt="warn")
+    )
+
+
+def require_undamaged(workspace: ReadingWorkspace, release_id: str) -> None:
+    """Refuse a release that `verify` has found damaged, and that still is.
+
+    Raises:
+        ReleaseError: It is.
+    """
+    damage = known_damage(workspace, release_id)
+    if damage is not None:
+        raise ReleaseError(
+            f"{release_id} cannot be used: it is {damage}",
+            hint=f"venvship verify {release_id} lists all of it; to go there all the same: "
+            f"venvship rollback {release_id}",
+            release=release_id,
+        )
 
 
 def require_usable(

@@ -9,7 +9,8 @@ from venvship.model.history import PassedOver, ProblemOf, WayBack
 from venvship.model.release import State
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import is_known
-from venvship.workspace.usable import awaits_relocation, start_problem_of
+from venvship.workspace.usable import awaits_relocation, seeming_problem, start_problem_of
+from venvship.workspace.verified import known_damage
 
 
 def find_way_back(
@@ -25,7 +26,7 @@ def find_way_back(
         known: The history.
         current: The release that is current.
         problem_of: Why a release cannot be made current. A rollback looks at the files; a report, which has
-            to be quick, does not: `start_problem`.
+            to be quick, does not: `seeming_problem`.
     """
     if known.whole:
         if awaits_relocation(workspace, known.history, current):
@@ -43,7 +44,7 @@ def find_way_back(
 def seeming_way_back(workspace: ReadingWorkspace, known: KnownHistory) -> WayBack:
     """The way back of the current release, without a look at the files of the target."""
     return find_way_back(
-        workspace, known, known.current, lambda release_id: start_problem_of(workspace, release_id)
+        workspace, known, known.current, lambda release_id: seeming_problem(workspace, release_id)
     )
 
 
@@ -96,8 +97,9 @@ def command_back(workspace: ReadingWorkspace, known: KnownHistory) -> CommandBac
         return None
     name = "@{1}" if current == history.expected else before
     # A promotion takes back what fails. For a known-bad release, and under a hold of the root, it may need
-    # `--force`; a rollback by name never does.
+    # `--force`, and it refuses one that is known to be damaged; a rollback by name goes there.
     asks = history.state(before) is State.BAD or bool(history.root_holds)
+    asks = asks or known_damage(workspace, before) is not None
     command = f"venvship {'rollback' if asks else 'promote'} {name}"
     return CommandBack(command, before, history.state(before))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from venvship.errors import OperationWarning, VenvshipError
+from venvship.errors import OperationWarning
 from venvship.model.event import Event
 from venvship.model.history import History, PassedOver
 from venvship.model.hold import Hold
@@ -17,6 +16,12 @@ from venvship.model.spelling import format_time
 from venvship.model.trust import Trusted
 from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
 from venvship.operations.planning.asked_lockfile import first_step
+from venvship.operations.reporting.fault_warnings import (
+    warn_of_a_moved_root,
+    warn_of_doubt,
+    warn_of_findings,
+    warn_of_the_link,
+)
 from venvship.operations.reporting.lockfile_state import LockfileState, compare_lockfile
 from venvship.operations.reporting.status_facts import (
     applying_holds,
@@ -25,17 +30,10 @@ from venvship.operations.reporting.status_facts import (
     trusted_accounts,
 )
 from venvship.system import proc
-from venvship.workspace.reading import KnownHistory, ReadingWorkspace
-from venvship.workspace.releases import (
-    debris_names,
-    doubt,
-    doubt_warning,
-    in_doubt,
-    release_ids,
-    resolve_release,
-)
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.releases import debris_names, release_ids, resolve_release
 from venvship.workspace.underway import Operation, under_way
-from venvship.workspace.usable import ANEW, awaits_relocation
+from venvship.workspace.usable import awaits_relocation
 from venvship.workspace.verified import Verification, last_verification
 from venvship.workspace.views import ReleaseView, diff_releases, view_releases
 from venvship.workspace.way_back import seeming_way_back
@@ -49,7 +47,8 @@ class StatusResult(NamedTuple):
         root: The root; absolute.
         current: The release that is live; `None` for nothing.
         live_since: The event that made it live, with its time, actor and reason; `None` if unknown.
-        previous: The release that a rollback would switch to; its files were not looked at.
+        previous: The release that a rollback would switch to. Its files were not looked at, except for some
+            that `verify` has found damaged.
         held: The hold that applies, the first of `holds`; `None` without one.
         operation: The operation that is under way, or was interrupted.
         interrupted: Whether an operation was interrupted and waits for recovery.
@@ -60,6 +59,7 @@ class StatusResult(NamedTuple):
         failing: The failed attempts of `update` at what it would try now; `None` if it has not failed.
         verified: When `verify` last looked at the files of the live release, and what it found; `None` for
             never. `status` itself looks at none of them.
+        previous_verified: The same of `previous`. Damage that is still there is a reason in `passed_over`.
         old_processes: By id of a release that is not live, the ids of the processes that hold its lease.
         passed_over: The nearer releases of the lineage that a rollback would pass over, the nearest first.
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
@@ -82,6 +82,7 @@ class StatusResult(NamedTuple):
     lockfile: LockfileState = LockfileState()
     failing: Failures | None = None
     verified: Verification | None = None
+    previous_verified: Verification | None = None
     old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     passed_over: tuple[PassedOver, ...] = ()
     leaves_service_alone: bool = False
@@ -114,6 +115,7 @@ class StatusResult(NamedTuple):
             "python_change": self.lockfile.python.to_json() if self.lockfile.python else None,
             "failing": self.failing.to_json() if self.failing else None,
             "verified": self.verified.to_json() if self.verified else None,
+            "previous_verified": self.previous_verified.to_json() if self.previous_verified else None,
             "old_processes": [
                 {"pid": pid, "release": release_id}
                 for release_id, pids in self.old_processes.items()
@@ -227,7 +229,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     known = workspace.known_history()
     history, current = known.history, known.current
     layout = workspace.layout
-    _warn_of_the_link(workspace, known)
+    warn_of_the_link(workspace, known)
     if current is not None and not layout.has_release(current):
         workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
         current = None
@@ -244,7 +246,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         workspace.warn(
             "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
         )
-    _warn_of_doubt(workspace, history)
+    warn_of_doubt(workspace, history)
     way_back = seeming_way_back(workspace, known)
 
     def describe(release_id: str | None) -> ReleaseView | None:
@@ -253,7 +255,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         return view_releases(layout, [release_id], history, current=current, way_back=way_back)[0]
 
     view, back = describe(current), describe(way_back.release_id)
-    moved = _warn_of_a_moved_root(workspace, history, view, back)
+    moved = warn_of_a_moved_root(workspace, history, view, back)
     if not moved and view is not None and view.problem:
         workspace.warn("current-unusable", f"{view.id}: {view.problem}")
     settings = readable_settings(workspace)
@@ -263,12 +265,8 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     if settings is not None and (readable or history.environment_holds or attempts.failures):
         lockfile = compare_lockfile(workspace, settings, readable)
     verified = last_verification(layout, view.id) if view is not None else None
-    if verified is not None and verified.damaged:
-        workspace.warn(
-            "damage-found",
-            f"`venvship verify` found {current} damaged on {verified.at:%Y-%m-%d %H:%M} UTC, "
-            f"{verified.damaged} of {verified.files} files; it lists them",
-        )
+    if view is not None:
+        warn_of_findings(workspace, view.id, verified)
     holds = applying_holds(workspace, history, settings, lockfile.environment)
     return StatusResult(
         name=settings.name if settings else layout.path.name,
@@ -285,6 +283,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         lockfile=lockfile,
         failing=_failing(attempts, lockfile, workspace.runtime.clock()),
         verified=verified,
+        previous_verified=last_verification(layout, back.id) if back is not None else None,
         old_processes=old_processes(layout, current, flocks),
         passed_over=() if moved else way_back.passed_over,  # the warning has said it once for all
         leaves_service_alone=settings is not None and settings.leaves_service_alone,
@@ -301,8 +300,8 @@ def list_releases(workspace: ReadingWorkspace) -> ListResult:
     """
     known = workspace.known_history()
     history, current = known.history, known.current
-    _warn_of_the_link(workspace, known)
-    _warn_of_doubt(workspace, history)
+    warn_of_the_link(workspace, known)
+    warn_of_doubt(workspace, history)
     names = release_ids(workspace.layout, history)
     way_back = seeming_way_back(workspace, known)
     views = view_releases(workspace.layout, names, history, current=current, way_back=way_back)
@@ -361,61 +360,6 @@ def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Di
     for release_id in (first, second):
         workspace.manifest(release_id)  # or the error
     return DiffResult(first, second, diff_releases(workspace, first, second))
-
-
-def _warn_of_the_link(workspace: ReadingWorkspace, known: KnownHistory) -> None:
-    """Warn if `current` is not ours, cannot be read, or is missing although something was live."""
-    layout = workspace.layout
-    try:
-        current = layout.current()
-    except VenvshipError as error:
-        workspace.warn(error.slug, error.message)
-        return
-    last = next((event.release for event in reversed(known.history.switches) if event.release), None)
-    last = known.history.heir(last) if last is not None else None
-    if current is None and known.current is None and last is not None:
-        remedy = (
-            f"to make it live again: venvship promote {last}"
-            if layout.has_manifest(last)
-            else "which is gone; to make a new one: venvship release"
-        )
-        workspace.warn(
-            "current-missing",
-            f"{layout.current_link} is missing; the last live release was {last}, by the journal; {remedy}",
-        )
-
-
-def _warn_of_a_moved_root(
-    workspace: ReadingWorkspace, history: History, current: ReleaseView | None, previous: ReleaseView | None
-) -> bool:
-    """Warn if the live release or the way back was built for another directory, and return whether it was.
-
-    Looks at two manifests, however many releases there are: those releases were built for one path.
-    """
-    layout = workspace.layout
-    suspects = [view.id for view in (current, previous) if view is not None and view.problem is not None]
-    if previous is None:
-        # Where none below the live one is usable, `previous` names none.
-        live = current.id if current is not None else None
-        below = (name for name in reversed(history.lineage) if name != live and layout.has_release(name))
-        suspects += itertools.islice(below, 1)
-    problem = next(filter(None, map(workspace.place_problem, suspects)), None)
-    if problem is None:
-        return False
-    workspace.warn(
-        "root-moved",
-        f"the root was moved or copied, and a release cannot be used here: {problem}. {ANEW}",
-    )
-    return True
-
-
-def _warn_of_doubt(workspace: ReadingWorkspace, history: History) -> None:
-    layout = workspace.layout
-    if not in_doubt(layout, history):
-        return
-    # Again: a build or a prune may have ended between the reading of the journal and that of the folder.
-    for name in in_doubt(layout, workspace.known_history(warn_of_torn=False).history):
-        workspace.warn(*doubt_warning(layout, name, doubt(layout, name)))
 
 
 def _way_back(

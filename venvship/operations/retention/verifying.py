@@ -7,27 +7,28 @@ import stat
 from dataclasses import dataclass
 
 from venvship.errors import FormatError, ReleaseError
-from venvship.model.release import FileEntry
 from venvship.operations.retention.names import KnownNames
-from venvship.system import files, trees
+from venvship.operations.retention.stray import is_stray
+from venvship.system import trees
 from venvship.system.host import host_faults
-from venvship.system.ownership import has_capabilities
 from venvship.workspace.place import place_problem
-from venvship.workspace.quick_look import (
-    CAPABILITIES,
-    entry_problem,
-    release_owners,
-    unlisted_problems,
-)
+from venvship.workspace.quick_look import content_problem, release_owners, unlisted_problems
 from venvship.workspace.reading import ReadingWorkspace
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One file that differs from the manifest; `path` is relative to the release."""
+    """One file that differs from the manifest.
+
+    Attributes:
+        path: Relative to the release.
+        problem: The difference, for people.
+        added: Whether it is not part of the release at all. Then nothing is wrong with the store.
+    """
 
     path: str
     problem: str
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Verified:
         files: How many files it has.
         damaged: The files that differ; empty for an intact release.
         problem: Why it cannot be used where it stands, however intact its files are; `None` if it can.
-        stray: Bytecode that is not part of the release, by its paths in it.
+        stray: Bytecode that is not part of the release, and folders of such; by their paths in it.
         linked: Its files that have a name elsewhere which venvship did not make: hard links.
     """
 
@@ -105,25 +106,23 @@ def verify_release(
     damaged = [Damage(path, problem) for path, problem in unlisted_problems(base, owners)]
     for entry in entries:
         workspace.runtime.signals.raise_if_received()
-        if problem := _problem(base, entry, owners):
+        if problem := content_problem(base, entry, owners):
             damaged.append(Damage(entry.path, problem))
-    expected = {entry.path for entry in entries}
+    known = {entry.path for entry in entries} | {".venvship/manifest.json", ".venvship/files.json"}
     stray: list[str] = []
     several: list[str] = []
-    own = {".venvship/manifest.json", ".venvship/files.json"}
     count = sum(entry.type == "file" for entry in entries)
     try:
         with host_faults(f"list {base}"):
             present = list(trees.walk(base))
         for path, found in present:
-            if path in expected or path in own:
+            if path in known:
                 if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
                     several.append(path)
-                continue
-            if "__pycache__" in path.split("/"):
+            elif is_stray(path, found.st_mode):
                 stray.append(path)
             else:
-                damaged.append(Damage(path, "not part of the release"))
+                damaged.append(Damage(path, "not part of the release", added=True))
     except OSError as error:
         path = os.path.relpath(error.filename or base, base)
         damaged.append(Damage(path, f"cannot be read: {error.strerror}"))
@@ -135,18 +134,3 @@ def verify_release(
         stray=tuple(stray),
         linked=names.unknown(release_id, several) if names is not None else (),
     )
-
-
-def _problem(base: str, entry: FileEntry, owners: frozenset[int]) -> str | None:
-    problem = entry_problem(base, entry, owners)
-    if problem or entry.type != "file":
-        return problem
-    path = os.path.join(base, entry.path)
-    try:
-        with host_faults(f"read {path}"):
-            actual = files.hash_file(path)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    if actual != entry.sha256:
-        return "its contents have changed"
-    return CAPABILITIES if has_capabilities(path) else None

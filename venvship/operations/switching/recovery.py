@@ -28,7 +28,7 @@ from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
 from venvship.workspace.settings_files import NO_SETTINGS, read_settings
-from venvship.workspace.usable import awaits_relocation, start_problem_of, usable_problem
+from venvship.workspace.usable import awaits_relocation, seeming_problem, usable_problem
 from venvship.workspace.workspace import Workspace
 
 RecoverOutcome = Literal[
@@ -215,13 +215,13 @@ def _is_previous_right(workspace: Workspace, history: History, current: str | No
     By a few names first. Where those would name another release, it may not be usable, and was passed over.
     """
 
-    def seeming_problem(release_id: str) -> str | None:
+    def problem_of(release_id: str) -> str | None:
         # Its place and its interpreter, too: many releases lose those at once.
         there = workspace.layout.has_release(release_id)
-        return start_problem_of(workspace, release_id) if there else "it is gone"
+        return seeming_problem(workspace, release_id) if there else "it is gone"
 
     previous = workspace.layout.previous()
-    if previous == history.way_back(current, seeming_problem, workspace.runtime.clock()).release_id:
+    if previous == history.way_back(current, problem_of, workspace.runtime.clock()).release_id:
         return True
     return previous == _goal(workspace, history, current, ask=True)
 

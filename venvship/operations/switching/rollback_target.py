@@ -12,6 +12,7 @@ from venvship.printable import lines
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import ANEW, require_usable, usable_problem
+from venvship.workspace.verified import known_damage
 from venvship.workspace.way_back import command_back, find_way_back
 
 
@@ -34,7 +35,8 @@ def choose_target(
 ) -> RollbackTarget:
     """Choose the release that a rollback goes to.
 
-    A named release must be usable, and may be bad. `find_way_back` chooses without a name.
+    A named release must be usable, and may be bad, or one that `verify` has found damaged: a person may know
+    that the damage does not matter, and have no other. `find_way_back` chooses without a name.
 
     Args:
         workspace: The root; reads only.
@@ -92,6 +94,9 @@ def _named(workspace: ReadingWorkspace, known: KnownHistory, name: str) -> str:
     else:
         release_id = resolve_release(workspace.layout, name, known.history)
     require_usable(workspace, release_id, in_doubt="warn")
+    damage = known_damage(workspace, release_id)
+    if damage is not None:
+        workspace.warn("damage-found", f"{release_id} is {damage}")
     if known.history.state(release_id) is State.BAD:
         workspace.warn("bad-release", f"{release_id} is known to be bad")
     return release_id
