@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 
-from venvship.errors import OperationWarning, RollbackFailedError, RolledBackError, SettingsError
+from venvship.errors import OperationWarning, RollbackFailedError, RolledBackError
 from venvship.model.event import EventName
 from venvship.model.hold import Hold
 from venvship.operations.retention.debris import sweep_debris
@@ -15,6 +15,7 @@ from venvship.operations.switching.switched import AGAIN
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.releases import in_doubt
+from venvship.workspace.settings_files import NO_SETTINGS
 from venvship.workspace.way_back import or_go_back
 from venvship.workspace.workspace import Workspace
 
@@ -74,7 +75,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
             workspace.keep_reserve()
     recovered = replace(recovered, debris=debris)
     if not boot:
-        with contextlib.suppress(SettingsError):
+        with contextlib.suppress(*NO_SETTINGS):
             tell_recovered(workspace, workspace.settings_or_kept(), recovered)
     holds = workspace.known_history().history.holds(workspace.runtime.clock())
     result = RecoverResult(
