@@ -669,3 +669,98 @@ def test_pip_reads_lines_as_we_do_and_the_source_of_a_line_says_the_same(text: s
     for line in lines:
         if not line.hides:
             assert [again for _, again in preprocess(f"{line.source}\n")] == [line.text]
+
+
+# -- paths and names that no file has -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/srv/%00/", "a control character"),
+        ("/srv/w%00eels/", "a control character"),
+        ("/srv/%0A/", "a control character"),
+        ("/srv/%1b[31m/", "a control character"),
+        ("/srv/%c2%9b/", "a control character"),
+        ("/srv/%zz/", "a % without two hexadecimal digits"),
+        ("/srv/%4/", "a % without two hexadecimal digits"),
+        ("/srv/%ff/", "not the name of a file in UTF-8"),
+        ("/srv/%ed%a0%80/", "not the name of a file in UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("form", ["flask @ {}", "{}"])
+def test_a_file_url_that_no_file_has_is_refused(path: str, reason: str, form: str) -> None:
+    message = problem(f"{form.format(f'file://{path}{WHEEL}')} --hash={A}\n")
+    assert reason in message
+    assert message.isprintable()
+
+
+def test_a_name_of_a_file_by_url_with_a_control_character_is_refused() -> None:
+    message = problem(f"flask @ https://w.example/flask-3.0%00-py3-none-any.whl --hash={A}\n")
+    assert "a control character" in message
+    assert message.isprintable()
+
+
+def test_a_file_url_with_escapes_leads_to_its_file() -> None:
+    assert one(f"flask @ file:///srv/a%20b%C3%A9%25/{WHEEL} --hash={A}\n").url == f"/srv/a bé%/{WHEEL}"
+
+
+@pytest.mark.parametrize("line", ["{long}==1.0", "flask==1.{digits}", "flask==1+{long}"])
+def test_a_name_or_version_that_fits_in_no_file_name_is_refused(line: str) -> None:
+    text = line.format(long="a" * 201, digits="1" * 201)
+    assert "characters; at most 200" in problem(f"{text} --hash={A}\n")
+    assert "cannot read" in problem(f"flask=={'9' * 6000} --hash={A}\n")
+
+
+# -- lines of files from elsewhere --------------------------------------------------------------------------
+
+SECRET = "root:$6$s3cr3t:19000:0:99999:7:::"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        SECRET,
+        "s3cr3t",
+        "s3cr3t==1.0",
+        f"s3cr3t==1.* --hash={A}",
+        "--s3cr3t",
+        "--index-url https://user:s3cr3t@a.example/",
+        "-r s3cr3t.txt",
+        "-c s3cr3t.txt",
+        "--no-binary s3cr3t",
+        f"flask==3.0 --hash={A} s3cr3t",
+        "s3cr3t @ file:///%00.whl",
+        "'s3cr3t",
+        "s3cr3t; python_version > 's3cr3t'",
+        f"s3cr3t==1.0 --hash={A}\ns3cr3t==2.0 --hash={A}",
+        "s3cr3t \\\n  # s3cr3t",
+        "s3cr3t\x1b",
+    ],
+)
+def test_a_line_of_a_file_outside_of_the_lockfiles_folder_is_not_quoted(line: str) -> None:
+    files = {"/etc/shadow": f"# one\n{line}\n"}
+    with pytest.raises(LockfileError) as caught:
+        read(f"-r /etc/shadow\nflask==3.0 --hash={A}\n", files=files)
+    said = f"{caught.value.message} {caught.value.hint} {caught.value.data}"
+    assert "/etc/shadow" in said
+    assert "3cr3t" not in said
+    assert caught.value.data["problems"][0]["line"] in {2, 3}  # type: ignore[index]
+
+
+def test_a_link_to_a_file_elsewhere_is_a_file_elsewhere() -> None:
+    links = {"/srv/shop/more.txt": "/etc/shadow"}
+    contents = {PATH: b"-r more.txt\n", "/srv/shop/more.txt": SECRET.encode()}
+    with pytest.raises(LockfileError) as caught:
+        read_lockfile([PATH], read=contents.__getitem__, sdists=[], real=lambda path: links.get(path, path))
+    assert "s3cr3t" not in f"{caught.value.message} {caught.value.data}"
+
+
+def test_lines_of_files_in_the_folders_of_all_lockfiles_are_quoted() -> None:
+    files = {
+        "/srv/shop/more/a.txt": "flask\n",
+        "/etc/locks/b.txt": "-r c.txt\n",
+        "/etc/locks/c.txt": "jinja\n",
+    }
+    found = problems("-r more/a.txt\n", "/etc/locks/b.txt", files=files)
+    assert [message.split()[0] for _, message in found] == ["flask", "jinja"]

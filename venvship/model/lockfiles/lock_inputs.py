@@ -244,7 +244,10 @@ def completed(compiled: bytes, inputs: Inputs, *, lockfile: str) -> bytes:
 
     def relative(match: re.Match[bytes]) -> bytes:
         try:
-            path = local_path(match[1].decode())
+            try:
+                path = local_path(match[1].decode())
+            except ValueError:
+                return match[0]
         except ValueError:
             return match[0]
         if path not in inputs.archives:

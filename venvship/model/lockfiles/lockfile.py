@@ -54,13 +54,21 @@ class Lockfile:
     options: tuple[str, ...] = ()
 
 
-def read_lockfile(paths: Sequence[str], *, read: Callable[[str], bytes], sdists: Collection[str]) -> Lockfile:
+def read_lockfile(
+    paths: Sequence[str],
+    *,
+    read: Callable[[str], bytes],
+    sdists: Collection[str],
+    real: Callable[[str], str] = os.path.normpath,
+) -> Lockfile:
     """Read a lockfile, strictly, and report everything that is wrong with it at once.
 
     Args:
         paths: Absolute. One requirements file or several, or one pylock file.
         read: Returns a file's bytes; raises `OSError`. Called once per file.
         sdists: `[build] sdists`: names that may be built from source, or `"*"`.
+        real: Returns the path that a path leads to. An error quotes no line of an included file that is
+            outside of the folders of `paths`: a lockfile may include `/etc/shadow`.
 
     Raises:
         LockfileMissingError: One of `paths` does not exist or cannot be read.
@@ -79,7 +87,7 @@ def read_lockfile(paths: Sequence[str], *, read: Callable[[str], bytes], sdists:
     else:
         from venvship.model.lockfiles.requirements_txt import parse_requirements_txt
 
-        parsed = found = parse_requirements_txt(contents, read=read, sdists=sdists)
+        parsed = found = parse_requirements_txt(contents, read=read, sdists=sdists, real=real)
         content, options = _concatenated(found.files), found.options
     sha256 = hashlib.sha256(content).hexdigest()
     return Lockfile(path=paths[0], sha256=sha256, content=content, parsed=parsed, options=options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Final, NoReturn
 
@@ -15,6 +16,12 @@ LISTED_PROBLEMS: Final = 50
 
 COUNTED_PROBLEMS: Final = 1000
 """After so many the file is something else than a lockfile, and reading on only costs time."""
+
+NOT_SHOWN: Final = (
+    "venvship does not take this as a line of a lockfile, and does not show it or tell why: the file is"
+    " outside of the lockfile's folder; move it there to see more"
+)
+"""The message on a line of an included file from elsewhere."""
 
 _QUOTED_CHARACTERS: Final = 100
 
@@ -40,13 +47,17 @@ class Problems:
 
     Attributes:
         path: The lockfile; the error is about it.
+        shows: Whether messages may quote a file. A lockfile can include any file that its reader may read.
     """
 
     path: str
+    shows: Callable[[str], bool] = lambda _: True
     found: list[Problem] = field(default_factory=list)
 
     def add(self, file: str, line: int | None, message: str) -> None:
-        """Note one problem."""
+        """Note one problem. Of a file that is not to be shown, `message` is not used: it may quote a line."""
+        if not self.shows(file):
+            message = NOT_SHOWN
         self.found.append(Problem(file, line, message))
 
     @property

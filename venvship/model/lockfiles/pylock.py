@@ -39,6 +39,7 @@ from venvship.model.lockfiles.requirement import (
     add_pin,
     allowed_artifact,
     check_hashes,
+    checked_path,
     checked_subdirectory,
     decode,
     line_for_pip,
@@ -261,9 +262,7 @@ def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> 
 
 
 def _local(path: str, source: PackageWheel | PackageSdist | PackageArchive) -> tuple[str, str]:
-    if "\0" in path:
-        raise ValueError(f"has the path {quote(path)}, with a NUL character in it")
-    absolute = os.path.normpath(path)
+    absolute = checked_path(os.path.normpath(path))
     name = os.path.basename(absolute)
     if _named(source) not in {None, name}:
         raise ValueError(f"is in {quote(absolute)}, which has to be called {quote(_named(source) or '')}")

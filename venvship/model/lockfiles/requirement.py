@@ -14,6 +14,7 @@ from urllib.parse import quote as percent_encode
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from venvship.model import bounds
 from venvship.model.filename import parse_sdist_filename, parse_wheel_filename, problem_with_filename
 from venvship.model.lockfiles.problems import Problems, quote
 
@@ -30,6 +31,8 @@ NO_HASH: Final = "has no hash; write the lockfile with hashes (`pip hash FILE` p
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:", re.IGNORECASE)
 """How a URL begins, as against a path."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _VARIABLES = re.compile(r"(?:\$\{[A-Z0-9_]+\})+")
 _SECRET_PARAMETER = re.compile(
     r"token|secret|passw|signature|credential|bearer|jwt|(?:api|access|private)[-_.]?key"
@@ -80,6 +83,18 @@ class Requirement:
     text: str
     file: str
     line: int
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no file of it could have.
+
+        Raises:
+            ValueError: The name or the version is too long.
+        """
+        for value in (self.name, self.version or ""):
+            if len(value) > bounds.NAME:
+                raise ValueError(
+                    f"a name or version of {len(value):,} characters; at most {bounds.NAME} are taken"
+                )
 
     @property
     def is_local(self) -> bool:
@@ -277,6 +292,8 @@ def allowed_artifact(name: str, url: str, filename: str, sdists: Collection[str]
     Raises:
         ValueError: It is not allowed. The message goes on after the project's name, or that of the file.
     """
+    if _CONTROL.search(filename):
+        raise ValueError(f"is in {quote(filename)}, whose name has a control character in it")
     if not filename.lower().endswith((".whl", *SOURCES)):
         raise ValueError(
             f"is in {quote(filename)}, which is not a wheel, nor an archive of source ({', '.join(SOURCES)});"
@@ -353,14 +370,27 @@ def local_path(url: str) -> str:
     """The path of a `file:` URL.
 
     Raises:
-        ValueError: It names another host, or has a NUL character.
+        ValueError: It names another host, or no path that a file could have.
     """
     parts = urlsplit(url)
     if parts.netloc not in {"", "localhost"}:
         raise ValueError("a file: URL cannot name a host")
-    path = unquote(parts.path)
-    if "\0" in path:
-        raise ValueError("a file: URL cannot have a NUL character, %00, in it")
+    if _NO_ESCAPE.search(parts.path):
+        raise ValueError(f"{quote(parts.path)} has a % without two hexadecimal digits after it; write %25")
+    try:
+        return checked_path(unquote(parts.path, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{quote(parts.path)} is not the name of a file in UTF-8") from error
+
+
+def checked_path(path: str) -> str:
+    """Refuse a path that no file has, or that would make a mess of a terminal or a text file.
+
+    Raises:
+        ValueError: It has a NUL or another control character in it.
+    """
+    if _CONTROL.search(path):
+        raise ValueError(f"{quote(path)} has a control character in it")
     return path
 
 

@@ -96,7 +96,11 @@ class RequirementsTxt:
 
 
 def parse_requirements_txt(
-    contents: Mapping[str, bytes], *, read: Callable[[str], bytes], sdists: Collection[str]
+    contents: Mapping[str, bytes],
+    *,
+    read: Callable[[str], bytes],
+    sdists: Collection[str],
+    real: Callable[[str], str] = os.path.normpath,
 ) -> RequirementsTxt:
     """Read requirements files, and those that they include.
 
@@ -104,11 +108,17 @@ def parse_requirements_txt(
         contents: Absolute path and bytes of each file, in order; at least one.
         read: Returns the bytes of an included file; raises `OSError`.
         sdists: `[build] sdists`.
+        real: As for `read_lockfile`.
 
     Raises:
         LockfileError: Something in them is refused.
     """
-    reader = _Reader(read, sdists, Problems(next(iter(contents))))
+    folders = tuple(os.path.join(real(os.path.dirname(path)), "") for path in contents)
+
+    def shows(file: str) -> bool:
+        return file in contents or real(file).startswith(folders)
+
+    reader = _Reader(read, sdists, Problems(next(iter(contents)), shows))
     for path, data in contents.items():
         if path not in reader.files:
             reader.take(path, data)

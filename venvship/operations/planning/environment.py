@@ -64,7 +64,7 @@ def read_environment(
     from venvship.model.lockfiles.lockfile import environment_digest, read_lockfile, select
 
     build = settings.build
-    lockfile = read_lockfile(paths, read=read, sdists=build.sdists)
+    lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath)
     selected = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
     return Environment(
         lockfile=lockfile,
