@@ -177,6 +177,7 @@ RULES = (
         "requests http.client urllib.request ssl",
         {
             "building/fetching/downloader.py": "the whole of that process",
+            "building/fetching/http_answer.py": "a part of that process",
             "health/network_worker.py": "the whole of that process",
         },
     ),

@@ -282,6 +282,12 @@ class InvalidWheelError(BuildError):
     slug = "invalid-wheel"
 
 
+class TooLargeError(BuildError):
+    """An index answers with more than venvship reads or downloads, or its answers take too much memory."""
+
+    slug = "too-large"
+
+
 class FileConflictError(BuildError):
     """Two wheels bring different code for one path."""
 

@@ -45,6 +45,22 @@ class Fetcher:
         signals: Signals | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> list[WheelFile]:
+        session = self.session(text, sdists=sdists, timeout=timeout, signals=signals, environ=environ)
+        requirements = session.request.environment.selected
+        fetched = fetch(requirements, session)
+        assert list(fetched) == [requirement.name for requirement in requirements]
+        return list(fetched.values())
+
+    def session(
+        self,
+        text: str,
+        *,
+        sdists: Collection[str] = (),
+        timeout: float = 60,
+        signals: Signals | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Session:
+        """Begin a fetch of everything in a lockfile, and fetch nothing yet."""
         folder = self.root / f"run{len(self.runs)}"
         folder.mkdir()
         self.runs.append(folder)
@@ -56,16 +72,13 @@ class Fetcher:
         requirements = lockfile.parsed.requirements
         environment = Environment(lockfile, requirements, self.interpreter, digest="", inputs="")
         build = BuildSettings(sdists=tuple(sdists), timeout=timeout)
-        session = Session.begin(
+        return Session.begin(
             replace(request_for(folder, []), environment=environment, build=build),
             directory=str(folder / "scratch"),
             environ={**self.environ, **(environ or {})},
             log=str(folder / "fetch.txt"),
             signals=signals or Signals(),
         )
-        fetched = fetch(requirements, session)
-        assert list(fetched) == [requirement.name for requirement in requirements]
-        return list(fetched.values())
 
     @property
     def log(self) -> Path:

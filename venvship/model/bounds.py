@@ -22,20 +22,64 @@ CONFIGURATION: Final = 1 << 20
 
 # -- files that venvship writes -------------------------------------------------------------------------
 
-STATE: Final = 16 << 20
+STATE: Final = 8 << 20
 """Bytes of a JSON file in `state/`, and of a manifest. A manifest of 1,000 packages has 200 KiB."""
 
-JOURNAL: Final = 256 << 20
-"""Bytes of the journal: half a million lines. A release every day makes 1,500 lines a year."""
+JOURNAL: Final = 64 << 20
+"""Bytes of the journal: more than 100,000 lines. A release every day makes 1,500 lines a year."""
 
-LISTING: Final = 128 << 20
-"""Bytes of `files.json`, and of an index file of the store: some 800,000 files. The largest releases that
-have been seen have 100,000."""
+LISTING: Final = 64 << 20
+"""Bytes of `files.json`, and of an index file of the store: some 400,000 files. The largest releases that
+have been seen have 100,000. A larger release is not sealed."""
 
 STARTUP: Final = 64 << 10
 """Bytes of a start-up file of a release. They have a few hundred."""
 
 # -- wheels ---------------------------------------------------------------------------------------------
 
-METADATA: Final = 16 << 20
-"""Bytes of METADATA. The largest on PyPI, with its description, has about 1 MiB."""
+MEMBERS: Final = 100_000
+"""Files in one wheel. The largest in use have some 30,000."""
+
+DIRECTORY: Final = 16 << 20
+"""Bytes of the directory of a wheel's archive, which is read whole: some 150 for each member."""
+
+METADATA: Final = 8 << 20
+"""Bytes of METADATA, WHEEL or entry_points.txt. The longest descriptions have some 1 MiB."""
+
+RECORD: Final = 32 << 20
+"""Bytes of RECORD: some 200 for each member."""
+
+HEADERS: Final = 50_000
+"""Lines of the header of METADATA, and of entry_points.txt. The header of the largest has some 2,000."""
+
+FIELD: Final = 2000
+"""Characters of a field of METADATA that is read: a requirement with its marker, a version. The longest have
+some hundreds. Python reads numbers of up to 4,300 digits, so it can read all versions in them."""
+
+NAME: Final = 200
+"""Characters of a project's name, and of a version. Together they are part of a file name, which has at most
+255 bytes."""
+
+# -- answers of an index --------------------------------------------------------------------------------
+
+PAGE: Final = 64 << 20
+"""Bytes of a project's page, after decompression. The largest on PyPI have some 20 MiB, in the JSON form."""
+
+LINKS: Final = 200_000
+"""Files that a page lists. The projects with most files on PyPI have some 30,000."""
+
+FILE: Final = 8 << 30
+"""Bytes of one download. The largest wheels in use have some 4 GiB. The size that the lockfile or the index
+gives of a file bounds it first, and then the room on the disk."""
+
+REDIRECTS: Final = 10
+"""Redirects of one answer. A mirror has one or two; curl stops at 50, and `requests` at 30."""
+
+ROOM: Final = 64 << 20
+"""Bytes that a download leaves free on the disk, or a fiftieth of it if that is less: other programs write to
+it, too."""
+
+MEMORY: Final = 448 << 20
+"""Bytes of data of each process that only downloads: the downloader, and a pip without source distributions
+(RLIMIT_DATA, setrlimit(2), on Linux). They need 50 to 150 MiB. A pip that builds runs the code of a project,
+and a compiler may need more."""

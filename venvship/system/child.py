@@ -53,6 +53,8 @@ class Program(NamedTuple):
             program that starts a service. Then the log file itself is the child's standard output, since a
             pipe would break when we end; without a log, or if it cannot be written, that is /dev/null.
         separate_stderr: Keep standard output and error apart. Not with `survivors="leave"`.
+        memory: Bytes of data that each of its processes may have (RLIMIT_DATA, setrlimit(2)); Linux only. An
+            allocation beyond them fails, in Python with a `MemoryError`.
     """
 
     argv: Sequence[str]
@@ -65,6 +67,7 @@ class Program(NamedTuple):
     output_cap: int = MEBIBYTE
     survivors: Literal["kill", "leave"] = "kill"
     separate_stderr: bool = False
+    memory: int | None = None
 
 
 class Child:
@@ -119,6 +122,8 @@ class Child:
             start_new_session=True,
         )
         self._group = self._process.pid
+        if program.memory is not None:
+            _limit_memory(self._process.pid, program.memory)
         self._selector = selectors.DefaultSelector()
         self._pidfd: int | None = None
         try:
@@ -265,6 +270,18 @@ class Child:
                 for _ in range(MEBIBYTE // _CHUNK):
                     if not key.data():
                         break
+
+
+def _limit_memory(pid: int, most: int) -> None:
+    """Limit the data of a child that waits at its gate; what it starts inherits the limit (prlimit(2))."""
+    import resource  # late: few children have a limit
+
+    if not hasattr(resource, "prlimit"):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        hard = resource.prlimit(pid, resource.RLIMIT_DATA)[1]
+        if hard == resource.RLIM_INFINITY or most < hard:
+            resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
 
 
 def _start_guard(stdin: int, mark: str) -> subprocess.Popen[bytes]:

@@ -6,6 +6,8 @@ import os
 import sys
 from dataclasses import dataclass
 
+from venvship.model import bounds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
@@ -25,6 +27,16 @@ class Space:
     def covers(self, other: Space) -> bool:
         """Whether the other one fits in."""
         return self.bytes >= other.bytes and self.names >= other.names
+
+
+def kept_free(path: str | os.PathLike[str]) -> int:
+    """The bytes that downloads leave free on the file system of a path.
+
+    Raises:
+        OSError: The path is not there.
+    """
+    found = os.statvfs(path)
+    return min(bounds.ROOM, found.f_blocks * found.f_frsize // 50)
 
 
 def free(path: str | os.PathLike[str]) -> Space:

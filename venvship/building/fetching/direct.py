@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
@@ -26,6 +27,8 @@ from venvship.building.fetching.pip_settings import (
     plain_index,
     refusal,
 )
+from venvship.errors import BuildError, DiskFullError, TooLargeError
+from venvship.model import bounds
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import WheelFile
@@ -43,7 +46,17 @@ _DOWNLOADER: Final = os.path.join(os.path.dirname(__file__), "downloader.py")
 _OUTPUT_BYTES: Final = 16 << 20
 
 _LOOK: Final = 30.0
-"""Seconds for a look at the pages of one index, after a fetch that has failed."""
+"""Seconds for a look at the pages of one index, after a fetch that has failed, if the fetch has more left."""
+
+TOO_LARGE_HINT: Final = (
+    "ask who runs the index; a file elsewhere can be pinned by its URL, as NAME @ https://… --hash=…"
+)
+"""The remedy for an answer that is too large: no setting allows more."""
+
+MALLOC: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"}
+"""Variables of the downloader, for glibc: the memory of a large page goes back before the next is read."""
+
+_ROOM_HINT: Final = "free some space (`venvship prune --dry-run` shows what could go), then try again"
 
 
 def fetch_directly(
@@ -68,6 +81,8 @@ def fetch_directly(
 
     Raises:
         FetchTimeoutError: The time was over. Nothing is left running.
+        TooLargeError: An answer of the index was beyond its bound. Nothing is left running.
+        DiskFullError: There is no room for a download.
         InterruptedByError: A signal came. Nothing is left running.
         OSError: The downloader could not be started.
     """
@@ -119,7 +134,9 @@ class Place(Protocol):
         """Signals that end it."""
 
 
-def look_at_pages(requirements: Sequence[Requirement], place: Place) -> dict[str, tuple[ListedFile, ...]]:
+def look_at_pages(
+    requirements: Sequence[Requirement], place: Place, *, until: float
+) -> dict[str, tuple[ListedFile, ...]]:
     """See which files every index lists for some pins, as evidence for a diagnosis; best effort.
 
     For a pip that has more than one index and so has fetched alone. Its log has no hashes of what it saw.
@@ -127,6 +144,7 @@ def look_at_pages(requirements: Sequence[Requirement], place: Place) -> dict[str
     Args:
         requirements: Pins whose files an index knows.
         place: Where the pip ran that has failed.
+        until: When the look must be over, by `time.monotonic`.
 
     Returns:
         By name, the files of the pinned version.
@@ -140,7 +158,10 @@ def look_at_pages(requirements: Sequence[Requirement], place: Place) -> dict[str
     prefixes = (os.path.dirname(os.path.dirname(place.interpreter.path)),)
     for index in every_index(place.options, place.environ, prefixes, place.cwd) if wanted else ():
         task: Task = {**_task(wanted, place.directory, index, place), "only_look": True}
-        result = run(_program(task, place), timeout=_LOOK, signals=place.signals)
+        left = min(_LOOK, until - time.monotonic())
+        if left <= 0:
+            break
+        result = run(_program(task, place), timeout=left, signals=place.signals)
         for line in result.stdout.splitlines() if result.returncode == 0 else ():
             report: Report = json.loads(line)
             seen[report["name"]] = (*seen.get(report["name"], ()), *_listed(report))
@@ -182,11 +203,22 @@ class _Arrivals:
 
     def _take(self, report: Report) -> None:
         name, path, sha256 = report["name"], report["path"], report["sha256"]
+        if report["final"] is not None:
+            raise self._final(report)
         if path is None or sha256 is None:
             self.session.listed[name] = _listed(report)
             self.problems.append(f"{name}: {report['problem']}")
             return
         self.fetched[name] = self._waiting[name] = WheelFile(path, sha256)
+
+    def _final(self, report: Report) -> BuildError:
+        """The error that ends the fetch: pip shall not try this requirement."""
+        requirement = next(r for r in self.requirements if r.name == report["name"])
+        problem = self.session.redact(report["problem"] or "")
+        self.session.keep_output(f"{report['name']}: {problem}\n")
+        if report["final"] == "room":
+            return self.session.error(DiskFullError, requirement, problem, hint=_ROOM_HINT)
+        return self.session.error(TooLargeError, requirement, problem, hint=TOO_LARGE_HINT)
 
 
 def _download(task: Task, arrivals: _Arrivals) -> bool:
@@ -207,11 +239,12 @@ def _program(task: Task, place: Place) -> Program:
     return Program(
         # -P: no module from beside the script, or from the current directory.
         [sys.executable, "-P", _DOWNLOADER],
-        env=place.environ,
+        env={**place.environ, **MALLOC},
         cwd=place.cwd,
         stdin=json.dumps(task).encode(),
         output_cap=_OUTPUT_BYTES,
         separate_stderr=True,
+        memory=bounds.MEMORY,
     )
 
 

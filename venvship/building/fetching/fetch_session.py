@@ -20,6 +20,7 @@ from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.request import BuildRequest
 from venvship.errors import (
     BuildError,
+    DiskFullError,
     FetchTimeoutError,
     HashMismatchError,
     InvalidWheelError,
@@ -33,6 +34,7 @@ from venvship.model.redaction import Redactor
 from venvship.system.output import CappedLog
 from venvship.system.regular import hash_regular
 from venvship.system.signals import Signals
+from venvship.system.space import free, kept_free
 
 Kind = TypeVar("Kind", bound=BuildError)
 
@@ -109,6 +111,22 @@ class Session:
         if left <= 0:
             raise self.too_slow(requirements)
         return left
+
+    def require_room(self) -> None:
+        """Refuse to download on while the disk is nearly full: other programs write to it, too.
+
+        Raises:
+            DiskFullError: There is less room left than must stay free.
+            OSError: The directory is gone.
+        """
+        if free(self.directory).bytes < kept_free(self.directory):
+            raise DiskFullError(
+                f"there is no room left for downloads on the file system of {self.directory}. "
+                "Nothing that is live was touched",
+                hint="free some space (`venvship prune --dry-run` shows what could go), then try again",
+                log=self.log,
+                path=self.directory,
+            )
 
     def keep_output(self, output: str) -> None:
         """Append to the log; `output` is redacted."""

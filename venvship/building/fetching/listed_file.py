@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidSdistFilename
 from packaging.version import Version
 
@@ -60,7 +60,7 @@ class ListedFile:
         version = Version(interpreter.version.rstrip("+")).base_version
         try:
             return SpecifierSet(self.requires_python).contains(version, prereleases=True)
-        except InvalidSpecifier:
+        except ValueError:
             return True
 
     def is_for_platform(self, interpreter: Interpreter) -> bool:

@@ -31,6 +31,7 @@ from venvship.errors import (
     IndexUnreachableError,
     NoCompatibleWheelError,
     SourceOnlyError,
+    TooLargeError,
 )
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement
@@ -38,6 +39,7 @@ from venvship.printable import lines
 from venvship.system.host import host_error_in
 
 _NAME: Final = r"([A-Za-z0-9][\w.-]*)"
+_OUT_OF_MEMORY = re.compile(r"(?m)^(?:\S+ )?MemoryError\b")
 _DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]")
 _MISMATCHED = re.compile(rf"(?m)^ +{_NAME}\S* .*from .*:\s*$")
 _GOT = re.compile(r"Got\s+([0-9a-f]{64,128})\b")
@@ -80,6 +82,22 @@ class Diagnosis:
     hint: str
     names: tuple[str, ...] = ()
     data: Mapping[str, object] = field(default_factory=dict)
+
+
+def out_of_memory(output: str, memory: int) -> Diagnosis | None:
+    """The reason of a pip that ran out of the memory that it was given; `None` if it failed for another one.
+
+    Args:
+        output: The output of pip, redacted.
+        memory: Its bound, in bytes.
+    """
+    if not _OUT_OF_MEMORY.search(output):
+        return None
+    return Diagnosis(
+        kind=TooLargeError,
+        message=f"an answer of the index takes more than the {memory >> 20} MiB of memory that pip has here",
+        hint="ask who runs the index, or pin the file by its URL, as NAME @ https://… --hash=…",
+    )
 
 
 def diagnose(

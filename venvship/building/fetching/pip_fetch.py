@@ -21,8 +21,16 @@ from packaging.utils import canonicalize_name
 
 from venvship.building.fetching.direct import look_at_pages
 from venvship.building.fetching.fetch_session import Session, check_wheel, hash_for, is_allowed
-from venvship.building.fetching.pip_diagnosis import Diagnosis, build_output, diagnose, mismatched, read_end
+from venvship.building.fetching.pip_diagnosis import (
+    Diagnosis,
+    build_output,
+    diagnose,
+    mismatched,
+    out_of_memory,
+    read_end,
+)
 from venvship.errors import BuildError, HostError, VenvshipError
+from venvship.model import bounds
 from venvship.model.lockfiles.requirement import Requirement, labels, may_build
 from venvship.model.wheel import WheelFile
 from venvship.printable import enclosed
@@ -34,6 +42,9 @@ MOST_PIPS: Final = 4
 
 _WORTH_A_PIP: Final = 4
 """Requirements below which another pip costs more (its start, a connection) than it saves."""
+
+_MOST_FOR_A_PIP: Final = 50
+"""Requirements of one pip. It keeps every page that it has read."""
 
 _OUTPUT_BYTES: Final = 1 << 20
 
@@ -67,6 +78,7 @@ class _Pips:
     def watch(self) -> None:
         """Report how many files have come, then `go_on`."""
         self.came(_count_downloads(self.session.temporary))
+        self.session.require_room()
         self.go_on()
 
 
@@ -132,7 +144,7 @@ def _shards(requirements: Sequence[Requirement], session: Session) -> list[_Shar
         groups.setdefault((sources, url if sources else None), []).append(requirement)
     shards: list[_Shard] = []
     for (sources, _), group in groups.items():
-        count = min(MOST_PIPS, -(-len(group) // _WORTH_A_PIP))
+        count = max(min(MOST_PIPS, -(-len(group) // _WORTH_A_PIP)), -(-len(group) // _MOST_FOR_A_PIP))
         shards += [
             _Shard(
                 requirements=tuple(group[start::count]),
@@ -157,6 +169,7 @@ def _fetch_shard(shard: _Shard, pips: _Pips) -> dict[str, WheelFile]:
         requirements=shard.requirements,
         folder=shard.folder,
         pips=pips,
+        memory=None if shard.sources else bounds.MEMORY,
     )
     brought = {
         entry.path: hash_for(entry.path, shard.requirements, pips.session)
@@ -184,8 +197,9 @@ def _pip(
     requirements: Sequence[Requirement],
     folder: str,
     pips: _Pips,
+    memory: int | None = None,
 ) -> None:
-    """Run one pip to its end.
+    """Run one pip to its end. `memory` is the bound of each of its processes, in bytes; for no build.
 
     The requirements go through a file: there the lockfile's own lines, hashes and `${VAR}`s keep their
     meaning, and no argument list shows an index with its password.
@@ -206,7 +220,7 @@ def _pip(
         argv += ["--progress-bar", "off"]
     pips.go_on()
     result = run(
-        Program(argv, env=session.environ, cwd=session.cwd, keep=_OUTPUT_BYTES),
+        Program(argv, env=session.environ, cwd=session.cwd, keep=_OUTPUT_BYTES, memory=memory),
         timeout=session.time_left(requirements),
         signals=session.signals,
         poll=pips.watch,
@@ -216,11 +230,13 @@ def _pip(
     if result.timed_out:
         raise session.too_slow(requirements)
     if result.returncode != 0:
+        if memory is not None and (found := out_of_memory(output, memory)):
+            raise _error(found, requirements, session)
         debug = session.redact(read_end(f"{where}.log"))
         session.keep_output(build_output(debug))
         replaced = mismatched(output)
         unseen = [r for r in requirements if r.name in replaced and r.name not in session.listed]
-        listed = {**session.listed, **look_at_pages(unseen, session)}
+        listed = {**session.listed, **look_at_pages(unseen, session, until=session.until)}
         pins = {requirement.name: requirement for requirement in requirements}
         found = diagnose(output, debug, session.interpreter, pins, listed)
         raise _error(found, requirements, session)

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import shlex
 import sys
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -141,6 +142,7 @@ def pip_compile(
             create_file(output, request.kept, mode=0o600)
         env = _compile_environ(environ, temporary)
         # -B: no bytecode of another interpreter beside venvship's own files.
+        until = time.monotonic() + request.timeout
         argv = [request.interpreter.path, "-I", "-S", "-B", "-X", "utf8", str(_WORKER), library]
         result = run(
             Program(
@@ -155,7 +157,7 @@ def pip_compile(
         redact = Redactor(environ, request.texts)
         said = redact(result.output.decode(errors="replace")).replace(output, request.lockfile)
         CappedLog(request.log, heading=said.encode()).close()
-        place = _Place(request, env, directory, signals)
+        place = _Place(request, env, directory, signals, until)
         _raise_if_failed(place, result, said, redact(read_end(debug)))
         return Path(output).read_bytes()
 
@@ -240,6 +242,7 @@ class _Place:
     environ: Mapping[str, str]
     directory: str
     signals: Signals
+    until: float
     options: tuple[str, ...] = ()
 
     @property
@@ -287,7 +290,8 @@ def _diagnose(place: _Place, said: str, debug: str) -> Diagnosis:
             lockfile = read_lockfile([request.lockfile], read=lambda _: request.kept, sdists=request.sdists)
             if isinstance(lockfile.parsed, RequirementsTxt):
                 kept = {pin.name: pin for pin in lockfile.parsed.requirements if pin.name in replaced}
-    return diagnose(said, debug, request.interpreter, None, look_at_pages([*kept.values()], place), kept)
+    seen = look_at_pages([*kept.values()], place, until=place.until)
+    return diagnose(said, debug, request.interpreter, None, seen, kept)
 
 
 def _error(found: Diagnosis, request: CompileRequest) -> BuildError | HostError:

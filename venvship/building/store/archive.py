@@ -16,21 +16,23 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any, Final
 
 from installer.exceptions import InstallerError
 from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
 from installer.sources import WheelFile
-from installer.utils import parse_metadata_file
 from packaging.utils import InvalidWheelFilename, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from venvship.building.store import members
 from venvship.building.store.entry_points import read_scripts
 from venvship.errors import InvalidWheelError
+from venvship.model import bounds
 from venvship.model.filename import parse_wheel_filename
+from venvship.model.metadata import fields_of, read_headers
 from venvship.printable import enclosed, lines, lines_of
 
 MAX_UNPACKED: Final = 4 << 30
@@ -40,11 +42,19 @@ MAX_RATIO: Final = 50
 """And how many times its own size, if that is more: libraries for GPUs unpack to over 10 GB, four times their
 size, and a bomb to a thousand times."""
 
-MAX_MEMBERS: Final = 200_000
-"""Members of one wheel. The largest in use have some 30,000."""
+_TEXTS: Final = {
+    "METADATA": bounds.METADATA,
+    "WHEEL": bounds.METADATA,
+    "entry_points.txt": bounds.METADATA,
+    "RECORD": bounds.RECORD,
+}
+"""Bytes of the files in `.dist-info` that are read into memory."""
 
-MAX_TEXT: Final = 64 << 20
-"""Bytes of a file in `.dist-info` that is read into memory: METADATA, WHEEL, RECORD, entry_points.txt."""
+_ROWS: Final = 2 * bounds.MEMBERS
+"""Lines of RECORD. One that is listed twice is harmless."""
+
+_SHOWN: Final = 10
+_LISTED: Final = 50
 
 RECORD_HASHES: Final = frozenset(
     {"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"}
@@ -123,7 +133,7 @@ def refusal_error(filename: str, problems: Mapping[str, str], hint: str | None =
         hint: The remedy, if there is a better one than doing without this wheel.
     """
     texts = [enclosed(f"{member!r}: " if member else "", problem) for member, problem in problems.items()]
-    shown = texts[:10] + ([lines(f"and {len(texts) - 10} more")] if len(texts) > 10 else [])
+    shown = texts[:_SHOWN] + ([lines(f"and {len(texts) - _SHOWN} more")] if len(texts) > _SHOWN else [])
     first, *rest = lines_of(lines(*shown))
     name = filename.partition("-")[0]
     return InvalidWheelError(
@@ -131,7 +141,9 @@ def refusal_error(filename: str, problems: Mapping[str, str], hint: str | None =
         hint=hint
         or f"Pin another version of {name}, or leave it out, and report the problem to its maintainers.",
         wheel=filename,
-        problems=[{"member": member, "message": problem} for member, problem in problems.items()],
+        problems=[
+            {"member": member, "message": problem} for member, problem in [*problems.items()][:_LISTED]
+        ],
     )
 
 
@@ -180,12 +192,12 @@ def _check_members(filename: str, infos: list[zipfile.ZipInfo], size: int) -> No
         raise refusal_error(filename, problems)
     total = sum(info.file_size for info in infos)
     limit = unpacked_limit(size)
-    if len(infos) > MAX_MEMBERS or total > limit:
+    if len(infos) > bounds.MEMBERS or total > limit:
         raise refusal_error(
             filename,
             {
                 "": f"it unpacks to {len(infos)} members and {total} bytes; "
-                f"more than {MAX_MEMBERS} or {limit} is held to be an attack"
+                f"more than {bounds.MEMBERS} or {limit} is held to be an attack"
             },
         )
 
@@ -199,15 +211,16 @@ def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[s
     """Read WHEEL, METADATA and entry_points.txt, and hold them against the file name."""
     folder = source.dist_info_dir
     for info in archive.infolist():
-        if info.filename.startswith(f"{folder}/") and info.file_size > MAX_TEXT:
-            raise refusal_error(filename, {info.filename: f"it has more than {MAX_TEXT} bytes"})
+        most = _TEXTS.get(info.filename.removeprefix(f"{folder}/"))
+        if most is not None and info.file_size > most:
+            raise refusal_error(filename, {info.filename: f"it has more than {most:,} bytes"})
     try:
         name, version, _, _ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
         raise refusal_error(
             filename, {"": str(error)}, "Give the file the name that its builder gave it."
         ) from error
-    wheel = parse_metadata_file(source.read_dist_info("WHEEL"))
+    wheel = _headers(filename, f"{folder}/WHEEL", archive)
     major = str(wheel.get("Wheel-Version", "")).strip().partition(".")[0]
     if major != "1":
         raise refusal_error(
@@ -215,26 +228,44 @@ def _facts(filename: str, source: WheelFile, archive: zipfile.ZipFile) -> dict[s
             {f"{folder}/WHEEL": f"Wheel-Version is {wheel.get('Wheel-Version')!r}; only 1.x is known"},
             "Pin a version with an older kind of wheel, or look for a newer venvship.",
         )
-    # METADATA of old wheels may be in any encoding; the fields read here are ASCII in all of them.
-    metadata = parse_metadata_file(archive.read(f"{folder}/METADATA").decode(errors="replace"))
-    says = (str(metadata.get("Name", "")).strip(), str(metadata.get("Version", "")).strip())
+    metadata = _headers(filename, f"{folder}/METADATA", archive)
+    try:
+        fields = {key: fields_of(metadata, key) for key in _FIELDS}
+    except ValueError as error:
+        raise refusal_error(filename, {f"{folder}/METADATA": str(error)}) from error
+    says = (_first(fields["Name"]), _first(fields["Version"]))
     try:
         equal = canonicalize_name(says[0]) == name and Version(says[1]) == version
-    except InvalidVersion:
+    except ValueError:
         equal = False
     if not equal:
-        problem = f"it says {says[0]!r} {says[1]!r}, the file name says '{name}' '{version}'"
+        shown = [repr(value[: bounds.NAME]) for value in says]
+        problem = f"it says {shown[0]} {shown[1]}, the file name says '{name}' '{version}'"
         raise refusal_error(filename, {f"{folder}/METADATA": problem})
     return {
         "name": str(name),
         "version": says[1],
         "dist_info": folder,
-        "requires_python": " ".join(str(metadata.get("Requires-Python", "")).split()),
+        "requires_python": _first(fields["Requires-Python"]),
         "root_is_purelib": str(wheel.get("Root-Is-Purelib", "")).strip().lower() == "true",
-        "requires": tuple(" ".join(str(line).split()) for line in metadata.get_all("Requires-Dist", ())),
-        "provides_extra": tuple(str(line).strip() for line in metadata.get_all("Provides-Extra", ())),
+        "requires": tuple(fields["Requires-Dist"]),
+        "provides_extra": tuple(fields["Provides-Extra"]),
         "scripts": _scripts(filename, source),
     }
+
+
+_FIELDS: Final = ("Name", "Version", "Requires-Python", "Requires-Dist", "Provides-Extra")
+
+
+def _headers(filename: str, member: str, archive: zipfile.ZipFile) -> Message:
+    try:
+        return read_headers(archive.read(member))
+    except ValueError as error:
+        raise refusal_error(filename, {member: str(error)}) from error
+
+
+def _first(values: Sequence[str]) -> str:
+    return values[0] if values else ""
 
 
 def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str], ...]:
@@ -242,9 +273,12 @@ def _scripts(filename: str, source: WheelFile) -> tuple[tuple[str, str, str, str
     where = f"{source.dist_info_dir}/entry_points.txt"
     if "entry_points.txt" not in source.dist_info_filenames:
         return ()
-    scripts, problems = read_scripts(source.read_dist_info("entry_points.txt"))
+    text = source.read_dist_info("entry_points.txt")
+    if _lines(text) > bounds.HEADERS:
+        raise refusal_error(filename, {where: f"it has more than {bounds.HEADERS:,} lines"})
+    scripts, problems = read_scripts(text)
     if problems:
-        raise refusal_error(filename, {where: lines(*problems)})
+        raise refusal_error(filename, {where: lines(*problems[:_SHOWN])})
     return tuple(scripts[name] for name in sorted(scripts))
 
 
@@ -312,13 +346,16 @@ def _record(filename: str, source: WheelFile) -> dict[str, RecordEntry]:
     """Validate RECORD as installer does, contents excepted: they are compared while they are written."""
     where = f"{source.dist_info_dir}/RECORD"
     hint = bad_record_hint(filename)
+    text = source.read_dist_info("RECORD") if "RECORD" in source.dist_info_filenames else ""
+    if _lines(text) > _ROWS:
+        raise refusal_error(filename, {where: f"it has more than {_ROWS:,} lines"})
     try:
         source.validate_record(validate_contents=False)
     except WheelFile.validation_error as error:
         issues = [str(issue) for issue in getattr(error, "issues", [error])]
         raise refusal_error(filename, {where: lines(*issues[:10])}, hint) from error
     found: dict[str, RecordEntry] = {}
-    for row in parse_record_file(source.read_dist_info("RECORD").splitlines()):
+    for row in parse_record_file(text.splitlines()):
         try:
             entry = RecordEntry.from_elements(*row)
         except InvalidRecordEntry as error:
@@ -329,6 +366,11 @@ def _record(filename: str, source: WheelFile) -> dict[str, RecordEntry]:
         if (first.size, recorded_hash(first)) != (entry.size, recorded_hash(entry)):
             raise refusal_error(filename, {where: f"{entry.path!r} is listed twice, differently"}, hint)
     return found
+
+
+def _lines(text: str) -> int:
+    """Count the lines of a text as `str.splitlines` would, without making them."""
+    return sum(map(text.count, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"))
 
 
 def recorded_hash(entry: RecordEntry) -> tuple[str, str] | None:

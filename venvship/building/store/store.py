@@ -181,10 +181,10 @@ class Store:
 def _requires_python(wheel: StoredWheel) -> str:
     """Read what the index of an older venvship does not tell from the wheel's own metadata."""
     # Late: few wheels of few stores need it.
-    from packaging.metadata import parse_email
+    from venvship.model.metadata import fields_of, read_headers
 
     path = os.path.join(wheel.data, "site", wheel.dist_info, "METADATA")
-    return parse_email(read_regular(path, bounds.METADATA).data)[0].get("requires_python", "")
+    return (*fields_of(read_headers(read_regular(path, bounds.METADATA).data), "Requires-Python"), "")[0]
 
 
 def _checked(sha256: str) -> str:

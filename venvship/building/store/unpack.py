@@ -28,7 +28,7 @@ from venvship.errors import HashMismatchError
 from venvship.model.release import sealed_mode
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system import files
-from venvship.system.regular import open_regular
+from venvship.system.archives import Archive, ArchiveFile
 
 if TYPE_CHECKING:
     from installer.records import RecordEntry
@@ -67,8 +67,7 @@ def unpack(
     Crash: leaves the directory, in part.
     """
     filename = os.path.basename(path)
-    # `installer` wants the name of the open file.
-    with open(path, "rb", opener=lambda name, _: open_regular(name)[0]) as file:
+    with ArchiveFile(path) as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
         if actual != sha256:
             raise HashMismatchError(
@@ -80,7 +79,7 @@ def unpack(
             )
         file.seek(0)
         with reading(filename):
-            archive = zipfile.ZipFile(file)
+            archive = Archive(file)
         with archive:
             facts, members = examine(archive, filename, check_record=check_record)
             files.make_new_directory(directory)

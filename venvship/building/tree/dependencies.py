@@ -6,9 +6,9 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 
 from packaging.requirements import Requirement as Dependency
-from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
+from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from venvship.errors import BuildError, NoCompatibleWheelError, UnmetDependencyError
 from venvship.model.interpreter import Interpreter
@@ -51,7 +51,7 @@ def _is_version(asked: str, found: str) -> bool:
     try:
         # `==1.0` also means 1.0+cpu (the version specifiers specification), and 1.0 is 1.0.0.
         return Specifier(f"=={asked}").contains(Version(found), prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
+    except ValueError:  # one of them is no version, or one of thousands of digits
         return False
 
 
@@ -75,8 +75,8 @@ def refuse_other_pythons(
         wheel = wheels[requirement.name]
         try:
             runs = SpecifierSet(wheel.requires_python or "").contains(version, prereleases=True)
-        except InvalidSpecifier:
-            runs = True  # pip ignores it
+        except ValueError:
+            runs = True  # pip ignores a specifier that it cannot read
         if not runs:
             refused.append(requirement)
     if refused:
@@ -181,5 +181,5 @@ def _parsed(line: str) -> Dependency:
 def _satisfies(version: str, dependency: Dependency) -> bool:
     try:
         return dependency.specifier.contains(Version(version), prereleases=True)
-    except InvalidVersion:
+    except ValueError:  # as above, in a wheel that an older venvship took into the store
         return True

@@ -292,8 +292,6 @@ def allowed_artifact(name: str, url: str, filename: str, sdists: Collection[str]
     Raises:
         ValueError: It is not allowed. The message goes on after the project's name, or that of the file.
     """
-    if _CONTROL.search(filename):
-        raise ValueError(f"is in {quote(filename)}, whose name has a control character in it")
     if not filename.lower().endswith((".whl", *SOURCES)):
         raise ValueError(
             f"is in {quote(filename)}, which is not a wheel, nor an archive of source ({', '.join(SOURCES)});"
