@@ -168,6 +168,8 @@ def test_a_recovery_at_boot_can_come_before_the_application() -> None:
 def test_a_hold_is_no_failure_of_the_unit_and_a_rollback_is_one() -> None:
     update = texts(units())["update"]
     assert "\nSuccessExitStatus=25 30 31\n" in update
+    # Whoever reads the unit is not in the root.
+    assert "\n#   /opt/venvship/bin/venvship -C /srv/shop status\n" in update
     assert "\nSuccessExitStatus=22\n" in texts(units())["boot"]
 
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from venvship.errors import SettingsError, UsageError
 from venvship.model.schedule import Every, refuse_unwritable
+from venvship.printable import shell_line
 
 FOLDER: Final = "/etc/systemd/system"
 """Where an administrator's units go."""
@@ -108,7 +109,8 @@ class Units:
             "Type=oneshot",
             f"User={_specifiers(self.user)}",
             f"ExecStart={_command([*self.command, 'update'])}",
-            "# Held, busy, superseded: no failure of the unit. `venvship status` shows a hold.",
+            "# Held, busy, superseded: no failure of the unit. To see a hold:",
+            f"#   {shell_line([*self.command, 'status'])}",
             "SuccessExitStatus=25 30 31",
             "# The restart hook may leave the service running. venvship ends its other children itself.",
             "KillMode=process",
