@@ -21,7 +21,7 @@ from venvship.building.tree.assemble import assemble
 from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.combination import combine
 from venvship.building.tree.foundation import foundation
-from venvship.building.tree.seal import seal
+from venvship.building.tree.seal import require_readable, seal
 from venvship.errors import BuildError, StoreDamagedError
 from venvship.model.release import FileEntry, Manifest
 from venvship.system.files import open_directory
@@ -358,3 +358,9 @@ def test_signals_are_looked_at_between_wheels(candidate: Candidates) -> None:
     one.assemble(Watching())
 
     assert {(True, False), (False, True)} & seen
+
+
+def test_a_release_that_no_command_could_read_is_not_sealed() -> None:
+    require_readable("the list of its files", 10, 10)
+    with pytest.raises(BuildError, match="the list of its files would have 11 bytes, and venvship reads 10"):
+        require_readable("the list of its files", 11, 10)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from venvship.building.store.index import index_bytes
+from venvship.errors import BuildError
+from venvship.model import bounds
 from venvship.system import files, trees
 from venvship.system.faults import build_faults
 
@@ -99,8 +101,16 @@ def finish(staged: str, index: str, data: Mapping[str, Any]) -> None:
     """Write the index of a staged directory, and make all of its directories read-only.
 
     Raises:
+        BuildError: No command could read the index afterwards.
         OSError: As the kernel gave it.
     """
-    files.create_file(os.path.join(staged, index), index_bytes(data))
+    written = index_bytes(data)
+    if len(written) > bounds.LISTING:
+        raise BuildError(
+            f"{os.path.basename(index)} of a wheel would have {len(written):,} bytes, and venvship reads "
+            f"{bounds.LISTING:,}: the wheel has too many files, or too long names",
+            hint="leave it out, or pin another version of it",
+        )
+    files.create_file(os.path.join(staged, index), written)
     for path, _, _ in os.walk(staged, topdown=False):
         files.set_mode(path, 0o555)  # read-only is the point; the store may be shared

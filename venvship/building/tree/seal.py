@@ -16,7 +16,8 @@ from venvship.building.store.compile import bytecode_tag
 from venvship.building.tree.assembled import Assembled
 from venvship.building.tree.closing import DIRECTORY_MODE, closing
 from venvship.building.tree.placement import SEAL_FOLDER
-from venvship.model import file_list
+from venvship.errors import BuildError
+from venvship.model import bounds, file_list
 from venvship.model.release import Manifest
 from venvship.model.spelling import readable_json
 from venvship.system.faults import build_faults
@@ -78,8 +79,10 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
             venvship=__version__,
         )
         folder = os.path.join(release, SEAL_FOLDER)
-        create_file(_temporary(release, FILES), files)
         written = readable_json(manifest.to_json())
+        require_readable("the list of its files", len(files), bounds.LISTING)
+        require_readable("its manifest", len(written), bounds.STATE)
+        create_file(_temporary(release, FILES), files)
         create_file(_temporary(release, MANIFEST), written)
         sync_filesystem(sync_fd)
         rename(_temporary(release, FILES), os.path.join(release, FILES))
@@ -88,6 +91,20 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
         # Both names and the folder's mode: an fsync of a directory covers its inode.
         fsync_directory(folder)
     return manifest._replace(sha256=hashlib.sha256(written).hexdigest())
+
+
+def require_readable(what: str, size: int, most: int) -> None:
+    """Refuse to seal a release that no command could read afterwards.
+
+    Raises:
+        BuildError: The file would have more bytes than are read of it.
+    """
+    if size > most:
+        raise BuildError(
+            f"the release is too large: {what} would have {size:,} bytes, and venvship reads {most:,}. "
+            "Nothing that is live was touched",
+            hint="have fewer files in it, or several roots",
+        )
 
 
 def _temporary(release: str, name: str) -> str:
