@@ -334,6 +334,25 @@ def test_a_trusted_user_or_group_may_own_or_write_what_decides(shop: Site, name:
     assert shop.open().status().trusted == ()
 
 
+def test_a_release_is_built_in_a_root_that_a_trusted_group_can_write(shop: Site) -> None:
+    """With the store in it, whose own entries no group may write."""
+    settings = (shop.path / "venvship.toml").read_text()
+    shop.path.joinpath("venvship.toml").write_text(settings.replace(str(shop.store), "store"))
+    trust(shop.path, "%nogroup")
+    live = shop.current
+    try:
+        with changed(shop.path, CHANGES["group"]), changed(shop.path / "venvship.toml", CHANGES["group"]):
+            assert shop.open().release(rebuild=True).outcome == "released"
+            assert shop.open().verify().releases[0].ok
+            assert not [one for one in shop.open().prune().warnings if "store" in one.slug]
+        assert live is not None
+        assert shop.open().rollback(live).outcome == "switched"
+        shop.open().unhold()
+    finally:
+        Root.init(shop.path, untrust=["%nogroup"])
+        (shop.path / "venvship.toml").write_text(settings)
+
+
 def test_a_member_of_a_trusted_group_may_own_a_file(shop: Site) -> None:
     """An editor that renames leaves the file to whoever saved it."""
     trust(shop.path, f"%{NOBODY}")  # nobody's own group

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from venvship.model.environment import Environment
 from venvship.model.settings import BuildSettings
+from venvship.model.trust import NOBODY_ELSE, Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class BuildRequest:
             worth while for the number of files.
         wheels: By requirement name, the SHA-256 of the wheel to install, which the store has to have: then
             nothing is fetched. `None`: the store's selections decide, and wheels that it lacks are fetched.
+        trust: Who may write the directories on the way to the store, besides this user and root.
     """
 
     release_id: str
@@ -43,3 +45,4 @@ class BuildRequest:
     log_dir: str
     copies: int | None = None
     wheels: Mapping[str, str] | None = None
+    trust: Trust = NOBODY_ELSE

@@ -40,6 +40,10 @@ class Trust(NamedTuple):
         return Trust(self.users | other.users, self.groups | other.groups)
 
 
+NOBODY_ELSE: Final = Trust(frozenset())
+"""No more trust than what is said beside it."""
+
+
 class Trusted(NamedTuple):
     """A user or group that the owner of a root trusts: an entry of `state/trust.json`.
 

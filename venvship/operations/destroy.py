@@ -198,7 +198,7 @@ def _own_store(workspace: Workspace, settings: Settings) -> Iterator[_Store | No
     from venvship.building.store.store import Store
 
     layout = workspace.layout
-    store = Store(str(layout.path / settings.store))
+    store = Store(str(layout.path / settings.store), workspace.trusted.trust)
     real = os.path.realpath(store.path)
     if not os.path.isdir(real) or not real.startswith(f"{layout.path}/"):
         yield None

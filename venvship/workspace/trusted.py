@@ -111,18 +111,37 @@ class TrustedFiles:
             if found:
                 raise self._error(path, found)
 
+    @property
+    def trust(self) -> Trust:
+        """All who may decide what runs here.
+
+        Raises:
+            RootError: It cannot be read whom the owner trusts, or others can write that file.
+        """
+        self._widen()
+        return self._asked().trust
+
+    def _asked(self) -> Ownership:
+        if self._ownership is None:
+            owner = os.stat(self._layout.path).st_uid
+            self._ownership = Ownership(Trust(callers(self._environ) | {owner, ROOT_UID}))
+        return self._ownership
+
+    def _widen(self) -> None:
+        """Read whom the owner trusts besides, once."""
+        if not self._widened:
+            before = self._asked()
+            more = trust_of(read_trusted(self._layout))
+            self._ownership = Ownership(before.trust.widened(more), before.accounts)
+            self._widened = True
+
     def _found(self, ask: Ask) -> tuple[Finding, ...]:
         """Ask; only if that finds something, read whom the owner trusts besides, and ask again."""
         try:
-            if self._ownership is None:
-                owner = os.stat(self._layout.path).st_uid
-                self._ownership = Ownership(Trust(callers(self._environ) | {owner, ROOT_UID}))
-            found = ask(self._ownership)
+            found = ask(self._asked())
             if found and not self._widened:
-                more = trust_of(read_trusted(self._layout))
-                self._widened = True
-                self._ownership = Ownership(self._ownership.trust.widened(more), self._ownership.accounts)
-                found = ask(self._ownership)
+                self._widen()
+                found = ask(self._asked())
         except OSError as error:
             raise UntrustedError(
                 f"cannot find out who may write {error.filename or self._layout.path}: {error.strerror}"

@@ -10,7 +10,7 @@ import os
 import stat
 
 from venvship.errors import ForeignStoreError
-from venvship.model.trust import ROOT_UID, Trust, described, remedy
+from venvship.model.trust import NOBODY_ELSE, ROOT_UID, Trust, described, remedy
 from venvship.printable import shell_line
 from venvship.system.accounts import group_name, user_name
 from venvship.system.ownership import Finding, Ownership
@@ -19,13 +19,18 @@ from venvship.system.ownership import Finding, Ownership
 class StoreOwners:
     """Refuses entries of a store that do not belong to the user of this process, or to root.
 
-    No other user counts, also none that the owner of the root trusts: who owns a file of a release can write
-    to it, whatever its mode. Each directory is asked once.
+    Of an entry no other user counts, also none that the owner of the root trusts: who owns a file of a
+    release can write to it, whatever its mode. Each directory is asked once.
+
+    Args:
+        trust: Who may write the directories on the way besides: those that the owner of the root trusts could
+            only put in an entry of their own, which is refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, trust: Trust = NOBODY_ELSE) -> None:
         self._users = frozenset({os.geteuid(), ROOT_UID})
         self._ownership = Ownership(Trust(self._users))
+        self._way = Ownership(trust.with_users(self._users), self._ownership.accounts)
         self._folders: set[str] = set()
 
     def require_store(self, path: str) -> None:
@@ -38,7 +43,7 @@ class StoreOwners:
             ForeignStoreError: It is refused.
             OSError: A directory cannot be looked at.
         """
-        found = self._ownership.of_way(path)
+        found = self._way.of_way(path)
         if not found and os.path.exists(path):
             found = self._ownership.of_entry(path, os.stat(path))
         self._refuse(found)
@@ -68,7 +73,7 @@ class StoreOwners:
         """
         folder = os.path.dirname(path)
         if folder not in self._folders:
-            self._refuse(self._ownership.of_way(path))
+            self._refuse(self._way.of_way(path))
             self._folders.add(folder)
 
     def _refuse(self, found: tuple[Finding, ...]) -> None:

@@ -24,6 +24,7 @@ from venvship.errors import RootError
 from venvship.model import bounds
 from venvship.model import json_fields as fields
 from venvship.model.spelling import digest
+from venvship.model.trust import NOBODY_ELSE, Trust
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
 from venvship.printable import removal_line, shell_line
 from venvship.system.regular import read_regular
@@ -76,12 +77,13 @@ class Store:
 
     Args:
         path: Absolute path of its directory.
+        trust: Who may write the directories on the way to it, besides this user and root.
 
     Raises:
         RootError: The path has a newline in it.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, trust: Trust = NOBODY_ELSE) -> None:
         if "\n" in path or "\0" in path:
             raise RootError(f"the path of the store may not contain a newline: {path!r}", path=path)
         self.path = path
@@ -89,7 +91,7 @@ class Store:
         self.bytecode_folder = os.path.join(path, BYTECODE)
         self.selections_folder = os.path.join(path, SELECTIONS)
         self.mutex = os.path.join(path, MUTEX)
-        self.owners = StoreOwners()
+        self.owners = StoreOwners(trust)
         self._read: dict[str, StoredWheel] = {}
 
     # -- wheels -----------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def assemble(
     wheels = combination.wheels
     with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
         placement = with_bytecode(combination.placement, wheels.values(), bytecode, version)
-        owners = StoreOwners()
+        owners = StoreOwners(request.trust)
         scripts = _scripts_to_write(placement, owners)
         linked = {
             path: placed

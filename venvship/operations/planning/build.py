@@ -114,6 +114,7 @@ def _request(
         message=message,
         lease_path=str(layout.lease(release_id)),
         log_dir=str(layout.log(release_id)),
+        trust=workspace.trusted.trust,
     )
 
 
@@ -126,7 +127,7 @@ def _build(workspace: Workspace, settings: Settings, request: BuildRequest, prog
     from venvship.building.store.store import Store
     from venvship.building.supply import check_room
 
-    store = Store(str(layout.path / settings.store))
+    store = Store(str(layout.path / settings.store), request.trust)
     prepare(store)
     with shared(store.mutex, wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
         # Only now: without the mutex, a clean-up might remove wheels that were just found in the store.

@@ -166,7 +166,7 @@ def _wheels_for(
     from venvship.model.filename import parse_wheel_filename
     from venvship.model.lockfiles.requirement import may_build
 
-    store = Store(str(workspace.layout.path / settings.store))
+    store = Store(str(workspace.layout.path / settings.store), workspace.trusted.trust)
     interpreter = environment.interpreter
 
     def serves(sha256: str) -> bool:

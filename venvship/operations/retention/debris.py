@@ -205,7 +205,8 @@ def _sweep_store(workspace: Workspace) -> bool:
     from venvship.building.store.store import Store
 
     try:
-        store = Store(str(workspace.layout.path / workspace.settings_or_kept().store))
+        path = workspace.layout.path / workspace.settings_or_kept().store
+        store = Store(str(path), workspace.trusted.trust)
         if os.path.isdir(store.path):
             with shared(store.mutex, exclusive=True):
                 sweep(store)

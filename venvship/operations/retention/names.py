@@ -107,7 +107,7 @@ def _counted(workspace: ReadingWorkspace) -> _Counted:
 
     layout = workspace.layout
     try:
-        store = Store(str(layout.path / workspace.settings().store))
+        store = Store(str(layout.path / workspace.settings().store), workspace.trusted.trust)
         listed = listed_at(store, str(layout.path))
         others = set(registered_roots(store).values()) - {str(layout.path)}
         of_store = Counter((*_inodes(store.wheels_folder), *_inodes(store.bytecode_folder)))

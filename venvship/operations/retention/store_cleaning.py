@@ -98,7 +98,7 @@ def clean_store(
     Raises:
         InterruptedByError: A signal came.
     """
-    store = Store(str(workspace.layout.path / settings.store))
+    store = Store(str(workspace.layout.path / settings.store), workspace.trusted.trust)
     if not _is_ours(store.path):
         return None
     try:
