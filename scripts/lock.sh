@@ -1,4 +1,4 @@
-# Sourced by scripts/lock-dev and scripts/lock-bench: makes a hashed lockfile of ours anew.
+# Sourced by scripts/lock-dev, lock-users, lock-lowest and lock-bench: makes a hashed lockfile of ours anew.
 #
 # Resolved with the oldest Python that we support, since its set of dependencies is the largest; it is installed
 # on whatever there is. Only PyPI's own answers go in: no setting of this machine's pip does.

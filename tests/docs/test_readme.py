@@ -17,7 +17,7 @@ README = read_page((REPOSITORY / "README.md").read_text(encoding="utf-8"))
 BY_HAND = ("scripts/demo", "scripts/test")
 """They make the virtualenv that this test runs in, and run this test."""
 
-SOURCES = ("venvship", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
+SOURCES = ("venvship", "scripts", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
 
 
 def checkout(place: Path) -> None:
