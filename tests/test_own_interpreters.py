@@ -28,7 +28,7 @@ def starts(tree: ast.Module) -> Iterator[tuple[int, set[str]]]:
         ast.unparse(node.targets[0]): node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)
     }
     for node in ast.walk(tree):
-        if not isinstance(node, ast.List | ast.Tuple) or not node.elts:
+        if not isinstance(node, ast.List | ast.Tuple) or len(node.elts) < 2:  # one word is a hint to type
             continue
         first = ast.unparse(node.elts[0])
         if first in INTERPRETERS or first.endswith("/bin/python'"):

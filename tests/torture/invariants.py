@@ -34,6 +34,7 @@ from venvship.model.retention import GOOD
 from venvship.operations.verify import VerifyResult
 from venvship.root import RootLayout
 from venvship.system.files import hash_file
+from venvship.system.leases import is_marked
 from venvship.system.trees import walk
 from venvship.workspace.releases import release_ids
 from venvship.workspace.usable import release_problem
@@ -148,6 +149,7 @@ def debris(site: Site) -> list[str]:
     leases = site.path / "state" / "leases"
     if leases.is_dir():
         found += [f"lease {n}" for n in os.listdir(leases) if not (site.path / "releases" / n).is_dir()]
+        found += [f"marked lease {n}" for n in os.listdir(leases) if is_marked(str(leases / n))]
     return found
 
 
