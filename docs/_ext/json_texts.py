@@ -230,6 +230,7 @@ TITLES: Final = {
     "interpreter": "An interpreter",
     "verified": "A release that was verified",
     "verification": "The last look at the files of a release",
+    "trusted": "A user or group that may decide what runs",
     "failing": "Failed attempts of `update`",
     "relocation": "A release that was relocated",
     "left": "A release that could not be relocated",
