@@ -66,7 +66,7 @@ Text = Callable[[R, Page], list[str]]
 """Turns a result into lines for a page."""
 
 
-def init_lines(result: InitResult, _page: Page) -> list[str]:
+def init_lines(result: InitResult, page: Page) -> list[str]:
     """The lines of `init`."""
     if not result.created:
         names = ", ".join(one.argument for one in result.trusted) or "nobody"
@@ -75,7 +75,9 @@ def init_lines(result: InitResult, _page: Page) -> list[str]:
     return [
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
-        "Next: put a lockfile with hashes there (or set `[lock] inputs`, and run `venvship lock`), then:",
+        *page.fold(
+            "Next: put a lockfile with hashes there (or set `[lock] inputs`, and run `venvship lock`), then:"
+        ),
         f"      venvship -C {shell_line([result.root])} release",
     ]
 
