@@ -216,7 +216,6 @@ OBJECTS: Final[dict[str, Keys]] = {
 TITLES: Final = {
     "release": "A release",
     "usable": "Whether a release is usable",
-    "trusted": "A user or group that may decide what runs",
     "passed-over": "A release that a rollback passes over",
     "package": "A package",
     "diff": "A comparison",
