@@ -38,7 +38,7 @@ from tests.support.hostile_index import (
     whole,
 )
 from venvship.building.fetching import downloader, pip_fetch
-from venvship.building.fetching.direct import MALLOC
+from venvship.building.fetching.direct import MALLOC, look_at_pages
 from venvship.building.fetching.downloader import Downloader, Report, Task
 from venvship.building.fetching.fetch import fetch
 from venvship.building.fetching.fetch_session import Session
@@ -306,6 +306,15 @@ def test_an_answer_that_never_waits_long_and_never_ends_ends_with_the_timeout(
         with pytest.raises(FetchTimeoutError, match="longer than 2 s"):
             fetcher(more + APP, environ={"PIP_INDEX_URL": index.url}, timeout=2)
     assert time.monotonic() - began < 2 + 5
+
+
+def test_no_index_is_looked_at_for_a_reason_when_the_time_is_over(fetcher: Fetcher) -> None:
+    with HostileIndex(whole(b"<html>")) as index:
+        session = fetcher.session(APP, environ={"PIP_INDEX_URL": index.url})
+        selected = session.request.environment.selected
+        assert look_at_pages(selected, session, until=time.monotonic() - 1) == {}
+        assert not index.asked
+        assert look_at_pages(selected, session, until=time.monotonic() + 30) == {"app": ()}
 
 
 def test_hashing_a_wheel_by_path_ends_with_the_timeout(fetcher: Fetcher) -> None:
