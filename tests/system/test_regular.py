@@ -112,9 +112,10 @@ def test_a_file_that_is_replaced_by_a_fifo_after_the_look_at_its_name_is_not_wai
         os.mkfifo(path)
         return found
 
-    with monkeypatch.context() as patch, pytest.raises(IrregularFileError, match="it is a FIFO"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "stat", stat_and_replace)
-        read_regular(path, 10)
+        with pytest.raises(IrregularFileError, match="it is a FIFO"):
+            read_regular(path, 10)
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
