@@ -49,7 +49,7 @@ def root(tmp_path: Path) -> RootLayout:
 def rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     data = json.loads(path.read_bytes())
     change(data)
-    files.write_json(path, data)
+    files.write_json(path, data, mode=path.stat().st_mode & 0o777)
 
 
 # -- opening a root ---------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def test_what_is_no_directory_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     for name in ("file", "missing"):
-        with pytest.raises(NotARootError, match="not a directory"):
+        with pytest.raises(NotARootError, match="director"):
             RootLayout.at(tmp_path / name)
 
 

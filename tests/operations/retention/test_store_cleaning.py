@@ -18,7 +18,8 @@ from tests.support.forging import forget_anchors
 from tests.support.roots import Site, make_site
 from tests.support.wheels import Distribution
 from venvship.building.store.cleaning import sweep
-from venvship.building.store.roots import register_root, registered_roots
+from venvship.building.store.registration import register_root
+from venvship.building.store.roots import registered_roots
 from venvship.building.store.store import Store
 from venvship.operations.prune import PruneResult
 from venvship.operations.retention.store_cleaning import StoreResult

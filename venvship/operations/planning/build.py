@@ -123,7 +123,7 @@ def _build(workspace: Workspace, settings: Settings, request: BuildRequest, prog
     # The build layer imports virtualenv and installer, which no other command needs.
     from venvship.building.builder import build
     from venvship.building.store.intake import prepare
-    from venvship.building.store.roots import register_root
+    from venvship.building.store.registration import register_root
     from venvship.building.store.store import Store
     from venvship.building.supply import check_room
 

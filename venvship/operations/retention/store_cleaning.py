@@ -23,7 +23,8 @@ from venvship.building.store.cleaning import (
     wheel_entry,
     write_notes,
 )
-from venvship.building.store.roots import register_root, registered_roots
+from venvship.building.store.registration import register_root
+from venvship.building.store.roots import registered_roots
 from venvship.building.store.store import Store
 from venvship.errors import BusyError, DiskFullError, InterruptedByError, VenvshipError
 from venvship.model.release import is_release_id
