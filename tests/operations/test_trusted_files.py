@@ -244,6 +244,10 @@ def test_a_file_of_state_that_is_a_link_is_not_written_through(shop: Site, name:
     path.symlink_to(victim)
     try:
         errors = [outcome(COMMANDS[command], shop) for command in ("release", "promote", "pin", "hold")]
+        if name.endswith(".mutex"):  # before filelock opens it, which older versions do through the link
+            assert any(
+                error is not None and "is a link, and no lock file" in error.message for error in errors
+            )
         assert any(errors)
         assert victim.read_text() == "precious\n"
     finally:
@@ -263,7 +267,7 @@ def test_root_runs_no_program_of_another_users_root(shop: Site) -> None:
     settings = (shop.path / "venvship.toml").read_text()
     os.chown(shop.path, NOBODY, NOBODY)
     try:
-        for command in (lambda root: root.run(["true"]), COMMANDS["check"], COMMANDS["release"]):
+        for command in (COMMANDS["check"], COMMANDS["release"]):  # not `run`: it would replace this process
             error = outcome(command, shop)
             assert isinstance(error, NotOwnerError)
             assert error.data["owner"] == "nobody"

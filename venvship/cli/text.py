@@ -69,9 +69,10 @@ Text = Callable[[R, Page], list[str]]
 def init_lines(result: InitResult, page: Page) -> list[str]:
     """The lines of `init`."""
     if not result.created:
-        names = ", ".join(one.argument for one in result.trusted) or "nobody"
+        who = ", ".join(one.argument for one in result.trusted)
+        owner = f"the owner of {result.root} and root"
         done = style.good("Trusted:") if result.changed else "Nothing changed; trusted:"
-        return [f"{done} {names}, besides the owner of {result.root} and root"]
+        return [f"{done} {who}, besides {owner}" if who else f"{done} only {owner}"]
     return [
         f"{style.good('Made a root:')} {result.root}",
         *(f"  {path}" for path in result.created),
