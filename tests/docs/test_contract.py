@@ -52,10 +52,16 @@ def test_the_keys_that_are_described_are_those_that_are_printed(recording: Any) 
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        ({"root": "/srv", "created": ["README"], "changed": True, "more": 1}, "data.more is not described"),
-        ({"root": "/srv", "changed": True}, "data has no key created"),
-        ({"root": 1, "created": [], "changed": True}, "data.root is no string, but 1"),
-        ({"root": "/srv", "created": [None], "changed": True}, "data.created[] is no string, but None"),
+        (
+            {"root": "/srv", "created": ["README"], "trusted": [], "changed": True, "more": 1},
+            "data.more is not described",
+        ),
+        ({"root": "/srv", "trusted": [], "changed": True}, "data has no key created"),
+        ({"root": 1, "created": [], "trusted": [], "changed": True}, "data.root is no string, but 1"),
+        (
+            {"root": "/srv", "created": [None], "trusted": [], "changed": True},
+            "data.created[] is no string, but None",
+        ),
     ],
 )
 def test_a_table_that_does_not_fit_stops_the_build(value: dict[str, Any], complaint: str) -> None:
