@@ -41,7 +41,8 @@ LAYERS: dict[str, set[str]] = {
     # a module or package below venvship/ → the parts of venvship that it may import, besides itself
     "_version": set(),
     "printable": set(),
-    "errors": {"printable"},
+    "outcome": set(),
+    "errors": {"outcome", "printable"},
     "model": set(),
     "system": {"model"},
     "root": {"model", "system"},
@@ -66,7 +67,7 @@ LAYERS: dict[str, set[str]] = {
 """The longest name that fits a module is its layer: `building/store/intake.py` is of `building/store`, and
 `building/builder.py` of `building`."""
 
-FROM_ANYWHERE = {"errors", "printable", "_version"}
+FROM_ANYWHERE = {"errors", "outcome", "printable", "_version"}
 
 STANDALONE = ("building/*_worker.py", "system/interpreter_probe.py", "health/*_worker.py")
 """Scripts that run inside another interpreter: they have its standard library, and nothing of ours."""

@@ -7,36 +7,15 @@ scripts, part of the contract) and the exit code; the instance carries the messa
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import ClassVar, Self
 
+from venvship.outcome import OperationWarning as OperationWarning  # noqa: PLC0414 - importable from here
+from venvship.outcome import Result as Result  # noqa: PLC0414 - importable from here
 from venvship.printable import lines
 
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
-
-
-class OperationWarning(NamedTuple):
-    """A warning on a result: the operation succeeded, and the operator should know this.
-
-    Attributes:
-        slug: The kind of warning, for scripts. See the reference for all of them.
-        message: The warning, for people.
-    """
-
-    slug: str
-    message: str
-
-
-class Result(Protocol):
-    """A result of a method of `venvship.Root`."""
-
-    @property
-    def warnings(self) -> tuple[OperationWarning, ...]:
-        """The warnings of the operation."""
-
-    def to_json(self) -> dict[str, object]:
-        """The `data` of the JSON envelope that the command prints."""
 
 
 class VenvshipError(Exception):
