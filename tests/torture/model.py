@@ -441,7 +441,25 @@ def left_twice(machine: Machine) -> None:
             break
 
 
-STORIES = {"refused": refused, "interrupted": interrupted, "left twice": left_twice}
+def chosen_again(machine: Machine) -> None:
+    """The live release is promoted again, under another lockfile and its own, and killed at each effect."""
+    name, other, *_ = machine.world.releases
+    machine._lock(machine.versions[name])
+    assert machine._promote(name, None, "yes").code == 0
+    for lockfile, holds in ((other, {"switch"}), (name, set())):
+        for number in itertools.count(1):
+            machine._lock(machine.versions[lockfile])
+            if not machine._promote(name, number, "yes").killed:
+                break
+        assert machine.world.holds == holds
+
+
+STORIES = {
+    "refused": refused,
+    "interrupted": interrupted,
+    "left twice": left_twice,
+    "chosen again": chosen_again,
+}
 """Steps that lead to a situation for certain, which a walk may never get into."""
 
 

@@ -229,6 +229,9 @@ class Command:
         if name == world.current:
             if known.version == world.lockfile:
                 self._end_switch_hold()
+            elif "switch" not in world.holds:
+                self._hold_switch(None, world.lockfile)  # to name the live one is a choice, too
+                self._mark()
             return 0
         bad = known.state == "bad" or world.refused.get(known.version) == self._mood.name
         if (bad or known.version in world.rolled_back) and not force:
