@@ -21,10 +21,12 @@ sys.path.insert(0, str(REPOSITORY))
 
 from tests.torture import (  # noqa: E402
     bystanders,
+    corpus,
     dead_outputs,
     disks,
     faults,
     filesystems,
+    fuzzing,
     hostile,
     kills,
     meddling,
@@ -146,6 +148,8 @@ PARTS = (
     Part("model", alone(model.walk, 14_000), 100),
     Part("hostile", alone(hostile.run, 2_000), 40),
     Part("meddling", meddling.run, 40),
+    Part("corpus", lambda lab, scale: iter([corpus.run(lab, scale)]), 12),
+    Part("fuzzing", fuzzing.run, 100),
     Part("misbehaving", alone(misbehaving.run, 100), 6),
     Part("dead-outputs", lambda lab, scale: iter([dead_outputs.run(lab, scale)]), 13),
     Part("bystanders", alone(bystanders.prune, 1_000), 5),
