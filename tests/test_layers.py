@@ -222,7 +222,7 @@ RULES = (
     ),
     Rule(
         "mutexes are made in system/",
-        "fcntl.flock",
+        "fcntl.flock filelock",
         {
             "system/mutex.py": "the mutexes",
             "system/leases.py": "the leases",
@@ -233,6 +233,7 @@ RULES = (
 
 THIRD_PARTY = {
     "click",
+    "filelock",
     "rich",
     "packaging",
     "requests",
@@ -671,6 +672,7 @@ def test_a_module_is_no_longer_than_a_reader_can_hold(path: str) -> None:
         ("building/x.py", "from pip._internal import main", "run, never imported"),
         ("operations/x.py", "import virtualenv", "details of building/"),
         ("operations/x.py", "import fcntl\nfcntl.flock(fd, fcntl.LOCK_EX)", "mutexes are made in system/"),
+        ("operations/x.py", "import filelock", "mutexes are made in system/"),
         ("operations/path_utils.py", "", "is called 'utils'"),
         ("toolbox.py", "", "it is in no layer"),
         ("building/store/x.py", "from venvship.building.tree import seal", "imports go downwards"),

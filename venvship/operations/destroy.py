@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from typing import NamedTuple
 
 from venvship.errors import HostError, InUseError, OperationWarning, VenvshipError
@@ -28,6 +29,9 @@ from venvship.workspace.folders import MUTEXES
 from venvship.workspace.holding import hold_build, hold_switch
 from venvship.workspace.settings_files import NO_SETTINGS, read_kept_settings, read_settings
 from venvship.workspace.workspace import Workspace
+
+ROUNDS: Final = 100
+"""How often the last names of `state/` are removed: a command that waits may make a lock file again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,9 +272,11 @@ def _remove_root(layout: RootLayout, store: str | None) -> None:
     # Until here it is a root, so that this can be done again from inside it, and no root above is meant.
     files.remove_name(layout.settings_file)
     files.remove_name(layout.journal_file)
-    for name in os.listdir(layout.state):
-        trees.remove_tree(layout.state / name)
-    trees.remove_empty(layout.state)
+    for _ in range(ROUNDS):
+        for name in os.listdir(layout.state):
+            trees.remove_tree(layout.state / name)
+        if trees.remove_empty(layout.state):
+            break
     for folder in (layout.releases, layout.logs):
         if folder.is_dir():  # a command that waits for us has made it again
             trees.remove_empty(folder)

@@ -1,16 +1,17 @@
 """Mutual exclusion between processes. `leases.py` has the locks of processes that run from a release.
 
-A mutex is a flock(2) on a file in `state/`. Why this and nothing else:
+A mutex is a flock(2) on a file in `state/`, through `filelock`. Why this and nothing else:
 
 * The kernel frees it when its holder dies, however it dies. There is no stale lock to break, so no code
   here looks at an age, and a dead process never blocks a release.
 * The file is deleted with the root alone. If A opened it, B unlinked it and C made a new one, A and C would
   each hold "the" lock.
-* A root's file is opened, never made: `workspace.folders` makes it. A command that waited for `destroy` would
-  make the root's folder again otherwise. And a lock counts only if the file still has its name: A opened it,
-  `destroy` removed it and let go, A got the lock of nothing.
+* A root's file is made by `workspace.folders` alone: a command that waited for `destroy` would make the
+  root's folder again. And a lock counts only if the file still has its name: A opened it, `destroy` removed
+  it and let go, A got the lock of nothing.
 * Its mode is 0600: flock needs no more than an open descriptor, so whoever can open the file can hold it.
-* A file system without flock is refused, not papered over with a marker file that outlives its maker.
+* `fallback_to_soft=False`: a file system without flock is refused, not papered over with a marker file that
+  outlives its maker.
 
 Descriptors are close-on-exec (PEP 446), and closed in copies of this process, so no child keeps a mutex after
 we are gone.
@@ -24,11 +25,14 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from venvship.errors import BusyError, NoFlockError, NotWritableError, RootError, VenvshipError
 from venvship.printable import shell_line
 from venvship.system.host import host_error
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 POLL: Final = 0.05
 """Seconds between two attempts while waiting."""
@@ -91,7 +95,7 @@ class Mutex:
         began = time.monotonic()
         deadline = began + wait
         told = False
-        while (fd := self._attempt()) is None:
+        while (lock := self._attempt()) is None:
             if time.monotonic() >= deadline:
                 raise BusyError(
                     f"busy: {self._who()}",
@@ -106,7 +110,7 @@ class Mutex:
         try:
             yield
         finally:
-            _close(fd)
+            lock.release()
 
     def is_held(self) -> bool:
         """Whether somebody holds it right now; takes and gives it back to find out.
@@ -122,24 +126,83 @@ class Mutex:
         except BusyError:
             return True
 
-    def _attempt(self) -> int | None:
-        """Try to take it once; the descriptor that holds it, or `None` where another one does."""
+    def _attempt(self) -> FileLock | None:
+        """Try to take it once; the lock, or `None` where another process has it.
+
+        `filelock` opens its file with O_CREAT. So the file is opened here first, without that, and the lock
+        counts if it is on that very file, and that still has its name.
+        """
+        # Late: it takes longer to import than `status` takes for all else.
+        from filelock import FileLock, Timeout
+
         while True:
+            with self._opened() as (fd, folder):
+                others: list[int] = []
+
+                def look(locked: int, fd: int = fd, others: list[int] = others) -> None:
+                    if not os.path.samestat(os.fstat(fd), os.fstat(locked)):
+                        others.append(locked)
+
+                lock = FileLock(
+                    self._path, mode=0o600, thread_local=False, fallback_to_soft=False, on_acquired=look
+                )
+                try:
+                    lock.acquire(timeout=0)
+                    if not others and _has_its_name(fd, self._path):
+                        return lock
+                    lock.release()
+                    self._take_back(folder)
+                except Timeout:
+                    if _has_its_name(fd, self._path):
+                        return None
+                except FileNotFoundError:
+                    pass  # the root has just been removed, and the next look says so
+                except NotImplementedError as error:
+                    raise _no_flock(self._path) from error
+                except OSError as error:
+                    if error.errno in _NO_FLOCK:
+                        raise _no_flock(self._path) from error
+                    raise _unopened(self._path, error) from error
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[int, int]]:
+        """Open the lock file and its folder, and make neither."""
+        try:
+            folder = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._gone(error) from error
+        except OSError as error:
+            raise _unopened(self._path, error) from error
+        try:
+            fd = _open(self._path, 0)
             try:
-                fd = _open(self._path, 0)
-            except FileNotFoundError as error:
-                raise RootError(
-                    f"{self._path} is gone: the root was removed meanwhile, or this file was",
-                    hint="look whether the root is still there; if it is, every command that writes makes the"
-                    " file again",
-                ) from error
-            with _closing_on_error(fd):
-                locked = _locked(fd, self._path, exclusive=True)
-                if locked and _has_its_name(fd, self._path):
-                    return fd
-            _close(fd)
-            if not locked:
-                return None
+                yield fd, folder
+            finally:
+                _close(fd)
+        except FileNotFoundError as error:
+            raise self._gone(error) from error
+        finally:
+            os.close(folder)
+
+    def _gone(self, error: OSError) -> VenvshipError:
+        if isinstance(error, NotADirectoryError):
+            return _unopened(self._path, error)
+        return RootError(
+            f"{self._path} is gone: the root was removed meanwhile, or this file was",
+            hint="look whether the root is still there; if it is, every command that writes makes the file"
+            " again",
+        )
+
+    def _take_back(self, folder: int) -> None:
+        """Remove the file and the folders that `filelock` made where `destroy` had just removed them."""
+        from venvship.system import files, trees  # what `status` does not need
+
+        now = os.path.dirname(self._path)
+        with contextlib.suppress(OSError):
+            if os.fstat(folder).st_nlink == 0 and os.listdir(now) == [os.path.basename(self._path)]:
+                files.remove_name(self._path)
+                trees.remove_empty(now)
+                trees.remove_empty(os.path.dirname(now))
 
     def _who(self) -> str:
         return self._holder() or "another command of venvship is under way"
@@ -222,13 +285,11 @@ def _unopened(path: str, error: OSError) -> VenvshipError:
     return found or NotWritableError(f"cannot open {path}: {error.strerror}")
 
 
-@contextlib.contextmanager
-def _closing_on_error(fd: int) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        _close(fd)
-        raise
+def _no_flock(path: str) -> NoFlockError:
+    return NoFlockError(
+        f"the file system of {path} has no flock(2), so nothing could keep two commands apart",
+        hint="put the root on a local file system",
+    )
 
 
 def _has_its_name(fd: int, path: str) -> bool:
@@ -252,9 +313,6 @@ def _locked(fd: int, path: str, *, exclusive: bool) -> bool:
         return False
     except OSError as error:
         if error.errno in _NO_FLOCK:
-            raise NoFlockError(
-                f"the file system of {path} has no flock(2), so nothing could keep two commands apart",
-                hint="put the root on a local file system",
-            ) from error
+            raise _no_flock(path) from error
         raise NotWritableError(f"cannot lock {path}: {error.strerror}") from error
     return True
