@@ -444,9 +444,6 @@ READ_FROM_SYSTEM = (
 
 MOST_LINES = 450
 
-LISTS = {"errors.py": "a few lines for each way to fail, which a reader looks up one at a time"}
-"""Modules that may be longer, each with the reason."""
-
 
 def graph_of(sources: Sources) -> dict[str, set[str]]:
     """The modules that each module imports, anywhere: at its top, in functions, under `TYPE_CHECKING`."""
@@ -617,7 +614,7 @@ def test_a_read_that_could_write_is_found(where: str, code: str) -> None:
 def test_a_module_is_no_longer_than_a_reader_can_hold(path: str) -> None:
     lines = (PACKAGE / path).read_text(encoding="utf-8").count("\n")
 
-    assert lines <= MOST_LINES or path in LISTS
+    assert lines <= MOST_LINES
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_every_slug_of_a_warning_is_described(built_docs: Site) -> None:
     found -= {"bug"}  # the slug of an error
 
     assert found <= set(WARNINGS)
-    assert set(WARNINGS) - found <= {"held", "unmet-dependency", "conflicting-dependency"}
+    assert set(WARNINGS) - found <= {"held", "not-trusted", "unmet-dependency", "conflicting-dependency"}
     assert all(slug in built_docs.text("reference/json") for slug in found)
 
 

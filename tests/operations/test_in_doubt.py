@@ -41,11 +41,12 @@ def lose_manifest(site: Site, tmp_path: Path) -> str:
 def live_again(site: Site, tmp_path: Path) -> str:
     """It was live when its manifest was lost, and is not live any more."""
     second = lose_manifest(site, tmp_path)
+    first = site.current
     (site.path / "current").unlink()
     (site.path / "current").symlink_to(f"releases/{second}")
     site.open().recover()
     assert second in there(site), "what is live is never removed"
-    site.open().rollback()
+    site.open().rollback(first)
     site.open().unhold()
     return second
 

@@ -72,9 +72,8 @@ def test_a_release_that_is_rolled_back_leaves_the_lockfile_and_is_not_tried_agai
     offer(wheelhouse, "2.0")
     before = lockfile(shop)
     assert upgrade(shop).code == 22
-    told, silent = upgrade(shop), upgrade(shop)
-    assert (told.code, told.err.count("\n")) == (25, 1)
-    assert (silent.code, silent.out, silent.err) == (25, "", "")
+    for silent in (upgrade(shop), upgrade(shop)):  # the mail of the rollback has told it
+        assert (silent.code, silent.out, silent.err) == (25, "", "")
     assert shop.run("update").code == 0, "the lockfile on disk is what is live"
     assert (lockfile(shop), shop.current) == (before, first)
     offer(wheelhouse, "3.0")

@@ -37,8 +37,9 @@ def test_an_interpreter_of_another_identity_is_refused(workspace: ReadingWorkspa
 
     record(workspace, release_id, lambda python: python.update({fact: "other"}))
 
+    again = ReadingWorkspace(workspace.layout, workspace.runtime)
     with pytest.raises(ReleaseError, match=r"its interpreter .* now, and was .*other"):
-        require_usable(workspace, release_id, in_doubt="warn")
+        require_usable(again, release_id, in_doubt="warn")
 
 
 @pytest.mark.parametrize(("fact", "value"), [("full_version", "3.11.99"), ("platform", "linux-armv8l")])

@@ -35,7 +35,7 @@ def found_in_target(result: StatusResult, page: Page) -> list[str]:
     if result.previous is None or look is None or not look.damaged:
         return []
     if look.examples:
-        said = f"{look.damaged} of {look.files} DAMAGED, of which those looked at again are not any more"
+        said = f"{counted(look.damaged, 'path')} DAMAGED, of which those looked at again are not any more"
     else:
         said = f"intact, and {counted(look.damaged, 'path')} that somebody added"
     again = f"`venvship verify {result.previous.id}` looks again"
@@ -89,7 +89,7 @@ def _files(result: StatusResult, page: Page) -> list[str]:
     said = f"verified {when(look.at)} ({ago(look.at, page.now)}): "
     if look.damaged:
         label = style.bad("Files")
-        return page.labelled("Files", f"{said}{look.damaged} of {look.files} DAMAGED", paint=label)
+        return page.labelled("Files", f"{said}{counted(look.damaged, 'path')} DAMAGED", paint=label)
     said += f"intact, {counted(look.files, 'file')}"
     if look.stray:
         said += f", and {counted(look.stray, 'path')} of bytecode that is not part of it"

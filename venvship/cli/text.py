@@ -395,7 +395,8 @@ def verify_lines(result: VerifyResult, page: Page) -> list[str]:
         if release.intact:
             lines.append(f"{release.id}  {style.good('intact')}, {count}")
         else:
-            lines.append(f"{release.id}  {style.bad('DAMAGED')}, {len(release.damaged)} of {count}")
+            found = counted(len(release.damaged), "path")
+            lines.append(f"{release.id}  {style.bad('DAMAGED')}, {found}, in a release of {count}")
         said = [f"{damage.path}: {damage.problem}" for damage in release.damaged]
         said += [f"NOT USABLE: {release.problem}"] if release.problem is not None else []
         said += [f"{path}: has a hard link elsewhere" for path in release.linked]

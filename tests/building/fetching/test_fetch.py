@@ -373,7 +373,7 @@ def test_a_source_without_pyproject_is_built_with_setuptools_from_the_index(
 
 def test_a_source_that_does_not_build_points_to_the_log(fetcher: Fetcher, wheelhouse: Path) -> None:
     source = build_sdist(wheelhouse, "broken", fails=True)
-    with pytest.raises(BuildError, match=r"broken 1\.0 .*: error: no compiler found") as caught:
+    with pytest.raises(BuildError, match=r"broken 1\.0 .*: building it from source failed") as caught:
         fetcher(pins(source), sdists=["broken"])
     assert type(caught.value) is BuildError
     assert "no compiler found" in fetcher.log.read_text()
@@ -473,7 +473,7 @@ def test_what_a_build_prints_is_redacted_too(fetcher: Fetcher, wheelhouse: Path,
     with_credentials(index)
     options, environ = by_lockfile_variable(fetcher, index)
     source = build_sdist(wheelhouse, "talkative", fails=True)
-    with pytest.raises(BuildError, match="no compiler found") as caught:
+    with pytest.raises(BuildError, match="building it from source failed") as caught:
         fetcher(options + pins(source), sdists=["*"], environ=environ)
     assert "no compiler found" in fetcher.log.read_text()
     assert SECRET not in everything_said(fetcher, caught.value)

@@ -22,6 +22,8 @@ def load_before_switch(workspace: Workspace, settings: Settings | None, *, clean
             the reserve afterwards. A rollback does none of it, and starts faster.
     """
     workspace.begin("load")
+    import unicodedata  # noqa: F401 - for the columns of letters that are not ASCII
+
     import venvship.system.interpreter_probe
     import venvship.workspace.quick_look
 
