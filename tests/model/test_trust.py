@@ -148,4 +148,4 @@ def test_a_problem_is_told_with_owner_and_mode_and_has_a_line_to_type() -> None:
     assert remedy("owner", "/srv/a", owner="me") == "chown me /srv/a"
     assert remedy("group", "/srv/a", owner="me") == "chmod g-w /srv/a"
     assert remedy("others", "/srv/a", owner="me") == "chmod go-w /srv/a"
-    assert remedy("acl", "/srv/a", owner="me") == "setfacl -b /srv/a"
+    assert remedy("acl", "/srv/a", owner="me") == "setfacl -m m::rX /srv/a"

@@ -78,7 +78,7 @@ def test_status_reports_the_last_verify_and_claims_nothing_of_its_own(site: Site
     status = root.status()
     assert status.verified is not None
     assert status.verified.damaged == 1
-    assert "1 of" in line(status, "Files")
+    assert "1 path DAMAGED" in line(status, "Files")
     assert line(status, "Problems") == ""
     assert slugs(status) == ["damage-found"]
     assert status.to_json()["verified"] == status.verified.to_json()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -106,11 +107,25 @@ def test_owners_of_files_directories_and_links_in_shared_directories_count(place
     ]
 
 
-def test_an_acl_counts_where_it_can_allow_writing(place: Path) -> None:
+@as_root_only
+@pytest.mark.parametrize(
+    ("named", "group", "trust", "problem"),
+    [
+        ((0x02, 6, 65534), 4, (), "acl"),
+        ((0x02, 4, 65534), 4, (), None),  # a service that may read
+        ((0x02, 6, 65534), 4, {65534}, None),
+        ((0x08, 6, 65534), 4, {65534}, "acl"),  # the group of that number
+        ((0x02, 4, 65534), 6, (), "group"),
+    ],
+)
+def test_an_acl_counts_where_it_lets_somebody_write_who_is_not_trusted(
+    place: Path, named: tuple[int, int, int], group: int, trust: Collection[int], problem: str | None
+) -> None:
     path = place / "file"
     path.write_text("")
-    # setfacl(1) need not be there: user::rw-, user:65534:rw-, group::r--, mask::rw-, other::r--
-    entries = [(0x01, 6, -1), (0x02, 6, 65534), (0x04, 4, -1), (0x10, 6, -1), (0x20, 4, -1)]
+    os.chown(path, -1, 65534)
+    # setfacl(1) need not be there: user::rw-, the named one, group::…, mask::rw-, other::r--
+    entries = sorted([(0x01, 6, -1), named, (0x04, group, -1), (0x10, 6, -1), (0x20, 4, -1)])
     data = (2).to_bytes(4, "little") + b"".join(
         tag.to_bytes(2, "little") + bits.to_bytes(2, "little") + (who & 0xFFFFFFFF).to_bytes(4, "little")
         for tag, bits, who in entries
@@ -119,7 +134,8 @@ def test_an_acl_counts_where_it_can_allow_writing(place: Path) -> None:
         os.setxattr(path, "system.posix_acl_access", data)
     except OSError:
         pytest.skip("no ACLs on this file system")
-    assert asked(path) == [(str(path), "acl")]
+    found = Ownership(Trust(frozenset({0, os.geteuid(), *trust}))).of_entry(str(path))
+    assert [finding.problem for finding in found] == ([] if problem is None else [problem])
     os.chmod(path, 0o644)  # the mask
     assert asked(path) == []
 

@@ -97,8 +97,7 @@ class Owned(NamedTuple):
         uid: Its owner, who may change its mode whatever that is.
         gid: Its group.
         mode: Its type and permission bits, as `st_mode`.
-        acl: Whether it has an ACL. The bits of the group are the mask of that, so it matters only if they
-            allow writing.
+        acl: Whether it has an ACL by which a user or group may write who is not trusted.
     """
 
     uid: int
@@ -199,5 +198,5 @@ def remedy(problem: Problem, path: str, *, owner: str) -> str:
         "owner": f"chown {owner} {path}",
         "group": f"chmod g-w {path}",
         "others": f"chmod go-w {path}",
-        "acl": f"setfacl -b {path}",
+        "acl": f"setfacl -m m::rX {path}",
     }[problem]

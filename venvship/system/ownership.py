@@ -9,16 +9,31 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from venvship.model.trust import Accounts, Owned, Problem, Trust, way_problem, writers_problem
+from venvship.model.trust import (
+    Accounts,
+    Owned,
+    Problem,
+    Trust,
+    trusts_user,
+    way_problem,
+    writers_problem,
+)
 from venvship.system.accounts import HostAccounts
 
 MAX_LINKS: Final = 40
 """Symbolic links on one way, as in the kernel (path_resolution(7))."""
 
 _ACL: Final = "system.posix_acl_access"
+_ENTRY: Final = struct.Struct("<HHI")
+"""A tag, the bits and an id; as in <linux/posix_acl_xattr.h>, after the number of the version."""
+
+_USER, _GROUP_OBJ, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10
+_WRITE: Final = 2
+
 _CAPABILITIES: Final = "security.capability"
 
 
@@ -72,7 +87,7 @@ class Ownership:
         Raises:
             OSError: It cannot be looked at.
         """
-        owned = owned_by(path, self.look(path) if status is None else status)
+        owned = self._facts(path, self.look(path) if status is None else status)
         problem = writers_problem(owned, self.trust, self.accounts)
         return () if problem is None else (Finding(path, owned, problem),)
 
@@ -84,7 +99,7 @@ class Ownership:
         """
         found: dict[str, Finding] = {}
         for directory, status, entry_uid in self._walk(path):
-            owned = self._owned.get(directory) or owned_by(directory, status)
+            owned = self._owned.get(directory) or self._facts(directory, status)
             self._owned[directory] = owned
             problem = way_problem(owned, entry_uid, self.trust, self.accounts)
             if problem is not None:
@@ -117,6 +132,30 @@ class Ownership:
             else:
                 here = entry
 
+    def _facts(self, path: str, status: os.stat_result) -> Owned:
+        """The facts of a file from its status, and from its ACL where it has one that matters.
+
+        The group's bits of the mode are the mask of an ACL then, and do not say whether the group may write.
+        """
+        plain = Owned(status.st_uid, status.st_gid, status.st_mode)
+        entries = _acl(path) if plain.group_writes else ()
+        if entries is None:
+            return plain._replace(acl=True)
+        if not entries:
+            return plain
+        mask = next((bits for tag, bits, _ in entries if tag == _MASK), _WRITE)
+        writing = [(tag, who) for tag, bits, who in entries if bits & mask & _WRITE]
+        if not all(self._is_trusted(tag, who) for tag, who in writing if tag in {_USER, _GROUP}):
+            return plain._replace(acl=True)
+        if not any(tag == _GROUP_OBJ for tag, _ in writing):
+            return plain._replace(mode=plain.mode & ~stat.S_IWGRP)
+        return plain
+
+    def _is_trusted(self, tag: int, who: int) -> bool:
+        if tag == _GROUP:
+            return who in self.trust.groups
+        return trusts_user(who, self.trust, self.accounts)
+
     def look(self, path: str) -> os.stat_result:
         """The status of a name, without following a link; of a directory the one that was seen first.
 
@@ -129,12 +168,6 @@ class Ownership:
             if stat.S_ISDIR(known.st_mode):
                 self._known[path] = known
         return known
-
-
-def owned_by(path: str, status: os.stat_result) -> Owned:
-    """The facts of a file from its status, and whether it has an ACL where that matters."""
-    plain = Owned(status.st_uid, status.st_gid, status.st_mode)
-    return plain._replace(acl=_has_acl(path)) if plain.group_writes else plain
 
 
 def has_capabilities(path: str) -> bool:
@@ -153,11 +186,16 @@ def _parts(path: str) -> list[str]:
     return [name for name in reversed(path.split("/")) if name not in {"", "."}]
 
 
-def _has_acl(path: str) -> bool:
+def _acl(path: str) -> list[tuple[int, int, int]] | None:
+    """The entries of an ACL (acl(5)): tag, bits, id. Without an ACL there are none; `None`: it is unknown."""
     getxattr = getattr(os, "getxattr", None)  # Linux only; elsewhere ACLs do not show in the mode
     if getxattr is None:
-        return False
+        return []
     try:
-        return bool(getxattr(path, _ACL))
+        data = getxattr(path, _ACL)
     except OSError as error:
-        return error.errno not in {errno.ENODATA, errno.ENOTSUP, errno.ENOENT}
+        return [] if error.errno in {errno.ENODATA, errno.ENOTSUP, errno.ENOENT} else None
+    try:
+        return list(_ENTRY.iter_unpack(data[4:]))
+    except struct.error:
+        return None

@@ -103,7 +103,9 @@ def awaits_relocation(workspace: ReadingWorkspace, history: History, current: st
 
 
 def require_startable(workspace: ReadingWorkspace, release_id: str) -> None:
-    """Refuse a release from which no process may be started; see `start_problem`. Warn without an anchor.
+    """Refuse a release from which no process may be started; see `start_problem`.
+
+    Without an anchor it does not warn, unlike `require_usable`: services and cron jobs start with `run`.
 
     Raises:
         ReleaseError: It was built for another directory, its interpreter is gone, or its manifest is damaged
@@ -113,7 +115,6 @@ def require_startable(workspace: ReadingWorkspace, release_id: str) -> None:
     if problem:
         hint = ANEW if workspace.place_problem(release_id) else None
         raise ReleaseError(f"{release_id} cannot be used: {problem}", hint=hint, release=release_id)
-    workspace.warn_without_anchor(release_id)
 
 
 def interpreter_problem(layout: RootLayout, manifest: Manifest) -> str | None:

@@ -84,11 +84,15 @@ class StoreOwners:
         told = described(first.problem, first.owned, owner=owner, group=group_name(first.owned.gid))
         us = user_name(os.geteuid())
         mend = remedy(first.problem, shell_line([first.path]), owner=us)
+        # Who owns it may have releases in it, whose files a chown would change.
+        others = "roots of different owners need stores of their own: set another `store` in venvship.toml"
         who = us if us == "root" else f"{us} and root"
         raise ForeignStoreError(
             f"the store is not used: {first.path} {told}. Only {who} may write what a release is linked from",
-            hint=f"if nobody else has written there: {mend}; otherwise remove the store, or set another one: "
-            "the next build fetches what it needs",
+            hint=others
+            if first.problem == "owner"
+            else f"if nobody else has written there: {mend}; otherwise set another `store`: the next build "
+            "fetches what it needs",
             path=first.path,
             owner=owner,
             mode=f"{stat.S_IMODE(first.owned.mode):04o}",
