@@ -58,6 +58,7 @@ def test_one_hash_kept_elsewhere_verifies_a_release(home: tuple[Site, list[str]]
     assert site.open().verify(a, expect=f"sha256:{kept.upper()}").releases[0].ok
     error = refusal(site.run("verify", b, "--expect", kept, "--json"), 40, "damaged")
     assert kept in error["message"]
+    assert "damage-found" not in slugs(site, "status"), "no file of it is damaged"
     for wrong in ((a, b, "--expect", kept), ("--all", "--expect", kept), (a, "--expect", "f" * 63)):
         assert site.run("verify", *wrong).code == 2
     with pytest.raises(ValueError, match="one release"):

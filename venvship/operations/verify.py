@@ -72,7 +72,7 @@ def verify(
     for release_id in dict.fromkeys(chosen):
         if expect is None:
             workspace.warn_without_anchor(release_id)
-        found.append(verify_release(workspace, release_id, expect=expect, names=known))
+        found.append(verify_release(workspace, release_id, names=known))
     if all:
         # A prune may have removed the release meanwhile, and that is no damage.
         found = [one for one in found if one.ok or workspace.layout.has_release(one.id)]
@@ -89,6 +89,8 @@ def verify(
             + (f", and {len(first.damaged) - 1} more" if len(first.damaged) > 1 else ""),
             hint=_hint(workspace, damaged),
         ).carrying(result)
+    if expect is not None:
+        _require_expected(workspace, result, expect)
     for release in result.releases:
         if release.problem is not None:
             raise ReleaseError(
@@ -103,6 +105,22 @@ def verify(
     if strewn:
         raise _stray_error(workspace, strewn[0]).carrying(result)
     return result
+
+
+def _require_expected(workspace: ReadingWorkspace, result: VerifyResult, expect: str) -> None:
+    """Refuse a release whose manifest is not the one that the caller knows of. Nothing is recorded of that.
+
+    Raises:
+        DamagedError: It is another one.
+    """
+    (release,) = result.releases
+    found = workspace.manifest(release.id).sha256
+    if found != expect:
+        raise DamagedError(
+            f"{release.id} is not what was expected: the SHA-256 of its manifest is {found}, not {expect}",
+            hint="its files fit its manifest. If the hash is that of this release, somebody who can write the"
+            " root has sealed it anew: compare with the line `sealed` in the system log",
+        ).carrying(result)
 
 
 _ADDED: Final = (

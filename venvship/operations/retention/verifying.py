@@ -78,7 +78,6 @@ def verify_release(
     workspace: ReadingWorkspace,
     release_id: str,
     *,
-    expect: str | None = None,
     names: KnownNames | None = None,
 ) -> Verified:
     """Verify one release, whether the journal knows it or not.
@@ -86,8 +85,6 @@ def verify_release(
     Args:
         workspace: The root; reads only.
         release_id: The release.
-        expect: The SHA-256 that its manifest must have besides that of the journal, from a place that the
-            owner of the root cannot change; `None`: none is known.
         names: Where names of its files may be; by default nobody looks for names elsewhere.
 
     Raises:
@@ -97,8 +94,6 @@ def verify_release(
     layout = workspace.layout
     try:
         manifest = workspace.manifest(release_id)
-        if expect is not None and manifest.sha256 != expect:
-            raise ReleaseError(f"the SHA-256 of the manifest is {manifest.sha256}, and {expect} was expected")
         entries = layout.files(release_id, manifest)
     except (ReleaseError, FormatError) as error:
         return Verified(id=release_id, files=0, damaged=(Damage(".venvship", error.message),))
