@@ -433,6 +433,13 @@ def test_a_root_behind_a_link_of_another_user_is_refused_by_that_name(shop: Site
     assert shop.open().check().checks
 
 
+def test_nobody_is_told_to_trust_by_a_state_that_others_can_write(shop: Site) -> None:
+    with changed(shop.path / "state", CHANGES["group"]):
+        error = outcome(COMMANDS["release"], shop)
+        assert isinstance(error, UntrustedError)
+        assert error.hint == f"chmod g-w {shop.path}/state"
+
+
 def test_names_that_do_not_resolve_have_numbers(shop: Site) -> None:
     with changed(shop.path / "venvship.toml", Change("", uid=4000000, gid=4000000, mode=0o020)):
         error = outcome(COMMANDS["check"], shop)

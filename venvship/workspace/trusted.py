@@ -178,7 +178,8 @@ def hint(found: Sequence[Finding], root: str, owner: str) -> str:
     remedies = list(dict.fromkeys(_remedy(finding, root, owner) for finding in found))
     lines = [" && ".join(filter(None, remedies))] if all(remedies) else []
     trusted = [_trusted(finding) for finding in found]
-    if all(trusted):
+    # What is in a `state/` that others can write is trusted by nobody, the list of the trusted included.
+    if all(trusted) and f"{root}/state" not in {finding.path for finding in found}:
         options = " ".join(f"--trust {shell_line([name])}" for name in dict.fromkeys(trusted))
         may = " and ".join(dict.fromkeys(trusted))
         lines.append(f"if {may} may decide what runs here: venvship -C {shell_line([root])} init {options}")
@@ -192,7 +193,8 @@ def _remedy(finding: Finding, root: str, owner: str) -> str:
     if stat.S_ISDIR(finding.owned.mode) and not inside:
         changes: dict[Problem, str] = {"group": f"chmod +t {path}", "others": f"chmod +t {path}"}
         return changes.get(finding.problem, "")
-    return remedy(finding.problem, path, owner=owner)
+    line = remedy(finding.problem, path, owner=owner)
+    return f"sudo {line}" if finding.problem == "owner" and os.geteuid() != 0 else line
 
 
 def _trusted(finding: Finding) -> str:

@@ -38,6 +38,15 @@ def test_a_verdict_is_told_as_it_is_recorded(proven: bool, words: str) -> None:
         switched.raise_if_not_promoted()
 
 
+def test_the_command_that_overrides_is_about_the_release_that_was_asked_for(site: Site) -> None:
+    a = site.release("1.0")
+    site.release("1.1")
+    site.settings(f"[hooks]\nrestart = ['sh', '-c', '! [ $VENVSHIP_RELEASE = {a} ]']\n")
+    with pytest.raises(errors.RolledBackError) as caught:
+        site.open().promote(a)
+    assert f"`venvship promote --force {a}`" in str(caught.value.hint)
+
+
 def test_a_release_that_was_proven_stays_proven_when_it_does_not_pass_again(site: Site) -> None:
     site.settings("[[check]]\nname = 'yes'\ncommand = ['true']\n")
     a = site.release("1.0")

@@ -350,6 +350,7 @@ class Promotion:
             proven=self.history.state(self.release_id) is State.PROVEN,
             signal=signum,
             log=str(workspace.layout.log(self.release_id) / f"{trial.log}.txt") if trial.log else "",
+            by_name=self.errand.via == "promote",
             or_go_back="" if trial_back.passed else or_go_back(workspace),
         )
 

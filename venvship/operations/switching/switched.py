@@ -29,6 +29,7 @@ class Switched:
         proven: Whether that release was proven before, which no verdict takes back.
         signal: The signal that ended the trial, if one did.
         log: The path of the log that tells more of the trial; `""` for none.
+        by_name: Whether the release was asked for by its name, and not by a lockfile.
         or_go_back: The end of the hint for an operator, where the release before does not pass either.
     """
 
@@ -42,6 +43,7 @@ class Switched:
     proven: bool = False
     signal: int | None = None
     log: str = ""
+    by_name: bool = False
     or_go_back: str = ""
 
     def raise_if_not_promoted(self, *, result: Result | None = None) -> None:
@@ -72,7 +74,8 @@ class Switched:
         if self.verdict is State.BAD:
             state = "stays proven, since it passed before," if self.proven else "is marked bad"
             verdict = f"{state} and will not be released again until the lockfile, a check or a hook changes"
-            hint = "fix the cause and release again, or override with `venvship release --force`"
+            force = f"promote --force {self.release_id}" if self.by_name else "release --force"
+            hint = f"fix the cause and release again, or override with `venvship {force}`"
         else:
             verdict = "is inconclusive: the cause may lie elsewhere"
             hint = AGAIN
