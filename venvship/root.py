@@ -25,6 +25,7 @@ from venvship.model import bounds, file_list
 from venvship.model import json_fields as fields
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import FileEntry, Manifest, is_release_id
+from venvship.model.root_path import refuse_path
 from venvship.printable import shell_line
 from venvship.system.accounts import user_name
 from venvship.system.host import host_faults
@@ -412,17 +413,3 @@ class RootLayout(NamedTuple):
             hint=f"run it as {user_name(owner)}",
             owner=user_name(owner),
         )
-
-
-def refuse_path(path: str) -> None:
-    """Refuse a path that PATH, a shebang line or a text file could not carry.
-
-    Raises:
-        RootError: It holds a colon or a line break, or is not UTF-8.
-    """
-    if ":" in path or "\n" in path or "\r" in path:
-        raise RootError(f"the path of a root may hold no colon and no line break: {path!r}")
-    try:
-        os.fsencode(path).decode("utf-8")
-    except UnicodeError as error:
-        raise RootError(f"the path of a root has to be UTF-8: {path!r}") from error

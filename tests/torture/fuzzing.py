@@ -272,11 +272,11 @@ def record_seed() -> bytes:
 
 
 def _requirements(_folder: Path) -> Read:
-    return _lockfile("/root/requirements.txt")
+    return _lockfile("/srv/shop/requirements.txt")
 
 
 def _pylock(_folder: Path) -> Read:
-    return _lockfile("/root/pylock.toml")
+    return _lockfile("/srv/shop/pylock.toml")
 
 
 def _lockfile(path: str) -> Read:
@@ -322,8 +322,8 @@ def _settings(_folder: Path) -> Read:
     from venvship.model.settings_reading import decode_settings, parse_settings
 
     def read(data: bytes) -> object:
-        text = decode_settings(data, path="/root/venvship.toml")
-        return parse_settings(text, path="/root/venvship.toml", folder_name="root").name
+        text = decode_settings(data, path="/srv/shop/venvship.toml")
+        return parse_settings(text, path="/srv/shop/venvship.toml", folder_name="shop").name
 
     return read
 

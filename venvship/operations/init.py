@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from venvship.errors import NotWritableError, OperationWarning, RootExistsError, UntrustedError
+from venvship.model.root_path import refuse_path
 from venvship.model.settings_reading import default_name, parse_settings
 from venvship.model.settings_template import ROOT_README, settings_template
 from venvship.model.trust import Trusted
 from venvship.operations.trusting import accounts_named, change_trust
 from venvship.printable import shell_line
-from venvship.root import SETTINGS_NAME, RootLayout, refuse_path
+from venvship.root import SETTINGS_NAME, RootLayout
 from venvship.system import files
 from venvship.workspace.runtime import Runtime
 from venvship.workspace.trust_file import read_trusted
