@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from typing import Final
 
 from venvship.model.release import State
@@ -17,9 +16,6 @@ from venvship.printable import printable
 
 _MARK: Final = f"\x1b{os.urandom(8).hex()}:"
 _MARKS: Final = re.compile(f"{_MARK}([0-9]+);")
-
-Paint = Callable[[str], str]
-"""Puts a style on a text."""
 
 _RESET: Final = 0
 _BOLD: Final = 1
