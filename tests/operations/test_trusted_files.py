@@ -433,11 +433,18 @@ def test_a_root_behind_a_link_of_another_user_is_refused_by_that_name(shop: Site
     assert shop.open().check().checks
 
 
-def test_nobody_is_told_to_trust_by_a_state_that_others_can_write(shop: Site) -> None:
-    with changed(shop.path / "state", CHANGES["group"]):
-        error = outcome(COMMANDS["release"], shop)
+def test_nobody_is_told_to_trust_by_a_state_that_others_can_write(new_site: NewSite) -> None:
+    site = new_site("told")  # that has never trusted anybody: a list of the trusted has words of its own
+    with changed(site.path / "state", CHANGES["group"]):
+        error = outcome(COMMANDS["release"], site)
         assert isinstance(error, UntrustedError)
-        assert error.hint == f"chmod g-w {shop.path}/state"
+        assert error.hint == f"chmod g-w {site.path}/state"
+    trust(site.path, "nobody")
+    with changed(site.path / "state", CHANGES["group"]):
+        error = outcome(COMMANDS["release"], site)
+        assert isinstance(error, UntrustedError)
+        assert "--trust" not in str(error.hint)
+        assert "chmod go-w" in str(error.hint)
 
 
 def test_names_that_do_not_resolve_have_numbers(shop: Site) -> None:
