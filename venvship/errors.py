@@ -83,7 +83,7 @@ class ProgramNotFoundError(SettingsError):
     slug = "program-not-found"
 
 
-# -- 11: lockfile ---------------------------------------------------------------------------------------
+# -- 11: lockfile and checkout ---------------------------------------------------------------------------
 
 
 class LockfileError(VenvshipError):
@@ -97,6 +97,19 @@ class LockfileMissingError(LockfileError):
     """The lockfile does not exist or cannot be read."""
 
     slug = "lockfile-missing"
+
+
+class CheckoutError(VenvshipError):
+    """The checkout cannot be read, or has something in it that no release can be made of."""
+
+    slug = "checkout-refused"
+    exit_code = 11
+
+
+class UncommittedChangesError(CheckoutError):
+    """Tracked files of the checkout have changes that the commit has not."""
+
+    slug = "uncommitted-changes"
 
 
 # -- 12: root -------------------------------------------------------------------------------------------

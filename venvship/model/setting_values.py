@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import Final
 from urllib.parse import urlsplit
 
 from venvship.model.toml_table import WrongValueError, each, integer, line, string
 
-RESERVED_CHECK_NAMES: Final = frozenset({"prepare", "restart", "notify", "fetch"})
+RESERVED_CHECK_NAMES: Final = frozenset({"prepare", "restart", "notify", "fetch", "build"})
 """Names of other outputs in a release's log folder, where a check's output is `<name>.txt`."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
@@ -60,6 +61,54 @@ def path(value: object) -> str:
     if "\n" in text or "\r" in text:
         raise WrongValueError("must not contain a line break")
     return text
+
+
+def git_ref(value: object) -> str:
+    """Read the name of a commit: a branch, a tag, an id, or an expression such as `HEAD~1`.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    text = line(250)(value)
+    if problem := problem_with_ref(text):
+        raise WrongValueError(problem)
+    return text
+
+
+def problem_with_ref(text: str) -> str:
+    """What keeps a text from being the name of a commit, for people; empty for nothing.
+
+    git takes a name that begins with a hyphen for an option, and `A:B` for a file.
+    """
+    if text.startswith("-"):
+        return "must not begin with a hyphen"
+    if not text or not text.isprintable() or any(char in text for char in " :?*[\\"):
+        return f"must be a branch, a tag or a commit, not {text!r}"
+    return ""
+
+
+def checkout_file(value: object) -> str:
+    """Read the path of a file in a checkout, relative; it does not lead out of it.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    text = path(value)
+    normal = posixpath.normpath(text)
+    if normal.startswith("/") or normal.split("/")[0] in {"..", "."}:
+        raise WrongValueError(f"must be a path in the checkout, relative to `path`, not {text!r}")
+    return normal
+
+
+def checkout_files(value: object) -> tuple[str, ...]:
+    """Read one path of a file in a checkout, or an array of them.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    if isinstance(value, str):
+        return (checkout_file(value),)
+    return each(checkout_file, "a file name, or an array of them")(value)
 
 
 def command(value: object) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from typing import Annotated, Final, NamedTuple
 
 from venvship.model import setting_values as values
 from venvship.model.setting import CheckKind, Setting
+from venvship.model.settings_project import ProjectSettings
 from venvship.model.toml_table import boolean, each, integer, line, number, one_of, string
 
 WEEK: Final = 7 * 86400.0
@@ -145,6 +146,9 @@ class BuildSettings(NamedTuple):
     groups: Annotated[
         tuple[str, ...], Setting(_plain_names, "Dependency groups of a pylock file to install.")
     ] = ()
+    archives: Annotated[
+        bool, Setting(boolean, "Whether the store keeps the wheel files that it has unpacked.")
+    ] = True
 
 
 class HookSettings(NamedTuple):
@@ -292,6 +296,7 @@ class Settings(NamedTuple):
     syslog: Annotated[
         bool, Setting(boolean, "Whether the system's log gets a line for each change of state.")
     ] = True
+    project: Annotated[ProjectSettings, "the application's own code, from a checkout"] = ProjectSettings()
     lock: Annotated[LockSettings, "how `venvship lock` generates the lockfile"] = LockSettings()
     update: Annotated[UpdateSettings, "what `venvship update` may do without a person"] = UpdateSettings()
     build: Annotated[BuildSettings, "how a lockfile becomes a release"] = BuildSettings()

@@ -60,6 +60,7 @@ def selection_key(requirement: Requirement, interpreter: Interpreter, allow_sdis
             "interpreter": interpreter.identity.to_json(),
             "sdist": allow_sdist,
             **({"subdirectory": requirement.subdirectory} if requirement.subdirectory else {}),
+            **({"source": requirement.source.digest} if requirement.source is not None else {}),
         }
     )
 

@@ -164,7 +164,8 @@ def environment_digest(
     """Digest the environment of a lockfile. Equal digests make equal releases.
 
     Comments, the order of lines, the files they are in and markers do not enter; nor does the interpreter's
-    patch level. A local wheel enters by its file name and hash, since moving it changes nothing.
+    patch level. A local wheel enters by its file name and hash, since moving it changes nothing. A member
+    that is built from source enters by its files; see `Source.digest`.
 
     Args:
         selected: From `select`.
@@ -180,6 +181,8 @@ def environment_digest(
             os.path.basename(one.url) if one.url is not None and one.is_local else one.url,
             *filter(None, [one.subdirectory]),
         ]
+        if one.source is None
+        else [one.name, one.version, sorted(one.extras), one.source.digest]
         for one in selected
     ]
     return digest(

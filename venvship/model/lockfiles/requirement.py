@@ -17,6 +17,7 @@ from packaging.version import Version
 from venvship.model import bounds
 from venvship.model.filename import parse_sdist_filename, parse_wheel_filename, problem_with_filename
 from venvship.model.lockfiles.problems import Problems, quote
+from venvship.model.source import Source
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
@@ -57,8 +58,8 @@ class Requirement:
             version comes with the build.
         extras: Normalised, sorted.
         marker: The PEP 508 marker, or `None`.
-        hashes: Allowed files, each `"<algorithm>:<hex>"` with an algorithm of `HASH_DIGITS`; sorted, never
-            empty. A file is allowed if it has one of them.
+        hashes: Allowed files, each `"<algorithm>:<hex>"` with an algorithm of `HASH_DIGITS`; sorted, and
+            empty only with a `source`. A file is allowed if it has one of them.
         url: The place of the one file, if the lockfile has it: a URL with its `${VAR}`s unexpanded and
             without a fragment, or an absolute local path. `None`: an index knows.
         indexed: Whether the lockfile pins a version, and `url` only tells where its file is: for the wheels
@@ -69,7 +70,8 @@ class Requirement:
             can be lost on the way. It is written anew by `line_for_pip` for a relative local path, for hashes
             in capitals, and for a pin that the lockfile has twice with other hashes.
         file: Absolute path of the file that holds it.
-        line: Its first line there, from 1.
+        line: Its first line there, from 1; 0 for the project itself, which no lockfile names.
+        source: The files that it is built from; `None`: it is fetched.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Requirement:
     text: str
     file: str
     line: int
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name that no file of it could have.
@@ -105,6 +108,8 @@ class Requirement:
     def label(self) -> str:
         """The pin and its place, as in `django 5.2 (requirements.txt, line 7)`."""
         pin = f"{self.name} {self.version}" if self.version is not None else self.name
+        if not self.line:
+            return f"{pin} ({self.file})"
         return f"{pin} ({os.path.basename(self.file)}, line {self.line})"
 
     @property

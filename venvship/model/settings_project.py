@@ -1,0 +1,109 @@
+"""`[project]`: the application's own code, built from a checkout. Declared as `model/settings.py` says."""
+
+# No `from __future__ import annotations`: the annotations are values here.
+
+from typing import Annotated, NamedTuple
+
+from venvship.model import setting_values as values
+from venvship.model.setting import Setting
+from venvship.model.toml_table import each, number, one_of, string
+
+_WEEK = 7 * 86400.0
+
+
+class ProjectSettings(NamedTuple):
+    """`[project]`: the checkout that a release takes the application's own code from."""
+
+    path: Annotated[
+        str | None,
+        Setting(
+            values.path,
+            "Directory of the project: checkout, bare repository or plain files. Relative to the root or"
+            " absolute. venvship never writes there.",
+            example="/srv/src/shop",
+        ),
+    ] = None
+    ref: Annotated[
+        str,
+        Setting(
+            values.git_ref,
+            "Branch, tag or commit to release. `release --ref` takes another one once.",
+        ),
+    ] = "HEAD"
+    member: Annotated[
+        str | None,
+        Setting(
+            values.path,
+            "Name or folder of the project where `path` has several.",
+            example="shop",
+        ),
+    ] = None
+    lockfile: Annotated[
+        tuple[str, ...],
+        Setting(
+            values.checkout_files,
+            "Lockfile in the checkout, relative to `path`. Without it, the root's own `lockfile` is read.",
+            example="uv.lock",
+            type_text="string, or array of strings",
+        ),
+    ] = ()
+    build: Annotated[
+        str,
+        Setting(
+            one_of("wheel", "tree"),
+            "How the code gets into a release: `wheel` or `tree`. `wheel` builds one with the project's build"
+            " backend. `tree` takes the files as they are.",
+        ),
+    ] = "wheel"
+    before: Annotated[
+        tuple[str, ...] | None,
+        Setting(
+            values.command,
+            "Runs in the clean copy before the build. It is a program of the host.",
+            example=("/usr/bin/npm", "run", "build"),
+        ),
+    ] = None
+    fetch: Annotated[
+        tuple[str, ...] | None,
+        Setting(
+            values.command,
+            "Runs in `path` before `release` and `update` look at it. It is a program of the host.",
+            example=("/usr/bin/git", "fetch", "--quiet"),
+        ),
+    ] = None
+    timeout: Annotated[
+        float, Setting(number(_WEEK, zero=False), "Seconds for each of `fetch`, `before` and the build.")
+    ] = 600.0
+    build_constraints: Annotated[
+        str | None,
+        Setting(
+            values.checkout_file,
+            "Requirements file with hashes, for the build requirements. Relative to `path`. Without it, they"
+            " come from the index as the project asks for them.",
+            example="build.txt",
+        ),
+    ] = None
+    include: Annotated[
+        tuple[str, ...],
+        Setting(
+            each(string, "an array of patterns"),
+            "Files to take although git ignores or does not track them.",
+            example=("shop/static/dist",),
+        ),
+    ] = ()
+    exclude: Annotated[
+        tuple[str, ...],
+        Setting(
+            each(string, "an array of patterns"),
+            "Files to leave out.",
+            example=("docs",),
+        ),
+    ] = ()
+    shared: Annotated[
+        tuple[str, ...],
+        Setting(
+            each(values.checkout_file, "an array of names"),
+            "Folders that outlive a release. Each is a link to `shared/NAME` in the root.",
+            example=("media",),
+        ),
+    ] = ()
