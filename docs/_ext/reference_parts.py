@@ -35,7 +35,8 @@ from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.log_line import SEVERITIES
 from venvship.model.setting import Setting, declared_sections, declared_settings
-from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
+from venvship.model.settings import Settings
+from venvship.model.settings_check import CHECK, CHECK_KINDS, Check, kinds_with
 from venvship.model.settings_form import toml_value
 
 # -- commands -----------------------------------------------------------------------------------------------

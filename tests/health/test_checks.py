@@ -29,7 +29,7 @@ from venvship.health.checks import AnswerCount, CheckResult, run_checks
 from venvship.health.context import Context
 from venvship.health.kinds import KINDS
 from venvship.health.running import joined
-from venvship.model.settings import CHECK_KINDS, Check
+from venvship.model.settings_check import CHECK_KINDS, Check
 
 
 def check(kind: str, *target: str, **options: Any) -> Check:

@@ -14,7 +14,8 @@ from venvship.health.context import Context
 from venvship.health.hooks import find_programs, find_programs_of_the_host, run_hook
 from venvship.health.lookup import command_of, outside_path
 from venvship.health.programs import ask_command
-from venvship.model.settings import Check, HookSettings, Settings
+from venvship.model.settings import HookSettings, Settings
+from venvship.model.settings_check import Check
 
 HOOKS = ("prepare", "restart", "notify")
 HOST = {"restart": True, "notify": True, "prepare": False, "check": False}

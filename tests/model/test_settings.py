@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from venvship.errors import SettingsError
 from venvship.model import bounds
 from venvship.model.setting import declared_sections, declared_settings
-from venvship.model.settings import CHECK_KINDS, BuildSettings, Check, HookSettings, LockSettings, Settings
+from venvship.model.settings import BuildSettings, HookSettings, LockSettings, Settings
+from venvship.model.settings_check import CHECK_KINDS, Check
 from venvship.model.settings_form import health_digest, settings_json, settings_toml, toml_value
 from venvship.model.settings_reading import decode_settings, parse_settings, settings_from
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.model.test_settings import parse
 from venvship.model.setting import declared_sections, declared_settings
-from venvship.model.settings import CHECK_KINDS, Check, LockSettings, Settings
+from venvship.model.settings import LockSettings, Settings
+from venvship.model.settings_check import CHECK_KINDS, Check
 from venvship.model.settings_form import settings_json
 from venvship.model.settings_template import ROOT_README, settings_template
 

@@ -12,7 +12,7 @@ from venvship.health.attempt import TurnBack
 from venvship.health.context import Context
 from venvship.health.kinds import KINDS
 from venvship.health.running import joined
-from venvship.model.settings import Check
+from venvship.model.settings_check import Check
 
 MOST_KINDS: Final = 5
 """The number of kinds of answers that a failed check names; the rest is counted."""

@@ -9,7 +9,8 @@ from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.lookup import OF_THE_HOST, command_of, find_of_the_host
 from venvship.health.running import run_to_end, shorten
-from venvship.model.settings import CHECK_KINDS, Check, HookSettings, Settings
+from venvship.model.settings import HookSettings, Settings
+from venvship.model.settings_check import CHECK_KINDS, Check
 from venvship.printable import lines, shell_line
 from venvship.system import process
 

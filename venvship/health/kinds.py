@@ -2,9 +2,9 @@
 
 To add a kind:
 
-1. Declare it in `CHECK_KINDS` in `model/settings.py`: the reader of its target, its meaning, an example. A
-   key that only this kind has is an attribute of `Check`, and is named in the kind's `keys`. The errors, the
-   template, the digest of refusals and the reference are generated from these declarations.
+1. Declare it in `CHECK_KINDS` in `model/settings_check.py`: the reader of its target, its meaning, an
+   example. A key that only this kind has is an attribute of `Check`, and is named in the kind's `keys`. The
+   errors, the template, the digest of refusals and the reference are generated from these declarations.
 2. Write a function with the signature of `Ask`. `programs.py` has those that run a program, `network.py`
    those that ask over a network. It turns every failure of the service into an `Attempt`; only a signal and
    `poll` may raise.
@@ -24,7 +24,7 @@ from typing import Final, Protocol
 from venvship.health import network, programs
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
-from venvship.model.settings import Check
+from venvship.model.settings_check import Check
 
 
 class Ask(Protocol):

@@ -23,7 +23,7 @@ from venvship.health.context import Context
 from venvship.health.endpoint import parse_address, parse_endpoint
 from venvship.health.running import LONGEST_LINE, joined, last_line, run_to_end, shorten
 from venvship.model.redaction import OutputRedactor
-from venvship.model.settings import Check
+from venvship.model.settings_check import Check
 from venvship.system.output import CappedLog
 from venvship.system.process import Program
 

@@ -10,7 +10,7 @@ from venvship.health.attempt import Attempt
 from venvship.health.context import Context
 from venvship.health.lookup import command_of
 from venvship.health.running import run_to_end, shorten
-from venvship.model.settings import CHECK_KINDS, Check
+from venvship.model.settings_check import CHECK_KINDS, Check
 from venvship.printable import shell_line
 from venvship.system.process import Program
 

@@ -7,7 +7,13 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from venvship.model.toml_table import WrongValueError, each, integer, line, string
+from venvship.model.toml_table import WrongValueError, each, integer, line, number, string
+
+WEEK: Final = 7 * 86400.0
+"""The longest duration, in seconds."""
+
+seconds: Final = number(WEEK, zero=False)
+"""Reads a duration."""
 
 RESERVED_CHECK_NAMES: Final = frozenset({"prepare", "restart", "notify", "fetch", "build"})
 """Names of other outputs in a release's log folder, where a check's output is `<name>.txt`."""

@@ -2,9 +2,9 @@
 
 An attribute of `Settings`, of one of its tables or of `Check` is the only place where a setting stands. Its
 type and its default are those of the attribute, and the `Setting` beside the type has the reader and the
-text. Generated from this are the reader of the file (`settings_reading`), the copy that a root keeps of the
-settings of its last promotion (`settings_form`), the file that `init` writes (`settings_template`), and the
-tables of the reference.
+text. `Check` and the kinds of check are in `settings_check`. Generated from this are the reader of the file
+(`settings_reading`), the copy that a root keeps of the settings of its last promotion (`settings_form`), the
+file that `init` writes (`settings_template`), and the tables of the reference.
 
 To add a setting, write one attribute:
 
@@ -21,66 +21,16 @@ kinds of check have changes no other digest; `CheckKind.keys` names it.
 
 # No `from __future__ import annotations`: the annotations are values here.
 
-from collections.abc import Mapping
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, NamedTuple
 
 from venvship.model import setting_values as values
-from venvship.model.setting import CheckKind, Setting
+from venvship.model.setting import Setting
+from venvship.model.settings_check import Check
 from venvship.model.settings_project import ProjectSettings
 from venvship.model.toml_table import boolean, each, integer, line, number, one_of, string
 
-WEEK: Final = 7 * 86400.0
-"""The longest duration, in seconds."""
-
-CHECK: Final = "check"
-"""The key of the checks, of which each is a table `[[check]]`."""
-
-
-CHECK_KINDS: Final[Mapping[str, CheckKind]] = {
-    "command": CheckKind(
-        read=values.command,
-        is_array=True,
-        is_command=True,
-        text="Exit status 0 passes, 75 means “ask again”, anything else fails.",
-        example=["shop-admin", "check"],
-        name="self-test",
-    ),
-    "import": CheckKind(
-        read=each(values.module_name, "an array of module names", least=1),
-        is_array=True,
-        text="Modules that must import, in the release's interpreter.",
-        example=["shop.wsgi"],
-        name="imports",
-        when="candidate",
-    ),
-    "http": CheckKind(
-        read=values.http_url,
-        text="URL: `http://`, `https://` or `unix:/path/to.sock:/path`. No proxies, no redirects."
-        " See `body`.",
-        example="http://127.0.0.1:8000/healthz",
-        name="answers",
-        keys=("status", "body"),
-    ),
-    "tcp": CheckKind(
-        read=values.tcp_address,
-        text="`host:port`, which must accept a connection.",
-        example="127.0.0.1:8000",
-        name="listens",
-    ),
-}
-"""The keys of a check that say what it does; each check has exactly one. `health/kinds.py` has the function
-that asks for each, and says how to add a kind.
-"""
-
-
-def kinds_with(key: str) -> tuple[str, ...]:
-    """The kinds of check that alone have this key of a check; empty for a key that all have."""
-    return tuple(name for name, kind in CHECK_KINDS.items() if key in kind.keys)
-
-
 _names = each(values.normalised_name, "an array of names")
 _plain_names = each(values.name, "an array of names")
-_seconds = number(WEEK, zero=False)
 
 
 class LockSettings(NamedTuple):
@@ -127,7 +77,7 @@ class BuildSettings(NamedTuple):
             'Names that may be built from source; `"*"` allows all.',
         ),
     ] = ()
-    timeout: Annotated[float, Setting(_seconds, "Seconds for the whole fetch.")] = 600.0
+    timeout: Annotated[float, Setting(values.seconds, "Seconds for the whole fetch.")] = 600.0
     optimize: Annotated[
         tuple[int, ...], Setting(values.optimisation_levels, "Bytecode optimisation levels to compile.")
     ] = (0,)
@@ -179,67 +129,26 @@ class HookSettings(NamedTuple):
             example=("/usr/local/bin/tell-ops",),
         ),
     ] = None
-    timeout: Annotated[float, Setting(_seconds, "Seconds for each hook that has no time-out of its own.")] = (
-        60.0
-    )
+    timeout: Annotated[
+        float, Setting(values.seconds, "Seconds for each hook that has no time-out of its own.")
+    ] = 60.0
     prepare_timeout: Annotated[
         float | None,
-        Setting(_seconds, "Seconds for the prepare hook.", example=600, default_text="`timeout`"),
+        Setting(values.seconds, "Seconds for the prepare hook.", example=600, default_text="`timeout`"),
     ] = None
     restart_timeout: Annotated[
         float | None,
-        Setting(_seconds, "Seconds for the restart hook.", example=120, default_text="`timeout`"),
+        Setting(values.seconds, "Seconds for the restart hook.", example=120, default_text="`timeout`"),
     ] = None
     notify_timeout: Annotated[
         float | None,
-        Setting(_seconds, "Seconds for the notify hook.", example=10, default_text="`timeout`"),
+        Setting(values.seconds, "Seconds for the notify hook.", example=10, default_text="`timeout`"),
     ] = None
 
     def seconds(self, name: str) -> float:
         """The time-out of the hook of this name."""
         own: float | None = getattr(self, f"{name}_timeout")
         return self.timeout if own is None else own
-
-
-class Check(NamedTuple):
-    """One `[[check]]`.
-
-    Attributes:
-        kind: Which of `CHECK_KINDS` it is.
-        target: As the kind's `read` returns it: an argument list, or for example a single URL.
-    """
-
-    name: Annotated[
-        str, Setting(values.check_name, "Unique, and usable as a file name.", default_text="none; required")
-    ]
-    kind: str
-    target: tuple[str, ...]
-    when: Annotated[
-        str, Setting(one_of("candidate", "live"), "`candidate`: before the switch; `live`: after it.")
-    ] = "live"
-    status: Annotated[int, Setting(integer(100, 599), "Status code that the answer must have.")] = 200
-    body: Annotated[
-        str | None,
-        Setting(
-            string,
-            "Text that the answer must contain; `{release}` is the release's id.",
-            example="{release}",
-        ),
-    ] = None
-    timeout: Annotated[float, Setting(_seconds, "Seconds for one attempt.")] = 5.0
-    interval: Annotated[float, Setting(_seconds, "Seconds between two attempts.")] = 1.0
-    deadline: Annotated[
-        float,
-        Setting(
-            number(WEEK, zero=True),
-            "Seconds in which attempts are repeated; 0 is one attempt.",
-            candidate=0.0,
-        ),
-    ] = 30.0
-    successes: Annotated[int, Setting(integer(1, 1000), "Number of attempts in a row that must succeed.")] = 1
-    required: Annotated[
-        bool, Setting(boolean, "Whether its failure counts; otherwise it is only reported.")
-    ] = True
 
 
 class Settings(NamedTuple):

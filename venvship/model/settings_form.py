@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from venvship.model.setting import declared_settings
-from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
+from venvship.model.settings import Settings
+from venvship.model.settings_check import CHECK, CHECK_KINDS, Check, kinds_with
 from venvship.model.spelling import digest
 from venvship.printable import UNPRINTABLE
 

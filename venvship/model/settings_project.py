@@ -6,9 +6,7 @@ from typing import Annotated, NamedTuple
 
 from venvship.model import setting_values as values
 from venvship.model.setting import Setting
-from venvship.model.toml_table import each, number, one_of, string
-
-_WEEK = 7 * 86400.0
+from venvship.model.toml_table import each, one_of, string
 
 
 class ProjectSettings(NamedTuple):
@@ -72,7 +70,7 @@ class ProjectSettings(NamedTuple):
         ),
     ] = None
     timeout: Annotated[
-        float, Setting(number(_WEEK, zero=False), "Seconds for each of `fetch`, `before` and the build.")
+        float, Setting(values.seconds, "Seconds for each of `fetch`, `before` and the build.")
     ] = 600.0
     build_constraints: Annotated[
         str | None,

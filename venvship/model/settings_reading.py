@@ -10,7 +10,8 @@ from typing import Any, Final
 from venvship.errors import SettingsError
 from venvship.model import bounds
 from venvship.model.setting import declared_sections, declared_settings
-from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
+from venvship.model.settings import Settings
+from venvship.model.settings_check import CHECK, CHECK_KINDS, Check, kinds_with
 from venvship.model.toml_table import Table
 from venvship.printable import is_plain, lines
 

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from venvship.model.setting import CheckKind, Setting, declared_sections, declared_settings
-from venvship.model.settings import CHECK, CHECK_KINDS, Check, Settings, kinds_with
+from venvship.model.settings import Settings
+from venvship.model.settings_check import CHECK, CHECK_KINDS, Check, kinds_with
 from venvship.model.settings_form import toml_value
 
 _HEAD: Final = """\

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.errors import RootError
-from venvship.model.settings import Check, Settings
+from venvship.model.settings import Settings
+from venvship.model.settings_check import Check
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
