@@ -62,6 +62,48 @@ def test_a_program_below_bin_is_the_releases_everywhere(shadowed: Context, what:
     )
 
 
+@pytest.mark.parametrize("what", HOST)
+@pytest.mark.parametrize("through", ["sh", "sh in sh", "env", "a script of the host"])
+def test_what_a_hook_starts_finds_the_same_programs(
+    shadowed: Context, what: str, through: str, tmp_path: Path
+) -> None:
+    script = script_at(tmp_path / "script", "#!/usr/bin/env sh\nsystemctl x\n")
+    argv = {
+        "sh": ("/bin/sh", "-c", "systemctl x"),
+        "sh in sh": ("/bin/sh", "-c", "/bin/sh -c 'exec systemctl x'"),
+        "env": ("/usr/bin/env", "systemctl", "x"),
+        "a script of the host": (str(script),),
+    }[through]
+    assert ran(shadowed, what, *argv) == ("host x" if HOST[what] else "release x")
+
+
+@pytest.mark.parametrize("what", HOST)
+def test_a_shell_does_not_find_what_the_release_alone_has_where_it_acts_on_the_host(
+    shadowed: Context, what: str
+) -> None:
+    """Last in PATH would not do: a name that the host lacks, or a misspelt one, would be the release's."""
+    assert ran(shadowed, what, "sh", "-c", "of-the-release") == ("failed" if HOST[what] else "release")
+    meant = ("sh", "-c", '"$VENVSHIP_RELEASE_PATH"/bin/of-the-release')
+    assert ran(shadowed, what, *meant) == "release"
+
+
+@pytest.mark.parametrize("what", HOST)
+def test_the_interpreter_of_a_script_is_looked_up_as_its_hook_looks_up_programs(
+    shadowed: Context, what: str, tmp_path: Path
+) -> None:
+    """`#!/usr/bin/env NAME` of a program that only the release has."""
+    script_at(Path(shadowed.release_path, "bin", "only-here"), "#!/bin/sh\nexit 0\n")
+    script = str(script_at(tmp_path / "script", "#!/usr/bin/env only-here\n"))
+    if what != "check":
+        hooks = HookSettings()._replace(**{what: (script,)})
+        if HOST[what]:
+            with pytest.raises(ProgramNotFoundError, match="only-here"):
+                find_programs(hooks, (), shadowed)
+        else:
+            find_programs(hooks, (), shadowed)
+    assert ran(shadowed, what, script) == ("failed" if HOST[what] else "")
+
+
 @pytest.mark.parametrize("part", ["release", "current", "previous", "here", ".", "bin", "../x/bin"])
 def test_no_entry_of_path_leads_the_host_into_a_release(shadowed: Context, part: str, tmp_path: Path) -> None:
     """An activated release, a link to one, and what is relative to the directory that hooks work in."""
@@ -80,8 +122,9 @@ def test_no_entry_of_path_leads_the_host_into_a_release(shadowed: Context, part:
     assert outside_path(led.environ, led.root) == shadowed.environ["PATH"]
 
 
-def test_without_a_path_the_host_has_the_default_one() -> None:
-    assert outside_path({}, "/srv/shop") == outside_path({"PATH": ""}, "/srv/shop") == os.defpath
+@pytest.mark.parametrize("path", [None, "", ".", "bin::x", "/srv/shop/releases/a/bin:."])
+def test_without_a_path_outside_of_releases_the_host_has_the_default_one(path: str | None) -> None:
+    assert outside_path({} if path is None else {"PATH": path}, "/srv/shop") == os.defpath
 
 
 def test_a_program_that_only_the_release_has_is_named_with_the_way_to_write_it(shadowed: Context) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
-from venvship.health.lookup import OF_THE_HOST, command_of, find_of_the_host
+from venvship.health.lookup import OF_THE_HOST, command_of, environment_of, find_of_the_host
 from venvship.health.running import run_to_end, shorten
 from venvship.model.settings import HookSettings, Settings
 from venvship.model.settings_check import CHECK_KINDS, Check
@@ -58,13 +58,14 @@ def run_hook(
         InterruptedByError: A signal came, and is not deferred.
     """
     shown = shorten(shell_line(argv))
+    host = name in OF_THE_HOST
     try:
-        command = command_of(argv, context, host=name in OF_THE_HOST)
+        command = command_of(argv, context, host=host)
     except ProgramNotFoundError as error:
         return HookResult(ok=False, seconds=0.0, output=error.message)
     program = process.Program(
         command,
-        env=context.environment(),
+        env=environment_of(context, host=host),
         cwd=context.release_path,
         stdin=stdin,
         log=context.log_path(name),
@@ -94,11 +95,10 @@ def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context
         ProgramNotFoundError: Some are missing, not executable, or name an interpreter that is not there;
             `problems` lists all of them.
     """
-    environment = context.environment()
 
     def look(argv: tuple[str, ...], host: bool) -> None:
         program = command_of(argv, context, host=host)[0]
-        process.find_program(program, env=environment, cwd=context.release_path)
+        process.find_program(program, env=environment_of(context, host=host), cwd=context.release_path)
 
     _refuse_missing(hooks, checks, look)
 

@@ -2,7 +2,8 @@
 
 A wheel can bring a program of any name, `systemctl` included. So a bare name means the release's own program
 only in `prepare` and in checks, which are about the release. `restart` and `notify` act on the host, often as
-root: there a bare name is a program of the host, and `{bin}/NAME` is the release's.
+root: there a bare name is a program of the host, and `{bin}/NAME` is the release's. The same holds for the
+programs that they start in their turn: their PATH has no release in it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ OF_THE_HOST: Final = frozenset({"restart", "notify"})
 def outside_path(environ: Mapping[str, str], root: str) -> str:
     """The PATH of venvship, without the directories that are in a release of the root.
 
-    Relative ones are left out as well: a hook works in the release's directory.
+    Relative ones are left out as well: a hook works in the release's directory. If nothing is left, this is
+    the default PATH: a shell takes an empty one for the directory that it works in.
 
     Args:
         environ: The environment of venvship.
@@ -33,11 +35,23 @@ def outside_path(environ: Mapping[str, str], root: str) -> str:
     """
     releases = f"{root}/releases/"
     parts = (environ.get("PATH") or os.defpath).split(":")
-    return ":".join(
+    outside = (
         part
         for part in parts
         if os.path.isabs(part) and not f"{os.path.realpath(part)}/".startswith(releases)
     )
+    return ":".join(outside) or os.defpath
+
+
+def environment_of(context: Context, *, host: bool) -> dict[str, str]:
+    """The environment of a hook's program: with the release's `bin` first in PATH, or without any release.
+
+    Args:
+        context: The release that it is about.
+        host: Whether a bare name is the host's.
+    """
+    variables = context.environment()
+    return {**variables, "PATH": outside_path(context.environ, context.root)} if host else variables
 
 
 def find_of_the_host(name: str, environ: Mapping[str, str], root: str, *, own: str = "") -> str:
