@@ -106,6 +106,7 @@ RULES = (
             "system/process.py": "turns this process into another program, for `run`",
             "system/child.py": "starts the programs that process.py runs, and the guard for guard.py",
             "system/pool.py": "copies of this process, which end with it",
+            "building/tree/startup_module.py": "begins again with the real path of a script",
         },
     ),
     Rule(

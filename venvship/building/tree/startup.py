@@ -8,9 +8,11 @@ What they cannot do:
 * Nothing runs under `python -S`, nor in a program that embeds Python without `site`.
 * A switch to a release of another Python version, between the exec of `current/bin/python` and the listing of
   its site-packages: the interpreter of the one finds no directory of its version in the other.
-* The main script, `sys.argv`, `sys.orig_argv` and the environment are as the caller gave them. Directories in
-  `sys.path` that lead through the link keep their spelling if they are added after start-up, as the script's
-  own directory is; what is imported from them comes from the release.
+* The main script, `sys.argv`, `sys.orig_argv` and the environment are as the caller gave them, but for a
+  script in `app/`: there the process begins again by its real path. Directories in `sys.path` keep their
+  spelling if they are added after start-up, whether they lead through the link or, as the directory of the
+  script and the working directory may by then, into `bin/` or `app/` of another release; the modules that are
+  imported from them are those of this release.
 * On Python 3.15 to 3.17 a switch while `site` reads the `.pth` files can make it run import lines of both
   releases: it has read them all before it runs the first.
 * Open files, working directories and programs other than Python go where the link goes.
@@ -49,7 +51,9 @@ silences the `.pth` file of its name. Up to 3.17 a line in a `.pth` file is earl
 """
 
 
-def startup_files(release_path: str, *, lease_path: str, site_packages: str) -> dict[str, bytes]:
+def startup_files(
+    release_path: str, *, lease_path: str, site_packages: str, app: bool = False
+) -> dict[str, bytes]:
     """Write the start-up files of one release.
 
     The contents depend on the arguments only. The `.pth` files are ASCII whatever the paths hold, since
@@ -61,6 +65,7 @@ def startup_files(release_path: str, *, lease_path: str, site_packages: str) -> 
         lease_path: Absolute path of the file that processes hold a shared flock(2) on; its name is that of
             the release. It may be missing whenever a process starts.
         site_packages: The release's site-packages relative to it, such as `"lib/python3.11/site-packages"`.
+        app: Whether `app/` of the release is to be in `sys.path`.
 
     Returns:
         The files' contents by their names in site-packages.
@@ -77,7 +82,7 @@ def startup_files(release_path: str, *, lease_path: str, site_packages: str) -> 
     module = {f"{MODULE_NAME}.py": startup_source()}
     if (int(version[1]), int(version[2])) >= FIRST_VERSION_WITHOUT_PTH:
         first, last = START_NAMES
-        paths = os.fsencode(f"{release_path}\n{lease_path}\n")
+        paths = os.fsencode(f"{release_path}\n{lease_path}\n{'app' if app else ''}\n")
         call = f"{MODULE_NAME}:start\n".encode()
         return {first: call, last: call, f"{MODULE_NAME}.txt": paths, **module}
     note = "# Keeps a process on the release it started from, and the release from being pruned (venvship)."
@@ -99,7 +104,7 @@ def startup_files(release_path: str, *, lease_path: str, site_packages: str) -> 
     )
     found = f'sys.modules.get("{MODULE_NAME}")'
     nothing = "lambda *_: None"
-    first = f'getattr({found}, "first", {nothing})(locals(), {release!a}, {lease!a})'
+    first = f'getattr({found}, "first", {nothing})(locals(), {release!a}, {lease!a}, {app})'
     last = f'getattr({found}, "last", {nothing})(locals())'
     return {
         FIRST_NAME: (

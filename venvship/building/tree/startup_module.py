@@ -20,6 +20,9 @@ What happens, as `site` of CPython 3.11 to 3.14 goes about it, where `sys.prefix
 3.15 to 3.17 read all the files before they run a line of any (PEP 829), so step 3 is over by the time we run.
 From 3.18 on only `.start` files are run: `start()`.
 
+Where a release has the files of a project in `app/`, that folder is put into `sys.path` as well, and a script
+in it is read from the release: see `_restart_script`.
+
 Only modules that `site` has loaded anyway are used, and `fcntl`, for the lease. Nothing here may print or
 raise, whatever state the release is in: a process that is not protected is better than none.
 """
@@ -41,13 +44,14 @@ _guarded = ""  # the real path of the release that gets no bytecode; empty: this
 _addpackage: object = None  # site's own, while ours is in its place
 
 
-def first(here: dict[str, object], release_path: bytes, lease_path: bytes) -> None:
+def first(here: dict[str, object], release_path: bytes, lease_path: bytes, app: bool = False) -> None:
     """Pin the process, take the lease; called from the first file that `site` reads.
 
     Args:
         here: The local variables of the function of `site` that runs our line.
         release_path: The release, as that file says.
         lease_path: The file to hold a shared flock(2) on.
+        app: Whether the release has the files of a project in `app/`.
     """
     try:
         # exec() in site shows our line the variables of its caller. The one that holds the file's path, made
@@ -61,6 +65,10 @@ def first(here: dict[str, object], release_path: bytes, lease_path: bytes) -> No
             _move_paths(here.get("known_paths"))
             if _move(found) is not found:
                 _read_from_release()
+        # A subinterpreter stays on the release of its process, and this may be another one's file.
+        ours = fresh and os.fsdecode(release_path) == _release
+        if app if ours else fresh and os.path.isdir(_release + "/app"):
+            _add_app()
     except Exception:  # noqa: BLE001, S110 - the rule of this module: never stop a process from starting
         pass
 
@@ -84,10 +92,12 @@ def start() -> None:
         # The import came through the link, so this may be another release's file than the .start file was.
         # It does not matter: the module is the same, and the text beside it is read in one go.
         with open(os.path.dirname(__file__) + "/_venvship.txt", "rb") as file:
-            release_path, lease_path = os.fsdecode(file.read()).split("\n")[:2]
+            release_path, lease_path, app = os.fsdecode(file.read()).split("\n")[:3]
         if _pin(__file__, release_path, lease_path) and _moving:
             _move_interpreter()
             _move_paths(None)
+        if app and release_path == _release:
+            _add_app()
     except Exception:  # noqa: BLE001, S110 - as above
         pass
 
@@ -121,6 +131,8 @@ def _pin(found: str, release_path: str, lease_path: str) -> bool:
     _links = {sys.prefix, prefix, os.path.dirname(releases) + "/current"} - {pinned}
     _release = pinned
     _moving = prefix != pinned or any(_move(path) is not path for path in sys.path)
+    if not earlier:
+        _restart_script(releases)
     _guard(pinned)
     sys.path_hooks.insert(0, _finder)  # type: ignore[arg-type]  # what another hook returns
     if not earlier:
@@ -142,6 +154,38 @@ def _pinned_before(releases: str, leases: str) -> str | None:
         if not inherited and folder == os.path.realpath(leases) and os.path.isdir(path):
             return path
     return None
+
+
+def _restart_script(releases: str) -> None:
+    # Python opens the main script after us, by the path that the caller gave: current/app/manage.py may be
+    # that of the next release by then, with our modules. Nothing can change that path any more, so the
+    # process begins again, with the same id and descriptors, on the real path of the script. Scripts of bin/
+    # only call a function of a module, which is ours. A script that was named by the path of another release,
+    # as in a shell that stands there, takes that release's interpreter: it would not find its packages here.
+    try:
+        arguments = sys.argv
+        options = sys.orig_argv[1 : len(sys.orig_argv) - len(arguments)]
+        begun = hasattr(sys.modules["__main__"], "__file__")  # under -S, and a program called site.main()
+        if begun or arguments[0] in ("", "-", "-c", "-m") or sys.orig_argv[len(options) + 1 :] != arguments:
+            return
+        named = os.path.abspath(arguments[0])
+        if os.path.islink(named):  # /usr/local/bin/shop-manage
+            named = os.path.normpath(os.path.join(os.path.dirname(named), os.readlink(named)))
+        script = _move(named)
+        root, current, inside = named.partition("/current/")
+        if script is named and current and os.path.samefile(root + "/releases", releases):
+            script = _release + "/" + inside  # the root has another name, too
+        if script is not named:
+            release = _release
+        else:
+            release = releases + "/" + named[len(releases) + 1 :].partition("/")[0]
+            if not named.startswith(releases + "/") or release == _release:
+                return
+        python = release + "/bin/python"
+        if (script + "/").startswith(release + "/app/") and os.access(python, os.X_OK):
+            os.execv(python, [python, *options, script, *arguments[1:]])  # noqa: S606 - the same program
+    except Exception:  # noqa: BLE001, S110 - as above
+        pass
 
 
 def _take_lease(path: str) -> None:
@@ -228,10 +272,38 @@ def _move(path: str) -> str:
     return path
 
 
+def _add_app() -> None:
+    # Behind the standard library, before the packages: a module of the project wins over one of a package,
+    # as it does where the project is the working directory.
+    app = _release + "/app"
+    if app not in sys.path:
+        libraries = _release + "/lib"
+        after = [path for path in sys.path if isinstance(path, str) and path.startswith(libraries)]
+        sys.path.insert(sys.path.index(after[0]) if after else len(sys.path), app)
+
+
+def _of_this_release(path: str) -> str:
+    # Python resolves the links in the directory of the script, and the system those in the working directory,
+    # which many programs put into sys.path. After a switch these are the folders of another release.
+    releases = os.path.dirname(_release) + "/"
+    if isinstance(path, str) and path.startswith(releases) and not (path + "/").startswith(_release + "/"):
+        folder = path[len(releases) :].partition("/")[2]
+        if folder == "bin" or (folder + "/").startswith("app/"):
+            return _release + "/" + folder
+    return path
+
+
+class _Nothing:
+    # The finder of a folder that this release does not have.
+
+    def find_spec(self, *_: object) -> None:
+        return None
+
+
 def _finder(path: str) -> object:
     # In sys.path_hooks (PEP 302), for entries of sys.path that come after us: the directory of the script,
     # and what programs add.
-    moved = _move(path)
+    moved = _of_this_release(_move(path))
     if moved is not path:
         for hook in sys.path_hooks:
             if hook is not _finder:
@@ -239,6 +311,8 @@ def _finder(path: str) -> object:
                     return hook(moved)
                 except ImportError:
                     pass
+        if os.path.isdir(path):  # not a script, which Python asks about as well
+            return _Nothing()
     raise ImportError
 
 
