@@ -167,6 +167,11 @@ class RootLayout(NamedTuple):
         return self.leases / release_id
 
     @property
+    def shared(self) -> Path:
+        """The folder of what outlives releases; `[project] shared` has links to it."""
+        return self.path / "shared"
+
+    @property
     def logs(self) -> Path:
         """The folder of logs: a folder for each release, and for each build that became none."""
         return self.path / "log"

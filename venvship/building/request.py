@@ -30,6 +30,7 @@ class BuildRequest:
             worth while for the number of files.
         wheels: By requirement name, the SHA-256 of the wheel to install, which the store has to have: then
             nothing is fetched. `None`: the store's selections decide, and wheels that it lacks are fetched.
+        shared: `[project] shared`: names in whose place the release has links to what outlives it.
         trust: Who may write the directories on the way to the store, besides this user and root.
     """
 
@@ -45,4 +46,5 @@ class BuildRequest:
     log_dir: str
     copies: int | None = None
     wheels: Mapping[str, str] | None = None
+    shared: tuple[str, ...] = ()
     trust: Trust = NOBODY_ELSE

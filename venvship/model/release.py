@@ -205,6 +205,7 @@ class Manifest(NamedTuple):
         bytecode: The store's tag of its bytecode; see `building.store.compile.bytecode_tag`.
         path: The directory that it was built for, absolute: its scripts and start-up files hold this path.
             Empty if the release was built before this was recorded; then its start-up files alone have it.
+        shared: The names for which it has links to what outlives releases; `[project] shared`.
         warnings: The warnings of the build, each with `slug` and `message`.
         message: The `-m` of the command, or empty.
         venvship: The version that built it.
@@ -222,6 +223,7 @@ class Manifest(NamedTuple):
     wheels: Mapping[str, str] | None = None
     bytecode: str = ""
     path: str = ""
+    shared: tuple[str, ...] = ()
     warnings: tuple[Mapping[str, str], ...] = ()
     message: str = ""
     venvship: str = ""
@@ -235,6 +237,8 @@ class Manifest(NamedTuple):
         )
         if self.path:
             origin["path"] = self.path
+        if self.shared:
+            origin["shared"] = list(self.shared)
         return {
             **self.extra,
             **origin,
@@ -293,6 +297,7 @@ class Manifest(NamedTuple):
             else {name: fields.sha256(each) for name, each in fields.mapping(wheels).items()},
             bytecode=fields.plain(data.get("bytecode", "")),
             path=fields.absolute_path(path) if path else "",
+            shared=tuple(map(fields.relative_path, fields.items(data.get("shared", [])))),
             warnings=tuple(
                 {"slug": fields.plain(w["slug"]), "message": fields.text(w["message"])}
                 for w in map(fields.mapping, fields.items(data.get("warnings", [])))
@@ -300,7 +305,7 @@ class Manifest(NamedTuple):
             message=fields.text(data.get("message", "")),
             venvship=fields.plain(data.get("venvship", "")),
         )
-        known = {"wheels", "bytecode", "path", *manifest.to_json()}
+        known = {"wheels", "bytecode", "path", "shared", *manifest.to_json()}
         return manifest._replace(extra={k: v for k, v in data.items() if k not in known})
 
 

@@ -321,6 +321,8 @@ def _remove_sources(layout: RootLayout, settings: Settings, store: _Store | None
             )
         elif name in {layout.releases.name, layout.logs.name, layout.state.name}:
             reason = "it holds files that venvship did not make"
+        elif name == layout.shared.name:
+            reason = "it holds what outlives releases: it is the application's, and yours to remove"
         elif name in lockfiles:
             reason = "a lockfile stays with other files, as a source"
         reasons[str(layout.path / name)] = reason

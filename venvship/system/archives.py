@@ -1,4 +1,4 @@
-"""Zip archives that may be hostile, read within bounds.
+"""Zip archives: those that may be hostile, read within bounds, and those that are made here.
 
 `zipfile` reads the directory of an archive whole, and `ZipFile.read` decompresses a member whole before it
 cuts it off at the declared size. The archive itself states both sizes.
@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import io
 import os
+import stat
+import time
 import zipfile
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from venvship.model import bounds
+from venvship.system import effects
+from venvship.system.files import open_new
 from venvship.system.regular import open_regular
 
 _PIECE: Final = 1 << 20
@@ -62,3 +67,47 @@ class Archive(zipfile.ZipFile):
             while piece := member.read(_PIECE):  # never decompresses more than that at once
                 pieces.append(piece)
         return b"".join(pieces)
+
+
+class NewMember(NamedTuple):
+    """A file of an archive that is made.
+
+    Attributes:
+        name: Its name in the archive.
+        contents: Its bytes, in pieces; read when its turn comes.
+        size: About how many bytes these are; never fewer than half of them.
+        executable: Whether its mode is 0755; else it is 0644.
+    """
+
+    name: str
+    contents: Iterable[bytes]
+    size: int
+    executable: bool = False
+
+
+def write_archive(path: str, members: Iterable[NewMember], *, epoch: int) -> None:
+    """Create an archive, whose bytes follow from the arguments alone, and which must not exist yet.
+
+    Members are not compressed: versions of zlib compress to different bytes. Exceptions of `contents` pass
+    through.
+
+    Crash: the archive is missing, incomplete or not durable; the same is left when `contents` raises.
+
+    Args:
+        path: The archive.
+        members: Its files, in its order.
+        epoch: The time of all files, in seconds since 1970.
+
+    Raises:
+        OSError: As the kernel gave it, `FileExistsError` among them.
+    """
+    date_time = time.gmtime(epoch)[:6]
+    with open(open_new(path), "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        effects.reach("write", path)
+        for member in members:
+            info = zipfile.ZipInfo(member.name, date_time)
+            info.create_system = 3  # Unix, whose modes are in the upper half
+            info.external_attr = (stat.S_IFREG | (0o755 if member.executable else 0o644)) << 16
+            with archive.open(info, "w", force_zip64=member.size >= zipfile.ZIP64_LIMIT // 2) as stream:
+                for piece in member.contents:
+                    stream.write(piece)

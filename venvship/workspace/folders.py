@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Iterable
 from typing import Final
 
 from venvship.errors import NotARootError, NotWritableError, RootError
@@ -36,6 +38,38 @@ def make_folders(layout: RootLayout) -> None:
     except OSError as error:
         raise NotWritableError(f"cannot make {error.filename}: {error.strerror}") from error
     raise NotARootError(f"{layout.path} is no root any more: it was removed meanwhile")
+
+
+def make_shared(layout: RootLayout, names: Iterable[str]) -> None:
+    """Make what the links of a release to `shared/` lead to, unless there is something of the name.
+
+    A name with a dot in its last part, such as `db.sqlite3` or `.env`, is that of a file, for the user or the
+    application to make; only its folder is made here.
+
+    Crash: some of the folders are missing; the next build makes them.
+
+    Args:
+        layout: The root.
+        names: `[project] shared`.
+
+    Raises:
+        NotWritableError: One of them cannot be made.
+    """
+    for name in names:
+        folder, _, last = name.rpartition("/")
+        parts = (folder if "." in last else name).split("/")
+        path = layout.shared
+        try:
+            for part in ("", *filter(None, parts)):
+                path = path / part
+                if not os.path.lexists(path):
+                    files.make_directory(path, 0o755)
+        except OSError as error:
+            raise NotWritableError(
+                f"cannot make {path}: {error.strerror}",
+                hint=f"make {layout.shared / name} yourself, for the user of the service: `shared` under"
+                " [project] names it",
+            ) from error
 
 
 def _make_missing(layout: RootLayout) -> bool:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from venvship.building.store.intake import BytecodeImport, adding_bytecode
+from venvship.building.store.members import is_module
 from venvship.building.store.store import Store
 from venvship.errors import BuildError, InterpreterError, ProgramNotFoundError, VenvshipError
 from venvship.model.interpreter import Interpreter
@@ -166,12 +167,7 @@ def _jobs(
     """List the jobs, the biggest first, so that no other processor waits for it at the end."""
     jobs = []
     for sha256, wheel in missing.items():
-        # A file that is called just ".py" is no module, and would have the bytecode of "py.py".
-        found = [
-            f
-            for f in wheel.files
-            if f.path.startswith("site/") and f.path.endswith(".py") and not f.path.endswith("/.py")
-        ]
+        found = [f for f in wheel.files if is_module(f.path)]
         sources, size = tuple(sorted(f.path for f in found)), sum(f.size for f in found)
         if sources:
             jobs += [

@@ -8,7 +8,7 @@ JSON: for a list of strings, that would import a good part of a standard library
 
 Standard input: one job per line, fields separated by NUL: optimisation level, directory of the sources,
 directory for the bytecode (which has the `__pycache__` folders), file for the report, then the sources'
-paths, sorted, which start with `site/`.
+paths, sorted, which start with their scheme: `site/` or `data/`.
 Standard output: a line `job <number> <exit code>` per job, in the order in which they end; negative for a
 signal, `64 + errno` if a file could not be read or written.
 Report: pairs of a source's path and why it did not compile, each ended by NUL; empty if all did.
@@ -54,7 +54,7 @@ def work(job: bytes) -> None:
             cache = bootstrap.cache_from_source(path, optimization=level or "")
             if len(cache[cache.rindex("/") + 1 :].encode()) > MAX_NAME:
                 raise ValueError("its name is too long to have bytecode")
-            pyc = compiled(sources + "/" + path, path[len("site/") :], level)
+            pyc = compiled(sources + "/" + path, path[path.index("/") + 1 :], level)
         except NOT_COMPILED as error:
             reason = type(error).__name__ + ": " + str(error)
             posix.write(skipped, (path + "\0" + reason.replace("\0", " ") + "\0").encode("utf-8", "replace"))

@@ -16,6 +16,9 @@ STARTUP_PATTERN: Final = re.compile(r"[!~]venvship\.(?:pth|start)|_venvship(?:[.
 gets (a `.start` file of our name would switch our `.pth` file off, PEP 829), and a package or an extension
 module named like ours."""
 
+APP: Final = "data/app/"
+"""Where a project without packaging has its files: `app/` of a release, which is in `sys.path` then."""
+
 LEFT_OUT: Final = frozenset(
     {"RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"}
 )
@@ -113,17 +116,27 @@ def problem_with_place(path: str, dist_info: str) -> str | None:
         top, _, rest = inside.partition("/")
         if top in {".venvship", "pyvenv.cfg"}:
             return "this file belongs to the release itself"
+        if top == "app":
+            return _problem_in_path(rest)
         if top == "bin":
             return problem_with_script(rest)
     return None
 
 
-def _problem_in_site(inside: str, dist_info: str) -> str | None:
+def _problem_in_path(inside: str) -> str | None:
+    """The problem with a file below a folder of `sys.path`."""
     top = inside.partition("/")[0]
     if STARTUP_PATTERN.fullmatch(inside) or STARTUP_PATTERN.fullmatch(top):
         return "this is one of venvship's start-up files"
     if top.partition(".")[0] == "sitecustomize":
         return "every Python process of the release would run it"
+    return None
+
+
+def _problem_in_site(inside: str, dist_info: str) -> str | None:
+    if (problem := _problem_in_path(inside)) is not None:
+        return problem
+    top = inside.partition("/")[0]
     if top.endswith(".dist-info") and top != dist_info:
         return "it would pass for another distribution"
     return None
@@ -134,6 +147,14 @@ def problem_with_script(name: str) -> str | None:
     if "/" not in name and _INTERPRETER.fullmatch(name):
         return "a script of this name would stand in for the interpreter"
     return None
+
+
+def is_module(path: str) -> bool:
+    """Whether a file of a wheel is Python source in a folder of `sys.path`, and so gets bytecode.
+
+    A file that is called just ".py" is no module, and would have the bytecode of "py.py".
+    """
+    return path.startswith(("site/", APP)) and path.endswith(".py") and not path.endswith("/.py")
 
 
 def is_left_out(path: str, dist_info: str) -> bool:

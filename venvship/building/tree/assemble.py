@@ -41,12 +41,13 @@ from venvship.building.tree.placement import (
     version_folder,
     with_bytecode,
 )
+from venvship.building.tree.project import project_without_packaging, shared_links
 from venvship.building.tree.shares import deal_out, link_share
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.release import FileEntry, sealed_mode, tree_digest
 from venvship.model.wheel import StoredBytecode
 from venvship.system.faults import build_faults
-from venvship.system.files import create_file, hash_file, make_directory, set_mode
+from venvship.system.files import create_file, hash_file, make_directory, make_link, set_mode
 from venvship.system.pool import copies_for, working
 from venvship.system.signals import Signals
 from venvship.system.trees import walk
@@ -92,6 +93,8 @@ def assemble(
         placement = with_bytecode(combination.placement, wheels.values(), bytecode, version)
         owners = StoreOwners(request.trust)
         scripts = _scripts_to_write(placement, owners)
+        shared = shared_links(request.shared, app=project_without_packaging(selected) is not None)
+        shared_entries = tuple(FileEntry(path, "link", 0o777, target=to) for path, to in shared.items())
         linked = {
             path: placed
             for path, placed in placement.files.items()
@@ -114,14 +117,21 @@ def assemble(
             startup,
             places=(Places(release=request.release_path, lease=request.lease_path), CANONICAL),
         )
-        canonical_tree = tree_digest(_canonical_entries(linked_entries, canonical, interpreter.minor))
+        canonical_tree = tree_digest(
+            (*_canonical_entries(linked_entries, canonical, interpreter.minor), *shared_entries)
+        )
         real[LOCKFILE] = GeneratedFile(data=request.environment.lockfile.content)
-        written_folders = parents(real)
+        written_folders = parents([*real, *shared])
         _write(request.release_path, written_folders, real)
+        for path, target in shared.items():
+            make_link(target, f"{request.release_path}/{path}")
         folders = written_folders.union(placement.folders)
         made = (FileEntry(path, "dir", DIRECTORY_MODE) for path in folders)
         # Some of the directories are virtualenv's as well.
-        every = {entry.path: entry for entry in (*own, *made, *linked_entries, *_written_entries(real))}
+        every = {
+            entry.path: entry
+            for entry in (*own, *made, *linked_entries, *_written_entries(real), *shared_entries)
+        }
         entries = tuple(sorted(every.values()))
         # All that needed one process is done, so this one links with the others.
         parts = [link(others)]
@@ -219,7 +229,8 @@ def _canonical_entries(
     records are as they would be at `CANONICAL`. Of virtualenv's files, `bin/python` and `pyvenv.cfg` are in
     it as fixed texts with the interpreter's minor version. Activation scripts and further names of the
     interpreter are left out, since they depend on virtualenv's version. So is `.venvship/`, which describes
-    the release. Directories follow from the files.
+    the release. Directories follow from the files. Links to what outlives releases are added to it as they
+    are: they are relative.
     """
     yield from linked
     yield from _written_entries({**written, "pyvenv.cfg": GeneratedFile(data=canonical_pyvenv_cfg(minor))})

@@ -13,6 +13,12 @@ from venvship.building.request import BuildRequest
 from venvship.building.tree.conflicts import refuse_conflicts
 from venvship.building.tree.dependencies import installed_packages, refuse_other_pythons, unmet_dependencies
 from venvship.building.tree.placement import Placement, place, version_folder
+from venvship.building.tree.project import (
+    hidden_modules,
+    project_without_packaging,
+    refuse_intruders,
+    shared_links,
+)
 from venvship.model.release import Package
 from venvship.model.wheel import StoredWheel
 from venvship.system.faults import build_faults
@@ -44,7 +50,7 @@ def combine(request: BuildRequest, wheels: Mapping[str, StoredWheel]) -> Combina
 
     Raises:
         NoCompatibleWheelError: A wheel is for other versions of Python.
-        InvalidWheelError: A wheel brings a file that it must not bring.
+        InvalidWheelError: A wheel brings a file that it must not bring, or one in the folder of the project.
         FileConflictError: Two wheels bring different code for one path. All such paths are named.
         UnmetDependencyError: The lockfile is not closed, and has to be.
         BuildError: A wheel is of another version than was asked for, or a file of the store cannot be read.
@@ -54,12 +60,15 @@ def combine(request: BuildRequest, wheels: Mapping[str, StoredWheel]) -> Combina
     refuse_other_pythons(selected, wheels, interpreter)
     placement = placed(request, wheels.values())
     refuse_conflicts(placement)
+    project = project_without_packaging(selected)
+    refuse_intruders(placement, project, shared_links(request.shared, app=project is not None))
+    hidden = hidden_modules(placement) if project is not None else ()
     unmet = unmet_dependencies(selected, wheels, interpreter, closed=request.build.closed)
     return Combination(
         wheels=wheels,
         packages=packages,
         placement=placement,
-        warnings=(*placement.warnings, *unmet),
+        warnings=(*placement.warnings, *hidden, *unmet),
     )
 
 

@@ -23,6 +23,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from venvship.building.tree.placement import Placement
+from venvship.building.tree.project import project_without_packaging
 from venvship.building.tree.startup import startup_files
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.wheel import StoredWheel
@@ -106,6 +107,7 @@ def generate(
         places: Where the release stands; for each place, the files are produced once.
     """
     site = f"{placement.site_packages}/"
+    app = project_without_packaging(requirements.values()) is not None
     # Most rows are the same wherever the release stands.
     fixed = {wheel.name: _fixed_rows(wheel, placement, scripts) for wheel in wheels}
 
@@ -118,7 +120,9 @@ def generate(
                 files[path] = GeneratedFile(data=data, executable=True)
             elif path in scripts:
                 files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
-        startup = startup_files(place.release, lease_path=place.lease, site_packages=placement.site_packages)
+        startup = startup_files(
+            place.release, lease_path=place.lease, site_packages=placement.site_packages, app=app
+        )
         for name, data in {**startup, **startup_bytecode}.items():
             files[f"{placement.site_packages}/{name}"] = GeneratedFile(data=data)
         for wheel in wheels:

@@ -58,8 +58,12 @@ class Placed(NamedTuple):
 
     @property
     def is_script(self) -> bool:
-        """Whether it belongs to the `scripts` scheme: its first line may have to be written anew."""
-        return self.file is None or self.file.path.startswith("scripts/")
+        """Whether its first line may be written anew: in the `scripts` scheme, and of a program in `app/`."""
+        if self.file is None:
+            return True
+        return self.file.path.startswith("scripts/") or (
+            self.file.executable and self.file.path.startswith(members.APP)
+        )
 
     def same_content(self, other: Placed) -> bool:
         """Whether both would put the same bytes there."""

@@ -74,6 +74,7 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
             wheels=assembled.wheels,
             bytecode=bytecode_tag(request.environment.interpreter, request.build.optimize),
             path=release,
+            shared=request.shared,
             warnings=assembled.warnings,
             message=request.message,
             venvship=__version__,

@@ -16,6 +16,7 @@ from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.system import files, trees
 from venvship.system.mutex import shared
+from venvship.workspace.folders import make_shared
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
@@ -52,7 +53,7 @@ def build_release(
         The release's id.
 
     Crash: a directory without a `sealed` line in the journal, which is debris while its scratch is there; a
-        lease and a log of it.
+        lease and a log of it; and of the root's `shared/`, some of the folders.
 
     Raises:
         BuildError: It could not be built; journalled, and nothing of it is left but its log.
@@ -114,6 +115,7 @@ def _request(
         message=message,
         lease_path=str(layout.lease(release_id)),
         log_dir=str(layout.log(release_id)),
+        shared=settings.project.shared,
         trust=workspace.trusted.trust,
     )
 
@@ -136,6 +138,7 @@ def _build(workspace: Workspace, settings: Settings, request: BuildRequest, prog
         workspace.make_lease(request.release_id)
         # Before there is a release that a clean-up on behalf of another root would have to know.
         register_root(store, str(layout.path))
+        make_shared(layout, request.shared)
         return build(request, store, environ=runtime.environ, signals=runtime.signals, progress=progress)
 
 

@@ -158,7 +158,10 @@ def _inputs(path: str, sha256: str, settings: Settings, interpreter: Interpreter
 def _build_facts(settings: Settings) -> dict[str, object]:
     """The settings that change the release; the kind of link and the time-out of a fetch do not."""
     names = ("sdists", "optimize", "overlap", "bad_record", "extras", "groups")
-    return {name: sorted(getattr(settings.build, name)) for name in names}
+    facts: dict[str, object] = {name: sorted(getattr(settings.build, name)) for name in names}
+    if settings.project.shared:
+        facts["shared"] = sorted(settings.project.shared)
+    return facts
 
 
 def locked_packages(selected: Iterable[Requirement], before: Iterable[Package] = ()) -> list[Package]:

@@ -120,6 +120,8 @@ def replacement_of(
         raise BuildError(f"cannot read {path}: {error.strerror}") from error
     # Relative to the root, as the settings have it by default: only the names of local wheels count.
     name = str(workspace.layout.path / ("pylock.toml" if _PYLOCK.search(content) else "requirements.txt"))
+    # Its links and its files were made for each other.
+    settings = settings._replace(project=settings.project._replace(shared=manifest.shared))
     build = settings.build._replace(closed=False)  # it was released with the dependencies that it has
     environment = read_environment(
         (name,),
