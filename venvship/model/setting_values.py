@@ -117,6 +117,35 @@ def checkout_files(value: object) -> tuple[str, ...]:
     return each(checkout_file, "a file name, or an array of them")(value)
 
 
+def pattern(value: object) -> str:
+    """Read a pattern for names of files, as of `.gitignore`.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    # Late: it compiles an expression, and most roots have no pattern.
+    from venvship.model.patterns import problem_with_pattern
+
+    text = line(1000)(value)
+    if problem := problem_with_pattern(text):
+        raise WrongValueError(problem)
+    return text
+
+
+def shared_names(value: object) -> tuple[str, ...]:
+    """Read an array of names in the project, none of them in another one.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    names = each(checkout_file, "an array of names")(value)
+    for name in names:
+        for other in names:
+            if name.startswith(f"{other}/"):
+                raise WrongValueError(f"must not have both {other!r} and {name!r}, which is in it")
+    return names
+
+
 def command(value: object) -> tuple[str, ...]:
     """Read an array of arguments that begins with a program.
 

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from venvship.model import setting_values as values
 from venvship.model.setting import Setting
-from venvship.model.toml_table import each, one_of, string
+from venvship.model.toml_table import each, one_of
 
 
 class ProjectSettings(NamedTuple):
@@ -84,24 +84,25 @@ class ProjectSettings(NamedTuple):
     include: Annotated[
         tuple[str, ...],
         Setting(
-            each(string, "an array of patterns"),
-            "Files to take although git ignores or does not track them.",
-            example=("shop/static/dist",),
+            each(values.pattern, "an array of patterns"),
+            "Patterns of files to take although git does not track them. With `tree`, also of files that are"
+            " left out for their names.",
+            example=("web/dist/",),
         ),
     ] = ()
     exclude: Annotated[
         tuple[str, ...],
         Setting(
-            each(string, "an array of patterns"),
-            "Files to leave out.",
-            example=("docs",),
+            each(values.pattern, "an array of patterns"),
+            "Patterns of files to leave out, whatever `include` says.",
+            example=("docs/",),
         ),
     ] = ()
     shared: Annotated[
         tuple[str, ...],
         Setting(
-            each(values.checkout_file, "an array of names"),
-            "Folders that outlive a release. Each is a link to `shared/NAME` in the root.",
+            values.shared_names,
+            "Folders and files that outlive releases. In each release a link to `shared/NAME` in the root.",
             example=("media",),
         ),
     ] = ()

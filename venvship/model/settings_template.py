@@ -32,6 +32,7 @@ venvship.toml   the settings, yours to edit
 current         link to the release that is live; start programs with `venvship run`, or current/bin/...
 previous        link to the release that `venvship rollback` would switch to
 releases/       the releases, sealed: never edit, copy into or `pip install` into one
+shared/         what outlives releases, if [project] shared names something: the application's
 store/          unpacked packages that releases share through hard links; a file edited here changes them all
 state/          what venvship knows: the journal, leases, mutexes. Never delete a *.mutex file
 log/            output of builds, checks and hooks

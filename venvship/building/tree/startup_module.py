@@ -278,7 +278,7 @@ def _add_app() -> None:
     app = _release + "/app"
     if app not in sys.path:
         libraries = _release + "/lib"
-        after = [path for path in sys.path if isinstance(path, str) and path.startswith(libraries)]
+        after = [path for path in sys.path if str(path).startswith(libraries)]
         sys.path.insert(sys.path.index(after[0]) if after else len(sys.path), app)
 
 
@@ -286,8 +286,9 @@ def _of_this_release(path: str) -> str:
     # Python resolves the links in the directory of the script, and the system those in the working directory,
     # which many programs put into sys.path. After a switch these are the folders of another release.
     releases = os.path.dirname(_release) + "/"
-    if isinstance(path, str) and path.startswith(releases) and not (path + "/").startswith(_release + "/"):
-        folder = path[len(releases) :].partition("/")[2]
+    text = str(path)  # as above
+    if text.startswith(releases) and not (text + "/").startswith(_release + "/"):
+        folder = text[len(releases) :].partition("/")[2]
         if folder == "bin" or (folder + "/").startswith("app/"):
             return _release + "/" + folder
     return path
