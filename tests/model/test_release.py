@@ -180,6 +180,28 @@ def test_a_row_of_another_shape_is_refused(row: object) -> None:
         FileEntry.from_json(row)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {}, "row", [], ["a", 1], ["a", 1, "a" * 64, True, True],
+        [1, 1, "a" * 64], ["", 1, "a" * 64], ["/a", 1, "a" * 64], ["a/../b", 1, "a" * 64],
+        ["a//b", 1, "a" * 64], ["a/.", 1, "a" * 64], ["a\0", 1, "a" * 64], ["\udc80", 1, "a" * 64],
+        ["a", -1, "a" * 64], ["a", 1 << 63, "a" * 64], ["a", True, "a" * 64], ["a", 1.0, "a" * 64],
+        ["a", 1, "a" * 63], ["a", 1, "\0" * 64], ["a", 1, "é" * 64], ["a", 1, ["a"] * 64],
+        ["a", 1, "a" * 64, 1], ["a", 1, "a" * 64, None],
+    ],
+)  # fmt: skip
+def test_a_row_of_the_store_of_another_shape_is_refused(row: object) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        StoredFile.from_json(row)
+
+
+def test_a_row_of_the_store_is_read_with_and_without_its_mode() -> None:
+    for path in ("a", "site/a.py", "é/..b", ".hidden/a.", "...", "a\nb"):
+        assert StoredFile.from_json([path, 1, "a" * 64]) == StoredFile(path, 1, "a" * 64)
+        assert StoredFile.from_json([path, 0, "a" * 64, True]) == StoredFile(path, 0, "a" * 64, True)
+
+
 def test_the_tree_digest_does_not_depend_on_the_order() -> None:
     assert tree_digest(ENTRIES) == tree_digest(reversed(ENTRIES))
 

@@ -85,6 +85,55 @@ def test_each_directory_is_looked_at_once(place: Path) -> None:
     assert ownership.findings(str(place / "a"), os.stat(place / "a")) == ()
 
 
+def test_what_was_asked_before_changes_no_answer(place: Path) -> None:
+    for folder in ("a/b", "open/c", "sticky/d"):
+        (place / folder).mkdir(parents=True)
+        (place / folder / "file").write_text("")
+    os.chmod(place / "open", 0o777)
+    os.chmod(place / "sticky", 0o1777)
+    (place / "a" / "to-open").symlink_to("../open/c")
+    (place / "open" / "to-a").symlink_to(place / "a")
+    (place / "a" / "round").symlink_to(place / "a" / "to-open" / ".." / "to-a" / "b")
+    names = ("a/b", "a/b/file", "open", "open/c/file", "sticky/d/file", "a/to-open/file", "open/to-a/b/file")
+    names += (
+        "a/round/file",
+        "a/../open/c/file",
+        "a//b/./file",
+        "a/b/../../open/c",
+        "a/missing/file",
+        "a/b/..",
+    )
+    ways = {name: Ownership(Trust(frozenset({0, ME}))).of_way(f"{place}/{name}") for name in names}
+    assert {name for name, way in ways.items() if way} == {
+        "open/c/file", "a/to-open/file", "open/to-a/b/file", "a/round/file", "a/../open/c/file",
+        "a/b/../../open/c",
+    }  # fmt: skip
+    for first in names:
+        asked_before = Ownership(Trust(frozenset({0, ME})))
+        asked_before.of_way(f"{place}/{first}")
+        assert {name: asked_before.of_way(f"{place}/{name}") for name in names} == ways
+
+
+def test_a_way_is_not_asked_again_for_each_file(place: Path) -> None:
+    class Counting(HostAccounts):
+        asked = 0
+
+        def groups_of(self, uid: int) -> frozenset[int]:  # noqa: ARG002
+            self.asked += 1
+            return frozenset({7})
+
+    folder = place.joinpath(*"abcdefghij")
+    folder.mkdir(parents=True)
+    accounts = Counting()
+    ownership = Ownership(Trust(frozenset(), frozenset({7})), accounts)
+    assert ownership.of_way(str(folder / "0")) == ()
+    once = accounts.asked
+    for number in range(100):
+        assert ownership.of_way(str(folder / str(number))) == ()
+    assert once > 10
+    assert accounts.asked - once <= 2 * 100
+
+
 @as_root_only
 def test_owners_of_files_directories_and_links_in_shared_directories_count(place: Path) -> None:
     shared = place / "shared"

@@ -182,6 +182,24 @@ LIST = f"""{{"files":[
 ["lib","dir","0555",0,""]
 ],"format":1}}
 """
+STORED = {
+    "format": 1,
+    "sha256": "0a" * 32,
+    "filename": "flask-3.0.1-py3-none-any.whl",
+    "name": "flask",
+    "version": "3.0.1",
+    "dist_info": "flask-3.0.1.dist-info",
+    "requires_python": ">=3.8",
+    "root_is_purelib": True,
+    "requires": ['idna[all] (>=3.7,<4) ; python_version >= "3.8"'],
+    "provides_extra": ["async"],
+    "scripts": [["flask", "flask.cli", "main", "console"]],
+    "files": [
+        ["scripts/flask-run", 12, "0b" * 32, True],
+        ["site/flask/__init__.py", 6, "0c" * 32, False],
+        ["site/flask/old.py", 7, "0d" * 32],
+    ],
+}
 EVENTS: tuple[dict[str, object], ...] = (
     {"event": "sealed", "release": RELEASE, "environment_digest": "0b" * 32, "manifest_sha256": "0c" * 32},
     {"event": "promoting", "release": RELEASE, "from": None, "tries": 1},
@@ -390,6 +408,20 @@ def _list(folder: Path) -> Read:
     return read
 
 
+def _stored(folder: Path) -> Read:
+    from venvship.building.store.store import Store
+
+    path = Path(Store(str(folder)).wheel_path("0a" * 32), "wheel.json")
+    path.parent.mkdir(parents=True)
+
+    def read(data: bytes) -> object:
+        path.write_bytes(data)
+        wheel = Store(str(folder)).wheel("0a" * 32)
+        return len(json.dumps(wheel.to_json())), len(wheel.files)
+
+    return read
+
+
 def _wheel(folder: Path, made: Callable[[bytes], bytes]) -> Read:
     from packaging.utils import canonicalize_name
 
@@ -445,6 +477,7 @@ TARGETS: dict[str, Target] = {
     "journal": Target((journal_of(EVENTS), journal_of(EVENTS[:3])), _journal),
     "manifest": Target((_encoded(MANIFEST),), _manifest),
     "list": Target((LIST.encode(),), _list),
+    "store": Target((_encoded(STORED),), _stored),
     "page-json": Target((_encoded(PAGE_JSON),), _page("application/vnd.pypi.simple.v1+json")),
     "page-html": Target((PAGE_HTML.encode(),), _page("text/html")),
     "METADATA": Target(

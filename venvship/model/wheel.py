@@ -32,13 +32,14 @@ class StoredFile(NamedTuple):
         Raises:
             ValueError: The row has another shape, or a value that no file has.
         """
-        path, size, sha256, *executable = fields.items(row)
-        if executable not in ([], [False], [True]):
+        if type(row) is not list or len(row) not in {3, 4}:
             raise ValueError("a row of another shape")
-        stored = cls(fields.relative_path(path), fields.count(size), fields.plain(sha256), *executable)
-        if len(stored.sha256) != 64:
+        path, size, sha256, executable = row if len(row) == 4 else (*row, False)
+        if type(sha256) is not str or len(sha256) != 64 or not (sha256.isascii() and sha256.isalnum()):
             raise ValueError("a SHA-256 belongs here")
-        return stored
+        if type(executable) is not bool:
+            raise ValueError("a boolean belongs here")
+        return cls(fields.relative_path(path), fields.count(size), sha256, executable)
 
 
 class WheelFile(NamedTuple):

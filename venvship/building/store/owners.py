@@ -71,7 +71,7 @@ class StoreOwners:
             ForeignStoreError: It is refused.
             OSError: A directory cannot be looked at.
         """
-        folder = os.path.dirname(path)
+        folder = path.rpartition("/")[0]
         if folder not in self._folders:
             self._refuse(self._way.of_way(path))
             self._folders.add(folder)
