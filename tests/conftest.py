@@ -39,6 +39,18 @@ def pytest_configure() -> None:
     os.umask(0o022)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many cases the tests went through that count them, with `record_property("cases", …)`."""
+    counts: dict[str, int] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "cases" and report.when == "call":
+                test = report.nodeid.partition("[")[0]
+                counts[test] = counts.get(test, 0) + int(value)
+    for test, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{count:>7,} cases of {test}")
+
+
 @pytest.fixture
 def wheelhouse(tmp_path: Path) -> Path:
     """An empty directory for wheels and sdists; `index` serves it."""

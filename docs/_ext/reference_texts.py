@@ -123,9 +123,15 @@ EVENTS: Final = {
     "pinned": ("A release is protected from prune.", "the release", ()),
     "unpinned": ("A release is no longer protected.", "the release", ()),
     "pruned": ("A release was removed.", "the release", ()),
+    "trust-changed": (
+        "`init --trust` or `--untrust` changed who, besides the owner and root, may decide what runs.",
+        "null",
+        ("added", "removed"),
+    ),
 }
 
 FACTS: Final = {
+    "added": "users and groups that are trusted from then on: a list of `kind`, `name` and `id`",
     "after_rollback": "`true`: the hold of a rollback that the promotion on trial carried out itself",
     "cause": "why an automatic rollback went back",
     "environment_digest": "digest of the environment; empty if `lock` failed",
@@ -142,6 +148,7 @@ FACTS: Final = {
     "manual": "whether a person asked for the rollback",
     "problem": "digest of the problem that kept an update from beginning; it is reported once",
     "proved": "whether the release passed a required live check; `promoted` without this key: yes",
+    "removed": "users and groups that are not trusted any more, likewise",
     "says_no": "whether the release itself was found wanting, and not a signal or a crash",
     "scope": "of the hold: `root` or `environment`",
     "since": "since when it holds",
@@ -163,6 +170,7 @@ WARNINGS: Final = {
     "bad-release": "the release that was named is known to be bad",
     "check-failed": "a check failed that is not required",
     "conflicting-dependency": "a package asks for another version of a dependency than the lockfile has",
+    "counts-for-caller": "a file counts only because of the caller, as with sudo: cron will refuse it",
     "current-dangling": "`current` points to a release that is gone",
     "current-missing": "there is no `current`, and the journal has a release that was live",
     "current-observed": "`current` was switched outside venvship",

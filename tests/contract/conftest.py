@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.answers import links, released, run_as
+from tests.support.answers import links, released
 from tests.support.index import LocalIndex
 from tests.support.roots import NewSite, Site, make_removable, make_site
+from tests.support.second_user import command_for_others
 from tests.support.wheels import Distribution
 
 NOBODY = 65534
@@ -56,14 +57,9 @@ def world_readable(application: dict[str, Distribution], shared_store: Path) -> 
         pytest.skip("only root can run a command as another user")
     folder = Path(tempfile.mkdtemp(prefix="contract-"))
     folder.chmod(0o755)
-    site = make_site(folder / "root", application, shared_store, folder / "home", None)
     try:
-        try:
-            runs = run_as(site, NOBODY, "--version").code == 0
-        except PermissionError:
-            runs = False
-        if not runs:
-            pytest.skip("another user cannot run the command under test from where it is installed")
+        site = make_site(folder / "root", application, shared_store, folder / "home", None)
+        site.program = command_for_others(folder)
         released(site, "1.0", "1.1")
         yield site
     finally:

@@ -138,7 +138,7 @@ def only(release_id: str) -> str:
 def run_as(site: Site, uid: int, *arguments: str) -> Finished:
     """Run the installed command in the root as another user; only root may."""
     options: dict[str, Any] = {"user": uid, "group": uid, "extra_groups": []}
-    return finish(command(), *arguments, cwd=site.path, env=site.environment, **options)
+    return finish(site.program, *arguments, cwd=site.path, env=site.environment, **options)
 
 
 @dataclass(frozen=True)

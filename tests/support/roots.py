@@ -126,6 +126,7 @@ class Site:
     environment: dict[str, str]
     store: Path
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    program: str = field(default_factory=command)
 
     def lock(self, *versions: str, name: str = "requirements.txt", comment: str = "") -> Path:
         """Write a lockfile of `dep` and one version of `app`."""
@@ -151,17 +152,17 @@ class Site:
     ) -> Finished:
         """Run the installed command in the root, to its end."""
         env = {**self.environment, **(env or {})}
-        return finish(command(), *arguments, cwd=cwd or self.path, env=env, timeout=timeout)
+        return finish(self.program, *arguments, cwd=cwd or self.path, env=env, timeout=timeout)
 
     def type(self, *arguments: str, columns: int = 200) -> Shown:
         """Run the installed command at a terminal in the root, to its end, as a person does."""
-        argv = [command(), *arguments]
+        argv = [self.program, *arguments]
         return Terminal(argv, env=self.environment, cwd=self.path, columns=columns).finish()
 
     def run_as_cron(self, *arguments: str) -> Finished:
         """Run the installed command with nothing in its environment but what cron gives, from elsewhere."""
         env = {"PATH": "/usr/bin:/bin", "HOME": self.environment["HOME"]}
-        return finish(command(), "-C", self.path, *arguments, cwd=Path("/"), env=env)
+        return finish(self.program, "-C", self.path, *arguments, cwd=Path("/"), env=env)
 
     def shell(self, line: str, **variables: str) -> Finished:
         """Run a line of bash in the root, to its end."""
@@ -170,7 +171,7 @@ class Site:
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start the installed command in the root, and leave it running."""
         return subprocess.Popen(
-            [command(), *arguments],
+            [self.program, *arguments],
             cwd=self.path,
             env={**self.environment, **(env or {})},
             stdout=subprocess.PIPE,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from tests.support.users import NOBODY, as_root_only
 from venvship.model.trust import Trust
-from venvship.system.accounts import HostAccounts, group_id, group_name, user_id, user_name
+from venvship.system.accounts import HostAccounts, callers, group_id, group_name, user_id, user_name
 from venvship.system.ownership import Finding, Ownership
 
 ME = os.geteuid()
@@ -144,13 +146,14 @@ def test_owners_of_files_directories_and_links_in_shared_directories_count(place
     (shared / "link").symlink_to("mine")
     assert asked(shared / "link" / "file") == []
     os.lchown(shared / "link", NOBODY, NOBODY)
-    assert asked(shared / "link" / "file") == [(str(shared), "others")]
+    assert asked(shared / "link" / "file") == [(str(shared / "link"), "owner")], (
+        "the directory is as it should be"
+    )
     os.chown(shared / "mine" / "file", NOBODY, NOBODY)
     assert asked(shared / "mine" / "file") == [(str(shared / "mine" / "file"), "owner")]
     assert asked(shared / "mine" / "file", NOBODY) == []
     os.chown(shared / "mine", NOBODY, NOBODY)
     assert asked(shared / "mine" / "file") == [
-        (str(shared), "others"),
         (str(shared / "mine"), "owner"),
         (str(shared / "mine" / "file"), "owner"),
     ]
@@ -189,6 +192,47 @@ def test_an_acl_counts_where_it_lets_somebody_write_who_is_not_trusted(
     assert asked(path) == []
 
 
+@as_root_only
+def test_a_file_behind_a_link_is_named_by_the_path_that_has_to_be_changed(place: Path) -> None:
+    (place / "real").write_text("")
+    (place / "link").symlink_to("real")
+    os.chown(place / "real", NOBODY, NOBODY)
+    assert asked(place / "link") == [(str(place / "real"), "owner")]
+    ask = Ownership(Trust(frozenset({0})))
+    assert [one.path for one in ask.of_name(str(place / "link"))] == [str(place / "real")]
+    os.lchown(place / "link", NOBODY, NOBODY)
+    assert [one.path for one in Ownership(Trust(frozenset({0}))).of_name(str(place / "link"))] == [
+        str(place / "link"),
+        str(place / "real"),
+    ]
+
+
+@pytest.mark.skipif(shutil.which("setfacl") is None, reason="there is no setfacl")
+@pytest.mark.parametrize(
+    ("entries", "trust", "counts"),
+    [
+        (f"u:{NOBODY}:rwx", (), True),
+        (f"u:{NOBODY}:rwx", (NOBODY,), False),
+        (f"u:{NOBODY}:rX", (), False),  # a service that may read
+        (f"g:{NOBODY}:rwx", (NOBODY,), True),
+        (f"u:{NOBODY}:rwx,m::rx", (), False),
+        ("o::rwx", (), True),
+        ("g::rwx", (), False),  # as a umask of 002; each file is asked by its own group
+    ],
+)
+def test_a_default_acl_counts_where_it_lets_others_write_what_is_made(
+    place: Path, entries: str, trust: Collection[int], counts: bool
+) -> None:
+    assert Ownership(Trust(frozenset({0, ME}))).of_default_acl(str(place)) == ()
+    done = subprocess.run(["setfacl", "-d", "-m", entries, place], check=False, capture_output=True)
+    if done.returncode:
+        pytest.skip("no ACLs on this file system")
+    found = Ownership(Trust(frozenset({0, ME, *trust}))).of_default_acl(str(place))
+    assert [(one.path, one.problem) for one in found] == ([(str(place), "inherited")] if counts else [])
+    subprocess.run(["setfacl", "-k", place], check=True)
+    assert Ownership(Trust(frozenset({0, ME}))).of_default_acl(str(place)) == ()
+
+
 def test_accounts_know_the_group_that_a_user_has_alone() -> None:
     accounts = HostAccounts()
     assert accounts.primary_group(0, 1) is None
@@ -213,3 +257,9 @@ def test_a_finding_has_the_facts_for_a_message(place: Path) -> None:
     (found,) = Ownership(Trust(frozenset({0, ME}))).findings(str(path), os.stat(path))
     assert isinstance(found, Finding)
     assert (found.owned.uid, found.owned.mode & 0o777) == (ME, 0o666)
+
+
+def test_who_became_another_user_with_sudo_is_a_caller_too() -> None:
+    assert callers({}) == {ME}
+    assert callers({"SUDO_UID": "12"}) == {ME, 12}
+    assert callers({"SUDO_UID": "x"}) == {ME}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.users import NOBODY, as_root_only, trust, unprivileged
 from venvship.errors import NotARootError, UntrustedError
-from venvship.workspace.discovery import find_root
+from venvship.workspace.discovery import can_be_named, find_root
 
 
 def test_the_nearest_directory_with_settings_is_the_root(tmp_path: Path) -> None:
@@ -63,6 +63,7 @@ def test_a_root_that_others_can_write_is_not_found(found: Path, mode: int, refus
         find_root(found, {})
     assert str(root) in caught.value.message
     assert f"chmod go-w {root}" in (caught.value.hint or "")
+    assert can_be_named(str(root), {}) == (mode == 0o1777), "others cannot exchange files there"
     assert caught.value.data["root"] == str(root)
     assert caught.value.exit_code == 12
 
@@ -86,6 +87,7 @@ def test_a_root_of_another_user_is_not_found_but_that_of_who_became_root_with_su
             find_root(found, environ)
         assert caught.value.hint is None
         assert (caught.value.data["owner"], caught.value.data["root_owner"]) == ("nobody", "nobody")
+        assert can_be_named(str(root), environ)
     assert find_root(found, {"SUDO_UID": str(NOBODY)}) == root
 
 

@@ -6,14 +6,14 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
 import venvship.cli.commands  # noqa: F401 - the commands register themselves with the group
 from venvship.cli import render
 from venvship.cli.group import cli
-from venvship.cli.options import Call, as_owner, by_name, root_from_environment
+from venvship.cli.options import Call, as_owner, by_name, by_real_name, root_from_environment
 from venvship.cli.terminal import write
 from venvship.errors import (
     EXIT_OK,
@@ -74,12 +74,16 @@ def _run(call: Call, arguments: list[str]) -> int:
     except click.ClickException as error:
         return render.failure(call, UsageError(error.format_message()))
     except NotOwnerError as error:
-        error.hint = as_owner(call, arguments, str(error.data["owner"]))
+        error.hint = as_owner(call, arguments)
         return render.failure(call, error)
     except UntrustedError as error:
         if "root" in error.data:  # a root that was found, and not named
-            line = by_name(arguments, str(error.data["root"]), str(error.data["root_owner"]))
-            error.hint = "; or, ".join(filter(None, (error.hint, f"if you trust it, name it: {line}")))
+            line = by_name(call, arguments, str(error.data["root"]))
+            advice = f"if you trust it, name it: {line}" if line else "" if error.hint else _ANOTHER
+            error.hint = "; or, ".join(filter(None, (error.hint, advice)))
+        elif "real" in error.data:  # a root that was named through a link of another user
+            line = by_real_name(call, arguments, str(error.data["real"]))
+            error.hint = f"name the root by its real path: {line}"
         return render.failure(call, error)
     except VenvshipError as error:
         return render.failure(call, error)
@@ -94,6 +98,9 @@ def _run(call: Call, arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else EXIT_OK
     # In this mode click returns None, or the code of a ctx.exit() such as --version's.
     return result if isinstance(result, int) else EXIT_OK
+
+
+_ANOTHER: Final = "name another root with -C ROOT: commands that name this one are refused too"
 
 
 def _follow_the_plan_of_a_test() -> None:

@@ -20,9 +20,10 @@ from venvship.errors import NotARootError, UntrustedError, VenvshipError
 from venvship.model.progress import Step
 from venvship.model.spelling import parse_until
 from venvship.printable import shell_line
+from venvship.system.other_user import line_as
 from venvship.system.outlet import Outlets
 from venvship.system.signals import Signals
-from venvship.workspace.discovery import find_root
+from venvship.workspace.discovery import can_be_named, find_root
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -293,24 +294,48 @@ def running_command() -> tuple[str, ...]:
     return (called,) if is_script else own_command()
 
 
-def as_owner(call: Call, arguments: Sequence[str], owner: str) -> str:
+def as_owner(call: Call, arguments: Sequence[str]) -> str:
     """The line that runs this command as the owner of its root, to be typed in the same directory."""
     own = list(arguments)
     own = own[: own.index("--")] if "--" in own else own
     named = any(argument.startswith(("-C", "--root")) for argument in own)
     root = call.root.path if call.root is not None else here(call.root_path or "")
-    return shell_line([*_as(owner), *running_command(), *([] if named else ["-C", str(root)]), *arguments])
+    return _as_owner_of(str(root), [*([] if named else ["-C", str(root)]), *arguments])
 
 
-def by_name(arguments: Sequence[str], root: str, owner: str) -> str:
-    """The line that runs this command in a root that it did not name: for root as the root's owner."""
-    user = _as(owner) if os.geteuid() == 0 and owner != "root" else []
-    return shell_line([*user, *running_command(), "-C", root, *arguments])
+ANYBODYS: Final = frozenset({"check", "run", "verify"})
+"""The commands, besides those that only print, that a user may run who does not own the root."""
 
 
-def _as(owner: str) -> list[str]:
-    """As another user; sudo keeps the directory, and neither `VENVSHIP_ROOT` nor `PATH`.
+def by_name(call: Call, arguments: Sequence[str], root: str) -> str:
+    """The line that runs this command in a root that it did not name, as a user whom that does not refuse.
 
-    It takes the number of a user without a name after `#`.
+    That is its owner for a command that writes, and for root, who runs no programs of other users.
+
+    Returns:
+        The line; empty if the root refuses its owner, too.
     """
-    return ["sudo", "-u", f"#{owner}" if owner.isdecimal() else owner]
+    if not can_be_named(root, os.environ):
+        return ""
+    words = ["-C", root, *arguments]
+    if os.geteuid() != 0 and (call.only_prints or call.command in ANYBODYS):
+        return shell_line([*running_command(), *words])
+    return _as_owner_of(root, words)
+
+
+def by_real_name(call: Call, arguments: Sequence[str], real: str) -> str:
+    """The line that runs this command with the real path of its root in the place of the given one."""
+    given, words, own = call.root_path or "", [], True
+    for word in arguments:
+        own = own and word != "--"
+        for before in ("", "-C", "--root="):
+            if own and given and word == f"{before}{given}":
+                word = f"{before}{real}"  # noqa: PLW2901 - the word that is typed instead
+        words.append(word)
+    return shell_line([*running_command(), *(["-C", real] if words == list(arguments) else []), *words])
+
+
+def _as_owner_of(root: str, words: Sequence[str]) -> str:
+    """The line that runs venvship as the owner of a root; it keeps the directory, and not `VENVSHIP_ROOT`."""
+    status = os.stat(root)
+    return line_as(status.st_uid, status.st_gid, [*running_command(), *words], os.environ)

@@ -36,6 +36,7 @@ class EventName(StrEnum):
     PINNED = "pinned"
     UNPINNED = "unpinned"
     PRUNED = "pruned"
+    TRUST_CHANGED = "trust-changed"
 
 
 _VISIBLE: Final = frozenset(
@@ -50,6 +51,7 @@ _VISIBLE: Final = frozenset(
         EventName.UNPINNED,
         EventName.RELOCATED,
         EventName.PRUNED,
+        EventName.TRUST_CHANGED,
     }
 )
 
@@ -63,8 +65,8 @@ _HOLDING_FACTS: Final = ("manual", "turned_back")
 def is_visible(event: EventName, facts: Mapping[str, object]) -> bool:
     """Whether a later command can see a difference after an event.
 
-    The difference is in the current release, the set of releases, the holds, the pins, or a file written for
-    the user. A promotion that went back without a verdict leaves none.
+    The difference is in the current release, the set of releases, the holds, the pins, the trusted users, or
+    a file written for the user. A promotion that went back without a verdict leaves none.
 
     Args:
         event: The event.

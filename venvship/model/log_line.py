@@ -47,6 +47,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     EventName.UNHELD: Severity.INFO,
     EventName.RELOCATED: Severity.INFO,
     EventName.PRUNED: Severity.INFO,
+    EventName.TRUST_CHANGED: Severity.WARNING,
     PRUNE_FAILED: Severity.WARNING,
 }
 """What the system's log hears of."""

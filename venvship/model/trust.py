@@ -7,7 +7,7 @@ collects the trusted users.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Protocol, Self
 
@@ -16,8 +16,11 @@ from venvship.model.spelling import format_time, parse_time
 ROOT_UID: Final = 0
 """The user that every other one has to trust."""
 
-Problem = Literal["owner", "group", "others", "acl"]
-"""Who may write a file without being trusted: its owner, its group, every user, or users of an ACL."""
+Problem = Literal["owner", "group", "others", "acl", "inherited"]
+"""Who may write a file without being trusted: its owner, its group, every user, or users of an ACL.
+
+`"inherited"`: users of a directory's default ACL, who may write the files that are made in it.
+"""
 
 
 class Trust(NamedTuple):
@@ -126,30 +129,32 @@ def trusts_user(uid: int, trust: Trust, accounts: Accounts) -> bool:
     return uid in trust.users or bool(trust.groups and not trust.groups.isdisjoint(accounts.groups_of(uid)))
 
 
-def writers_problem(owned: Owned, trust: Trust, accounts: Accounts) -> Problem | None:
-    """Which users may write a file, or change names in a directory, and are not trusted; `None` for nobody.
+def writers_problems(owned: Owned, trust: Trust, accounts: Accounts) -> tuple[Problem, ...]:
+    """All users who may write a file, or change names in a directory, and are not trusted.
 
     A bit for the group is harmless where the group is the owner's primary one and has no members who are not
     trusted: that is what a umask of 002 gives on hosts where each user has a group of their own.
+
+    Returns:
+        `"owner"` first, then one problem of the mode. A bit for every user includes the group's.
     """
-    if not trusts_user(owned.uid, trust, accounts):
-        return "owner"
+    owner: tuple[Problem, ...] = () if trusts_user(owned.uid, trust, accounts) else ("owner",)
     if owned.mode & stat.S_IWOTH:
-        return "others"
+        return (*owner, "others")
     if not owned.group_writes:
-        return None
+        return owner
     if owned.acl:
-        return "acl"
+        return (*owner, "acl")
     if owned.gid in trust.groups:
-        return None
+        return owner
     members = accounts.primary_group(owned.uid, owned.gid)
     if members is not None and all(trusts_user(uid, trust, accounts) for uid in members):
-        return None
-    return "group"
+        return owner
+    return (*owner, "group")
 
 
-def way_problem(directory: Owned, entry_uid: int, trust: Trust, accounts: Accounts) -> Problem | None:
-    """Which users could put something else in the place of an entry of a directory; `None` for nobody.
+def way_problems(directory: Owned, entry_uid: int, trust: Trust, accounts: Accounts) -> tuple[Problem, ...]:
+    """All users who could put something else in the place of an entry of a directory, and are not trusted.
 
     Where the directory is sticky, others can rename or remove only entries of their own. Its own owner can do
     so with all.
@@ -160,43 +165,28 @@ def way_problem(directory: Owned, entry_uid: int, trust: Trust, accounts: Accoun
         trust: The trusted users.
         accounts: The host's.
     """
-    problem = writers_problem(directory, trust, accounts)
-    if problem in {None, "owner"} or not directory.mode & stat.S_ISVTX:
-        return problem
-    return None if trusts_user(entry_uid, trust, accounts) else problem
+    problems = writers_problems(directory, trust, accounts)
+    if not problems or not directory.mode & stat.S_ISVTX or not trusts_user(entry_uid, trust, accounts):
+        return problems
+    return tuple(problem for problem in problems if problem == "owner")
 
 
-def described(problem: Problem, owned: Owned, *, owner: str, group: str) -> str:
-    """A problem as the end of a sentence whose subject is the path.
+def described(problems: Sequence[Problem], owned: Owned, *, owner: str, group: str) -> str:
+    """The problems of a file as the end of a sentence whose subject is its path.
 
     Args:
-        problem: From `writers_problem` or `way_problem`.
+        problems: From `writers_problems` or `way_problems`; at least one.
         owned: The facts.
         owner: The name of the owner.
         group: The name of the group.
     """
-    mode = f"{stat.S_IMODE(owned.mode):04o}"
-    if problem == "owner":
-        return f"belongs to {owner} (mode {mode})"
     writers = {
-        "group": f"the group {group}",
-        "others": "every user",
-        "acl": "users of its ACL",
-    }[problem]
-    return f"can be written by {writers} (owner {owner}, mode {mode})"
-
-
-def remedy(problem: Problem, path: str, *, owner: str) -> str:
-    """The command line that ends a problem.
-
-    Args:
-        problem: From `writers_problem` or `way_problem`.
-        path: The file or directory, quoted for a shell.
-        owner: The name of the user who should own it.
-    """
-    return {
-        "owner": f"chown {owner} {path}",
-        "group": f"chmod g-w {path}",
-        "others": f"chmod go-w {path}",
-        "acl": f"setfacl -m m::rX {path}",
-    }[problem]
+        "group": f"can be written by the group {group}",
+        "others": "can be written by every user",
+        "acl": "can be written by users of its ACL",
+        "inherited": "has a default ACL by which other users can write what is made in it",
+    }
+    facts = [f"belongs to {owner}"] if "owner" in problems else []
+    facts += [writers[problem] for problem in problems if problem != "owner"]
+    mode = f"mode {stat.S_IMODE(owned.mode):04o}"
+    return f"{' and '.join(facts)} ({mode if 'owner' in problems else f'owner {owner}, {mode}'})"

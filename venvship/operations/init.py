@@ -18,8 +18,8 @@ from venvship.printable import shell_line
 from venvship.root import SETTINGS_NAME, RootLayout
 from venvship.system import files
 from venvship.workspace.runtime import Runtime
-from venvship.workspace.trust_file import read_trusted
 from venvship.workspace.trusted import TrustedFiles
+from venvship.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,8 @@ def init(  # noqa: PLR0913 - keyword-only, and each is an option of the command
 ) -> InitResult:
     """Make a root: a directory with a commented `venvship.toml` and a README. Or change whom a root trusts.
 
-    Crash: the directory, the README, `state/` or nothing is there; run it again.
+    Crash: the directory, the README, the settings or nothing is there, or a root without the trust that was
+    asked for; run it again, in the last case with `--trust` alone.
 
     Arguments and errors: `Root.init`.
     """
@@ -93,14 +94,16 @@ def init(  # noqa: PLR0913 - keyword-only, and each is an option of the command
         if not os.path.lexists(readme):
             files.write_file(readme, ROOT_README.encode())
             created.append(str(readme))
-        trusted = change_trust(layout, wanted, untrust)
+        workspace = Workspace(layout, runtime)
+        workspace.trusted.require_state()  # before there are settings, that would be left
         files.write_file(settings_file, text.encode())
         created.append(str(settings_file))
+        trusted = change_trust(workspace, wanted, untrust)
     except OSError as error:
         failed = NotWritableError(f"cannot make {error.filename or root}: {error.strerror}")
         failed.changed = bool(created)
         raise failed from error
-    warnings = (*_closed(root, missing), *_open(layout, runtime))
+    warnings = (*_closed(root, missing), *workspace.warnings, *_open(layout, runtime))
     return InitResult(str(root), tuple(sorted(created)), trusted, changed=True, warnings=warnings)
 
 
@@ -108,12 +111,14 @@ def _trust(root: Path, runtime: Runtime, trust: Sequence[Trusted], untrust: Sequ
     """Change whom an existing root trusts."""
     layout = RootLayout(root)
     layout.require_writable()
+    workspace = Workspace(layout, runtime)
     try:
-        before = read_trusted(layout)
-        trusted = change_trust(layout, trust, untrust)
+        before = workspace.trusted.accounts()
+        trusted = change_trust(workspace, trust, untrust)
     except OSError as error:
         raise NotWritableError(f"cannot make {error.filename or root}: {error.strerror}") from error
-    return InitResult(str(root), (), trusted, changed=trusted != before, warnings=_open(layout, runtime))
+    warnings = (*workspace.warnings, *_open(layout, runtime))
+    return InitResult(str(root), (), trusted, changed=trusted != before, warnings=warnings)
 
 
 def _open(layout: RootLayout, runtime: Runtime) -> tuple[OperationWarning, ...]:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Literal
 
 from venvship.errors import UsageError
+from venvship.model.event import EventName
 from venvship.model.spelling import FORMAT
 from venvship.model.trust import Trusted
-from venvship.root import RootLayout
 from venvship.system import files
 from venvship.system.accounts import group_id, user_id
+from venvship.workspace.folders import make_folders, refuse_closed_state
 from venvship.workspace.runtime import Runtime
-from venvship.workspace.trust_file import read_trusted, require_owners
+from venvship.workspace.workspace import Workspace
 
 
-def change_trust(layout: RootLayout, trust: Sequence[Trusted], untrust: Sequence[str]) -> tuple[Trusted, ...]:
+def change_trust(
+    workspace: Workspace, trust: Sequence[Trusted], untrust: Sequence[str]
+) -> tuple[Trusted, ...]:
     """Add users and groups to those that the owner of a root trusts, and remove others.
 
-    Crash: `state/` may be there, empty; the file is the old one or the new one.
+    The event comes before the change, so that the journal has every change that was made. A damaged journal
+    does not keep anybody from being removed.
+
+    Crash: the folders of a root may be there, empty, and the event without the change; the file is the old
+    one or the new one. Run it again.
 
     Args:
-        layout: The root.
+        workspace: The root, which has its settings.
         trust: From `accounts_named`.
         untrust: Names or numbers of users, and of groups behind a `%`, that are to be trusted no more.
 
@@ -32,22 +38,58 @@ def change_trust(layout: RootLayout, trust: Sequence[Trusted], untrust: Sequence
     Raises:
         UsageError: One of `untrust` was not trusted.
         NotOwnerError: The root is another user's.
-        UntrustedError: `state/` is, or others can write it.
+        NotWritableError: `state/` cannot be written.
+        UntrustedError: `state/` is another user's, or others can write it.
         OSError: The file cannot be written.
     """
+    layout = workspace.layout
     layout.require_writable()
-    before = read_trusted(layout)
+    workspace.trusted.require_state()
+    before = workspace.trusted.accounts()
+    after = _changed(before, trust, untrust)
+    if after != before:
+        refuse_closed_state(layout, workspace.runtime.environ)
+        make_folders(layout)
+        added = [one for one in after if one not in before]
+        removed = [one for one in before if one not in after]
+        workspace.record_if_possible(
+            EventName.TRUST_CHANGED,
+            release=None,
+            reason=_told(added, removed),
+            facts={"added": [_account(one) for one in added], "removed": [_account(one) for one in removed]},
+            urgent=True,
+        )
+        data = {"format": FORMAT, "trusted": [one.to_json() for one in after]}
+        files.write_json(layout.trust_file, data)
+    return after
+
+
+def _changed(
+    before: Sequence[Trusted], trust: Sequence[Trusted], untrust: Sequence[str]
+) -> tuple[Trusted, ...]:
     left = [one for one in before if not _is_named(one, untrust)]
     for name in untrust:
         if not any(_is_named(one, [name]) for one in before):
             known = ", ".join(one.argument for one in before) or "nobody"
             raise UsageError(f"--untrust {name}: not trusted; trusted: {known}. Nothing was changed")
     new = [one for one in trust if all((one.kind, one.id) != (old.kind, old.id) for old in left)]
-    after = (*left, *new)
-    if after != before:
-        files.make_directory(layout.state, 0o755)
-        write_trusted(layout, after)
-    return after
+    return (*left, *new)
+
+
+def _told(added: Sequence[Trusted], removed: Sequence[Trusted]) -> str:
+    """The change in words, with the ids, which decide: `added ci (uid 1003); removed %team (gid 1010)`."""
+
+    def names(accounts: Sequence[Trusted]) -> str:
+        return ", ".join(
+            f"{one.argument} ({'gid' if one.kind == 'group' else 'uid'} {one.id})" for one in accounts
+        )
+
+    changes = (("added", added), ("removed", removed))
+    return "; ".join(f"{word} {names(accounts)}" for word, accounts in changes if accounts)
+
+
+def _account(one: Trusted) -> dict[str, object]:
+    return {"kind": one.kind, "name": one.name, "id": one.id}
 
 
 def accounts_named(names: Sequence[str], runtime: Runtime) -> tuple[Trusted, ...]:
@@ -78,17 +120,3 @@ def _found(name: str, runtime: Runtime) -> Trusted:
 def _is_named(one: Trusted, names: Sequence[str]) -> bool:
     number = f"%{one.id}" if one.kind == "group" else str(one.id)
     return one.argument in names or number in names
-
-
-def write_trusted(layout: RootLayout, trusted: Sequence[Trusted]) -> None:
-    """Record whom the owner of a root trusts. The caller is the owner, and `state/` is there.
-
-    Crash: the file is the old one or the new one.
-
-    Raises:
-        UntrustedError: `state/` is another user's, or others can write it: nobody would read the file.
-        OSError: It cannot be written.
-    """
-    require_owners(layout, str(layout.state), os.lstat(layout.state))
-    data = {"format": FORMAT, "trusted": [one.to_json() for one in trusted]}
-    files.write_json(layout.trust_file, data)

@@ -5,6 +5,8 @@ It changes no release. Where the owner of the root runs it, `status` reports its
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ from venvship.operations.retention.stray import removal
 from venvship.operations.retention.verifying import Verified, verify_release
 from venvship.printable import removal_line, shell_line
 from venvship.system import files
+from venvship.system.accounts import user_name
+from venvship.system.other_user import line_as_root
+from venvship.system.trees import FOREIGN
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import ANEW
@@ -133,10 +138,38 @@ def _hint(workspace: ReadingWorkspace, damaged: Sequence[Verified]) -> str:
     """The remedy for damage."""
     if all(one.added for each in damaged for one in each.damaged):
         return _ADDED
+    if line := _rights_line(workspace, damaged):
+        return f"all contents are as they were sealed, and only owners or modes are not: {line}"
     return (
         "the store may have the damaged file too: go back to a release that `venvship verify --all` finds"
         f" whole, remove the store{_removal(workspace)}, then `venvship release --rebuild --force`"
     )
+
+
+def _rights_line(workspace: ReadingWorkspace, damaged: Sequence[Verified]) -> str:
+    """The line that takes back rights, where nothing else is wrong; else empty.
+
+    Nobody may write a file of a release, so of the modes only rights to write can be taken from all.
+    """
+    found = [one for each in damaged for one in each.damaged]
+    if any(one.excess is None or one.excess & ~0o222 for one in found):
+        return ""
+    layout = workspace.layout
+    root = os.stat(layout.path)
+    commands: list[list[str]] = []
+    if any(one.problem.startswith(FOREIGN) for one in found):
+        commands.append(["chown", "-hR", user_name(root.st_uid), str(layout.releases)])
+    excess = functools.reduce(operator.or_, (one.excess or 0 for one in found))
+    if excess & 0o200:
+        paths = [str(layout.release_path(each.id)) for each in damaged]
+        commands.append(["chmod", "-R", "a-w", *paths])
+    elif excess:
+        commands.append(["chmod", "-R", "go-w", str(layout.releases)])
+    if not commands:
+        return ""
+    if commands[0][0] == "chown" or root.st_uid != os.geteuid():
+        return line_as_root(commands, workspace.runtime.environ)
+    return " && ".join(map(shell_line, commands))
 
 
 def _look(found: Verified, now: datetime) -> Verification:

@@ -6,6 +6,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+
+
+def callers(environ: Mapping[str, str]) -> frozenset[int]:
+    """The users that a command is typed by: the process's, and who became it with sudo.
+
+    Args:
+        environ: The process environment, for `SUDO_UID`.
+    """
+    sudo = environ.get("SUDO_UID", "")
+    return frozenset({os.geteuid(), *([int(sudo)] if sudo.isdecimal() else [])})
 
 
 class HostAccounts:

@@ -48,6 +48,9 @@ def walk(path: str | os.PathLike[str], *, but: Container[str] = ()) -> Iterator[
                 stack.append(prefix + name)
 
 
+FOREIGN: Final = "belongs to"
+"""How a difference begins that is the owner's."""
+
 _TYPES: Final = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "link": stat.S_IFLNK}
 
 
@@ -78,7 +81,7 @@ def difference(
     if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
         return f"{_kind(found.st_mode)} instead of {_kind(_TYPES[entry.type])}"
     if owners is not None and found.st_uid not in owners:
-        return f"belongs to {user_name(found.st_uid)}"
+        return f"{FOREIGN} {user_name(found.st_uid)}"
     if entry.type == "link":  # a link has no mode of its own
         target = os.readlink(path)
         return None if target == entry.target else f"points to {target} instead of {entry.target}"

@@ -8,17 +8,17 @@ command is typed, may belong to another user.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from venvship.errors import NotARootError, UntrustedError
-from venvship.model.trust import ROOT_UID, Trust, described
+from venvship.errors import NotARootError, RootError, UntrustedError
+from venvship.model.trust import ROOT_UID, Trust
 from venvship.root import SETTINGS_NAME, RootLayout
-from venvship.system.accounts import group_name, user_name
+from venvship.system.accounts import callers, user_name
 from venvship.system.ownership import Finding, Ownership
-from venvship.workspace.trust_file import read_trusted, trust_of
-from venvship.workspace.trusted import callers, hint
+from venvship.workspace.trust_file import trust_of
+from venvship.workspace.trust_hints import facts, hint, told
+from venvship.workspace.trusted import TrustedFiles
 
 
 def find_root(start: Path, environ: Mapping[str, str]) -> Path:
@@ -48,27 +48,39 @@ def _require_own(folder: str, environ: Mapping[str, str]) -> None:
     try:
         status = os.stat(folder)
         users = callers(environ) | {ROOT_UID}
-        ownership = Ownership(Trust(users))
-        found = _findings(ownership, folder, status)
+        ask = Ownership(Trust(users))
+        found = _findings(ask, folder, status)
+        layout = RootLayout(Path(folder))
         if found and status.st_uid in users:
-            more = trust_of(read_trusted(RootLayout(Path(folder))))
-            found = _findings(Ownership(ownership.trust.widened(more), ownership.accounts), folder, status)
+            more = trust_of(TrustedFiles(layout, environ).accounts())
+            ask = Ownership(ask.trust.widened(more), ask.accounts)
+            found = _findings(ask, folder, status)
     except OSError as error:
         raise UntrustedError(f"cannot find out who may write {folder}: {error.strerror}") from error
     if not found:
         return
-    first = found[0]
-    owner, group = user_name(first.owned.uid), group_name(first.owned.gid)
-    problem = described(first.problem, first.owned, owner=owner, group=group)
     raise UntrustedError(
-        f"{first.path} {problem}, so the root {folder}, which was found from here, was not taken",
-        hint=hint(found, folder, user_name(status.st_uid)) if status.st_uid in users else None,
-        path=first.path,
-        owner=owner,
-        mode=f"{stat.S_IMODE(first.owned.mode):04o}",
+        f"{told(found)}, so the root {folder}, which was found from here, was not taken",
+        hint=hint(found, layout, ask, environ) if status.st_uid in users else None,
         root=folder,
         root_owner=user_name(status.st_uid),
+        **facts(found),
     )
+
+
+def can_be_named(root: str, environ: Mapping[str, str]) -> bool:
+    """Whether commands in a root that was found, and not taken, work if they name it.
+
+    Those that the root's owner runs, or this user: a file that counts for `SUDO_UID` alone is refused to the
+    owner.
+    """
+    layout = RootLayout(Path(root))
+    alone = {name: value for name, value in environ.items() if name != "SUDO_UID"}
+    try:
+        TrustedFiles(layout, alone).require_path(str(layout.settings_file))
+    except RootError:
+        return False
+    return True
 
 
 def _findings(ownership: Ownership, folder: str, status: os.stat_result) -> tuple[Finding, ...]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from venvship.errors import NotARootError, NotWritableError, RootError
+from venvship.printable import shell_line
 from venvship.root import RootLayout
 from venvship.system import files, trees
+from venvship.system.accounts import user_name
+from venvship.system.other_user import line_as_root
 
 MUTEXES: Final = ("build", "switch", "turn-back", "journal")
 """The names of the lock files in `state/`."""
@@ -70,6 +74,31 @@ def make_shared(layout: RootLayout, names: Iterable[str]) -> None:
                 hint=f"make {layout.shared / name} yourself, for the user of the service: `shared` under"
                 " [project] names it",
             ) from error
+
+
+def refuse_closed_state(layout: RootLayout, environ: Mapping[str, str]) -> None:
+    """Refuse a `state/` that this user cannot write, such as one that root has made or copied.
+
+    Args:
+        layout: The root, which belongs to this user.
+        environ: The process environment, for `PATH`.
+
+    Raises:
+        NotWritableError: It cannot be written. Nothing was changed.
+    """
+    path = str(layout.state)
+    if not os.path.isdir(path) or os.access(path, os.W_OK | os.X_OK):
+        return
+    found, user = os.stat(path), os.geteuid()
+    if found.st_uid == user:
+        hint = shell_line(["chmod", "u+wx", path])
+    else:
+        hint = line_as_root([["chown", "-R", user_name(user), path]], environ)
+    raise NotWritableError(
+        f"{path} belongs to {user_name(found.st_uid)} (mode {stat.S_IMODE(found.st_mode):04o}), and "
+        f"{user_name(user)} cannot write there. Nothing was changed",
+        hint=hint,
+    )
 
 
 def _make_missing(layout: RootLayout) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 from collections.abc import Iterator
 from typing import Final
 
@@ -83,7 +84,7 @@ def unlisted_problems(base: str, owners: frozenset[int]) -> Iterator[tuple[str, 
     Yields:
         The path of one that differs, and how.
     """
-    for name, kind, mode in _UNLISTED:
+    for name, kind, mode in UNLISTED:
         path = f"{base}/{name}"
         try:
             found = os.lstat(path)
@@ -98,11 +99,12 @@ def unlisted_problems(base: str, owners: frozenset[int]) -> Iterator[tuple[str, 
 
 CAPABILITIES: Final = "has capabilities: it runs with privileges of root"
 
-_UNLISTED: Final = (
+UNLISTED: Final = (
     ("", "dir", 0o555),
     (".venvship/manifest.json", "file", 0o444),
     (".venvship/files.json", "file", 0o444),
 )
+"""What the list of a release does not have: path, type, mode. Anchor and manifest vouch for the contents."""
 
 
 def _first_problem(base: str, owners: frozenset[int], part: memoryview) -> str | None:
@@ -133,6 +135,29 @@ def entry_problem(base: str, entry: FileEntry, owners: frozenset[int]) -> str | 
         return difference(path, os.lstat(path), entry, owners=owners)
     except OSError as error:
         return "missing" if isinstance(error, FileNotFoundError | NotADirectoryError) else str(error.strerror)
+
+
+def excess_rights(path: str, entry: FileEntry) -> int | None:
+    """The mode bits that a file or directory of a release has too many, if no more than its rights differ.
+
+    Args:
+        path: Its path.
+        entry: Its entry, of which the mode counts and not the size where it has no hash.
+
+    Returns:
+        The bits, 0 where only the owner differs; `None` if it differs in anything else, or lacks a bit.
+    """
+    try:
+        found = os.lstat(path)
+        same = entry._replace(mode=stat.S_IMODE(found.st_mode), size=entry.size or found.st_size)
+        if difference(path, found, same) is not None or has_capabilities(path):
+            return None
+        if entry.sha256 and hash_file(path) != entry.sha256:
+            return None
+    except OSError:
+        return None
+    mode = entry.mode if entry.type != "link" else same.mode
+    return None if mode & ~same.mode else same.mode & ~mode
 
 
 def content_problem(base: str, entry: FileEntry, owners: frozenset[int]) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from venvship.errors import OperationWarning, UntrustedError, VenvshipError
 from venvship.model.event import Event
@@ -74,10 +74,11 @@ class ReadingWorkspace:
     def __init__(
         self, layout: RootLayout, runtime: Runtime, warnings: list[OperationWarning] | None = None
     ) -> None:
-        self.trusted = TrustedFiles(layout, runtime.environ)
+        self.trusted = TrustedFiles(layout, runtime.environ, self.warn)
         self.layout = layout._replace(ask=self.trusted.require)
         self.runtime = runtime
         self.warnings = [] if warnings is None else warnings
+        self._untrusted: set[str] = set()
         self.journal = JournalReader(str(layout.journal_file))
         self.identities = InterpreterIdentities(runtime.environ, runtime.signals, layout.refuse_foreign_root)
         self.settings_read: Settings | None = None
@@ -292,11 +293,13 @@ class ReadingWorkspace:
             self.warnings.append(warning)
 
     def warn_of(self, error: VenvshipError) -> None:
-        """Add a warning for an error that a command goes on without; one for each path that others write."""
+        """Add a warning for an error that a command goes on without; of a file that others write, once."""
         if isinstance(error, UntrustedError):
-            told = str(error.data.get("path", ""))
-            if told and any(one.slug == error.slug and one.message.startswith(told) for one in self.warnings):
+            files = cast(list[dict[str, object]], error.data.get("files", []))
+            paths = {str(one["path"]) for one in files}
+            if paths and paths <= self._untrusted:
                 return
+            self._untrusted |= paths
             self.warn(error.slug, f"{error.message}. {error.hint}" if error.hint else error.message)
         else:
             self.warn(error.slug, error.message)

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import functools
 import os
-import stat
 from collections.abc import Callable, Mapping, Sequence
 
-from venvship.errors import UntrustedError
+from venvship.errors import UntrustedError, VenvshipError
 from venvship.model import bounds
-from venvship.model.trust import ROOT_UID, Problem, Trust, described, remedy
+from venvship.model.settings import Settings
+from venvship.model.trust import ROOT_UID, Trust, Trusted
 from venvship.printable import shell_line
 from venvship.root import RootLayout
-from venvship.system.accounts import group_name, user_name
+from venvship.system.accounts import callers, user_name
+from venvship.system.json_files import unasked
 from venvship.system.ownership import Finding, Ownership
 from venvship.system.regular import read_regular
 from venvship.workspace.trust_file import read_trusted, trust_of
+from venvship.workspace.trust_hints import facts, hint, told, untrusted
+from venvship.workspace.trust_survey import folder_problems, folders, glance, survey
 
 Ask = Callable[[Ownership], tuple[Finding, ...]]
 
 
-def callers(environ: Mapping[str, str]) -> frozenset[int]:
-    """The users that a command is typed by: the process's, and who became it with sudo."""
-    sudo = environ.get("SUDO_UID", "")
-    return frozenset({os.geteuid(), *([int(sudo)] if sudo.isdecimal() else [])})
+def _unwarned(_slug: str, _message: str) -> None:
+    """Drop a warning: for a caller that has no place for it."""
 
 
 class TrustedFiles:
@@ -35,14 +36,22 @@ class TrustedFiles:
 
     Args:
         layout: The root.
-        environ: The process environment, for `SUDO_UID`.
+        environ: The process environment, for `SUDO_UID` and `PATH`.
+        warn: Called with slug and message for a file that counts only because of who runs this command.
     """
 
-    def __init__(self, layout: RootLayout, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        layout: RootLayout,
+        environ: Mapping[str, str],
+        warn: Callable[[str, str], None] = _unwarned,
+    ) -> None:
         self._layout = layout
         self._environ = environ
-        self._ownership: Ownership | None = None
-        self._widened = False
+        self.warn = warn
+        self._narrow: Ownership | None = None
+        self._wide: Ownership | None = None
+        self._accounts: tuple[Trusted, ...] | None = None
 
     def read(self, path: str) -> bytes:
         """Read a lockfile, a file that it includes, or an input of `lock`.
@@ -76,14 +85,27 @@ class TrustedFiles:
         layout = self._layout
         folder = os.path.dirname(path)
         if folder == str(layout.state):
-            found = self._found(lambda ask: (*_itself(ask, folder), *_itself(ask, path, status)))
-        elif path == str(layout.settings_file) and layout.named:
-            named = os.path.join(layout.named, layout.settings_file.name)
-            found = self._found(lambda ask: (*ask.of_way(named), *ask.findings(path, status)))
+            ask = functools.partial(_in_state, folder, path, status)
         else:
-            found = self._found(lambda ask: ask.findings(path, status))
-        if found:
+            ask = functools.partial(_file, path, status)
+        if found := self._found(ask):
             raise self._error(path, found)
+        if path == str(layout.settings_file) and layout.named:
+            self._require_named()
+
+    def _require_named(self) -> None:
+        """Refuse a name of the root that leads through a link which others can change."""
+        layout = self._layout
+        name = os.path.join(layout.named, layout.settings_file.name)
+        if found := self._found(lambda ask: ask.of_way(name)):
+            real = str(layout.path)
+            raise UntrustedError(
+                f"{told(found)}, so {layout.named} may lead elsewhere at any time, and was not used. The "
+                f"root is {real}",
+                hint=f"name the root by its real path: -C {shell_line([real])}",
+                real=real,
+                **facts(found),
+            )
 
     def require_path(self, path: str) -> None:
         """`require` for a file or directory that another program reads; a missing one passes."""
@@ -104,12 +126,64 @@ class TrustedFiles:
         Raises:
             UntrustedError: A folder is refused.
         """
-        layout = self._layout
-        for folder in (layout.state, layout.leases, layout.releases, layout.logs):
-            path = str(folder)
-            found = self._found(functools.partial(_folder, path, way=way))
+        for path in folders(self._layout):
+            found = self._found(functools.partial(folder_problems, path, way=way))
             if found:
                 raise self._error(path, found)
+        root = str(self._layout.path)
+        if way and (found := self._found(lambda ask: ask.of_default_acl(root))):
+            raise self._error(root, found)
+
+    def require_state(self) -> None:
+        """Refuse a `state/` that others can write: what it says of trust would be read by nobody.
+
+        Raises:
+            UntrustedError: It is refused.
+        """
+        path = str(self._layout.state)
+        if os.path.lexists(path) and (found := self._found(lambda ask: ask.of_name(path), widen=False)):
+            raise self._error(path, found, widen=False)
+
+    def require_all(self, settings: Settings | None) -> None:
+        """Refuse if any file that decides would be refused by the command that reads it.
+
+        Args:
+            settings: The settings in force, for the names of lockfiles and inputs; `None` if there are none.
+
+        Raises:
+            UntrustedError: A file is refused; the error names all others.
+            RootError: It cannot be read whom the owner trusts.
+        """
+        if found := self._found(functools.partial(glance, self._layout, settings)):
+            first = found[0].path
+            raise self._error(first, [one for one in found if one.path == first])
+
+    def accounts(self) -> tuple[Trusted, ...]:
+        """The users and groups that the owner trusts besides; read once.
+
+        The file is asked as all of `state/`, without the trust that it gives itself, and must not be a link.
+
+        Raises:
+            UntrustedError: Others can write the file, or `state/`.
+            StateError: It is damaged, or cannot be read.
+            FormatError: A newer venvship wrote it.
+        """
+        if self._accounts is None:
+            nobody = not read_trusted(self._layout, unasked)  # which is as good from whoever has written it
+            self._accounts = () if nobody else read_trusted(self._layout, self._require_trust_file)
+        return self._accounts
+
+    def _require_trust_file(self, path: str, status: os.stat_result) -> None:
+        folder = str(self._layout.state)
+        found = self._found(functools.partial(_in_state, folder, path, status), widen=False)
+        if found:
+            raise self._error(path, found, widen=False)
+        if os.path.islink(path):
+            raise UntrustedError(
+                f"{path} is a link, so nobody is trusted by it",
+                hint=f"rm {shell_line([path])}, and trust again with `venvship init --trust`",
+                path=path,
+            )
 
     @property
     def trust(self) -> Trust:
@@ -118,113 +192,89 @@ class TrustedFiles:
         Raises:
             RootError: It cannot be read whom the owner trusts, or others can write that file.
         """
-        self._widen()
-        return self._asked().trust
+        more = trust_of(self.accounts())
+        return self._standing().trust.with_users(callers(self._environ)).widened(more)
 
-    def _asked(self) -> Ownership:
-        if self._ownership is None:
+    def _standing(self) -> Ownership:
+        """Asks with the trust that any command here has, whoever runs it."""
+        if self._narrow is None:
             owner = os.stat(self._layout.path).st_uid
-            self._ownership = Ownership(Trust(callers(self._environ) | {owner, ROOT_UID}))
-        return self._ownership
+            self._narrow = Ownership(Trust(frozenset({owner, ROOT_UID})))
+        return self._narrow
 
-    def _widen(self) -> None:
-        """Read whom the owner trusts besides, once."""
-        if not self._widened:
-            before = self._asked()
-            more = trust_of(read_trusted(self._layout))
-            self._ownership = Ownership(before.trust.widened(more), before.accounts)
-            self._widened = True
+    def _widened(self) -> Ownership:
+        """Asks with the trust of `state/trust.json` besides."""
+        if self._wide is None:
+            before, more = self._standing(), trust_of(self.accounts())
+            wider = before.trust.widened(more)
+            self._wide = before if wider == before.trust else Ownership(wider, before.accounts)
+        return self._wide
 
-    def _found(self, ask: Ask) -> tuple[Finding, ...]:
-        """Ask; only if that finds something, read whom the owner trusts besides, and ask again."""
+    def _found(self, ask: Ask, *, widen: bool = True) -> tuple[Finding, ...]:
+        """Ask; only if that finds something, ask again with the trust of the owner, and of the caller.
+
+        Args:
+            ask: The question.
+            widen: Whether those count whom the owner trusts. Not for the file that says so.
+        """
         try:
-            found = ask(self._asked())
-            if found and not self._widened:
-                self._widen()
-                found = ask(self._asked())
+            found = ask(self._standing())
+            if not found:
+                return ()
+            standing = self._widened() if widen else self._standing()
+            if standing is not self._standing():
+                found = ask(standing)
+            caller = self._with_caller(standing)
+            if not found or caller is standing:
+                return found
+            refused = ask(caller)
         except OSError as error:
             raise UntrustedError(
                 f"cannot find out who may write {error.filename or self._layout.path}: {error.strerror}"
             ) from error
-        return found
+        accepted = [one for one in found if one not in refused]
+        if accepted and not refused:
+            self._warn_of(accepted, standing)
+        return refused
 
-    def _error(self, path: str, found: Sequence[Finding]) -> UntrustedError:
-        return untrusted(path, found, self._layout, self._environ)
+    def _with_caller(self, standing: Ownership) -> Ownership:
+        more = standing.trust.with_users(callers(self._environ))
+        return standing if more == standing.trust else Ownership(more, standing.accounts)
 
+    def _warn_of(self, found: Sequence[Finding], standing: Ownership) -> None:
+        """Warn of files that count for this caller, and not for a command that cron runs."""
+        owner = user_name(os.stat(self._layout.path).st_uid)
+        others = callers(self._environ) - {os.geteuid()}
+        sudo = os.geteuid() in standing.trust.users and others
+        who = f"{user_name(next(iter(others)))} called sudo" if sudo else f"you are {user_name(os.geteuid())}"
+        advice = hint(found, self._layout, standing, self._environ)
+        self.warn(
+            "counts-for-caller",
+            f"{told(found)}. That counts here because {who}; commands of {owner}, as from cron, will "
+            "refuse it" + (f". {advice}" if advice else ""),
+        )
 
-def untrusted(
-    path: str, found: Sequence[Finding], layout: RootLayout, environ: Mapping[str, str]
-) -> UntrustedError:
-    """The error of a file, with owner and mode of all that is wrong, and the line to type."""
-    owner = os.stat(layout.path).st_uid
-    names = sorted({user_name(uid) for uid in {*callers(environ), owner}} - {"root"})
-    told = [
-        f"{finding.path} {described(finding.problem, finding.owned, **_names(finding))}" for finding in found
-    ]
-    it = "it was" if [finding.path for finding in found] == [path] else f"{path} was"
-    first = found[0]
-    trusted = " and ".join([*names, "root"])
-    return UntrustedError(
-        f"{'; '.join(told)}. So {it} not used: only {trusted} may decide what runs here",
-        hint=hint(found, str(layout.path), user_name(owner)),
-        path=first.path,
-        owner=user_name(first.owned.uid),
-        mode=f"{stat.S_IMODE(first.owned.mode):04o}",
-    )
+    def _error(self, path: str, found: Sequence[Finding], *, widen: bool = True) -> UntrustedError:
+        """The error of a file, which names all others that would be refused next."""
+        ask = self._with_caller(self._widened() if widen else self._standing())
+        later = ask if widen else self._as_if_trusted(ask)
+        return untrusted(path, found, survey(self._layout, later), self._layout, ask, self._environ)
 
+    def _as_if_trusted(self, ask: Ownership) -> Ownership:
+        """Asks as if the list of the trusted counted, which others can write: as it will once that is mended.
 
-def hint(found: Sequence[Finding], root: str, owner: str) -> str:
-    """The lines to type: that take the right away, or that trust who has it."""
-    remedies = list(dict.fromkeys(_remedy(finding, root, owner) for finding in found))
-    lines = [" && ".join(filter(None, remedies))] if all(remedies) else []
-    trusted = [_trusted(finding) for finding in found]
-    # What is in a `state/` that others can write is trusted by nobody, the list of the trusted included.
-    if all(trusted) and f"{root}/state" not in {finding.path for finding in found}:
-        options = " ".join(f"--trust {shell_line([name])}" for name in dict.fromkeys(trusted))
-        may = " and ".join(dict.fromkeys(trusted))
-        lines.append(f"if {may} may decide what runs here: venvship -C {shell_line([root])} init {options}")
-    return "; or, ".join(lines)
-
-
-def _remedy(finding: Finding, root: str, owner: str) -> str:
-    """The line that ends a problem; `""` for none: a directory above may be another user's home."""
-    path = shell_line([finding.path])
-    inside = f"{finding.path}/".startswith(f"{root}/")
-    if stat.S_ISDIR(finding.owned.mode) and not inside:
-        changes: dict[Problem, str] = {"group": f"chmod +t {path}", "others": f"chmod +t {path}"}
-        return changes.get(finding.problem, "")
-    line = remedy(finding.problem, path, owner=owner)
-    return f"sudo {line}" if finding.problem == "owner" and os.geteuid() != 0 else line
+        For advice alone: the files of a team are not to be taken from it.
+        """
+        try:
+            more = trust_of(read_trusted(self._layout, unasked))
+        except VenvshipError:
+            return ask
+        return Ownership(ask.trust.widened(more), ask.accounts)
 
 
-def _trusted(finding: Finding) -> str:
-    """The argument of `--trust` that ends a problem; `""` where none does."""
-    if finding.problem == "owner":
-        return user_name(finding.owned.uid)
-    return f"%{group_name(finding.owned.gid)}" if finding.problem == "group" else ""
+def _file(path: str, status: os.stat_result, ask: Ownership) -> tuple[Finding, ...]:
+    return ask.findings(path, status)
 
 
-def _names(finding: Finding) -> dict[str, str]:
-    return {"owner": user_name(finding.owned.uid), "group": group_name(finding.owned.gid)}
-
-
-def _folder(path: str, ask: Ownership, *, way: bool) -> tuple[Finding, ...]:
-    """The problems of a folder, which may be missing or a link."""
-    try:
-        own = _itself(ask, path)
-    except FileNotFoundError:
-        return ()
-    return (*(ask.of_way(path) if way else ()), *own)
-
-
-def _itself(ask: Ownership, path: str, status: os.stat_result | None = None) -> tuple[Finding, ...]:
-    """The problems of a file or folder, and of a link that leads to it: a link is as good as its owner."""
-    link = ask.look(path)
-    if not stat.S_ISLNK(link.st_mode):
-        return ask.of_entry(path, link if status is None else status)
-    own = tuple(found for found in ask.of_entry(path, link) if found.problem == "owner")
-    try:
-        target = os.stat(path) if status is None else status
-    except FileNotFoundError:
-        return own
-    return (*own, *ask.of_entry(path, target))
+def _in_state(folder: str, path: str, status: os.stat_result, ask: Ownership) -> tuple[Finding, ...]:
+    return (*ask.of_name(folder), *ask.of_name(path, status))

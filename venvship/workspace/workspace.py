@@ -16,7 +16,7 @@ from venvship.system.journal import Journal
 from venvship.system.leases import LEASE_MODE, lease_shared
 from venvship.system.mutex import Mutex
 from venvship.workspace import reserve, underway
-from venvship.workspace.folders import make_folders
+from venvship.workspace.folders import make_folders, refuse_closed_state
 from venvship.workspace.lease_holder import lease_locked
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.runtime import Runtime
@@ -87,6 +87,7 @@ class Workspace(ReadingWorkspace):
         """
         self.layout.require_writable()
         self.trusted.require_folders()  # first: a folder that is made is made in the right place
+        refuse_closed_state(self.layout, self.runtime.environ)
         make_folders(self.layout)
         cut_service_logs(self.layout)
 

@@ -10,9 +10,10 @@ import os
 import stat
 
 from venvship.errors import ForeignStoreError
-from venvship.model.trust import NOBODY_ELSE, ROOT_UID, Trust, described, remedy
+from venvship.model.trust import NOBODY_ELSE, ROOT_UID, Trust, described
 from venvship.printable import shell_line
 from venvship.system.accounts import group_name, user_name
+from venvship.system.other_user import line_as_root
 from venvship.system.ownership import Finding, Ownership
 
 
@@ -25,9 +26,11 @@ class StoreOwners:
     Args:
         trust: Who may write the directories on the way besides: those that the owner of the root trusts could
             only put in an entry of their own, which is refused.
+        store: The directory of the store, for the advice.
     """
 
-    def __init__(self, trust: Trust = NOBODY_ELSE) -> None:
+    def __init__(self, trust: Trust = NOBODY_ELSE, store: str = "") -> None:
+        self._store = store
         self._users = frozenset({os.geteuid(), ROOT_UID})
         self._ownership = Ownership(Trust(self._users))
         self._way = Ownership(trust.with_users(self._users), self._ownership.accounts)
@@ -81,19 +84,35 @@ class StoreOwners:
             return
         first = found[0]
         owner = user_name(first.owned.uid)
-        told = described(first.problem, first.owned, owner=owner, group=group_name(first.owned.gid))
+        problems = [one.problem for one in found if one.path == first.path]
+        told = described(problems, first.owned, owner=owner, group=group_name(first.owned.gid))
         us = user_name(os.geteuid())
-        mend = remedy(first.problem, shell_line([first.path]), owner=us)
         # Who owns it may have releases in it, whose files a chown would change.
         others = "roots of different owners need stores of their own: set another `store` in venvship.toml"
         who = us if us == "root" else f"{us} and root"
         raise ForeignStoreError(
             f"the store is not used: {first.path} {told}. Only {who} may write what a release is linked from",
-            hint=others
-            if first.problem == "owner"
-            else f"if nobody else has written there: {mend}; otherwise set another `store`: the next build "
-            "fetches what it needs",
+            hint=others if any(one.problem == "owner" for one in found) else self._mending(found),
             path=first.path,
             owner=owner,
             mode=f"{stat.S_IMODE(first.owned.mode):04o}",
+        )
+
+    def _mending(self, found: tuple[Finding, ...]) -> str:
+        """One line for the whole store: who has changed one mode has seldom changed that one alone."""
+        store = os.path.realpath(self._store) if self._store else ""
+        inside = [one for one in found if store and f"{one.path}/".startswith(f"{store}/")]
+        commands = [["chmod", "-R", "go-w", store]] if inside else []
+        commands += [
+            ["chmod", "+t" if stat.S_ISDIR(one.owned.mode) else "go-w", one.path]
+            for one in found
+            if one not in inside
+        ]
+        if any(one.owned.uid != os.geteuid() for one in found):
+            line = line_as_root(commands, {})
+        else:
+            line = " && ".join(map(shell_line, commands))
+        return (
+            f"if nobody else has written there: {line}; otherwise set another `store`: the next build "
+            "fetches what it needs"
         )

@@ -92,7 +92,7 @@ class Store:
         self.bytecode_folder = os.path.join(path, BYTECODE)
         self.selections_folder = os.path.join(path, SELECTIONS)
         self.mutex = os.path.join(path, MUTEX)
-        self.owners = StoreOwners(trust)
+        self.owners = StoreOwners(trust, path)
         self._read: dict[str, StoredWheel] = {}
 
     # -- wheels -----------------------------------------------------------------------------------------

@@ -91,7 +91,9 @@ def assemble(
     wheels = combination.wheels
     with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
         placement = with_bytecode(combination.placement, wheels.values(), bytecode, version)
-        owners = StoreOwners(request.trust)
+        # A wheel's data is in `wheels/<sha256>/data` of the store.
+        store = next((os.path.normpath(f"{wheel.data}/../../..") for wheel in wheels.values()), "")
+        owners = StoreOwners(request.trust, store)
         scripts = _scripts_to_write(placement, owners)
         shared = shared_links(request.shared, app=project_without_packaging(selected) is not None)
         shared_entries = tuple(FileEntry(path, "link", 0o777, target=to) for path, to in shared.items())

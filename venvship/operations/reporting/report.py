@@ -288,7 +288,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         passed_over=() if moved else way_back.passed_over,  # the warning has said it once for all
         leaves_service_alone=settings is not None and settings.leaves_service_alone,
         holds=holds,
-        trusted=trusted_accounts(workspace),
+        trusted=trusted_accounts(workspace, settings),
         warnings=tuple(workspace.warnings),
     )
 

@@ -11,7 +11,6 @@ from venvship.model.trust import Trusted
 from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.workspace.reading import ReadingWorkspace
-from venvship.workspace.trust_file import read_trusted
 
 
 def old_processes(layout: RootLayout, current: str | None, flocks: proc.Flocks) -> dict[str, tuple[int, ...]]:
@@ -41,11 +40,18 @@ def readable_settings(workspace: ReadingWorkspace) -> Settings | None:
         return None
 
 
-def trusted_accounts(workspace: ReadingWorkspace) -> tuple[Trusted, ...]:
-    """The users and groups that the owner trusts; a warning if that, or a folder of the root, is in doubt."""
+def trusted_accounts(workspace: ReadingWorkspace, settings: Settings | None) -> tuple[Trusted, ...]:
+    """The users and groups that the owner trusts.
+
+    A warning if that, or another file that decides, would be refused by a command that acts on it.
+    """
     try:
-        workspace.trusted.require_folders()
-        return read_trusted(workspace.layout)
+        workspace.trusted.require_all(settings)
+        return workspace.trusted.accounts()
+    except VenvshipError as error:
+        workspace.warn_of(error)
+    try:
+        return workspace.trusted.accounts()
     except VenvshipError as error:
         workspace.warn_of(error)
         return ()

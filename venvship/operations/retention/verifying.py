@@ -7,12 +7,19 @@ import stat
 from dataclasses import dataclass
 
 from venvship.errors import FormatError, ReleaseError
+from venvship.model.release import FileEntry
 from venvship.operations.retention.names import KnownNames
 from venvship.operations.retention.stray import is_stray
 from venvship.system import trees
 from venvship.system.host import host_faults
 from venvship.workspace.place import place_problem
-from venvship.workspace.quick_look import content_problem, release_owners, unlisted_problems
+from venvship.workspace.quick_look import (
+    UNLISTED,
+    content_problem,
+    excess_rights,
+    release_owners,
+    unlisted_problems,
+)
 from venvship.workspace.reading import ReadingWorkspace
 
 
@@ -24,11 +31,13 @@ class Damage:
         path: Relative to the release.
         problem: The difference, for people.
         added: Whether it is not part of the release at all. Then nothing is wrong with the store.
+        excess: The mode bits that it has too many, where only its owner or mode differs; else `None`.
     """
 
     path: str
     problem: str
     added: bool = False
+    excess: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +107,15 @@ def verify_release(
     except (ReleaseError, FormatError) as error:
         return Verified(id=release_id, files=0, damaged=(Damage(".venvship", error.message),))
     base, owners = str(layout.release_path(release_id)), release_owners(layout)
-    damaged = [Damage(path, problem) for path, problem in unlisted_problems(base, owners)]
+    unlisted = {name or ".": FileEntry(name, kind, mode) for name, kind, mode in UNLISTED}
+    damaged = [
+        Damage(path, problem, excess=excess_rights(os.path.join(base, unlisted[path].path), unlisted[path]))
+        for path, problem in unlisted_problems(base, owners)
+    ]
     for entry in entries:
         workspace.runtime.signals.raise_if_received()
         if problem := content_problem(base, entry, owners):
-            damaged.append(Damage(entry.path, problem))
+            damaged.append(Damage(entry.path, problem, excess=excess_rights(f"{base}/{entry.path}", entry)))
     known = {entry.path for entry in entries} | {".venvship/manifest.json", ".venvship/files.json"}
     stray: list[str] = []
     several: list[str] = []
