@@ -6,6 +6,7 @@ documentation (`reference_parts`) or fails a test (`tests/docs`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 EVENTS: Final = {
@@ -177,6 +178,8 @@ WARNINGS: Final = {
     "current-unusable": "the current release is damaged or misplaced, or its interpreter is gone",
     "damage-found": "`verify` has found a release damaged: the live one, or the one that a rollback names",
     "debris-left": "left-overs of an interrupted operation could not be removed; the next one tries again",
+    "env-file-passed-over": "`env_file` sets variables that are venvship's own, or has lines without a name",
+    "env-file-unread": "a rollback or the notify hook went on without the variables of `env_file`",
     "file-overlap": "two packages bring different contents for one file that is not code",
     "hashes-not-compared": "`lock` keeps the hashes of pins without a look at the index: its pip is too old",
     "held": "a dry run found that the release would be refused",
@@ -234,6 +237,7 @@ TYPES: Final[dict[object, str]] = {
     str: "string",
     float | None: "number",
     str | None: "string",
+    Mapping[str, str]: "table of strings",
     tuple[int, ...]: "array of integers",
     tuple[str, ...]: "array of strings",
     tuple[str, ...] | None: "array of strings",

@@ -26,6 +26,7 @@ def context(tmp_path: Path) -> Context:
         previous_id=None,
         event="release",
         environ={"PATH": "/usr/bin:/bin"},
+        leases=str(tmp_path / "state" / "leases"),
         log_dir=str(tmp_path / "log" / RELEASE),
         signals=Signals(),
     )

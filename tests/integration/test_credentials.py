@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.index import LocalIndex
+from tests.support.processes import ProcessList
 from tests.support.roots import Site
 from tests.support.wheels import build_wheel
 
@@ -40,31 +40,6 @@ def pip_conf(home: Path, url: str) -> None:
     (home / ".config" / "pip" / "pip.conf").write_text(text)
 
 
-class ProcessList(threading.Thread):
-    """Reads every command line there is, again and again, until it is stopped."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.found: list[str] = []
-        self.looks = 0
-        self._ended = threading.Event()
-
-    def run(self) -> None:
-        while not self._ended.is_set():
-            self.looks += 1
-            for pid in filter(str.isdecimal, os.listdir("/proc")):
-                try:
-                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
-                except OSError:
-                    continue
-                if SECRET.encode() in line:
-                    self.found.append(line.decode(errors="replace"))
-
-    def stop(self) -> None:
-        self._ended.set()
-        self.join()
-
-
 @pytest.mark.parametrize("way", [by_netrc, by_url])
 def test_an_index_with_a_password_works_under_cron_and_the_password_shows_nowhere(
     site: Site, home: Path, index: LocalIndex, wheelhouse: Path, way: Callable[[Path, LocalIndex], None]
@@ -76,7 +51,7 @@ def test_an_index_with_a_password_works_under_cron_and_the_password_shows_nowher
     (site.path / "venvship.toml").write_text('name = "shop"\n[lock]\ninputs = ["requirements.in"]\n')
     (site.path / "requirements.in").write_text("secretive<2\n")
     (site.path / "requirements.txt").unlink()
-    watching = ProcessList()
+    watching = ProcessList(SECRET)
     watching.start()
     try:
         printed = [site.run_as_cron("lock")]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from venvship.model.redaction import OutputRedactor, Redactor
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from venvship.model.redaction import MASK, OutputRedactor, Redactor, StreamRedactor, masked, spellings
 
 SECRET = "s3cr3t/p@ss"
 ENCODED = "s3cr3t%2Fp%40ss"
@@ -100,3 +104,56 @@ def test_what_a_program_calls_a_secret_or_has_from_its_environment_is_masked(lin
     }
 
     assert OutputRedactor(environ)(line) == masked
+
+
+# -- a stream -----------------------------------------------------------------------------------------------
+
+CHUNKS = st.lists(st.sampled_from([b"a", b"ab", b"abc", b"abcabd", b"xyzxyz12", b"x", b"-", b"abcabdabcabe"]))
+
+
+def streamed(secrets: list[str], chunks: list[bytes]) -> bytes:
+    redact = StreamRedactor(secrets)
+    return b"".join([*map(redact, chunks), redact.rest()])
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(CHUNKS, st.data())
+def test_a_secret_is_masked_wherever_the_stream_is_cut(chunks: list[bytes], data: st.DataObject) -> None:
+    secrets = ["abcabdabcabe", "abcabd", "xyzxyz12"]
+    text = b"".join(chunks)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)))))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    found = streamed(secrets, pieces)
+    assert found == streamed(secrets, [text]) == masked(text.decode(), secrets).encode()
+    assert not any(secret.encode() in found for secret in secrets)
+
+
+def test_of_a_stream_only_what_may_become_a_secret_is_held_back() -> None:
+    redact = StreamRedactor(["secret-of-the-shop"])
+    assert redact(b"line\nand secr") == b"line\nand "
+    assert redact(b"ecy") == b"secrecy"
+    assert redact(b" secret-of-the-") == b" "
+    assert redact(b"shop.") == MASK.encode() + b"."
+    assert redact(b" sec") == b" "
+    assert redact.rest() == b"sec"
+
+
+def test_a_secret_of_any_length_is_masked_whole_and_in_little_time() -> None:
+    secret = "".join(f"{number:05}" for number in range(20_000))
+    chunks = [secret.encode()[at : at + 1000] for at in range(0, len(secret), 1000)]
+    found = streamed([secret], [b"<", *chunks, b">"])
+    assert set(found.strip(b"<>")) == {ord("*")}
+
+
+@pytest.mark.parametrize("secret", ["p@ss w0rd/x", 'quo"ted\\one', "späße-1234", "line one 1\nline two 2"])
+def test_a_secret_is_known_as_other_programs_write_it(secret: str) -> None:
+    from urllib.parse import quote
+
+    known = spellings([secret], least=8)
+    for written in (secret, repr(secret), json.dumps(secret), quote(secret, safe=""), *secret.splitlines()):
+        assert secret.splitlines()[0] not in masked(f"it is {written} here", known)
+        assert MASK in masked(f"it is {written} here", known)
+
+
+def test_no_text_is_masked_for_a_short_line_of_a_secret() -> None:
+    assert masked("a = } and key", spellings(["{\na\n}\nsecret-key-line"], least=8)) == "a = } and key"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,3 +57,35 @@ def waiting(*argv: str | os.PathLike[str], told: str = "", **options: Any) -> It
             yield process
         finally:
             process.kill()
+
+
+class ProcessList(threading.Thread):
+    """Reads every command line there is, again and again, until it is stopped.
+
+    Args:
+        secret: What no command line may have.
+    """
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(daemon=True)
+        self.found: list[str] = []
+        self.looks = 0
+        self._secret = secret.encode()
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Read, until `stop`."""
+        while not self._ended.is_set():
+            self.looks += 1
+            for pid in filter(str.isdecimal, os.listdir("/proc")):
+                try:
+                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                except OSError:
+                    continue
+                if self._secret in line:
+                    self.found.append(line.decode(errors="replace"))
+
+    def stop(self) -> None:
+        """Wait for the last look."""
+        self._ended.set()
+        self.join()

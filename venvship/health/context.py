@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from venvship.model.variables import NO_VARIABLES, Variables
 from venvship.system import files
 from venvship.system.signals import Signals
 
@@ -23,6 +24,8 @@ class Context:
         previous_id: Id of the release that was current before, if there was one.
         event: The operation, such as `"release"` or `"rollback"`.
         environ: The environment of venvship itself; `environment` derives theirs from it.
+        variables: The variables of the settings, which win over `environ`.
+        leases: The directory of the leases of the root's releases.
         log_dir: The directory of their logs; made when it is needed, mode 0700. Its parent exists.
         signals: Signals that end them early.
         usable: Whether there is a release whose programs may be run. Those of one that was built for another
@@ -36,15 +39,17 @@ class Context:
     event: str
     environ: Mapping[str, str] = field(repr=False)
     log_dir: str
+    leases: str
     signals: Signals = field(repr=False)
+    variables: Variables = field(default=NO_VARIABLES, repr=False)
     usable: bool = True
 
     def environment(self) -> dict[str, str]:
-        """The environment of a check or hook: `environ` as if the release had been activated in it.
+        """The environment of a check or hook: `environ`, the settings' variables, and the release's own.
 
         `VENVSHIP_PREVIOUS` is empty for a first release.
         """
-        variables = dict(self.environ)
+        variables = {**self.environ, **self.variables.values}
         # Set in the operator's shell, they would lead a program of the release elsewhere.
         for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__", "OLDPWD"):
             variables.pop(name, None)

@@ -69,6 +69,7 @@ def run_hook(
         cwd=context.release_path,
         stdin=stdin,
         log=context.log_path(name),
+        secrets=context.variables.secrets,
         heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
         survivors="leave" if name == "restart" else "kill",
     )

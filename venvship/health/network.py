@@ -22,7 +22,7 @@ from venvship.health.attempt import Attempt
 from venvship.health.context import Context
 from venvship.health.endpoint import parse_address, parse_endpoint
 from venvship.health.running import LONGEST_LINE, joined, last_line, run_to_end, shorten
-from venvship.model.redaction import OutputRedactor
+from venvship.model.redaction import OutputRedactor, masked
 from venvship.model.settings_check import Check
 from venvship.system.output import CappedLog
 from venvship.system.process import Program
@@ -100,7 +100,8 @@ def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], 
 
 def _failed(answer: _Answer, problem: str, context: Context) -> Attempt:
     kind = _KINDS.get(answer.error, "no connection")
-    said = shorten(OutputRedactor(context.environ)(answer.said[:LONGEST_LINE]))
+    redact = OutputRedactor(context.environment(), context.variables.secrets)
+    said = shorten(redact(masked(answer.said, context.variables.secrets)[:LONGEST_LINE]))
     return Attempt(False, problem, kind, said, inconclusive=answer.error == "not-asked")
 
 
@@ -121,6 +122,7 @@ def _ask(
             cwd="/",
             stdin=json.dumps({**request, "timeout": check.timeout}).encode(),
             log=context.log_path(check.name),
+            secrets=context.variables.secrets,
             heading=f"{heading}\n".encode(errors="replace"),
             separate_stderr=True,
         )
@@ -134,7 +136,7 @@ def _ask(
         with contextlib.suppress(ValueError, TypeError):
             return _Answer(**json.loads(result.stdout))
         failure = ended.problem or "the child gave no answer"
-        said = last_line(result.output, program.env)
+        said = last_line(result.output, program)
     return _Answer("not-asked", failure, said)
 
 

@@ -59,6 +59,7 @@ def _run(
         env=context.environment(),
         cwd=context.release_path,
         log=context.log_path(check.name),
+        secrets=context.variables.secrets,
         heading=f"{heading}: {shown}\n".encode(errors="replace"),
     )
     ended = run_to_end(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from venvship.errors import HostError, ProgramNotFoundError
@@ -76,7 +76,7 @@ def run_to_end(
         return Ended("", "exit 0", result=result)
     else:
         problem = kind = _how(result)
-    return Ended(problem, kind, last_line(result.output, program.env), result)
+    return Ended(problem, kind, last_line(result.output, program), result)
 
 
 def joined(problem: str, said: str) -> str:
@@ -100,7 +100,8 @@ def shorten(text: str, limit: int = 100) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def last_line(output: bytes, environ: Mapping[str, str]) -> str:
+def last_line(output: bytes, program: process.Program) -> str:
     """The last line of an output that is not blank, short and redacted; of a traceback, the exception."""
     lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
-    return shorten(OutputRedactor(environ)(lines[-1][:LONGEST_LINE])) if lines else ""
+    redact = OutputRedactor(program.env, program.secrets)
+    return shorten(redact(lines[-1][:LONGEST_LINE])) if lines else ""

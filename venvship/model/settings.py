@@ -14,13 +14,15 @@ The reader is one of `toml_table` or `setting_values`, or a new one there. The f
 stands in the template, so it fits a line there; further sentences stand in the reference alone. Where the
 default is `None` or empty, an `example` shows the form. A new table is a `NamedTuple` of such attributes, and
 an attribute of `Settings` with a comment. A setting that can refuse a release belongs in `[hooks]` or in a
-check: `health_digest` covers these two. A new key there changes every digest, so that the refusals of all
-roots lapse once; to prevent that, let `settings_form` leave the key out at its default. A key that only some
-kinds of check have changes no other digest; `CheckKind.keys` names it.
+check: `health_digest` covers these two, and the variables that they get. A new key there changes every
+digest, so that the refusals of all roots lapse once; to prevent that, let `settings_form` leave the key out
+at its default. A key that only some kinds of check have changes no other digest; `CheckKind.keys` names it.
 """
 
 # No `from __future__ import annotations`: the annotations are values here.
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from venvship.model import setting_values as values
@@ -28,6 +30,7 @@ from venvship.model.setting import Setting
 from venvship.model.settings_check import Check
 from venvship.model.settings_project import ProjectSettings
 from venvship.model.toml_table import boolean, each, integer, line, number, one_of, string
+from venvship.model.variables import env_table
 
 _names = each(values.normalised_name, "an array of names")
 _plain_names = each(values.name, "an array of names")
@@ -205,6 +208,23 @@ class Settings(NamedTuple):
     syslog: Annotated[
         bool, Setting(boolean, "Whether the system's log gets a line for each change of state.")
     ] = True
+    env_file: Annotated[
+        str | None,
+        Setting(
+            values.path,
+            "File of variables, as systemd's `EnvironmentFile=` has it. For hooks, checks and `run`. Relative"
+            " to the root or absolute. Its values win over `[env]`. Nothing that venvship writes has them.",
+            example="/etc/shop.env",
+        ),
+    ] = None
+    env: Annotated[
+        Mapping[str, str],
+        Setting(
+            env_table,
+            "Variables for hooks, checks and `run`. Not for secrets: the settings are copied to `state/`.",
+            example={"SHOP_MODE": "production"},
+        ),
+    ] = MappingProxyType({})
     project: Annotated[ProjectSettings, "the application's own code, from a checkout"] = ProjectSettings()
     lock: Annotated[LockSettings, "how `venvship lock` generates the lockfile"] = LockSettings()
     update: Annotated[UpdateSettings, "what `venvship update` may do without a person"] = UpdateSettings()

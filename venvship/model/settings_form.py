@@ -13,6 +13,7 @@ from venvship.model.settings_check import CHECK, CHECK_KINDS, Check, kinds_with
 from venvship.model.spelling import digest
 from venvship.printable import UNPRINTABLE
 
+_LATER_OF_CHECKS: Final = frozenset({"headers", "ca", "from_release"})
 _LATER_HOOKS: Final = frozenset({"prepare_timeout", "restart_timeout", "notify_timeout"})
 
 
@@ -30,16 +31,24 @@ def settings_toml(settings: Settings) -> str:
     tables = {name: table for name, table in top.items() if isinstance(table, Mapping)}
     lines = list(_toml_lines({name: value for name, value in top.items() if name not in tables}))
     for name, table in tables.items():
-        lines += ["", f"[{name}]", *_toml_lines(table)]
+        if table:
+            lines += ["", f"[{name}]", *_toml_lines(table)]
     for check in checks:
         lines += ["", f"[[{CHECK}]]", *_toml_lines(check)]
     return "\n".join(lines) + "\n"
 
 
 def toml_value(value: object) -> str:
-    """Write a JSON string, number, boolean or array of them as TOML, with escapes for the unprintable."""
+    """Write a JSON string, number, boolean, array or table as TOML, with escapes for the unprintable."""
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{_toml_key(key)} = {toml_value(item)}" for key, item in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
     # JSON is TOML here, but for DEL, which TOML wants escaped.
     return re.sub(UNPRINTABLE, _toml_escape, json.dumps(value, ensure_ascii=False))
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key, re.ASCII) else toml_value(key)
 
 
 def _toml_escape(match: re.Match[str]) -> str:
@@ -48,13 +57,22 @@ def _toml_escape(match: re.Match[str]) -> str:
 
 
 def health_digest(settings: Settings) -> str:
-    """Digest the settings that can refuse a release: hooks and checks. A refusal lapses when it changes."""
+    """Digest the settings that can refuse a release. A refusal lapses when they change.
+
+    They are hooks, checks, and the variables that both get: `[env]`, and the path of `env_file`. The values
+    in that file are left out. The digest stands in the journal, and a short secret could be guessed from it.
+    """
     form = settings_json(settings)
     # Keys that an earlier venvship did not have are left out at their default: a refusal of its survives.
     hooks = {
         key: value for key, value in form["hooks"].items() if key not in _LATER_HOOKS or value is not None
     }
-    return digest({"hooks": hooks, CHECK: form[CHECK]})
+    variables = {key: form[key] for key in ("env", "env_file") if form[key]}
+    checks = [
+        {key: value for key, value in check.items() if key not in _LATER_OF_CHECKS or value}
+        for check in form[CHECK]
+    ]
+    return digest({"hooks": hooks, CHECK: checks, **variables})
 
 
 def _form(value: Any) -> Any:  # noqa: ANN401
@@ -62,6 +80,8 @@ def _form(value: Any) -> Any:  # noqa: ANN401
         return _check_form(value)
     if hasattr(value, "_fields"):
         return {name: _form(item) for name, item in zip(value._fields, value, strict=True)}
+    if isinstance(value, Mapping):
+        return dict(value)
     return [_form(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -78,4 +98,4 @@ def _toml_lines(table: Mapping[str, Any]) -> Iterator[str]:
     """A line for each key but those of `None`: TOML has no null, an absent key is its spelling."""
     for key, value in table.items():
         if value is not None:
-            yield f"{key} = {toml_value(value)}"
+            yield f"{_toml_key(key)} = {toml_value(value)}"

@@ -60,6 +60,9 @@ def settings_template(name: str, python: str | None, lockfile: str) -> str:
     lines = [_HEAD, *_table(Settings, chosen)]
     for section, (kind, comment) in declared_sections(Settings).items():
         lines += ["\n", _line(f"#[{section}]", comment), *_table(kind)]
+    for section, declared in _tables_of_strings():
+        lines += ["\n", _line(f"#[{section}]", _comment(declared))]
+        lines += [f"#{key} = {toml_value(value)}\n" for key, value in declared.example.items()]
     lines += ["\n", _CHECKS]
     for kind_name, check in CHECK_KINDS.items():
         lines += ["\n", *_check(kind_name, check)]
@@ -68,6 +71,8 @@ def settings_template(name: str, python: str | None, lockfile: str) -> str:
 
 def _table(table: type[Any], chosen: Mapping[str, object] = MappingProxyType({})) -> Iterator[str]:
     for name, (_, declared) in declared_settings(table).items():
+        if table is Settings and isinstance(declared.example, Mapping):
+            continue  # it is a section
         if declared.heading:
             yield f"\n# {declared.heading}\n"
         value = chosen.get(name)
@@ -75,6 +80,13 @@ def _table(table: type[Any], chosen: Mapping[str, object] = MappingProxyType({})
             yield _line(f"{name} = {toml_value(value)}", _first_sentence(declared.text))
         else:
             yield _commented_out(name, declared, table._field_defaults[name])
+
+
+def _tables_of_strings() -> Iterator[tuple[str, Setting]]:
+    """The keys at the top of the file that are written as a section, with names that the user chooses."""
+    for name, (_, declared) in declared_settings(Settings).items():
+        if isinstance(declared.example, Mapping):
+            yield name, declared
 
 
 def _check(kind_name: str, kind: CheckKind) -> Iterator[str]:

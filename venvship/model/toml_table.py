@@ -8,7 +8,7 @@ own level.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from venvship.printable import is_plain
@@ -25,12 +25,14 @@ class WrongValueError(ValueError):
     Args:
         message: What is wrong, in words that fit after the key and a colon.
         path: Where below the value that the reader was given, such as `"[2]"`.
+        further: Further problems of the same value.
     """
 
-    def __init__(self, message: str, path: str = "") -> None:
+    def __init__(self, message: str, path: str = "", further: Sequence[WrongValueError] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.path = path
+        self.further = tuple(further)
 
 
 class Table:
@@ -72,7 +74,8 @@ class Table:
         try:
             return reader(self.values[name])
         except WrongValueError as problem:
-            self.report(name + problem.path, problem.message)
+            for one in (problem, *problem.further):
+                self.report(name + one.path, one.message)
             return default
 
     def table(self, name: str) -> Table:
@@ -229,5 +232,30 @@ def each(reader: Reader[T], what: str, *, least: int = 0) -> Reader[tuple[T, ...
             except WrongValueError as problem:
                 raise WrongValueError(problem.message, f"[{index}]{problem.path}") from None
         return tuple(result)
+
+    return read
+
+
+def strings(read_name: Callable[[str], str], read_value: Callable[[str], str]) -> Reader[Mapping[str, str]]:
+    """Make a reader of a table of strings, which may be empty ones.
+
+    Args:
+        read_name: Reads a key of the table.
+        read_value: Reads the value of one.
+    """
+
+    def read(value: object) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        problems: list[WrongValueError] = []
+        for name, element in _mapping(value).items():
+            try:
+                if not isinstance(element, str):
+                    raise WrongValueError(f"must be a string, not {_kind(element)}")
+                found[read_name(name)] = read_value(element)
+            except WrongValueError as problem:
+                problems.append(WrongValueError(problem.message, f".{name}{problem.path}"))
+        if problems:
+            raise WrongValueError(problems[0].message, problems[0].path, problems[1:])
+        return found
 
     return read

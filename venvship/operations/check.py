@@ -45,9 +45,11 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
     release_id = resolve_release(workspace.layout, name, history)
     require_usable(workspace, release_id)
     live = release_id == workspace.layout.current()
-    chosen = [c for c in workspace.settings().checks if live or c.when == "candidate"]
+    settings = workspace.settings()
+    chosen = [c for c in settings.checks if live or c.when == "candidate"]
     chosen.sort(key=lambda c: c.when != "candidate")  # as in a release: candidate checks first
-    context = workspace.context(release_id, previous=workspace.layout.previous(), event="check")
+    variables = workspace.variables(settings)
+    context = workspace.context(release_id, variables, previous=workspace.layout.previous(), event="check")
     workspace.trusted.require_folders(way=False)  # the checks leave their output in log/
     find_programs(HookSettings(), chosen, context)
     report = ChecksResult(release_id, run_checks(chosen, context))

@@ -373,6 +373,7 @@ class Releasing:
         if self._options.promote:
             refuse_own_service(workspace, settings)
         # Before minutes of building: what stands elsewhere than in the release can be looked up now.
+        workspace.variables(settings)
         find_programs_of_the_host(settings, workspace.runtime.environ, root=str(layout.path))
         release_id = proposal.plan.release_id or build_release(
             held, settings, proposal.environment, message=self._options.message, progress=self._progress

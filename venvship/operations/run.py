@@ -40,7 +40,8 @@ def run(
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)
     require_startable(workspace, release_id)
-    context = workspace.context(release_id, previous=workspace.layout.previous(), event="run")
+    variables = workspace.variables(workspace.settings_or_kept())
+    context = workspace.context(release_id, variables, previous=workspace.layout.previous(), event="run")
     environment = context.environment()
     # Checks and hooks stand in the release; this command stays where the person stands.
     environment.pop("PWD")

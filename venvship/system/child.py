@@ -12,11 +12,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from venvship.system.guard import SCRIPT, Guard
 from venvship.system.output import MEBIBYTE, CappedLog, Head, Tail
 from venvship.system.stragglers import VARIABLE, group_lives, kill_group, kill_stragglers
+
+if TYPE_CHECKING:
+    from venvship.model.redaction import StreamRedactor
 
 TERM_GRACE: Final = 2.0
 """Seconds between SIGTERM and SIGKILL, and for the kernel to let a killed process go."""
@@ -53,6 +56,8 @@ class Program(NamedTuple):
             program that starts a service. Then the log file itself is the child's standard output, since a
             pipe would break when we end; without a log, or if it cannot be written, that is /dev/null.
         separate_stderr: Keep standard output and error apart. Not with `survivors="leave"`.
+        secrets: Texts that are masked in what it prints, before any of it is kept: see `redaction.spellings`.
+            With `survivors="leave"` they are masked in the log as long as it runs, a moment after they came.
         memory: Bytes of data that each of its processes may have (RLIMIT_DATA, setrlimit(2)); Linux only. An
             allocation beyond them fails, in Python with a `MemoryError`.
     """
@@ -68,6 +73,7 @@ class Program(NamedTuple):
     survivors: Literal["kill", "leave"] = "kill"
     separate_stderr: bool = False
     memory: int | None = None
+    secrets: Sequence[str] = ()
 
 
 class Child:
@@ -95,6 +101,10 @@ class Child:
         self._tail = Tail(program.keep)
         self.stdout = Head(program.output_cap)
         self._own_log = program.survivors == "leave"
+        self._secrets = tuple(program.secrets)
+        self._redactors: list[tuple[StreamRedactor, _Sinks]] = []
+        if self._own_log:
+            log.mask(self._secrets)
         self._tag = None if self._own_log else f"{GUARD.mark}.{next(self._numbers)}"
         # A venvship may run in a child of ours. Processes that its hook leaves running belong to neither.
         variables = {name: value for name, value in program.env.items() if name != VARIABLE}
@@ -161,7 +171,7 @@ class Child:
         self._trim()
 
     def _trim(self) -> None:
-        """Cut the log down that the child itself writes."""
+        """Mask and cut down the log that the child itself writes."""
         if self._own_log:
             with contextlib.suppress(OSError):
                 self._log.trim()
@@ -204,10 +214,11 @@ class Child:
     def _register(self, separate_stderr: bool) -> None:
         output = [self._tail.write, self._log.write]
         if self._process.stdout is not None:
-            sinks = [self.stdout.write, self._hear] if separate_stderr else output
+            # Kept apart, standard output is data for the caller, who redacts what comes of it.
+            sinks = [self.stdout.write, self._hear] if separate_stderr else self._redacted(output)
             self._listen(self._process.stdout.fileno(), sinks)
         if self._process.stderr is not None:
-            self._listen(self._process.stderr.fileno(), output)
+            self._listen(self._process.stderr.fileno(), self._redacted(output))
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
             self._selector.register(self._process.stdin.fileno(), selectors.EVENT_WRITE, self._feed)
@@ -217,6 +228,23 @@ class Child:
                 self._pidfd = os.pidfd_open(self._process.pid)
                 fd = self._pidfd
                 self._selector.register(fd, selectors.EVENT_READ, lambda: self._selector.unregister(fd))
+
+    def _redacted(self, sinks: _Sinks) -> _Sinks:
+        """Sinks that get a stream without the secrets in it."""
+        if not self._secrets:
+            return sinks
+        from venvship.model.redaction import StreamRedactor  # late: `status` starts no hook
+
+        redactor = StreamRedactor(self._secrets)
+        self._redactors.append((redactor, sinks))
+
+        def write(data: bytes) -> None:
+            # Nothing comes after the end of the stream.
+            decided = redactor(data) if data else redactor.rest()
+            for sink in sinks:
+                sink(decided)
+
+        return [write]
 
     def _hear(self, data: bytes) -> None:
         """Pass output on, but what comes during the clean-up only after it: the listener may raise."""
@@ -270,6 +298,10 @@ class Child:
                 for _ in range(MEBIBYTE // _CHUNK):
                     if not key.data():
                         break
+        for redactor, sinks in self._redactors:  # a daemon that we may not kill keeps its end open
+            held = redactor.rest()
+            for sink in sinks:
+                sink(held)
 
 
 def _limit_memory(pid: int, most: int) -> None:

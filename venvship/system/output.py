@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from venvship.model.redaction import StreamRedactor
 
 MEBIBYTE: Final = 1 << 20
 
@@ -69,6 +73,9 @@ class CappedLog:
 
     def __init__(self, path: str | None, *, cap: int = MEBIBYTE, heading: bytes = b"") -> None:
         self._cap = cap
+        self._path = path
+        self._redactor: StreamRedactor | None = None
+        self._masked = 0
         self.fd: int | None = None
         if path is None:
             return
@@ -76,6 +83,32 @@ class CappedLog:
         with contextlib.suppress(OSError):
             self.fd = os.open(path, flags, 0o600)
         self.write(heading)
+
+    def mask(self, secrets: Sequence[str]) -> None:
+        """Mask secrets in what another process appends from now on, at each `trim`; best effort.
+
+        Crash: what came since the last `trim`, a fiftieth of a second, stands in the log as it was printed.
+        """
+        if secrets:
+            from venvship.model.redaction import StreamRedactor  # late: `status` starts no hook
+
+            self._redactor, self._masked = StreamRedactor(secrets), self.size
+
+    def _mask_new(self) -> None:
+        """Write over the secrets that have come, in their place: the other process appends meanwhile."""
+        if self.fd is None or self._redactor is None or self._path is None or self.size <= self._masked:
+            return
+        # Not `self.fd`: what is written on a descriptor that appends goes to the end (pwrite(2)).
+        fd = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            # From before the end of what was looked at: a secret may have come in two pieces.
+            begin = max(self._masked - self._redactor.longest, 0)
+            data = os.pread(fd, self.size - begin, begin)
+            for start, end in self._redactor.found(data):
+                os.pwrite(fd, b"*" * (end - start), begin + start)
+            self._masked = begin + len(data)
+        finally:
+            os.close(fd)
 
     @property
     def size(self) -> int:
@@ -94,7 +127,7 @@ class CappedLog:
             self.close()
 
     def trim(self) -> None:
-        """Cut the file down to its beginning and its end if it is over the cap.
+        """Mask what has come, and cut the file down to its beginning and its end if it is over the cap.
 
         Also for a file that another process appends to. Its output during the cut is lost, and it goes on at
         the new end, since both descriptors append.
@@ -102,8 +135,10 @@ class CappedLog:
         Raises:
             OSError: It could not be rewritten.
         """
+        self._mask_new()
         if self.fd is None or self.size <= self._cap:
             return
+        self._masked = 0
         head = os.pread(self.fd, self._cap // 8, 0)
         tail = self.tail(self._cap // 2)
         os.ftruncate(self.fd, 0)

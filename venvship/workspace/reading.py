@@ -29,6 +29,7 @@ from venvship.workspace.trusted import TrustedFiles
 
 if TYPE_CHECKING:
     from venvship.health.context import Context
+    from venvship.model.variables import Variables
 
 
 class KnownHistory(NamedTuple):
@@ -304,7 +305,31 @@ class ReadingWorkspace:
         else:
             self.warn(error.slug, error.message)
 
-    def context(self, release_id: str | None, *, previous: str | None, event: str) -> Context:
+    def variables(self, settings: Settings, *, missing: Literal["refuse", "warn"] = "refuse") -> Variables:
+        """Read the variables of hooks, checks and `run`.
+
+        Args:
+            settings: The settings that name them.
+            missing: How to treat a file of variables that cannot be used. A rollback goes on without it.
+
+        Raises:
+            SettingsError: The file cannot be read.
+            UntrustedError: Others can write it.
+            HostError: The host has nothing left to read it with.
+        """
+        from venvship.workspace.variables import read_variables
+
+        try:
+            return read_variables(self.layout, settings, warn=self.warn)
+        except NO_SETTINGS as error:
+            if missing == "refuse":
+                raise
+            self.warn("env-file-unread", f"{error.message}. Hooks and checks ran without its variables")
+            return read_variables(self.layout, settings._replace(env_file=None), warn=self.warn)
+
+    def context(
+        self, release_id: str | None, variables: Variables, *, previous: str | None, event: str
+    ) -> Context:
         """The context of a release's checks and hooks; without a release, that of the notify hook."""
         from venvship.health.context import Context
 
@@ -316,6 +341,8 @@ class ReadingWorkspace:
             previous_id=previous,
             event=event,
             environ=self.runtime.environ,
+            variables=variables,
+            leases=str(self.layout.leases),
             log_dir=str(self.layout.log(release_id or "none")),
             signals=self.runtime.signals,
             usable=release_id is not None and self.place_problem(release_id) is None,

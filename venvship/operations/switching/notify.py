@@ -61,7 +61,8 @@ def notify(
         "actor": printable(workspace.runtime.actor),
         "at": format_time(workspace.runtime.clock()),
     }
-    context = workspace.context(release or current, previous=previous, event=event)
+    variables = workspace.variables(settings, missing="warn")
+    context = workspace.context(release or current, variables, previous=previous, event=event)
     payload = f"{ascii_json(dict(sorted(report.items())))}\n".encode()
     seconds = settings.hooks.seconds("notify")
     result = run_hook("notify", settings.hooks.notify, context, timeout=seconds, stdin=payload)

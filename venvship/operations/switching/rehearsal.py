@@ -36,10 +36,13 @@ def rehearse(
 
     Raises:
         ProgramNotFoundError: A check or hook, live ones included, names a program that is not there.
+        SettingsError: The file of variables, or one of authorities, cannot be read.
+        UntrustedError: Others can write such a file.
         RejectedError: A required check or the hook failed; journalled.
         InterruptedByError: A signal came.
     """
-    context = workspace.context(release_id, previous=workspace.layout.current(), event=event)
+    variables = workspace.variables(settings)
+    context = workspace.context(release_id, variables, previous=workspace.layout.current(), event=event)
     find_programs(settings.hooks, settings.checks, context)
     chosen = [check for check in settings.checks if check.when == "candidate"]
     results = run_checks(chosen, context, watch=tell_check(workspace))

@@ -96,6 +96,8 @@ def try_current(
         heed_rollback: Whether a rollback by another process ends the trial.
 
     Raises:
+        SettingsError: The file of variables cannot be read any more, and the event is `"promote"`.
+        UntrustedError: Others can write that file now, and the event is `"promote"`.
         InterruptedByError: A signal came.
     """
     live = [check for check in settings.checks if check.when == "live"]
@@ -109,7 +111,10 @@ def try_current(
     from venvship.health.checks import failed_required, run_checks
     from venvship.health.hooks import run_hook
 
-    context = workspace.context(release_id, previous=previous, event=event)
+    # A release on trial without its variables could pass or fail for the wrong reason: then it is not tried.
+    # On the way back there is nothing else to go to.
+    variables = workspace.variables(settings, missing="refuse" if event == "promote" else "warn")
+    context = workspace.context(release_id, variables, previous=previous, event=event)
     turn_back = workspace.mutex("turn-back")
 
     def stop() -> bool:
