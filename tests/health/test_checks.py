@@ -318,7 +318,7 @@ def serve(
                 peer, _ = listener.accept()
                 with contextlib.closing(tls.wrap_socket(peer, server_side=True) if tls else peer) as channel:
                     channel.settimeout(5)
-                    requests.append(channel.recv(65536).decode())
+                    requests.append(channel.recv(65536).decode(errors="surrogateescape"))
                     answer(channel)
 
     requests: list[str] = []
@@ -387,7 +387,34 @@ def test_another_status_fails_a_redirect_included(context: Context) -> None:
 
 
 def test_a_redirect_passes_where_it_is_what_is_wanted(context: Context) -> None:
-    assert ask(context, answering("302 Found", "", "Location: /login"), status=302).outcome == "passed"
+    assert ask(context, answering("302 Found", "", "Location: /login"), status=(302,)).outcome == "passed"
+
+
+def test_one_of_several_statuses_passes(context: Context) -> None:
+    assert ask(context, answering("204 No Content"), status=(200, 204)).outcome == "passed"
+    result = ask(context, answering("201 Created"), status=(200, 204))
+
+    assert result.outcome == "failed"
+    assert result.output.startswith("HTTP 201 instead of 200 or 204 from ")
+
+
+def test_headers_are_sent_and_replace_those_of_venvship(context: Context) -> None:
+    fields = {"host": "shop.example.com", "Authorization": "Bearer abc", "X-Empty": "", "X-Sz": "M\xfcller"}
+    with serve(answering("200 OK")) as port:
+        run_one(check("http", f"http://127.0.0.1:{port}/", headers=fields), context)
+        (request,) = serve.requests  # type: ignore[attr-defined]
+
+    assert request.encode(errors="surrogateescape").decode("latin-1").split("\r\n")[1:-2] == [
+        "User-Agent: venvship",
+        "Accept: */*",
+        "Accept-Encoding: identity",
+        "Connection: close",
+        "host: shop.example.com",
+        "Authorization: Bearer abc",
+        "X-Empty: ",
+        "X-Sz: M\xfcller",
+    ]
+    assert "abc" not in log_of(context)
 
 
 def test_proxies_are_not_asked(context: Context) -> None:
@@ -561,6 +588,21 @@ def test_https_is_verified(context: Context, certificate: Path) -> None:
 
     assert [r.outcome for r in (unknown, known, misnamed)] == ["failed", "passed", "failed"]
     assert "certificate verify failed" in unknown.output
+
+
+def test_an_authority_of_ones_own_is_trusted_for_one_check(context: Context, certificate: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    relative = os.path.relpath(f"{certificate}.crt", context.root)
+    with serve(answering("200 OK"), tls=tls) as port:
+        url = f"https://localhost:{port}/"
+        results = [run_one(check("http", url, ca=ca), context) for ca in (f"{certificate}.crt", relative)]
+        misnamed = run_one(check("http", f"https://127.0.0.1:{port}/", ca=relative), context)
+        no_file = run_one(check("http", url, ca="/no/such/file"), context)
+
+    assert [result.outcome for result in results] == ["passed", "passed"]
+    assert misnamed.outcome == "failed", "the name is verified all the same"
+    assert no_file.outcome == "failed"
 
 
 # -- tcp ------------------------------------------------------------------------------------------------

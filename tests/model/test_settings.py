@@ -118,7 +118,7 @@ def test_every_key_is_read() -> None:
                 when="live",
                 kind="http",
                 target=("http://127.0.0.1:8000/healthz",),
-                status=204,
+                status=(204,),
                 body="{release}",
                 deadline=60,
                 successes=3,
@@ -274,6 +274,19 @@ def test_wrong_values_are_refused(text: str, key: str) -> None:
         ('when = "after"', "check[0].when"),
         ("status = 99", "check[0].status"),
         ('status = "200"', "check[0].status"),
+        ("status = []", "check[0].status"),
+        ("status = [200, 99]", "check[0].status[1]"),
+        ("status = [200, 200]", "check[0].status[1]"),
+        ('headers = ["Host: x"]', "check[0].headers"),
+        ('headers = { "A B" = "x" }', "check[0].headers.A B"),
+        ('headers = { A = "x\\r\\nB: y" }', "check[0].headers.A"),
+        ('headers = { A = " x" }', "check[0].headers.A"),
+        ('headers = { A = "\\u20ac" }', "check[0].headers.A"),
+        ("headers = { A = 1 }", "check[0].headers.A"),
+        ('headers = { Host = "x", host = "y" }', "check[0].headers.host"),
+        ('headers = { Content-Length = "5" }', "check[0].headers.Content-Length"),
+        ('ca = ""', "check[0].ca"),
+        ('from_release = "yes"', "check[0].from_release"),
         ('body = ""', "check[0].body"),
         ("timeout = 0", "check[0].timeout"),
         ("interval = 0", "check[0].interval"),
@@ -350,6 +363,40 @@ def test_a_check_of_each_kind_survives_toml(kind: str) -> None:
 @pytest.mark.parametrize("kind", CHECK_KINDS)
 def test_the_keys_of_a_kind_are_declared_in_check_and_have_a_default(kind: str) -> None:
     assert {*CHECK_KINDS[kind].keys} <= declared_settings(Check).keys() & Check._field_defaults.keys()
+
+
+def test_an_http_check_has_headers_statuses_and_an_authority() -> None:
+    text = """
+[[check]]
+name = "answers"
+http = "https://127.0.0.1/healthz"
+status = [200, 204]
+headers = { Host = "shop.example.com", X-Key = "" }
+ca = "etc/own.pem"
+from_release = true
+"""
+    (check,) = parse(text).checks
+    assert (check.status, check.ca, check.from_release) == ((200, 204), "etc/own.pem", True)
+    assert check.headers == {"Host": "shop.example.com", "X-Key": ""}
+    assert parse(settings_toml(parse(text))) == parse(text)
+    assert settings_json(parse(text))["check"][0]["status"] == [200, 204]
+
+
+def test_a_new_key_of_a_check_ends_no_refusal_until_it_is_set() -> None:
+    before = "60608c62c25d6ba78b33aee3dcfa82c7dce9f24d0557cd795c8aa716d5727664"
+    http = '[[check]]\nname = "a"\nhttp = "https://h/"\n'
+    tcp = '[[check]]\nname = "a"\ntcp = "h:1"\n'
+    assert health_digest(parse(http)) == before
+    more = ("status = 201", "status = [200, 201]", 'headers = { A = "b" }', 'ca = "x"', "from_release = true")
+    assert len({before, *(health_digest(parse(http + line)) for line in more)}) == 6
+    assert health_digest(parse(http + "from_release = false\nstatus = [200]")) == before
+    assert health_digest(parse(tcp)) != health_digest(parse(tcp + "from_release = true"))
+
+
+def test_an_authority_is_for_https_alone() -> None:
+    for url in ("http://h/", "unix:/run/s:/"):
+        found = problems(f'[[check]]\nname = "a"\nhttp = "{url}"\nca = "x.pem"')
+        assert found == {"check[0].ca": "only a check of an https:// URL has it"}
 
 
 def test_only_an_http_check_has_a_status_and_a_body() -> None:

@@ -15,12 +15,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
 from venvship.health.endpoint import parse_address, parse_endpoint
+from venvship.health.listener import Peer, foreign_listener
 from venvship.health.running import LONGEST_LINE, joined, last_line, run_to_end, shorten
 from venvship.model.redaction import OutputRedactor, masked
 from venvship.model.settings_check import Check
@@ -58,6 +60,7 @@ class _Answer(NamedTuple):
     said: str = ""
     status: int = 0
     found: bool = True
+    peer: Mapping[str, Any] = MappingProxyType({})
 
 
 def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
@@ -66,20 +69,30 @@ def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[],
         endpoint = parse_endpoint(check.target[0].replace(_RELEASE, context.release_id))
     except ValueError as error:
         return Attempt(False, str(error), "not asked")
-    headers = [
-        ("Host", endpoint.host_header),
-        ("User-Agent", "venvship"),
-        ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),
-        ("Connection", "close"),
-    ]
+    usual = {
+        "Host": endpoint.host_header,
+        "User-Agent": "venvship",
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+    chosen = {name.lower() for name in check.headers}
+    headers = [(name, value) for name, value in usual.items() if name.lower() not in chosen]
+    headers += check.headers.items()
     look_for = None if check.body is None else check.body.replace(_RELEASE, context.release_id)
-    request = {"kind": "http", **dataclasses.asdict(endpoint), "headers": headers, "look_for": look_for}
+    request = {
+        "kind": "http",
+        **dataclasses.asdict(endpoint),
+        "ca": None if check.ca is None else os.path.join(context.root, check.ca),
+        "headers": headers,
+        "look_for": look_for,
+    }
     shown = endpoint.shown
     answer = _ask(request, check, context, heading=f"{heading}: GET {shown}", poll=poll)
     problem = _describe(answer, endpoint.socket or endpoint.host_header, shown, check.timeout)
     outcome = _failed(answer, problem, context) if problem else _judge(check, answer, shown, look_for)
-    return _logged(outcome, check, context)
+    peer = Peer(socket=endpoint.socket, **answer.peer)
+    return _logged(_of_this_release(outcome, check, peer, context), check, context)
 
 
 def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
@@ -95,7 +108,17 @@ def ask_tcp(check: Check, context: Context, *, heading: str, poll: Callable[[], 
     outcome = (
         _failed(answer, problem, context) if problem else Attempt(True, f"connected to {target}", "connected")
     )
-    return _logged(outcome, check, context)
+    return _logged(_of_this_release(outcome, check, Peer(**answer.peer), context), check, context)
+
+
+def _of_this_release(outcome: Attempt, check: Check, peer: Peer, context: Context) -> Attempt:
+    """Turn a pass into a failure if another process than the release's may have answered."""
+    if not outcome.passed or not check.from_release:
+        return outcome
+    problem = foreign_listener(peer, context)
+    if problem:
+        return Attempt(False, f"{outcome.line}, but {problem}", "not from this release")
+    return dataclasses.replace(outcome, line=f"{outcome.line}, held by this release")
 
 
 def _failed(answer: _Answer, problem: str, context: Context) -> Attempt:
@@ -156,8 +179,9 @@ def _logged(outcome: Attempt, check: Check, context: Context) -> Attempt:
 
 
 def _judge(check: Check, answer: _Answer, shown: str, look_for: str | None) -> Attempt:
-    if answer.status != check.status:
-        wanted = "" if check.status == 200 else f" instead of {check.status}"
+    if answer.status not in check.status:
+        codes = " or ".join(map(str, check.status))
+        wanted = "" if check.status == (200,) else f" instead of {codes}"
         return Attempt(False, f"HTTP {answer.status}{wanted} from {shown}", f"HTTP {answer.status}")
     if not answer.found:
         text = shorten(look_for or "", 40)

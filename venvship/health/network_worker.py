@@ -5,10 +5,11 @@ Standard input is a JSON object: everybody may read a list of arguments, and a U
 * `kind`: `"http"` or `"tcp"`
 * `timeout`: seconds for the whole exchange
 * `host` and `port`; or, for http, `socket`, the path of a Unix socket
-* for http: `tls`; `resource`, the path and query; `headers`, pairs (name, value); `look_for`, text or null
+* for http: `tls`; `ca`, the path of a PEM file or null; `resource`, the path and query; `headers`, pairs
+  (name, value); `look_for`, text or null
 
-Standard output is a JSON object: for http `status` and `found`; or `error`, a word of `describe`, with `text`
-in words of this host and `said` in words of the service.
+Standard output is a JSON object: `peer`, the other end of the connection, and for http `status` and `found`;
+or `error`, a word of `describe`, with `text` in words of this host and `said` in words of the service.
 Standard error is for the check's log: status line, header fields, and the beginning of the body.
 
 When the time is over, SIGALRM ends the process wherever it is. The time-outs of the standard library are for
@@ -22,6 +23,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from typing import Any
@@ -53,14 +55,14 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
     try:
         if request["kind"] == "http":
             return get(request)
-        connect(request).close()
+        with connect(request) as sock:
+            return {"peer": peer(sock)}
     except (OSError, AnswerError) as error:
         if isinstance(error, AnswerError):
             text, said = (*error.args, "")[:2]
             return {"error": describe(error), "text": text, "said": said}
         text = error.strerror if isinstance(error, socket.gaierror) else str(error)
         return {"error": describe(error), "text": text or type(error).__name__}
-    return {}
 
 
 def describe(error: Exception) -> str:
@@ -90,10 +92,12 @@ def get(request: dict[str, Any]) -> dict[str, Any]:
     from http.client import HTTPConnection, HTTPException
 
     sock = connect(request)
+    other_end = peer(sock)
     if request["tls"]:
         import ssl
 
-        sock = ssl.create_default_context().wrap_socket(sock, server_hostname=request["host"])
+        trusted = ssl.create_default_context(cafile=request["ca"])
+        sock = trusted.wrap_socket(sock, server_hostname=request["host"])
     connection = HTTPConnection("localhost")  # never looked up: the socket is connected
     connection.sock = sock
     connection.putrequest("GET", request["resource"], skip_host=True, skip_accept_encoding=True)
@@ -114,7 +118,19 @@ def get(request: dict[str, Any]) -> dict[str, Any]:
     head = f"HTTP {response.status} {response.reason}\n{fields}\n"
     sys.stderr.buffer.write(head.encode(errors="replace") + body[:LOGGED_BODY] + b"\n")
     wanted = request["look_for"]
-    return {"status": response.status, "found": wanted is None or wanted.encode() in body}
+    found = wanted is None or wanted.encode() in body
+    return {"peer": other_end, "status": response.status, "found": found}
+
+
+def peer(sock: socket.socket) -> dict[str, Any]:
+    """The other end: of TCP the address that answered, of a Unix socket the process that listens."""
+    if sock.family != socket.AF_UNIX:
+        address, port, *_ = sock.getpeername()
+        return {"address": address, "port": port}
+    if not hasattr(socket, "SO_PEERCRED"):
+        return {"pid": 0}
+    pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return {"pid": pid}
 
 
 def connect(request: dict[str, Any]) -> socket.socket:

@@ -20,6 +20,9 @@ lockfile seen in the wild has 1 MiB."""
 CONFIGURATION: Final = 1 << 20
 """Bytes of a configuration file of another program: pip's `pip.conf`, a systemd unit. They are pages long."""
 
+CERTIFICATES: Final = 8 << 20
+"""Bytes of a PEM file of authorities. All that a system trusts has some 200 KiB."""
+
 # -- files that venvship writes -------------------------------------------------------------------------
 
 STATE: Final = 8 << 20

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from venvship.model.toml_table import WrongValueError, each, integer, line, number, string
+from venvship.model.toml_table import WrongValueError, each, integer, line, number, string, strings
 
 WEEK: Final = 7 * 86400.0
 """The longest duration, in seconds."""
@@ -21,6 +22,8 @@ RESERVED_CHECK_NAMES: Final = frozenset({"prepare", "restart", "notify", "fetch"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _CHECK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PYTHON_VERSION = re.compile(r"\d{1,3}\.\d{1,3}(?:\.\d{1,3})?", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_FIELD = re.compile("[ -~\t\xa0-\xff]*")
 _TCP = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):(\d{1,5})", re.ASCII)
 
 
@@ -259,6 +262,53 @@ def http_url(value: object) -> tuple[str, ...]:
     if parts.username is not None:
         raise WrongValueError("must not contain a user name or password")
     return (url,)
+
+
+def status_codes(value: object) -> tuple[int, ...]:
+    """Read one HTTP status code, or several.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    code = integer(100, 599)
+    if not isinstance(value, list | tuple):
+        return (code(value),)
+    codes = each(code, "a status code, or an array of them", least=1)(value)
+    for index, one in enumerate(codes):
+        if one in codes[:index]:
+            raise WrongValueError("is listed twice", f"[{index}]")
+    return codes
+
+
+def http_headers(value: object) -> Mapping[str, str]:
+    """Read the header fields of a request.
+
+    Raises:
+        WrongValueError: It is no table of strings, or has a field that a request cannot have.
+    """
+    fields = strings(_header_name, _header_value)(value)
+    seen: set[str] = set()
+    for name in fields:
+        if name.lower() in seen:
+            raise WrongValueError("is there already, in other letters", f".{name}")
+        seen.add(name.lower())
+    return fields
+
+
+def _header_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise WrongValueError("is no name of a header field")
+    if name.lower() in {"content-length", "transfer-encoding"}:
+        raise WrongValueError("announces a body, which the request does not have")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if not _FIELD.fullmatch(value) or value != value.strip():
+        raise WrongValueError(
+            "must be one line of Latin-1 letters, without blanks at its ends: such as 'shop.example.com'"
+        )
+    return value
 
 
 def tcp_address(value: object) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: the annotations are values here.
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Final, NamedTuple
 
 from venvship.model import setting_values as values
@@ -36,13 +37,14 @@ CHECK_KINDS: Final[Mapping[str, CheckKind]] = {
         " See `body`.",
         example="http://127.0.0.1:8000/healthz",
         name="answers",
-        keys=("status", "body"),
+        keys=("status", "body", "headers", "ca", "from_release"),
     ),
     "tcp": CheckKind(
         read=values.tcp_address,
         text="`host:port`, which must accept a connection.",
         example="127.0.0.1:8000",
         name="listens",
+        keys=("from_release",),
     ),
 }
 """The keys of a check that say what it does; each check has exactly one. `health/kinds.py` has the function
@@ -71,7 +73,14 @@ class Check(NamedTuple):
     when: Annotated[
         str, Setting(one_of("candidate", "live"), "`candidate`: before the switch; `live`: after it.")
     ] = "live"
-    status: Annotated[int, Setting(integer(100, 599), "Status code that the answer must have.")] = 200
+    status: Annotated[
+        tuple[int, ...],
+        Setting(
+            values.status_codes,
+            "Status code that the answer must have, or several of which it must have one.",
+            type_text="integer, or array of integers",
+        ),
+    ] = (200,)
     body: Annotated[
         str | None,
         Setting(
@@ -80,6 +89,30 @@ class Check(NamedTuple):
             example="{release}",
         ),
     ] = None
+    headers: Annotated[
+        Mapping[str, str],
+        Setting(
+            values.http_headers,
+            "Header fields to send, `Host` too. They replace those that venvship sends.",
+            example={"Host": "shop.example.com"},
+        ),
+    ] = MappingProxyType({})
+    ca: Annotated[
+        str | None,
+        Setting(
+            values.path,
+            "PEM file of the authorities to trust for `https`. The system's are not trusted then. Relative to"
+            " the root or absolute.",
+            example="/etc/ssl/own.pem",
+        ),
+    ] = None
+    from_release: Annotated[
+        bool,
+        Setting(
+            boolean,
+            "Whether all processes that hold the socket must run from this release. See {ref}`from-release`.",
+        ),
+    ] = False
     timeout: Annotated[float, Setting(values.seconds, "Seconds for one attempt.")] = 5.0
     interval: Annotated[float, Setting(values.seconds, "Seconds between two attempts.")] = 1.0
     deadline: Annotated[

@@ -91,6 +91,8 @@ def _check_form(check: Check) -> dict[str, Any]:
     for name in declared_settings(Check):
         if check.kind in (kinds_with(name) or CHECK_KINDS):
             form[name] = _form(getattr(check, name))
+    if len(check.status) == 1 and "status" in form:
+        form["status"] = check.status[0]  # as before there could be several: it is in the digest of refusals
     return form
 
 

@@ -114,6 +114,8 @@ def _check(table: Table) -> Check:
     if table.values.get("when") == "candidate":
         defaults |= {name: own.candidate for name, (_, own) in keys.items() if own.candidate is not None}
     values = _take(table, Check, **defaults)
+    if values["ca"] is not None and targets["http"] and not targets["http"][0].startswith("https:"):
+        table.report("ca", "only a check of an https:// URL has it")
     table.finish()
     kind = next(iter(written or CHECK_KINDS))
     return Check(**values, kind=kind, target=targets[kind])

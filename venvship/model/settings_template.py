@@ -90,20 +90,23 @@ def _tables_of_strings() -> Iterator[tuple[str, Setting]]:
 
 
 def _check(kind_name: str, kind: CheckKind) -> Iterator[str]:
-    """A check of a kind as an example; of the kind that has keys of its own, with every key."""
+    """A check of a kind as an example; of the kind that has most keys of its own, with every key."""
+    every = kind.keys == max((one.keys for one in CHECK_KINDS.values()), key=len)
     keys = {name: declared for name, (_, declared) in declared_settings(Check).items()}
     yield f"#[[{CHECK}]]\n"
     yield f"#name = {toml_value(kind.name)}\n"
-    if kind.keys or kind.when != "live":
+    if every or kind.when != "live":
         yield _line(f"#when = {toml_value(kind.when)}", _comment(keys["when"]))
     yield _line(f"#{kind_name} = {toml_value(kind.example)}", _first_sentence(kind.text))
     for name, declared in keys.items():
-        if kind.keys and name not in {"name", "when"} and kind_name in (kinds_with(name) or CHECK_KINDS):
+        if every and name not in {"name", "when"} and kind_name in (kinds_with(name) or CHECK_KINDS):
             yield _commented_out(name, declared, Check._field_defaults[name])
 
 
 def _commented_out(name: str, declared: Setting, default: object) -> str:
     """A key with its default, or with its example where it has one."""
+    if declared.type_text and isinstance(default, tuple) and default:
+        default = default[0]  # one may be written without the array
     if declared.example is None:
         shown = int(default) if isinstance(default, float) and default.is_integer() else default
         return _line(f"#{name} = {toml_value(shown)}", _comment(declared))

@@ -8,6 +8,7 @@ from venvship.errors import CheckFailedError, OperationWarning
 from venvship.health.checks import CheckResult, failed_required, run_checks
 from venvship.health.hooks import find_programs
 from venvship.model.settings import HookSettings
+from venvship.workspace.certificates import require_certificates
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import require_usable
@@ -52,6 +53,7 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
     context = workspace.context(release_id, variables, previous=workspace.layout.previous(), event="check")
     workspace.trusted.require_folders(way=False)  # the checks leave their output in log/
     find_programs(HookSettings(), chosen, context)
+    require_certificates(workspace.layout, chosen)
     report = ChecksResult(release_id, run_checks(chosen, context))
     failed = failed_required(report.checks)
     if failed is not None:

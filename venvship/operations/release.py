@@ -46,6 +46,7 @@ from venvship.operations.switching.recovery import plan_recovery, recover_switch
 from venvship.operations.switching.rehearsal import rehearse
 from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
+from venvship.workspace.certificates import require_certificates
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
 from venvship.workspace.way_back import CommandBack, command_back, require_current
@@ -374,6 +375,7 @@ class Releasing:
             refuse_own_service(workspace, settings)
         # Before minutes of building: what stands elsewhere than in the release can be looked up now.
         workspace.variables(settings)
+        require_certificates(layout, settings.checks)
         find_programs_of_the_host(settings, workspace.runtime.environ, root=str(layout.path))
         release_id = proposal.plan.release_id or build_release(
             held, settings, proposal.environment, message=self._options.message, progress=self._progress

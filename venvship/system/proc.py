@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -28,6 +28,26 @@ class Seen(NamedTuple):
 
     pid: int
     paths: frozenset[str]
+    opaque: bool
+
+
+class Look(NamedTuple):
+    """What one process shows of itself.
+
+    Attributes:
+        arguments: Its command line.
+        program: The path of the program that it runs; empty where it is hidden.
+        directory: Its working directory; empty where it is hidden.
+        mapped: The files that it maps.
+        opened: The files that it has open.
+        opaque: Whether the kernel hid part of it: another user's process, or one that is not dumpable.
+    """
+
+    arguments: tuple[str, ...]
+    program: frozenset[str]
+    directory: frozenset[str]
+    mapped: frozenset[str]
+    opened: frozenset[str]
     opaque: bool
 
 
@@ -128,6 +148,15 @@ def service_in(text: str) -> str | None:
         if units:
             return "/".join(parts[: units[-1] + 1]) if parts[units[-1]].endswith(".service") else None
     return None
+
+
+def command_name(pid: int) -> str:
+    """The short name of what a process runs, which a fork keeps and an exec changes; `""` if it is gone."""
+    try:
+        with open(f"{PROC}/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().rstrip("\n")
+    except OSError:
+        return ""
 
 
 def owner(pid: int) -> int | None:
@@ -252,36 +281,54 @@ def processes_under(path: str) -> Iterator[Seen]:
                 yield seen
 
 
-def _look_at(pid: int, prefix: str) -> Seen | None:
+def look_at(pid: int) -> Look | None:
+    """See what a process shows of itself; `None` if it is gone."""
     base = f"{PROC}/{pid}"
-    arguments: list[str] = []
     opaque = False
+    arguments: list[str] = []
     try:
         with open(f"{base}/cmdline", "rb") as file:
             arguments = os.fsdecode(file.read()).split("\0")
     except (FileNotFoundError, ProcessLookupError):
-        return None  # gone
+        return None
     except OSError:
         opaque = True  # hidepid=1 hides this too
-    paths = {argument[argument.index(prefix) :] for argument in arguments if prefix in argument}
-    for link in ("exe", "cwd"):
+    links: dict[str, frozenset[str]] = {"exe": frozenset(), "cwd": frozenset()}
+    for link in links:
         try:
-            paths.add(os.readlink(f"{base}/{link}"))
+            links[link] = frozenset({os.readlink(f"{base}/{link}")})
         except (FileNotFoundError, ProcessLookupError):
             pass  # a kernel thread, or gone
         except OSError:
             opaque = True
-    for look in (_mapped, _opened):
+    files: dict[Callable[[str], Iterator[str]], set[str]] = {_mapped: set(), _opened: set()}
+    for look, paths in files.items():
         try:
             paths.update(look(base))
         except (FileNotFoundError, ProcessLookupError):
             pass  # gone meanwhile
         except OSError:
             opaque = True
-    below = frozenset(p for p in paths if p.startswith(prefix) or p + "/" == prefix)
-    if not below and not (opaque and _may_use_files(pid)):
+    return Look(
+        arguments=tuple(arguments),
+        program=links["exe"],
+        directory=links["cwd"],
+        mapped=frozenset(files[_mapped]),
+        opened=frozenset(files[_opened]),
+        opaque=opaque,
+    )
+
+
+def _look_at(pid: int, prefix: str) -> Seen | None:
+    look = look_at(pid)
+    if look is None:
         return None
-    return Seen(pid, below, opaque)
+    paths = {argument[argument.index(prefix) :] for argument in look.arguments if prefix in argument}
+    paths = paths.union(look.program, look.directory, look.mapped, look.opened)
+    below = frozenset(p for p in paths if p.startswith(prefix) or p + "/" == prefix)
+    if not below and not (look.opaque and _may_use_files(pid)):
+        return None
+    return Seen(pid, below, look.opaque)
 
 
 def _may_use_files(pid: int) -> bool:

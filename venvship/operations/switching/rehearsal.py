@@ -15,6 +15,7 @@ from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations.switching.trial import log_of, said_fact, tell_check, warn_of_failed, with_log
 from venvship.printable import lines
+from venvship.workspace.certificates import require_certificates
 from venvship.workspace.workspace import Workspace
 
 
@@ -35,15 +36,16 @@ def rehearse(
         The results of the candidate checks.
 
     Raises:
-        ProgramNotFoundError: A check or hook, live ones included, names a program that is not there.
         SettingsError: The file of variables, or one of authorities, cannot be read.
         UntrustedError: Others can write such a file.
+        ProgramNotFoundError: A check or hook, live ones included, names a program that is not there.
         RejectedError: A required check or the hook failed; journalled.
         InterruptedByError: A signal came.
     """
     variables = workspace.variables(settings)
     context = workspace.context(release_id, variables, previous=workspace.layout.current(), event=event)
     find_programs(settings.hooks, settings.checks, context)
+    require_certificates(workspace.layout, settings.checks)
     chosen = [check for check in settings.checks if check.when == "candidate"]
     results = run_checks(chosen, context, watch=tell_check(workspace))
     failed = failed_required(results)
