@@ -226,6 +226,12 @@ class PausedError(BuildError):
     slug = "paused"
 
 
+class GenerateError(BuildError):
+    """The generate hook failed, or left something behind that a release cannot have."""
+
+    slug = "generate-failed"
+
+
 class HashMismatchError(BuildError):
     """A file does not have a hash that the lockfile allows. Nothing of it was imported or run."""
 

@@ -269,8 +269,9 @@ def _of_kinds(name: str, declared: Setting) -> str:
 def _default_of_key(declared: Setting, default: object) -> str:
     if declared.candidate is not None:
         return f"{_toml(default)} live, {_toml(declared.candidate)} candidate"
-    # One file may be written without the array.
-    return _toml(default[0] if declared.type_text and isinstance(default, tuple) else default)
+    # One element may be written without the array.
+    single = declared.type_text and isinstance(default, tuple) and default
+    return _toml(default[0] if single else default)
 
 
 def _toml(value: object) -> str:
@@ -447,6 +448,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "exit-codes": exit_codes,
     "error-slugs": error_slugs,
     "settings": lambda: settings_table(""),
+    "settings-project": lambda: settings_table("project"),
     "settings-lock": lambda: settings_table("lock"),
     "settings-update": lambda: settings_table("update"),
     "settings-build": lambda: settings_table("build"),

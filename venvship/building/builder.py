@@ -15,6 +15,7 @@ from venvship.building.tree.assemble import assemble
 from venvship.building.tree.candidate import candidate
 from venvship.building.tree.combination import combine
 from venvship.building.tree.foundation import foundation
+from venvship.building.tree.hook_files import Generate, generated_files, with_generated
 from venvship.building.tree.seal import seal
 from venvship.model.progress import Progress, step
 from venvship.model.release import Manifest
@@ -32,6 +33,7 @@ def build(
     environ: Mapping[str, str],
     signals: Signals,
     progress: Progress,
+    generate: Generate | None = None,
 ) -> Manifest:
     """Build a release and seal it.
 
@@ -48,7 +50,8 @@ def build(
         store: The store; it gets the wheels that it lacks.
         environ: The process environment.
         signals: Looked at between wheels.
-        progress: Called with the steps `fetch`, `import`, `compile`, `assemble` and `seal`.
+        progress: Called with the steps `fetch`, `import`, `compile`, `assemble`, `generate` and `seal`.
+        generate: Fills `generated/` of the release, before it is sealed; without it there is no such folder.
 
     Returns:
         The manifest, as it stands in the release.
@@ -88,6 +91,10 @@ def build(
                 )
                 running.facts["files"] = sum(entry.type == "file" for entry in assembled.entries)
                 running.facts["copied"] = assembled.linked["copy"]
+            if generate is not None:
+                with begun("generate") as running:
+                    assembled = with_generated(request.release_path, assembled, generate)
+                    running.facts["files"] = generated_files(assembled)
             with begun("seal"):
                 manifest = seal(request, assembled, sync_fd=sync_fd, signals=signals)
     except BaseException:

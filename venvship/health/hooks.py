@@ -44,7 +44,7 @@ def run_hook(
     process group. That includes the restart hook, which must start the service rather than be it.
 
     Args:
-        name: `"prepare"`, `"restart"` or `"notify"`.
+        name: `"generate"`, `"prepare"`, `"restart"` or `"notify"`.
         argv: Its command; see `lookup` for its program.
         context: The release it acts on.
         timeout: Seconds.
@@ -134,7 +134,7 @@ def _refuse_missing(
     """Look for each command's program; the second argument is whether a bare name is the host's."""
     commands = [
         (f"hooks.{name}", argv, name in OF_THE_HOST)
-        for name in ("prepare", "restart", "notify")
+        for name in ("generate", "prepare", "restart", "notify")
         if (argv := getattr(hooks, name)) is not None
     ]
     commands += [

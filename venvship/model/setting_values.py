@@ -16,7 +16,7 @@ WEEK: Final = 7 * 86400.0
 seconds: Final = number(WEEK, zero=False)
 """Reads a duration."""
 
-RESERVED_CHECK_NAMES: Final = frozenset({"prepare", "restart", "notify", "fetch", "build"})
+RESERVED_CHECK_NAMES: Final = frozenset({"prepare", "restart", "notify", "fetch", "build", "generate"})
 """Names of other outputs in a release's log folder, where a check's output is `<name>.txt`."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)

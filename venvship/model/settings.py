@@ -107,6 +107,15 @@ class BuildSettings(NamedTuple):
 class HookSettings(NamedTuple):
     """`[hooks]`: commands that act, each an argument list or `None`."""
 
+    generate: Annotated[
+        tuple[str, ...] | None,
+        Setting(
+            values.command,
+            "Runs before the seal, and writes files to `$VENVSHIP_GENERATED`. They are sealed as `generated/`"
+            " of the release. A failure is a failed build.",
+            example=("django-admin", "collectstatic", "--noinput"),
+        ),
+    ] = None
     prepare: Annotated[
         tuple[str, ...] | None,
         Setting(
@@ -135,6 +144,10 @@ class HookSettings(NamedTuple):
     timeout: Annotated[
         float, Setting(values.seconds, "Seconds for each hook that has no time-out of its own.")
     ] = 60.0
+    generate_timeout: Annotated[
+        float | None,
+        Setting(values.seconds, "Seconds for the generate hook.", example=300, default_text="`timeout`"),
+    ] = None
     prepare_timeout: Annotated[
         float | None,
         Setting(values.seconds, "Seconds for the prepare hook.", example=600, default_text="`timeout`"),

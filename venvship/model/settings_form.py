@@ -14,6 +14,7 @@ from venvship.model.spelling import digest
 from venvship.printable import UNPRINTABLE
 
 _LATER_OF_CHECKS: Final = frozenset({"headers", "ca", "from_release"})
+_OF_THE_BUILD: Final = frozenset({"generate", "generate_timeout"})
 _LATER_HOOKS: Final = frozenset({"prepare_timeout", "restart_timeout", "notify_timeout"})
 
 
@@ -63,9 +64,12 @@ def health_digest(settings: Settings) -> str:
     in that file are left out. The digest stands in the journal, and a short secret could be guessed from it.
     """
     form = settings_json(settings)
+    # The generate hook is none of them: it runs before there is a release, and is part of its environment.
     # Keys that an earlier venvship did not have are left out at their default: a refusal of its survives.
     hooks = {
-        key: value for key, value in form["hooks"].items() if key not in _LATER_HOOKS or value is not None
+        key: value
+        for key, value in form["hooks"].items()
+        if key not in _OF_THE_BUILD and (key not in _LATER_HOOKS or value is not None)
     }
     variables = {key: form[key] for key in ("env", "env_file") if form[key]}
     checks = [

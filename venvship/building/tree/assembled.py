@@ -21,6 +21,7 @@ class Assembled:
         warnings: Each with `slug` and `message`.
         stamps: By path, how each file from the store looked when it was linked.
         linked: How many files were linked in which way: `hardlink`, `reflink`, `copy`.
+        hooked: Whether a generate hook has run in it.
     """
 
     entries: tuple[FileEntry, ...]
@@ -30,3 +31,4 @@ class Assembled:
     warnings: tuple[Mapping[str, str], ...]
     stamps: Mapping[str, Stamp]
     linked: Mapping[str, int]
+    hooked: bool = False

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from venvship.building.tree.assembled import Assembled
-from venvship.building.tree.link import Stamp, stamp_of
+from venvship.building.tree.link import stamp_of
 from venvship.building.tree.placement import SEAL_FOLDER
 from venvship.errors import BuildError
 from venvship.model.release import FileEntry
@@ -53,14 +53,29 @@ def closing(
     directories = list(children.items())
     size = -(-len(directories) // _CHUNKS)
     chunks = [directories[start : start + size] for start in range(0, len(directories), size)]
-    close = functools.partial(_close, release, assembled.stamps)
+    close = functools.partial(_close, release, assembled)
     if copies is None:
         copies = copies_for(len(assembled.entries))
     with working(close, chunks, copies=copies) as pool:
         yield pool
 
 
-def _close(release: str, stamps: Mapping[str, Stamp], directories: list[_Directory]) -> None:
+def close_directories(release: str, assembled: Assembled) -> None:
+    """Make the directories of an assembled release read-only, before a hook of it runs.
+
+    The folder of the seal stays open. `closing` looks at everything afterwards.
+
+    Raises:
+        OSError: As the kernel gave it.
+    """
+    for entry in assembled.entries:
+        if entry.type == "dir" and entry.path != SEAL_FOLDER:
+            set_mode(f"{release}/{entry.path}", DIRECTORY_MODE)
+    set_mode(release, DIRECTORY_MODE)
+
+
+def _close(release: str, assembled: Assembled, directories: list[_Directory]) -> None:
+    change_error = functools.partial(_change_error, hooked=assembled.hooked)
     for folder, expected in directories:
         path = f"{release}/{folder}" if folder else release
         if folder != SEAL_FOLDER:
@@ -70,21 +85,20 @@ def _close(release: str, stamps: Mapping[str, Stamp], directories: list[_Directo
             found += 1
             entry = expected.get(name)
             if entry is None:
-                raise _change_error(f"{path}/{name}", "not part of the release")
+                raise change_error(f"{path}/{name}", "not part of the release")
             # Its own process closes a directory, before or after this look at its parent.
             if problem := difference(f"{path}/{name}", status, entry, directories_open=True):
-                raise _change_error(f"{path}/{name}", problem)
-            stamp = stamps.get(entry.path)
+                raise change_error(f"{path}/{name}", problem)
+            stamp = assembled.stamps.get(entry.path)
             if stamp is not None and stamp != stamp_of(status):
-                raise _change_error(f"{path}/{name}", "replaced or written to since it came from the store")
+                raise change_error(f"{path}/{name}", "replaced or written to since it came from the store")
         if found != len(expected):
             gone = min(expected.keys() - {name for name, _ in lstat_all(path)})
-            raise _change_error(f"{path}/{gone}", "missing")
+            raise change_error(f"{path}/{gone}", "missing")
 
 
-def _change_error(path: str, problem: str) -> BuildError:
-    return BuildError(
-        f"the release changed while it was built: {path}: {problem}",
-        hint="Find out what else writes below releases/ or into the store, then try again.",
-        path=path,
-    )
+def _change_error(path: str, problem: str, *, hooked: bool) -> BuildError:
+    hint = "Find out what else writes below releases/ or into the store, then try again."
+    if hooked:
+        hint = f"The generate hook may write below $VENVSHIP_GENERATED only. If it did: {hint}"
+    return BuildError(f"the release changed while it was built: {path}: {problem}", hint=hint, path=path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.errors import BuildError, HostError, InterruptedByError
 from venvship.model.environment import Environment
@@ -14,6 +14,7 @@ from venvship.model.progress import Progress
 from venvship.model.release import Manifest, new_release_id
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
+from venvship.operations.planning.generate import generate_hook, generated_again
 from venvship.system import files, trees
 from venvship.system.mutex import shared
 from venvship.workspace.folders import make_shared
@@ -22,6 +23,20 @@ from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from venvship.building.request import BuildRequest
+    from venvship.building.tree.hook_files import Generate
+
+
+class Replaced(NamedTuple):
+    """A release that another build takes the place of.
+
+    Attributes:
+        manifest: Its manifest.
+        wheels: The wheels to take from the store, as of `BuildRequest`.
+    """
+
+    manifest: Manifest
+    wheels: Mapping[str, str]
+
 
 STORE_WAIT: Final = 300.0
 """Seconds to wait for a clean-up of the store, which is short; `--wait` does not cover it."""
@@ -34,7 +49,7 @@ def build_release(
     *,
     message: str,
     progress: Progress,
-    wheels: Mapping[str, str] | None = None,
+    replaces: Replaced | None = None,
 ) -> str:
     """Build and seal a release, and record that in the journal; only then is it one.
 
@@ -46,8 +61,8 @@ def build_release(
         environment: The environment to build.
         message: The person's, for the manifest and the journal.
         progress: Hears of the build's steps.
-        wheels: The wheels to take from the store, without a fetch, as of `BuildRequest`. A failure is not
-            journalled then: it says nothing about the next `update`.
+        replaces: The release that this one takes the place of. Then nothing is fetched, no hook runs, and a
+            failure is not journalled: it says nothing about the next `update`.
 
     Returns:
         The release's id.
@@ -68,11 +83,16 @@ def build_release(
     release_id = _fresh_id(workspace)
     try:
         request = _request(workspace, settings, environment, release_id, message)
-        manifest = _build(workspace, settings, replace(request, wheels=wheels), progress)
+        if replaces is None:
+            generate = generate_hook(workspace, settings, release_id)
+        else:
+            generate = generated_again(workspace, replaces.manifest)
+            request = replace(request, wheels=replaces.wheels)
+        manifest = _build(workspace, settings, request, progress, generate)
     except BaseException as error:
         # `build` has removed the candidate.
         files.remove_name(workspace.layout.lease(release_id))
-        if isinstance(error, BuildError | HostError) and wheels is None:
+        if isinstance(error, BuildError | HostError) and replaces is None:
             workspace.record_if_possible(
                 EventName.BUILD_FAILED,
                 release=None,
@@ -120,7 +140,13 @@ def _request(
     )
 
 
-def _build(workspace: Workspace, settings: Settings, request: BuildRequest, progress: Progress) -> Manifest:
+def _build(
+    workspace: Workspace,
+    settings: Settings,
+    request: BuildRequest,
+    progress: Progress,
+    generate: Generate | None,
+) -> Manifest:
     runtime, layout = workspace.runtime, workspace.layout
     # The build layer imports virtualenv and installer, which no other command needs.
     from venvship.building.builder import build
@@ -139,7 +165,14 @@ def _build(workspace: Workspace, settings: Settings, request: BuildRequest, prog
         # Before there is a release that a clean-up on behalf of another root would have to know.
         register_root(store, str(layout.path))
         make_shared(layout, request.shared)
-        return build(request, store, environ=runtime.environ, signals=runtime.signals, progress=progress)
+        return build(
+            request,
+            store,
+            environ=runtime.environ,
+            signals=runtime.signals,
+            progress=progress,
+            generate=generate,
+        )
 
 
 def _fresh_id(workspace: Workspace) -> str:

@@ -161,6 +161,9 @@ def _build_facts(settings: Settings) -> dict[str, object]:
     facts: dict[str, object] = {name: sorted(getattr(settings.build, name)) for name in names}
     if settings.project.shared:
         facts["shared"] = sorted(settings.project.shared)
+    if settings.hooks.generate is not None:
+        # What it makes is a part of the release. Without one, the digest is that of an earlier venvship.
+        facts["generate"] = list(settings.hooks.generate)
     return facts
 
 

@@ -44,7 +44,7 @@ def rehearse(
     """
     variables = workspace.variables(settings)
     context = workspace.context(release_id, variables, previous=workspace.layout.current(), event=event)
-    find_programs(settings.hooks, settings.checks, context)
+    find_programs(settings.hooks._replace(generate=None), settings.checks, context)
     require_certificates(workspace.layout, settings.checks)
     chosen = [check for check in settings.checks if check.when == "candidate"]
     results = run_checks(chosen, context, watch=tell_check(workspace))
