@@ -245,10 +245,31 @@ def test_a_change_of_the_table_ends_a_refusal_and_a_change_in_the_file_does_not(
 
 
 @as_root_only
-def test_a_file_that_others_can_write_is_not_used(site: Site, env_file: Path) -> None:
-    site.settings(f'env_file = "{env_file}"\n')
-    os.chown(env_file, NOBODY, NOBODY)
+@pytest.mark.parametrize("kind", ["env_file", "ca"])
+def test_a_file_that_others_can_write_is_not_used(site: Site, kind: str) -> None:
+    path = site.path / "named"
+    path.write_text("-----BEGIN CERTIFICATE-----\n")
+    check = '[[check]]\nname = "it"\nhttp = "https://127.0.0.1:1/"\nca = "named"\n'
+    site.settings('env_file = "named"\n' if kind == "env_file" else check)
+    os.chown(path, NOBODY, NOBODY)
     with pytest.raises(UntrustedError) as caught:
         site.open().release()
     assert caught.value.exit_code == 12
-    assert caught.value.data["path"] == str(env_file)
+    assert caught.value.data["path"] == str(path)
+    assert f"{path} belongs to " in site.run("status").err
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [(None, "cannot read {}: No such file"), ("x", "{} has no certificate in PEM form")]
+)
+def test_an_authority_that_is_none_is_refused_before_anything_is_built(
+    site: Site, text: str | None, problem: str
+) -> None:
+    path = site.path / "own.pem"
+    if text is not None:
+        path.write_text(text)
+    site.settings('[[check]]\nname = "it"\nhttp = "https://127.0.0.1:1/"\nca = "own.pem"\n')
+    with pytest.raises(SettingsError) as caught:
+        site.open().release()
+    assert problem.format(path) in caught.value.message
+    assert os.listdir(site.path / "log") == []

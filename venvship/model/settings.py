@@ -246,6 +246,12 @@ class Settings(NamedTuple):
     checks: tuple[Check, ...] = ()
 
     @property
+    def files_of_programs(self) -> tuple[str, ...]:
+        """The files that hooks and checks depend on, as they are written: variables and authorities."""
+        named = (self.env_file, *(check.ca for check in self.checks))
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    @property
     def leaves_service_alone(self) -> bool:
         """Whether neither a restart hook nor a live check is set.
 

@@ -46,7 +46,9 @@ def glance(layout: RootLayout, settings: Settings | None, ask: Ownership) -> tup
     found: dict[Finding, None] = {}
     for problems in (*_folders(layout, ask), *_state(layout, ask)):
         found.update(dict.fromkeys(problems))
-    names = (*settings.lockfile, *settings.lock.inputs) if settings is not None else ()
+    names: tuple[str, ...] = ()
+    if settings is not None:
+        names = (*settings.lockfile, *settings.lock.inputs, *settings.files_of_programs)
     for name in (layout.settings_file.name, *names):
         path = os.path.join(layout.path, name)
         found.update(dict.fromkeys(_quietly(functools.partial(_file, path, ask)) or ()))
@@ -117,6 +119,8 @@ def _named(layout: RootLayout, ask: Ownership) -> Iterator[tuple[Finding, ...]]:
     if inputs:
         for path in _quietly(lambda: _read_inputs(inputs, root, lockfile[0], reader.read)) or ():
             reader.look(path)
+    for name in settings.files_of_programs:
+        reader.look(os.path.join(root, name))
     yield from reader.found
 
 
