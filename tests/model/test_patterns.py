@@ -68,7 +68,14 @@ def test_a_pattern_that_means_nothing_is_refused(pattern: str) -> None:
 # -- held against git ------------------------------------------------------------------------------------
 
 PIECES = ["a", "b", "ab", "*", "?", "**", "/", "/", "[ab]", "[!a]", "\\*", "."]
-NAMES = ["a", "b", "ab", "ba", "abb", "*", ".a", "a.b"]
+COMPONENTS = ["a", "b", "ab", "*", "**", "**", "?", "a*", "*b", "[ab]", "[!b]*"]
+NAMES = ["a", "b", "ab", "*", ".a"]
+ANY_PATTERN = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join)
+LIKELY_PATTERN = st.tuples(
+    st.sampled_from(["", "/"]),
+    st.lists(st.sampled_from(COMPONENTS), min_size=1, max_size=3).map("/".join),
+    st.sampled_from(["", "", "/"]),
+).map("".join)
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +103,13 @@ def ignored_by_git(repository: Path, pattern: str, paths: Sequence[str]) -> set[
     return set(filter(None, result.stdout.split("\0")))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    pattern=st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join),
+    pattern=ANY_PATTERN | LIKELY_PATTERN | LIKELY_PATTERN,
     paths=st.lists(
         st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join),
-        min_size=8,
-        max_size=16,
+        min_size=20,
+        max_size=40,
         unique=True,
     ),
 )

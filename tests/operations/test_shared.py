@@ -139,6 +139,7 @@ def test_a_root_that_was_moved_takes_it_along(shop: Site) -> None:
     here.settings()
     done = here.run("relocate", "--json")
     assert done.code == 0, done.err
+    assert len(done.data["relocated"]) == 1
     assert [warning["slug"] for warning in done.json["warnings"]] == []
     after = json.loads((here.path / "current/.venvship/manifest.json").read_bytes())
     assert after["tree_digest"] == before["tree_digest"]

@@ -104,7 +104,7 @@ def write_tree_wheel(project: Project, folder: str, between: Callable[[], None])
         InterruptedByError: Or whatever else `between` raises.
     """
     with build_faults("collect the files of the project", project.copy):
-        others = _untracked(project.copy) if project.rules.include else ()
+        others = files_in(project.copy) if project.rules.include else ()
         choice = choose(project.tracked, others, project.rules)
         files = _regular_files(project, choice.files)
     stem = f"{re.sub('[-_.]+', '_', project.name)}-{project.version}"
@@ -114,9 +114,22 @@ def write_tree_wheel(project: Project, folder: str, between: Callable[[], None])
         return TreeWheel(WheelFile(path, hash_file(path)), choice)
 
 
-def _untracked(copy: str) -> Iterator[str]:
-    for path, status in walk(copy, but=frozenset({".git"})):
-        if not stat.S_ISDIR(status.st_mode) and path != ".git":
+class _Repositories:
+    """The paths that end in `.git`: of the copy's own repository, and of those of submodules."""
+
+    def __contains__(self, path: object) -> bool:
+        return str(path).rpartition("/")[2] == ".git"
+
+
+def files_in(copy: str) -> Iterator[str]:
+    """The names of all files and links in a copy of a project, but for git's own.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    repositories = _Repositories()
+    for path, status in walk(copy, but=repositories):
+        if not stat.S_ISDIR(status.st_mode) and path not in repositories:
             yield path
 
 
