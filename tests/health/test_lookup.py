@@ -179,3 +179,47 @@ def test_before_the_build_what_cannot_be_the_releases_is_looked_up(shadowed: Con
     assert missing("no-such-program") == HOST[name]
     assert not missing("{bin}/no-such-program")
     assert not missing("of-the-host")
+
+
+HINTS = {
+    "nosuch": "`prepare` and checks look a name up in the release's bin, then in the PATH of venvship itself",
+    "{bin}/nosuch": "{bin}/NAME is a program of the release, and no package of the lockfile brings this one",
+    "/nosuch/program": "install the program, or name another one in venvship.toml",
+    "scripts/nosuch": "a relative path is looked up in the directory of the release",
+    "{bin}/activate": "a release is never changed",
+}
+"""The beginning of the hint, by the way in which a program is written."""
+
+
+@pytest.mark.parametrize("written", HINTS)
+@pytest.mark.parametrize("what", HOST)
+def test_the_hint_fits_the_way_in_which_a_program_is_written(
+    shadowed: Context, what: str, written: str
+) -> None:
+    Path(shadowed.release_path, "bin", "activate").write_text("a file that is not executable\n")
+    hint = missing(shadowed, what, written).hint
+    if HOST[what] and written == "nosuch":
+        assert hint is not None
+        assert hint.startswith("`restart` and `notify` look a name up in the PATH of venvship")
+        return
+    assert hint is not None
+    assert hint.startswith(HINTS[written])
+    assert "chmod" not in hint
+
+
+def test_programs_that_are_written_in_several_ways_have_the_hints_of_all(shadowed: Context) -> None:
+    hooks = HookSettings(prepare=("/nosuch/program",), restart=("nosuch",), notify=("{bin}/nosuch",))
+    with pytest.raises(ProgramNotFoundError) as caught:
+        find_programs(hooks, (), shadowed)
+    assert caught.value.hint is not None
+    for part in ("install the program", "`restart` and `notify` look", "no package of the lockfile"):
+        assert caught.value.hint.count(part) == 1
+
+
+def missing(context: Context, what: str, program: str) -> ProgramNotFoundError:
+    """The error of a hook, or a check, whose program is missing."""
+    hooks = HookSettings(**({} if what == "check" else {what: (program,)}))
+    checks = [Check(name="x", kind="command", target=(program,))] if what == "check" else []
+    with pytest.raises(ProgramNotFoundError) as caught:
+        find_programs(hooks, checks, context)
+    return caught.value

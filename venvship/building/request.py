@@ -31,6 +31,7 @@ class BuildRequest:
         wheels: By requirement name, the SHA-256 of the wheel to install, which the store has to have: then
             nothing is fetched. `None`: the store's selections decide, and wheels that it lacks are fetched.
         shared: `[project] shared`: names in whose place the release has links to what outlives it.
+        locked_here: Whether `venvship lock` generates the lockfile.
         trust: Who may write the directories on the way to the store, besides this user and root.
     """
 
@@ -47,4 +48,5 @@ class BuildRequest:
     copies: int | None = None
     wheels: Mapping[str, str] | None = None
     shared: tuple[str, ...] = ()
+    locked_here: bool = True
     trust: Trust = NOBODY_ELSE

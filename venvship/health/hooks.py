@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
-from venvship.health.lookup import OF_THE_HOST, command_of, environment_of, find_of_the_host
+from venvship.health.lookup import (
+    OF_THE_HOST,
+    command_of,
+    environment_of,
+    find_in_context,
+    find_of_the_host,
+)
 from venvship.health.running import run_to_end, shorten
 from venvship.model.settings import HookSettings, Settings
 from venvship.model.settings_check import CHECK_KINDS, Check
@@ -98,8 +104,7 @@ def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context
     """
 
     def look(argv: tuple[str, ...], host: bool) -> None:
-        program = command_of(argv, context, host=host)[0]
-        process.find_program(program, env=environment_of(context, host=host), cwd=context.release_path)
+        find_in_context(argv, context, host=host)
 
     _refuse_missing(hooks, checks, look)
 
@@ -141,16 +146,17 @@ def _refuse_missing(
         (f"check {check.name}", check.target, False) for check in checks if CHECK_KINDS[check.kind].is_command
     ]
     problems: list[dict[str, str]] = []
-    hint = None
+    hints: dict[str, None] = {}
     for key, argv, host in commands:
         try:
             look(argv, host)
         except ProgramNotFoundError as error:
-            hint = error.hint or hint
+            if error.hint:
+                hints[error.hint] = None
             problems.append({"key": key, "program": argv[0], "message": error.message})
     if problems:
         raise ProgramNotFoundError(
             lines(*(f"{problem['key']}: {problem['message']}" for problem in problems)),
-            hint=hint,
+            hint="; ".join(hints) or None,
             problems=problems,
         )

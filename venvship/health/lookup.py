@@ -83,6 +83,48 @@ def find_of_the_host(name: str, environ: Mapping[str, str], root: str, *, own: s
         ) from error
 
 
+def find_in_context(argv: tuple[str, ...], context: Context, *, host: bool) -> str:
+    """Look up the program of a command, with a hint that fits the way in which it is written.
+
+    Args:
+        argv: As the settings have it.
+        context: The release that it is about.
+        host: Whether a bare name is the host's.
+
+    Returns:
+        The program's absolute path.
+
+    Raises:
+        ProgramNotFoundError: There is none, or it cannot be started.
+    """
+    program = command_of(argv, context, host=host)[0]
+    try:
+        return find_program(program, env=environment_of(context, host=host), cwd=context.release_path)
+    except ProgramNotFoundError as error:
+        if "path" not in error.data:  # otherwise there is one that cannot be started
+            error.hint = _hint(argv[0])
+        elif str(error.data["path"]).startswith(f"{context.release_path}/"):
+            error.hint = "a release is never changed: name another program in venvship.toml"
+        raise
+
+
+def _hint(written: str) -> str:
+    """The remedy for a program that is not there, by the way in which the settings name it."""
+    if written.startswith(BIN):
+        return (
+            f"{BIN}NAME is a program of the release, and no package of the lockfile brings this one: correct "
+            "the name, or add the package"
+        )
+    if written.startswith("/"):
+        return "install the program, or name another one in venvship.toml"
+    if "/" in written:
+        return (
+            "a relative path is looked up in the directory of the release: write "
+            f"{BIN}NAME for a program of the release, or an absolute path"
+        )
+    return "`prepare` and checks look a name up in the release's bin, then in the PATH of venvship itself"
+
+
 def command_of(argv: tuple[str, ...], context: Context, *, host: bool = False) -> tuple[str, ...]:
     """The command to start, with the release's `bin` filled in, and a program of the host looked up.
 

@@ -171,7 +171,7 @@ def find_program(name: str, *, env: Mapping[str, str] | None, cwd: str, search: 
     where = candidates[0] if "/" in name else f"{name!r} in the PATH {search}"
     raise ProgramNotFoundError(
         f"there is no program {where}",
-        hint="programs are looked up in the release's bin, then in the PATH of venvship itself",
+        hint="install the program, or name another one in venvship.toml",
         program=name,
     )
 

@@ -207,3 +207,24 @@ def test_lock_names_the_python_that_the_wanted_version_requires() -> None:
     assert "it requires Python >=3.12" in diagnose(output, search("one", *lines), PYTHON).message
     found = diagnose(output, search("one", skipped(NO_TAG, FOREIGN.replace("1.0", "0.7"))), PYTHON)
     assert "only 0.8, 0.9" in found.message, "the files of other versions are no reason"
+
+
+@pytest.mark.parametrize(
+    ("output", "files"),
+    [
+        (MISMATCH, [(SDIST, C), (WHEEL, B)]),
+        (MISMATCH, [(SDIST, A), (WHEEL, B)]),
+        (MISMATCH, [(FOREIGN, A), (WHEEL, B)]),
+        (NO_MATCH, [(FOREIGN, A)]),
+    ],
+    ids=["replaced", "source", "platform", "nothing"],
+)  # fmt: skip
+def test_a_lockfile_that_lock_does_not_generate_is_not_to_be_locked_by_it(
+    output: str, files: list[tuple[str, str]]
+) -> None:
+    found = diagnose(output, search("one"), PYTHON, PINS, listed(*files), locked_here=False)
+    assert "venvship lock" not in found.hint
+    assert "lock again" in found.hint
+    assert "with the program that generated the lockfile, for other pins of one" in found.hint
+    here = diagnose(output, search("one"), PYTHON, PINS, listed(*files))
+    assert here.hint.endswith(": venvship lock -P one")

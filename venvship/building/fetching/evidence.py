@@ -28,12 +28,13 @@ _EXAMPLE_CHARACTERS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that is known about the files that could have been taken; see `diagnose`."""
+    """Everything that is known about the lockfile, and what could have been taken; see `diagnose`."""
 
     debug: str
     interpreter: Interpreter
     pins: Mapping[str, Requirement] | None
     listed: Mapping[str, Sequence[ListedFile]]
+    locked_here: bool = True
 
     def files(self, name: str, wanted: SpecifierSet) -> list[ListedFile]:
         """The files of a project, of the wanted versions, that were seen by pip or by us; each once."""

@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename
 
 from venvship.building.fetching.listed_file import ListedFile
+from venvship.building.fetching.lock_again import lock_again
 from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.request import BuildRequest
 from venvship.errors import (
@@ -157,8 +158,12 @@ class Session:
             NoCompatibleWheelError,
             requirement,
             f"no file of it runs on {self.interpreter.label}: {why}",
-            hint=f"lock again for Python {self.interpreter.minor} on this platform "
-            f"(`venvship lock -P {requirement.name}`), or set another `python`",
+            hint="set another `python`, or "
+            + lock_again(
+                [requirement.name],
+                here=self.request.locked_here,
+                why=f"for Python {self.interpreter.minor} on this platform",
+            ),
         )
 
     def mismatch(self, requirement: Requirement, path: str, sha256: str) -> HashMismatchError:

@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 
 from venvship.building.fetching.evidence import Evidence, tags_of
 from venvship.building.fetching.listed_file import ListedFile
+from venvship.building.fetching.lock_again import lock_again
 from venvship.errors import (
     BuildError,
     DiskFullError,
@@ -100,13 +101,15 @@ def out_of_memory(output: str, memory: int) -> Diagnosis | None:
     )
 
 
-def diagnose(
+def diagnose(  # noqa: PLR0913 - each is one thing that is known
     output: str,
     debug: str,
     interpreter: Interpreter,
     pins: Mapping[str, Requirement] | None = None,
     listed: Mapping[str, Sequence[ListedFile]] | None = None,
     kept: Mapping[str, Requirement] | None = None,
+    *,
+    locked_here: bool = True,
 ) -> Diagnosis:
     """Find out why pip failed.
 
@@ -117,6 +120,7 @@ def diagnose(
         pins: By name, the one version and the hashes that a fetch asked for. `lock` has none.
         listed: By name, the files of these versions that venvship itself has seen on the index.
         kept: By name, the pins with hashes that `lock` would rather keep.
+        locked_here: Whether `venvship lock` generates the lockfile.
     """
     if _DISK_FULL.search(output) or _DISK_FULL.search(debug):
         return Diagnosis(
@@ -126,7 +130,7 @@ def diagnose(
         )
     if short := host_error_in(output, "run pip"):
         return Diagnosis(kind=HostError, message=short.message, hint=short.hint or "")
-    evidence = Evidence(debug, interpreter, pins, listed or {})
+    evidence = Evidence(debug, interpreter, pins, listed or {}, locked_here)
     if mismatched(output):
         return _mismatch(output, replace(evidence, pins=pins or kept))
     building_failed = _BUILD.search(output) is not None
@@ -184,7 +188,7 @@ def _mismatch(output: str, evidence: Evidence) -> Diagnosis:
     if explained and not unexplained:
         first = next(iter(explained.values()))
         same = [name for name, found in explained.items() if found.kind is first.kind]
-        return first if len(same) == 1 else _all_of(first, same)
+        return first if len(same) == 1 else _all_of(first, same, evidence)
     if len(names) == len(got):
         got = [digest for name, digest in zip(names, got, strict=True) if name in unexplained]
     return Diagnosis(
@@ -192,8 +196,8 @@ def _mismatch(output: str, evidence: Evidence) -> Diagnosis:
         message="the file that the index serves has none of the hashes in the lockfile"
         + (f"; its {_algorithm(got[0])} is {', '.join(got)}" if got else "")
         + ". Nothing of it was imported or run",
-        hint="find out who replaced the file. If that was on purpose: "
-        + " ".join(["venvship lock", *(f"-P {name}" for name in unexplained)]),
+        hint="find out who replaced the file. If that was on purpose, "
+        + lock_again(unexplained, here=evidence.locked_here),
         names=tuple(unexplained),
         data={"got": got},
     )
@@ -210,7 +214,7 @@ def _other_files_only(name: str, got: str, evidence: Evidence) -> Diagnosis | No
         return None
     allowed = [by_hash[value] for value in sorted(hashes)]
     sources = [f for f in allowed if f.is_source and f.is_for_python(evidence.interpreter)]
-    again = f"`venvship lock -P {name}` locks it again, with the hash of {came.filename}"
+    again = lock_again([name], here=evidence.locked_here, why=f"with the hash of {came.filename}")
     if sources:
         return Diagnosis(
             kind=SourceOnlyError,
@@ -225,12 +229,12 @@ def _other_files_only(name: str, got: str, evidence: Evidence) -> Diagnosis | No
     return Diagnosis(
         kind=NoCompatibleWheelError,
         message=f"nothing that the lockfile allows runs on {evidence.interpreter.label}: {reasons}",
-        hint=f"{again}; or set another `python`",
+        hint=f"set another `python`, or {again}",
         names=(name,),
     )
 
 
-def _all_of(first: Diagnosis, names: Sequence[str]) -> Diagnosis:
+def _all_of(first: Diagnosis, names: Sequence[str], evidence: Evidence) -> Diagnosis:
     """One diagnosis for several packages for which the lockfile allows no file that can be taken here."""
     if first.kind is SourceOnlyError:
         added = ", ".join(f'"{name}"' for name in names)
@@ -238,10 +242,10 @@ def _all_of(first: Diagnosis, names: Sequence[str]) -> Diagnosis:
             "of the files that run here, the lockfile allows only source distributions, and building is not "
             "allowed for them"
         )
-        hint = f"add {added} to `[build] sdists` in venvship.toml to build them here; or lock again: "
+        hint = f"add {added} to `[build] sdists` in venvship.toml to build them here; or "
     else:
-        message, hint = "nothing that the lockfile allows runs here", "lock again: "
-    again = " ".join(["venvship lock", *(f"-P {name}" for name in names)])
+        message, hint = "nothing that the lockfile allows runs here", ""
+    again = lock_again(names, here=evidence.locked_here)
     return replace(first, message=message, hint=hint + again, names=tuple(names))
 
 
@@ -320,7 +324,7 @@ def _nothing_found(requirement: str, versions: Sequence[str], sources: Sequence[
 
 def _no_wheel(evidence: Evidence, name: str, why: str) -> Diagnosis:
     interpreter = evidence.interpreter
-    again = f"lock again for Python {interpreter.minor}: venvship lock -P {name}"
+    again = lock_again([name], here=evidence.locked_here, why=f"for Python {interpreter.minor}")
     if evidence.pins is None:  # this is `lock`
         again = "allow an older version in the inputs, or one with a wheel for this platform"
     return Diagnosis(

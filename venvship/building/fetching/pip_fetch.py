@@ -238,7 +238,8 @@ def _pip(
         unseen = [r for r in requirements if r.name in replaced and r.name not in session.listed]
         listed = {**session.listed, **look_at_pages(unseen, session, until=session.until)}
         pins = {requirement.name: requirement for requirement in requirements}
-        found = diagnose(output, debug, session.interpreter, pins, listed)
+        here = session.request.locked_here
+        found = diagnose(output, debug, session.interpreter, pins, listed, locked_here=here)
         raise _error(found, requirements, session)
 
 

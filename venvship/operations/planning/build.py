@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -136,8 +137,15 @@ def _request(
         lease_path=str(layout.lease(release_id)),
         log_dir=str(layout.log(release_id)),
         shared=settings.project.shared,
+        locked_here=_is_locked_here(workspace, settings, environment),
         trust=workspace.trusted.trust,
     )
+
+
+def _is_locked_here(workspace: Workspace, settings: Settings, environment: Environment) -> bool:
+    """Whether `venvship lock` generates the lockfile: it has inputs, and this is the one that it writes."""
+    written = [os.path.normpath(workspace.layout.path / name) for name in settings.lockfile]
+    return bool(settings.lock.inputs) and written == [os.path.normpath(environment.lockfile.path)]
 
 
 def _build(
