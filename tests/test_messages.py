@@ -11,6 +11,7 @@ import click
 import pytest
 
 import venvship.cli.commands  # noqa: F401 - the commands register themselves
+from tests.support.commands import printed, problem, refused
 from venvship.cli.group import SECTIONS, Command, cli
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -81,6 +82,28 @@ def test_commands_that_messages_and_pages_name_exist(path: str) -> None:
     content = (REPOSITORY / path).read_text(encoding="utf-8")
     checked = texts(content) if path.endswith(".py") else [content]
     assert [name for text in checked for name in missing(text)] == []
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_commands_in_messages_can_be_typed_as_they_stand(path: str) -> None:
+    """The texts of tests of the command line are held against this too, once they are whole."""
+    for text in texts((REPOSITORY / path).read_text(encoding="utf-8")):
+        for line in printed(text):
+            whole = "VALUE" not in line and not text.rstrip().endswith(line)
+            assert not whole or problem(line) is None, line
+
+
+def test_a_command_that_cannot_be_typed_is_found() -> None:
+    assert refused("look: venvship show X; `venvship pin -q` or `venvship release -m`") == [
+        "venvship pin -q: release is missing",
+        "venvship release -m: Option '-m' requires an argument.",
+    ]
+    assert refused("see `venvship -C '/srv/my shop' status now`, or go back: venvship rolback") == [
+        "venvship -C '/srv/my shop' status now: 'now' is too much",
+        "venvship rolback: there is no command rolback",
+    ]
+    assert refused("it is gone: venvship promote X; to go there all the same: venvship rollback X") == []
+    assert refused("fix it: `venvship release --dry-run` lists its problems, then `venvship lock -P a`") == []
 
 
 def test_a_command_that_does_not_exist_is_found() -> None:

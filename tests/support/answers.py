@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support import commands
 from tests.support.roots import Finished, Site, command, finish
 
 ENVELOPE = {"venvship", "command", "ok", "exit_code", "data", "warnings", "error"}
@@ -28,11 +29,13 @@ def envelope(done: Finished) -> dict[str, Any]:
     for warning in body["warnings"]:
         assert set(warning) >= {"slug", "message"}
         assert all(isinstance(text, str) for text in warning.values())
+        assert commands.refused(warning["message"]) == []
     if body["error"] is not None:
         error = body["error"]
         assert set(error) >= {"slug", "message", "hint"}
         assert error["message"]
         assert error["hint"] is None or error["hint"]
+        assert commands.refused(error["message"]) + commands.refused(error["hint"] or "") == []
     return body
 
 

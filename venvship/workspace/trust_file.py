@@ -30,7 +30,7 @@ def read_trusted(layout: RootLayout, ask: Ask) -> tuple[Trusted, ...]:
         return tuple(map(Trusted.from_json, data["trusted"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StateError(
-            f"{path} is damaged", hint="remove it, and trust again with `venvship init --trust`"
+            f"{path} is damaged", hint="remove it, and trust again with `venvship init --trust USER`"
         ) from error
 
 
