@@ -406,7 +406,6 @@ Sources = Mapping[str, str]
 
 READS = (
     "venvship.operations.reporting.*",
-    "venvship.operations.check",
     "venvship.operations.schedule",
     "venvship.operations.retention.verifying",
     "venvship.operations.planning.environment",
@@ -416,8 +415,8 @@ READS = (
 )
 """Modules that only read. They take a `ReadingWorkspace`; see `reading_breaches` for the rule.
 
-`run` is none: it takes a lease. `verify` is none: it leaves its result for `status`. `check` is one as far as
-venvship's state goes: the checks of health/ keep their output in log/.
+`run` is none: it takes a lease. `verify` is none: it leaves its result for `status`. `check` is none: it
+records that the live release passes after a rollback to it had failed.
 """
 
 READ_FROM_SYSTEM = (

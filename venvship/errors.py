@@ -32,6 +32,7 @@ class VenvshipError(Exception):
         result: The result as far as it is known; `None` if nothing is.
         warnings: The warnings of the operation that failed.
         changed: Whether it changed what a later command can see; `None` if it only reads, or had not begun.
+        shows_result: Whether people see the result as well: it has more than the message.
         told: Whether an earlier `update` reported the same. Then it is printed again only on a terminal.
     """
 
@@ -46,11 +47,12 @@ class VenvshipError(Exception):
         self.result: Result | None = None
         self.warnings: tuple[OperationWarning, ...] = ()
         self.changed: bool | None = None
+        self.shows_result = False
         self.told = False
 
-    def carrying(self, result: Result | None) -> Self:
+    def carrying(self, result: Result | None, *, shown: bool = False) -> Self:
         """Attach the result as far as it is known; it becomes `data` of the JSON envelope."""
-        self.result = result
+        self.result, self.shows_result = result, shown
         return self
 
 

@@ -291,6 +291,7 @@ _STATUS: Final[Keys] = {
     "root": ("string", "its directory"),
     "current": ("release or null", "the live release"),
     "live_since": ("time or null", "since when"),
+    "on_trial": ("boolean", "whether its restart hook and live checks have no verdict yet"),
     "previous": (
         "release or null",
         "where a rollback would go; its files were not looked at, but for some that `verify` found damaged",
@@ -321,6 +322,7 @@ _HOLD: Final[Keys] = {
         "string or null",
         "id of the bad or rolled back release whose environment the lockfile asks for: `update` releases it",
     ),
+    "ended_pauses": ("list of failing", "the pauses of `update` that `unhold` ended"),
 }
 _HOLD_CHANGE: Final[Keys] = {
     "held": (
@@ -459,12 +461,14 @@ DATA: Final[dict[str, Keys]] = {
         "debris": ("list of string", "left-overs that were removed"),
         "taken_up": ("list of string", "ids of releases that the journal had lost, and knows again"),
         "held": ("hold or null", "the hold of the root that began with it"),
+        "interrupted": ("operation or null", "the command that had announced itself, and was gone"),
     },
     "relocate": {
         "changed": _CHANGED,
         "relocated": ("list of relocation", "the releases that were built again, in that order"),
         "left": ("list of left", "those that could not be built from the store"),
         "current": ("string or null", "id of the live release"),
+        "moved_from": ("list of string", "the roots that the releases were built for, if it was moved"),
     },
     "schedule": {
         "kind": ("string", "`cron` or `systemd`"),

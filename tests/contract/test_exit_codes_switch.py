@@ -138,7 +138,9 @@ def test_a_bad_environment_gives_25_until_it_is_forced_or_let_go(stocked: Site, 
     error = refused(stocked, "release", code=25, slug="held")
     assert bad in error["message"]
     assert "--force" in error["hint"]
-    assert accepted(stocked.run("release", "--dry-run", "--json"))["plan"] == "refuse"
+    planned = stocked.run("release", "--dry-run", "--json")
+    assert refusal(planned, 25, "held")["message"] == error["message"]
+    assert (planned.data["plan"], planned.data["outcome"]) == ("refuse", "held")
     assert stocked.run("release", "--force").code == 22
     assert stocked.run("unhold").code == 0
     assert stocked.run("release").code == 22

@@ -146,7 +146,7 @@ class Story:
         )
         return self
 
-    def fail_both(self, release: str) -> Story:
+    def fail_both(self, release: str, **outcome: bool) -> Story:
         """A promotion that is taken back, after which what was live before fails too."""
         self.seal(release)
         origin = self.now.expected
@@ -162,6 +162,7 @@ class Story:
             verdict="inconclusive",
             then="no either",
             target_failed=True,
+            **outcome,
         )
         return self
 
@@ -617,7 +618,7 @@ def test_what_failed_as_the_target_of_a_rollback_is_none_any_more(story: Story, 
         story.promote("C")
         story.rollback(passes=False)
     else:
-        story.fail_both("C")
+        story.fail_both("C", turned_back=True)
     story.promote("D")
 
     way_back = story.now.way_back("D", lambda _release: None, story.events[-1].at)
@@ -630,6 +631,47 @@ def test_what_failed_as_the_target_of_a_rollback_is_none_any_more(story: Story, 
         again(other)
         other.promote("E")
         assert other.target() == "B"
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_what_fails_when_it_is_restored_automatically_stays_a_target(story: Story, proved: bool) -> None:
+    """Both failed, so that neither is found to be the cause, and nobody chose the one that was restored."""
+    story.promote("A", "B", proved=proved).fail_both("C").promote("D", proved=proved)
+
+    assert story.now.records["B"].failed_at is None
+    assert story.target() == "B"
+    assert story.now.state("B") is (State.PROVEN if proved else State.UNCHECKED)
+
+
+@pytest.mark.parametrize("ends", ["promoted", "rolled back", "moved by hand", "checked"])
+def test_a_person_is_needed_until_another_outcome_or_a_check_that_passes(story: Story, ends: str) -> None:
+    story.promote("A", "B").fail_both("C")
+    failed = story.events[-1]
+    assert story.now.needs_person == failed
+    story.write("checked", "A", proved=True)
+    story.promoting("D").write("abandoned", "D")
+    assert story.now.needs_person == failed
+
+    match ends:
+        case "promoted":
+            story.promote("D")
+        case "rolled back":
+            story.rollback("A")
+        case "moved by hand":
+            story.write("observed", "A", expected="B")
+        case "checked":
+            story.write("checked", "B", proved=False)
+    assert story.now.needs_person is None
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_a_target_that_passes_a_check_later_is_one_again(story: Story, proved: bool) -> None:
+    story.promote("A", "B", "C")
+    story.rollback(passes=False)
+    story.write("checked", "B", proved=proved)
+    story.promote("D")
+
+    assert story.target() == ("B" if proved else "A")
 
 
 def test_a_target_that_could_not_be_asked_has_not_failed(story: Story) -> None:

@@ -172,3 +172,20 @@ def test_what_was_relocated_counts_for_nothing_and_goes_once_nothing_uses_it() -
     assert reason([*FIVE, *relocated], "r6") == "relocated: another release took its place"
     assert kept([*FIVE, proven(6, relocated=True, in_use="process 7")])[0] == "r6"
     assert kept([*FIVE, proven(6, relocated=True, live_until=NOW)])[0] == "r6", "live within the last hour"
+
+
+# -- damage -------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_release_that_a_person_wants_gone_counts_for_nothing() -> None:
+    damaged = "damaged, as `venvship verify` found"
+    releases = [*FIVE[:3], proven(4, damaged=damaged), FIVE[4]]
+    assert kept(releases, keep=2) == ["r5", "r3"]
+    assert reason(releases, "r4", keep=4, keep_days=1000) == damaged
+    assert kept([failed(1, damaged=damaged), failed(2)], keep_failed=2) == ["r2"]
+
+
+@pytest.mark.parametrize("needs", ["current", "previous", "pinned", "in_operation", "in_use", "live_until"])
+def test_a_damaged_release_that_something_needs_stays(needs: str) -> None:
+    value = {"in_use": "process 1", "live_until": NOW - RECENTLY_LIVE / 2}.get(needs, True)
+    assert kept([proven(1, damaged="damaged", **{needs: value}), *FIVE[1:]], keep=2)[-1] == "r1"

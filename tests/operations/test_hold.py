@@ -56,6 +56,11 @@ def test_a_rollback_from_what_is_on_trial_turns_it_back_and_holds(site: Site) ->
     assert eventually(lambda: site.current not in {None, first})
     tried = site.current
     assert tried is not None
+    seen = site.run("status")
+    assert f"Live      {tried}" in seen.out
+    told = "On trial  the restart hook and the live checks have no verdict yet; if one fails, "
+    assert f"{told}{first} is restored" in seen.out
+    assert site.run("status", "--json").data["on_trial"] is True
 
     done = site.run("rollback", "--from", tried, "-m", "it is slow")
 
@@ -68,6 +73,7 @@ def test_a_rollback_from_what_is_on_trial_turns_it_back_and_holds(site: Site) ->
     held = site.open().status().held
     assert held is not None
     assert held.scope == "root"
+    assert "On trial" not in site.run("status").out
     assert site.run("update").code == 25
     assert "it is slow" in site.run("status").out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import pytest
 from tests.support.processes import waiting
 from tests.support.roots import Site
 from venvship.api import Root
-from venvship.errors import NoSuchReleaseError, RejectedError, ReleaseError
+from venvship.errors import DamagedError, NoSuchReleaseError, RejectedError, ReleaseError
 from venvship.root import RootLayout
 from venvship.system.signals import Signals
 from venvship.workspace.workspace import Workspace
@@ -244,3 +245,63 @@ def test_two_releases_in_the_same_second_have_two_ids(site: Site) -> None:
     root = Root.open(site.path, runtime=runtime)
     ids = [root.release(rebuild=True).release for _ in range(2)]
     assert [view.id for view in ids if view] == ["20261122T094143Z-0000000", "20261122T094143Z-0000001"]
+
+
+def damage_module(site: Site, release: str) -> None:
+    """Change a file in place, as a bad disk does: every release that links to it, and the store, has it."""
+    [module] = (site.path / "releases" / release).glob("lib/python*/site-packages/late.py")
+    module.chmod(0o644)
+    module.write_bytes(b"#" * module.stat().st_size)
+    module.chmod(0o444)
+
+
+def follow(site: Site, hint: str) -> None:
+    """Type the commands of a remedy."""
+    for line in re.findall(r"`([^`]+)`", hint):
+        if line.startswith("find "):
+            subprocess.run(["sh", "-c", line], check=True)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_the_remedy_for_a_damaged_release_ends_with_a_root_that_verify_finds_whole(
+    site: Site, live: bool
+) -> None:
+    a, b = site.release("1.0"), site.release("1.1")
+    damaged = b if live else a
+    site.open().pin(damaged)
+    damage_module(site, damaged)
+    with pytest.raises(DamagedError) as caught:
+        site.open().verify(all=True)
+    hint = str(caught.value.hint)
+    commands = re.findall(r"`venvship ([^`]+)`", hint)
+    assert commands == [
+        *(["release --rebuild --force"] if live else []),
+        f"unpin {damaged}",
+        "prune --damaged",
+        *(["verify --all"] if live else []),
+    ]
+    assert site.open(clock=site.later(days=8)).prune().removed == (), "it may be the only way back"
+
+    follow(site, hint)
+    if live:
+        assert site.run("release", "--rebuild", "--force").code == 0
+        assert site.open().prune(damaged=True).removed == (), "it was live within the hour"
+    site.open().unpin(damaged)
+    pruned = site.open(clock=site.later(days=8)).prune(damaged=True)
+    [gone] = pruned.removed
+    assert gone.id == damaged
+    assert gone.reason.startswith("damaged, as `venvship verify` found on ")
+    assert all(found.ok for found in site.open().verify(all=True).releases)
+
+
+def test_damage_that_was_mended_keeps_a_release(site: Site) -> None:
+    a, _b = site.release("1.0"), site.release("1.1")
+    [module] = (site.path / "releases" / a).glob("lib/python*/site-packages/late.py")
+    sealed = module.read_bytes()
+    damage_module(site, a)
+    with pytest.raises(DamagedError):
+        site.open().verify(all=True)
+    module.chmod(0o644)
+    module.write_bytes(sealed)
+    module.chmod(0o444)
+    assert site.open(clock=site.later(days=8)).prune(damaged=True).removed == ()

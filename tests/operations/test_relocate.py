@@ -215,3 +215,30 @@ def test_an_interpreter_of_another_version_gets_the_wheels_that_serve_it(site: S
     site.lock("1.1")
     assert site.run("update").code == 25, "what was left by hand is held for the other interpreter too"
     assert new not in {site.current, site.previous}
+
+
+def test_settings_that_name_the_old_root_are_warned_of_and_the_old_copies_have_their_time(site: Site) -> None:
+    old = site.path
+    site.release("1.0")
+    site.release("1.1")
+    here = moved(site)
+    here.settings(
+        f"[hooks]\nrestart = ['sh', '-c', 'test {old}/x = {old}/x']\nnotify = ['/bin/echo', '{old}er/x']\n"
+        f"[[check]]\nname = 'app'\ncommand = ['test', '{here.path}', '!=', '{old}']\n"
+    )
+    listed = here.run("verify", "--all")
+    assert listed.code == 13
+    assert listed.out.count("NOT USABLE: it was built for ") == 2, "all of them, not the first one"
+    assert "; 1 more release cannot be used either" in listed.err
+
+    done = here.run("relocate")
+
+    assert done.code == 0, done.err
+    warned = (
+        f"hooks.restart, check app.command in {here.path}/venvship.toml still name {old}: "
+        f"the root is {here.path} now"
+    )
+    assert [line for line in done.err.splitlines() if "warning" in line] == [f"warning: {warned}"]
+    assert f"Units, crontabs and scripts that name {old} have to name the new path: `venvship " in done.out
+    assert "removes the old copies, the one of the live release an hour from now at the earliest." in done.out
+    assert here.run("relocate", "--json").data["moved_from"] == []

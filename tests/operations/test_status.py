@@ -190,7 +190,8 @@ def test_a_rollback_passes_over_what_verify_found_damaged_and_status_names_the_s
     change(module, b"#" * len(sealed))
     done = site.open().rollback()
     assert (done.release.id, site.current) == (a, a)
-    assert "release-skipped" in slugs(done)
+    assert "release-skipped" not in slugs(done), "the result names it"
+    assert [passed.id for passed in done.passed_over] == [b]
     named = site.open().rollback(b)
     assert (named.release.id, site.current) == (b, b), "a person may know better, and have no other"
     assert "damage-found" in slugs(named)

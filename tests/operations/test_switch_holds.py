@@ -192,12 +192,10 @@ def test_what_promotes_nothing_ends_no_hold(desk: Desk) -> None:
     for lockfile in (NEW, OLD):
         for person in (True, False):
             desk.begin("rollback", lockfile)
-            assert desk.code(lambda root: root.release(dry_run=True), person=person) == 0
+            code = 0 if person else 25
+            assert desk.code(lambda root: root.release(dry_run=True), person=person) == code
             assert desk.code(lambda root: root.release(no_promote=True), person=person) == 0
             assert (desk.live, kinds(desk.site)) == (OLD, [HoldKind.SWITCH])
-    plan = desk.site.open(person=False).release(dry_run=True)
-    assert (plan.plan, [warning.slug for warning in plan.warnings]) == ("refuse", ["held"])
-
     desk.begin("rollback", NEW, refuses(NEW))
     assert desk.code(Root.release) == 22
     assert (desk.live, kinds(desk.site)) == (OLD, [HoldKind.SWITCH])
@@ -318,6 +316,25 @@ def test_unhold_says_what_it_ended_and_that_the_bad_one_comes_back(desk: Desk, b
     assert f"The next `venvship update` releases the environment of {bad} again, which was bad." in done.out
     assert desk.site.run("unhold", "--json").data["ended"] == []
     assert desk.site.run("unhold").out.startswith("Nothing was held.\n")
+
+
+def test_unhold_names_the_lockfile_of_a_refusal_that_is_not_the_one_on_disk(desk: Desk, bad: str) -> None:
+    desk.site.lock(OLD)
+    assert desk.site.run("unhold").out.startswith(f"Ended: the lockfile of {bad}, since ")
+
+
+def test_unhold_says_which_pause_it_ended(desk: Desk) -> None:
+    path = desk.site.lock(NEW)
+    path.write_text(path.read_text() + f"nowhere==1.0 --hash=sha256:{'0' * 64}\n")
+    os.utime(path, (0, 0))
+    assert desk.code(Root.update) == 20
+
+    done = desk.site.run("unhold")
+
+    assert done.out.startswith("Ended: the pause of `venvship update` until 20")
+    assert ", after 1 failed attempt: " in done.out
+    assert "Nothing was held" not in done.out
+    assert desk.site.run("unhold", "--json").data["ended_pauses"] == []
 
 
 # -- told once, and again -----------------------------------------------------------------------------------
@@ -445,9 +462,9 @@ def test_a_dry_run_knows_the_hold_that_a_switch_by_hand_would_set(desk: Desk, co
     desk.link("current", OLD)
     argv = [command, "--dry-run", *([desk.releases[SAME]] if command == "promote" else [])]
     refused = desk.site.run(*argv, "--json")
-    assert refused.code == (25 if command == "promote" else 0)
+    assert refused.code == 25
     if command == "release":
-        assert (refused.data["plan"], refused.data["outcome"]) == ("refuse", "planned")
+        assert (refused.data["plan"], refused.data["outcome"]) == ("refuse", "held")
         assert refused.data["held"]["reason"] == "current was switched outside venvship"
     shown = desk.site.type("--no-color", *argv)
     assert shown.code == 0
@@ -504,16 +521,18 @@ def test_a_dry_run_says_which_hold_it_would_end_or_begin(desk: Desk) -> None:
     assert kinds(desk.site) == []
 
 
-def test_a_dry_run_of_what_a_hold_refuses_says_so_and_ends_with_0(desk: Desk) -> None:
+@pytest.mark.parametrize("command", ["release", "promote"])
+def test_a_dry_run_of_what_a_hold_refuses_says_and_ends_as_the_command_would(
+    desk: Desk, command: str
+) -> None:
     desk.begin("rollback", SAME)
-    script = desk.site.run("release", "--dry-run")
-    assert script.code == 0
-    said = " ".join(script.out.split())
-    assert said.startswith("Would be refused with exit code 25, by the hold of unattended releases, since ")
-    assert SWITCH_HOLD in said
-    shown = desk.site.type("--no-color", "release", "--dry-run")
-    assert "Would be refused with exit code 25" in shown.text, "it was rolled back"
-    assert desk.site.run("release").code == 25
+    argv = [command, *([desk.releases[SAME]] if command == "promote" else [])]
+    script, shown = desk.site.run(*argv), desk.site.type("--no-color", *argv)
+    assert (script.code, shown.code) == (25, 25)
+    planned = desk.site.run(*argv, "--dry-run")
+    assert (planned.code, planned.out, planned.err) == (25, "", script.err)
+    typed = desk.site.type("--no-color", *argv, "--dry-run")
+    assert (typed.code, typed.text) == (25, shown.text), "it was rolled back"
 
 
 # -- one sentence -------------------------------------------------------------------------------------------
@@ -561,7 +580,7 @@ def test_a_person_at_a_terminal_reads_first_whose_hold_the_release_ends(desk: De
 
     shown = desk.site.type("--no-color", "release")
     assert shown.code == 0, shown.text
-    first = shown.text.index("ending: held since")
+    first = shown.text.index("ends if the release stays live: held since")
     assert first < shown.text.index("orders fail")
     assert first < shown.text.index("switch")
     assert "Ended: unattended releases, since " in shown.text

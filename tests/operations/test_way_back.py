@@ -104,6 +104,31 @@ def test_a_first_line_says_what_is_known_of_the_target_and_what_is_passed_over(s
     assert states(site) == {a: "proven", b: "unchecked", c: "unchecked"}
 
 
+def test_each_reason_is_printed_once_however_many_releases_are_passed_over(site: Site) -> None:
+    site.settings(PASSES)
+    a = site.release("1.0")
+    gone = [site.release(version) for version in ("1.1", "1.2", "1.3")]
+    for release in gone[:2]:
+        folder = site.path / "releases" / release / "bin"
+        folder.chmod(0o755)
+        (folder / "python").unlink()
+    done = site.run("rollback", "--dry-run")
+    assert f"Would switch to {a}, from {gone[2]}: " in done.out
+    for release in gone[:2]:
+        assert (done.out + done.err).count(f"{release}: cannot be used: ") == 1
+    assert site.run("promote", a).code == 0
+    assert site.run("unhold").code == 0
+    folder = site.path / "releases" / a / "bin"
+    folder.chmod(0o755)
+    (folder / "python").unlink()
+    (site.path / "releases" / gone[2] / "bin").chmod(0o755)
+    (site.path / "releases" / gone[2] / "bin" / "python").unlink()
+    done = site.run("rollback")
+    assert done.code == 24
+    for release in gone:
+        assert (done.out + done.err).count(f"{release}: cannot be used: ") == 1
+
+
 def test_an_unchecked_release_that_was_live_for_a_day_is_a_target_like_a_proven_one(stocked: Site) -> None:
     site = stocked
     site.settings(PASSES)
@@ -229,9 +254,10 @@ def test_what_passes_the_candidate_check_that_refused_it_is_sealed_again(site: S
     planned = site.open().release(no_promote=True, dry_run=True)
     assert (planned.plan, states(site)) == ("reactivate", {refused: "rejected"})
 
-    assert site.open().release(no_promote=True).outcome == "built"
+    assert site.open().release(no_promote=True, message="the proxy is back").outcome == "built"
     assert states(site) == {refused: "sealed"}
     assert site.events() == ["sealed", "rejected", "accepted"]
+    assert site.open().history().events[0].reason == "the proxy is back"
     assert site.open().release(no_promote=True).outcome == "unchanged"
     assert f"Would promote {refused}, which is built already" in site.run("release", "--dry-run").out
 

@@ -44,7 +44,8 @@ class Mood:
 class Known:
     """One release: `sealed` and `live` are places in an order, `since` and `until` times of having been live.
 
-    `long` is whether it was once live for a day, `failed` whether it did not pass when a rollback went there.
+    `long` is whether it was once live for a day, `failed` whether it did not pass when a person's rollback
+    went there.
     """
 
     version: str
@@ -396,7 +397,8 @@ class Command:
         passed = boot or self._passes(opened.target)
         self._make_current(opened.target)
         world.releases[left].leave(self._now)
-        self._tell_of_target(opened.target, passed=passed, boot=boot)
+        if passed:  # nobody chose a target that fails as well, and something else may be the cause
+            self._tell_of_target(opened.target, passed=passed, boot=boot)
         # Bad needs an old one that said yes again, or none; at boot nobody is asked.
         bad = opened.says_no and passed and (opened.target is None or not boot)
         self._judge(left, "bad" if bad else "inconclusive")

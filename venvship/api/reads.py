@@ -127,7 +127,9 @@ class RootReads:
         return self._read(diff, a, b)
 
     def check(self, release: str = "current") -> ChecksResult:
-        """Run the health checks of a release. Changes nothing.
+        """Run the health checks of a release. Switches nothing.
+
+        It records one thing: that the live release passes after a rollback to it had failed.
 
         Of the current release all checks run, of another one only the candidate checks: the live ones would
         ask the service, which runs the current release.

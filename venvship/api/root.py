@@ -93,7 +93,8 @@ class Root(RootMaking, RootReads):
             message: The reason, for the manifest and the journal.
             rebuild: Whether to build even if a usable release of this environment exists.
             force: Whether to go on even if the environment is bad, or the root has a switch hold.
-            dry_run: Whether to return the plan only and write nothing.
+            dry_run: Whether to return the plan only and write nothing. What would refuse the release before
+                it is built or switched is raised all the same.
 
         Raises:
             SettingsError: The settings, the interpreter, or the program of a hook or check.
@@ -152,7 +153,8 @@ class Root(RootMaking, RootReads):
             release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
             message: The reason, for the journal.
             force: Whether to go on even if the release is known to be bad, or the root has a switch hold.
-            dry_run: Whether to return the plan only and write nothing. No check or hook is run.
+            dry_run: Whether to return the plan only and write nothing. No check or hook is run. What would
+                refuse the promotion before them is raised all the same.
 
         Raises:
             ReleaseError: There is no such release, or it is not usable.
@@ -251,7 +253,12 @@ class Root(RootMaking, RootReads):
         return self._write(relocate, python=python)
 
     def prune(
-        self, *, keep: int | None = None, keep_days: float | None = None, dry_run: bool = False
+        self,
+        *,
+        keep: int | None = None,
+        keep_days: float | None = None,
+        damaged: bool = False,
+        dry_run: bool = False,
     ) -> PruneResult:
         """Remove the releases that retention does not keep, then clean the store.
 
@@ -259,6 +266,7 @@ class Root(RootMaking, RootReads):
             keep: The number of proven and unchecked releases to keep, at least 2. By default the settings'.
             keep_days: The days for which to keep releases after they were live, at least 0. By default the
                 settings'.
+            damaged: Whether releases go, too, that `verify` has found damaged and that still are.
             dry_run: Whether to return the decisions only and remove nothing.
 
         Raises:
@@ -273,7 +281,7 @@ class Root(RootMaking, RootReads):
         require_range("keep_days", keep_days, 0)
         from venvship.operations.prune import prune
 
-        return self._write(prune, keep=keep, keep_days=keep_days, dry_run=dry_run)
+        return self._write(prune, keep=keep, keep_days=keep_days, damaged=damaged, dry_run=dry_run)
 
     def verify(self, *releases: str, all: bool = False, expect: str | None = None) -> VerifyResult:  # noqa: A002
         """Re-hash every file, compare it with the manifest, and that with its hash in the journal.

@@ -26,6 +26,15 @@ def oddities(result: StatusResult, page: Page) -> list[str]:
     return lines + _files(result, page)
 
 
+def trial(result: StatusResult, page: Page) -> list[str]:
+    """The line on the trial of the live release."""
+    if not result.on_trial:
+        return []
+    back = f"{result.previous.id} is restored" if result.previous else "nothing is live"
+    said = f"the restart hook and the live checks have no verdict yet; if one fails, {back}"
+    return page.labelled("On trial", said, paint=style.attention("On trial"))
+
+
 def found_in_target(result: StatusResult, page: Page) -> list[str]:
     """The line on damage that `verify` found in a rollback's target, and that keeps nobody from going there.
 
@@ -49,6 +58,8 @@ def _operation(result: StatusResult, page: Page) -> list[str]:
     label, state = ("Now", " is under way") if operation.running else ("Interrupted", "")
     said = f"{operation.operation}{state}, since {readable(operation.since)}"
     said += f" by {operation.actor}, process {operation.pid}"
+    if not operation.running and not result.interrupted:  # otherwise a warning says so
+        said += "; `venvship recover` removes what it has left"
     return page.labelled(label, said, paint=style.attention(label))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venvship.cli import style
-from venvship.cli.fitting import Page, when
+from venvship.cli.fitting import Page, counted, when
 from venvship.model.spelling import ago
 
 if TYPE_CHECKING:
@@ -29,12 +29,6 @@ def hold_plan_lines(change: HoldChange, page: Page) -> list[str]:
     return [part for line in lines for part in page.hanging(line)]
 
 
-def refusal_lines(hold: Hold, page: Page) -> list[str]:
-    """The lines of a dry run of a command that a hold would refuse."""
-    said = f"Would be refused with exit code 25, by the hold of {described(hold, page)}"
-    return [part for line in (said, hold.end) for part in page.hanging(line)]
-
-
 def after_failure(result: Result | None) -> str:
     """The sentence on the hold of the root after a switch that failed, or that went back; `""` for none."""
     holds: HoldChange | None = getattr(result, "holds", None)
@@ -45,9 +39,16 @@ def after_failure(result: Result | None) -> str:
     return why + hold.end
 
 
-def described(hold: Hold, page: Page) -> str:
-    """A hold in a line: what is held, since when, by whom and why."""
-    what = "this lockfile" if hold.scope == "environment" else "unattended releases"
+def described(hold: Hold, page: Page, *, other: bool = False) -> str:
+    """A hold in a line: what is held, since when, by whom and why.
+
+    Args:
+        hold: The hold.
+        page: Where it is printed.
+        other: Whether a hold of an environment is of another one than that of the lockfile in question.
+    """
+    environment = f"the lockfile of {hold.release}" if other else "this lockfile"
+    what = environment if hold.scope == "environment" else "unattended releases"
     since = f"since {when(hold.since)} ({ago(hold.since, page.now)}) by {hold.by}"
     return f"{what}, {since}" + (f": {hold.reason}" if hold.reason else "")
 
@@ -61,7 +62,14 @@ def hold_lines(result: HoldResult, page: Page) -> list[str]:
 
 def unhold_lines(result: HoldResult, page: Page) -> list[str]:
     """The lines of `unhold`."""
-    lines = [f"Ended: {described(hold, page)}" for hold in result.ended] or ["Nothing was held."]
+    own = result.status.lockfile.environment
+    lines = [f"Ended: {described(hold, page, other=hold.environment_digest != own)}" for hold in result.ended]
+    lines += [
+        f"Ended: the pause of `venvship update` until {when(pause.until)}, after "
+        f"{counted(pause.count, 'failed attempt')}: {pause.reason}"
+        for pause in result.ended_pauses
+    ]
+    lines = lines or ["Nothing was held."]
     if result.released_again is not None:
         refusals = [hold for hold in result.ended if hold.scope == "environment"]
         bad = result.released_again in {hold.release for hold in refusals}

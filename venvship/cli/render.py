@@ -15,11 +15,9 @@ from venvship.cli.terminal import Terminal, write
 from venvship.errors import (
     EXIT_BUG,
     EXIT_OK,
-    FindingsError,
     HeldError,
     InterruptedByError,
     NotOwnerError,
-    NotRelocatedError,
     OperationWarning,
     OutputError,
     PausedError,
@@ -84,7 +82,7 @@ def failure(call: Call, error: VenvshipError) -> int:
         return error.exit_code
     if call.only_summary and isinstance(error, HeldError | PausedError):
         return _not_now(call, error)
-    if error.result is not None and isinstance(error, FindingsError | NotRelocatedError):
+    if error.result is not None and error.shows_result:
         _print_result(call, error.result)
     _warnings(call, error.warnings)
     terminal = call.terminal(sys.stderr)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from venvship.cli import style
 from venvship.cli.changes import changes, differences
-from venvship.cli.findings import found_in_target, oddities
+from venvship.cli.findings import found_in_target, oddities, trial
 from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
     Page,
@@ -19,7 +19,7 @@ from venvship.cli.fitting import (
     table,
     when,
 )
-from venvship.cli.hold_text import described, hold_change_lines, hold_plan_lines, refusal_lines
+from venvship.cli.hold_text import described, hold_change_lines, hold_plan_lines
 from venvship.model.hold import SWITCH_HOLD
 from venvship.model.release import State
 from venvship.model.spelling import ago
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from venvship.operations.promote import PromoteResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release import ReleaseResult
-    from venvship.operations.relocate import RelocateResult
     from venvship.operations.reporting.report import (
         DiffResult,
         HistoryResult,
@@ -99,11 +98,10 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     """The lines of `release`."""
     release, previous = result.release, result.previous
     if result.outcome == "planned":
-        refused_by = result.holds.held if result.plan == "refuse" else None
         return [
-            *([_plan(result)] if refused_by is None else refusal_lines(refused_by, page)),
+            _plan(result),
             *([] if result.plan == "unchanged" else differences(result, page.width)),
-            *(hold_plan_lines(result.holds, page) if refused_by is None else []),
+            *hold_plan_lines(result.holds, page),
         ]
     if release is None:
         return []
@@ -241,22 +239,6 @@ def recover_lines(result: RecoverResult, page: Page) -> list[str]:
     return [live, f"  {'; '.join(filter(None, (summary, swept)))}.", *held, *known]
 
 
-def relocate_lines(result: RelocateResult, page: Page) -> list[str]:
-    """The lines of `relocate`."""
-    if not result.relocated:
-        return [] if result.left else ["Nothing to do: every release is usable here."]
-    rows = [("  " + one.from_, "→", one.to) for one in result.relocated]
-    live = f"{style.good('Live:')} {style.strong(result.current)}" if result.current else "Nothing is live"
-    return [
-        f"{style.good('Relocated:')} {counted(len(result.relocated), 'release')}",
-        *table(rows, page.width),
-        live,
-        *page.fold(
-            "Next: restart the service, then `venvship check`; `venvship prune` removes the old copies."
-        ),
-    ]
-
-
 def check_lines(result: ChecksResult, page: Page) -> list[str]:
     """The lines of `check`."""
     from venvship.health.running import joined  # `check` has loaded it
@@ -294,8 +276,7 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
         view = result.current
         made = f"{style.state(view.state)}, {counted(view.packages, 'package')} on CPython {view.python}"
         lines.append(pad("Live", 10) + f"{style.strong(view.id)}, {made}")
-    lines += _since(result, page)
-    lines += _way_back(result, page)
+    lines += [*_since(result, page), *trial(result, page), *_way_back(result, page)]
     if result.leaves_service_alone:
         lines += page.labelled("Service", LEFT_ALONE)
     if result.trusted:

@@ -26,6 +26,7 @@ class EventName(StrEnum):
     ROLLING_BACK = "rolling-back"
     ROLLED_BACK = "rolled-back"
     ROLLBACK_FAILED = "rollback-failed"
+    CHECKED = "checked"
     LOCKFILE_WRITTEN = "lockfile-written"
     ABANDONED = "abandoned"
     OBSERVED = "observed"
@@ -58,8 +59,8 @@ _VISIBLE: Final = frozenset(
 RECOVERED: Final = "recovered after an interruption"
 """The reason of an outcome that a recovery recorded, where the operator gave none."""
 
-_HOLDING_FACTS: Final = ("manual", "turned_back")
-"""Facts of the end of a rollback after which the root is held."""
+HOLDING_FACTS: Final = ("manual", "turned_back")
+"""Facts of the end of a rollback that a person asked for: the root is held after it."""
 
 
 def is_visible(event: EventName, facts: Mapping[str, object]) -> bool:
@@ -74,7 +75,7 @@ def is_visible(event: EventName, facts: Mapping[str, object]) -> bool:
     """
     if event in {EventName.ROLLED_BACK, EventName.ROLLBACK_FAILED}:
         held = event == EventName.ROLLED_BACK and facts.get("verdict") == State.BAD
-        return held or any(facts.get(name) for name in _HOLDING_FACTS)
+        return held or any(facts.get(name) for name in HOLDING_FACTS)
     return event in _VISIBLE
 
 

@@ -104,8 +104,9 @@ class Record:
         live_until: The time when it last stopped being current; `None` while it is, or if it never was. No
             later than any event since: a clock may have been set back.
         lived_long: Whether it was once live for `LONG_LIVE` before `live_since`.
-        failed_at: The time when its restart hook or a live check failed after a rollback had gone to it;
-            `None` if that never happened, or if it was promoted, or passed a required live check, since.
+        failed_at: The time when its restart hook or a live check failed after a rollback had gone to it that
+            a person asked for; `None` if that never happened, or if it was promoted, or passed a required
+            live check, since. A release that is restored automatically, and fails as well, is not the cause.
     """
 
     id: str
@@ -214,6 +215,8 @@ class History:
         switches: The events of settled switches, the oldest first.
         intent: A switch without an outcome.
         last_outcome: The last `promoted`, `rolled-back` or `rollback-failed`.
+        needs_person: The `rollback-failed` that made the release current which should be; `None` if there is
+            another outcome, or `check` passed, since.
         root_holds: The holds of the whole root, by kind. See `holds` for those in force.
         environment_holds: The holds of environments, by digest.
         bad_in_a_row: The bad environments since the last good promotion.
@@ -229,6 +232,7 @@ class History:
     switches: list[Event] = field(default_factory=list)
     intent: Intent | None = None
     last_outcome: Event | None = None
+    needs_person: Event | None = None
     root_holds: dict[HoldKind, Hold] = field(default_factory=dict)
     environment_holds: dict[str, Hold] = field(default_factory=dict)
     bad_in_a_row: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from venvship.model.event import Event, EventName
+from venvship.model.event import HOLDING_FACTS, Event, EventName
 from venvship.model.history import History, Intent, LockfileDue, Record, gone_down, without
 from venvship.model.hold import Hold, HoldKind
 from venvship.model.hold_fold import hand_over_holds, hold_switch
@@ -78,8 +78,7 @@ def _make_current(history: History, event: Event) -> None:
         history.switches.append(event)
         history.expected = event.release
     history.switch_seq = event.seq
-    history.intent = None
-    history.lockfile_due = None
+    history.intent = history.lockfile_due = history.needs_person = None
 
 
 def _begin(record: Record, at: datetime) -> None:
@@ -258,9 +257,21 @@ def _rolled_back(history: History, event: Event) -> None:
 
 def _rollback_failed(history: History, event: Event) -> None:
     _gone_back(history, event)
-    # A journal of before there was this fact: whatever failed, it was the release.
-    if event.release is not None and event.facts.get("target_failed") is not False:
+    history.needs_person = event
+    # An automatic rollback says nothing about its target, which nobody chose: two releases that fail one
+    # after the other have a cause outside of both. Without the fact, in an older journal, the target failed.
+    by_person = any(event.facts.get(name) for name in HOLDING_FACTS)
+    if event.release is not None and by_person and event.facts.get("target_failed") is not False:
         _record(history, event.release).failed_at = event.at
+
+
+def _checked(history: History, event: Event) -> None:
+    """Fold a `check` that passed after a rollback to the live release had failed."""
+    if event.release is None or event.release != history.expected:
+        return
+    history.needs_person = None
+    if event.facts.get("proved") is True:
+        _record(history, event.release).failed_at = None
 
 
 def _gone_back(history: History, event: Event) -> None:
@@ -424,6 +435,7 @@ _APPLY: dict[str, Callable[[History, Event], None]] = {
     EventName.ROLLING_BACK: _rolling_back,
     EventName.ROLLED_BACK: _rolled_back,
     EventName.ROLLBACK_FAILED: _rollback_failed,
+    EventName.CHECKED: _checked,
     EventName.ABANDONED: _abandoned,
     EventName.OBSERVED: _observed,
     EventName.HELD: _held,

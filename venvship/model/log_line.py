@@ -40,6 +40,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     EventName.LOCKFILE_WRITTEN: Severity.INFO,
     EventName.ROLLED_BACK: Severity.WARNING,
     EventName.ROLLBACK_FAILED: Severity.ERROR,
+    EventName.CHECKED: Severity.INFO,
     EventName.ABANDONED: Severity.INFO,
     EventName.OBSERVED: Severity.WARNING,
     EventName.HELD: Severity.WARNING,

@@ -31,6 +31,8 @@ class Facts:
         previous: Whether a rollback would switch to it.
         pinned: Whether a person protects it.
         relocated: Whether another release took its place; then it counts for nothing.
+        damaged: The damage that `verify` has found, for people, where a person asked for that to go; then it
+            counts for nothing, too.
         in_operation: Whether an operation without an outcome is about it.
         in_use: Who uses it, for people; `""` for nobody.
         live_until: When it last stopped being current; `None` if it never was, or is.
@@ -44,9 +46,15 @@ class Facts:
     previous: bool = False
     pinned: bool = False
     relocated: bool = False
+    damaged: str = ""
     in_operation: bool = False
     in_use: str = ""
     live_until: datetime | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is kept for what it is worth, and not only while something needs it."""
+        return not (self.relocated or self.damaged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +65,13 @@ class Policy:
         keep: Good releases, the proven ones first, then the most recently live; at least 2.
         keep_days: And all that were live within so many days.
         keep_failed: Rejected, bad and inconclusive releases, the newest first.
+        damaged: Whether those go that `verify` has found damaged, unless something needs them.
     """
 
     keep: int
     keep_days: float = 0.0
     keep_failed: int = 2
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ def decide(releases: Sequence[Facts], policy: Policy, now: datetime) -> list[Dec
     """
     # No two releases have the same `seq`, but a decision must not depend on who says so.
     newest = sorted(releases, key=lambda r: (r.seq, r.id), reverse=True)
-    counted = [r for r in newest if not r.relocated]
+    counted = [r for r in newest if r.counts]
     good = sorted(
         (r for r in counted if r.state in GOOD), key=lambda r: (GOOD.index(r.state), -r.last_live_seq)
     )
@@ -110,7 +120,7 @@ def _why(
 ) -> str:
     """The first reason to keep a release; `""` for none."""
     rank, failed_rank = ranks
-    untried = release.state is State.SEALED and not release.relocated
+    untried = release.state is State.SEALED and release.counts
     # Where the clock was set back, there is no reason to call it long ago.
     ahead = release.live_until is not None and release.live_until > now
     protected = [
@@ -124,7 +134,7 @@ def _why(
         (0 < rank <= LEAST_GOOD, f"one of the last {LEAST_GOOD} proven or unchecked"),
         (0 < rank <= policy.keep, f"proven or unchecked {rank} of {policy.keep}"),
         (
-            not release.relocated and _within(release, now, policy.keep_days * 86_400),
+            release.counts and _within(release, now, policy.keep_days * 86_400),
             f"live within {policy.keep_days:g} days",
         ),
         (
@@ -144,6 +154,8 @@ def _within(release: Facts, now: datetime, span: float) -> bool:
 def _why_not(release: Facts, policy: Policy) -> str:
     if release.relocated:
         return "relocated: another release took its place"
+    if release.damaged:
+        return release.damaged
     if release.state in GOOD:
         return f"not one of the {max(policy.keep, LEAST_GOOD)} proven or unchecked releases to keep"
     if release.state is State.SEALED:

@@ -79,6 +79,32 @@ def health_digest(settings: Settings) -> str:
     return digest({"hooks": hooks, CHECK: checks, **variables})
 
 
+def settings_naming(settings: Settings, path: str, *, but: str) -> list[str]:
+    """The settings that name something at a path or below it, each by its key.
+
+    Args:
+        settings: The settings.
+        path: An absolute path.
+        but: A path that does not count, also where it is below the other one.
+    """
+    at = re.compile(rf"(?<![\w.-]){re.escape(path)}(?![\w.-])")
+    here = re.compile(rf"(?<![\w.-]){re.escape(but)}(?![\w.-])")
+    form = settings_json(settings)
+    checks = {f"check {check['name']}": check for check in form.pop(CHECK)}
+    return [key for key, text in _texts({**form, **checks}) if at.search(here.sub("", text))]
+
+
+def _texts(form: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """All texts of the settings, those of an array as one, by dotted key."""
+    for key, value in form.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{name}", text) for name, text in _texts(value))
+        elif isinstance(value, list):
+            yield key, "\n".join(map(str, value))
+        elif isinstance(value, str):
+            yield key, value
+
+
 def _form(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, Check):
         return _check_form(value)

@@ -1,17 +1,22 @@
-"""`check`: run the health checks now. It switches nothing and records nothing."""
+"""`check`: run the health checks now.
+
+It switches nothing, and records one thing: that the live release passes after a rollback to it had failed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from venvship.errors import CheckFailedError, OperationWarning
+from venvship.errors import CheckFailedError, NotOwnerError, OperationWarning
 from venvship.health.checks import CheckResult, failed_required, run_checks
 from venvship.health.hooks import find_programs
+from venvship.model.event import Event, EventName
 from venvship.model.settings import HookSettings
 from venvship.workspace.certificates import require_certificates
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import resolve_release
 from venvship.workspace.usable import require_usable
+from venvship.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
     Of the current release all checks run, of another one only the candidate checks: the live ones would ask
     the service, which runs the current release.
 
+    Crash: see `_record_passed`.
+
     Arguments and errors: `Root.check`.
     """
     workspace.layout.refuse_foreign_root()
@@ -62,5 +69,32 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
             release=release_id,
             log=str(workspace.layout.log(release_id) / f"{failed.name}.txt"),
             **({"output": failed.said} if failed.said else {}),  # as `trial.said_fact`
-        ).carrying(report)
+        ).carrying(report, shown=True)
+    if live and history.needs_person is not None:
+        _record_passed(workspace, report, history.needs_person)
     return report
+
+
+def _record_passed(workspace: ReadingWorkspace, report: ChecksResult, failed: Event) -> None:
+    """Record that the live release passes, best effort: `status` needs nobody any more.
+
+    Crash: the line is in the journal, or `status` still says that a person is needed.
+
+    Args:
+        workspace: The root.
+        report: The checks that passed.
+        failed: The end of the rollback that needed a person before they began. Another one since then stays.
+    """
+    writing = Workspace(workspace.layout, workspace.runtime, workspace.warnings)
+    try:
+        writing.layout.require_writable()
+    except NotOwnerError:
+        return
+    now = writing.known_history(warn_of_torn=False).history.needs_person
+    if now is None or now.seq != failed.seq:
+        return
+    proved = any(c.required and c.when == "live" and c.outcome == "passed" for c in report.checks)
+    reason = "the checks pass" if proved else "no required live check is set"
+    writing.record_if_possible(
+        EventName.CHECKED, release=report.release, reason=reason, facts={"proved": proved}
+    )

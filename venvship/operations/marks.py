@@ -12,7 +12,7 @@ from venvship.model.history import History
 from venvship.model.hold import Hold, HoldKind
 from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
-from venvship.model.update_attempts import fold_attempts
+from venvship.model.update_attempts import Failures, fold_attempts
 from venvship.operations.planning.environment import lockfile_environment
 from venvship.operations.reporting.report import StatusResult, status
 from venvship.operations.switching.recovery import notice_switch
@@ -53,6 +53,7 @@ class HoldResult:
         released_again: The release, bad or rolled back by a person, whose environment the lockfile on disk
             asks for: the next `update` releases it again, since its refusal, or the hold, has ended. `None`
             for none.
+        ended_pauses: The pauses of `update` that it ended, each after failed attempts.
         changed: Whether a later command can see a difference.
         warnings: The warnings of the operation.
     """
@@ -60,6 +61,7 @@ class HoldResult:
     status: StatusResult
     ended: tuple[Hold, ...] = ()
     released_again: str | None = None
+    ended_pauses: tuple[Failures, ...] = ()
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -75,6 +77,7 @@ class HoldResult:
             "changed": self.changed,
             "ended": [found.to_json() for found in self.ended],
             "released_again": self.released_again,
+            "ended_pauses": [found.to_json() for found in self.ended_pauses],
         }
 
 
@@ -124,14 +127,16 @@ def unhold(workspace: Workspace) -> HoldResult:
         with contextlib.suppress(ForeignLinkError):  # `status` warns of it
             notice_switch(workspace)
         ended = _holds(workspace)
-        history = workspace.history()
-        in_force = history.holds(workspace.runtime.clock())
+        history, now = workspace.history(), workspace.runtime.clock()
+        in_force = history.holds(now)
+        failures = fold_attempts(workspace.journal.read().events).failures
         held = bool(in_force or history.environment_holds or history.bad_in_a_row)
-        if held or fold_attempts(workspace.journal.read().events).failures:
+        if held or failures:
             workspace.record(EventName.UNHELD, release=workspace.layout.current())
     after = status(workspace)
     again = _released_again(workspace, history, ended) if after.lockfile_changed is not False else None
-    return HoldResult(status=after, ended=ended, released_again=again)
+    pauses = tuple(found for found in failures.values() if found.is_paused(now))
+    return HoldResult(status=after, ended=ended, released_again=again, ended_pauses=pauses)
 
 
 def _holds(workspace: Workspace) -> tuple[Hold, ...]:

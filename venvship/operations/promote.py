@@ -24,7 +24,7 @@ from venvship.operations.switching.chosen import (
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import plan_recovery, recover_and_sweep, tell_recovered
-from venvship.operations.switching.rehearsal import rehearse
+from venvship.operations.switching.rehearsal import rehearse, require_programs
 from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import require_undamaged, require_usable
@@ -103,7 +103,7 @@ def promote(
             refuse_own_service(workspace, settings)
             announce_end(workspace, history)
             with workspace.using(release_id):
-                rehearsed = rehearse(workspace, release_id, settings, event="promote")
+                rehearsed = rehearse(workspace, release_id, settings, event="promote", message=message)
                 switched = compare_and_promote(
                     workspace,
                     release_id,
@@ -143,6 +143,9 @@ def _plan(workspace: Workspace, name: str, *, message: str, force: bool) -> Prom
     settings = workspace.settings()
     history = plan_recovery(workspace, workspace.history()).history
     found = _find(workspace, history, settings, name, force=force)
+    if found.outcome != "unchanged":
+        refuse_own_service(workspace, settings)
+        require_programs(workspace, found.release.id, settings, event="promote")
     own_environment = lockfile_environment(workspace, settings) or ""
     holds = planned_change(
         workspace,

@@ -58,7 +58,12 @@ class PruneResult:
 
 
 def prune(
-    workspace: Workspace, *, keep: int | None = None, keep_days: float | None = None, dry_run: bool = False
+    workspace: Workspace,
+    *,
+    keep: int | None = None,
+    keep_days: float | None = None,
+    damaged: bool = False,
+    dry_run: bool = False,
 ) -> PruneResult:
     """Remove the releases that retention does not keep, then the unreferenced entries of the store.
 
@@ -68,7 +73,7 @@ def prune(
     Arguments and errors: `Root.prune`.
     """
     settings = workspace.settings()
-    policy = policy_of(settings)
+    policy = replace(policy_of(settings), damaged=damaged)
     if keep is not None:
         policy = replace(policy, keep=keep)
     if keep_days is not None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 
-from venvship.errors import OperationWarning, RollbackFailedError, RolledBackError
+from venvship.errors import BusyError, OperationWarning, RollbackFailedError, RolledBackError
 from venvship.model.event import EventName
 from venvship.model.hold import Hold
+from venvship.model.spelling import readable
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.retention.verifying import verify_release
 from venvship.operations.switching.recovery import SUMMARIES, RecoverOutcome, recover_switch, tell_recovered
 from venvship.operations.switching.switched import AGAIN
 from venvship.system.faults import root_faults
-from venvship.workspace.holding import BuildHeld, hold_build
+from venvship.workspace.holding import BuildHeld, hold_build, hold_switch
 from venvship.workspace.releases import in_doubt
 from venvship.workspace.settings_files import NO_SETTINGS
+from venvship.workspace.underway import Operation, under_way
 from venvship.workspace.way_back import or_go_back
 from venvship.workspace.workspace import Workspace
 
@@ -32,6 +34,7 @@ class RecoverResult:
         changed: Whether a later command can see a difference.
         taken_up: The ids of releases that the journal had lost, and knows again.
         held: The hold of the root that began with it; `None` for none.
+        interrupted: The command that had announced itself and is gone; `None` if it is not known.
         warnings: The warnings of the operation.
     """
 
@@ -41,11 +44,21 @@ class RecoverResult:
     changed: bool = False
     taken_up: tuple[str, ...] = ()
     held: Hold | None = None
+    interrupted: Operation | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
     def summary(self) -> str:
         """The outcome as a sentence, in lower case and without its full stop."""
+        if self.outcome == "clean" and self.interrupted is not None:
+            one = self.interrupted
+            who = f"by {one.actor}, process {one.pid}"
+            left = "" if self.debris else "; it left nothing behind"
+            return (
+                f"{one.operation}, since {readable(one.since)} {who}, was interrupted before a switch{left}"
+            )
+        if self.outcome == "clean" and self.debris:
+            return "an operation was interrupted before a switch"
         return SUMMARIES[self.outcome]
 
     def to_json(self) -> dict[str, object]:
@@ -57,6 +70,7 @@ class RecoverResult:
             "debris": list(self.debris),
             "taken_up": list(self.taken_up),
             "held": self.held.to_json() if self.held else None,
+            "interrupted": self.interrupted.to_json() if self.interrupted else None,
         }
 
 
@@ -67,11 +81,14 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
+        interrupted = _interrupted(workspace)
         with hold_build(workspace, "recover") as held:
             taken_up = _take_up(held, boot=boot)
             before = workspace.history().root_holds
             recovered = recover_switch(workspace, boot=boot)
             debris = sweep_debris(held)
+            if under_way(workspace.layout, "switch") is not None:
+                _take_down_the_sign(workspace)
             workspace.keep_reserve()
     recovered = replace(recovered, debris=debris)
     if not boot:
@@ -84,6 +101,7 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
         debris=debris,
         taken_up=taken_up,
         held=next((hold for hold in holds if hold != before.get(hold.kind)), None),
+        interrupted=interrupted,
     )
     if recovered.switched is not None:
         recovered.switched.raise_if_not_promoted(result=result)
@@ -98,6 +116,18 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
             hint=f"look at the service, then `venvship check`{or_go_back(workspace)}",
         ).carrying(result)
     return result
+
+
+def _interrupted(workspace: Workspace) -> Operation | None:
+    """The command that died while it held a mutex; asked before this command announces itself instead."""
+    found = (under_way(workspace.layout, mutex) for mutex in ("build", "switch"))
+    return next((one for one in found if one is not None and not one.running), None)
+
+
+def _take_down_the_sign(workspace: Workspace) -> None:
+    """Remove the entry of a dead holder of switch.mutex, which only the next holder would replace."""
+    with contextlib.suppress(BusyError), hold_switch(workspace, "recover", wait=0):
+        pass
 
 
 def _take_up(held: BuildHeld, *, boot: bool) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from venvship.errors import (
     SupersededError,
     VenvshipError,
 )
-from venvship.health.hooks import find_programs_of_the_host
 from venvship.model.environment import Environment
 from venvship.model.history import History, LockfileDue
 from venvship.model.progress import DONE, Step
@@ -43,10 +42,9 @@ from venvship.operations.switching.chosen import (
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
-from venvship.operations.switching.rehearsal import rehearse
+from venvship.operations.switching.rehearsal import rehearse, require_host_programs, require_programs
 from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
-from venvship.workspace.certificates import require_certificates
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
 from venvship.workspace.way_back import CommandBack, command_back, require_current
@@ -270,7 +268,7 @@ class Releasing:
         """Find out what a release would do; for a dry run, which writes nothing.
 
         Raises:
-            VenvshipError: See `release`.
+            VenvshipError: See `release`: whatever would refuse the release before it builds or switches.
         """
         workspace = self._workspace
         settings = workspace.settings()
@@ -293,7 +291,14 @@ class Releasing:
             holds=self._planned_holds(history, proposal),
         )
         if proposal.plan.hold is not None:
-            workspace.warn("held", refused(proposal.plan.hold, workspace.runtime).message)
+            raise refused(proposal.plan.hold, workspace.runtime)
+        if action == "unchanged":
+            return
+        if self._options.promote:
+            refuse_own_service(workspace, settings)
+        require_host_programs(workspace, settings)
+        if release_id is not None:
+            require_programs(workspace, release_id, settings, event="reactivate")
 
     def _planned_holds(self, history: History, proposal: Proposal) -> HoldChange:
         """The hold that would refuse the release; else how the release would change the root's holds."""
@@ -370,13 +375,9 @@ class Releasing:
         names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
         count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
         workspace.tell("plan", f"{settings.name} · CPython {self.result.python} · {names}, {count}")
-        layout = workspace.layout
         if self._options.promote:
             refuse_own_service(workspace, settings)
-        # Before minutes of building: what stands elsewhere than in the release can be looked up now.
-        workspace.variables(settings)
-        require_certificates(layout, settings.checks)
-        find_programs_of_the_host(settings, workspace.runtime.environ, root=str(layout.path))
+        require_host_programs(workspace, settings)
         release_id = proposal.plan.release_id or build_release(
             held, settings, proposal.environment, message=self._options.message, progress=self._progress
         )
@@ -386,7 +387,8 @@ class Releasing:
             with self._timed("candidate"):
                 again = proposal.plan.action == "reactivate"
                 event = "reactivate" if again else "release"
-                rehearsed = rehearse(workspace, release_id, settings, event=event)
+                message = self._options.message
+                rehearsed = rehearse(workspace, release_id, settings, event=event, message=message)
             self.result = replace(self.result, checks=rehearsed)
             if not self._options.promote:
                 self.result = replace(self.result, outcome="built")

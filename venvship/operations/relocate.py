@@ -25,6 +25,7 @@ from venvship.model.event import EventName
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest, State
 from venvship.model.settings import Settings
+from venvship.model.settings_form import settings_naming
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.build import Replaced, build_release
 from venvship.operations.planning.replacement import Interpreters, Replacement, replacement_of
@@ -35,6 +36,7 @@ from venvship.operations.switching.recovery import recover_switch, renew_previou
 from venvship.printable import lines
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, SwitchHeld, hold_build, hold_switch
+from venvship.workspace.place import built_for
 from venvship.workspace.releases import is_known, release_ids
 from venvship.workspace.usable import host_problem, usable_problem
 from venvship.workspace.workspace import Workspace
@@ -64,6 +66,7 @@ class RelocateResult:
         relocated: The releases that were built again, the oldest first.
         left: Those that could not be built again.
         current: The id of the release that is live now; `None` for nothing.
+        moved_from: The roots that the releases were built for, absolute; none if only interpreters were gone.
         changed: Whether a later command can see a difference.
         warnings: The warnings of the operation.
     """
@@ -71,6 +74,7 @@ class RelocateResult:
     relocated: tuple[Relocated, ...] = ()
     left: tuple[Left, ...] = ()
     current: str | None = None
+    moved_from: tuple[str, ...] = ()
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -81,6 +85,7 @@ class RelocateResult:
             "relocated": [{"from": one.from_, "to": one.to} for one in self.relocated],
             "left": [{"release": one.release, "reason": one.reason} for one in self.left],
             "current": self.current,
+            "moved_from": list(self.moved_from),
         }
 
 
@@ -119,7 +124,7 @@ def _not_relocated(result: RelocateResult) -> NotRelocatedError:
     if any("interpreter" in one.reason for one in result.left):
         hint += "; for a release whose interpreter is gone, name another: venvship relocate --python P"
     error = NotRelocatedError(lines(*texts), hint=hint, releases=[one.release for one in result.left])
-    return error.carrying(result)
+    return error.carrying(result, shown=True)
 
 
 class _Relocating:
@@ -130,6 +135,7 @@ class _Relocating:
         self._workspace = held.workspace
         self._settings = settings
         self._python = python
+        self._moved_from: set[str] = set()
         self._relocated: list[Relocated] = []
         self._left: list[Left] = []
 
@@ -139,6 +145,7 @@ class _Relocating:
             relocated=tuple(self._relocated),
             left=tuple(self._left),
             current=self._workspace.layout.current(),
+            moved_from=tuple(sorted(self._moved_from)),
         )
 
     def run(self) -> None:
@@ -164,6 +171,19 @@ class _Relocating:
                 self._take_place(held, manifest, new_id)
         if given is not None:
             self._settle(given)
+        self._warn_of_settings()
+
+    def _warn_of_settings(self) -> None:
+        """Warn of settings that name the path from which the root was moved."""
+        here = str(self._workspace.layout.path)
+        for old in sorted(self._moved_from):
+            named = settings_naming(self._settings, old, but=here)
+            if named:
+                self._workspace.warn(
+                    "old-path",
+                    f"{', '.join(named)} in {self._workspace.layout.settings_file} still "
+                    f"{'names' if len(named) == 1 else 'name'} {old}: the root is {here} now",
+                )
 
     def _given(self) -> Interpreter | None:
         """The interpreter that was named.
@@ -251,6 +271,9 @@ class _Relocating:
         if link is not None:
             links.point_current(held, link, sync=True)
         self._relocated.append(Relocated(manifest.id, new_id))
+        before = built_for(workspace.layout, manifest)
+        if before is not None and before != str(workspace.layout.release_path(manifest.id)):
+            self._moved_from.add(os.path.dirname(os.path.dirname(before)))
         workspace.tell("relocate", f"{manifest.id} → {new_id}")
         renew_previous(held)
         links.sweep_strays(held)

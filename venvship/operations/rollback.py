@@ -163,6 +163,8 @@ def _plan(workspace: Workspace, name: str | None, from_: str | None) -> Rollback
     release_id = target.release_id
     left: ReleaseView | None = None
     if release_id != left_id:
+        with contextlib.suppress(*NO_SETTINGS):
+            refuse_own_service(workspace, workspace.settings_or_kept())
         workspace.changes.append("planned")
         left = view_release(workspace.layout, left_id, known.history) if left_id is not None else None
     view = view_release(workspace.layout, release_id, known.history)

@@ -93,22 +93,23 @@ def verify(
             f"{first.id} is damaged: {first.damaged[0].path}: {first.damaged[0].problem}"
             + (f", and {len(first.damaged) - 1} more" if len(first.damaged) > 1 else ""),
             hint=_hint(workspace, damaged),
-        ).carrying(result)
+        ).carrying(result, shown=True)
     if expect is not None:
         _require_expected(workspace, result, expect)
-    for release in result.releases:
-        if release.problem is not None:
-            raise ReleaseError(
-                f"{release.id} is intact, and cannot be used: {release.problem}",
-                hint=ANEW,
-                release=release.id,
-            ).carrying(result)
+    unusable = [release for release in result.releases if release.problem is not None]
+    if unusable:
+        first = unusable[0]
+        others = len(unusable) - 1
+        more = f"; {others} more release{'' if others == 1 else 's'} cannot be used either" if others else ""
+        raise ReleaseError(
+            f"{first.id} is intact, and cannot be used: {first.problem}{more}", hint=ANEW, release=first.id
+        ).carrying(result, shown=True)
     for release in result.releases:
         if release.linked:
-            raise _links_error(workspace, release).carrying(result)
+            raise _links_error(workspace, release).carrying(result, shown=True)
     strewn = [release for release in result.releases if release.stray]
     if strewn:
-        raise _stray_error(workspace, strewn[0]).carrying(result)
+        raise _stray_error(workspace, strewn[0]).carrying(result, shown=True)
     return result
 
 
@@ -125,7 +126,7 @@ def _require_expected(workspace: ReadingWorkspace, result: VerifyResult, expect:
             f"{release.id} is not what was expected: the SHA-256 of its manifest is {found}, not {expect}",
             hint="its files fit its manifest. If the hash is that of this release, somebody who can write the"
             " root has sealed it anew: compare with the line `sealed` in the system log",
-        ).carrying(result)
+        ).carrying(result, shown=True)
 
 
 _ADDED: Final = (
@@ -140,9 +141,18 @@ def _hint(workspace: ReadingWorkspace, damaged: Sequence[Verified]) -> str:
         return _ADDED
     if line := _rights_line(workspace, damaged):
         return f"all contents are as they were sealed, and only owners or modes are not: {line}"
+    store = f"the store may have the damaged file too: remove the store{_removal(workspace)}"
+    going = {release.id for release in damaged if any(not one.added for one in release.damaged)}
+    history = workspace.known_history(warn_of_torn=False).history
+    steps = [
+        f"`venvship unpin {release_id}`" for release_id in sorted(going) if history.is_pinned(release_id)
+    ]
+    if workspace.layout.current() not in going:
+        return ", then ".join([store, *steps, "`venvship prune --damaged`"])
     return (
-        "the store may have the damaged file too: go back to a release that `venvship verify --all` finds"
-        f" whole, remove the store{_removal(workspace)}, then `venvship release --rebuild --force`"
+        ", then ".join([store, "`venvship release --rebuild --force`", *steps])
+        + ", and an hour later `venvship prune --damaged`; until then you can go back to a release that"
+        " `venvship verify --all` finds whole"
     )
 
 

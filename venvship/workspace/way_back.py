@@ -104,7 +104,12 @@ def command_back(workspace: ReadingWorkspace, known: KnownHistory) -> CommandBac
     return CommandBack(command, before, history.state(before))
 
 
-def or_go_back(workspace: ReadingWorkspace) -> str:
-    """The end of a hint: the command that leaves a release which does not pass; `""` if there is none."""
-    command = command_back(workspace, workspace.known_history(unreadable="warn"))
+def or_go_back(workspace: ReadingWorkspace, known: KnownHistory | None = None) -> str:
+    """The end of a hint: the command that leaves a release which does not pass; `""` if there is none.
+
+    Args:
+        workspace: The root; reads only.
+        known: The history; `None` to read it now.
+    """
+    command = command_back(workspace, known or workspace.known_history(unreadable="warn"))
     return f"; or go back to {command.release_id}: {command.line}" if command else ""

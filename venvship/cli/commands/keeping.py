@@ -93,8 +93,9 @@ def unpin(call: Call, release: str) -> PinResult:
 )
 @click.option("--keep", metavar="N", type=click.IntRange(min=2), help="Proven or unchecked releases to keep.")
 @click.option("--keep-days", metavar="D", type=Amount(min=0), help="And all that were live within D days.")
+@click.option("--damaged", is_flag=True, help="Remove those, too, that `venvship verify` found damaged.")
 @click.option("--dry-run", is_flag=True, help="Print the decisions and their reasons; remove nothing.")
-def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) -> PruneResult:
+def prune(call: Call, keep: int | None, keep_days: float | None, damaged: bool, dry_run: bool) -> PruneResult:
     """Remove old releases, and report the reason for each decision.
 
     The current, previous and pinned releases always stay, and any that is in use or was live within the hour.
@@ -103,4 +104,4 @@ def prune(call: Call, keep: int | None, keep_days: float | None, dry_run: bool) 
     A process of another user cannot be looked into, and may use what was live since its start. If it is older
     than a release, it keeps it for 7 days only after it was last live.
     """
-    return call.open_root().prune(keep=keep, keep_days=keep_days, dry_run=dry_run)
+    return call.open_root().prune(keep=keep, keep_days=keep_days, damaged=damaged, dry_run=dry_run)

@@ -130,7 +130,7 @@ def diff(call: Call, a: str, b: str) -> DiffResult:
 def check(call: Call, release: str) -> ChecksResult:
     """Run the health checks now.
 
-    It changes nothing. For current all checks run, for another RELEASE only those that do not ask the
+    It switches nothing. For current all checks run, for another RELEASE only those that do not ask the
     running service.
     """
     return call.open_root().check(release)

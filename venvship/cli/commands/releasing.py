@@ -12,6 +12,7 @@ from venvship.cli import render, text
 from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Amount, Call, here, message_option
+from venvship.cli.relocation import relocate_lines
 from venvship.cli.terminal import write
 from venvship.errors import CommandNotExecutableError, CommandNotFoundError
 
@@ -219,7 +220,7 @@ def recover(call: Call, boot: bool) -> RecoverResult:
 @command(
     "relocate",
     "Release",
-    text=text.relocate_lines,
+    text=relocate_lines,
     example="venvship relocate",
     exits={
         0: "relocated, or nothing to do",

@@ -157,10 +157,11 @@ def refused(hold: Hold, runtime: Runtime, *, waits: str = "") -> HeldError:
 
 
 def announce_end(workspace: ReadingWorkspace, history: History) -> None:
-    """Report the switch hold that the release about to be made ends or replaces."""
+    """Report the switch hold that the release about to be made ends or replaces, if it stays live."""
     hold = history.root_holds.get(HoldKind.SWITCH)
     if hold is not None and not workspace.runtime.unattended:
-        workspace.tell("hold", f"ending: {described(hold, workspace.runtime.clock())}")
+        now = workspace.runtime.clock()
+        workspace.tell("hold", f"ends if the release stays live: {described(hold, now)}")
 
 
 def _usable(workspace: ReadingWorkspace, history: History, environment: str) -> str | None:

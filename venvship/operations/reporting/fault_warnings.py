@@ -11,6 +11,7 @@ from venvship.workspace.releases import doubt, doubt_warning, in_doubt
 from venvship.workspace.usable import ANEW
 from venvship.workspace.verified import Verification
 from venvship.workspace.views import ReleaseView
+from venvship.workspace.way_back import or_go_back
 
 
 def warn_of_the_link(workspace: ReadingWorkspace, known: KnownHistory) -> None:
@@ -57,6 +58,21 @@ def warn_of_a_moved_root(
         f"the root was moved or copied, and a release cannot be used here: {problem}. {ANEW}",
     )
     return True
+
+
+def warn_of_a_failed_rollback(workspace: ReadingWorkspace, known: KnownHistory) -> None:
+    """Warn if the live release failed when a rollback went there, and nothing has passed since."""
+    failed = known.history.needs_person
+    if failed is None or known.current is None or known.current != known.history.expected:
+        return
+    reason = failed.facts.get("then") or failed.reason
+    since = f"{failed.at:%Y-%m-%d %H:%M} UTC, when a rollback went there"
+    workspace.warn(
+        "person-needed",
+        f"a person is needed: {known.current} is live, and has not passed since {since}: {reason}; "
+        "restart the service by hand, then `venvship check`, which ends this warning when it passes"
+        f"{or_go_back(workspace, known)}",
+    )
 
 
 def warn_of_doubt(workspace: ReadingWorkspace, history: History) -> None:

@@ -17,6 +17,7 @@ from venvship.model.trust import Trusted
 from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
 from venvship.operations.planning.asked_lockfile import first_step
 from venvship.operations.reporting.fault_warnings import (
+    warn_of_a_failed_rollback,
     warn_of_a_moved_root,
     warn_of_doubt,
     warn_of_findings,
@@ -65,6 +66,7 @@ class StatusResult(NamedTuple):
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
         holds: The holds of the root in force; without any, that of the lockfile's environment.
         trusted: The users and groups that may decide what runs, besides the owner of the root and root.
+        on_trial: Whether the live release is on trial: its restart hook and live checks have no verdict yet.
         warnings: The warnings of the operation.
     """
 
@@ -88,6 +90,7 @@ class StatusResult(NamedTuple):
     leaves_service_alone: bool = False
     holds: tuple[Hold, ...] = ()
     trusted: tuple[Trusted, ...] = ()
+    on_trial: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -102,6 +105,7 @@ class StatusResult(NamedTuple):
             "root": self.root,
             "current": self.current.to_json() if self.current else None,
             "live_since": format_time(self.live_since.at) if self.live_since else None,
+            "on_trial": self.on_trial,
             "previous": self.previous.to_json() if self.previous else None,
             "passed_over": [passed.to_json() for passed in self.passed_over],
             "held": self.held.to_json() if self.held else None,
@@ -247,6 +251,8 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
             "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
         )
     warn_of_doubt(workspace, history)
+    if history.intent is None:
+        warn_of_a_failed_rollback(workspace, known)
     way_back = seeming_way_back(workspace, known)
 
     def describe(release_id: str | None) -> ReleaseView | None:
@@ -289,6 +295,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         leaves_service_alone=settings is not None and settings.leaves_service_alone,
         holds=holds,
         trusted=trusted_accounts(workspace, settings),
+        on_trial=current is not None and history.is_on_trial(current),
         warnings=tuple(workspace.warnings),
     )
 

@@ -18,6 +18,7 @@ from venvship.system import files, trees
 from venvship.system.leases import is_leased
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.releases import in_doubt, release_ids
+from venvship.workspace.verified import known_damage
 from venvship.workspace.workspace import Workspace
 
 
@@ -213,7 +214,7 @@ def _decide(
 
     The users of a release are looked for only if nothing else keeps it: that takes a look at all processes.
     """
-    facts, doubtful = _facts(workspace, history), _doubtful(workspace, history)
+    facts, doubtful = _facts(workspace, history, policy), _doubtful(workspace, history)
     now = workspace.runtime.clock()
 
     def decisions() -> list[Decision]:
@@ -252,7 +253,7 @@ def _doubtful(workspace: Workspace, history: History) -> list[Facts]:
     ]
 
 
-def _facts(workspace: Workspace, history: History) -> list[Facts]:
+def _facts(workspace: Workspace, history: History, policy: Policy) -> list[Facts]:
     current = workspace.layout.current()
     previous = workspace.layout.previous()
     intent = history.intent
@@ -267,6 +268,7 @@ def _facts(workspace: Workspace, history: History) -> list[Facts]:
             previous=release_id == previous,
             pinned=record.pinned,
             relocated=record.relocated_to is not None,
+            damaged=(known_damage(workspace, release_id) or "") if policy.damaged else "",
             in_operation=release_id in busy,
             live_until=record.live_until,
         )

@@ -331,7 +331,6 @@ class Promotion:
                 facts["health_digest"] = health_digest(self.settings)
             else:
                 event, reason = EventName.ROLLBACK_FAILED, trial_back.reason
-                facts["then"] = trial_back.problem
             if self.origin_id is not None:
                 facts |= trial_back.facts_of_target
             workspace.record_if_possible(event, release=self.origin_id, reason=reason, facts=facts)

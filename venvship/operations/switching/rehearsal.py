@@ -9,7 +9,8 @@ from typing import NoReturn
 
 from venvship.errors import RejectedError
 from venvship.health.checks import CheckResult, failed_required, run_checks
-from venvship.health.hooks import find_programs, run_hook
+from venvship.health.context import Context
+from venvship.health.hooks import find_programs, find_programs_of_the_host, run_hook
 from venvship.model.event import EventName
 from venvship.model.release import State
 from venvship.model.settings import Settings
@@ -20,7 +21,7 @@ from venvship.workspace.workspace import Workspace
 
 
 def rehearse(
-    workspace: Workspace, release_id: str, settings: Settings, *, event: str
+    workspace: Workspace, release_id: str, settings: Settings, *, event: str, message: str = ""
 ) -> tuple[CheckResult, ...]:
     """Check a release that is not live yet, and let the prepare hook do its work.
 
@@ -31,6 +32,7 @@ def rehearse(
         release_id: A sealed release.
         settings: Whose checks and hooks count.
         event: `"release"`, `"reactivate"` or `"promote"`, for `VENVSHIP_EVENT`.
+        message: The operator's reason, for the journal.
 
     Returns:
         The results of the candidate checks.
@@ -42,10 +44,7 @@ def rehearse(
         RejectedError: A required check or the hook failed; journalled.
         InterruptedByError: A signal came.
     """
-    variables = workspace.variables(settings)
-    context = workspace.context(release_id, variables, previous=workspace.layout.current(), event=event)
-    find_programs(settings.hooks._replace(generate=None), settings.checks, context)
-    require_certificates(workspace.layout, settings.checks)
+    context = require_programs(workspace, release_id, settings, event=event)
     chosen = [check for check in settings.checks if check.when == "candidate"]
     results = run_checks(chosen, context, watch=tell_check(workspace))
     failed = failed_required(results)
@@ -62,8 +61,45 @@ def rehearse(
             cause = f"the prepare hook refused: {hook.output}"
             _reject(workspace, release_id, cause, log="prepare", said=hook.said)
     if workspace.history().state(release_id) is State.REJECTED:
-        workspace.record_if_possible(EventName.ACCEPTED, release=release_id)
+        workspace.record_if_possible(EventName.ACCEPTED, release=release_id, reason=message)
     return results
+
+
+def require_programs(workspace: Workspace, release_id: str, settings: Settings, *, event: str) -> Context:
+    """Refuse to try a release whose checks or hooks name a program that is not there.
+
+    Args:
+        workspace: The root.
+        release_id: A sealed release.
+        settings: Whose checks and hooks count.
+        event: As for `rehearse`.
+
+    Returns:
+        The release and the occasion, for its checks and hooks.
+
+    Raises:
+        ProgramNotFoundError: Programs are missing.
+        SettingsError: Another file that the settings name cannot be used.
+    """
+    variables = workspace.variables(settings)
+    context = workspace.context(release_id, variables, previous=workspace.layout.current(), event=event)
+    find_programs(settings.hooks._replace(generate=None), settings.checks, context)
+    require_certificates(workspace.layout, settings.checks)
+    return context
+
+
+def require_host_programs(workspace: Workspace, settings: Settings) -> None:
+    """Refuse to build where what is outside of the release is missing: before minutes of building.
+
+    That is a program of the host, a file of variables, or an authority's certificate.
+
+    Raises:
+        ProgramNotFoundError: Programs are missing.
+        SettingsError: Another file that the settings name cannot be used.
+    """
+    workspace.variables(settings)
+    require_certificates(workspace.layout, settings.checks)
+    find_programs_of_the_host(settings, workspace.runtime.environ, root=str(workspace.layout.path))
 
 
 def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str, said: str) -> NoReturn:

@@ -56,20 +56,28 @@ def choose_target(
         release_id = _named(workspace, known, name)
         return RollbackTarget(release_id, known.history.last_live(release_id))
 
+    problems: dict[str, str] = {}
+
     def problem_of(release_id: str) -> str | None:
         problem = usable_problem(workspace, release_id, ask=True)
         if problem:
-            workspace.warn("release-skipped", f"{release_id} cannot be used: {problem}")
+            problems[release_id] = problem
         return problem
 
     found = find_way_back(workspace, known, current, problem_of)
+    for release_id in problems.keys() - {passed.id for passed in found.passed_over}:
+        # A better release than the target, further down. The others are told with the target.
+        workspace.warn("release-skipped", f"{release_id} cannot be used: {problems[release_id]}")
     if found.release_id is not None:
         workspace.warn_without_anchor(found.release_id)
         last_live = known.history.last_live(found.release_id)
         return RollbackTarget(found.release_id, last_live, found.passed_over)
     if not known.whole:
         raise NothingToRollBackToError(
-            "the journal is damaged, and previous names no usable release",
+            lines(
+                "the journal is damaged, and previous names no usable release",
+                *(f"passed over {passed.id}: {passed.reason}" for passed in found.passed_over),
+            ),
             hint="name one: venvship rollback RELEASE; `venvship list` shows them",
         )
     if current is None and not known.history.switches:

@@ -53,9 +53,11 @@ class Trial(NamedTuple):
         return self.passed and any(check.required and check.outcome == "passed" for check in self.checks)
 
     @property
-    def facts_of_target(self) -> dict[str, bool]:
+    def facts_of_target(self) -> dict[str, bool | str | None]:
         """What `rolled-back` and `rollback-failed` record of the release that was gone back to."""
-        return {"proved": self.proved} if self.passed else {"target_failed": self.says_no}
+        if self.passed:
+            return {"proved": self.proved}
+        return {"target_failed": self.says_no, "then": self.problem}
 
 
 def with_log(problem: str, where: str) -> str:
