@@ -415,6 +415,16 @@ def refused(machine: Machine) -> None:
     assert codes == [0, 22, 22]
 
 
+def outage(machine: Machine) -> None:
+    """Nothing passes for a while: the release that is restored then stays the way back."""
+    first, second, third, fourth = machine.world.releases
+    answers = ((first, "yes"), (second, "yes"), (third, "no"), (fourth, "yes"))
+    codes = [machine._promote(name, None, answer).code for name, answer in answers]
+    assert codes == [0, 0, 23, 0]
+    machine._rollback(None, None)
+    assert machine.world.current == second
+
+
 def interrupted(machine: Machine) -> None:
     """A promotion that is killed before each of its effects in turn, and a rollback each time."""
     first, second, third, _ = machine.world.releases  # the oldest first: those are pruned that are older
@@ -456,6 +466,7 @@ def chosen_again(machine: Machine) -> None:
 
 STORIES = {
     "refused": refused,
+    "outage": outage,
     "interrupted": interrupted,
     "left twice": left_twice,
     "chosen again": chosen_again,
