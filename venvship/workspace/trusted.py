@@ -181,7 +181,7 @@ class TrustedFiles:
         if os.path.islink(path):
             raise UntrustedError(
                 f"{path} is a link, so nobody is trusted by it",
-                hint=f"rm {shell_line([path])}, and trust again with `venvship init --trust`",
+                hint=f"rm {shell_line([path])}, and trust again with `venvship init --trust USER`",
                 path=path,
             )
 
