@@ -6,6 +6,7 @@ Each function looks at the code and returns text: no Sphinx in here, so that tes
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,23 +14,20 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import click
+import command_parts
 import json_parts
 from docstrings import is_remark, read_docstring
 from markdown_tables import table
 from reference_texts import (
     EVENTS,
     FACTS,
-    PICTURES,
     TYPES,
     WARNINGS,
 )
 
 import venvship
-import venvship.cli.commands  # the commands register themselves with the group
 from venvship import errors
 from venvship.api import Root, default_runtime
-from venvship.cli.group import SECTIONS, Command, cli
 from venvship.cli.prometheus import METRICS
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.event import EventName
@@ -38,106 +36,6 @@ from venvship.model.setting import Setting, declared_sections, declared_settings
 from venvship.model.settings import Settings
 from venvship.model.settings_check import CHECK, CHECK_KINDS, Check, kinds_with
 from venvship.model.settings_form import toml_value
-
-# -- commands -----------------------------------------------------------------------------------------------
-
-
-def commands() -> str:
-    """Every command in its section, with its usage, help, options and exit codes, and a label to refer to."""
-    return "\n\n".join(
-        "\n\n".join([f"## {section}", *map(_command_section, cli.in_section(section))])
-        for section in SECTIONS
-    )
-
-
-def _command_section(name: str) -> str:
-    pictures = [f"![venvship {name} on a terminal](../images/{file}.svg)" for file in PICTURES.get(name, ())]
-    return "\n\n".join(
-        [
-            f"(command-{name})=",
-            f"### `{name}`",
-            *_command(name, command_tree()[name]),
-            *pictures,
-            *([] if name == "run" else [f"JSON: {{ref}}`json-{name}`."]),
-        ]
-    )
-
-
-def manual_commands() -> str:
-    """The same, as sections of the manual page."""
-    return "\n\n".join(
-        "\n\n".join([f"### {name}", *_command(name, command)]) for name, command in command_tree().items()
-    )
-
-
-def manual_description() -> str:
-    """The text of `venvship --help` on venvship as a whole."""
-    return "\n\n".join(_help_paragraphs(cli.help or ""))
-
-
-def command_tree() -> dict[str, Command]:
-    """The commands by name, in the order of `venvship --help`."""
-    return {name: command for section in SECTIONS for name, command in cli.in_section(section).items()}
-
-
-def global_options() -> str:
-    """The options that stand before or after every command."""
-    return _options(option for option in _options_of(cli) if "--version" not in option.opts)
-
-
-def global_option_names() -> frozenset[str]:
-    """Their names, and those that every click command has."""
-    return frozenset(
-        name for option in [*_options_of(cli), cli.get_help_option(click.Context(cli))] if option
-        for name in option.opts
-    )  # fmt: skip
-
-
-def _options_of(command: click.Command) -> list[click.Option]:
-    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-
-
-def _command(name: str, command: Command) -> list[str]:
-    context = click.Context(command, info_name=f"venvship {name}")
-    usage = " ".join([f"venvship {name}", *command.collect_usage_pieces(context)])
-    return [
-        _code_block(usage),
-        *_help_paragraphs(command.help or ""),
-        *([_options(command.own_options)] if command.own_options else []),
-        _code_block(command.example),
-        table(("exit code", "means"), [(str(code), text) for code, text in command.exits.items()]),
-    ]
-
-
-def _help_paragraphs(text: str) -> list[str]:
-    found = []
-    for paragraph in inspect.cleandoc(text).split("\n\n"):
-        # click's mark for lines that must not be joined.
-        verbatim = paragraph.startswith("\b")
-        body = paragraph.removeprefix("\b").strip("\n")
-        found.append(_code_block(body) if verbatim else " ".join(body.split()))
-    return found
-
-
-def _code_block(text: str) -> str:
-    return f"```text\n{text}\n```"
-
-
-def _options(options: Iterable[click.Option]) -> str:
-    rows = []
-    for option in options:
-        names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
-        value = f" `{option.metavar}`" if option.metavar else ""
-        rows.append((names + value, _default_of(option)))
-    return table(("option", "means"), rows)
-
-
-def _default_of(option: click.Option) -> str:
-    text = (option.help or "").rstrip()
-    if option.show_default and isinstance(option.default, str):
-        return f"{text} [default: `{option.default}`]"
-    return text
-
 
 # -- errors -------------------------------------------------------------------------------------------------
 
@@ -156,7 +54,7 @@ def meaning(error: type[VenvshipError]) -> str:
     """The docstring of an error, without commands that do not exist yet."""
     said = read_docstring(error)
     text = " ".join([said.summary, *(p for p in said.text if not is_remark(p, "Crash"))])
-    if "doctor" not in command_tree():
+    if "doctor" not in command_parts.command_tree():
         text = text.replace("`verify`, `check` or `doctor`", "`verify` or `check`")
     return text
 
@@ -269,9 +167,9 @@ def _of_kinds(name: str, declared: Setting) -> str:
 def _default_of_key(declared: Setting, default: object) -> str:
     if declared.candidate is not None:
         return f"{_toml(default)} live, {_toml(declared.candidate)} candidate"
-    # One element may be written without the array.
-    single = declared.type_text and isinstance(default, tuple) and default
-    return _toml(default[0] if single else default)
+    if declared.type_text and isinstance(default, tuple) and default:
+        return _toml(default[0])  # one element may be written without the array
+    return _toml(default)
 
 
 def _toml(value: object) -> str:
@@ -441,19 +339,10 @@ def python_results() -> str:
 
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
-    "manual-commands": manual_commands,
-    "manual-description": manual_description,
-    "commands": commands,
-    "global-options": global_options,
     "exit-codes": exit_codes,
     "error-slugs": error_slugs,
     "settings": lambda: settings_table(""),
-    "settings-project": lambda: settings_table("project"),
-    "settings-lock": lambda: settings_table("lock"),
-    "settings-update": lambda: settings_table("update"),
-    "settings-build": lambda: settings_table("build"),
-    "settings-hooks": lambda: settings_table("hooks"),
-    "settings-check": lambda: settings_table("check"),
+    **{f"settings-{name}": functools.partial(settings_table, name) for name in settings_tables() if name},
     "events": events,
     "event-keys": event_keys,
     "log-events": log_events,
@@ -463,6 +352,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "python-runtime": python_runtime,
     "python-results": python_results,
     "python-choices": python_choices,
+    **command_parts.PARTS,
     **json_parts.PARTS,
 }
 """The parts by the name that pages ask for them with."""

@@ -173,6 +173,8 @@ FACTS: Final = {
 }
 
 WARNINGS: Final = {
+    "app-hidden": "a module of the standard library is imported in place of that of the project",
+    "app-hides-package": "a module of the project is imported in place of that of a package",
     "bad-release": "the release that was named is known to be bad",
     "check-failed": "a check failed that is not required",
     "conflicting-dependency": "a package asks for another version of a dependency than the lockfile has",

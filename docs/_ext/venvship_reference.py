@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import command_parts
 import json_parts
 import json_texts
 import manual_page
@@ -21,7 +22,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-MODULES = (reference_parts, reference_texts, json_parts, json_texts)
+MODULES = (command_parts, reference_parts, reference_texts, json_parts, json_texts)
 
 
 class Generated(SphinxDirective):

@@ -11,6 +11,7 @@ Page by page, in order, in one shell, in a fresh directory that is HOME as well.
 * `% given: NAME` prepares a directory first; see `GIVEN` in `test_pages.py`.
 * `% network` marks a page whose commands fetch from a package index, `% needs: PROGRAM` one that uses a
   program that may not be there.
+* A page with tabs is run once for each label of a tab, without what stands in tabs of other labels.
 * Everything in other kinds of blocks is for reading.
 
 `/srv/`, `/var/lib/` and port 8000 are replaced by what this test may have.
@@ -39,6 +40,10 @@ _FENCE = re.compile(
 _CAPTION = re.compile(r"^:caption: (?P<added>added to )?`?(?P<path>[\w./-]+)`?$", re.MULTILINE)
 _HEREDOC = re.compile(r"<<-?\s*'?(\w+)'?")
 _REMARK = re.compile(r"^% (?P<name>given|network|needs)(?:: *(?P<value>.*))?$", re.MULTILINE)
+_TAB = re.compile(
+    r"^(?P<fence>:{3,})\{tab-item\} (?P<label>[^\n]+)\n(?P<body>.*?)^(?P=fence)[^\S\n]*$\n?",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass
@@ -72,8 +77,14 @@ class Page:
     remarks: Mapping[str, str]
 
 
-def read_page(text: str) -> Page:
-    """Take a page apart."""
+def tab_labels(text: str) -> tuple[str, ...]:
+    """The labels of a page's tabs, each once; `("",)` for a page without tabs."""
+    return tuple(dict.fromkeys(tab["label"].strip() for tab in _TAB.finditer(text))) or ("",)
+
+
+def read_page(text: str, label: str = "") -> Page:
+    """Take a page apart, as a reader sees it who chose the tabs with this label."""
+    text = _TAB.sub(lambda tab: tab["body"] if tab["label"].strip() == label else "", text)
     steps: list[Command | File] = []
     for block in _FENCE.finditer(text):
         info, body = block["info"].strip(), block["body"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,9 @@ from typing import Final
 from tests.support.index import LocalIndex
 from tests.support.roots import command, plain_environment
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
+
+REPOSITORY: Final = Path(__file__).resolve().parent.parent.parent
+SOURCES: Final = ("venvship", "scripts", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
 
 SHOP: Final = '''\
 """A shop."""
@@ -117,6 +122,31 @@ def releases(scene: Scene) -> None:
     scene.venvship("-C", str(scene.shop), "release", "-m", "security fixes")
 
 
+def wheel(scene: Scene) -> None:
+    """A wheel of this venvship, which installers find as they find one on the index."""
+    build_own_wheel(scene.place / "dist")
+    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS"):
+        scene.environment[name] = str(scene.place / "dist")
+
+
+def build_own_wheel(folder: Path) -> None:
+    """Build a wheel of the checkout that the tests are in, from a copy: a build writes beside its source."""
+    with tempfile.TemporaryDirectory() as place:
+        copy_checkout(Path(place) / "venvship")
+        pip_wheel = ("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
+        subprocess.run([sys.executable, *pip_wheel, "--wheel-dir", folder, f"{place}/venvship"], check=True)
+
+
+def copy_checkout(place: Path) -> None:
+    """Copy what a clone has, as far as `pip install` looks at it."""
+    place.mkdir()
+    for name in SOURCES:
+        if (REPOSITORY / name).is_dir():
+            shutil.copytree(REPOSITORY / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(REPOSITORY / name, place)
+
+
 def private_index(scene: Scene) -> None:
     """A root whose packages only an index has that wants a password, and lockfiles that name no index."""
     built = wheels(scene.place)
@@ -146,5 +176,6 @@ GIVEN: Final[dict[str, Callable[[Scene], None]]] = {
     "first": first,
     "releases": releases,
     "private-index": private_index,
+    "wheel": wheel,
 }
 """By the name that a page gives."""

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import command_parts
 import pytest
 import reference_parts
 from reference_texts import EVENTS, WARNINGS
@@ -21,25 +22,31 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "venvship"
 
 
-def test_every_command_has_a_section_with_its_options(built_docs: Site) -> None:
-    text = built_docs.text("reference/commands")
-
-    for name, command in reference_parts.command_tree().items():
-        assert f'id="command-{name}"' in built_docs.html("reference/commands"), name
+def test_every_command_has_a_page_with_its_options(built_docs: Site) -> None:
+    for name, command in command_parts.command_tree().items():
+        text = built_docs.text(f"reference/commands/{name}")
+        assert f'id="command-{name}"' in built_docs.html(f"reference/commands/{name}"), name
         for option in command.own_options:
             assert option.help, f"{name} {option.opts} says nothing"
             for spelling in option.opts:
                 assert re.search(rf"(?<![\w-]){re.escape(spelling)}(?![\w-])", text), f"{name} {spelling}"
-    for spelling in reference_parts.global_option_names():
+        assert command.example in text, name
+        assert all(meaning.replace("`", "") in text for meaning in command.exits.values()), name
+
+
+def test_the_overview_leads_to_every_command(built_docs: Site) -> None:
+    html, text = built_docs.html("reference/commands"), built_docs.text("reference/commands")
+
+    for name in command_parts.command_tree():
+        assert f'href="commands/{name}.html#command-{name}"' in html, name
+    for spelling in command_parts.global_option_names():
         assert spelling in text, spelling
 
 
 def test_every_command_shows_its_json(built_docs: Site) -> None:
-    html = built_docs.html("reference/json")
-
-    for name in reference_parts.command_tree():
+    for name in command_parts.command_tree():
         if name != "run":  # it becomes another program
-            assert f'id="json-{name}"' in html, name
+            assert f'id="json-{name}"' in built_docs.html(f"reference/commands/{name}"), name
 
 
 def test_every_setting_is_described(built_docs: Site) -> None:
@@ -138,7 +145,7 @@ def test_nothing_is_loaded_from_elsewhere(built_docs: Site) -> None:
 
 @pytest.mark.parametrize("word", ["coming soon", "TODO", "doctor", "venvship update", "sbom"])
 def test_only_what_there_is_is_documented(built_docs: Site, word: str) -> None:
-    if word.removeprefix("venvship ") in reference_parts.command_tree():
+    if word.removeprefix("venvship ") in command_parts.command_tree():
         pytest.skip("there is such a command now")
     pages = [p for p in built_docs.path.rglob("*.html") if "adr" not in p.parts]
 

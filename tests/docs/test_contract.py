@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import command_parts
 import json_parts
 import pytest
 import reference_parts
@@ -34,7 +35,7 @@ SHELL_WORDS = {"-c", "-V", "--version", "-h", "--help"}
 
 
 def test_the_data_of_every_command_is_described() -> None:
-    assert DATA.keys() == reference_parts.command_tree().keys() - {"run"}
+    assert DATA.keys() == command_parts.command_tree().keys() - {"run"}
     assert TITLES.keys() == OBJECTS.keys()
 
 
@@ -131,14 +132,14 @@ def written_commands(text: str) -> list[list[str]]:
 
 def options_of(name: str) -> dict[str, bool]:
     """The options of a command, each with whether it takes a value."""
-    command = reference_parts.command_tree()[name]
+    command = command_parts.command_tree()[name]
     options = [p for p in command.params if isinstance(p, click.Option)]
     return {spelling: not option.is_flag for option in options for spelling in option.opts}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_commands_and_options_in_code_exist(page: Path) -> None:
-    tree = reference_parts.command_tree()
+    tree = command_parts.command_tree()
     everywhere = options_of("status")
     for words in written_commands(page.read_text()):
         name = ""

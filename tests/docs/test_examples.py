@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import reference_parts
+import command_parts
 from reference_texts import EVENTS
 
 from scripts import docs_examples
@@ -34,7 +34,7 @@ def test_the_examples_have_the_keys_that_the_commands_print_now(recording: Any) 
 
 
 def test_there_is_an_example_for_every_command() -> None:
-    assert reference_parts.command_tree().keys() - {"run"} <= {e["command"] for e in STORED.values()}
+    assert command_parts.command_tree().keys() - {"run"} <= {e["command"] for e in STORED.values()}
 
 
 def test_what_differs_from_run_to_run_is_replaced(recording: Any) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import command_parts
 import pytest
 import reference_parts
 
@@ -46,8 +47,8 @@ def test_every_command_is_in_it_with_its_options_and_exit_codes(source: str) -> 
     commands = source.partition(".SH COMMANDS")[2].partition(".SH ENVIRONMENT")[0]
     parts = dict(re.findall(r"^\.SS (\w+)\n(.*?)(?=^\.SS|\Z)", commands, re.MULTILINE | re.DOTALL))
 
-    assert list(parts) == list(reference_parts.command_tree())
-    for name, command in reference_parts.command_tree().items():
+    assert list(parts) == list(command_parts.command_tree())
+    for name, command in command_parts.command_tree().items():
         assert f"venvship {name}" in parts[name]
         for meaning in command.exits.values():
             assert meaning in parts[name].replace("\\", ""), f"{name}: {meaning}"
@@ -60,7 +61,7 @@ def test_options_of_every_command_and_all_exit_codes_are_in_it(source: str) -> N
     options = source.partition(".SH OPTIONS")[2].partition(".SH COMMANDS")[0]
     codes = source.partition(".SH EXIT STATUS")[2].partition(".SH EXAMPLES")[0]
 
-    for spelling in reference_parts.global_option_names():
+    for spelling in command_parts.global_option_names():
         assert spelling in options, spelling
     for error in reference_parts.error_classes():
         assert error.slug in codes

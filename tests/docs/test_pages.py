@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,13 +12,20 @@ from pathlib import Path
 import pytest
 
 from scripts.screens import four_digit_port
-from tests.docs.console import Command, File, Shell, loosely, read_console, read_page
+from tests.docs.console import Command, File, Shell, loosely, read_console, read_page, tab_labels
 from tests.docs.given import GIVEN, Scene
 from tests.support.roots import command
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
-PATHS = sorted([*(DOCS / "tutorial").glob("*.md"), *(DOCS / "how-to").glob("*.md")])
-PAGES = {path.relative_to(DOCS).with_suffix("").as_posix(): read_page(path.read_text()) for path in PATHS}
+PATHS = sorted([*DOCS.glob("*.md"), *(DOCS / "tutorial").glob("*.md"), *(DOCS / "how-to").glob("*.md")])
+PAGES = {
+    path.relative_to(DOCS).with_suffix("").as_posix() + (f"[{label}]" if label else ""): read_page(
+        text, label
+    )
+    for path in PATHS
+    for text in [path.read_text()]
+    for label in tab_labels(text)
+}
 RUN = {name: page for name, page in PAGES.items() if page.steps}
 
 
@@ -65,7 +73,9 @@ def test_what_a_page_tells_to_do_works(name: str, tmp_path: Path) -> None:
 
 
 def test_every_page_has_something_to_run() -> None:
-    assert {name for name, page in PAGES.items() if not page.steps} <= {"how-to/index"}
+    empty = {name.partition("[")[0] for name, page in PAGES.items() if not page.steps}
+
+    assert empty <= {"changelog", "how-to/index", "index"}
 
 
 def test_what_is_not_run_does_not_look_as_if_it_was() -> None:
@@ -96,6 +106,56 @@ def test_files_are_written_or_added_to() -> None:
 
     assert page.steps == (File("a/b", "#!/bin/sh\n", False), File("c.toml", "x = 1\n", True))
     assert page.remarks == {"needs": "curl"}
+
+
+TABS = """
+```console
+$ before
+```
+::::{tab-set}
+:::{tab-item} uv
+% needs: uv
+
+```console
+$ uv
+```
+:::
+
+:::{tab-item} plain pip
+:sync: pip
+
+```console
+$ pip
+```
+:::
+::::
+```console
+$ after
+```
+"""
+
+
+def test_a_page_with_tabs_is_run_once_for_each_label() -> None:
+    assert tab_labels(TABS) == ("uv", "plain pip")
+    assert tab_labels("no tabs") == ("",)
+
+    pages = {label: read_page(TABS, label) for label in tab_labels(TABS)}
+    assert {label: [step.text for step in page.steps] for label, page in pages.items()} == {
+        "uv": ["before", "uv", "after"],
+        "plain pip": ["before", "pip", "after"],
+    }
+    assert [page.remarks for page in pages.values()] == [{"needs": "uv"}, {}]
+
+
+def test_the_copy_button_knows_the_end_of_every_here_document() -> None:
+    # It takes each line with this word in it for the beginning or the end of one.
+    conf = (DOCS / "conf.py").read_text()
+    [word] = re.findall(r'^copybutton_here_doc_delimiter = "(\w+)"$', conf, re.MULTILINE)
+
+    for name, page in PAGES.items():
+        for text in [step.text for step in page.steps if isinstance(step, Command)]:
+            found = [line for line in text.splitlines() if word in line]
+            assert found == ([text.splitlines()[0], word] if "<<" in text else []), f"{name}: {text}"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,31 +10,19 @@ import pytest
 
 from tests.docs.conftest import REPOSITORY
 from tests.docs.console import Command, Shell, read_page
+from tests.docs.given import copy_checkout
 from tests.docs.test_pages import environment
 
 README = read_page((REPOSITORY / "README.md").read_text(encoding="utf-8"))
 BY_HAND = ("scripts/demo", "scripts/test")
 """They make the virtualenv that this test runs in, and run this test."""
 
-SOURCES = ("venvship", "scripts", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
-
-
-def checkout(place: Path) -> None:
-    """What a clone has, as far as `pip install` looks at it."""
-    (place / "venvship").mkdir()
-    for name in SOURCES:
-        if (REPOSITORY / name).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(REPOSITORY / name, place / "venvship" / name, ignore=ignored)
-        else:
-            shutil.copy(REPOSITORY / name, place / "venvship")
-
 
 @pytest.mark.network
 def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
     place = tmp_path / "you"
     place.mkdir()
-    checkout(place)
+    copy_checkout(place / "venvship")
     commands = [step for step in README.steps if isinstance(step, Command)]
     assert commands[0].text == "git clone … venvship && cd venvship"
     assert {command.text for command in commands} >= set(BY_HAND)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import command_parts
 import pytest
 import reference_parts
 import reference_texts
@@ -56,7 +57,8 @@ def test_a_cell_holds_what_would_end_it() -> None:
 def test_every_part_says_something(name: str) -> None:
     text = reference_parts.PARTS[name]()
 
-    assert len(text.splitlines()) > 2
+    assert len(text.splitlines()) > 2 or name.endswith("-options")  # a command may have none of its own
+    assert text.endswith((".", "|", "```", ")"))
     assert not re.search(r"(?<!`)(?<!\| )(?<!= )(?<!-> )(?<!\], )None", text)
 
 
@@ -78,7 +80,7 @@ def test_defaults_are_those_of_the_code() -> None:
 
 
 def test_a_table_of_settings_appears_with_the_command_that_it_is_for() -> None:
-    assert ("lock" in reference_parts.settings_tables()) == ("lock" in reference_parts.command_tree())
+    assert ("lock" in reference_parts.settings_tables()) == ("lock" in command_parts.command_tree())
 
 
 def test_an_event_without_a_text_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +91,7 @@ def test_an_event_without_a_text_stops_the_build(monkeypatch: pytest.MonkeyPatch
 
 
 def test_options_of_every_command_are_not_repeated_for_each() -> None:
-    release = reference_parts.command_tree()["release"]
+    release = command_parts.command_tree()["release"]
 
     names = {name for option in release.own_options for name in option.opts}
 
