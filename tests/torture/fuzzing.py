@@ -121,6 +121,19 @@ url = "https://example.org/idna-3.7.tar.gz"
 subdirectory = "a"
 hashes = {{sha512 = "{"1b" * 64}"}}
 """
+VARIABLES = """\
+# of the unit
+SHOP_MODE=production
+DATABASE_URL="postgres://shop:s3cret\\$x@db.internal/shop"
+KEY='-----BEGIN-----
+abcdefgh/12345678==
+-----END-----' "more"
+LONG=a \\
+  b
+;PATH=/x
+PYTHONPATH = /y
+"""
+
 SETTINGS = """\
 name = "shop"
 python = "3.11"
@@ -131,6 +144,9 @@ keep = 5
 [build]
 sdists = ["idna"]
 timeout = 600
+
+[env]
+SHOP_MODE = "production"
 
 [lock]
 inputs = ["requirements.in"]
@@ -336,6 +352,20 @@ def _interpreter() -> Interpreter:
     )
 
 
+def _variables(_folder: Path) -> Read:
+    from venvship.model.redaction import StreamRedactor
+    from venvship.model.variables import parse_variables, secrets_of
+
+    def read(data: bytes) -> object:
+        found = parse_variables(data.decode(errors="replace"))
+        secrets = secrets_of({}, found.values)
+        redact = StreamRedactor(secrets)
+        printed = redact(data[:100]) + redact(data[100:]) + redact.rest()
+        return len(secrets), len(printed)
+
+    return read
+
+
 def _settings(_folder: Path) -> Read:
     from venvship.model.settings_reading import decode_settings, parse_settings
 
@@ -474,6 +504,7 @@ TARGETS: dict[str, Target] = {
     "requirements": Target(tuple(text.encode() for text in REQUIREMENTS), _requirements),
     "pylock": Target((PYLOCK.encode(),), _pylock),
     "settings": Target((SETTINGS.encode(),), _settings),
+    "variables": Target((VARIABLES.encode(),), _variables),
     "journal": Target((journal_of(EVENTS), journal_of(EVENTS[:3])), _journal),
     "manifest": Target((_encoded(MANIFEST),), _manifest),
     "list": Target((LIST.encode(),), _list),

@@ -30,6 +30,7 @@ def load_before_switch(workspace: Workspace, settings: Settings | None, *, clean
     if settings is not None and (settings.checks or settings.hooks.restart or settings.hooks.notify):
         import venvship.health.checks
         import venvship.health.hooks
+        import venvship.workspace.variables
     if cleans:
         import venvship.operations.planning.lock
         import venvship.operations.retention.store_cleaning
