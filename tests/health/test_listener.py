@@ -83,6 +83,7 @@ class Servers:
         lease: bool = True,
         workers: int = 0,
         inherited: int = 0,
+        before: str = "",
         **options: Any,
     ) -> int:
         """Start a service, and wait until it serves.
@@ -93,11 +94,12 @@ class Servers:
             lease: Whether it takes the lease, as Python processes of a release do.
             workers: How many forks serve with it.
             inherited: The descriptor of the socket, where it gets one.
+            before: A line of Python that it begins with.
             options: For `Popen`.
         """
         held = str(self.root / "state" / "leases" / release) if release and lease else ""
         python = str(self.root / "releases" / release / "bin" / "python") if release else sys.executable
-        argv = [python, "-ISc", SERVER, where, held, str(workers), str(inherited)]
+        argv = [python, "-ISc", f"{before}\n{SERVER}", where, held, str(workers), str(inherited)]
         fds = (inherited,) if inherited else ()
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, pass_fds=fds, process_group=0, **options)
         self._started.append(process)
@@ -220,6 +222,48 @@ def test_a_program_of_somebody_else_is_named(
     assert result.outcome == "failed"
     assert f"but process {other} (python" in result.output
     assert result.output.endswith(") listens there, which does not run from this release")
+
+
+def test_a_web_server_that_delivers_files_of_the_release_does_not_run_from_it(
+    context: Context, servers: Servers, port: int, tmp_path: Path
+) -> None:
+    page = tmp_path / "releases" / RELEASE / "index.html"
+    page.write_text("hello")
+    with page.open() as file:
+        other = servers.start(f"127.0.0.1:{port}", stdin=file, cwd=page.parent)
+
+        result = ask(context, f"127.0.0.1:{port}")
+
+    assert f"but process {other} (python" in result.output
+
+
+def test_a_process_with_an_inherited_lease_of_the_old_release_is_not_mistaken(
+    context: Context, servers: Servers, port: int, tmp_path: Path
+) -> None:
+    with (tmp_path / "state" / "leases" / OLD).open() as inherited:  # as `venvship run` hands it on
+        servers.start(f"127.0.0.1:{port}", RELEASE, workers=2, stdin=inherited)
+
+        assert ask(context, f"127.0.0.1:{port}").outcome == "passed"
+
+
+def test_a_process_with_locks_on_two_leases_is_of_the_other_release(
+    context: Context, servers: Servers, port: int, tmp_path: Path
+) -> None:
+    other = str(tmp_path / "state" / "leases" / OLD)
+    both = f"import fcntl; kept = open({other!r}); fcntl.flock(kept, fcntl.LOCK_SH)"
+    pid = servers.start(f"127.0.0.1:{port}", RELEASE, before=both)
+
+    assert f"process {pid} of {OLD} listens there" in ask(context, f"127.0.0.1:{port}").output
+
+
+def test_the_folder_of_leases_may_be_a_link(
+    context: Context, servers: Servers, port: int, tmp_path: Path
+) -> None:
+    os.rename(tmp_path / "state", tmp_path / "elsewhere")
+    (tmp_path / "state").symlink_to("elsewhere")
+    servers.start(f"127.0.0.1:{port}", OLD)
+
+    assert f" of {OLD} listens there" in ask(context, f"127.0.0.1:{port}").output
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])

@@ -100,38 +100,49 @@ class _Releases:
     """Tells which release of the root a process runs from."""
 
     def __init__(self, context: Context) -> None:
-        leases = f"{context.leases}/"
+        self._asked = context.release_id
+        leases, releases = os.path.realpath(context.leases), os.path.dirname(context.release_path)
         flocks = proc.Flocks()
         try:
             names = os.listdir(leases)
         except OSError:
             names = []
-        self._holders: dict[int, str] = {}
-        for path, pids in flocks.holders([leases + name for name in names], shared=True).items():
-            self._holders |= dict.fromkeys(pids, os.path.basename(path))
-        self._below = re.compile(
-            rf"(?:^|[=:]){re.escape(context.root)}/(?:state/leases/([^/]+)$|releases/([^/:]+)/)"
-        )
+        self._holders: dict[int, set[str]] = {}
+        for path, pids in flocks.holders([f"{leases}/{name}" for name in names], shared=True).items():
+            for pid in pids:
+                self._holders.setdefault(pid, set()).add(os.path.basename(path))
+        self._lease = re.compile(rf"{re.escape(leases)}/([^/]+)$")
+        self._below = re.compile(rf"(?:^|[=:]){re.escape(releases)}/([^/:]+)/")
 
     def of(self, pid: int) -> str | None:
         """The release of a process; `""` for none of this root, `None` where the host does not tell."""
         if pid in self._holders:
-            return self._holders[pid]
+            return self._one(self._holders[pid])
         look = proc.look_at(pid)
         if look is None:
             return ""
-        for paths in (look.opened, look.program, look.mapped, look.arguments):
-            found = {match[1] or match[2] for path in paths if (match := self._below.search(path))}
-            if len(found) == 1:
-                return found.pop()
-            if found:
-                break  # started by a process of another release, of which it has inherited the lease
-        # A fork shares the lease of its parent, and /proc/locks has the parent's number.
+        leases = _matches(self._lease, look.opened)
+        if len(leases) == 1:
+            return leases.pop()
+        # Of several leases, all but one were inherited from the process that started it. A fork shares the
+        # lock of its parent, and /proc/locks has the parent's number.
         name = proc.command_name(pid)
         for parent in proc.ancestors(pid):
             if parent in self._holders and proc.command_name(parent) == name:
-                return self._holders[parent]
+                return self._one(self._holders[parent])
+        # Not the open files: a web server has those open that it delivers.
+        for paths in (look.program, look.mapped, look.arguments):
+            if found := leases | _matches(self._below, paths):
+                return self._one(found)
         return None if look.opaque else ""
+
+    def _one(self, releases: Collection[str]) -> str:
+        """One release of several: another than the one that is asked about, since that alone may listen."""
+        return min(releases, key=lambda release: (release == self._asked, release))
+
+
+def _matches(pattern: re.Pattern[str], paths: Collection[str]) -> set[str]:
+    return {match[1] for path in paths if (match := pattern.search(path))}
 
 
 def _opens_for(pid: int, children: Collection[int]) -> bool:
