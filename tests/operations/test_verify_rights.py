@@ -50,13 +50,14 @@ def test_a_change_of_contents_beside_them_still_needs_a_new_store(site: Site) ->
     name = site.release("1.0")
     path = next((site.path / "releases" / name).rglob("app.py"))
     subprocess.run(["chmod", "-R", "g+w", site.path / "releases" / name], check=True)
-    path.unlink()
-    path.write_text("VERSION = 'x'\n")
+    before = path.read_text()
+    path.unlink()  # in the store there is another name of it
+    path.write_text(before.replace("1.0", "6.6"))
     path.chmod(0o464)
     assert "remove the store" in str(damage(site).hint)
 
 
 def test_a_right_that_is_missing_is_not_taken_for_one_too_many(site: Site) -> None:
     name = site.release("1.0")
-    next((site.path / "releases" / name).rglob("app.py")).chmod(0o400)
+    next((site.path / "releases" / name).rglob("app.py")).chmod(0o460)
     assert "remove the store" in str(damage(site).hint)
