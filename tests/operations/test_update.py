@@ -20,7 +20,7 @@ from tests.support.roots import Site, finish, refuses
 from tests.torture import kills
 from venvship.api import Root
 from venvship.errors import BuildError, HeldError, PausedError, RejectedError, RolledBackError
-from venvship.operations.release import ReleaseResult
+from venvship.operations.release_result import ReleaseResult
 from venvship.system.mutex import Mutex
 from venvship.system.signals import Signals
 

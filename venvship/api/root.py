@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
-    from venvship.operations.release import ReleaseResult
+    from venvship.operations.release_result import ReleaseResult
     from venvship.operations.relocate import RelocateResult
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.verify import VerifyResult
@@ -75,7 +75,7 @@ class Root(RootMaking, RootReads):
 
         return self._write(lock, upgrade=upgrade, packages=upgrade_package)
 
-    def release(
+    def release(  # noqa: PLR0913 - the options of the command
         self,
         *,
         lockfile: str | os.PathLike[str] | Sequence[str] = (),
@@ -84,21 +84,28 @@ class Root(RootMaking, RootReads):
         rebuild: bool = False,
         force: bool = False,
         dry_run: bool = False,
+        ref: str = "",
+        dirty: bool = False,
     ) -> ReleaseResult:
         """Build a release from the lockfile, check it, and make it live; roll back if it fails.
 
         Args:
             lockfile: The path of another lockfile than the settings', or several paths.
             no_promote: Whether to build and check only, and leave `current` as it is.
-            message: The reason, for the manifest and the journal.
+            message: The reason, for the manifest and the journal; by default the subject of the commit.
             rebuild: Whether to build even if a usable release of this environment exists.
             force: Whether to go on even if the environment is bad, or the root has a switch hold.
             dry_run: Whether to return the plan only and write nothing. What would refuse the release before
                 it is built or switched is raised all the same.
+            ref: The branch, tag or commit of the project to release; by default `[project] ref`.
+            dirty: Whether to release the tracked files of the project as they are, with uncommitted changes.
 
         Raises:
+            UsageError: `ref` is no name of a commit, or `dirty` is given with it.
             SettingsError: The settings, the interpreter, or the program of a hook or check.
             LockfileError: The lockfile is refused.
+            UncommittedChangesError: The project has changes that would not be released.
+            CheckoutError: The project cannot be read, or not be released.
             RootError: The root or its journal is unusable.
             OwnServiceError: This runs in the service that the restart hook restarts. Nothing was switched.
             BuildError: The release could not be built.
@@ -123,6 +130,8 @@ class Root(RootMaking, RootReads):
             rebuild=rebuild,
             force=force,
             dry_run=dry_run,
+            ref=ref,
+            dirty=dirty,
         )
         return self._write(release, options)
 

@@ -50,7 +50,8 @@ def build(
         store: The store; it gets the wheels that it lacks.
         environ: The process environment.
         signals: Looked at between wheels.
-        progress: Called with the steps `fetch`, `import`, `compile`, `assemble`, `generate` and `seal`.
+        progress: Called with the steps `fetch`, `import`, `compile`, `assemble`, `generate` and `seal`; with
+            `build` where the store lacks the wheel of a source.
         generate: Fills `generated/` of the release, before it is sealed; without it there is no such folder.
 
     Returns:
@@ -73,6 +74,9 @@ def build(
             with begun("fetch") as running:
                 fetched = supply.fetch(running.advance)
                 running.facts.update(bytes=fetched.size, wheels=fetched.wheels)
+            if supply.builds:
+                with begun("build") as running:
+                    running.facts["wheels"] = supply.build(running.advance)
             with begun("import") as running:
                 supply.take_what_is_left(running.advance)
                 running.facts["wheels"] = fetched.wheels
@@ -96,7 +100,7 @@ def build(
                     assembled = with_generated(request.release_path, assembled, generate)
                     running.facts["files"] = generated_files(assembled)
             with begun("seal"):
-                manifest = seal(request, assembled, sync_fd=sync_fd, signals=signals)
+                manifest = seal(request, assembled, built=supply.built(), sync_fd=sync_fd, signals=signals)
     except BaseException:
         # Recovery sweeps the rest; the error matters more.
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The wheels of a release: from the store, after those that it lacks were fetched and imported."""
+"""The wheels of a release: from the store, after those that it lacks were fetched or built, and imported."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from venvship.building.room import require_room
 from venvship.building.store.compile import Compiler, compile_wheels
+from venvship.building.store.index import understanding
 from venvship.building.store.intake import importing
 from venvship.building.store.store import Store, selection_key
 from venvship.building.tree.combination import placed
 from venvship.errors import BuildError
-from venvship.model.lockfiles.requirement import may_build
+from venvship.model import json_fields as fields
+from venvship.model.lockfiles.requirement import Requirement, may_build
 from venvship.model.progress import Advance, unmeasured
+from venvship.model.source import BuildRequirement, Built
 from venvship.model.wheel import StoredBytecode, StoredWheel, WheelFile
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directory, remove_name
@@ -44,7 +47,7 @@ def check_room(request: BuildRequest, store: Store) -> None:
 
 
 class Supply:
-    """The wheels of one release, found by an earlier selection of the store, or fetched.
+    """The wheels of one release, found by an earlier selection of the store, or fetched, or built.
 
     A wheel that has come is in the store, even if the others fail. A download is removed once it is imported:
     the sync that makes the import durable would write it to the disk, too.
@@ -94,12 +97,13 @@ class Supply:
                 `venvship.building.fetching.fetch.fetch`, `Import.add` and `compile_wheels`.
             InterruptedByError: A signal came.
         """
-        missing = [r for r in self._request.environment.selected if self._chosen[r.name] is None]
-        if not missing:
-            return Total()
-        if self._request.wheels is not None:
+        missing = self._missing()
+        if missing and self._request.wheels is not None:
             lacking = ", ".join(" ".join(filter(None, (r.name, r.version))) for r in missing)
             raise BuildError(f"the store {self._store.path} lacks {lacking}")
+        missing = [requirement for requirement in missing if requirement.source is None]
+        if not missing:
+            return Total()
         # Late: a release of which the store has everything fetches nothing.
         from venvship.building.fetching.fetch import fetch
         from venvship.building.fetching.fetch_session import Session
@@ -126,6 +130,81 @@ class Supply:
         fetched = fetch(missing, session, advance=advance, arrived=take_and_compile)
         self._left = {name: file for name, file in fetched.items() if self._chosen[name] is None}
         return Total(len(fetched), taken + _size(self._left.values()))
+
+    @property
+    def builds(self) -> int:
+        """The number of wheels that are to be built from source."""
+        return sum(requirement.source is not None for requirement in self._missing())
+
+    def build(self, advance: Advance = unmeasured) -> int:
+        """Build the wheels that the store lacks from their source, and import them.
+
+        Args:
+            advance: Told how many are built.
+
+        Returns:
+            The number of wheels.
+
+        Raises:
+            CheckoutError: A source cannot be copied.
+            BuildError: See `build_wheel` and `Import.add`.
+            ProgramNotFoundError: There is no such program as `[project] before` names.
+            InterruptedByError: A signal came.
+        """
+        missing = [requirement for requirement in self._missing() if requirement.source is not None]
+        if not missing:
+            return 0
+        # Late: a release of which the store has everything builds nothing.
+        from venvship.building.project.build import BuildSession, build_wheel
+
+        with build_faults("make a directory for downloads", self._downloads):
+            make_directory(self._downloads, 0o700)
+        session = BuildSession(
+            request=self._request,
+            directory=self._downloads,
+            environ=self._environ,
+            log=os.path.join(self._request.log_dir, "build.txt"),
+            signals=self._signals,
+        )
+        for done, requirement in enumerate(missing):
+            advance(done, len(missing))
+            built = build_wheel(requirement, session)
+            facts = {"version": built.version, **built.recorded()}
+            self._take({requirement.name: built.file}, facts={requirement.name: facts})
+        return len(missing)
+
+    def built(self) -> tuple[Built, ...]:
+        """The members that were built from source, now or earlier, once the store has all wheels.
+
+        Raises:
+            StoreDamagedError: The record of a build cannot be read.
+        """
+        if self._request.wheels is not None:
+            return self._request.project.built
+        found: list[Built] = []
+        for requirement in self._request.environment.built:
+            sha256 = self._chosen[requirement.name]
+            if sha256 is not None and requirement.source is not None:
+                facts = self._store.selection_facts(self._keys[requirement.name])
+                found.append(
+                    Built(
+                        name=requirement.name,
+                        version=self._store.wheel(sha256).version,
+                        source=requirement.source,
+                        wheel_sha256=sha256,
+                        build_requirements=build_requirements(facts),
+                        pinned=facts.get("pinned") is True,
+                    )
+                )
+        return tuple(found)
+
+    def _missing(self) -> list[Requirement]:
+        """The requirements whose wheels the store lacks, and that have not been fetched."""
+        return [
+            requirement
+            for requirement in self._request.environment.selected
+            if self._chosen[requirement.name] is None and requirement.name not in self._left
+        ]
 
     def take_what_is_left(self, advance: Advance = unmeasured) -> None:
         """Import the wheels that were fetched and not imported meanwhile.
@@ -160,7 +239,12 @@ class Supply:
         )
         return compile_wheels(self._store, wheels, compiler, signals=self._signals, advance=advance)
 
-    def _take(self, some: Mapping[str, WheelFile], advance: Advance = unmeasured) -> None:
+    def _take(
+        self,
+        some: Mapping[str, WheelFile],
+        advance: Advance = unmeasured,
+        facts: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         known = [self._store.wheel(sha256) for sha256 in self._chosen.values() if sha256 is not None]
         new = [file.path for file in some.values() if not self._store.has(file.sha256)]
         require_room(self._request, self._store, known, new)
@@ -171,13 +255,14 @@ class Supply:
                 [file._replace(check_record=name not in bad_record) for name, file in some.items()], advance
             )
             for name, file in some.items():
-                facts = {
+                found = {
                     "name": name,
                     "version": versions[name],
                     "wheel": os.path.basename(file.path),
                     "source_sha256": file.source_sha256,
+                    **(facts or {}).get(name, {}),
                 }
-                batch.select(self._keys[name], file.sha256, facts)
+                batch.select(self._keys[name], file.sha256, found)
             self._remove_downloads(some.values())
         self._chosen |= {name: file.sha256 for name, file in some.items()}
 
@@ -205,6 +290,17 @@ def _keys(request: BuildRequest) -> dict[str, str]:
         )
         for requirement in request.environment.selected
     }
+
+
+def build_requirements(facts: Mapping[str, object]) -> tuple[BuildRequirement, ...]:
+    """The distributions that built a wheel, as the store's record of its choice has them.
+
+    Raises:
+        StoreDamagedError: They cannot be understood.
+    """
+    with understanding("the record of a build", "venvship prune"):
+        rows = fields.items(facts.get("build_requirements", []))
+        return tuple(BuildRequirement(*map(fields.plain, fields.items(row))) for row in rows)
 
 
 def _size(fetched: Collection[WheelFile]) -> int:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from venvship.model.release import PackageDiff
     from venvship.operations.promote import PromoteResult
-    from venvship.operations.release import ReleaseResult
+    from venvship.operations.release_result import ReleaseResult
 
 MOST: Final = 12
 """The number of packages that are named; the rest is counted."""

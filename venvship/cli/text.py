@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from venvship.operations.marks import PinResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.recover import RecoverResult
-    from venvship.operations.release import ReleaseResult
+    from venvship.operations.release_result import ReleaseResult
     from venvship.operations.reporting.report import (
         DiffResult,
         HistoryResult,

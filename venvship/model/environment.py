@@ -24,12 +24,14 @@ class RecordedEnvironment(NamedTuple):
         lockfile_sha256: Of the lockfile's original bytes.
         python: The interpreter's `identity` plus `path` and full `version` under `"full_version"`.
         inputs: As of `Environment`; empty in a release of an older venvship.
+        fetched: As of `Environment`.
     """
 
     digest: str
     lockfile_sha256: str
     python: Mapping[str, str]
     inputs: str = ""
+    fetched: str = ""
 
 
 class Environment(NamedTuple):
@@ -42,6 +44,8 @@ class Environment(NamedTuple):
         digest: The environment digest. Environments with equal digests make equal releases.
         inputs: Digest of the lockfile's bytes, the interpreter and the build settings, from which `digest`
             follows. Equal inputs have equal digests; see `planning.environment.is_of`.
+        fetched: Digest of the environment without the members that are built from source; `""` without such.
+            Where that and the built wheels are equal, the environment is.
     """
 
     lockfile: Lockfile
@@ -49,10 +53,16 @@ class Environment(NamedTuple):
     interpreter: Interpreter
     digest: str
     inputs: str
+    fetched: str = ""
+
+    @property
+    def built(self) -> tuple[Requirement, ...]:
+        """The members that are built from source."""
+        return tuple(one for one in self.selected if one.source is not None)
 
     @property
     def recorded(self) -> RecordedEnvironment:
         """The environment for a manifest."""
         python = self.interpreter
         facts = {**python.identity.to_json(), "path": python.path, "full_version": python.version}
-        return RecordedEnvironment(self.digest, self.lockfile.sha256, facts, self.inputs)
+        return RecordedEnvironment(self.digest, self.lockfile.sha256, facts, self.inputs, self.fetched)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from venvship.model import json_fields as fields
 from venvship.model.environment import RecordedEnvironment
 from venvship.model.interpreter import Identity
+from venvship.model.source import Built
 from venvship.model.spelling import FORMAT, digest, format_time, parse_time
 
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{7}", re.ASCII)
@@ -202,6 +203,8 @@ class Manifest(NamedTuple):
         packages: Installed distributions, sorted by name.
         wheels: By package name, the SHA-256 of the wheel that it came from; `None` if the release was built
             before this was recorded.
+        project: The application's own code, if it was built from a checkout.
+        built: The other members that were built from source, sorted by name.
         bytecode: The store's tag of its bytecode; see `building.store.compile.bytecode_tag`.
         path: The directory that it was built for, absolute: its scripts and start-up files hold this path.
             Empty if the release was built before this was recorded; then its start-up files alone have it.
@@ -221,6 +224,8 @@ class Manifest(NamedTuple):
     files_sha256: str
     packages: tuple[Package, ...]
     wheels: Mapping[str, str] | None = None
+    project: Built | None = None
+    built: tuple[Built, ...] = ()
     bytecode: str = ""
     path: str = ""
     shared: tuple[str, ...] = ()
@@ -239,6 +244,11 @@ class Manifest(NamedTuple):
             origin["path"] = self.path
         if self.shared:
             origin["shared"] = list(self.shared)
+        if self.environment.fetched:
+            origin["fetched_digest"] = self.environment.fetched
+        if self.project is not None or self.built:
+            origin["project"] = self.project.to_json() if self.project is not None else None
+            origin["built"] = [one.to_json() for one in self.built]
         return {
             **self.extra,
             **origin,
@@ -256,6 +266,11 @@ class Manifest(NamedTuple):
             "message": self.message,
             "venvship": self.venvship,
         }
+
+    @property
+    def built_names(self) -> list[str]:
+        """The names of the members that were built from source."""
+        return [one.name for one in (*filter(None, [self.project]), *self.built)]
 
     def sealed_facts(self) -> dict[str, str]:
         """The facts of the journal's event `sealed`."""
@@ -275,6 +290,7 @@ class Manifest(NamedTuple):
             ValueError: A value has the wrong type or form.
         """
         wheels, path = data.get("wheels"), data.get("path", "")
+        project = data.get("project")
         if not is_release_id(fields.text(data["id"])):
             raise ValueError(f"not a release id: {data['id']!a:.40}")
         manifest = cls(
@@ -285,6 +301,7 @@ class Manifest(NamedTuple):
                 lockfile_sha256=fields.plain(data["lockfile_sha256"]),
                 python=fields.plain_mapping(data["python"]),
                 inputs=fields.plain(data.get("inputs", "")),
+                fetched=fields.plain(data.get("fetched_digest", "")),
             ),
             tree_digest=fields.plain(data["tree_digest"]),
             files_sha256=fields.plain(data["files_sha256"]),
@@ -295,6 +312,8 @@ class Manifest(NamedTuple):
             wheels=None
             if wheels is None
             else {name: fields.sha256(each) for name, each in fields.mapping(wheels).items()},
+            project=None if project is None else Built.from_json(fields.mapping(project)),
+            built=tuple(map(Built.from_json, map(fields.mapping, fields.items(data.get("built", []))))),
             bytecode=fields.plain(data.get("bytecode", "")),
             path=fields.absolute_path(path) if path else "",
             shared=tuple(map(fields.relative_path, fields.items(data.get("shared", [])))),
@@ -305,7 +324,8 @@ class Manifest(NamedTuple):
             message=fields.text(data.get("message", "")),
             venvship=fields.plain(data.get("venvship", "")),
         )
-        known = {"wheels", "bytecode", "path", "shared", *manifest.to_json()}
+        known = {"wheels", "bytecode", "path", "shared", "fetched_digest", "project", "built"}
+        known |= manifest.to_json().keys()
         return manifest._replace(extra={k: v for k, v in data.items() if k not in known})
 
 

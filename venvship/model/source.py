@@ -66,6 +66,7 @@ def recipe_digest(
     constraints: str = "",
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
+    shared: Iterable[str] = (),
     beside: Mapping[str, str] | None = None,
 ) -> str:
     """Digest the settings that change the wheel of a source.
@@ -75,6 +76,7 @@ def recipe_digest(
         constraints: SHA-256 of the lock of the build requirements; `""` for none.
         include: `[project] include`, sorted or not.
         exclude: `[project] exclude`.
+        shared: `[project] shared`, where files in its place are left out.
         beside: Further contents that the wheel is made from, by name, each as a digest.
     """
     return digest(
@@ -83,6 +85,7 @@ def recipe_digest(
             "constraints": constraints,
             "include": sorted(include),
             "exclude": sorted(exclude),
+            "shared": sorted(shared),
             "beside": dict(beside or {}),
             "epoch": SOURCE_DATE_EPOCH,
         }

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from venvship.errors import (
     BuildError,
     HeldError,
-    OperationWarning,
     RejectedError,
-    RollbackFailedError,
-    RolledBackError,
-    SupersededError,
     VenvshipError,
 )
 from venvship.model.environment import Environment
-from venvship.model.history import History, LockfileDue
+from venvship.model.history import History
 from venvship.model.progress import DONE, Step
-from venvship.model.release import PackageDiff
 from venvship.model.settings import Settings
 from venvship.operations.planning.asked_lockfile import read_asked
-from venvship.operations.planning.build import build_release
-from venvship.operations.planning.environment import diff_to_environment, lockfile_environment
+from venvship.operations.planning.build import Origin, build_release
+from venvship.operations.planning.environment import (
+    diff_to_environment,
+    lockfile_environment,
+    of_equal_wheels,
+)
 from venvship.operations.planning.known_interpreter import find_interpreter
-from venvship.operations.planning.plan import Plan, PlanOptions, announce_end, plan, refused
+from venvship.operations.planning.plan import PlanOptions, announce_end, plan, refused
+from venvship.operations.planning.project import Project, project_to_release
+from venvship.operations.planning.proposal import Proposal, with_wheels
 from venvship.operations.planning.recorded_interpreter import settled
+from venvship.operations.release_result import OUTCOMES, ReleaseOutcome, ReleaseResult
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.chosen import (
-    NO_HOLDS,
     HoldChange,
     choose_current,
     hold_change,
@@ -47,34 +48,8 @@ from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
-from venvship.workspace.way_back import CommandBack, command_back, require_current
+from venvship.workspace.way_back import command_back, require_current
 from venvship.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from venvship.health.checks import CheckResult
-
-PlanAction = Literal["", "unchanged", "reactivate", "build", "refuse"]
-
-ReleaseOutcome = Literal[
-    "released",
-    "unchanged",
-    "reactivated",
-    "built",
-    "planned",
-    "rejected",
-    "rolled-back",
-    "superseded",
-    "held",
-]
-
-OUTCOMES: Final[Mapping[str, ReleaseOutcome]] = {
-    RejectedError.slug: "rejected",
-    HeldError.slug: "held",
-    SupersededError.slug: "superseded",
-    RolledBackError.slug: "rolled-back",
-    RollbackFailedError.slug: "rolled-back",
-}
-"""The outcome that an error stands for. Other errors, such as a failed build, leave it open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,90 +62,12 @@ class ReleaseOptions:
     rebuild: bool = False
     force: bool = False
     dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """The release to make.
-
-    Attributes:
-        environment: The environment that the lockfile asks for.
-        plan: The action that brings it about.
-        lockfile: The lockfile, if it is not on disk yet and belongs there once the release is proven.
-        own_environment: The environment of the root's own lockfile; see `Errand`.
-    """
-
-    environment: Environment
-    plan: Plan
-    lockfile: LockfileDue | None = None
-    own_environment: str | None = None
+    ref: str = ""
+    dirty: bool = False
 
 
 Propose = Callable[[BuildHeld, Settings, History], Proposal]
 """A function that proposes the release to make; called with everything recovered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseResult:
-    """The result of `Root.release` and `Root.update`; filled as far as known when an error carries it.
-
-    Attributes:
-        name: The application's.
-        outcome: `released`, `unchanged`, `reactivated`, `built`, `planned`, `rejected`, `rolled-back`,
-            `superseded` or `held`; `None` where an error ended it before there was one.
-        plan: What the lockfile asks for: `unchanged`, `reactivate`, `build` or `refuse`.
-        release: The release in question.
-        previous: What was current when it began.
-        diff: From `previous` to `release`.
-        timings: Seconds by step.
-        lockfile: The path that was read.
-        packages: How many packages it selects.
-        python: The interpreter's full version.
-        no_promote: Whether the release was only to be built.
-        checks: The results of checks, candidate and live.
-        back: The command that goes back from a release that was promoted; `None` without one.
-        leaves_service_alone: Whether neither a restart hook nor a live check is set.
-        holds: The hold of the root after it, and the one that it ended. In a dry run: those that would be, or
-            the hold that would refuse it.
-        changed: Whether a later command can see a difference; in a dry run, whether it would.
-        warnings: The warnings of the operation.
-    """
-
-    name: str = ""
-    outcome: ReleaseOutcome | None = None
-    plan: PlanAction = ""
-    release: ReleaseView | None = None
-    previous: ReleaseView | None = None
-    diff: PackageDiff = field(default_factory=PackageDiff)
-    timings: Mapping[str, float] = field(default_factory=dict)
-    lockfile: str = ""
-    packages: int = 0
-    python: str = ""
-    no_promote: bool = False
-    checks: tuple[CheckResult, ...] = ()
-    back: CommandBack | None = None
-    leaves_service_alone: bool = False
-    holds: HoldChange = NO_HOLDS
-    changed: bool = False
-    warnings: tuple[OperationWarning, ...] = ()
-
-    def to_json(self) -> dict[str, object]:
-        """The `data` of `release --json` and `update --json`."""
-        return {
-            "name": self.name,
-            "outcome": self.outcome,
-            "changed": self.changed,
-            "plan": self.plan,
-            "release": self.release.to_json() if self.release else None,
-            "previous": self.previous.to_json() if self.previous else None,
-            "diff": self.diff.to_json(),
-            "timings": dict(self.timings),
-            "lockfile": self.lockfile,
-            "python": self.python,
-            "packages": self.packages,
-            "checks": [check.to_json() for check in self.checks],
-            **self.holds.to_json(),
-        }
 
 
 def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
@@ -207,12 +104,15 @@ class Releasing:
         self._workspace = workspace
         self._options = options
         self._via = via
+        self._stack = contextlib.ExitStack()
+        self._message = options.message
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
         """Attach the result to an error from inside, with the outcome that the error stands for."""
         try:
-            yield
+            with self._stack:
+                yield
         except VenvshipError as error:
             self.result = replace(self.result, outcome=OUTCOMES.get(error.slug, self.result.outcome))
             if isinstance(error, RejectedError) and self.result.release is not None:
@@ -225,8 +125,10 @@ class Releasing:
         """Note the environment in question: the lockfile's path, its packages, the interpreter's version."""
         self.result = replace(self.result, lockfile=lockfile, packages=packages, python=python)
 
-    def asked_for_environment(self, environment: Environment) -> None:
-        """Note the environment in question."""
+    def asked_for_environment(self, environment: Environment, project: Project | None = None) -> None:
+        """Note the environment in question. The subject of the project's commit is the default message."""
+        if project is not None:
+            self._message = self._options.message or project.subject
         self.asked_for(environment.lockfile.path, len(environment.selected), environment.interpreter.version)
 
     def unchanged(self, release_id: str | None, history: History, *, live: bool = True) -> None:
@@ -255,14 +157,30 @@ class Releasing:
         """
         workspace, options = self._workspace, self._options
         interpreter = (find_interpreter if held is None else settled)(workspace, settings)
-        environment = read_asked(workspace, settings, interpreter, options.lockfiles)
-        self.asked_for_environment(environment)
+        if held is not None and settings.project.fetch is not None:
+            # Late: a root without a project fetches none.
+            from venvship.operations.planning.project_fetch import fetch_project
+
+            fetch_project(workspace, settings)
+        project = project_to_release(
+            workspace, settings, ref=options.ref, dirty=options.dirty, stack=self._stack
+        )
+        environment = read_asked(workspace, settings, interpreter, options.lockfiles, project)
+        environment = of_equal_wheels(workspace, settings, environment)
+        self.asked_for_environment(environment, project)
         wanted = PlanOptions(rebuild=options.rebuild, force=options.force, promote=options.promote)
-        found = plan(workspace, history, settings, environment, wanted)
-        own = lockfile_environment(workspace, settings) if options.lockfiles else None
+        replan = functools.partial(plan, workspace, history, settings, options=wanted)
+        other = bool(options.lockfiles or options.ref or options.dirty)
+        own = lockfile_environment(workspace, settings) if other else None
         # In a root without a lockfile of its own, the one that is named takes its place.
         own = environment.digest if own is None else own
-        return Proposal(environment=environment, plan=found, own_environment=own)
+        return Proposal(
+            environment=environment,
+            plan=replan(environment),
+            replan=replan,
+            own_environment=own,
+            project=project,
+        )
 
     def plan_only(self) -> None:
         """Find out what a release would do; for a dry run, which writes nothing.
@@ -355,6 +273,9 @@ class Releasing:
         current = require_current(workspace)
         self.result = replace(self.result, previous=self._view(current, history))
         proposal = propose(held, settings, history)
+        if proposal.plan.action in {"build", "reactivate"}:
+            self._begin(settings, history, proposal)
+            proposal = with_wheels(held, settings, proposal, self._progress)
         self.result = replace(self.result, plan=proposal.plan.action)
         if proposal.plan.hold is not None:
             raise refused(proposal.plan.hold, workspace.runtime)
@@ -370,16 +291,13 @@ class Releasing:
                 )
                 self.result = replace(self.result, holds=holds)
             return None
-        if self._options.promote:
-            announce_end(workspace, history)
-        names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
-        count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
-        workspace.tell("plan", f"{settings.name} · CPython {self.result.python} · {names}, {count}")
-        if self._options.promote:
-            refuse_own_service(workspace, settings)
-        require_host_programs(workspace, settings)
         release_id = proposal.plan.release_id or build_release(
-            held, settings, proposal.environment, message=self._options.message, progress=self._progress
+            held,
+            settings,
+            proposal.environment,
+            message=self._message,
+            progress=self._progress,
+            origin=Origin(project=proposal.project, release_id=proposal.release_id),
         )
         self.result = replace(self.result, release=self._view(release_id, workspace.history()))
         self.result = replace(self.result, diff=diff_releases(workspace, current, release_id))
@@ -387,7 +305,7 @@ class Releasing:
             with self._timed("candidate"):
                 again = proposal.plan.action == "reactivate"
                 event = "reactivate" if again else "release"
-                message = self._options.message
+                message = self._message
                 rehearsed = rehearse(workspace, release_id, settings, event=event, message=message)
             self.result = replace(self.result, checks=rehearsed)
             if not self._options.promote:
@@ -398,7 +316,7 @@ class Releasing:
                 via=self._via,
                 unattended=workspace.runtime.unattended,
                 lockfile=proposal.lockfile,
-                reason=self._options.message,
+                reason=self._message,
                 own_environment=proposal.own_environment,
                 force=self._options.force,
             )
@@ -426,6 +344,26 @@ class Releasing:
             holds=hold_change(workspace, history, after),
         )
         return switched
+
+    def _begin(self, settings: Settings, history: History, proposal: Proposal) -> None:
+        """Announce a build or a switch, name what is not in it, and refuse one that could not be completed.
+
+        Raises:
+            OwnServiceError: This runs in the service that the restart hook restarts.
+            ProgramNotFoundError: The program of a hook or check is not there.
+        """
+        workspace = self._workspace
+        if proposal.project is not None and proposal.plan.action == "build":
+            for warning in proposal.project.warnings():
+                workspace.warn(warning["slug"], warning["message"])
+        if self._options.promote:
+            announce_end(workspace, history)
+        names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
+        count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
+        workspace.tell("plan", f"{settings.name} · CPython {self.result.python} · {names}, {count}")
+        if self._options.promote:
+            refuse_own_service(workspace, settings)
+        require_host_programs(workspace, settings)
 
     def _progress(self, step: Step) -> None:
         """Pass a build's steps on, and keep how long each took."""

@@ -27,7 +27,7 @@ from venvship.model.release import Manifest, State
 from venvship.model.settings import Settings
 from venvship.model.settings_form import settings_naming
 from venvship.operations.planning import recorded_interpreter
-from venvship.operations.planning.build import Replaced, build_release
+from venvship.operations.planning.build import Origin, Replaced, build_release
 from venvship.operations.planning.replacement import Interpreters, Replacement, replacement_of
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links
@@ -221,7 +221,7 @@ class _Relocating:
             replacement.environment,
             message=manifest.message,
             progress=workspace.runtime.progress,
-            replaces=Replaced(manifest, replacement.wheels),
+            origin=Origin(replaces=Replaced(manifest, replacement.wheels)),
         )
         digest = workspace.manifest(release_id).tree_digest
         if replacement.same_tree and digest != manifest.tree_digest:

@@ -30,16 +30,15 @@ from venvship.operations.planning.environment import (
     diff_to_environment,
     is_of,
     lockfile_paths,
+    of_equal_wheels,
     read_environment,
 )
 from venvship.operations.planning.known_interpreter import find_interpreter
-from venvship.operations.planning.plan import asker, plan, refused
-from venvship.operations.release import (
-    Proposal,
-    ReleaseOptions,
-    ReleaseResult,
-    Releasing,
-)
+from venvship.operations.planning.plan import Plan, asker, plan, refused
+from venvship.operations.planning.project import Project, in_checkout, open_project
+from venvship.operations.planning.proposal import Proposal
+from venvship.operations.release import ReleaseOptions, Releasing
+from venvship.operations.release_result import ReleaseResult
 from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.lockfile_due import lockfile_of
 from venvship.operations.switching.recovery import is_settled
@@ -76,11 +75,16 @@ def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) 
         workspace.runtime.signals.sleep(jitter * int(workspace.runtime.token(), 16) / TOKENS)
         settings = workspace.settings()
         releasing.result = replace(releasing.result, name=settings.name)
-        if not upgrade:
+        if not upgrade and not in_checkout(settings):
             for path in lockfile_paths(workspace, settings):
                 _wait_until_quiet(workspace, path)
         workspace.trusted.require_folders()
         cut_service_logs(workspace.layout)  # also where nothing else is to be done, for months
+        if settings.project.fetch is not None:
+            # Late: it imports what starts programs, which an idle update does without.
+            from venvship.operations.planning.project_fetch import fetch_project
+
+            fetch_project(workspace, settings)
         if upgrade or not _is_done(workspace, settings, releasing):
             releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=upgrade))
     return releasing.result
@@ -100,14 +104,17 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
     if not is_settled(workspace, history) or has_debris(workspace, history):
         return False
     interpreter = find_interpreter(workspace, settings)
-    manifest = _live_manifest(workspace, settings, history, interpreter)
+    project = open_project(workspace, settings)
+    manifest = _live_manifest(workspace, settings, history, interpreter, project)
     if manifest is not None:
         path = lockfile_paths(workspace, settings)[0]
         releasing.asked_for(path, len(manifest.packages), interpreter.version)
         releasing.unchanged(manifest.id, history)
         return True
-    environment = _read_when_quiet(workspace, settings, interpreter, lockfile_paths(workspace, settings))
-    releasing.asked_for_environment(environment)
+    paths = lockfile_paths(workspace, settings)
+    environment = _read_when_quiet(workspace, settings, interpreter, paths, project)
+    environment = of_equal_wheels(workspace, settings, environment)
+    releasing.asked_for_environment(environment, project)
     found = plan(workspace, history, settings, environment)
     if found.hold is not None:
         error = refused(found.hold, workspace.runtime, waits=_waits(workspace, environment))
@@ -123,7 +130,11 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
 
 
 def _live_manifest(
-    workspace: Workspace, settings: Settings, history: History, interpreter: Interpreter
+    workspace: Workspace,
+    settings: Settings,
+    history: History,
+    interpreter: Interpreter,
+    project: Project | None,
 ) -> Manifest | None:
     """The manifest of the live release if it was made from the lockfile on disk, which need not be read."""
     current = require_current(workspace)
@@ -136,7 +147,8 @@ def _live_manifest(
         return None
     paths = lockfile_paths(workspace, settings)
     same = manifest.environment.digest == record.environment_digest
-    if not same or not is_of(manifest, paths, settings, interpreter, read=workspace.trusted.read):
+    read = workspace.trusted.read
+    if not same or not is_of(manifest, paths, settings, interpreter, read=read, project=project):
         return None
     return None if start_problem(workspace.layout, manifest) else manifest
 
@@ -148,6 +160,7 @@ def _propose(
     workspace = held.workspace
     interpreter = recorded_interpreter.settled(workspace, settings)
     lockfile: LockfileDue | None = None
+    project = open_project(workspace, settings)
     if upgrade:
         hold = history.stopping(asker(workspace.runtime, settings), None, workspace.runtime.clock())
         if hold is not None:
@@ -156,30 +169,49 @@ def _propose(
         _require_no_pause(workspace, LOCKING)
         environment, lockfile = _lock(held, settings, interpreter)
     else:
-        environment = _read(workspace, settings, history, interpreter)
-    releasing.asked_for_environment(environment)
-    found = plan(workspace, history, settings, environment)
-    if found.hold is not None:
-        raise _told(workspace, found.hold, environment.digest, waits=_waits(workspace, environment))
-    if found.action != "unchanged":
-        _require_no_pause(workspace, environment.digest)
-    return Proposal(environment=environment, plan=found, lockfile=lockfile)
+        environment = _read(workspace, settings, history, interpreter, project)
+    environment = of_equal_wheels(workspace, settings, environment)
+    releasing.asked_for_environment(environment, project)
+
+    def replan(environment: Environment) -> Plan:
+        found = plan(workspace, history, settings, environment)
+        if found.hold is not None:
+            raise _told(workspace, found.hold, environment.digest, waits=_waits(workspace, environment))
+        if found.action != "unchanged":
+            _require_no_pause(workspace, environment.digest)
+        return found
+
+    return Proposal(
+        environment=environment,
+        plan=replan(environment),
+        replan=replan,
+        lockfile=lockfile,
+        project=project,
+    )
 
 
 def _read(
-    workspace: Workspace, settings: Settings, history: History, interpreter: Interpreter
+    workspace: Workspace,
+    settings: Settings,
+    history: History,
+    interpreter: Interpreter,
+    project: Project | None,
 ) -> Environment:
     """Read the lockfile on disk, or that of the current release if it could not be put in its place yet."""
     paths = lockfile_paths(workspace, settings)
     current = workspace.layout.current()
     if history.lockfile_due is None or current is None:
-        return _read_when_quiet(workspace, settings, interpreter, paths)
+        return _read_when_quiet(workspace, settings, interpreter, paths, project)
     content = lockfile_of(workspace, current)
-    return read_environment(paths, settings, interpreter, read=lambda _path: content)
+    return read_environment(paths, settings, interpreter, read=lambda _path: content, project=project)
 
 
 def _read_when_quiet(
-    workspace: Workspace, settings: Settings, interpreter: Interpreter, paths: tuple[str, ...]
+    workspace: Workspace,
+    settings: Settings,
+    interpreter: Interpreter,
+    paths: tuple[str, ...],
+    project: Project | None,
 ) -> Environment:
     """Read a lockfile, and once more if a file that it includes was written just now.
 
@@ -197,14 +229,15 @@ def _read_when_quiet(
 
     with missing_explained(workspace, settings):
         try:
-            environment = read_environment(paths, settings, interpreter, read=read)
+            environment = read_environment(paths, settings, interpreter, read=read, project=project)
         except LockfileError:
             if not waited():
                 raise
         else:
             if not waited():
                 return environment
-        return read_environment(paths, settings, interpreter, read=workspace.trusted.read)
+        again = workspace.trusted.read
+        return read_environment(paths, settings, interpreter, read=again, project=project)
 
 
 def _lock(

@@ -190,7 +190,7 @@ def _refusal(project: Project, problems: Mapping[str, str]) -> CheckoutError:
         lines("files that cannot be in a release:", *(f"  {text}" for text in shown)),
         hint=hint,
         path=project.origin,
-        files=sorted(problems)[:1000],
+        names=sorted(problems)[:1000],
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -169,6 +170,20 @@ class Store:
                 raise ValueError("it is the record of another choice")
             sha256 = fields.sha256(data["sha256"])
             return sha256 if self.has(sha256) else None
+
+    def selection_facts(self, key: str) -> Mapping[str, object]:
+        """What is recorded beside the choice of a wheel; nothing if there is no such choice.
+
+        Raises:
+            StoreDamagedError: The record is unreadable.
+            ForeignStoreError: It belongs to another user, or can be written by others.
+            FormatError: A newer venvship wrote it.
+        """
+        path = self.selection_path(key)
+        if not os.path.lexists(path):
+            return {}
+        with understanding(path, f"rm {shell_line([path])}"):
+            return fields.mapping(read_index(path, self.owners).get("facts", {}))
 
     # -- paths ------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from venvship._version import __version__
@@ -19,6 +20,7 @@ from venvship.building.tree.placement import SEAL_FOLDER
 from venvship.errors import BuildError
 from venvship.model import bounds, file_list
 from venvship.model.release import Manifest
+from venvship.model.source import Built
 from venvship.model.spelling import readable_json
 from venvship.system.faults import build_faults
 from venvship.system.files import create_file, fsync_directory, rename, set_mode, sync_filesystem
@@ -31,7 +33,14 @@ FILES: Final = f"{SEAL_FOLDER}/files.json"
 """The list of every file of a release but itself and the manifest."""
 
 
-def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: Signals) -> Manifest:
+def seal(
+    request: BuildRequest,
+    assembled: Assembled,
+    *,
+    built: Sequence[Built] = (),
+    sync_fd: int,
+    signals: Signals,
+) -> Manifest:
     """Make an assembled release durable and read-only, and publish its manifest.
 
     The order is the promise. The manifest gets its name only after everything it vouches for, and it itself,
@@ -48,6 +57,7 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
     Args:
         request: The release to build.
         assembled: The release as it was assembled.
+        built: Its members that were built from source.
         sync_fd: A descriptor on the release's file system, opened before the first file was written: errors
             of writeback are reported to descriptors that were open at the time (syncfs(2)).
         signals: Looked at before the sync.
@@ -72,6 +82,8 @@ def seal(request: BuildRequest, assembled: Assembled, *, sync_fd: int, signals: 
             files_sha256=hashlib.sha256(files).hexdigest(),
             packages=assembled.packages,
             wheels=assembled.wheels,
+            project=next((one for one in built if one.name == request.project.name), None),
+            built=tuple(one for one in built if one.name != request.project.name),
             bytecode=bytecode_tag(request.environment.interpreter, request.build.optimize),
             path=release,
             shared=request.shared,

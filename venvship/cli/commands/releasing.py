@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from venvship.operations.lock import LockResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.recover import RecoverResult
-    from venvship.operations.release import ReleaseResult
+    from venvship.operations.release_result import ReleaseResult
     from venvship.operations.relocate import RelocateResult
     from venvship.operations.rollback import RollbackResult
 
@@ -64,7 +64,7 @@ def lock(call: Call, upgrade: bool, upgrade_package: tuple[str, ...]) -> LockRes
     example='venvship release -m "security fixes"',
     exits={
         0: "live, or nothing to do",
-        11: "the lockfile is refused",
+        11: "the lockfile or the checkout is refused",
         20: "the build failed",
         21: "refused before the switch",
         22: "rolled back",
@@ -80,7 +80,9 @@ def lock(call: Call, upgrade: bool, upgrade_package: tuple[str, ...]) -> LockRes
 @click.option("--rebuild", is_flag=True, help="Build even if nothing changed.")
 @click.option("--force", is_flag=True, help="Go on even if this environment is bad, or the root is held.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
-def release(call: Call, lockfile: tuple[str, ...], message: str, **flags: bool) -> ReleaseResult:
+@click.option("--ref", metavar="REF", default="", help="Branch, tag or commit of the project to release.")
+@click.option("--dirty", is_flag=True, help="Release the project's tracked files as they are.")
+def release(call: Call, lockfile: tuple[str, ...], message: str, ref: str, **flags: bool) -> ReleaseResult:
     """Build a release from the lockfile, check it and make it live.
 
     If the restart hook or a live check fails, the previous release is restored automatically. If nothing
@@ -89,7 +91,9 @@ def release(call: Call, lockfile: tuple[str, ...], message: str, **flags: bool) 
     After the release of another lockfile than the root's own: {SWITCH_HOLD} Without a terminal, a release
     under such a hold needs --force.
     """
-    return call.open_root().release(lockfile=[str(here(path)) for path in lockfile], message=message, **flags)
+    return call.open_root().release(
+        lockfile=[str(here(path)) for path in lockfile], message=message, ref=ref, **flags
+    )
 
 
 @command(
@@ -100,7 +104,7 @@ def release(call: Call, lockfile: tuple[str, ...], message: str, **flags: bool) 
     exits={
         0: "live, or nothing new",
         10: "the settings are wrong",
-        11: "the lockfile is refused",
+        11: "the lockfile or the checkout is refused",
         12: "not your root",
         20: "the build failed, or it is too early to try again",
         21: "refused before the switch",

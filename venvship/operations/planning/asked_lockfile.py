@@ -12,13 +12,18 @@ from venvship.model.history import History
 from venvship.model.interpreter import Interpreter
 from venvship.model.settings import Settings
 from venvship.operations.planning.environment import lockfile_paths, read_environment, read_file
+from venvship.operations.planning.project import Project, open_project, project_path
 from venvship.printable import shell_line
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
 
 
 def read_asked(
-    workspace: ReadingWorkspace, settings: Settings, interpreter: Interpreter, named: Sequence[str] = ()
+    workspace: ReadingWorkspace,
+    settings: Settings,
+    interpreter: Interpreter,
+    named: Sequence[str] = (),
+    project: Project | None = None,
 ) -> Environment:
     """Read the lockfiles that the command line names, else those of the settings.
 
@@ -27,14 +32,17 @@ def read_asked(
         settings: As for `read_environment`.
         interpreter: The root's.
         named: The lockfiles of the command line; absolute.
+        project: The project, opened.
 
     Raises:
         LockfileError: It is refused, or missing.
+        CheckoutError: The project cannot be released.
         UntrustedError: Others can write it.
     """
     with missing_explained(workspace, settings, named):
         paths = named or lockfile_paths(workspace, settings)
-        return read_environment(paths, settings, interpreter, read=workspace.trusted.read)
+        read = workspace.trusted.read
+        return read_environment(paths, settings, interpreter, read=read, project=project)
 
 
 @contextlib.contextmanager
@@ -55,9 +63,12 @@ def missing_explained(
         yield
     except LockfileMissingError as error:
         path = str(error.data["path"])
-        error.hint = _unreadable(path) or (
-            _named(workspace, path) if path in named else _own(workspace, settings)
-        )
+        if path not in named and settings.project.lockfile and project_path(workspace, settings):
+            error.hint = _committed(path)
+        else:
+            error.hint = _unreadable(path) or (
+                _named(workspace, path) if path in named else _own(workspace, settings)
+            )
         raise
 
 
@@ -69,7 +80,9 @@ def first_step(workspace: ReadingWorkspace, settings: Settings | None, history: 
     from venvship.model.lockfiles.lockfile import read_lockfile
 
     try:
-        read_lockfile(lockfile_paths(workspace, settings), read=read_file, sdists=settings.build.sdists)
+        project = open_project(workspace, settings)
+        read = read_file if project is None else project.reading(read_file)
+        read_lockfile(lockfile_paths(workspace, settings), read=read, sdists=settings.build.sdists)
     except LockfileMissingError as error:
         return _unreadable(str(error.data["path"])) or _own(workspace, settings)
     except LockfileError:
@@ -84,6 +97,14 @@ def _unreadable(path: str) -> str:
     if os.path.isdir(path):
         return f"{path} is a directory: name a file in it"
     return f"look at its mode and owner: ls -l {shell_line([path])}" if os.path.lexists(path) else ""
+
+
+def _committed(path: str) -> str:
+    """The advice for a lockfile that the commit does not have."""
+    if os.path.lexists(path):
+        folder, name = os.path.split(path)
+        return f"commit it: git -C {shell_line([folder])} add {shell_line([name])}"
+    return "`[project] lockfile` in venvship.toml is relative to `path`; name one that is committed"
 
 
 def _named(workspace: ReadingWorkspace, path: str) -> str:

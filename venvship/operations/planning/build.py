@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from venvship.building.request import NO_PROJECT, BuildRequest, ProjectBuild
 from venvship.errors import BuildError, HostError, InterruptedByError
 from venvship.model.environment import Environment
 from venvship.model.event import EventName
-from venvship.model.progress import Progress
+from venvship.model.progress import Progress, step
 from venvship.model.release import Manifest, new_release_id
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.generate import generate_hook, generated_again
+from venvship.operations.planning.project import Project
 from venvship.system import files, trees
 from venvship.system.mutex import shared
 from venvship.workspace.folders import make_shared
@@ -23,7 +26,6 @@ from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from venvship.building.request import BuildRequest
     from venvship.building.tree.hook_files import Generate
 
 
@@ -43,6 +45,32 @@ STORE_WAIT: Final = 300.0
 """Seconds to wait for a clean-up of the store, which is short; `--wait` does not cover it."""
 
 
+class Origin(NamedTuple):
+    """Where the wheels of a release come from, besides an index.
+
+    Attributes:
+        project: The project that members are built from.
+        release_id: The id of `build_wheels`; `None`: the release gets a fresh one.
+        replaces: The release that this one takes the place of: its wheels are taken from the store.
+    """
+
+    project: Project | None = None
+    release_id: str | None = None
+    replaces: Replaced | None = None
+
+    def build(self, environment: Environment) -> ProjectBuild:
+        """How the members with a source are built, or were.
+
+        Raises:
+            LockfileError: The lock of the build requirements is refused.
+        """
+        if self.replaces is not None:
+            project, built = self.replaces.manifest.project, self.replaces.manifest.built
+            name = project.name if project is not None else ""
+            return ProjectBuild(name=name, built=(*filter(None, [project]), *built))
+        return self.project.build(environment.interpreter) if self.project is not None else NO_PROJECT
+
+
 def build_release(
     held: BuildHeld,
     settings: Settings,
@@ -50,7 +78,7 @@ def build_release(
     *,
     message: str,
     progress: Progress,
-    replaces: Replaced | None = None,
+    origin: Origin = Origin(),  # noqa: B008 - immutable
 ) -> str:
     """Build and seal a release, and record that in the journal; only then is it one.
 
@@ -62,8 +90,8 @@ def build_release(
         environment: The environment to build.
         message: The person's, for the manifest and the journal.
         progress: Hears of the build's steps.
-        replaces: The release that this one takes the place of. Then nothing is fetched, no hook runs, and a
-            failure is not journalled: it says nothing about the next `update`.
+        origin: Where its wheels come from. Where it takes the place of a release, nothing is fetched, no hook
+            runs, and a failure is not journalled: it says nothing about the next `update`.
 
     Returns:
         The release's id.
@@ -81,32 +109,20 @@ def build_release(
         OSError: Something of the root could not be written.
     """
     workspace = held.workspace
-    release_id = _fresh_id(workspace)
+    release_id = origin.release_id or _fresh_id(workspace)
     try:
-        request = _request(workspace, settings, environment, release_id, message)
-        if replaces is None:
-            generate = generate_hook(workspace, settings, release_id)
-        else:
-            generate = generated_again(workspace, replaces.manifest)
-            request = replace(request, wheels=replaces.wheels)
-        manifest = _build(workspace, settings, request, progress, generate)
-    except BaseException as error:
+        with _recorded(workspace, environment, journalled=origin.replaces is None):
+            request = _request(workspace, settings, environment, release_id, message)
+            request = replace(request, project=origin.build(environment))
+            if origin.replaces is None:
+                generate = generate_hook(workspace, settings, release_id)
+            else:
+                generate = generated_again(workspace, origin.replaces.manifest)
+                request = replace(request, wheels=origin.replaces.wheels)
+            manifest = _build(workspace, settings, request, progress, generate)
+    except BaseException:
         # `build` has removed the candidate.
         files.remove_name(workspace.layout.lease(release_id))
-        if isinstance(error, BuildError | HostError) and replaces is None:
-            workspace.record_if_possible(
-                EventName.BUILD_FAILED,
-                release=None,
-                reason=error.message.splitlines()[0],
-                facts={
-                    "environment_digest": environment.digest,
-                    "slug": error.slug,
-                    "unattended": workspace.runtime.unattended,
-                },
-            )
-        if isinstance(error, InterruptedByError):
-            said = f"{error.message} while building; the unfinished build was removed"
-            raise InterruptedByError(error.signum, said) from error
         raise
     workspace.record(EventName.SEALED, release=release_id, reason=message, facts=manifest.sealed_facts())
     # Only now: until then it says that the release is that of an interrupted build.
@@ -117,11 +133,100 @@ def build_release(
     return release_id
 
 
+def build_wheels(
+    held: BuildHeld,
+    settings: Settings,
+    environment: Environment,
+    *,
+    project: Project | None,
+    progress: Progress,
+) -> str | None:
+    """Build the wheels of the environment's sources that the store lacks, before it is known what is done.
+
+    Args:
+        held: The root.
+        settings: Where the store is, and how to build.
+        environment: The environment.
+        project: The project that members are built from.
+        progress: Hears of the step `build`.
+
+    Returns:
+        The id of the release that is to be built of them, whose log has the output; `None` if the store has
+        all of them.
+
+    Crash: a scratch directory and a log; the next build sweeps both. Wheels in the store, each whole.
+
+    Raises:
+        BuildError: One could not be built; journalled, and nothing of it is left but the log.
+        CheckoutError: The project cannot be copied.
+        ProgramNotFoundError: There is no such program as `[project] before` names.
+        HostError: The host has no descriptors, memory or processes left; journalled as well.
+        InterruptedByError: A signal came.
+        OSError: Something of the root could not be written.
+    """
+    from venvship.building.store.intake import prepare
+    from venvship.building.store.registration import register_root
+    from venvship.building.store.store import Store
+    from venvship.building.supply import Supply
+
+    workspace = held.workspace
+    runtime, layout = workspace.runtime, workspace.layout
+    release_id = _fresh_id(workspace)
+    scratch = str(layout.scratch(release_id))
+    with _recorded(workspace, environment):
+        request = _request(workspace, settings, environment, release_id, "")
+        request = replace(request, project=Origin(project=project).build(environment))
+        store = Store(str(layout.path / settings.store), request.trust)
+        prepare(store)
+        with shared(store.mutex, wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
+            supply = Supply(request, store, scratch=scratch, environ=runtime.environ, signals=runtime.signals)
+            if not supply.builds:
+                return None
+            files.make_directory(request.log_dir, 0o700)
+            files.make_directory(scratch, 0o700)
+            register_root(store, str(layout.path))
+            try:
+                with step(progress, time.monotonic, "build") as running:
+                    running.facts["wheels"] = supply.build(running.advance)
+            finally:
+                # Recovery sweeps the rest; the error matters more.
+                with contextlib.suppress(OSError):
+                    trees.remove_tree(scratch)
+    return release_id
+
+
+def forget_wheels(held: BuildHeld, release_id: str) -> None:
+    """Remove the log of `build_wheels` whose release is there already. Best effort."""
+    with contextlib.suppress(OSError):
+        trees.remove_tree(held.workspace.layout.log(release_id))
+
+
+@contextlib.contextmanager
+def _recorded(workspace: Workspace, environment: Environment, *, journalled: bool = True) -> Iterator[None]:
+    """Journal a build that fails inside, and say of one that a signal ends what has become of it."""
+    try:
+        yield
+    except (BuildError, HostError) as error:
+        if journalled:
+            workspace.record_if_possible(
+                EventName.BUILD_FAILED,
+                release=None,
+                reason=error.message.splitlines()[0],
+                facts={
+                    "environment_digest": environment.digest,
+                    "slug": error.slug,
+                    "unattended": workspace.runtime.unattended,
+                },
+            )
+        raise
+    except InterruptedByError as error:
+        said = f"{error.message} while building; the unfinished build was removed"
+        raise InterruptedByError(error.signum, said) from error
+
+
 def _request(
     workspace: Workspace, settings: Settings, environment: Environment, release_id: str, message: str
 ) -> BuildRequest:
-    from venvship.building.request import BuildRequest
-
     layout = workspace.layout
     # An upgrade may have changed the interpreter in place since it was recorded.
     interpreter = recorded_interpreter.asked_again(workspace, environment.interpreter)

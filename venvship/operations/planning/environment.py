@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from venvship._version import __version__
@@ -15,6 +15,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest, Package, PackageDiff, diff_packages, python_change
 from venvship.model.settings import Settings
 from venvship.model.spelling import digest
+from venvship.operations.planning.project import Project, in_checkout, open_project, project_path
 from venvship.system.regular import read_regular
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.views import readable_manifest
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 
 def lockfile_paths(workspace: ReadingWorkspace, settings: Settings) -> tuple[str, ...]:
-    """The absolute paths of the lockfile that the settings name."""
+    """The absolute paths of the lockfile that the settings name, in the checkout or in the root."""
+    path = project_path(workspace, settings)
+    if path is not None and settings.project.lockfile:
+        return tuple(os.path.join(path, name) for name in settings.project.lockfile)
     return tuple(str(workspace.layout.path / name) for name in settings.lockfile)
 
 
@@ -46,6 +50,7 @@ def read_environment(
     interpreter: Interpreter,
     *,
     read: Callable[[str], bytes],
+    project: Project | None = None,
 ) -> Environment:
     """Read a lockfile for an interpreter.
 
@@ -55,23 +60,39 @@ def read_environment(
         interpreter: The root's.
         read: Returns a file's bytes; raises `OSError`. `TrustedFiles.read`, or another one for a lockfile
             that is not written yet.
+        project: The project, whose members of a release are added; `None`: there is none.
 
     Raises:
         LockfileError: It is refused, or missing.
+        CheckoutError: The project cannot be read, or cannot be released for this interpreter.
         UntrustedError: Others can write it, or a file that it includes.
     """
     # Late: an idle `update` recognises the lockfile without these imports.
     from venvship.model.lockfiles.lockfile import environment_digest, read_lockfile, select
 
     build = settings.build
+    if project is not None:
+        read = project.reading(read)
     lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath)
     selected = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
+    if project is not None:
+        own = project.requirements(selected, interpreter)
+        selected = tuple(sorted([*selected, *own], key=lambda requirement: requirement.name))
+    facts = _build_facts(settings)
+    fetched = [requirement for requirement in selected if requirement.source is None]
     return Environment(
         lockfile=lockfile,
         selected=selected,
         interpreter=interpreter,
-        digest=environment_digest(selected, interpreter, _build_facts(settings)),
-        inputs=_inputs(paths[0], lockfile.sha256, settings, interpreter),
+        digest=environment_digest(selected, interpreter, facts),
+        inputs=_inputs(
+            paths[0],
+            lockfile.sha256,
+            settings,
+            interpreter,
+            project.inputs() if project is not None else None,
+        ),
+        fetched="" if len(fetched) == len(selected) else environment_digest(fetched, interpreter, facts),
     )
 
 
@@ -83,18 +104,25 @@ def lockfile_environment(workspace: ReadingWorkspace, settings: Settings) -> str
         root has no lockfile.
     """
     paths = lockfile_paths(workspace, settings)
-    if not any(os.path.lexists(path) for path in paths):
+    committed = in_checkout(settings)
+    if not committed and not any(os.path.lexists(path) for path in paths):
         return None
     try:
         known = workspace.layout.interpreter()
-        if known is None or known[0] != settings.python or not all(map(os.path.isfile, paths)):
+        if known is None or known[0] != settings.python:
             return ""
+        if not committed and not all(map(os.path.isfile, paths)):
+            return ""
+        project = open_project(workspace, settings)
         current = workspace.layout.current()
         if current is not None and workspace.layout.has_manifest(current):
             manifest = workspace.manifest(current)
-            if is_of(manifest, paths, settings, known[1], read=workspace.trusted.read):
+            if is_of(manifest, paths, settings, known[1], read=workspace.trusted.read, project=project):
                 return manifest.environment.digest
-        return read_environment(paths, settings, known[1], read=workspace.trusted.read).digest
+        environment = read_environment(
+            paths, settings, known[1], read=workspace.trusted.read, project=project
+        )
+        return of_equal_wheels(workspace, settings, environment).digest
     except (VenvshipError, OSError, ValueError, ImportError):
         return ""
 
@@ -106,6 +134,7 @@ def is_of(
     interpreter: Interpreter,
     *,
     read: Callable[[str], bytes],
+    project: Project | None = None,
 ) -> bool:
     """Whether a release was made from these very inputs, so that its environment is theirs.
 
@@ -118,17 +147,65 @@ def is_of(
         settings: As for `read_environment`.
         interpreter: The root's.
         read: As for `read_environment`.
+        project: As for `read_environment`. A lockfile in its checkout is not read: the commit stands for it.
 
     Raises:
         UntrustedError: Others can write the lockfile.
+        CheckoutError: git refuses.
     """
-    if not manifest.environment.inputs or len(paths) != 1:
+    committed = project is not None and project.has_lockfile
+    if not manifest.environment.inputs or (len(paths) != 1 and not committed):
         return False
     try:
-        sha256 = hashlib.sha256(read(paths[0])).hexdigest()
+        sha256 = "" if committed else hashlib.sha256(read(paths[0])).hexdigest()
     except OSError:
         return False
-    return manifest.environment.inputs == _inputs(paths[0], sha256, settings, interpreter)
+    found = project.inputs(manifest) if project is not None else None
+    return manifest.environment.inputs == _inputs(paths[0], sha256, settings, interpreter, found)
+
+
+def of_equal_wheels(workspace: ReadingWorkspace, settings: Settings, environment: Environment) -> Environment:
+    """Give an environment the digest of a release that has the very wheels, though they are of other sources.
+
+    A commit may change a file of the project that is in no wheel, or its version may come from git and the
+    tag have been moved. Then the same release would be built again.
+
+    Args:
+        workspace: The root.
+        settings: Where the store is.
+        environment: The environment. The store has, or has not, the wheels of its sources.
+
+    Returns:
+        It; with another digest where there is such a release.
+
+    Raises:
+        VenvshipError: The store or the journal cannot be read.
+    """
+    if not environment.built:
+        return environment
+    from venvship.building.store.store import Store, selection_key
+    from venvship.model.lockfiles.requirement import may_build
+
+    store = Store(str(workspace.layout.path / settings.store), workspace.trusted.trust)
+    interpreter, sdists = environment.interpreter, settings.build.sdists
+    wheels = {
+        one.name: store.selection(selection_key(one, interpreter, may_build(one.name, sdists)))
+        for one in environment.built
+    }
+    if None in wheels.values():
+        return environment
+    current = workspace.layout.current()
+    for release_id in sorted(workspace.layout.with_manifest(), key=lambda one: one != current):
+        manifest = readable_manifest(workspace, release_id)
+        if (
+            manifest is not None
+            and manifest.environment.fetched == environment.fetched
+            and manifest.wheels is not None
+            and {*manifest.built_names} == {*wheels}
+            and all(manifest.wheels.get(name) == sha256 for name, sha256 in wheels.items())
+        ):
+            return environment._replace(digest=manifest.environment.digest)
+    return environment
 
 
 def diff_to_environment(
@@ -142,15 +219,23 @@ def diff_to_environment(
     return diff._replace(python=python_change(old.environment.python, environment.recorded.python))
 
 
-def _inputs(path: str, sha256: str, settings: Settings, interpreter: Interpreter) -> str:
+def _inputs(
+    path: str,
+    sha256: str,
+    settings: Settings,
+    interpreter: Interpreter,
+    project: Mapping[str, object] | None = None,
+) -> str:
     """Digest everything that the environment follows from, venvship's own version included."""
+    committed = project is not None and in_checkout(settings)
     return digest(
         {
             "venvship": __version__,
             "name": os.path.basename(path),
-            "lockfile": sha256,
+            "lockfile": "" if committed else sha256,
             "interpreter": interpreter.to_json(),
             "build": _build_facts(settings),
+            **({} if project is None else {"project": dict(project)}),
         }
     )
 

@@ -10,16 +10,20 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from venvship.errors import BuildError, InterpreterError
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Identity, Interpreter
 from venvship.model.release import Manifest
 from venvship.model.settings import Settings
+from venvship.model.source import Built
 from venvship.operations.planning.environment import read_environment, read_file
 from venvship.workspace.interpreter_identity import NotAskedError
 from venvship.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from venvship.model.lockfiles.requirement import Requirement
 
 _PYLOCK: Final = re.compile(rb"^lock-version\s*=", re.MULTILINE)
 """The first key of a pylock.toml (PEP 751). No requirements.txt has such a line."""
@@ -132,6 +136,9 @@ def replacement_of(
     )
     lockfile = replace(environment.lockfile, content=content, sha256=recorded.lockfile_sha256)
     environment = environment._replace(lockfile=lockfile)
+    if own := [_rebuilt(one) for one in (*filter(None, [manifest.project]), *manifest.built)]:
+        selected = sorted([*environment.selected, *own], key=lambda requirement: requirement.name)
+        environment = environment._replace(selected=tuple(selected), fetched=recorded.fetched)
     if interpreter.identity != Identity.of(recorded.python):
         return Replacement(
             environment=environment,
@@ -150,6 +157,21 @@ def replacement_of(
         settings=settings._replace(build=build._replace(optimize=levels_of(manifest.bytecode))),
         wheels=manifest.wheels,
         same_tree=True,
+    )
+
+
+def _rebuilt(built: Built) -> Requirement:
+    """The requirement that a member which was built from source stands for."""
+    from venvship.model.lockfiles.requirement import Requirement
+
+    return Requirement(
+        name=built.name,
+        version=built.version,
+        hashes=(),
+        text="",
+        file=built.source.repository,
+        line=0,
+        source=built.source,
     )
 
 

@@ -7,8 +7,14 @@ from typing import NamedTuple
 from venvship.errors import LockfileError, VenvshipError
 from venvship.model.release import PackageChange, python_change
 from venvship.model.settings import Settings
-from venvship.operations.planning.environment import is_of, lockfile_paths, read_environment
+from venvship.operations.planning.environment import (
+    is_of,
+    lockfile_paths,
+    of_equal_wheels,
+    read_environment,
+)
 from venvship.operations.planning.known_interpreter import find_interpreter
+from venvship.operations.planning.project import open_project
 from venvship.workspace.reading import ReadingWorkspace
 
 
@@ -49,11 +55,11 @@ def compare_lockfile(
         interpreter = known[1] if known is not None and settled else find_interpreter(workspace, settings)
         manifest = workspace.manifest(release_id) if release_id is not None else None
         recorded = manifest.environment if manifest is not None else None
-        if manifest is not None and is_of(
-            manifest, paths, settings, interpreter, read=workspace.trusted.read
-        ):
+        project, read = open_project(workspace, settings), workspace.trusted.read
+        if manifest is not None and is_of(manifest, paths, settings, interpreter, read=read, project=project):
             return LockfileState(changed=False, environment=manifest.environment.digest)
-        environment = read_environment(paths, settings, interpreter, read=workspace.trusted.read)
+        environment = read_environment(paths, settings, interpreter, read=read, project=project)
+        environment = of_equal_wheels(workspace, settings, environment)
     except LockfileError as error:
         return LockfileState(problem=error.message.splitlines()[0])
     except VenvshipError as error:

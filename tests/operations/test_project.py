@@ -1,0 +1,351 @@
+"""Releases of a checkout: source and lockfile together are what a release is made from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.checkouts import GIT_ENVIRONMENT, commit, git, project_files, pyproject, repository, write
+from tests.support.roots import Site
+from venvship.api import Root
+from venvship.errors import (
+    BuildError,
+    CheckoutError,
+    HeldError,
+    LockfileError,
+    LockfileMissingError,
+    SettingsError,
+    UncommittedChangesError,
+    UsageError,
+    VenvshipError,
+)
+from venvship.model.release import Manifest
+from venvship.operations.release_result import ReleaseResult
+
+
+class Checked(Site):
+    """A root with a project in a git repository beside it."""
+
+    checkout: Path
+
+    @property
+    def root(self) -> Root:
+        return self.open(environ={**self.environment, **GIT_ENVIRONMENT})
+
+    def project(self, text: str = "", more: str = "") -> None:
+        self.settings(f'[project]\npath = "{self.checkout}"\ntimeout = 120\n{text}\n{more}')
+
+    def update(self) -> ReleaseResult:
+        return self.root.update()
+
+    @property
+    def manifest(self) -> Manifest:
+        current = os.readlink(self.path / "current").rpartition("/")[2]
+        text = (self.path / "releases" / current / ".venvship/manifest.json").read_text()
+        return Manifest.from_json(json.loads(text))
+
+    @property
+    def builds(self) -> int:
+        """How many releases have a log of a build."""
+        return len(list((self.path / "log").glob("*/build.txt")))
+
+    def refuses(self, kind: type[VenvshipError], says: str, **options: Any) -> VenvshipError:
+        """The error of a release, after which `current` is what it was."""
+        before = os.path.realpath(self.path / "current")
+        with pytest.raises(kind, match=says) as caught:
+            self.root.release(**options)
+        assert os.path.realpath(self.path / "current") == before
+        assert self.debris() == []
+        return caught.value
+
+
+@pytest.fixture
+def shop(site: Site, tmp_path: Path) -> Checked:
+    one = Checked(site.path, site.wheels, {**site.environment, **GIT_ENVIRONMENT}, site.store)
+    one.checkout = repository(tmp_path / "src", project_files(), subject="Sell things")
+    one.project()
+    return one
+
+
+def test_a_release_has_the_project_and_what_the_lockfile_pins(shop: Checked) -> None:
+    result = shop.root.release()
+
+    assert result.outcome == "released"
+    manifest = shop.manifest
+    assert [p.name for p in manifest.packages] == ["app", "dep", "shop"]
+    assert manifest.project is not None
+    assert manifest.project.source.commit == git(shop.checkout, "rev-parse", "HEAD")
+    assert manifest.message == "Sell things"
+    assert (shop.path / "log" / manifest.id / "build.txt").exists()
+    assert shop.root.release().outcome == "unchanged"
+    assert shop.builds == 1
+
+
+def test_a_message_of_a_person_comes_first(shop: Checked) -> None:
+    shop.root.release(message="because")
+    assert shop.manifest.message == "because"
+
+
+def test_a_commit_that_touches_nothing_of_the_project_is_unchanged(shop: Checked) -> None:
+    shop.root.release()
+    commit(shop.checkout, {}, subject="Empty")
+    result = shop.root.release()
+    assert (result.outcome, shop.builds) == ("unchanged", 1)
+    assert shop.update().outcome == "unchanged"
+
+
+def test_an_equal_wheel_is_unchanged_and_found_without_a_build_the_next_time(shop: Checked) -> None:
+    first = shop.root.release()
+    commit(shop.checkout, {"README.md": "no part of the wheel\n"})
+
+    second, third, fourth = shop.root.release(), shop.root.release(), shop.update()
+
+    assert [r.outcome for r in (second, third, fourth)] == ["unchanged"] * 3
+    assert "build" in second.timings
+    assert "build" not in third.timings
+    assert shop.builds == 1  # the log of a build without a release is removed
+    assert first.release is not None
+    assert second.release is not None
+    assert second.release.id == first.release.id
+    assert shop.root.status().lockfile.changed is False
+
+
+def test_update_releases_a_new_commit_regardless_of_changes(shop: Checked) -> None:
+    shop.root.release()
+    commit(shop.checkout, {"shop/__init__.py": "NAME = 'new'\n"}, subject="New name")
+    write(shop.checkout, {"shop/__init__.py": "NAME = 'edited'\n"})
+    result = shop.update()
+    assert result.outcome == "released"
+    (module,) = (shop.path / "current").resolve().rglob("shop/__init__.py")
+    assert module.read_text() == "NAME = 'new'\n"
+    assert shop.manifest.message == "New name"
+    assert shop.update().outcome == "unchanged"
+
+
+def test_an_idle_update_asks_git_one_question(shop: Checked, tmp_path: Path) -> None:
+    shop.project('lockfile = "requirements.txt"')
+    commit(shop.checkout, {"requirements.txt": (shop.path / "requirements.txt").read_text()})
+    shop.root.release()
+    log = tmp_path / "asked"
+    (tmp_path / "bin").mkdir()
+    real = next(p for p in os.environ["PATH"].split(":") if os.access(f"{p}/git", os.X_OK))
+    script = tmp_path / "bin/git"
+    script.write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec {real}/git "$@"\n')
+    script.chmod(0o755)
+    environ = {**shop.environment, "PATH": f"{tmp_path}/bin:{shop.environment['PATH']}"}
+    assert shop.open(environ=environ).update().outcome == "unchanged"
+    assert len(log.read_text().splitlines()) == 1
+
+
+def test_changes_that_are_not_committed_are_refused(shop: Checked) -> None:
+    shop.root.release()
+    write(shop.checkout, {"shop/__init__.py": "NAME = 'edited'\n", "untracked": ""})
+    error = shop.refuses(UncommittedChangesError, "changes that are not committed.*shop/__init__.py")
+    assert (error.exit_code, error.slug) == (11, "uncommitted-changes")
+    git(shop.checkout, "add", "shop/__init__.py")
+    shop.refuses(UncommittedChangesError, "shop/__init__.py")
+
+
+def test_dirty_releases_the_files_as_they_are_and_records_it(shop: Checked) -> None:
+    shop.root.release()
+    write(shop.checkout, {"shop/__init__.py": "NAME = 'edited'\n"})
+    result = shop.root.release(dirty=True)
+    assert result.outcome == "released"
+    (module,) = (shop.path / "current").resolve().rglob("shop/__init__.py")
+    assert module.read_text() == "NAME = 'edited'\n"
+    assert shop.manifest.project is not None
+    assert shop.manifest.project.source.dirty
+    # It is another source than the root's own: an update must not undo it.
+    with pytest.raises(HeldError):
+        shop.update()
+    commit(shop.checkout, {})
+    assert shop.root.release().outcome == "unchanged"
+
+
+def test_a_ref_releases_another_commit_and_holds_the_root(shop: Checked) -> None:
+    git(shop.checkout, "tag", "v1")
+    shop.root.release()
+    commit(shop.checkout, {"shop/__init__.py": "NAME = 'two'\n"})
+    shop.root.release()
+    write(shop.checkout, {"shop/__init__.py": "being edited\n"})
+    result = shop.root.release(ref="v1")
+    assert result.outcome == "reactivated"
+    assert shop.manifest.project is not None
+    with pytest.raises(HeldError):
+        shop.update()
+
+
+def test_a_lockfile_in_the_checkout_is_read_from_the_commit(shop: Checked) -> None:
+    shop.project('lockfile = "requirements.txt"')
+    text = (shop.path / "requirements.txt").read_text()
+    (shop.path / "requirements.txt").unlink()
+    error = shop.refuses(LockfileMissingError, "requirements.txt")
+    assert "is relative to `path`" in str(error.hint)
+    write(shop.checkout, {"requirements.txt": text})
+    assert "commit it: git -C" in str(shop.refuses(LockfileMissingError, "requirements.txt").hint)
+    commit(shop.checkout, {})
+    assert shop.root.release().outcome == "released"
+    assert shop.root.status().lockfile.changed is False
+    assert shop.update().outcome == "unchanged"
+
+
+def test_the_roots_own_lockfile_is_source_and_lockfile_together(shop: Checked) -> None:
+    shop.root.release()
+    commit(shop.checkout, {"shop/__init__.py": "NAME = 'two'\n"})
+    shop.root.release()
+    shop.root.rollback()
+    with pytest.raises(HeldError):
+        shop.update()
+    # A commit is something new, and does not end a person's hold by itself.
+    commit(shop.checkout, {"shop/__init__.py": "NAME = 'three'\n"})
+    with pytest.raises(HeldError):
+        shop.update()
+    assert shop.root.status().lockfile.changed is True
+
+
+def test_fetch_runs_before_the_checkout_is_looked_at(shop: Checked, tmp_path: Path) -> None:
+    bare = tmp_path / "shop.git"
+    git(tmp_path, "clone", "--quiet", "--mirror", str(shop.checkout), str(bare))
+    shop.settings(
+        f'[project]\npath = "{bare}"\nref = "main"\ntimeout = 120\nfetch = ["git", "fetch", "--quiet"]\n'
+    )
+    shop.root.release()
+    commit(shop.checkout, {"shop/__init__.py": "NAME = 'two'\n"})
+    assert shop.update().outcome == "released"
+    assert shop.manifest.project is not None
+    assert shop.manifest.project.source.commit == git(shop.checkout, "rev-parse", "HEAD")
+    git(bare, "remote", "set-url", "origin", str(tmp_path / "nothing"))
+    shop.refuses(CheckoutError, "`.project. fetch` failed")
+
+
+def test_a_relocated_release_keeps_its_project(shop: Checked, tmp_path: Path) -> None:
+    shop.root.release()
+    moved = Checked(tmp_path / "moved", shop.wheels, shop.environment, shop.store)
+    moved.checkout = shop.checkout
+    os.rename(shop.path, moved.path)
+    before = moved.manifest
+    moved.root.relocate()
+    assert moved.manifest.id != before.id
+    assert moved.manifest.project == before.project
+    assert moved.manifest.tree_digest == before.tree_digest
+    assert moved.root.release().outcome == "unchanged"
+
+
+# -- bad input ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "says"),
+    [
+        ({"shop.toml": ""}, None, ""),
+        ({"pyproject.toml": pyproject(more='requires-python = "<3"')}, CheckoutError, "requires-python"),
+        ({"pyproject.toml": pyproject("app")}, LockfileError, "has the name of the project"),
+        ({"pyproject.toml": "name ="}, CheckoutError, "is not TOML"),
+        ({"pyproject.toml": pyproject("no name")}, CheckoutError, "no name of a project"),
+        ({"pyproject.toml": pyproject(version="one")}, CheckoutError, "no version"),
+        ({"pyproject.toml": "[tool.ruff]\n"}, CheckoutError, "no project that can be built"),
+        ({"backend.py": "raise SystemExit('broken')"}, BuildError, "broken"),
+    ],
+)
+def test_bad_input_is_one_error_and_current_stays(
+    shop: Checked, change: dict[str, str], kind: type[VenvshipError] | None, says: str
+) -> None:
+    shop.root.release()
+    commit(shop.checkout, change)
+    if kind is None:
+        assert shop.root.release().outcome == "unchanged"
+        return
+    error = shop.refuses(kind, says)
+    assert error.exit_code == (20 if kind is BuildError else 11)
+
+
+def refused_without(shop: Checked, hide: Callable[[], None], says: str) -> None:
+    hide()
+    error = shop.refuses(CheckoutError, says)
+    assert error.exit_code == 11
+
+
+def test_a_checkout_of_another_user_is_refused(shop: Checked) -> None:
+    shop.root.release()
+    variables = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    script = shop.path.parent / "bin" / "git"
+    script.parent.mkdir()
+    real = next(p for p in os.environ["PATH"].split(":") if os.access(f"{p}/git", os.X_OK))
+    exports = " ".join(f"{name}={value}" for name, value in variables.items())
+    script.write_text(f'#!/bin/sh\n{exports} exec {real}/git "$@"\n')
+    script.chmod(0o755)
+    shop.environment["PATH"] = f"{script.parent}:{shop.environment['PATH']}"
+    error = shop.refuses(CheckoutError, "git does not trust")
+    assert "safe.directory" in str(error.hint)
+
+
+def test_a_project_without_git_on_the_host_is_refused(shop: Checked, tmp_path: Path) -> None:
+    shop.root.release()
+    (tmp_path / "empty").mkdir()
+    shop.environment["PATH"] = str(tmp_path / "empty")
+    shop.refuses(CheckoutError, "there is no git here")
+
+
+def test_options_about_a_project_need_one(shop: Checked) -> None:
+    shop.settings()
+    shop.refuses(SettingsError, "names no project", ref="v1")
+    shop.refuses(SettingsError, "names no project", dirty=True)
+    shop.project()
+    shop.refuses(UsageError, "give one of them", ref="v1", dirty=True)
+    shop.refuses(UsageError, "hyphen", ref="--exec=x")
+    shop.refuses(CheckoutError, "no branch, tag or commit v9", ref="v9")
+
+
+def test_a_dry_run_builds_nothing_and_writes_nothing(shop: Checked) -> None:
+    shop.root.release()
+    commit(shop.checkout, {"shop/__init__.py": "NAME = 'two'\n"})
+    before = sorted(str(path) for path in shop.path.rglob("*"))
+    result = shop.root.release(dry_run=True)
+    assert (result.outcome, result.plan) == ("planned", "build")
+    assert sorted(str(path) for path in shop.path.rglob("*")) == before
+
+
+def test_a_failed_build_is_tried_again_after_a_pause(shop: Checked) -> None:
+    shop.root.release()
+    commit(shop.checkout, {"backend.py": "raise SystemExit('broken')"})
+    with pytest.raises(BuildError, match="broken"):
+        shop.update()
+    with pytest.raises(BuildError, match="not tried again before"):
+        shop.update()
+
+
+# -- without packaging ----------------------------------------------------------------------------------
+
+TREE = {"manage.py": "import site_settings\n", "site_settings.py": "X = 1\n", ".gitignore": "dist/\n*.log\n"}
+
+
+def test_a_project_without_packaging_is_released_with_what_include_takes(shop: Checked) -> None:
+    git(shop.checkout, "rm", "-rq", "pyproject.toml", "backend.py", "shop")
+    commit(shop.checkout, TREE)
+    write(shop.checkout, {"dist/app.js": "1", "new.py": "", "x.log": ""})
+    shop.project('build = "tree"\ninclude = ["dist/"]')
+    result = shop.root.release()
+    app = (shop.path / "current").resolve() / "app"
+    assert (app / "manage.py").exists()
+    assert (app / "dist/app.js").read_text() == "1"
+    assert not (app / "new.py").exists()
+    warned = {warning.slug: warning.message for warning in result.warnings}
+    assert "new.py" in warned["untracked-files"]
+    assert shop.root.release().outcome == "unchanged"
+    write(shop.checkout, {"dist/app.js": "2"})
+    assert shop.root.release().outcome == "released"
+    assert shop.update().outcome == "unchanged"
+
+
+def test_included_files_of_a_wheel_project_are_in_its_copy(shop: Checked) -> None:
+    commit(shop.checkout, {".gitignore": "*.txt\n"})
+    write(shop.checkout, {"shop/made.txt": "1", "shop/other.txt": "1"})
+    shop.project('include = ["shop/made.txt"]')
+    shop.root.release()
+    names = {one.name for one in (shop.path / "current").resolve().rglob("*.txt") if "shop" in one.parts}
+    assert names == {"made.txt"}
