@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import signal
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
+from tests.support.certificates import Authority, needs_openssl
+from tests.support.hostile_index import HostileIndex, bomb
 from tests.support.index import LocalIndex
 from tests.support.processes import eventually, script_at
 from tests.support.pythons import OTHERS, python_of
@@ -512,6 +515,36 @@ def test_an_index_that_is_down_is_said(shop: Site) -> None:
     shop.environment["PIP_INDEX_URL"] = "http://127.0.0.1:1/simple/"
 
     assert "Connection refused" in refused(shop, slug="index-unreachable")["message"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited with prlimit(2)")
+def test_a_page_that_takes_too_much_memory_ends_the_lock_and_not_the_host(shop: Site) -> None:
+    with HostileIndex(bomb(600)) as hostile:
+        shop.environment["PIP_INDEX_URL"] = hostile.url
+        error = refused(shop, slug="too-large")
+
+    assert "more than the 1024 MiB of memory" in error["message"]
+    assert error["message"].endswith("requirements.txt was not written")
+
+
+@needs_openssl
+@pytest.mark.parametrize("kind", ["expired", "of nobody"])
+def test_a_certificate_that_is_not_valid_ends_the_lock(
+    shop: Site, wheelhouse: Path, tmp_path: Path, kind: str
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    strange = LocalIndex(wheelhouse)
+    strange.certificate = (
+        authority.issue("a", expired=True) if kind == "expired" else authority.self_signed("a")
+    )
+    with strange:
+        shop.environment |= {"PIP_INDEX_URL": strange.url, "PIP_CERT": str(authority.certificate)}
+        error = refused(shop, slug="index-unreachable")
+        url = strange.url
+
+    assert f"{url}app/: its certificate is not valid here: " in error["message"]
+    assert ("has expired" if kind == "expired" else "certificate") in error["message"]
+    assert not strange.requests
 
 
 def test_an_index_that_never_answers_ends_with_the_time_out(shop: Site, index: LocalIndex) -> None:

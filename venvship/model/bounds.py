@@ -86,3 +86,11 @@ MEMORY: Final = 448 << 20
 """Bytes of data of each process that only downloads: the downloader, and a pip without source distributions
 (RLIMIT_DATA, setrlimit(2), on Linux). They need 50 to 150 MiB. A pip that builds runs the code of a project,
 and a compiler may need more."""
+
+LOCKING: Final = 1 << 30
+"""Bytes of data of each process of pip-compile, where it builds nothing. It keeps every page that it has
+read: 82 packages take 190 MiB, and each further one some 1.5 MiB."""
+
+COMPILING: Final = 496 << 20
+"""Bytes of data of each process that compiles (RLIMIT_DATA, on Linux). Usual code takes 60 times its size: a
+module of 7 MiB is compiled. Two MiB that are made for it take more than 1 GiB."""

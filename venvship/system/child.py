@@ -60,6 +60,8 @@ class Program(NamedTuple):
             With `survivors="leave"` they are masked in the log as long as it runs, a moment after they came.
         memory: Bytes of data that each of its processes may have (RLIMIT_DATA, setrlimit(2)); Linux only. An
             allocation beyond them fails, in Python with a `MemoryError`.
+        file_size: Bytes that each of its processes may write to one file (RLIMIT_FSIZE, setrlimit(2)); Linux
+            only. A write beyond them fails with EFBIG in Python, and ends most other programs.
     """
 
     argv: Sequence[str]
@@ -74,6 +76,7 @@ class Program(NamedTuple):
     separate_stderr: bool = False
     memory: int | None = None
     secrets: Sequence[str] = ()
+    file_size: int | None = None
 
 
 class Child:
@@ -132,8 +135,7 @@ class Child:
             start_new_session=True,
         )
         self._group = self._process.pid
-        if program.memory is not None:
-            _limit_memory(self._process.pid, program.memory)
+        _limit(self._process.pid, program)
         self._selector = selectors.DefaultSelector()
         self._pidfd: int | None = None
         try:
@@ -304,16 +306,20 @@ class Child:
                 sink(held)
 
 
-def _limit_memory(pid: int, most: int) -> None:
-    """Limit the data of a child that waits at its gate; what it starts inherits the limit (prlimit(2))."""
+def _limit(pid: int, program: Program) -> None:
+    """Limit a child that waits at its gate; the processes that it starts inherit the limits (prlimit(2))."""
+    if program.memory is None and program.file_size is None:
+        return
     import resource  # late: few children have a limit
 
     if not hasattr(resource, "prlimit"):
         return
-    with contextlib.suppress(ProcessLookupError):
-        hard = resource.prlimit(pid, resource.RLIMIT_DATA)[1]
-        if hard == resource.RLIM_INFINITY or most < hard:
-            resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
+    for kind, most in ((resource.RLIMIT_DATA, program.memory), (resource.RLIMIT_FSIZE, program.file_size)):
+        if most is not None:
+            with contextlib.suppress(ProcessLookupError):
+                hard = resource.prlimit(pid, kind)[1]
+                if hard == resource.RLIM_INFINITY or most < hard:
+                    resource.prlimit(pid, kind, (most, most))
 
 
 def _start_guard(stdin: int, mark: str) -> subprocess.Popen[bytes]:

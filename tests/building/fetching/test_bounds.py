@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import zlib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +335,21 @@ def test_a_bomb_that_pip_reads_ends_at_the_bound_of_its_memory(fetcher: Fetcher)
     with HostileIndex(bomb(700)) as index, pytest.raises(TooLargeError) as caught:
         fetcher(f"--extra-index-url {index.url}other/\n{APP}", environ={"PIP_INDEX_URL": index.url})
     assert f"{bounds.MEMORY >> 20} MiB" in caught.value.message
+
+
+@linux
+@pytest.mark.parametrize("sources", [False, True])
+def test_a_file_that_pip_writes_ends_at_its_bound(fetcher: Fetcher, sources: bool) -> None:
+    page = json_page([{"filename": WHEEL, "url": f"/files/{WHEEL}", "hashes": {"sha256": ZEROS}}])
+    with HostileIndex(page_and_file(page, endless("application/octet-stream"))) as index:
+        options, environ = f"--extra-index-url {index.url}other/\n", {"PIP_INDEX_URL": index.url}
+        plain = fetcher.session(options + APP, sdists=["app"] * sources, environ=environ)
+        assert plain.largest == bounds.FILE
+        with pytest.raises(TooLargeError, match="a file of more than 5,242,880 bytes") as caught:
+            fetch(plain.request.environment.selected, replace(plain, largest=5 * MIB))
+    assert caught.value.exit_code == 20
+    written = [path.stat().st_size for path in fetcher.runs[-1].rglob("*") if path.is_file()]
+    assert max(written) <= 5 * MIB
 
 
 def test_no_pip_gets_more_requirements_than_its_memory_is_for(fetcher: Fetcher) -> None:

@@ -82,6 +82,46 @@ def test_a_fetch_counts_the_pages_of_the_package_that_was_not_found() -> None:
         assert (found.kind, found.names) == (IndexUnreachableError, ("one",))
 
 
+URL = "https://files.example.org/one-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("marks", [("\N{MULTIPLICATION SIGN} ", "╰─> "), ("", "")], ids=["utf-8", "ascii"])
+@pytest.mark.parametrize("pins", [PINS, None], ids=["fetch", "lock"])
+@pytest.mark.parametrize(
+    ("slug", "text", "reason", "told"),
+    [
+        ("connection-failed", f"Failed to connect to files.example.org while fetching {URL}",
+         "[Errno 111] Connection refused", "[Errno 111] Connection refused"),
+        ("connection-timeout", f"Unable to fetch {URL}",
+         "files.example.org didn't respond within 15 seconds", "didn't respond within 15 seconds"),
+        ("ssl-verification-failed",
+         f"Failed to establish a secure connection to files.example.org while fetching {URL}",
+         "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Bad for 'a'. (_ssl.c:1006)",
+         "its certificate is not valid here: Bad for 'a'"),
+        ("ssl-missing", f"Failed to establish a secure connection for {URL}",
+         "The 'ssl' module is unavailable but required for HTTPS URLs", "The 'ssl' module is unavailable"),
+        ("proxy-connection-failed", f"Failed to connect to proxy http://127.0.0.1:1 while fetching {URL}",
+         "Cannot connect to proxy.", "Cannot connect to proxy."),
+        ("incomplete-download",
+         "Download failed after 6 attempts because not enough bytes were received (1 kB/2 kB)",
+         f"URL: {URL}", "not enough bytes were received (1 kB/2 kB)"),
+    ],
+)  # fmt: skip
+def test_an_error_of_newer_pips_about_a_file_is_that_of_its_server(
+    slug: str,
+    text: str,
+    reason: str,
+    told: str,
+    pins: dict[str, Requirement] | None,
+    marks: tuple[str, str],
+) -> None:
+    output = f"Collecting one\nerror: {slug}\n\n{marks[0]}{text}\n{marks[1]}{reason}\n\nhint: Try again.\n"
+    found = diagnose(output, "", PYTHON, pins)
+    assert (found.kind, found.data) == (IndexUnreachableError, {"url": URL})
+    assert found.message.startswith(f"the package index did not serve {URL}: ")
+    assert told in found.message
+
+
 def test_lock_counts_every_page() -> None:
     assert diagnose(NO_MATCH, unserved("two") + SOURCE, PYTHON).kind is IndexUnreachableError
 

@@ -307,3 +307,42 @@ def test_a_signal_ends_it_and_leaves_nothing(store: Store, tmp_path: Path, inter
     with signals.install(), pytest.raises(InterruptedByError):
         compile_wheels(store, [wheel], Compiler(slow, (0,)), signals=signals)
     assert os.listdir(os.path.join(store.path, "bytecode", wheel.sha256)) == []
+
+
+_COMPILING = """
+import resource, sys
+from venvship.building.interpreter import probe
+from venvship.building.store.compile import Compiler, compile_wheels
+from venvship.building.store.store import Store
+from venvship.system.signals import Signals
+store = Store(sys.argv[1])
+compiler = Compiler(probe(sys.executable), (0,), jobs=1)
+compile_wheels(store, [store.wheel(sys.argv[2])], compiler, signals=Signals())
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited with prlimit(2)")
+def test_a_source_that_takes_gibibytes_to_compile_is_passed_over(
+    store: Store, tmp_path: Path, interpreter: Interpreter
+) -> None:
+    """`a,a,…` of 2 MiB takes 1.1 GiB."""
+    sources: dict[str, str | bytes] = {
+        "pkg/a.py": "x = 1\n",
+        "pkg/b.py": "a," * (1 << 20),
+        "pkg/c.py": "y = 2\n",
+    }
+    [wheel] = stored(store, tmp_path, some=sources)
+
+    argv = [sys.executable, "-c", _COMPILING, store.path, wheel.sha256]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+
+    peak = int(done.stdout) >> 10
+    print(f"peak of a compiler: {peak} MiB")
+    assert peak < 512
+    tag = bytecode_tag(interpreter, (0,))
+    compiled_ones = {importlib.util.cache_from_source(f"site/pkg/{name}.py") for name in "ac"}
+    assert set(contents(store, wheel, tag)) == compiled_ones
+    index = Path(store.bytecode_path(wheel.sha256, tag), "bytecode.json")
+    skipped = {"site/pkg/b.py": "MemoryError: it takes more than it may have"}
+    assert json.loads(index.read_text())["skipped"] == skipped

@@ -28,6 +28,7 @@ from venvship.errors import (
     NoCompatibleWheelError,
     SourceOnlyError,
 )
+from venvship.model import bounds
 from venvship.model.filename import parse_wheel_filename
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.requirement import Requirement, labels
@@ -54,6 +55,7 @@ class Session:
         until: When the fetch must be over, by `time.monotonic`.
         listed: By name, the files of the pinned version that a direct download has seen on the index and
             could not take. A diagnosis of pip's failure looks at them.
+        largest: Bytes that pip may write to one file.
     """
 
     request: BuildRequest
@@ -64,6 +66,7 @@ class Session:
     signals: Signals
     until: float
     listed: dict[str, tuple[ListedFile, ...]] = field(default_factory=dict)
+    largest: int = bounds.FILE
     _log_mutex: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

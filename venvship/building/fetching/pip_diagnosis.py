@@ -12,7 +12,7 @@ import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from packaging.requirements import InvalidRequirement
@@ -20,16 +20,23 @@ from packaging.requirements import Requirement as Specified
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from venvship.building.fetching.diagnosis import NAME, Diagnosis
 from venvship.building.fetching.evidence import Evidence, tags_of
 from venvship.building.fetching.listed_file import ListedFile
 from venvship.building.fetching.lock_again import lock_again
+from venvship.building.fetching.outage import (
+    failed_download,
+    index_outage,
+    search_for,
+    unreachable,
+    unserved_pages,
+)
 from venvship.errors import (
     BuildError,
     DiskFullError,
     DistributionNotFoundError,
     HashMismatchError,
     HostError,
-    IndexUnreachableError,
     NoCompatibleWheelError,
     SourceOnlyError,
     TooLargeError,
@@ -39,24 +46,16 @@ from venvship.model.lockfiles.requirement import Requirement
 from venvship.printable import lines
 from venvship.system.host import host_error_in
 
-_NAME: Final = r"([A-Za-z0-9][\w.-]*)"
 _OUT_OF_MEMORY = re.compile(r"(?m)^(?:\S+ )?MemoryError\b")
+_FILE_TOO_LARGE = re.compile(r"\[Errno 27\]")
 _DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]")
-_MISMATCHED = re.compile(rf"(?m)^ +{_NAME}\S* .*from .*:\s*$")
+_MISMATCHED = re.compile(rf"(?m)^ +{NAME}\S* .*from .*:\s*$")
 _GOT = re.compile(r"Got\s+([0-9a-f]{64,128})\b")
 _CONFLICT = re.compile(r"The conflict is caused by:\n((?: {4}.*\n)+)")
-_NO_MATCH = re.compile(rf"No matching distribution found for {_NAME}")
+_NO_MATCH = re.compile(rf"No matching distribution found for {NAME}")
 _VERSIONS = re.compile(r"satisfies the requirement (\S+).* \(from versions: ([^)]*)\)")
-_OTHER_PYTHON = re.compile(rf"Package '?{_NAME}'? requires a different Python: (\S+) not in '([^']*)'")
+_OTHER_PYTHON = re.compile(rf"Package '?{NAME}'? requires a different Python: (\S+) not in '([^']*)'")
 _BUILD = re.compile(r"metadata-generation-failed|subprocess-exited-with-error|Failed (?:to build|building)")
-_SEARCH = re.compile(rf"location\(s\) to search for versions of {_NAME}:")
-_UNSERVED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
-_STATUS = re.compile(r"HTTP error (\d{3})|\b([45]\d\d) (?:Client|Server) Error")
-_NO_ANSWER = re.compile(
-    r"Max retries exceeded|timed out|Connection(?:Error|Reset| aborted| refused)|IncompleteRead"
-    r"|ProtocolError|ProxyError|SSLError|Name or service not known|name resolution"
-)
-_URL = re.compile(r"https?://[^\s'\",)]+")
 _ERROR = re.compile(r"(?mi)^\s*(?:error|critical): (.*\S)")
 _TIMESTAMP = re.compile(r"(?m)^\d{4}-\d\d-\d\dT[\d:,]+ ?")
 _EXITED = re.compile(r"(?m)^.*ERROR: .* exited with -?\d+$")
@@ -66,37 +65,25 @@ _REASON_CHARACTERS: Final = 200
 _LINES: Final = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """Why a pip failed.
-
-    Attributes:
-        kind: The error to raise.
-        message: The reason, to stand after the names of the packages; without secrets, as pip's output is.
-        hint: The remedy.
-        names: The normalised names of the packages concerned; none: any that pip was asked for.
-        data: More for scripts.
-    """
-
-    kind: type[BuildError | HostError]
-    message: str
-    hint: str
-    names: tuple[str, ...] = ()
-    data: Mapping[str, object] = field(default_factory=dict)
-
-
-def out_of_memory(output: str, memory: int) -> Diagnosis | None:
-    """The reason of a pip that ran out of the memory that it was given; `None` if it failed for another one.
+def beyond_bounds(
+    output: str, *, memory: int | None = None, file_size: int | None = None
+) -> Diagnosis | None:
+    """The reason of a pip that ran into a bound that it was given; `None` if it failed for another one.
 
     Args:
         output: The output of pip, redacted.
-        memory: Its bound, in bytes.
+        memory: The bound of its memory, in bytes.
+        file_size: That of one file.
     """
-    if not _OUT_OF_MEMORY.search(output):
+    if memory is not None and _OUT_OF_MEMORY.search(output):
+        reason = f"the answers of the index take more than the {memory >> 20} MiB of memory that pip has here"
+    elif file_size is not None and _FILE_TOO_LARGE.search(output):
+        reason = f"the index sends a file of more than {file_size:,} bytes, the most that venvship takes"
+    else:
         return None
     return Diagnosis(
         kind=TooLargeError,
-        message=f"an answer of the index takes more than the {memory >> 20} MiB of memory that pip has here",
+        message=reason,
         hint="ask who runs the index, or pin the file by its URL, as NAME @ https://… --hash=…",
     )
 
@@ -159,7 +146,7 @@ def diagnose(  # noqa: PLR0913 - each is one thing that is known
             # Words of the build, which prints what it likes: for a terminal, not for the journal and mails.
             data={"output": said[-1][:_REASON_CHARACTERS]} if said else {},
         )
-    return _failed_download(output) or Diagnosis(
+    return failed_download(output) or Diagnosis(
         kind=BuildError,
         message=last_words(output),
         hint="see the log for more" if pins else "correct it in the inputs, or see the log for more",
@@ -252,7 +239,7 @@ def _all_of(first: Diagnosis, names: Sequence[str], evidence: Evidence) -> Diagn
 def _no_match(output: str, name: str, evidence: Evidence) -> Diagnosis:
     """Why pip found no file that it may take: of the pinned version, or of any."""
     debug, interpreter = evidence.debug, evidence.interpreter
-    if outage := index_outage(_search_for(debug, name)):
+    if outage := index_outage(search_for(debug, name)):
         return replace(outage, names=(name,))
     found = _VERSIONS.search(output)
     versions = [] if found is None or found[2] == "none" else found[2].split(", ")
@@ -284,8 +271,8 @@ def _no_match(output: str, name: str, evidence: Evidence) -> Diagnosis:
             hint="wait, or allow an older version in the inputs, or set fewer cooldown_days",
             names=(name,),
         )
-    if not versions and (denied := _unserved_pages(_search_for(debug, name))):
-        return _unreachable(*denied[0], name)
+    if not versions and (denied := unserved_pages(search_for(debug, name))):
+        return unreachable(*denied[0], name)
     return Diagnosis(
         kind=DistributionNotFoundError,
         message=_nothing_found(found[1] if found else "", versions, usable_sources),
@@ -333,61 +320,6 @@ def _no_wheel(evidence: Evidence, name: str, why: str) -> Diagnosis:
         hint=f"set another `python`, or {again}",
         names=(name,),
     )
-
-
-def index_outage(debug: str) -> Diagnosis | None:
-    """The diagnosis for a page that an index did not serve, also where pip went on without it and ended well.
-
-    pip then takes an older version, or the file of another index. 403 does not count: some indexes answer so
-    for packages that they do not have.
-    """
-    outage = next((page for page in _unserved_pages(debug) if _status(page[1]) != 403), None)
-    return outage and _unreachable(*outage)
-
-
-def _search_for(debug: str, name: str) -> str:
-    """The part of a debug log that tells of pip's search for one project, on all indexes and pages."""
-    _, *parts = _SEARCH.split(debug)
-    names, texts = parts[::2], parts[1::2]
-    return "".join(text for found, text in zip(names, texts, strict=True) if canonicalize_name(found) == name)
-
-
-def _unserved_pages(debug: str) -> list[tuple[str, str]]:
-    """The URLs of pages that could not be had, with the reason; 404 and 410 are answers."""
-    return [page for page in _UNSERVED.findall(debug) if _status(page[1]) not in {404, 410}]
-
-
-def _failed_download(output: str) -> Diagnosis | None:
-    """The diagnosis for a request that ended pip, if one did."""
-    lines = [line for line in output.splitlines() if _STATUS.search(line) or _NO_ANSWER.search(line)]
-    if not lines:
-        return None
-    urls = _URL.findall("\n".join(lines)) or _URL.findall(output) or ["a file"]
-    if _status(lines[-1]) in {404, 410}:
-        return Diagnosis(
-            kind=DistributionNotFoundError,
-            message=f"the file is not there any more: {urls[-1]}",
-            hint="lock again, or ask the operator of the index",
-        )
-    return _unreachable(urls[-1], lines[-1])
-
-
-def _unreachable(url: str, text: str, *names: str) -> Diagnosis:
-    # The innermost cause: `…: Read timed out.")`, `(Caused by ResponseError('too many 503 error responses'))`
-    cause = text.partition(" for url")[0].rstrip(" '\")")
-    reason = re.split(r"[>)]: |['\"]", cause)[-1][-_REASON_CHARACTERS:]
-    return Diagnosis(
-        kind=IndexUnreachableError,
-        message=f"the package index did not serve {url}: {reason}",
-        hint="see whether the index is up and pip's settings (index-url, proxy, cert, credentials) are right",
-        names=names,
-        data={"url": url},
-    )
-
-
-def _status(text: str) -> int:
-    match = _STATUS.search(text)
-    return int(match[1] or match[2]) if match else 0
 
 
 def last_words(output: str) -> str:

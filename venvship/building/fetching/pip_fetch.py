@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
+from venvship.building.fetching.diagnosis import Diagnosis
 from venvship.building.fetching.direct import look_at_pages
 from venvship.building.fetching.fetch_session import Session, check_wheel, hash_for, is_allowed
 from venvship.building.fetching.pip_diagnosis import (
-    Diagnosis,
+    beyond_bounds,
     build_output,
     diagnose,
     mismatched,
-    out_of_memory,
     read_end,
 )
 from venvship.errors import BuildError, HostError, VenvshipError
@@ -216,11 +216,20 @@ def _pip(
     argv = [sys.executable, "-P", "-m", "pip", "--python", session.interpreter.path, *arguments]
     argv += ["--no-deps", "--require-hashes", "--requirement", f"{where}.txt", "--log", f"{where}.log"]
     argv += ["--no-input", "--disable-pip-version-check"]
+    file_size = None
     if arguments[0] == "download":
         argv += ["--progress-bar", "off"]
+        file_size = session.largest
     pips.go_on()
     result = run(
-        Program(argv, env=session.environ, cwd=session.cwd, keep=_OUTPUT_BYTES, memory=memory),
+        Program(
+            argv,
+            env=session.environ,
+            cwd=session.cwd,
+            keep=_OUTPUT_BYTES,
+            memory=memory,
+            file_size=file_size,
+        ),
         timeout=session.time_left(requirements),
         signals=session.signals,
         poll=pips.watch,
@@ -230,7 +239,7 @@ def _pip(
     if result.timed_out:
         raise session.too_slow(requirements)
     if result.returncode != 0:
-        if memory is not None and (found := out_of_memory(output, memory)):
+        if found := beyond_bounds(output, memory=memory, file_size=file_size):
             raise _error(found, requirements, session)
         debug = session.redact(read_end(f"{where}.log"))
         session.keep_output(build_output(debug))
@@ -239,8 +248,8 @@ def _pip(
         listed = {**session.listed, **look_at_pages(unseen, session, until=session.until)}
         pins = {requirement.name: requirement for requirement in requirements}
         here = session.request.locked_here
-        found = diagnose(output, debug, session.interpreter, pins, listed, locked_here=here)
-        raise _error(found, requirements, session)
+        diagnosis = diagnose(output, debug, session.interpreter, pins, listed, locked_here=here)
+        raise _error(diagnosis, requirements, session)
 
 
 def _error(found: Diagnosis, requirements: Sequence[Requirement], session: Session) -> BuildError | HostError:

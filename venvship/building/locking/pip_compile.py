@@ -15,18 +15,19 @@ import shlex
 import sys
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from packaging.version import Version
 
+from venvship.building.fetching.diagnosis import Diagnosis
 from venvship.building.fetching.direct import look_at_pages
+from venvship.building.fetching.outage import index_outage
 from venvship.building.fetching.pip_diagnosis import (
-    Diagnosis,
+    beyond_bounds,
     diagnose,
-    index_outage,
     last_words,
     mismatched,
     read_end,
@@ -43,7 +44,9 @@ from venvship.errors import (
     LockError,
     LockfileError,
     SettingsError,
+    TooLargeError,
 )
+from venvship.model import bounds
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import read_lockfile
 from venvship.model.lockfiles.requirements_txt import RequirementsTxt
@@ -67,8 +70,9 @@ COMPARING_PIP: Final = "26.3"
 
 _WORKER: Final = Path(__file__).with_name("pip_compile_worker.py")
 _UNABLE: Final = 96
-_NOT_THE_INPUTS: Final = (DiskFullError, HashMismatchError, HostError, IndexUnreachableError)
+_NOT_THE_INPUTS: Final = (DiskFullError, HashMismatchError, HostError, IndexUnreachableError, TooLargeError)
 _OUTPUT_BYTES: Final = 1 << 20
+_TOO_LARGE_HINT: Final = "ask who runs the index, or lock fewer packages at a time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,11 @@ class CompileRequest:
     timeout: float
     log: str
 
+    @property
+    def memory(self) -> int | None:
+        """Bytes of data of each of its processes; `None` where one may build from source."""
+        return None if self.sdists else bounds.LOCKING
+
 
 def pip_compile(
     request: CompileRequest, *, directory: str, environ: Mapping[str, str], signals: Signals
@@ -124,6 +133,7 @@ def pip_compile(
     Raises:
         LockError: pip-compile failed, or the interpreter cannot run it.
         IndexUnreachableError: An index refused, failed, or wanted other credentials.
+        TooLargeError: The answers of the index take too much memory, or it sends too large a file.
         FetchTimeoutError: It took longer than `timeout`. No pip is left running.
         DiskFullError: There is no room in `directory`.
         SettingsError: A cooldown is asked for, and pip is too old for one.
@@ -150,6 +160,8 @@ def pip_compile(
                 env=env,
                 cwd=request.cwd,
                 keep=_OUTPUT_BYTES,
+                memory=request.memory,
+                file_size=bounds.FILE,
             ),
             timeout=request.timeout,
             signals=signals,
@@ -265,6 +277,8 @@ def _raise_if_failed(place: _Place, result: ProcessResult, said: str, debug: str
             log=request.log,
             timeout=request.timeout,
         )
+    if result.returncode and (beyond := beyond_bounds(said, memory=request.memory, file_size=bounds.FILE)):
+        raise _error(replace(beyond, hint=_TOO_LARGE_HINT), request)
     if result.returncode and (short := host_error_in(said, "run pip-compile")):
         raise HostError(f"{short.message}; {untouched(request.lockfile)}", hint=short.hint, log=request.log)
     if result.returncode == _UNABLE:

@@ -20,6 +20,7 @@ from venvship.building.store.intake import BytecodeImport, adding_bytecode
 from venvship.building.store.members import is_module
 from venvship.building.store.store import Store
 from venvship.errors import BuildError, InterpreterError, ProgramNotFoundError, VenvshipError
+from venvship.model import bounds
 from venvship.model.interpreter import Interpreter
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredBytecode, StoredWheel
@@ -100,8 +101,8 @@ def compile_wheels(
 ) -> dict[str, StoredBytecode]:
     """Compile the wheels that are not compiled yet.
 
-    Sources that do not compile are passed over, as pip does: some packages ship templates, or Python 2. The
-    `skipped` of `bytecode.json` names them.
+    Sources that do not compile are passed over, as pip does: some packages ship templates, or Python 2. So
+    are those that take more memory than `bounds.COMPILING`. `skipped` in `bytecode.json` names them.
 
     Args:
         store: Has the wheels, and gets the bytecode.
@@ -234,6 +235,7 @@ def _run(todo: Sequence[_Job], compiler: Compiler, *, signals: Signals, advance:
                     cwd="/",
                     stdin=b"\n".join(job.line() for job in todo),
                     separate_stderr=True,
+                    memory=bounds.COMPILING,
                 ),
                 timeout=TIMEOUT,
                 signals=signals,

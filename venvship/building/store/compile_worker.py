@@ -56,7 +56,7 @@ def work(job: bytes) -> None:
                 raise ValueError("its name is too long to have bytecode")
             pyc = compiled(sources + "/" + path, path[path.index("/") + 1 :], level)
         except NOT_COMPILED as error:
-            reason = type(error).__name__ + ": " + str(error)
+            reason = type(error).__name__ + ": " + (str(error) or "it takes more than it may have")
             posix.write(skipped, (path + "\0" + reason.replace("\0", " ") + "\0").encode("utf-8", "replace"))
             continue
         with open(target + "/" + cache, "xb") as file:
