@@ -38,6 +38,21 @@ def wsgi(environ, start_response):
 '''
 
 
+MANAGE: Final = """\
+#!/usr/bin/env python3
+import sys, till, stock
+
+print(f"{sys.argv[1]}: {stock.ITEMS} items")
+"""
+PROJECT: Final = {
+    "manage.py": MANAGE,
+    "stock/__init__.py": "ITEMS = 3\n",
+    "media/example.jpg": "",
+    "db.sqlite3": "",
+    ".env": "SECRET_KEY=s3cret\n",
+}
+
+
 @dataclass
 class Scene:
     """Where a page is run.
@@ -147,6 +162,20 @@ def copy_checkout(place: Path) -> None:
             shutil.copy(REPOSITORY / name, place)
 
 
+def project(scene: Scene) -> None:
+    """A project without packaging in `/srv/src/shop`, and a root `/srv/shop` with its lockfile."""
+    till = build_wheel(scene.place / "wheels", "till", "3.0")
+    source = scene.place / "srv" / "src" / "shop"
+    for name, text in PROJECT.items():
+        path = source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (source / "manage.py").chmod(0o755)
+    scene.venvship("-C", str(scene.shop), "init")
+    options = [f"--find-links {scene.place}/wheels"]
+    (scene.shop / "requirements.txt").write_text(lockfile_text(till, options=options))
+
+
 def private_index(scene: Scene) -> None:
     """A root whose packages only an index has that wants a password, and lockfiles that name no index."""
     built = wheels(scene.place)
@@ -175,6 +204,7 @@ GIVEN: Final[dict[str, Callable[[Scene], None]]] = {
     "root": root,
     "first": first,
     "releases": releases,
+    "project": project,
     "private-index": private_index,
     "wheel": wheel,
 }

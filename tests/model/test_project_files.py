@@ -16,6 +16,8 @@ from venvship.model.project_files import (
     choose,
     first_line_for_release,
     is_lfs_pointer,
+    names_of_root,
+    outside_of_root,
     sensitive_kind,
     skipped_folder,
     warnings_about,
@@ -315,3 +317,16 @@ def test_a_script_for_python_gets_the_placeholder_of_a_wheel(line: str) -> None:
 )
 def test_another_first_line_stays(head: bytes) -> None:
     assert first_line_for_release(head) == head
+
+
+def test_the_names_of_a_root_are_no_part_of_a_project() -> None:
+    inside = ["venvship.toml", "state", "shop", "releases", "requirements.txt"]
+    assert names_of_root(inside) == {"venvship.toml", "state", "releases"}
+    assert names_of_root(["state", "shop"]) == names_of_root(["venvship.toml", "shop"]) == set()
+
+
+def test_only_the_names_of_the_root_are_left_out() -> None:
+    names = ("current", "new.py", "state/", "srv/current", "srv/new.py", "srv/")
+    assert outside_of_root(names, ".") == ("new.py", "srv/current", "srv/new.py", "srv/")
+    assert outside_of_root(names, "srv") == ("current", "new.py", "state/", "srv/new.py")
+    assert outside_of_root(names, "../elsewhere") == names

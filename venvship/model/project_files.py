@@ -48,6 +48,10 @@ _CACHES: Final = frozenset(
 )
 _VERSION_CONTROL: Final = frozenset({".git", ".hg", ".svn", ".bzr", "CVS", "_darcs", ".jj"})
 
+_OF_A_ROOT: Final = frozenset(
+    {*("venvship.toml", "README", "current", "previous"), *("releases", "state", "store", "log", "shared")}
+)
+
 _OUTPUT: Final = frozenset(
     {
         "_build",
@@ -172,8 +176,42 @@ def skipped_folder(name: str, inside: Collection[str]) -> bool:
         or name in _VERSION_CONTROL
         or name.endswith((".egg-info", ".dist-info"))
         or "pyvenv.cfg" in inside
-        or {"venvship.toml", "releases"} <= set(inside)  # a root: it may lie in the project
+        or bool(names_of_root(inside))  # it may lie in the project
     )
+
+
+def names_of_root(inside: Iterable[str]) -> frozenset[str]:
+    """The names in a folder that are those of a root; none if the folder is no root.
+
+    A root may be the folder of the project itself. Its settings are no part of the project: they may have
+    secrets in them, and a change of them is no change of the project.
+
+    Args:
+        inside: All names in the folder.
+    """
+    found = frozenset(inside)
+    if "venvship.toml" not in found or found.isdisjoint({"state", "releases"}):
+        return frozenset()
+    return found & _OF_A_ROOT
+
+
+def outside_of_root(names: Iterable[str], place: str) -> tuple[str, ...]:
+    """The names that are none of a root's.
+
+    Args:
+        names: Of files and folders of a project.
+        place: The root, relative to the project's folder; `"."` for that itself.
+    """
+    below = "" if place == "." else f"{place}/"
+    return tuple(
+        name
+        for name in names
+        if not (name == below or (name.startswith(below) and _top(name, below) in _OF_A_ROOT))
+    )
+
+
+def _top(name: str, below: str) -> str:
+    return name.removeprefix(below).partition("/")[0]
 
 
 def warnings_about(

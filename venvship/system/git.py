@@ -230,7 +230,9 @@ class Git:
             CheckoutError: git refuses, or there are too many.
             InterruptedByError: A signal came.
         """
-        others = ("--untracked-files=normal", "--ignored") if untracked else ("--untracked-files=no",)
+        others = (
+            ("--untracked-files=normal", "--ignored=matching") if untracked else ("--untracked-files=no",)
+        )
         output = self.ask(
             "status",
             "--porcelain=v1",

@@ -138,7 +138,8 @@ def build_wheel(requirement: Requirement, session: BuildSession) -> BuiltWheel:
             if settings.include and requirement.source.commit:
                 checkout = _opened(requirement.source, session)
                 place = os.path.join(folder, "copy", checkout.prefix)
-                add_included(checkout, settings.include, place, session.signals)
+                names = checkout.included(settings.include, settings.exclude)
+                add_included(checkout, names, place, session.signals)
             if settings.before is not None:
                 work.run_before(settings.before, project)
         if requirement.source.kind == "tree":

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from venvship.errors import CheckoutError
 from venvship.model import bounds
 from venvship.model.patterns import Patterns
-from venvship.model.project_files import skipped_folder
+from venvship.model.project_files import names_of_root, skipped_folder
 from venvship.model.repository import TreeEntry
 from venvship.model.source import ABBREVIATED, Kind, Source
 from venvship.model.spelling import digest, format_time
@@ -119,11 +119,16 @@ class Checkout(ABC):
             CheckoutError: They cannot be listed.
         """
 
-    def included(self, patterns: Sequence[str]) -> list[str]:  # noqa: ARG002 - of those that have any
+    def included(
+        self,
+        include: Sequence[str],  # noqa: ARG002 - of those that have any
+        exclude: Sequence[str],  # noqa: ARG002
+    ) -> list[str]:
         """The files that no commit has and that `[project] include` takes, relative to `path`, sorted.
 
         Args:
-            patterns: `[project] include`.
+            include: `[project] include`.
+            exclude: `[project] exclude`.
 
         Raises:
             CheckoutError: They cannot be listed.
@@ -322,12 +327,12 @@ class GitCheckout(Checkout):
         }
         return Names(tracked, found["??"], found["!!"])
 
-    def included(self, patterns: Sequence[str]) -> list[str]:
+    def included(self, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """See `Checkout.included`."""
-        if not patterns or self.bare:
+        if not include or self.bare:
             return []
-        wanted = Patterns(patterns)
-        return sorted(name for name in self.git.others() if wanted.match(name))
+        wanted, unwanted = Patterns(include), Patterns(exclude)
+        return sorted(name for name in self.git.others() if wanted.match(name) and not unwanted.match(name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -410,7 +415,10 @@ class PlainFiles(Checkout):
             found = list(os.scandir(path))
         except OSError as error:
             raise CheckoutError(f"{path} cannot be read: {error.strerror}", path=path) from error
+        roots = names_of_root(entry.name for entry in found)
         for entry in found:
+            if entry.name in roots:
+                continue
             name = posixpath.join(folder, entry.name)
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):

@@ -103,23 +103,22 @@ def _copy_files(source: Source, target: str, signals: Signals) -> None:
         )
 
 
-def add_included(checkout: Checkout, patterns: Sequence[str], target: str, signals: Signals) -> None:
+def add_included(checkout: Checkout, names: Sequence[str], target: str, signals: Signals) -> None:
     """Copy the files that `[project] include` takes into a copy, where they are in no commit.
 
     Crash: some of them are copied; the copy is the caller's.
 
     Args:
         checkout: The project, opened.
-        patterns: `[project] include`.
+        names: The files, as of `Checkout.included`.
         target: The folder of the copy that stands for `Checkout.path`.
         signals: Looked at between files.
 
     Raises:
-        CheckoutError: They cannot be listed.
         InterruptedByError: A signal came.
         OSError: One of them cannot be copied.
     """
-    for name in checkout.included(patterns):
+    for name in names:
         signals.raise_if_received()
         origin, path = os.path.join(checkout.path, name), os.path.join(target, name)
         make_directories(os.path.dirname(path))

@@ -44,12 +44,14 @@ class Project:
         checkout: Its files, at a commit.
         settings: `[project]`.
         name: The application's name, for a project without packaging.
+        root: Path of the root, which may lie in the project.
         changed: The files to take in place of the commit's, with `--dirty`.
     """
 
     checkout: Checkout = field(repr=False)
     settings: ProjectSettings
     name: str
+    root: str
     changed: Changed | None = None
 
     @property
@@ -230,7 +232,7 @@ class Project:
     def _beside(self) -> dict[str, str]:
         """The hashes of the files that are in no commit, and that `include` takes."""
         found: dict[str, str] = {}
-        for name in self.checkout.included(self.settings.include):
+        for name in self.checkout.included(self.settings.include, self.settings.exclude):
             path = os.path.join(self.checkout.path, name)
             try:
                 found[name] = f"link {os.readlink(path)}" if os.path.islink(path) else hash_file(path)
@@ -244,16 +246,24 @@ class Project:
         Raises:
             CheckoutError: The files cannot be listed.
         """
-        from venvship.model.project_files import Choice, Rules, choose, warnings_about
+        from venvship.model.project_files import Choice, Rules, choose, outside_of_root, warnings_about
 
         settings = self.settings
         rules = Rules(include=settings.include, exclude=settings.exclude, shared=settings.shared)
         for member in self.members:
             names = self.checkout.names(member.folder)
+            place = os.path.relpath(
+                self.root, os.path.realpath(os.path.join(self.checkout.path, member.folder))
+            )
             choice = Choice(files=(), sensitive={}, replaced={})
             if settings.build == "tree":
                 choice = choose(names.tracked, (), rules)
-            yield from warnings_about(choice, untracked=names.untracked, ignored=names.ignored, rules=rules)
+            yield from warnings_about(
+                choice,
+                untracked=outside_of_root(names.untracked, place),
+                ignored=outside_of_root(names.ignored, place),
+                rules=rules,
+            )
 
     @property
     def _constraints(self) -> str:
@@ -302,7 +312,9 @@ def open_project(
         signals=workspace.runtime.signals,
         require=workspace.trusted.require_path,
     )
-    return Project(checkout=checkout, settings=settings.project, name=settings.name)
+    return Project(
+        checkout=checkout, settings=settings.project, name=settings.name, root=str(workspace.layout.path)
+    )
 
 
 @contextlib.contextmanager
