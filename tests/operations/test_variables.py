@@ -222,7 +222,7 @@ def test_names_that_are_venvships_are_passed_over_with_one_warning(site: Site, e
     assert done.json["warnings"] == [
         {
             "slug": "env-file-passed-over",
-            "message": f"not passed on from {env_file}: PATH, PYTHONPATH: venvship sets them itself; "
+            "message": f"not passed on from {env_file}: PATH, PYTHONPATH: set by venvship itself; "
             "line 4: no name of a variable before the =",
         }
     ]

@@ -64,9 +64,7 @@ def _text(layout: RootLayout, path: str) -> str:
 
 
 def _passed_over(path: str, taken: tuple[str, ...], nameless: tuple[int, ...]) -> str:
-    told = (
-        [f"{', '.join(taken)}: venvship sets {'it' if len(taken) == 1 else 'them'} itself"] if taken else []
-    )
+    told = [f"{', '.join(taken)}: set by venvship itself"] if taken else []
     if nameless:
         rows = ", ".join(map(str, nameless))
         told.append(f"line{'' if len(nameless) == 1 else 's'} {rows}: no name of a variable before the =")
