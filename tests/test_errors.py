@@ -26,6 +26,7 @@ CODES = {
     # 11: lockfile refused for what it says
     "LockfileError": 11,
     "LockfileMissingError": 11,
+    "StaleLockfileError": 11,
     # 12: root unusable
     "RootError": 12,
     "NotARootError": 12,

@@ -101,7 +101,13 @@ class LockfileMissingError(LockfileError):
     slug = "lockfile-missing"
 
 
-class CheckoutError(LockfileError):
+class StaleLockfileError(LockfileError):
+    """The lockfile of another tool is older than the dependencies that it was made from. `tool` names it."""
+
+    slug = "stale-lockfile"
+
+
+class CheckoutError(VenvshipError):
     """The checkout cannot be read, or has something in it that no release can be made of."""
 
     slug = "checkout-refused"

@@ -1,4 +1,4 @@
-"""Hostile inputs, made one by one: wheels, archives, lockfiles of both formats, source distributions.
+"""Hostile inputs, made one by one: wheels, archives, lockfiles of every format, source distributions.
 
 A point is one input that a whole `release` gets. It is refused with an exit code of its kind, or harmless:
 then nothing of the release lies or leads outside of it, and `verify` finds nothing. Nothing is written outside
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import io
 import itertools
+import json
 import os
 import re
 import stat
@@ -515,8 +516,91 @@ PYLOCKS = (
 )  # fmt: skip
 
 
+POETRY_END = '[metadata]\nlock-version = "2.1"\n'
+POETRY_PACKAGE = f'[[package]]\nname = "evil"\nversion = "1.0"\ngroups = ["main"]\nfiles = [{{file = "{WHEEL}", hash = "{HASH}"}}]\n'
+POETRY_LOCKS = (
+    *("", "[", "[metadata]\n", '[metadata]\nlock-version = "1.1"', f"package = 7\n{POETRY_END}", POETRY_END, POETRY_PACKAGE * 2 + POETRY_END),
+    *(POETRY_PACKAGE.replace(old, new) + POETRY_END for old, new in (
+        ('"evil"', '"../evil"'), ('"evil"', '"e\\u001b[2J"'), ('"evil"', f'"{"e" * 100_000}"'), ('"1.0"', f'"{"9" * 6000}"'), ('"1.0"', '"1.0 --pre"'),
+        ('["main"]', "[7]"), ('["main"]', "7"), (HASH, ""), (HASH, "md5:0"), (HASH, f"{HASH} --pre"), ("files = [", f"files = {'[' * 3000}"),
+        ("files =", f"markers = '{'(' * 3000}'\nfiles ="), ("files =", "markers = 7\nfiles ="), ("files =", "markers = {main = 7}\nfiles ="),
+    )),
+    *(f"{POETRY_PACKAGE}[package.source]\ntype = '{kind}'\nurl = '{url}'\nresolved_reference = '{'1b' * 20}'\n{POETRY_END}" for kind, url in (
+        ("legacy", "https://u:p@example.org/"), ("legacy", "file:///etc"), ("legacy", "x --target=/"), ("legacy", "javascript:1"), ("url", "https://example.org/x"),
+        ("url", "file:///etc/passwd"), ("file", "/etc/passwd"), ("file", "../../x.whl"), ("directory", "/etc"), ("directory", "."), ("git", "--upload-pack=touch ran"),
+        ("git", "ext::sh -c touch% ran"), ("svn", "x"),
+    )),
+)  # fmt: skip
+PIPFILE_PACKAGE = {"version": "==1.0", "hashes": [HASH]}
+
+
+def pipfile_locks() -> Iterator[str]:
+    """All that a Pipfile.lock may be instead of one."""
+    yield from (
+        "",
+        "7",
+        "[]",
+        "{}",
+        "{" * 5000,
+        '{"a": 1, "a": 2}',
+        '{"_meta": NaN}',
+        f'{{"_meta": {"9" * 6000}}}',
+    )
+    for sources in (
+        7,
+        [7],
+        [{"url": 7}],
+        [{"url": "https://u:p@example.org"}],
+        [{"url": "x\n--target=/", "verify_ssl": False}],
+    ):
+        yield _pipfile({"evil": PIPFILE_PACKAGE}, sources)
+    changes: tuple[dict[str, object], ...] = (
+        {"version": "1.0"}, {"version": 7}, {"version": "==1.0 --pre"}, {"hashes": 7}, {"hashes": [7]}, {"hashes": []}, {"hashes": [f"{HASH} --pre"]},
+        {"markers": "(" * 3000}, {"markers": 7}, {"sys_platform": "== 'x' or (1"}, {"index": "nowhere"}, {"extras": [7]}, {"extras": ["a] --pre ["]},
+        {"git": "--upload-pack=touch ran", "ref": "1b" * 20}, {"git": "https://example.org/x", "ref": "main"}, {"path": "/etc"}, {"path": "."},
+        {"file": "file:///etc/passwd"}, {"file": f"https://u:p@example.org/{WHEEL}"}, {"editable": "yes"},
+    )  # fmt: skip
+    for change in changes:
+        yield _pipfile({"evil": {**PIPFILE_PACKAGE, **change}}, [])
+    for name in ("../evil", "e\x1b[2J", "e" * 100_000, "evil --pre"):
+        yield _pipfile({name: PIPFILE_PACKAGE}, [])
+
+
+def _pipfile(packages: object, sources: object) -> str:
+    return json.dumps({"_meta": {"pipfile-spec": 6, "sources": sources}, "default": packages}, indent=4)
+
+
+PDM_HEAD = '[metadata]\ngroups = ["default"]\nstrategy = ["inherit_metadata"]\nlock_version = "4.5.0"\n'
+PDM_PACKAGE = f'[[package]]\nname = "evil"\nversion = "1.0"\ngroups = ["default"]\nfiles = [{{file = "{WHEEL}", hash = "{HASH}"}}]\n'
+PDM_LOCKS = (
+    *("", "[", "[metadata]\n", PDM_HEAD, PDM_HEAD.replace("inherit", "forget"), PDM_HEAD.replace("4.5", "9"), PDM_HEAD + PDM_PACKAGE * 2),
+    *(PDM_HEAD + PDM_PACKAGE.replace("files", f"{more}\nfiles") for more in (
+        "extras = 7", 'extras = ["a] --pre ["]', "marker = 7", f"marker = '{'(' * 3000}'", 'path = "/etc"', 'path = "."', 'url = "file:///etc/passwd"',
+        'url = "https://u:p@example.org/x.whl"', f'git = "--upload-pack=touch ran"\nrevision = "{"1b" * 20}"', 'hg = "x"', "editable = 7", 'subdirectory = "../.."',
+    )),
+)  # fmt: skip
+UV_LOCKS = (
+    "",
+    "[",
+    "version = 99",
+    'version = 1\nsource = { editable = "../../../../etc" }',
+    f"version = {'9' * 6000}",
+    f"a = {'[' * 3000}",
+)
+
+
 def lockfiles() -> Iterator[Input]:
-    """All lockfiles, of both formats."""
+    """All lockfiles, of every format."""
+    for name, texts in (
+        ("poetry.lock", POETRY_LOCKS),
+        ("pdm.lock", PDM_LOCKS),
+        ("Pipfile.lock", pipfile_locks()),
+        ("uv.lock", UV_LOCKS),
+    ):
+        for text in texts:
+            yield _lock(name, text.encode())
+        for data in BYTES:
+            yield _lock(name, data)
     for text in LINES:
         yield _lock("requirements.txt", text.encode())
     for data in BYTES:
@@ -612,7 +696,7 @@ def run(lab: Lab, scale: Scale) -> Tally:
 
 def _try(site: Site, given: Input, folder: Path, outside: Path) -> list[str]:
     folder.mkdir()
-    for name in ("requirements.txt", "pylock.toml"):
+    for name in ("requirements.txt", "pylock.toml", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"):
         (site.path / name).unlink(missing_ok=True)
     name, contents = given.write(folder)
     (site.path / name).write_bytes(contents.replace(b"INDEX", site.environment["INDEX"].encode()))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from venvship.model.lockfiles.kinds import is_tool_lock
 from venvship.model.toml_table import WrongValueError, each, integer, line, number, string, strings
 
 WEEK: Final = 7 * 86400.0
@@ -51,9 +52,9 @@ def lockfile_names(value: object) -> tuple[str, ...]:
         return (path(value),)
     files = each(path, "a file name, or an array of them", least=1)(value)
     for index, file in enumerate(files):
-        if len(files) > 1 and file.endswith(".toml"):
+        if len(files) > 1 and (file.endswith(".toml") or is_tool_lock(file)):
             raise WrongValueError(
-                "a pylock file stands alone; only requirements files can be several", f"[{index}]"
+                f"{file} stands alone; only requirements files can be several", f"[{index}]"
             )
         if file in files[:index]:
             raise WrongValueError("is listed twice", f"[{index}]")

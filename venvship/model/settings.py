@@ -43,8 +43,10 @@ class LockSettings(NamedTuple):
         tuple[str, ...],
         Setting(
             each(values.path, "an array of files"),
-            "Requirement files, relative to the root. Without any, `lock` refuses.",
+            "Requirement files. Relative to the root. Where there is no `requirements.in`, the default is the"
+            " `pyproject.toml` of `[project]`.",
             example=("requirements.in",),
+            default_text="`requirements.in`, else the project's",
         ),
     ] = ()
     cooldown_days: Annotated[
@@ -95,9 +97,17 @@ class BuildSettings(NamedTuple):
     bad_record: Annotated[
         tuple[str, ...], Setting(_names, "Names of wheels whose RECORD is known to be wrong.")
     ] = ()
-    extras: Annotated[tuple[str, ...], Setting(_plain_names, "Extras of a pylock file to install.")] = ()
+    extras: Annotated[
+        tuple[str, ...],
+        Setting(_plain_names, "Extras of the project to install. A requirements file has none."),
+    ] = ()
     groups: Annotated[
-        tuple[str, ...], Setting(_plain_names, "Dependency groups of a pylock file to install.")
+        tuple[str, ...],
+        Setting(
+            _plain_names,
+            "Dependency groups to install. In a pylock file they replace the default groups, in the lock of a"
+            " tool they come besides the project's own dependencies.",
+        ),
     ] = ()
     archives: Annotated[
         bool, Setting(boolean, "Whether the store keeps the wheel files that it has unpacked.")
@@ -186,7 +196,9 @@ class Settings(NamedTuple):
         tuple[str, ...],
         Setting(
             values.lockfile_names,
-            "One pylock file, or one or several requirements files. Relative to the root or absolute.",
+            "One lockfile, or several requirements files. Relative to the root or absolute. One is a"
+            " requirements file with hashes, a `uv.lock`, `poetry.lock`, `pdm.lock` or `Pipfile.lock`, or a"
+            " pylock file.",
             type_text="string, or array of strings",
         ),
     ] = ("requirements.txt",)

@@ -74,7 +74,7 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
         workspace.open_for_writing()
         with hold_build(workspace, "lock") as held:
             settings = workspace.settings()
-            lockfile = lockfile_to_write(workspace, settings)
+            lockfile = lockfile_to_write(workspace, settings, upgrade=upgrade or bool(packages))
             interpreter = recorded_interpreter.settled(workspace, settings)
             workspace.begin("lock")
             try:

@@ -13,7 +13,7 @@ from venvship.model.hold import Hold, HoldKind
 from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
 from venvship.model.update_attempts import Failures, fold_attempts
-from venvship.operations.planning.environment import lockfile_environment
+from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.reporting.report import StatusResult, status
 from venvship.operations.switching.recovery import notice_switch
 from venvship.system.faults import root_faults

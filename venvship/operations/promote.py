@@ -11,7 +11,7 @@ from venvship.model.history import History
 from venvship.model.release import PackageDiff, State
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
-from venvship.operations.planning.environment import lockfile_environment
+from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.planning.plan import announce_end, asker, refused
 from venvship.operations.switching.afterwards import after_switch
 from venvship.operations.switching.chosen import (

@@ -19,14 +19,10 @@ from venvship.model.environment import Environment
 from venvship.model.history import History
 from venvship.model.progress import DONE, Step
 from venvship.model.settings import Settings
-from venvship.operations.planning.asked_lockfile import read_asked
 from venvship.operations.planning.build import Origin, build_release
-from venvship.operations.planning.environment import (
-    diff_to_environment,
-    lockfile_environment,
-    of_equal_wheels,
-)
+from venvship.operations.planning.environment import diff_to_environment, of_equal_wheels
 from venvship.operations.planning.known_interpreter import find_interpreter
+from venvship.operations.planning.own_lockfile import lockfile_environment, read_asked
 from venvship.operations.planning.plan import PlanOptions, announce_end, plan, refused
 from venvship.operations.planning.project import Project, project_to_release
 from venvship.operations.planning.proposal import Proposal, with_wheels
@@ -165,7 +161,8 @@ class Releasing:
         project = project_to_release(
             workspace, settings, ref=options.ref, dirty=options.dirty, stack=self._stack
         )
-        environment = read_asked(workspace, settings, interpreter, options.lockfiles, project)
+        record = held is not None
+        environment = read_asked(workspace, settings, interpreter, options.lockfiles, project, record=record)
         environment = of_equal_wheels(workspace, settings, environment)
         self.asked_for_environment(environment, project)
         wanted = PlanOptions(rebuild=options.rebuild, force=options.force, promote=options.promote)

@@ -23,7 +23,7 @@ from venvship.model.hold import Hold
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time
-from venvship.operations.planning.environment import lockfile_environment
+from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify

@@ -33,6 +33,7 @@ from venvship.operations.planning.environment import (
     of_equal_wheels,
     read_environment,
 )
+from venvship.operations.planning.exporting import exporter
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.plan import Plan, asker, plan, refused
 from venvship.operations.planning.project import Project, in_checkout, open_project
@@ -227,17 +228,20 @@ def _read_when_quiet(
     def waited() -> bool:
         return sum(_wait_until_quiet(workspace, path) for path in included) > 0  # for all of them
 
+    export = exporter(workspace, settings, interpreter, record=True)
+    read_with = functools.partial(
+        read_environment, paths, settings, interpreter, project=project, export=export
+    )
     with missing_explained(workspace, settings):
         try:
-            environment = read_environment(paths, settings, interpreter, read=read, project=project)
+            environment = read_with(read=read)
         except LockfileError:
             if not waited():
                 raise
         else:
             if not waited():
                 return environment
-        again = workspace.trusted.read
-        return read_environment(paths, settings, interpreter, read=again, project=project)
+        return read_with(read=workspace.trusted.read)
 
 
 def _lock(

@@ -14,7 +14,9 @@ from venvship.errors import LockfileError
 from venvship.model.interpreter import Interpreter
 from venvship.model.lockfiles.lockfile import Lockfile, read_lockfile, select
 from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.lockfiles.selection import SourcedEntry
 
+COMMIT = "0123456789abcdef" * 2 + "01234567"
 A, B, C = (letter * 64 for letter in "abc")
 PATH = "/srv/shop/pylock.toml"
 
@@ -52,7 +54,7 @@ def chosen(
     groups: Sequence[str] = (),
     **kwargs: Any,
 ) -> tuple[Requirement, ...]:
-    return select(lock(text, **kwargs), interpreter, extras=extras, groups=groups)
+    return select(lock(text, **kwargs), interpreter, extras=extras, groups=groups).requirements
 
 
 def problem(text: str, **kwargs: Any) -> tuple[int | None, str]:
@@ -70,7 +72,7 @@ def test_a_wheel_becomes_a_requirement_with_its_url(name: str) -> None:
     path = f"/srv/shop/{name}"
     lockfile = lock(HEAD + FLASK, path=path)
     assert lockfile.content == (HEAD + FLASK).encode()
-    assert select(lockfile, LINUX, extras=[], groups=[]) == (
+    assert select(lockfile, LINUX, extras=[], groups=[]).requirements == (
         Requirement(
             name="flask",
             version="3.0",
@@ -236,8 +238,6 @@ def test_an_archive_that_is_a_wheel_is_taken() -> None:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ('vcs = { type = "git", url = "https://g.example/x", commit-id = "abc" }', "x is a VCS checkout"),
-        ('directory = { path = "." }', "x is a directory"),
         (
             f'archive = {{ url = "https://w.example/x-1.0.zip", hashes = {{ sha256 = "{A}" }} }}',
             "x is source",
@@ -268,15 +268,73 @@ def test_an_entry_is_refused_when_the_file_is_read_and_its_line_is_named(source:
     assert "hunter2" not in f"{caught.value.message} {caught.value.data}"
 
 
-def test_source_that_is_not_selected_is_no_reason_to_refuse() -> None:
+def sourced(text: str, *, interpreter: Interpreter = LINUX) -> tuple[SourcedEntry, ...]:
+    return select(lock(text), interpreter, extras=(), groups=()).sourced
+
+
+@pytest.mark.parametrize(
+    ("source", "entry"),
+    [
+        (
+            (
+                f'vcs = {{ type = "git", url = "https://g.example/x", commit-id = "{COMMIT}",'
+                ' subdirectory = "py" }'
+            ),
+            SourcedEntry("x", "https://g.example/x", COMMIT, "py", False, 9),
+        ),
+        ('directory = { path = "." }', SourcedEntry("x", "", "", "", False, 9)),
+        (
+            'directory = { path = "./members", subdirectory = "x/", editable = true }',
+            SourcedEntry("x", "", "", "members/x", True, 9),
+        ),
+        ('directory = { path = "../x" }', SourcedEntry("x", "", "", "../x", False, 9)),
+    ],
+)
+def test_a_source_tree_comes_out_with_its_place_and_without_hashes(source: str, entry: SourcedEntry) -> None:
+    text = HEAD + FLASK + package("x", source)
+    assert sourced(text) == (entry,)
+    assert [one.name for one in chosen(text)] == ["flask"]
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (
+            'vcs = { type = "git", url = "https://g.example/x", commit-id = "abc" }',
+            "not pinned to a full commit",
+        ),
+        (
+            f'vcs = {{ type = "hg", url = "https://g.example/x", commit-id = "{COMMIT}" }}',
+            "venvship knows git",
+        ),
+        ('directory = { path = "/etc" }', "relative to the lockfile"),
+        ('directory = { path = "a\\u001bb" }', "relative to the lockfile"),
+    ],
+)
+def test_a_source_tree_that_says_too_little_is_refused(source: str, says: str) -> None:
+    line, message = problem(HEAD + FLASK + package("x", source))
+    assert line == 9
+    assert says in message
+
+
+def test_two_different_sources_of_one_name_are_refused() -> None:
+    twice = package("x", 'directory = { path = "a" }') + package("x", 'directory = { path = "b" }')
+    assert "x is locked twice: `b` here and `a` in line 9" in problem(HEAD + FLASK + twice)[1]
+
+
+def test_a_source_tree_whose_marker_does_not_hold_is_not_selected() -> None:
     directory = package("x", 'directory = { path = "." }', marker='sys_platform == "win32"')
-    assert [r.name for r in chosen(HEAD + FLASK + directory)] == ["flask"]
+    assert sourced(HEAD + FLASK + directory) == ()
     windows = LINUX._replace(markers={**LINUX.markers, "sys_platform": "win32"})
-    assert problem(HEAD + FLASK + directory, interpreter=windows)[0] == 9
+    assert sourced(HEAD + FLASK + directory, interpreter=windows) == (
+        SourcedEntry("x", "", "", "", False, 9),
+    )
 
 
 def test_everything_is_reported_at_once() -> None:
-    text = HEAD + package("x", 'directory = { path = "." }') + package("y", 'directory = { path = "y" }')
+    short = ["short"]
+    x, y = (wheels(f"{name}-1.0-py3-none-any.whl", hashes=short) for name in "xy")
+    text = HEAD + package("x", x) + package("y", y)
     with pytest.raises(LockfileError) as caught:
         lock(text)
     assert [each["line"] for each in caught.value.data["problems"]] == [4, 10]
@@ -399,6 +457,6 @@ def test_reading_raises_nothing_but_a_lockfile_error(keys: dict[str, str], junk:
     text = f'{HEAD}[[packages]]\nname = "x"\n' + "".join(f"{key} = {value}\n" for key, value in keys.items())
     try:
         lockfile = read_lockfile([PATH], read=lambda _: text.encode() + junk, sdists=["*"])
-        assert select(lockfile, LINUX, extras=[], groups=[])
+        assert select(lockfile, LINUX, extras=[], groups=[]).requirements
     except LockfileError:
         return

@@ -559,17 +559,13 @@ def test_a_line_end_that_only_pip_sees_cannot_hide_a_requirement(separator: str)
     assert "control character" in message
 
 
-@pytest.mark.parametrize(
-    ("name", "command"),
-    [
-        ("uv.lock", "uv export"),
-        ("poetry.lock", "poetry export"),
-        ("Pipfile.lock", "pipenv requirements --hash"),
-    ],
-)
-def test_a_lockfile_of_another_tool_names_the_export_command(name: str, command: str) -> None:
-    with pytest.raises(LockfileError, match=command):
-        read_lockfile([f"/srv/shop/{name}"], read=lambda _: b"version = 1\n", sdists=[])
+@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"])
+def test_a_lockfile_of_another_tool_stands_alone(name: str) -> None:
+    paths = [f"/srv/shop/{name}", "/srv/shop/more.txt"]
+    with pytest.raises(LockfileError, match=f'lockfile = "{name}"'):
+        read_lockfile(paths, read=lambda _: b"version = 1\n", sdists=[])
+    with pytest.raises(LockfileError, match=f'lockfile = "{name}"'):
+        read_lockfile(["/srv/shop/r.txt"], read=lambda _: f"-r {name}".encode(), sdists=[])
 
 
 def test_a_file_that_pins_nothing_is_named_as_such() -> None:

@@ -53,6 +53,7 @@ from venvship.system.signals import Signals
 from venvship.system.trees import walk
 
 LOCKFILE: Final = f"{SEAL_FOLDER}/lockfile"
+MADE: Final = f"{SEAL_FOLDER}/requirements.txt"
 """Where a release keeps the bytes of its lockfile."""
 
 
@@ -123,6 +124,8 @@ def assemble(
             (*_canonical_entries(linked_entries, canonical, interpreter.minor), *shared_entries)
         )
         real[LOCKFILE] = GeneratedFile(data=request.environment.lockfile.content)
+        if request.environment.lockfile.made:
+            real[MADE] = GeneratedFile(data=request.environment.lockfile.made)
         written_folders = parents([*real, *shared])
         _write(request.release_path, written_folders, real)
         for path, target in shared.items():

@@ -10,12 +10,15 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from venvship.errors import LockfileMissingError
-from venvship.model.lockfiles.problems import Problems
+from venvship.model.lockfiles.beside import Export, digests, read_beside
+from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
+from venvship.model.lockfiles.problems import HINT, Problems
 from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.lockfiles.selection import Selection, SourcedEntry
 from venvship.model.spelling import digest
 from venvship.printable import lines
 
@@ -30,7 +33,7 @@ class Parsed(Protocol):
 
     def select(
         self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
-    ) -> list[Requirement]:
+    ) -> Selection:
         """Choose the requirements for an interpreter, and note whatever keeps them from being installed."""
 
 
@@ -45,6 +48,9 @@ class Lockfile:
             `# file: <path relative to the first>`.
         parsed: The requirements in it, for `select`.
         options: Option lines about indexes, to put before the requirements that pip gets.
+        beside: Names and SHA-256 digests of the files beside a lock of another tool that it was compared
+            with.
+        made: The selection of a lock of another tool, as a requirements file; empty for other lockfiles.
     """
 
     path: str
@@ -52,6 +58,8 @@ class Lockfile:
     content: bytes = field(repr=False)
     parsed: Parsed = field(repr=False, compare=False)
     options: tuple[str, ...] = ()
+    beside: tuple[tuple[str, str], ...] = ()
+    made: bytes = field(default=b"", repr=False)
 
 
 def read_lockfile(
@@ -60,18 +68,21 @@ def read_lockfile(
     read: Callable[[str], bytes],
     sdists: Collection[str],
     real: Callable[[str], str] = os.path.normpath,
+    export: Export | None = None,
 ) -> Lockfile:
     """Read a lockfile, strictly, and report everything that is wrong with it at once.
 
     Args:
-        paths: Absolute. One requirements file or several, or one pylock file.
+        paths: Absolute. One requirements file or several, or one file of another kind.
         read: Returns a file's bytes; raises `OSError`. Called once per file.
         sdists: `[build] sdists`: names that may be built from source, or `"*"`.
         real: Returns the path that a path leads to. An error quotes no line of an included file that is
             outside of the folders of `paths`: a lockfile may include `/etc/shadow`.
+        export: Exports a uv.lock. `None`: such a file is looked at, and nothing can be selected from it.
 
     Raises:
         LockfileMissingError: One of `paths` does not exist or cannot be read.
+        StaleLockfileError: A lock of another tool is older than the project's file beside it.
         LockfileError: It is refused. `data["problems"]` holds `{"file", "line", "message"}` for each reason.
     """
     if not paths or not all(os.path.isabs(path) for path in paths):
@@ -79,6 +90,8 @@ def read_lockfile(
     contents = _read_all(paths, read)
     parsed: Parsed
     options: tuple[str, ...] = ()
+    if len(paths) == 1 and is_tool_lock(paths[0]):
+        return _tool_lock(paths[0], contents[paths[0]], read, sdists, export)
     if len(paths) == 1 and _PYLOCK.fullmatch(os.path.basename(paths[0])):
         from venvship.model.lockfiles.pylock import parse_pylock
 
@@ -91,6 +104,43 @@ def read_lockfile(
         content, options = _concatenated(found.files), found.options
     sha256 = hashlib.sha256(content).hexdigest()
     return Lockfile(path=paths[0], sha256=sha256, content=content, parsed=parsed, options=options)
+
+
+def _tool_lock(
+    path: str,
+    content: bytes,
+    read: Callable[[str], bytes],
+    sdists: Collection[str],
+    export: Export | None,
+) -> Lockfile:
+    """Read the lockfile of another tool, and compare it with the project's files beside it."""
+    # Late: most roots have a lockfile of another kind.
+    from venvship.model.lockfiles.pdm_lock import parse_pdm_lock
+    from venvship.model.lockfiles.pipfile_lock import parse_pipfile_lock
+    from venvship.model.lockfiles.poetry_lock import parse_poetry_lock
+    from venvship.model.lockfiles.staleness import require_fresh
+    from venvship.model.lockfiles.uv_lock import parse_uv_lock
+
+    beside = read_beside(path, content, read)
+    kind = kind_of(path)
+    parsed: Parsed
+    if kind.lockfile == "uv.lock":
+        parsed = parse_uv_lock(path, content, beside, sdists=sdists, export=export)
+    else:
+        parse = {
+            "poetry.lock": parse_poetry_lock,
+            "pdm.lock": parse_pdm_lock,
+            "Pipfile.lock": parse_pipfile_lock,
+        }[kind.lockfile]
+        parsed = parse(path, content, sdists=sdists)
+        require_fresh(path, content.decode("utf-8-sig"), beside.get(kind.project))
+    return Lockfile(
+        path=path,
+        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
+        parsed=parsed,
+        beside=digests(beside),
+    )
 
 
 def _read_all(paths: Iterable[str], read: Callable[[str], bytes]) -> dict[str, bytes]:
@@ -128,7 +178,7 @@ def _concatenated(files: Mapping[str, bytes]) -> bytes:
 
 def select(
     lockfile: Lockfile, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str]
-) -> tuple[Requirement, ...]:
+) -> Selection:
     """Choose the requirements to install on one interpreter.
 
     Depends on the arguments only, not on the interpreter that runs this.
@@ -136,18 +186,20 @@ def select(
     Args:
         lockfile: From `read_lockfile`.
         interpreter: The root's.
-        extras: `[build] extras`, for a pylock file.
-        groups: `[build] groups`, for a pylock file; none: its default groups.
+        extras: `[build] extras`. A requirements file has none.
+        groups: `[build] groups`. A pylock file has default groups instead where none is named; the lock of
+            another tool has a main group, which is always installed.
 
     Returns:
-        At least one requirement, each name once, sorted by name.
+        At least one requirement or source, each name once, sorted by name.
 
     Raises:
         LockfileError: It selects nothing, or two pins of one name, or something that is refused.
     """
-    problems = Problems(lockfile.path)
+    hint = kind_of(lockfile.path).lock_again(lockfile.path) if is_tool_lock(lockfile.path) else HINT
+    problems = Problems(lockfile.path, hint=hint)
     chosen = lockfile.parsed.select(interpreter, extras=extras, groups=groups, problems=problems)
-    if not chosen and not problems.found:
+    if not chosen.requirements and not chosen.sourced and not problems.found:
         problems.add(
             lockfile.path,
             None,
@@ -155,7 +207,41 @@ def select(
             " interpreter, or set `python` in venvship.toml to the one it is for",
         )
     problems.raise_if_any()
-    return tuple(sorted(chosen, key=lambda requirement: requirement.name))
+    return chosen._replace(
+        requirements=tuple(sorted(chosen.requirements, key=lambda requirement: requirement.name)),
+        sourced=tuple(sorted(chosen.sourced)),
+    )
+
+
+def with_selection(lockfile: Lockfile, selection: Selection, interpreter: Interpreter) -> Lockfile:
+    """Add the options of a selection, and the selection itself as a requirements file.
+
+    A lockfile of requirements or a pylock file is returned as it is, but for the options.
+    """
+    options = (*lockfile.options, *selection.options)
+    if not is_tool_lock(lockfile.path):
+        return replace(lockfile, options=options)
+    name = os.path.basename(lockfile.path)
+    head = f"# The part of {name} that this release has, for {interpreter.label}."
+    rows = [head, *options, *(requirement.text for requirement in selection.requirements), ""]
+    return replace(lockfile, options=options, made="\n".join(rows).encode())
+
+
+def refuse_sources(lockfile: Lockfile, sourced: Iterable[SourcedEntry]) -> None:
+    """Refuse packages that come from a source tree.
+
+    Raises:
+        LockfileError: There is one; all are named.
+    """
+    problems = Problems(lockfile.path)
+    for entry in sourced:
+        problems.add(
+            lockfile.path,
+            entry.line,
+            f"{entry.name} is {'a VCS checkout' if entry.repository else 'a directory'} ({entry.label}),"
+            " which has no hash to go by; build a wheel of it and lock that",
+        )
+    problems.raise_if_any()
 
 
 def environment_digest(

@@ -17,6 +17,13 @@ LISTED_PROBLEMS: Final = 50
 COUNTED_PROBLEMS: Final = 1000
 """After so many the file is something else than a lockfile, and reading on only costs time."""
 
+HINT: Final = (
+    "write it anew: `venvship lock` (from `[lock] inputs`),"
+    " `uv pip compile --generate-hashes requirements.in --output-file requirements.txt`, or"
+    " `uv export --frozen --no-dev --no-emit-project --output-file requirements.txt`"
+)
+"""The next step after the refusal of a requirements file or a pylock file."""
+
 NOT_SHOWN: Final = (
     "venvship does not take this as a line of a lockfile, and does not show it or tell why: the file is"
     " outside of the lockfile's folder; move it there to see more"
@@ -48,10 +55,12 @@ class Problems:
     Attributes:
         path: The lockfile; the error is about it.
         shows: Whether messages may quote a file. A lockfile can include any file that its reader may read.
+        hint: The next step, for the error.
     """
 
     path: str
     shows: Callable[[str], bool] = lambda _: True
+    hint: str = HINT
     found: list[Problem] = field(default_factory=list)
 
     def add(self, file: str, line: int | None, message: str) -> None:
@@ -102,8 +111,7 @@ class Problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         return LockfileError(
             lines(f"{about} is refused ({count}); nothing was built", *texts),
-            hint="`venvship lock`, `uv pip compile --generate-hashes` and"
-            " `uv export --no-emit-project` write lockfiles that venvship takes",
+            hint=self.hint,
             path=about,
             problems=[asdict(problem) for problem in problems[:LISTED_PROBLEMS]],
             more_problems=max(more, 0),

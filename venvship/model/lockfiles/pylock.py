@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from packaging.pylock import (
@@ -27,11 +26,10 @@ from packaging.pylock import (
     PylockValidationError,
 )
 from packaging.tags import Tag
-from packaging.utils import canonicalize_name
 
-from venvship.model import bounds
 from venvship.model.filename import parse_wheel_filename
-from venvship.model.lockfiles.problems import Problems, quote
+from venvship.model.lockfiles.document import header_lines, load_toml, lockfile_text
+from venvship.model.lockfiles.problems import HINT, Problems, quote
 from venvship.model.lockfiles.requirement import (
     MARKER_ERRORS,
     Artifact,
@@ -39,22 +37,28 @@ from venvship.model.lockfiles.requirement import (
     add_pin,
     allowed_artifact,
     check_hashes,
-    checked_path,
     checked_subdirectory,
-    decode,
+    checked_url,
     line_for_pip,
-    local_path,
+    local_file,
     marker_environment,
-    secret_in_url,
+)
+from venvship.model.lockfiles.selection import (
+    Selection,
+    SourcedEntry,
+    add_source,
+    index_options,
+    known_names,
+    source_folder,
 )
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
 
-_PACKAGE_HEADER = re.compile(r"""[ \t]*\[\[[ \t]*(?:packages|"packages"|'packages')[ \t]*\]\]""")
 _PACKAGE_INDEX = re.compile(r"packages\[(\d+)\]")
 
-_Source = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
+_File = PackageArchive | PackageWheel | PackageSdist
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +70,19 @@ class PylockFile:
         pylock: Its content.
         lines: The line of each entry of `pylock.packages`; all 1 where they could not be told.
         sdists: `[build] sdists`.
+        by_index: Whether a package is taken from its index by version and hashes, and not from the URL of its
+            file: a mirror or a proxy that pip is set up with serves it then.
     """
 
     path: str
     pylock: Pylock
     lines: tuple[int, ...]
     sdists: frozenset[str]
+    by_index: bool = False
 
     def select(
         self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
-    ) -> list[Requirement]:
+    ) -> Selection:
         """Choose one file for each package: of the wheels, the one with the best tag; of equal pins, one.
 
         Args:
@@ -85,14 +92,17 @@ class PylockFile:
             problems: Where problems go.
         """
         pylock = self.pylock
-        known_extras = _known("extras", extras, pylock.extras or (), self, problems)
+        # From 26.4 on, `Pylock.select` refuses an undeclared name itself and looks no further.
+        known_extras = known_names("extras", extras, pylock.extras or (), problems, self.path)
         # The names of default groups need not be among the others (PEP 751, `default-groups`).
         declared_groups = dict.fromkeys([*(pylock.dependency_groups or ()), *(pylock.default_groups or ())])
-        known_groups = _known("groups", groups, list(declared_groups), self, problems)
+        known_groups = known_names("groups", groups, declared_groups, problems, self.path)
         line_of = {id(package): line for package, line in zip(pylock.packages, self.lines, strict=True)}
         tags = [Tag(*tag.split("-", 2)) for tag in interpreter.tags]
         environment = marker_environment(interpreter)
         selected: dict[str, Requirement] = {}
+        sourced: dict[str, SourcedEntry] = {}
+        indexes: list[tuple[str, int]] = []
         # `Pylock.select` refuses two entries of one name, even equal ones, so it gets one after the other.
         for packages in _apart(pylock.packages):
             try:
@@ -104,11 +114,16 @@ class PylockFile:
                 ):
                     line = line_of[id(package)]
                     try:
+                        if isinstance(source, PackageVcs | PackageDirectory):
+                            add_source(sourced, _sourced(package, source, line), problems, self.path)
+                            continue
                         requirement = _requirement(self, package, source, line, frozenset(tags))
                     except ValueError as error:
                         problems.add(self.path, line, f"{package.name} {error}")
                     else:
                         add_pin(selected, requirement, problems, f"; both hold for {interpreter.label}")
+                        if requirement.url is None:
+                            indexes.append((package.index or "", line))
             except PylockSelectError as error:
                 # Its message names `packages[3]`; a line is easier to find.
                 message = f"nothing can be selected for {interpreter.label}: {error};"
@@ -120,7 +135,8 @@ class PylockFile:
                 message = f"a marker cannot be evaluated for {interpreter.label}: {error}"
                 problems.add(self.path, None, message)
                 break
-        return list(selected.values())
+        options = index_options(indexes, problems, self.path)
+        return Selection(tuple(selected.values()), tuple(sourced.values()), options)
 
 
 def _apart(packages: Sequence[Package]) -> list[list[Package]]:
@@ -135,36 +151,43 @@ def _apart(packages: Sequence[Package]) -> list[list[Package]]:
     return lists
 
 
-def parse_pylock(path: str, data: bytes, *, sdists: Collection[str]) -> PylockFile:
+def parse_pylock(
+    path: str,
+    data: bytes,
+    *,
+    sdists: Collection[str],
+    by_index: bool = False,
+    line_of: Callable[[str, str], int] | None = None,
+    hint: str = HINT,
+) -> PylockFile:
     """Read a pylock file.
 
     Args:
-        path: Absolute.
+        path: Absolute; of an export, that of the lockfile that was exported.
         data: Its bytes.
         sdists: `[build] sdists`.
+        by_index: As of `PylockFile`.
+        line_of: Returns the line of a package in the lockfile that was exported, by its name and version.
+        hint: The next step after a refusal.
 
     Raises:
         LockfileError: It cannot be read, or has something in it that no selection could make right.
     """
-    problems = Problems(path)
-    if len(data) > bounds.LOCKFILE:
-        problems.refuse(
-            path,
-            None,
-            f"{len(data):,} bytes: a lockfile has at most {bounds.LOCKFILE:,}; this is something else",
-        )
-    text = decode(path, data, problems)
-    if text is None:
-        raise problems.refusal()
-    headers = [n for n, line in enumerate(text.split("\n"), start=1) if _PACKAGE_HEADER.match(line)]
+    problems = Problems(path, hint=hint)
+    text = lockfile_text(path, data, problems)
+    loaded = load_toml(path, text, problems, "a pylock file")
+    headers = header_lines(text, "packages")
     try:
-        pylock = Pylock.from_dict(_load(path, text, problems))
+        pylock = Pylock.from_dict(loaded)
     except PylockValidationError as error:
-        problems.refuse(path, _line_of(error.context, headers), f"not a valid pylock file: {error}")
+        line = None if line_of else _line_of(error.context, headers)
+        problems.refuse(path, line, f"not a valid pylock file: {error}")
     lines = headers if len(headers) == len(pylock.packages) else [1] * len(pylock.packages)
+    if line_of is not None:
+        lines = [line_of(package.name, str(package.version or "")) for package in pylock.packages]
     if not pylock.packages:
         problems.add(path, None, "it holds no package; nothing would be installed")
-    document = PylockFile(path, pylock, tuple(lines), frozenset(sdists))
+    document = PylockFile(path, pylock, tuple(lines), frozenset(sdists), by_index)
     for line, package in zip(lines, pylock.packages, strict=True):
         if problems.enough:
             break
@@ -172,18 +195,6 @@ def parse_pylock(path: str, data: bytes, *, sdists: Collection[str]) -> PylockFi
             problems.add(path, line, f"{package.name} {message}")
     problems.raise_if_any()
     return document
-
-
-def _load(path: str, text: str, problems: Problems) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = re.search(r"\(at line (\d+)", str(error))
-        problems.refuse(path, int(match[1]) if match else None, f"not TOML: {error}; write it again")
-    except RecursionError:
-        problems.refuse(path, None, "not a pylock file: it is nested too deeply")
-    except ValueError as error:  # more digits than Python makes an integer of
-        problems.refuse(path, None, f"not a pylock file: {error}")
 
 
 def _line_of(context: str | None, lines: Sequence[int]) -> int | None:
@@ -203,8 +214,9 @@ def _faults(document: PylockFile, package: Package) -> Iterator[str]:
             yield str(error)
             return
     if package.marker is None and not package.wheels:
-        source = package.vcs or package.directory or package.archive or package.sdist
-        assert source is not None
+        source = package.archive or package.sdist
+        if source is None:
+            return  # a source tree; whoever selects it decides
         try:
             _check_source(source, package.name, document)
         except ValueError as error:
@@ -215,7 +227,7 @@ def _hashes(hashes: Mapping[str, str]) -> list[str]:
     return [f"{algorithm}:{digits}" for algorithm, digits in hashes.items()]
 
 
-def _check_source(source: _Source, name: str, document: PylockFile) -> tuple[str, Artifact]:
+def _check_source(source: _File, name: str, document: PylockFile) -> tuple[str, Artifact]:
     """Refuse a file that has no hash, or that must be built from source and may not be.
 
     The message of the `ValueError` goes on after the package's name, as do those of the functions below.
@@ -223,13 +235,6 @@ def _check_source(source: _Source, name: str, document: PylockFile) -> tuple[str
     Returns:
         Where the file is, as in `Requirement.url`, and its facts.
     """
-    if isinstance(source, PackageVcs):
-        raise ValueError("is a VCS checkout, which has no hash to go by; build a wheel of it and lock that")
-    if isinstance(source, PackageDirectory):
-        raise ValueError(
-            "is a directory, which has no hash to go by; build a wheel of it and lock that (`uv export`"
-            " leaves the project out with --no-emit-project)"
-        )
     check_hashes(_hashes(source.hashes))
     url, filename = _locate(source, document.path)
     artifact = allowed_artifact(name, url, filename, document.sdists)
@@ -237,63 +242,53 @@ def _check_source(source: _Source, name: str, document: PylockFile) -> tuple[str
     return url, artifact
 
 
-def _subdirectory(source: PackageWheel | PackageSdist | PackageArchive) -> str:
+def _sourced(package: Package, source: PackageVcs | PackageDirectory, line: int) -> SourcedEntry:
+    """Make a selected source an entry of the selection."""
+    if isinstance(source, PackageDirectory):
+        folder = os.path.join(source.path, source.subdirectory) if source.subdirectory else source.path
+        return SourcedEntry(package.name, "", "", source_folder(folder), bool(source.editable), line)
+    if source.type != "git":
+        raise ValueError(f"is from a repository of {source.type}; venvship knows git")
+    url = source.url or source.path or ""
+    if not _COMMIT.fullmatch(source.commit_id):
+        raise ValueError(f"is from {quote(url)}, not pinned to a full commit; lock it again")
+    return SourcedEntry(
+        package.name, url, source.commit_id, source_folder(source.subdirectory or ""), False, line
+    )
+
+
+def _subdirectory(source: _File) -> str:
     return (source.subdirectory or "") if isinstance(source, PackageArchive) else ""
 
 
-def _locate(source: PackageWheel | PackageSdist | PackageArchive, path: str) -> tuple[str, str]:
+def _locate(source: _File, path: str) -> tuple[str, str]:
     """Where a file is, as in `Requirement.url`, and its name."""
     if source.path:
-        return _local(os.path.join(os.path.dirname(path), source.path), source)
+        return _local(source.path, path, source)
     assert source.url is not None
-    url = source.url
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        return _local(os.path.join(os.path.dirname(path), local_path(url)), source)
-    if parts.scheme not in {"http", "https"} or any(c.isspace() or not c.isprintable() for c in url):
-        raise ValueError(f"has the URL {quote(url)}; it must begin with https://, http:// or file://")
-    secret = secret_in_url(url)
-    if secret:
-        raise ValueError(
-            f"has the URL {quote(url)} with {secret} in it; write ${{VARIABLE}} and set that in the"
-            " environment"
-        )
-    return parts._replace(fragment="").geturl(), _named(source) or unquote(parts.path.rpartition("/")[2])
+    if source.url.startswith("file:"):
+        return _local(source.url, path, source)
+    url = checked_url(source.url)
+    return url, _named(source) or unquote(urlsplit(url).path.rpartition("/")[2])
 
 
-def _local(path: str, source: PackageWheel | PackageSdist | PackageArchive) -> tuple[str, str]:
-    absolute = checked_path(os.path.normpath(path))
+def _local(path: str, lockfile: str, source: _File) -> tuple[str, str]:
+    absolute = local_file(path, lockfile)
     name = os.path.basename(absolute)
     if _named(source) not in {None, name}:
         raise ValueError(f"is in {quote(absolute)}, which has to be called {quote(_named(source) or '')}")
     return absolute, name
 
 
-def _named(source: PackageWheel | PackageSdist | PackageArchive) -> str | None:
+def _named(source: _File) -> str | None:
     return None if isinstance(source, PackageArchive) else source.name
 
 
-def _known(
-    key: str, wanted: Sequence[str], declared: Sequence[str], document: PylockFile, problems: Problems
-) -> list[str]:
-    """Note the extras or groups that the file does not declare, and return the others.
-
-    From 26.4 on, `Pylock.select` refuses an undeclared name itself and looks no further, so it gets none.
-    """
-    there = {canonicalize_name(each) for each in declared}
-    unknown = sorted(each for each in wanted if canonicalize_name(each) not in there)
-    if unknown:
-        message = f"`[build] {key}` names {', '.join(unknown)}; the file has {', '.join(declared) or 'none'}"
-        problems.add(document.path, None, message)
-    return [each for each in wanted if each not in unknown]
-
-
 def _requirement(
-    document: PylockFile, package: Package, source: _Source, line: int, tags: frozenset[Tag]
+    document: PylockFile, package: Package, source: _File, line: int, tags: frozenset[Tag]
 ) -> Requirement:
     """Make a selected file a requirement."""
     url, artifact = _check_source(source, package.name, document)
-    assert not isinstance(source, PackageVcs | PackageDirectory)
     filename = _locate(source, document.path)[1]
     if (
         isinstance(source, PackageArchive)
@@ -301,13 +296,17 @@ def _requirement(
         and not parse_wheel_filename(filename)[3] & tags
     ):
         raise ValueError(f"has only {quote(filename)}, which is for another interpreter or platform")
+    by_index = document.by_index and package.index is not None and package.version is not None
+    files: list[_File] = [source]
+    if by_index:
+        files += [*(package.wheels or ()), *filter(None, [package.sdist])]
     requirement = Requirement(
         name=package.name,
         version=str(package.version) if package.version else artifact.version,
         marker=str(package.marker) if package.marker else None,
-        hashes=check_hashes(_hashes(source.hashes)),
-        url=url,
-        indexed=not isinstance(source, PackageArchive),
+        hashes=check_hashes([value for file in files for value in _hashes(file.hashes)]),
+        url=None if by_index else url,
+        indexed=not isinstance(source, PackageArchive) and not by_index,
         subdirectory=checked_subdirectory(_subdirectory(source), artifact),
         text="",
         file=document.path,

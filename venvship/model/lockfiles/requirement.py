@@ -386,6 +386,34 @@ def local_path(url: str) -> str:
         raise ValueError(f"{quote(parts.path)} is not the name of a file in UTF-8") from error
 
 
+def local_file(path: str, lockfile: str) -> str:
+    """The absolute path of a file that a lockfile names, by a `file:` URL or relative to itself.
+
+    Raises:
+        ValueError: No file has that path.
+    """
+    named = local_path(path) if path.startswith("file:") else path
+    return checked_path(os.path.normpath(os.path.join(os.path.dirname(lockfile), named)))
+
+
+def checked_url(url: str) -> str:
+    """Check the URL of one file, and drop its fragment.
+
+    Raises:
+        ValueError: It is not one of a web server, or has a secret in it. The message goes on after the name.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError(f"has the URL {quote(url)}; it must begin with https://, http:// or file://")
+    secret = secret_in_url(url)
+    if secret:
+        raise ValueError(
+            f"has the URL {quote(url)} with {secret} in it; write ${{VARIABLE}} and set that in the"
+            " environment"
+        )
+    return parts._replace(fragment="").geturl()
+
+
 def checked_path(path: str) -> str:
     """Refuse a path that no file has, or that would make a mess of a terminal or a text file.
 

@@ -50,6 +50,7 @@ from venvship.model.lockfiles.requirements_txt_options import (
     source_option,
 )
 from venvship.model.lockfiles.requirements_txt_pin import parse_requirement
+from venvship.model.lockfiles.selection import Selection
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
@@ -75,11 +76,11 @@ class RequirementsTxt:
 
     def select(
         self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
-    ) -> list[Requirement]:
+    ) -> Selection:
         """Choose the requirements whose marker holds for the interpreter; of equal pins, one."""
         if extras or groups:
             # A lockfile of lines has its extras resolved. Settings without effect would be believed.
-            message = "`[build] extras` and `groups` mean something for pylock.toml only; remove them"
+            message = "`[build] extras` and `groups` mean nothing in a requirements file; remove them"
             problems.add(problems.path, None, message)
         environment = marker_environment(interpreter)
         selected: dict[str, Requirement] = {}
@@ -92,7 +93,7 @@ class RequirementsTxt:
                 continue
             if wanted:
                 add_pin(selected, requirement, problems, f"; both markers hold for {interpreter.label}")
-        return list(selected.values())
+        return Selection(tuple(selected.values()))
 
 
 def parse_requirements_txt(

@@ -13,16 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
 from venvship.model.lockfiles.problems import quote
 
 MAX_LINE: Final = 2**20
 """Characters of one logical line."""
-_FOREIGN: Final = {
-    "uv.lock": "uv export --frozen --no-dev --no-emit-project --output-file requirements.txt",
-    "poetry.lock": "poetry export --only main --output requirements.txt",
-    "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
-    "pdm.lock": "pdm export --prod --output requirements.txt",
-}
 _UNPINNED: Final = {"pyproject.toml", "Pipfile", "setup.py", "setup.cfg"}
 _COMMENT = re.compile(r"(?:^|(?<=\s))#")
 
@@ -119,8 +114,8 @@ def split_options(text: str) -> tuple[str, list[str]]:
 def refuse_foreign(path: str) -> str | None:
     """The remedy for a file of another kind, by its name; `None` if it may be a requirements file."""
     name = os.path.basename(path)
-    if name in _FOREIGN:
-        return f"a lockfile of another tool; export it: `{_FOREIGN[name]}`"
+    if is_tool_lock(name):
+        return f'a lockfile of {kind_of(name).tool}, which stands alone: lockfile = "{name}"'
     if name in _UNPINNED:
         return (
             "this declares dependencies and pins none; name it in `[lock] inputs`, and `venvship lock` makes"

@@ -7,42 +7,15 @@ import os
 from collections.abc import Iterator, Sequence
 
 from venvship.errors import LockfileError, LockfileMissingError, VenvshipError
-from venvship.model.environment import Environment
 from venvship.model.history import History
-from venvship.model.interpreter import Interpreter
+from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
 from venvship.model.settings import Settings
-from venvship.operations.planning.environment import lockfile_paths, read_environment, read_file
-from venvship.operations.planning.project import Project, open_project, project_path
+from venvship.operations.planning.default_inputs import default_inputs
+from venvship.operations.planning.environment import lockfile_paths, read_file
+from venvship.operations.planning.project import open_project, project_path
 from venvship.printable import shell_line
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
-
-
-def read_asked(
-    workspace: ReadingWorkspace,
-    settings: Settings,
-    interpreter: Interpreter,
-    named: Sequence[str] = (),
-    project: Project | None = None,
-) -> Environment:
-    """Read the lockfiles that the command line names, else those of the settings.
-
-    Args:
-        workspace: The root.
-        settings: As for `read_environment`.
-        interpreter: The root's.
-        named: The lockfiles of the command line; absolute.
-        project: The project, opened.
-
-    Raises:
-        LockfileError: It is refused, or missing.
-        CheckoutError: The project cannot be released.
-        UntrustedError: Others can write it.
-    """
-    with missing_explained(workspace, settings, named):
-        paths = named or lockfile_paths(workspace, settings)
-        read = workspace.trusted.read
-        return read_environment(paths, settings, interpreter, read=read, project=project)
 
 
 @contextlib.contextmanager
@@ -119,9 +92,14 @@ def _named(workspace: ReadingWorkspace, path: str) -> str:
 
 def _own(workspace: ReadingWorkspace, settings: Settings) -> str:
     """The step that brings the root's own lockfile, by the files that are there."""
+    lockfile = settings.lockfile[0]
+    if is_tool_lock(lockfile):
+        path = os.path.join(workspace.layout.path, lockfile)
+        return f"write it with {kind_of(path).tool}: {kind_of(path).lock_again(path)}"
     if settings.lock.inputs:
         return "generate the lockfile from the files in `[lock] inputs`: venvship lock"
-    lockfile = settings.lockfile[0]
+    if inputs := default_inputs(str(workspace.layout.path), settings):
+        return f"generate the lockfile from {inputs[0]}: venvship lock"
     names: list[str] = []
     with contextlib.suppress(OSError):
         names = sorted(os.listdir(workspace.layout.path))

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from venvship._version import __version__
-from venvship.errors import VenvshipError
 from venvship.model import bounds
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
+from venvship.model.lockfiles.beside import Export, digests, read_beside
 from venvship.model.release import Manifest, Package, PackageDiff, diff_packages, python_change
 from venvship.model.settings import Settings
 from venvship.model.spelling import digest
-from venvship.operations.planning.project import Project, in_checkout, open_project, project_path
+from venvship.operations.planning.project import Project, in_checkout, project_path
 from venvship.system.regular import read_regular
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.views import readable_manifest
@@ -23,6 +23,7 @@ from venvship.workspace.views import readable_manifest
 if TYPE_CHECKING:
     # Parsing a lockfile imports packaging, which an idle `update` never needs.
     from venvship.model.lockfiles.requirement import Requirement
+    from venvship.model.lockfiles.selection import SourcedEntry
 
 
 def lockfile_paths(workspace: ReadingWorkspace, settings: Settings) -> tuple[str, ...]:
@@ -51,43 +52,55 @@ def read_environment(
     *,
     read: Callable[[str], bytes],
     project: Project | None = None,
+    export: Export | None = None,
 ) -> Environment:
     """Read a lockfile for an interpreter.
 
     Args:
-        paths: Absolute; several requirements files, or one of either kind.
+        paths: Absolute; several requirements files, or one of another kind.
         settings: The names that may be built, and the extras that are wanted.
         interpreter: The root's.
         read: Returns a file's bytes; raises `OSError`. `TrustedFiles.read`, or another one for a lockfile
             that is not written yet.
         project: The project, whose members of a release are added; `None`: there is none.
+        export: Exports a uv.lock; see `exporting`. `None`: the lockfile is of another kind.
 
     Raises:
-        LockfileError: It is refused, or missing.
+        LockfileError: It is refused, stale or missing.
         CheckoutError: The project cannot be read, or cannot be released for this interpreter.
         UntrustedError: Others can write it, or a file that it includes.
+        VenvshipError: `export` failed.
     """
     # Late: an idle `update` recognises the lockfile without these imports.
-    from venvship.model.lockfiles.lockfile import environment_digest, read_lockfile, select
+    from venvship.model.lockfiles.lockfile import (
+        environment_digest,
+        read_lockfile,
+        refuse_sources,
+        select,
+        with_selection,
+    )
 
     build = settings.build
     if project is not None:
         read = project.reading(read)
-    lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath)
-    selected = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
+    lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath, export=export)
+    selection = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
+    selected = selection.requirements
+    refuse_sources(lockfile, _not_of_project(selection.sourced, project))
     if project is not None:
         own = project.requirements(selected, interpreter)
         selected = tuple(sorted([*selected, *own], key=lambda requirement: requirement.name))
     facts = _build_facts(settings)
     fetched = [requirement for requirement in selected if requirement.source is None]
     return Environment(
-        lockfile=lockfile,
+        lockfile=with_selection(lockfile, selection, interpreter),
         selected=selected,
         interpreter=interpreter,
         digest=environment_digest(selected, interpreter, facts),
         inputs=_inputs(
             paths[0],
             lockfile.sha256,
+            lockfile.beside,
             settings,
             interpreter,
             project.inputs() if project is not None else None,
@@ -96,35 +109,21 @@ def read_environment(
     )
 
 
-def lockfile_environment(workspace: ReadingWorkspace, settings: Settings) -> str | None:
-    """The environment of the root's own lockfile as it is now, best effort: nothing may fail because of it.
+def _not_of_project(sourced: Iterable[SourcedEntry], project: Project | None) -> list[SourcedEntry]:
+    """The packages of a lock that come from a source tree, and are no members of the project.
 
-    Returns:
-        Its digest; `""` if it cannot be told, as for a lockfile that `release` would refuse; `None` if the
-        root has no lockfile.
+    Without a project, the one that lies beside the lockfile is left out, with a warning; see `left_out`.
     """
-    paths = lockfile_paths(workspace, settings)
-    committed = in_checkout(settings)
-    if not committed and not any(os.path.lexists(path) for path in paths):
-        return None
-    try:
-        known = workspace.layout.interpreter()
-        if known is None or known[0] != settings.python:
-            return ""
-        if not committed and not all(map(os.path.isfile, paths)):
-            return ""
-        project = open_project(workspace, settings)
-        current = workspace.layout.current()
-        if current is not None and workspace.layout.has_manifest(current):
-            manifest = workspace.manifest(current)
-            if is_of(manifest, paths, settings, known[1], read=workspace.trusted.read, project=project):
-                return manifest.environment.digest
-        environment = read_environment(
-            paths, settings, known[1], read=workspace.trusted.read, project=project
-        )
-        return of_equal_wheels(workspace, settings, environment).digest
-    except (VenvshipError, OSError, ValueError, ImportError):
-        return ""
+    names, folders = set(), {""}
+    if project is not None:
+        names = {member.project.name for member in project.members}
+        folders = {member.folder for member in project.members} | {""}
+    return [one for one in sourced if one.repository or not (one.name in names or one.folder in folders)]
+
+
+def needs_export(paths: Sequence[str]) -> bool:
+    """Whether a lockfile has to be exported by its own tool before anything can be selected from it."""
+    return len(paths) == 1 and os.path.basename(paths[0]) == "uv.lock"
 
 
 def is_of(
@@ -156,12 +155,17 @@ def is_of(
     committed = project is not None and project.has_lockfile
     if not manifest.environment.inputs or (len(paths) != 1 and not committed):
         return False
-    try:
-        sha256 = "" if committed else hashlib.sha256(read(paths[0])).hexdigest()
-    except OSError:
-        return False
+    sha256 = ""
+    beside: tuple[tuple[str, str], ...] = ()
+    if not committed:
+        try:
+            content = read(paths[0])
+        except OSError:
+            return False
+        sha256 = hashlib.sha256(content).hexdigest()
+        beside = digests(read_beside(paths[0], content, read))
     found = project.inputs(manifest) if project is not None else None
-    return manifest.environment.inputs == _inputs(paths[0], sha256, settings, interpreter, found)
+    return manifest.environment.inputs == _inputs(paths[0], sha256, beside, settings, interpreter, found)
 
 
 def of_equal_wheels(workspace: ReadingWorkspace, settings: Settings, environment: Environment) -> Environment:
@@ -222,6 +226,7 @@ def diff_to_environment(
 def _inputs(
     path: str,
     sha256: str,
+    beside: Sequence[tuple[str, str]],
     settings: Settings,
     interpreter: Interpreter,
     project: Mapping[str, object] | None = None,
@@ -233,6 +238,7 @@ def _inputs(
             "venvship": __version__,
             "name": os.path.basename(path),
             "lockfile": "" if committed else sha256,
+            "beside": [] if committed else [list(each) for each in beside],
             "interpreter": interpreter.to_json(),
             "build": _build_facts(settings),
             **({} if project is None else {"project": dict(project)}),

@@ -9,6 +9,7 @@ import contextlib
 import os
 import stat
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,14 +19,19 @@ from venvship.building.locking.untouched import untouched
 from venvship.errors import LockError, LockfileError, LockfileMissingError, SettingsError
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
+from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
 from venvship.model.settings import Settings
+from venvship.operations.planning.default_inputs import default_inputs
 from venvship.operations.planning.environment import lockfile_paths, read_environment
+from venvship.operations.planning.exporting import exporter
 from venvship.printable import enclosed, lines, shell_line
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
 from venvship.system.regular import IrregularFileError
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
+
+_PROJECT: Final = "pyproject.toml"
 
 NEW_MODE: Final = 0o644
 """Of a lockfile that was not there before."""
@@ -73,6 +79,7 @@ def compile_lockfile(
         packages: Packages that may change as well: names, or names with versions.
 
     Raises:
+        LockfileError: The lockfile is that of another tool, or lies in the checkout.
         SettingsError: There are no inputs, one is missing, or the lockfile is of a kind that is not compiled;
             or pip is too old for a cooldown.
         LockfileMissingError: The lockfile that is there is no regular file, or is too large.
@@ -93,7 +100,7 @@ def compile_lockfile(
 
     workspace = held.workspace
     root, runtime = str(workspace.layout.path), workspace.runtime
-    lockfile = lockfile_to_write(workspace, settings)
+    lockfile = lockfile_to_write(workspace, settings, upgrade=upgrade)
     names = _inputs(workspace, settings, lockfile)
     try:
         before = read_if_there(lockfile, workspace.trusted.read)
@@ -171,7 +178,7 @@ def _accepted(
     except LockfileError as error:
         problems = cast(list[dict[str, object]], error.data.get("problems", []))
         said = [f"  {problem['message']}" for problem in problems] or [enclosed("  ", error.message)]
-        names = ", ".join(settings.lock.inputs)
+        names = ", ".join(settings.lock.inputs or ("the inputs",))
         raise LockError(
             lines(f"`release` would refuse the result of {names}; {untouched(lockfile)}:", *said),
             hint="change it in the inputs",
@@ -192,7 +199,9 @@ def read_content(
     def read(path: str) -> bytes:
         return content if path == lockfile else workspace.trusted.read(path)
 
-    return read_environment([lockfile], settings, interpreter, read=read)
+    return read_environment(
+        [lockfile], settings, interpreter, read=read, export=exporter(workspace, settings, interpreter)
+    )
 
 
 def write_lockfile(path: str, content: bytes) -> None:
@@ -236,13 +245,21 @@ def read_if_there(path: str, read: Callable[[str], bytes]) -> bytes | None:
         return None
 
 
-def lockfile_to_write(workspace: Workspace, settings: Settings) -> str:
+def lockfile_to_write(workspace: Workspace, settings: Settings, *, upgrade: bool) -> str:
     """The one lockfile that can be compiled; absolute, as the settings name it.
 
+    Args:
+        workspace: The root.
+        settings: Where the lockfile is.
+        upgrade: Whether all pins are to be upgraded.
+
     Raises:
+        LockfileError: It is that of another tool, or lies in the checkout: the tool writes it there.
         SettingsError: There are several, or it is a pylock file.
     """
     where = workspace.layout.settings_file
+    if foreign := _written_elsewhere(workspace, settings, upgrade=upgrade):
+        raise foreign
     if len(settings.lockfile) > 1:
         raise SettingsError(
             f"{where}: `lockfile` names {len(settings.lockfile)} files, and `lock` writes one; "
@@ -259,15 +276,46 @@ def lockfile_to_write(workspace: Workspace, settings: Settings) -> str:
     return path
 
 
+def _written_elsewhere(workspace: Workspace, settings: Settings, *, upgrade: bool) -> LockfileError | None:
+    """The refusal of a lockfile that another tool writes, or that lies in the checkout."""
+    root, project = str(workspace.layout.path), settings.project
+    in_checkout = project.path is not None and bool(project.lockfile)
+    folder = os.path.join(root, project.path or "")
+    names = project.lockfile if in_checkout else settings.lockfile
+    paths = [os.path.normpath(os.path.join(folder if in_checkout else root, name)) for name in names]
+    path = next((path for path in paths if is_tool_lock(path)), paths[0] if in_checkout else "")
+    if not path:
+        return None
+    if is_tool_lock(path):
+        kind = kind_of(path)
+        step, why = (kind.upgrade_all if upgrade else kind.lock_again)(path), f"{kind.tool} writes it"
+    else:
+        # pip-compile and uv write their command there.
+        step, why = (
+            f"run the command in its first lines (head {shell_line([path])})",
+            "its own tool writes it",
+        )
+    if in_checkout:
+        step, why = f"{step}, then commit it", f"{why}, in the checkout, where venvship writes nothing"
+    return LockfileError(
+        f"the lockfile is {path}, and {why}; nothing was locked",
+        hint=f"{step}, and release: venvship release",
+        path=path,
+    )
+
+
 def _inputs(workspace: Workspace, settings: Settings, lockfile: str) -> tuple[str, ...]:
     """The inputs, relative to the root, or the error that there are none or that one cannot serve."""
     where, root = workspace.layout.settings_file, str(workspace.layout.path)
-    if not settings.lock.inputs:
+    named = settings.lock.inputs or default_inputs(root, settings)
+    if not named:
         raise SettingsError(
             f"{where}: `[lock] inputs` names no requirements to lock; {untouched(lockfile)}",
             hint='write them into requirements.in, and inputs = ["requirements.in"] below [lock] there',
         )
-    paths = [os.path.join(root, name) for name in settings.lock.inputs]
+    paths = [os.path.join(root, name) for name in named]
+    if not settings.lock.inputs and os.path.basename(paths[0]) == _PROJECT:
+        _require_static(workspace, paths[0], lockfile)
     problems = [
         {"key": f"lock.inputs[{number}]", "message": f"{path} {problem}"}
         for number, path in enumerate(paths)
@@ -281,6 +329,27 @@ def _inputs(workspace: Workspace, settings: Settings, lockfile: str) -> tuple[st
             problems=problems,
         )
     return tuple(os.path.relpath(path, root) for path in paths)
+
+
+def _require_static(workspace: Workspace, path: str, lockfile: str) -> None:
+    """Refuse a project in the checkout whose dependencies only a build of it tells, which would write there.
+
+    Raises:
+        SettingsError: They are dynamic, or not declared in the standard table.
+    """
+    try:
+        project = tomllib.loads(workspace.trusted.read(path).decode()).get("project", {})
+        static = "name" in project and not {"dependencies", "optional-dependencies"} & {
+            *project.get("dynamic", [])
+        }
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        static = False
+    if not static:
+        raise SettingsError(
+            f"{path} does not list its dependencies in [project], so only a build in the checkout could tell"
+            f" them; {untouched(lockfile)}",
+            hint="write them into requirements.in in the root, then: venvship lock",
+        )
 
 
 def _problem_of_input(path: str, lockfile: str) -> str:

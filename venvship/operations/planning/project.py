@@ -183,7 +183,8 @@ class Project:
 
         lockfile = read_lockfile([self._constraints], read=self.checkout.read, sdists=())
         chosen = select(lockfile, interpreter, extras=(), groups=())
-        return replace(found, constraints=chosen, options=lockfile.options)
+        options = (*lockfile.options, *chosen.options)
+        return replace(found, constraints=chosen.requirements, options=options)
 
     def require_committed(self) -> None:
         """Refuse tracked files with changes, where the commit that is checked out is released.

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from venvship.errors import BuildError, InterpreterError
@@ -117,29 +118,35 @@ def replacement_of(
     recorded = manifest.environment
     if manifest.wheels is None:
         raise BuildError("it was built by a venvship that did not record its wheels")
-    path = workspace.layout.release_path(manifest.id) / ".venvship" / "lockfile"
-    try:
-        content = read_file(str(path))
-    except OSError as error:
-        raise BuildError(f"cannot read {path}: {error.strerror}") from error
+    folder = workspace.layout.release_path(manifest.id) / ".venvship"
+    content = _read(folder / "lockfile")
+    made = _read(folder / "requirements.txt") if os.path.lexists(folder / "requirements.txt") else b""
     # Relative to the root, as the settings have it by default: only the names of local wheels count.
-    name = str(workspace.layout.path / ("pylock.toml" if _PYLOCK.search(content) else "requirements.txt"))
+    is_pylock = not made and _PYLOCK.search(content)
+    name = str(workspace.layout.path / ("pylock.toml" if is_pylock else "requirements.txt"))
     # Its links and its files were made for each other.
     settings = settings._replace(project=settings.project._replace(shared=manifest.shared))
     build = settings.build._replace(closed=False)  # it was released with the dependencies that it has
+    # In what was made of the lock of another tool, extras and groups are resolved.
+    chosen = settings._replace(build=build._replace(extras=(), groups=())) if made else settings
     environment = read_environment(
         (name,),
-        settings,
+        chosen,
         interpreter,
         # The files that a requirements file includes are in `content` already.
-        read=lambda asked: content if asked == name else b"",
+        read=lambda asked: (made or content) if asked == name else b"",
     )
-    lockfile = replace(environment.lockfile, content=content, sha256=recorded.lockfile_sha256)
+    lockfile = replace(environment.lockfile, content=content, sha256=recorded.lockfile_sha256, made=made)
     environment = environment._replace(lockfile=lockfile)
     if own := [_rebuilt(one) for one in (*filter(None, [manifest.project]), *manifest.built)]:
         selected = sorted([*environment.selected, *own], key=lambda requirement: requirement.name)
         environment = environment._replace(selected=tuple(selected), fetched=recorded.fetched)
     if interpreter.identity != Identity.of(recorded.python):
+        if made:
+            raise BuildError(
+                "it has the part of its lockfile that its own interpreter needs, and this one may need more:"
+                " make a new release with it"
+            )
         return Replacement(
             environment=environment,
             settings=settings._replace(build=build),
@@ -158,6 +165,13 @@ def replacement_of(
         wheels=manifest.wheels,
         same_tree=True,
     )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_file(str(path))
+    except OSError as error:
+        raise BuildError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _rebuilt(built: Built) -> Requirement:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from venvship.errors import LockfileError, VenvshipError
+from venvship.model.environment import RecordedEnvironment
 from venvship.model.release import PackageChange, python_change
 from venvship.model.settings import Settings
 from venvship.operations.planning.environment import (
     is_of,
     lockfile_paths,
+    needs_export,
     of_equal_wheels,
     read_environment,
 )
@@ -58,6 +61,8 @@ def compare_lockfile(
         project, read = open_project(workspace, settings), workspace.trusted.read
         if manifest is not None and is_of(manifest, paths, settings, interpreter, read=read, project=project):
             return LockfileState(changed=False, environment=manifest.environment.digest)
+        if needs_export(paths):
+            return _unexported(paths[0], recorded, read if project is None else project.reading(read))
         environment = read_environment(paths, settings, interpreter, read=read, project=project)
         environment = of_equal_wheels(workspace, settings, environment)
     except LockfileError as error:
@@ -75,3 +80,19 @@ def compare_lockfile(
         python=python,
         bytes_changed=environment.lockfile.sha256 != recorded.lockfile_sha256,
     )
+
+
+def _unexported(
+    path: str, recorded: RecordedEnvironment | None, read: Callable[[str], bytes]
+) -> LockfileState:
+    """The state of a uv.lock that was not read for the live release: a read does not run uv.
+
+    Raises:
+        LockfileError: It cannot be read.
+    """
+    # Late: most roots have a lockfile of another kind, or one that has not changed.
+    from venvship.model.lockfiles.lockfile import read_lockfile
+
+    lockfile = read_lockfile([path], read=read, sdists=())
+    changed = recorded is not None and lockfile.sha256 != recorded.lockfile_sha256
+    return LockfileState(changed=True if changed else None, bytes_changed=changed)

@@ -16,7 +16,7 @@ from venvship.model.history import History, Intent
 from venvship.model.history_fold import fold
 from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
-from venvship.operations.planning.environment import lockfile_environment
+from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.retention.debris import plan_sweep, sweep_debris
 from venvship.operations.switching import links, promotion
 from venvship.operations.switching.loading import load_before_switch
