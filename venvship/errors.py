@@ -107,7 +107,7 @@ class StaleLockfileError(LockfileError):
     slug = "stale-lockfile"
 
 
-class CheckoutError(VenvshipError):
+class CheckoutError(LockfileError):
     """The checkout cannot be read, or has something in it that no release can be made of."""
 
     slug = "checkout-refused"
