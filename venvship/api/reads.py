@@ -140,7 +140,8 @@ class RootReads:
         Raises:
             CheckFailedError: A required check failed.
             ReleaseError: There is no such release, or it is not usable.
-            SettingsError: The settings cannot be read, or the program of a check is missing.
+            SettingsError: The settings or a file that they name cannot be read, or the program of a check is
+                missing.
             RootError: The root or its journal cannot be read.
             InterruptedByError: A signal came.
         """
@@ -196,9 +197,11 @@ class RootReads:
 
         Raises:
             ReleaseError: There is no such release, it is not usable, or it is being removed.
+            SettingsError: The file of `env_file` cannot be read, or neither can the settings nor those of the
+                last promotion.
             CommandNotFoundError: There is no such program.
             CommandNotExecutableError: The program cannot be executed.
-            RootError: The root or its journal cannot be read.
+            RootError: The root or its journal cannot be read, or others can write the file of `env_file`.
             ValueError: `command` is empty.
             TypeError: `command` is a `str`.
         """

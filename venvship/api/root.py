@@ -102,7 +102,8 @@ class Root(RootMaking, RootReads):
 
         Raises:
             UsageError: `ref` is no name of a commit, or `dirty` is given with it.
-            SettingsError: The settings, the interpreter, or the program of a hook or check.
+            SettingsError: The settings, a file that they name, the interpreter, or the program of a hook or
+                check.
             LockfileError: The lockfile is refused.
             UncommittedChangesError: The project has changes that would not be released.
             CheckoutError: The project cannot be read, or not be released.
@@ -174,7 +175,7 @@ class Root(RootMaking, RootReads):
             RollbackFailedError: It was rolled back, and the previous release does not pass either.
             BusyError: Another command is switching.
             SupersededError: `current` moved during the candidate checks.
-            SettingsError: The settings, or the program of a hook or check.
+            SettingsError: The settings, a file that they name, or the program of a hook or check.
             RootError: The root or its journal is unusable.
             OwnServiceError: This runs in the service that the restart hook restarts. Nothing was switched.
             DiskFullError: There is no room to switch.

@@ -249,7 +249,12 @@ def relocate(call: Call, python: str | None) -> RelocateResult:
     "run",
     "Release",
     example="venvship run -- python -m shop.worker",
-    exits={13: "no such release, or it is not usable", 126: "not executable", 127: "not found"},
+    exits={
+        10: "the file that `env_file` names cannot be read",
+        13: "no such release, or it is not usable",
+        126: "not executable",
+        127: "not found",
+    },
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.option(
