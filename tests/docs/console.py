@@ -229,7 +229,7 @@ def loosely(line: str) -> str:
     line = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{7}", "ID", line)
     line = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", line)
     line = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?", "TIME", line)
-    line = re.sub(r"\s+\d+\.\d s$", "", line)
+    line = re.sub(r"\s+\d+\.\d s\s*$", "", line)  # git ends what a hook prints in spaces
     line = re.sub(r"\d[\d,.]* (?:B|kB|MB|GB)\b", "SIZE", line)
     line = re.sub(r"\d[\d,.]*", "#", line)
     return " ".join(line.split())

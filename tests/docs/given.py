@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.support.checkouts import repository
 from tests.support.index import LocalIndex
 from tests.support.roots import command, plain_environment
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
@@ -176,6 +177,17 @@ def project(scene: Scene) -> None:
     (scene.shop / "requirements.txt").write_text(lockfile_text(till, options=options))
 
 
+def checkout(scene: Scene) -> None:
+    """Two repositories of code without packaging: `src/shop`, and `src/services` with two folders."""
+    till = build_wheel(scene.place / "wheels", "till", "3.0")
+    lock = lockfile_text(till, options=[f"--find-links {scene.place}/wheels"])
+    source = scene.place / "src"
+    repository(source / "shop", {"shop.py": 'VERSION = "1.0"\n', "requirements.txt": lock})
+    names = ("web", "worker")
+    texts = {f"{name}/{name}.py": "import till\n" for name in names}
+    repository(source / "services", texts | {f"{name}/requirements.txt": lock for name in names})
+
+
 def private_index(scene: Scene) -> None:
     """A root whose packages only an index has that wants a password, and lockfiles that name no index."""
     built = wheels(scene.place)
@@ -201,6 +213,7 @@ def private_index(scene: Scene) -> None:
 
 GIVEN: Final[dict[str, Callable[[Scene], None]]] = {
     "application": application,
+    "checkout": checkout,
     "root": root,
     "first": first,
     "releases": releases,

@@ -33,6 +33,7 @@ def environment(*, network: bool) -> dict[str, str]:
     path = [os.path.dirname(command()), os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
     plain = {"PATH": ":".join(path), "LC_ALL": "C.UTF-8", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     plain["VENVSHIP_SYSLOG"] = ""  # what tests do is no news of this host
+    plain |= {f"GIT_{who}_{what}": "you" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     if not network:
         return {**plain, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
     # Where packages come from is the business of whoever runs the tests; HOME is another one here.
