@@ -26,6 +26,9 @@ from venvship.system.accounts import user_name
 REMEDY: Final = 'use `body = "{release}"` of an http check instead, or run venvship as root'
 """The way out where the host does not tell."""
 
+REMEDY_ELSEWHERE: Final = 'use `body = "{release}"` of an http check instead'
+"""The way out where there is no /proc."""
+
 
 class Peer(NamedTuple):
     """The other end of the connection that a check made, as `network_worker` reports it.
@@ -53,6 +56,8 @@ def foreign_listener(peer: Peer, context: Context) -> str:
     Returns:
         The reason, in words that fit after "but".
     """
+    if not listening.host_tells():
+        return f"this system does not tell which process listens there; {REMEDY_ELSEWHERE}"
     held = _unix_sockets(peer) if peer.socket else _tcp_sockets(peer)
     if not peer.socket and not held:
         return "no process of this host listens there"

@@ -22,6 +22,11 @@ _ACCEPTS: Final = 0x10000
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+def host_tells() -> bool:
+    """Whether there are tables of sockets to read."""
+    return os.path.exists(f"{PROC}/net/unix")
+
+
 def tcp_listeners(host: str, port: int) -> frozenset[int]:
     """The inodes of the sockets that listen for connections to an address of this host.
 
