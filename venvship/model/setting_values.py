@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from venvship.model.lockfiles.kinds import is_tool_lock
+from venvship.model.lock_kinds import is_tool_lock
 from venvship.model.toml_table import WrongValueError, each, integer, line, number, string, strings
 
 WEEK: Final = 7 * 86400.0

@@ -13,7 +13,7 @@ from venvship.building.locking.uv_program import Uv, run_uv
 from venvship.errors import FetchTimeoutError, LockfileError
 from venvship.model import bounds
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.kinds import KINDS
+from venvship.model.lock_kinds import KINDS
 from venvship.model.lockfiles.staleness import stale
 from venvship.model.redaction import Redactor
 from venvship.printable import lines

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from venvship.errors import LockfileMissingError
-from venvship.model.lockfiles.beside import Export, digests, read_beside
-from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
+from venvship.model.lock_kinds import is_tool_lock, kind_of
+from venvship.model.lock_neighbours import Export, digests, read_beside
 from venvship.model.lockfiles.problems import HINT, Problems
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.lockfiles.selection import Selection, SourcedEntry

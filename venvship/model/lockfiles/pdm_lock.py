@@ -2,7 +2,7 @@
 
 Without that strategy, pdm resolves again at each install. Such a lock is refused.
 
-Source: `pdm/models/repositories/lock.py`, and pdm's "Lock strategies". See ADR 0042.
+Source: `pdm/models/repositories/lock.py`, and pdm's "Lock strategies". See ADR 0046.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from packaging.utils import canonicalize_name
 
+from venvship.model.lock_kinds import kind_of
 from venvship.model.lockfiles import document
-from venvship.model.lockfiles.kinds import kind_of
 from venvship.model.lockfiles.problems import Problems, quote
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.lockfiles.selection import SourcedEntry

@@ -1,6 +1,6 @@
 """`Pipfile.lock` of pipenv: one section for each category of packages, and the indexes that they come from.
 
-Source: the specification of pypa/pipfile, `pipenv/utils/dependencies.py` and `plette`. See ADR 0042.
+Source: the specification of pypa/pipfile, `pipenv/utils/dependencies.py` and `plette`. See ADR 0046.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from packaging.utils import canonicalize_name
 
+from venvship.model.lock_kinds import kind_of
 from venvship.model.lockfiles import document
-from venvship.model.lockfiles.kinds import kind_of
 from venvship.model.lockfiles.problems import Problems, quote
 from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.lockfiles.selection import SourcedEntry

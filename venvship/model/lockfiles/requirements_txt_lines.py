@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
+from venvship.model.lock_kinds import is_tool_lock, kind_of
 from venvship.model.lockfiles.problems import quote
 
 MAX_LINE: Final = 2**20

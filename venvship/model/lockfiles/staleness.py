@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from venvship.errors import StaleLockfileError
 from venvship.model import bounds
-from venvship.model.lockfiles.kinds import kind_of
+from venvship.model.lock_kinds import kind_of
 
 _POETRY_LEGACY: Final = ("dependencies", "source", "extras", "dev-dependencies")
 _POETRY_PROJECT: Final = ("requires-python", "dependencies", "optional-dependencies")

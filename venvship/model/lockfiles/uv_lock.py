@@ -1,6 +1,6 @@
 """`uv.lock`, which uv itself exports as a pylock file: its format belongs to uv, and changes with it.
 
-Source: uv's "Exporting a lockfile". See ADR 0042.
+Source: uv's "Exporting a lockfile". See ADR 0046.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from venvship.model.lock_kinds import kind_of
+from venvship.model.lock_neighbours import Export
 from venvship.model.lockfiles import document
-from venvship.model.lockfiles.beside import Export
-from venvship.model.lockfiles.kinds import kind_of
 from venvship.model.lockfiles.problems import Problems
 from venvship.model.lockfiles.pylock import PylockFile, parse_pylock
 from venvship.model.lockfiles.selection import Selection

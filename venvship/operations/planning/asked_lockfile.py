@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from venvship.errors import LockfileError, LockfileMissingError, VenvshipError
 from venvship.model.history import History
-from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
+from venvship.model.lock_kinds import is_tool_lock, kind_of
 from venvship.model.settings import Settings
 from venvship.operations.planning.default_inputs import default_inputs
 from venvship.operations.planning.environment import lockfile_paths, read_file

@@ -11,7 +11,7 @@ from venvship._version import __version__
 from venvship.model import bounds
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.beside import Export, digests, read_beside
+from venvship.model.lock_neighbours import Export, digests, read_beside
 from venvship.model.release import Manifest, Package, PackageDiff, diff_packages, python_change
 from venvship.model.settings import Settings
 from venvship.model.spelling import digest

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.beside import Export
+from venvship.model.lock_neighbours import Export
 from venvship.model.settings import Settings
 from venvship.model.spelling import FORMAT
 from venvship.system import files

@@ -19,7 +19,7 @@ from venvship.building.locking.untouched import untouched
 from venvship.errors import LockError, LockfileError, LockfileMissingError, SettingsError
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
+from venvship.model.lock_kinds import is_tool_lock, kind_of
 from venvship.model.settings import Settings
 from venvship.operations.planning.default_inputs import default_inputs
 from venvship.operations.planning.environment import lockfile_paths, read_environment

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from venvship.model.lockfiles.kinds import is_tool_lock, kind_of
+from venvship.model.lock_kinds import is_tool_lock, kind_of
 
 Export = Callable[[str, Mapping[str, bytes]], bytes]
 """Exports a uv.lock as a pylock file: from its absolute path, and the contents of it and of the files beside
