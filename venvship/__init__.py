@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from venvship.model.hold import Hold, HoldKind
     from venvship.model.progress import Progress, Step
     from venvship.model.release import Package, PackageChange, PackageDiff, State
+    from venvship.model.repository import Commit
     from venvship.model.retention import Decision
+    from venvship.model.source import BuildRequirement, Built, Source, SourceKind
     from venvship.model.trust import Trusted
     from venvship.model.update_attempts import Failures
     from venvship.operations.check import ChecksResult
@@ -71,7 +73,9 @@ _HOMES = {
     "venvship.model.hold": "Hold HoldKind",
     "venvship.model.progress": "Progress Step",
     "venvship.model.release": "Package PackageChange PackageDiff State",
+    "venvship.model.repository": "Commit",
     "venvship.model.retention": "Decision",
+    "venvship.model.source": "BuildRequirement Built Source SourceKind",
     "venvship.model.trust": "Trusted",
     "venvship.model.update_attempts": "Failures",
     "venvship.operations.check": "ChecksResult",
@@ -105,9 +109,12 @@ _HOMES = {
 
 __all__ = [
     "AnswerCount",
+    "BuildRequirement",
+    "Built",
     "CheckResult",
     "ChecksResult",
     "CommandBack",
+    "Commit",
     "Damage",
     "Decision",
     "DestroyResult",
@@ -154,6 +161,8 @@ __all__ = [
     "ScheduleResult",
     "ShowResult",
     "Signals",
+    "Source",
+    "SourceKind",
     "State",
     "StatusResult",
     "Step",

@@ -349,3 +349,39 @@ def test_included_files_of_a_wheel_project_are_in_its_copy(shop: Checked) -> Non
     shop.root.release()
     names = {one.name for one in (shop.path / "current").resolve().rglob("*.txt") if "shop" in one.parts}
     assert names == {"made.txt"}
+
+
+# -- reports --------------------------------------------------------------------------------------------
+
+
+def test_reports_name_the_commit_its_subject_and_what_built_it(shop: Checked) -> None:
+    git(shop.checkout, "tag", "v1")
+    shop.root.release(ref="v1")
+    first = git(shop.checkout, "rev-parse", "HEAD")
+    commit(shop.checkout, {"other.txt": "x"}, subject="Between")
+    second = commit(shop.checkout, {"shop/__init__.py": "NAME = 'two'\n"}, subject="Sell more")
+    shop.root.release(force=True)
+
+    listed, shown, status = (shop.run(name).out for name in ("list", "show", "status"))
+    there, back = shop.run("diff", "previous").out, shop.run("diff", "current", "previous").out
+
+    assert f"{second[:12]} Sell more" in listed
+    assert f"{first[:12]} (v1) Sell things" in listed
+    assert f"shop 1.0, {second[:12]}: Sell more" in status
+    assert f"commit {second} of {shop.checkout}" in shown
+    assert there.index("Sell more") < there.index("Between")
+    assert "Commits gone" in back
+    data = shop.run("diff", "previous", "--json").data
+    assert [one["subject"] for one in data["commits"]] == ["Sell more", "Between"]
+    (live, _) = shop.run("list", "--json").data["releases"]
+    assert live["project"]["commit"] == second
+    assert shop.run("show", "--json").data["built"] == []
+
+
+def test_a_repository_that_is_gone_leaves_the_commits_out_of_a_diff(shop: Checked) -> None:
+    shop.root.release()
+    commit(shop.checkout, {"shop/__init__.py": "NAME = 'two'\n"}, subject="Sell more")
+    shop.root.release()
+    os.rename(shop.checkout, shop.checkout.with_name("moved"))
+    done = shop.run("diff", "previous")
+    assert (done.code, "Sell more" in done.out) == (0, False)

@@ -80,6 +80,12 @@ def python(value: object) -> bool:
 
 
 PACKAGES = [{"name": str, "version": str}]
+PROJECT = {
+    **dict.fromkeys(("name", "version", "repository", "commit", "folder", "tree", "describe", "kind"), str),
+    **dict.fromkeys(("recipe", "ref", "subject", "committed_at", "wheel_sha256"), str),
+    **dict.fromkeys(("dirty", "pinned"), bool),
+    "build_requirements": [{"name": str, "version": str}],
+}
 RELEASE = {
     "id": release_id,
     "path": absolute,
@@ -95,6 +101,7 @@ RELEASE = {
     "pinned": bool,
     "usable": {"ok": bool, "problem": null_or(str)},
     "message": str,
+    "project": null_or(PROJECT),
     "last_live": null_or(time),
     "rollback_failed_at": null_or(time),
 }

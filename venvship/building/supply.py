@@ -255,6 +255,8 @@ class Supply:
                 [file._replace(check_record=name not in bad_record) for name, file in some.items()], advance
             )
             for name, file in some.items():
+                if self._request.build.archives:
+                    batch.keep(file, ours=file.path.startswith(os.path.join(self._downloads, "")))
                 found = {
                     "name": name,
                     "version": versions[name],

@@ -20,6 +20,7 @@ from venvship.cli.fitting import (
     when,
 )
 from venvship.cli.hold_text import described, hold_change_lines, hold_plan_lines
+from venvship.cli.projects import between_lines, commit_parts, project_line, project_lines
 from venvship.model.hold import SWITCH_HOLD
 from venvship.model.release import State
 from venvship.model.spelling import ago
@@ -276,6 +277,8 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
         view = result.current
         made = f"{style.state(view.state)}, {counted(view.packages, 'package')} on CPython {view.python}"
         lines.append(pad("Live", 10) + f"{style.strong(view.id)}, {made}")
+        if view.project is not None:
+            lines += page.labelled("Project", project_line(view.project))
     lines += [*_since(result, page), *trial(result, page), *_way_back(result, page)]
     if result.leaves_service_alone:
         lines += page.labelled("Service", LEFT_ALONE)
@@ -322,7 +325,7 @@ def list_lines(result: ListResult, page: Page) -> list[str]:
         room = beside if beside >= LEAST_LAST_COLUMN else room  # or it goes below its row
     for view in result.releases:
         marks = ", ".join(name for name, on in _marks(view) if on)
-        said = shorten(" · ".join(filter(None, (marks, view.message))), room)
+        said = shorten(" · ".join(filter(None, (marks, *commit_parts(view)))), room)
         name = style.strong(view.id) if view.current else view.id
         rows.append((name, style.state(view.state), f"{view.packages:>4}", view.python, said))
     return [*table(rows, page.width), *held, *debris]
@@ -339,6 +342,7 @@ def show_lines(result: ShowResult, page: Page) -> list[str]:
         pad("State", 10) + style.state(view.state) + usable,
         *page.labelled("Sealed", sealed + (f": {view.message}" if view.message else "")),
         *page.labelled("Python", f"{view.python}, {result.interpreter.get('path', '?')}"),
+        *project_lines(result, page),
         *page.labelled("Lockfile", f"sha256:{view.lockfile_sha256}"),
         *page.labelled("Tree", view.tree_digest),
         *page.labelled("Manifest", f"sha256:{view.manifest_sha256}" if view.manifest_sha256 else "-"),
@@ -365,7 +369,7 @@ def diff_lines(result: DiffResult, page: Page) -> list[str]:
         every.insert(0, diff.python._replace(name="CPython"))
     rows = [(f"  {c.name}", c.before or style.faint("-"), "→", c.after or "-") for c in every]
     same = [] if diff.added or diff.removed or diff.changed else ["  the same packages"]
-    return [*lines, *table(rows, page.width), *same]
+    return [*lines, *table(rows, page.width), *same, *between_lines(result, page)]
 
 
 def verify_lines(result: VerifyResult, page: Page) -> list[str]:

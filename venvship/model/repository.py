@@ -5,6 +5,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class Commit(NamedTuple):
+    """A commit, for people.
+
+    Attributes:
+        id: The full id.
+        subject: The first line of its message.
+    """
+
+    id: str
+    subject: str
+
+    def to_json(self) -> dict[str, str]:
+        """The JSON form."""
+        return self._asdict()
+
+
 class TreeEntry(NamedTuple):
     """One entry of a tree of git.
 

@@ -15,7 +15,7 @@ which is no part of its tree, enters no wheel. Zip archives cannot have a time b
 ABBREVIATED: Final = 12
 """Digits of a commit that people see."""
 
-Kind = Literal["wheel", "tree"]
+SourceKind = Literal["wheel", "tree"]
 
 
 class Source(NamedTuple):
@@ -41,7 +41,7 @@ class Source(NamedTuple):
     folder: str
     tree: str
     describe: str = ""
-    kind: Kind = "wheel"
+    kind: SourceKind = "wheel"
     recipe: str = ""
     dirty: bool = False
     ref: str = ""
@@ -128,7 +128,7 @@ class Built(NamedTuple):
         changes = " with uncommitted changes" if self.source.dirty else ""
         return f"{commit[:ABBREVIATED]}{named}{changes}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The JSON form."""
         return {
             "name": self.name,

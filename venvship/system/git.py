@@ -17,7 +17,7 @@ from typing import Final
 from venvship.errors import CheckoutError, ProgramNotFoundError
 from venvship.model import bounds
 from venvship.model.redaction import Redactor
-from venvship.model.repository import Change, Located, TreeEntry
+from venvship.model.repository import Change, Commit, Located, TreeEntry
 from venvship.printable import shell_line
 from venvship.system.process import ProcessResult, Program, run
 from venvship.system.signals import Signals
@@ -208,8 +208,8 @@ class Git:
         seconds, _, subject = output.decode("utf-8", "replace").rstrip("\n").partition(" ")
         return int(seconds), subject
 
-    def between(self, before: str, after: str, *, most: int) -> list[tuple[str, str]]:
-        """The commits that lead from one commit to another, newest first, as id and subject.
+    def between(self, before: str, after: str, *, most: int) -> list[Commit]:
+        """The commits that lead from one commit to another, newest first.
 
         Raises:
             CheckoutError: The repository has not both.
@@ -217,7 +217,7 @@ class Git:
         """
         output = self.ask("log", f"--max-count={most}", "--format=%H %s", f"{before}..{after}", "--")
         rows = (line.partition(" ") for line in output.decode("utf-8", "replace").splitlines())
-        return [(commit, subject) for commit, _, subject in rows]
+        return [Commit(commit, subject) for commit, _, subject in rows]
 
     def changes(self, folders: Sequence[str] = (), *, untracked: bool = False) -> list[Change]:
         """Compare the files of a checkout with its index, and that with the commit.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from venvship.errors import VenvshipError
 from venvship.model.history import History, WayBack
 from venvship.model.release import Manifest, PackageDiff, State, diff_packages, python_change
+from venvship.model.source import Built
 from venvship.model.spelling import format_time
 from venvship.root import RootLayout
 from venvship.workspace.reading import ReadingWorkspace
@@ -37,6 +38,7 @@ class ReleaseView(NamedTuple):
         last_live: When it was last known to be live; `None` if it never was, or is live now.
         failed_at: When its restart hook or a live check failed after a rollback had gone to it, so that no
             other goes there without its name; `None` if not, or if it has passed since.
+        project: The application's own code, if it was built from a checkout; `None` if not.
     """
 
     id: str
@@ -56,6 +58,7 @@ class ReleaseView(NamedTuple):
     manifest_sha256: str | None = None
     last_live: datetime | None = None
     failed_at: datetime | None = None
+    project: Built | None = None
 
     @property
     def usable(self) -> bool:
@@ -80,6 +83,7 @@ class ReleaseView(NamedTuple):
             "pinned": self.pinned,
             "usable": {"ok": self.usable, "problem": self.problem},
             "message": self.message,
+            "project": self.project.to_json() if self.project else None,
             "last_live": format_time(self.last_live) if self.last_live else None,
             "rollback_failed_at": format_time(self.failed_at) if self.failed_at else None,
         }
@@ -144,6 +148,7 @@ def _view(
         manifest_sha256=history.anchor(release_id),
         last_live=None if release_id == current else history.last_live(release_id),
         failed_at=record.failed_at if record else None,
+        project=manifest.project if manifest else None,
     )
 
 

@@ -22,7 +22,7 @@ from venvship.model import bounds
 from venvship.model.patterns import Patterns
 from venvship.model.project_files import names_of_root, skipped_folder
 from venvship.model.repository import TreeEntry
-from venvship.model.source import ABBREVIATED, Kind, Source
+from venvship.model.source import ABBREVIATED, Source, SourceKind
 from venvship.model.spelling import digest, format_time
 from venvship.printable import shell_line
 from venvship.system.git import Git, repository_above
@@ -87,7 +87,7 @@ class Checkout(ABC):
         """
 
     @abstractmethod
-    def source(self, folder: str, *, kind: Kind, recipe: str, dynamic: bool) -> Source:
+    def source(self, folder: str, *, kind: SourceKind, recipe: str, dynamic: bool) -> Source:
         """The source of a project in it.
 
         Args:
@@ -277,7 +277,7 @@ class GitCheckout(Checkout):
         relative = (os.path.relpath(folder or ".", self.prefix or ".") for folder in below)
         return sorted("" if folder == "." else folder for folder in relative)
 
-    def source(self, folder: str, *, kind: Kind, recipe: str, dynamic: bool) -> Source:
+    def source(self, folder: str, *, kind: SourceKind, recipe: str, dynamic: bool) -> Source:
         """See `Checkout.source`."""
         name = self.in_repository(os.path.join(self.path, folder))
         (tree,) = self.git.trees(self.tree, [name])
@@ -369,7 +369,7 @@ class PlainFiles(Checkout):
         found = (posixpath.split(name) for name, _ in self.entries)
         return sorted(folder for folder, name in found if name == "pyproject.toml")
 
-    def source(self, folder: str, *, kind: Kind, recipe: str, dynamic: bool) -> Source:  # noqa: ARG002
+    def source(self, folder: str, *, kind: SourceKind, recipe: str, dynamic: bool) -> Source:  # noqa: ARG002
         """See `Checkout.source`."""
         below = f"{folder}/" if folder else ""
         rows = [

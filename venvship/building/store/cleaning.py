@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from venvship.building.store.index import read_index
-from venvship.building.store.names import BYTECODE, NOTES, ROOTS, SELECTIONS, WHEELS, is_temporary
+from venvship.building.store.names import ARCHIVES, BYTECODE, NOTES, ROOTS, SELECTIONS, WHEELS, is_temporary
 from venvship.building.store.store import Store
 from venvship.errors import FormatError, VenvshipError
 from venvship.model import json_fields as fields
@@ -51,6 +51,15 @@ def contents(store: Store) -> list[str]:
         if _SHA256.fullmatch(name):
             found += [bytecode_entry(name, tag) for tag in _names(store, f"{BYTECODE}/{name}")]
     return found
+
+
+def paths_of(store: Store, entry: str) -> list[str]:
+    """The paths that go with an entry."""
+    paths = [os.path.join(store.path, entry)]
+    if entry.startswith(f"{WHEELS}/"):
+        archive = store.archive_path(entry.rpartition("/")[2])
+        paths += [archive] if os.path.lexists(archive) else []
+    return paths
 
 
 def described(store: Store, entry: str) -> str:
@@ -107,11 +116,14 @@ def sweep(store: Store) -> int:
     """
     found = []
     below = [f"{folder}/{name}" for folder in (BYTECODE, SELECTIONS) for name in _names(store, folder)]
-    for folder in (WHEELS, BYTECODE, *below, ROOTS):
+    for folder in (WHEELS, ARCHIVES, BYTECODE, *below, ROOTS):
         with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(store.path, folder)) as entries:
             found += [entry.path for entry in entries if entry.name.startswith(".")]
     with contextlib.suppress(FileNotFoundError), os.scandir(store.path) as entries:
         found += [entry.path for entry in entries if is_temporary(entry.name)]
+    there = set(_names(store, WHEELS))
+    archives = [name for name in _names(store, ARCHIVES) if name.endswith(".whl")]
+    found += [os.path.join(store.archives_folder, n) for n in archives if n.removesuffix(".whl") not in there]
     for path in found:
         with build_faults("remove what was left in the store", path):
             trees.remove_tree(path)
@@ -119,7 +131,7 @@ def sweep(store: Store) -> int:
 
 
 def drop(store: Store, entries: Iterable[str], *, between: Callable[[], None]) -> tuple[str, ...]:
-    """Delete entries, and the choices of wheels that the store no longer has.
+    """Delete entries, the files of wheels among them, and the choices of wheels that the store no longer has.
 
     All entries are moved out of the way first, and that is made durable before the first file goes: half a
     wheel never has a wheel's name. An entry that the file system refuses to move stays: it is a directory of
@@ -137,8 +149,8 @@ def drop(store: Store, entries: Iterable[str], *, between: Callable[[], None]) -
         DiskFullError: There is no room, even for a name.
         BuildError: An entry cannot be moved or deleted.
 
-    Crash: each entry is whole, or `.trash-…`, which the next sweep removes. The choice of a wheel that is
-        gone does not count.
+    Crash: each entry is whole, or `.trash-…`. The next sweep removes that, and the file of a wheel that is
+        gone. The choice of a wheel that is gone does not count.
     """
     trash: dict[str, str] = {}
     with build_faults("clean the store", store.path):
@@ -150,9 +162,11 @@ def drop(store: Store, entries: Iterable[str], *, between: Callable[[], None]) -
         folders = {os.path.dirname(path) for path in trash.values()}
         for folder in sorted(folders):
             files.fsync_directory(folder)
-        for path in trash.values():
+        for entry, path in trash.items():
             between()
             trees.remove_tree(path)
+            if entry.startswith(f"{WHEELS}/"):
+                files.remove_name(store.archive_path(entry.rpartition("/")[2]))
         for folder in sorted(folders):
             if os.path.dirname(folder) == store.bytecode_folder and not os.listdir(folder):
                 trees.remove_tree(folder)

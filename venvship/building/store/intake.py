@@ -15,6 +15,7 @@ from venvship.model.progress import Advance, unmeasured
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel, WheelFile
 from venvship.system import files, trees
 from venvship.system.faults import build_faults
+from venvship.system.linking import link_file
 from venvship.system.pool import processors, working
 
 _WORTH_A_COPY: Final = 1 << 20
@@ -32,7 +33,12 @@ def prepare(store: Store) -> None:
 
     Crash: some of them exist; the next call makes the rest.
     """
-    folders = (store.wheels_folder, store.bytecode_folder, store.selections_folder)
+    folders = (
+        store.wheels_folder,
+        store.archives_folder,
+        store.bytecode_folder,
+        store.selections_folder,
+    )
     with build_faults("make the store", store.path):
         store.owners.require_store(store.path)
         if not all(os.path.isdir(folder) for folder in folders):
@@ -147,6 +153,25 @@ class Import:
             )
             finish(staged, "wheel.json", wheel.to_json())
         return wheel
+
+    def keep(self, one: WheelFile, *, ours: bool) -> None:
+        """Keep the file of a wheel that this batch adds, under its sync.
+
+        Args:
+            one: The wheel file.
+            ours: Whether the file is a download, which gets a second name. Otherwise it is copied.
+
+        Raises:
+            DiskFullError: There is no room.
+            BuildError: The store cannot be written.
+        """
+        target = self._store.archive_path(one.sha256)
+        if os.path.lexists(target):
+            return
+        with build_faults("keep the file of a wheel", target):
+            staged = self._publication.stage(target)
+            link_file(one.path, staged, "auto" if ours else "copy")
+            files.set_mode(staged, 0o444)
 
     def select(self, key: str, sha256: str, facts: Mapping[str, object]) -> None:
         """Record which wheel was chosen for a requirement, under the sync of this batch.

@@ -7,6 +7,9 @@ from typing import Final
 WHEELS: Final = "wheels"
 """The folder of unpacked wheels."""
 
+ARCHIVES: Final = "archives"
+"""The folder of the wheel files that were unpacked."""
+
 BYTECODE: Final = "bytecode"
 """The folder of their bytecode."""
 
@@ -22,7 +25,7 @@ NOTES: Final = "unnamed.json"
 MUTEX: Final = "store.mutex"
 """The lock file: builds share it, a clean-up has it alone."""
 
-_NAMES: Final = frozenset({WHEELS, BYTECODE, SELECTIONS, ROOTS, NOTES, MUTEX})
+_NAMES: Final = frozenset({WHEELS, ARCHIVES, BYTECODE, SELECTIONS, ROOTS, NOTES, MUTEX})
 
 
 def is_temporary(name: str) -> bool:

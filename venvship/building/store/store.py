@@ -1,6 +1,7 @@
 """The store: unpacked wheels and their bytecode, named by hash, verified when they came in. Reading only.
 
     wheels/<sha256>/wheel.json, data/…             one wheel, read-only
+    archives/<sha256>.whl                          the wheel file itself, as it came or was built
     bytecode/<sha256>/<tag>/bytecode.json, data/…  its .pyc files for one interpreter identity, read-only
     selections/<kk>/<key>.json                     which wheel was chosen for a requirement
     roots/<key>.json                               a root that builds from here; see `roots`
@@ -19,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from venvship.building.store.index import read_index, understanding
-from venvship.building.store.names import BYTECODE, MUTEX, SELECTIONS, WHEELS
+from venvship.building.store.names import ARCHIVES, BYTECODE, MUTEX, SELECTIONS, WHEELS
 from venvship.building.store.owners import StoreOwners
 from venvship.errors import RootError
 from venvship.model import bounds
@@ -73,6 +74,7 @@ class Store:
         path: As given.
         mutex: The lock file: builds share it, a clean-up has it alone.
         wheels_folder: The directory of all wheels.
+        archives_folder: The directory of all wheel files.
         bytecode_folder: The directory of all bytecode.
         selections_folder: The directory of all choices of wheels.
         owners: Asked whose each entry is before it is used.
@@ -90,6 +92,7 @@ class Store:
             raise RootError(f"the path of the store may not contain a newline: {path!r}", path=path)
         self.path = path
         self.wheels_folder = os.path.join(path, WHEELS)
+        self.archives_folder = os.path.join(path, ARCHIVES)
         self.bytecode_folder = os.path.join(path, BYTECODE)
         self.selections_folder = os.path.join(path, SELECTIONS)
         self.mutex = os.path.join(path, MUTEX)
@@ -190,6 +193,10 @@ class Store:
     def wheel_path(self, sha256: str) -> str:
         """The directory of a wheel, whether it is there or not."""
         return os.path.join(self.wheels_folder, _checked(sha256))
+
+    def archive_path(self, sha256: str) -> str:
+        """The file of a wheel as it came or was built, whether it is there or not."""
+        return os.path.join(self.archives_folder, f"{_checked(sha256)}.whl")
 
     def selection_path(self, key: str) -> str:
         """The file that records a choice, whether it is there or not."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from venvship.building.project.checkout import Checkout
     from venvship.building.project.members import Member
     from venvship.model.lockfiles.requirement import Requirement
-    from venvship.model.source import Kind, Source
+    from venvship.model.source import Source, SourceKind
 
 _SUBJECT = 200
 """Characters of a commit's subject that become the message of a release."""
@@ -209,7 +209,7 @@ class Project:
         )
 
     def _source(self, folder: str, *, dynamic: bool) -> Source:
-        kind: Kind = "tree" if self.settings.build == "tree" else "wheel"
+        kind: SourceKind = "tree" if self.settings.build == "tree" else "wheel"
         return self.checkout.source(folder, kind=kind, recipe=self._recipe, dynamic=dynamic)
 
     @functools.cached_property

@@ -12,10 +12,13 @@ from venvship.model.event import Event
 from venvship.model.history import History, PassedOver
 from venvship.model.hold import Hold
 from venvship.model.release import Package, PackageDiff
+from venvship.model.repository import Commit
+from venvship.model.source import Built
 from venvship.model.spelling import format_time
 from venvship.model.trust import Trusted
 from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
 from venvship.operations.planning.asked_lockfile import first_step
+from venvship.operations.reporting.commits import commits_between
 from venvship.operations.reporting.fault_warnings import (
     warn_of_a_failed_rollback,
     warn_of_a_moved_root,
@@ -160,6 +163,7 @@ class ShowResult(NamedTuple):
         packages: Its packages, sorted by name.
         interpreter: Facts about the interpreter that it was built for, such as `version` and `path`.
         build_warnings: The warnings of its build, from its manifest.
+        built: The members that were built from source, besides the project.
         events: The events about it, oldest first.
         warnings: The warnings of the operation.
     """
@@ -169,6 +173,7 @@ class ShowResult(NamedTuple):
     interpreter: Mapping[str, str]
     build_warnings: tuple[Mapping[str, str], ...]
     events: tuple[Event, ...]
+    built: tuple[Built, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
@@ -177,6 +182,7 @@ class ShowResult(NamedTuple):
         return {
             "release": {**self.release.to_json(), "packages": packages},
             "interpreter": dict(self.interpreter),
+            "built": [one.to_json() for one in self.built],
             "warnings": [dict(warning) for warning in self.build_warnings],
             "events": [_event_json(event) for event in self.events],
         }
@@ -205,17 +211,28 @@ class DiffResult(NamedTuple):
         a: The id of the first release.
         b: The id of the second release.
         diff: How the packages of the second differ from those of the first.
+        commits: The commits of the project that only the second has, newest first; as far as its repository
+            is there and knows both.
+        commits_gone: Those that only the first has.
         warnings: The warnings of the operation.
     """
 
     a: str
     b: str
     diff: PackageDiff
+    commits: tuple[Commit, ...] = ()
+    commits_gone: tuple[Commit, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The `data` of `diff --json`."""
-        return {"a": self.a, "b": self.b, **self.diff.to_json()}
+        return {
+            "a": self.a,
+            "b": self.b,
+            **self.diff.to_json(),
+            "commits": [commit.to_json() for commit in self.commits],
+            "commits_gone": [commit.to_json() for commit in self.commits_gone],
+        }
 
 
 def _event_json(event: Event) -> dict[str, object]:
@@ -346,6 +363,7 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
         interpreter=manifest.environment.python,
         build_warnings=manifest.warnings,
         events=about,
+        built=manifest.built,
     )
 
 
@@ -358,15 +376,20 @@ def history(workspace: ReadingWorkspace, last: int | None = None) -> HistoryResu
 
 
 def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> DiffResult:
-    """How the packages of one release differ from those of another.
+    """How the packages and commits of one release differ from those of another.
 
     Arguments and errors: `Root.diff`.
     """
     history = workspace.known_history().history
     first, second = (resolve_release(workspace.layout, name, history) for name in (before, after))
-    for release_id in (first, second):
-        workspace.manifest(release_id)  # or the error
-    return DiffResult(first, second, diff_releases(workspace, first, second))
+    old, new = workspace.manifest(first).project, workspace.manifest(second).project
+    return DiffResult(
+        first,
+        second,
+        diff_releases(workspace, first, second),
+        commits=commits_between(workspace, old, new),
+        commits_gone=commits_between(workspace, new, old),
+    )
 
 
 def _way_back(

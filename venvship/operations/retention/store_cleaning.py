@@ -18,6 +18,7 @@ from venvship.building.store.cleaning import (
     contents,
     described,
     drop,
+    paths_of,
     read_notes,
     sweep,
     wheel_entry,
@@ -141,7 +142,7 @@ def _clean(workspace: Workspace, store: Store, without: Collection[str], *, dry_
         return StoreResult(path=store.path)
     goes, notes = decided
     goes = _leave_used(workspace, store, goes)
-    sizes = {thing: trees.own_bytes([dropped.path]) for thing, dropped in goes.items()}
+    sizes = {thing: trees.own_bytes(paths_of(store, thing)) for thing in goes}
     gone: Collection[str] = goes
     if not dry_run:
         gone = drop(store, goes, between=workspace.runtime.signals.raise_if_received)
