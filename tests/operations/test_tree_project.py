@@ -154,12 +154,16 @@ def test_files_that_git_does_not_track_are_named_and_not_released(shop: Shop) ->
 
 
 def test_include_takes_the_output_of_a_build_from_the_checkout(shop: Shop) -> None:
-    shop.project('include = ["web/dist/"]\nexclude = [".env", "*.sqlite3"]')
-    write(shop.checkout, {"web/dist/app.js": "1"})
+    shop.project('include = ["web/"]\nexclude = [".env", "*.sqlite3", "*.map"]')
+    write(shop.checkout, {"web/dist/app.js": "1", "web/dist/app.map": "1"})
     first = shop.go()
     assert set(warnings_of(first)) == {"shared-replaces"}
     assert (shop.app / "web/dist/app.js").read_text() == "1"
+    assert os.listdir(shop.app / "web/dist") == ["app.js"]
+    write(shop.checkout, {"web/dist/app.map": "2"})
+    chosen = set(shop.store.glob("selections/**/*"))
     assert shop.go().outcome == "unchanged"
+    assert set(shop.store.glob("selections/**/*")) == chosen, "nothing was built"
     write(shop.checkout, {"web/dist/app.js": "2"})
     assert shop.go().outcome == "released"
     assert (shop.app / "web/dist/app.js").read_text() == "2"
