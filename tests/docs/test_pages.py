@@ -28,6 +28,10 @@ PAGES = {
 }
 RUN = {name: page for name, page in PAGES.items() if page.steps}
 
+INSTALLERS = ("PIP_", "UV_", "POETRY_")
+TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+"""Variables that say where packages come from, and whose certificates count there."""
+
 
 def environment(*, network: bool) -> dict[str, str]:
     path = [os.path.dirname(command()), os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
@@ -37,7 +41,7 @@ def environment(*, network: bool) -> dict[str, str]:
     if not network:
         return {**plain, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
     # Where packages come from is the business of whoever runs the tests; HOME is another one here.
-    kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    kept = {name: value for name, value in os.environ.items() if name.startswith(INSTALLERS) or name in TRUST}
     for folder in (".config/pip", ".pip"):
         if (file := Path.home() / folder / "pip.conf").is_file():
             kept.setdefault("PIP_CONFIG_FILE", str(file))
@@ -53,8 +57,9 @@ def environment(*, network: bool) -> dict[str, str]:
 )
 def test_what_a_page_tells_to_do_works(name: str, tmp_path: Path) -> None:
     page = PAGES[name]
+    variables = environment(network="network" in page.remarks)
     program = page.remarks.get("needs")
-    if program and shutil.which(program) is None:
+    if program and shutil.which(program, path=variables["PATH"]) is None:
         pytest.skip(f"there is no {program} here")
     place = tmp_path / "you"
     place.mkdir()
@@ -65,7 +70,7 @@ def test_what_a_page_tells_to_do_works(name: str, tmp_path: Path) -> None:
         "127.0.0.1:8000": f"127.0.0.1:{four_digit_port()}",
     }
     with contextlib.ExitStack() as cleanup:
-        scene = Scene(place, environment(network="network" in page.remarks), replaced, cleanup)
+        scene = Scene(place, variables, replaced, cleanup)
         if given := page.remarks.get("given"):
             GIVEN[given](scene)
         shell = Shell(place, scene.environment, scene.replaced)
