@@ -347,7 +347,7 @@ def test_pipenv_installs_the_default_packages_whose_markers_hold() -> None:
             "tomli": pinned(markers="python_version < '3.11'"),
             "uvloop": pinned(sys_platform="!= 'win32'", markers="python_version >= '3.8'"),
         },
-        {"pytest": pinned()},
+        {"pytest": pinned(markers="('dev' in dependency_groups) and (python_version >= '3.8')")},
         prod={"gunicorn": pinned()},
     )
     selection = chosen("Pipfile.lock", text)

@@ -79,9 +79,10 @@ def export_uv_lock(request: UvExport, uv: Uv, *, directory: str, signals: Signal
         project = _lay_out(request.contents, directory)
         common = ["--project", project, "--no-python-downloads", "--python", request.interpreter.path]
         if _PROJECT in request.contents:
-            checked = run_uv(uv, ["lock", "--check", *common], directory, _SECONDS, signals)
+            checked = run_uv(uv, ["lock", "--check", *common], directory, _SECONDS, signals, cwd=project)
             _require_fresh(request, checked)
-        result = run_uv(uv, ["export", *_arguments(request), *common], directory, _SECONDS, signals)
+        arguments = ["export", *_arguments(request), *common]
+        result = run_uv(uv, arguments, directory, _SECONDS, signals, cwd=project)
         if result.timed_out:
             raise _took_too_long(request.path)
         if result.returncode or result.truncated or len(result.stdout) > bounds.LOCKFILE:

@@ -107,7 +107,9 @@ def find_uv(
     )
 
 
-def run_uv(uv: Uv, arguments: list[str], directory: str, timeout: float, signals: Signals) -> ProcessResult:
+def run_uv(
+    uv: Uv, arguments: list[str], directory: str, timeout: float, signals: Signals, *, cwd: str | None = None
+) -> ProcessResult:
     """Run uv offline, in a private directory, without the user's settings, cache or credentials.
 
     Args:
@@ -116,6 +118,8 @@ def run_uv(uv: Uv, arguments: list[str], directory: str, timeout: float, signals
         directory: A directory of the caller's; everything that uv writes is in it.
         timeout: Seconds.
         signals: Signals that end it.
+        cwd: The directory that it runs in, below the other one; `None`: that one. Paths in an export are
+            relative to it.
 
     Raises:
         SettingsError: It cannot be started.
@@ -138,6 +142,6 @@ def run_uv(uv: Uv, arguments: list[str], directory: str, timeout: float, signals
         "LC_ALL": "C.UTF-8",
     }
     program = Program(
-        [uv.path, *arguments], env=env, cwd=directory, separate_stderr=True, output_cap=_OUTPUT_BYTES
+        [uv.path, *arguments], env=env, cwd=cwd or directory, separate_stderr=True, output_cap=_OUTPUT_BYTES
     )
     return run(program, timeout=timeout, signals=signals)

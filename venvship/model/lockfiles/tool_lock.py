@@ -110,7 +110,7 @@ class ToolLock:
             groups = known_names("groups", groups, self.groups, problems, self.path)
             extras = known_names("extras", extras, self.extras, problems, self.path)
         wanted = {self.default, *map(canonicalize_name, groups)}
-        holds = _Markers(interpreter, {canonicalize_name(extra) for extra in extras})
+        holds = _Markers(interpreter, {canonicalize_name(extra) for extra in extras}, wanted)
         pins: dict[str, Requirement] = {}
         sources: dict[str, SourcedEntry] = {}
         indexes: list[tuple[str, int]] = []
@@ -145,11 +145,13 @@ class ToolLock:
 class _Markers:
     """Evaluates markers of locks, each text once. `extra == "x"` holds for every extra that is wanted."""
 
-    def __init__(self, interpreter: Interpreter, extras: Collection[str]) -> None:
+    def __init__(self, interpreter: Interpreter, extras: Collection[str], groups: Collection[str]) -> None:
+        # pipenv has packages of its category `develop` with the marker `'dev' in dependency_groups`.
+        development = {"dev"} if "develop" in groups else set()
         self._environment: dict[str, Any] = {
             **marker_environment(interpreter),
             "extras": frozenset(extras),
-            "dependency_groups": frozenset(),
+            "dependency_groups": frozenset({*groups, *development}),
         }
         self._known: dict[str, bool] = {"": True}
 

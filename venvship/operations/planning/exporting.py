@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import posixpath
+import tomllib
 from collections.abc import Mapping
 
 from venvship.model.interpreter import Interpreter
 from venvship.model.lock_neighbours import Export
 from venvship.model.settings import Settings
 from venvship.model.spelling import FORMAT
+from venvship.operations.planning.project import in_checkout
 from venvship.system import files
 from venvship.system.json_files import read_json
 from venvship.workspace.reading import ReadingWorkspace
@@ -60,13 +63,27 @@ def _export(
             interpreter=interpreter,
             extras=settings.build.extras,
             groups=settings.build.groups,
-            member=settings.project.member or "",
+            member=_member(settings, contents),
         )
         exported = export_uv_lock(request, uv, directory=directory, signals=runtime.signals)
     if record and recorded != uv.path:
         # Crash: the record is the old one, the new one or missing; all three are fine.
         files.write_json(workspace.layout.state / _RECORD, {"format": FORMAT, "path": uv.path})
     return exported
+
+
+def _member(settings: Settings, contents: Mapping[str, bytes]) -> str:
+    """The name of the project of a workspace to export; `""` for that of the lock's own folder."""
+    named = settings.project.member
+    if named is None or not in_checkout(settings):
+        return ""
+    declared = contents.get(posixpath.join(posixpath.normpath(named), "pyproject.toml"))
+    if declared is None:
+        return named
+    try:
+        return str(tomllib.loads(declared.decode())["project"]["name"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return named
 
 
 def _recorded(workspace: ReadingWorkspace) -> str | None:
