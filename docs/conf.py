@@ -3,8 +3,9 @@
 Nothing is fetched: no intersphinx, no fonts or scripts of others. Whatever Sphinx warns about is an error.
 
 Environment:
-    VENVSHIP_DOCS_REPOSITORY: The address of the public repository. Pages link to it and to their own source;
-        without it those links are left out.
+    VENVSHIP_DOCS_REPOSITORY: The address of the public repository, which every page links to.
+    VENVSHIP_DOCS_SOURCE: The address of a page's source there, with `{filename}` for its path below docs/.
+        Without these variables the links are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
 from venvship._version import __version__  # noqa: E402 - found through the path above
 
-REPOSITORY = os.environ.get("VENVSHIP_DOCS_REPOSITORY", "").rstrip("/")
+REPOSITORY = os.environ.get("VENVSHIP_DOCS_REPOSITORY", "")
+SOURCE = os.environ.get("VENVSHIP_DOCS_SOURCE", "")
 
 project = "venvship"
 author = "the authors of venvship"
@@ -53,12 +55,10 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
+if SOURCE:
+    html_theme_options |= {"source_view_link": SOURCE, "top_of_page_buttons": ["view"]}
 if REPOSITORY:
-    html_theme_options = {
-        "source_repository": REPOSITORY,
-        "source_branch": "main",
-        "source_directory": "docs/",
-        "top_of_page_buttons": ["view"],
-        "footer_icons": [{"name": "Source code", "url": REPOSITORY, "html": "Source code", "class": ""}],
-    }
+    html_theme_options["footer_icons"] = [
+        {"name": "Source code", "url": REPOSITORY, "html": "Source code", "class": ""}
+    ]
 pygments_style = "friendly"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,7 @@ import pytest
 import reference_parts
 from reference_texts import EVENTS, WARNINGS
 
+from tests.docs.conftest import DOCS
 from venvship.cli.prometheus import METRICS
 from venvship.model.event import EventName
 from venvship.model.release import State
@@ -150,3 +154,35 @@ def test_only_what_there_is_is_documented(built_docs: Site, word: str) -> None:
     pages = [p for p in built_docs.path.rglob("*.html") if "adr" not in p.parts]
 
     assert not [page.name for page in pages if word in page.read_text(encoding="utf-8")]
+
+
+def test_every_page_with_code_has_copy_buttons(built_docs: Site) -> None:
+    for page in ("index", "how-to/rollback", "reference/commands/status"):
+        assert "copybutton.js" in built_docs.html(page), page
+
+
+def test_decision_records_are_the_end_of_the_menu_and_closed(built_docs: Site) -> None:
+    menu = built_docs.html("index").partition('class="sidebar-tree"')[2].partition("</article>")[0]
+    entries = re.findall(r'<li class="(toctree-l1[^"]*)"><a [^>]*href="([^"]+)"', menu)
+
+    assert entries[-1] == ("toctree-l1 has-children", "adr/README.html")
+
+
+def test_the_repository_is_linked_where_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index.md").write_text("# One page\n")
+    here = "https://forge.example.org/venvship"
+    pages = []
+    for repository, source in ((here, f"{here}/view/main/docs/{{filename}}"), ("", "")):
+        out = tmp_path / f"out-{len(pages)}"
+        variables = {"VENVSHIP_DOCS_REPOSITORY": repository, "VENVSHIP_DOCS_SOURCE": source}
+        options = ("-q", "-W", "-c", str(DOCS), "-b", "html")
+        subprocess.run(
+            [sys.executable, "-m", "sphinx", *options, str(tmp_path), str(out)],
+            env={**os.environ, **variables},
+            check=True,
+        )
+        pages.append((out / "index.html").read_text())
+
+    assert f'href="{here}"' in pages[0]
+    assert f'href="{here}/view/main/docs/index.md"' in pages[0]
+    assert "forge.example.org" not in pages[1]
