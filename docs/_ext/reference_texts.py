@@ -206,6 +206,7 @@ WARNINGS: Final = {
     "old-path": "settings name the path from which a relocated root was moved",
     "person-needed": "the live release failed when a rollback went there, and `check` has not passed since",
     "previous-not-set": "`previous` could not be renewed",
+    "project-left-out": "the lockfile has the dependencies of the project beside it, and not the project",
     "prune-failed": "old releases could not be removed after a promotion",
     "release-in-doubt": "a directory is sealed and not in the journal, or the other way round",
     "release-skipped": "a release that a rollback would prefer to its target, further down, is damaged",
