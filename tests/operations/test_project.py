@@ -385,3 +385,47 @@ def test_a_repository_that_is_gone_leaves_the_commits_out_of_a_diff(shop: Checke
     os.rename(shop.checkout, shop.checkout.with_name("moved"))
     done = shop.run("diff", "previous")
     assert (done.code, "Sell more" in done.out) == (0, False)
+
+
+# -- dependencies that are pinned to a commit -------------------------------------------------------------
+
+PYLOCK = """\
+lock-version = "1.0"
+created-by = "test"
+
+[[packages]]
+name = "lib"
+vcs = {{ type = "git", url = "{url}", commit-id = "{commit}" }}
+"""
+
+
+def with_library(shop: Checked, tmp_path: Path, settings: str) -> str:
+    """Lock a library at an earlier commit of another repository; returns that commit."""
+    path = repository(tmp_path / "lib", project_files("lib"))
+    first = git(path, "rev-parse", "HEAD")
+    commit(path, {"lib/__init__.py": "later = 1\n"})
+    shop.settings(f'lockfile = "pylock.toml"\n[build]\n{settings}\n')
+    (shop.path / "pylock.toml").write_text(PYLOCK.format(url=path.as_uri(), commit=first))
+    return first
+
+
+def test_a_dependency_at_a_full_commit_is_built_where_sdists_allows_it(shop: Checked, tmp_path: Path) -> None:
+    first = with_library(shop, tmp_path, "")
+    assert 'sdists = ["lib"]' in shop.refuses(LockfileError, "lib is a VCS checkout").message
+    shop.settings('lockfile = "pylock.toml"\n[build]\nsdists = ["lib"]\n')
+
+    assert shop.root.release().outcome == "released"
+
+    (module,) = (shop.path / "current").resolve().rglob("lib/__init__.py")
+    assert module.read_text() == "NAME = 'lib'\n"
+    (built,) = shop.manifest.built
+    assert (built.name, built.source.commit, shop.manifest.project) == ("lib", first, None)
+    os.rename(tmp_path / "lib", tmp_path / "gone")
+    assert shop.root.release().outcome == "unchanged"
+    assert shop.update().outcome == "unchanged"
+
+
+def test_a_repository_that_cannot_be_reached_is_a_failed_build(shop: Checked, tmp_path: Path) -> None:
+    with_library(shop, tmp_path, 'sdists = ["lib"]')
+    os.rename(tmp_path / "lib", tmp_path / "gone")
+    assert shop.refuses(BuildError, "lib, from file://").exit_code == 20

@@ -86,7 +86,7 @@ def fetch_commit(git: Git, url: str, commit: str) -> None:
     git.ask("init", "--quiet", "--bare", "--template=", ".")
     try:
         # All branches and tags: not every server gives a commit by its id.
-        git.ask("fetch", "--quiet", "--no-auto-gc", "--", url, commit)
+        git.ask("fetch", "--quiet", "--no-auto-gc", "--", url, commit, "+refs/tags/*:refs/tags/*")
     except CheckoutError as error:
         if error.data.get("git") != "refused":
             raise

@@ -122,14 +122,20 @@ def build_wheel(requirement: Requirement, session: BuildSession) -> BuiltWheel:
         for name in ("temporary", "wheels"):
             make_directory(os.path.join(folder, name), 0o700)
         changed = session.request.project.changed if requirement.source.dirty else None
-        project = clean_copy(
-            requirement.source,
-            os.path.join(folder, "copy"),
-            changed=changed,
-            environ=session.environ,
-            signals=session.signals,
-            timeout=session.timeout,
-        )
+        try:
+            project = clean_copy(
+                requirement.source,
+                os.path.join(folder, "copy"),
+                changed=changed,
+                environ=session.environ,
+                signals=session.signals,
+                timeout=session.timeout,
+            )
+        except CheckoutError as error:
+            if os.path.isabs(requirement.source.repository):
+                raise
+            # Another host may be out of reach, which says nothing about the lockfile.
+            raise work.error(error.message, hint=error.hint) from error
         if not os.path.isdir(project):
             raise CheckoutError(f"{requirement.source.repository} has no folder {requirement.source.folder}")
         tracked = tuple(files_in(project))
@@ -232,7 +238,7 @@ class _Work:
         except (BuildException, BuildBackendException) as error:
             if self._failure is not None:
                 raise self._failure from error
-            raise self._error(f"it cannot be built: {self._redact(str(error))}") from error
+            raise self.error(f"it cannot be built: {self._redact(str(error))}") from error
         installed = tuple(self._installed(environment))
         self._require(wanted, installed)
         return self._checked(path, installed)
@@ -243,20 +249,20 @@ class _Work:
         try:
             name, version, _, tags = parse_wheel_filename(filename)
         except InvalidWheelFilename as error:
-            raise self._error(str(error), kind=InvalidWheelError) from error
+            raise self.error(str(error), kind=InvalidWheelError) from error
         if not os.path.isfile(path) or os.path.dirname(path) != os.path.join(self._folder, "wheels"):
-            raise self._error(
+            raise self.error(
                 f"its build backend named {filename}, and made no such file", kind=InvalidWheelError
             )
         if name != requirement.name:
-            raise self._error(f"the build made {filename}, which is {name}", kind=InvalidWheelError)
+            raise self.error(f"the build made {filename}, which is {name}", kind=InvalidWheelError)
         if requirement.version is not None and str(version) != requirement.version:
-            raise self._error(
+            raise self.error(
                 f"the build made version {version}, and pyproject.toml says {requirement.version}",
                 kind=InvalidWheelError,
             )
         if set(self._interpreter.tags).isdisjoint(map(str, tags)):
-            raise self._error(
+            raise self.error(
                 f"the build made {filename}, which does not run on {self._interpreter.label}",
                 kind=InvalidWheelError,
             )
@@ -324,7 +330,7 @@ class _Work:
                     lacking.append(line)
         if lacking:
             path = self._session.request.project.settings.build_constraints
-            raise self._error(
+            raise self.error(
                 f"{path}, the lock of its build requirements, has not {', '.join(lacking)}",
                 hint="lock them again, with all that they need",
             )
@@ -340,7 +346,7 @@ class _Work:
         )
         CappedLog(self._session.log, heading=f"{self._output}\n".encode()).close()
         if result.timed_out:
-            raise self._error(
+            raise self.error(
                 f"{what} took longer than {self._session.timeout:g} s and was ended",
                 hint="see why it hangs; `[project] timeout` in venvship.toml allows more time",
                 timeout=self._session.timeout,
@@ -350,13 +356,13 @@ class _Work:
         if found := _COMPILERS.search(self._output):
             names = found.groupdict()
             program_name = names.get("program") or names.get("name") or "a compiler"
-            raise self._error(
+            raise self.error(
                 f"{what} needs {program_name}, which is not on this host",
                 hint="install it, or build the wheel elsewhere and pin it in the lockfile",
             )
-        raise self._error(enclosed(f"{what} failed: ", last_words(self._output)))
+        raise self.error(enclosed(f"{what} failed: ", last_words(self._output)))
 
-    def _error(
+    def error(
         self,
         message: str,
         *,
@@ -364,6 +370,7 @@ class _Work:
         kind: Callable[..., BuildError] = BuildError,
         **data: object,
     ) -> BuildError:
+        """The error of this build, with its log."""
         requirement = self._requirement
         return kind(
             enclosed(f"{requirement.name}, from {self._source.repository}: ", message),

@@ -145,7 +145,7 @@ def _add_submodules(git: Git, tree: str, source: Source, target: str, *, at: str
     if not found:
         return
     names = git.submodules(source.commit if not at else tree)
-    git_dir = git.locate("HEAD").git_dir
+    (git_dir,) = git.lines("rev-parse", "--absolute-git-dir")
     for entry in found:
         path = posixpath.join(at, entry.path)
         module = _fetched(git, git_dir, entry.path, names.get(entry.path, entry.path), entry.oid)

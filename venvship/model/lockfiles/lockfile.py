@@ -17,13 +17,17 @@ from venvship.errors import LockfileMissingError
 from venvship.model.lock_kinds import is_tool_lock, kind_of
 from venvship.model.lock_neighbours import Export, digests, read_beside
 from venvship.model.lockfiles.problems import HINT, Problems
-from venvship.model.lockfiles.requirement import Requirement
+from venvship.model.lockfiles.requirement import Requirement, may_build
 from venvship.model.lockfiles.selection import Selection, SourcedEntry
+from venvship.model.source import Source
 from venvship.model.spelling import digest
 from venvship.printable import lines
 
 if TYPE_CHECKING:
     from venvship.model.interpreter import Interpreter
+
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+"""A full id of git: the beginning of one may come to mean another commit."""
 
 _PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 
@@ -227,6 +231,41 @@ def with_selection(lockfile: Lockfile, selection: Selection, interpreter: Interp
     return replace(lockfile, options=options, made="\n".join(rows).encode())
 
 
+def sourced_requirements(
+    lockfile: Lockfile, sourced: Iterable[SourcedEntry], *, sdists: Collection[str], recipe: str
+) -> tuple[Requirement, ...]:
+    """The requirements that are built from a full commit of another repository, where that is allowed.
+
+    The commit stands for the files, so nothing is fetched to know them.
+
+    Args:
+        lockfile: The lockfile that pins them.
+        sourced: Of its selection.
+        sdists: `[build] sdists`.
+        recipe: As of `Source`.
+    """
+    return tuple(
+        Requirement(
+            name=entry.name,
+            version=None,
+            hashes=(),
+            text="",
+            file=lockfile.path,
+            line=entry.line,
+            source=Source(
+                repository=entry.repository,
+                commit=entry.commit,
+                folder=entry.folder,
+                tree=f"{entry.commit}:{entry.folder}",
+                recipe=recipe,
+                ref=entry.commit,
+            ),
+        )
+        for entry in sourced
+        if entry.repository and _COMMIT.fullmatch(entry.commit) and may_build(entry.name, sdists)
+    )
+
+
 def refuse_sources(lockfile: Lockfile, sourced: Iterable[SourcedEntry]) -> None:
     """Refuse packages that come from a source tree.
 
@@ -239,7 +278,12 @@ def refuse_sources(lockfile: Lockfile, sourced: Iterable[SourcedEntry]) -> None:
             lockfile.path,
             entry.line,
             f"{entry.name} is {'a VCS checkout' if entry.repository else 'a directory'} ({entry.label}),"
-            " which has no hash to go by; build a wheel of it and lock that",
+            " which has no hash to go by; "
+            + (
+                f'build it here from that commit by `[build] sdists = ["{entry.name}"]`'
+                if entry.repository and _COMMIT.fullmatch(entry.commit)
+                else "build a wheel of it and lock that"
+            ),
         )
     problems.raise_if_any()
 

@@ -14,6 +14,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.lock_neighbours import Export, digests, read_beside
 from venvship.model.release import Manifest, Package, PackageDiff, diff_packages, python_change
 from venvship.model.settings import Settings
+from venvship.model.source import recipe_digest
 from venvship.model.spelling import digest
 from venvship.operations.planning.project import Project, in_checkout, project_path
 from venvship.system.regular import read_regular
@@ -77,6 +78,7 @@ def read_environment(
         read_lockfile,
         refuse_sources,
         select,
+        sourced_requirements,
         with_selection,
     )
 
@@ -86,9 +88,14 @@ def read_environment(
     lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath, export=export)
     selection = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
     selected = selection.requirements
-    refuse_sources(lockfile, _not_of_project(selection.sourced, project))
+    others = _not_of_project(selection.sourced, project)
+    recipe = recipe_digest(constraints=project.constraints_digest if project is not None else "")
+    own = sourced_requirements(lockfile, others, sdists=build.sdists, recipe=recipe)
+    names = {requirement.name for requirement in own}
+    refuse_sources(lockfile, [entry for entry in others if entry.name not in names])
     if project is not None:
-        own = project.requirements(selected, interpreter)
+        own += tuple(project.requirements((*selected, *own), interpreter))
+    if own:
         selected = tuple(sorted([*selected, *own], key=lambda requirement: requirement.name))
     facts = _build_facts(settings)
     fetched = [requirement for requirement in selected if requirement.source is None]

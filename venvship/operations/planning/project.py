@@ -213,16 +213,22 @@ class Project:
         return self.checkout.source(folder, kind=kind, recipe=self._recipe, dynamic=dynamic)
 
     @functools.cached_property
+    def constraints_digest(self) -> str:
+        """The SHA-256 of the lock of the build requirements; `""` without one."""
+        if self.settings.build_constraints is None:
+            return ""
+        try:
+            return hashlib.sha256(self.checkout.read(self._constraints)).hexdigest()
+        except OSError:
+            return ""  # `build` reports it
+
+    @functools.cached_property
     def _recipe(self) -> str:
         from venvship.model.source import recipe_digest
 
-        constraints = ""
-        if self.settings.build_constraints is not None:
-            with contextlib.suppress(OSError):  # `build` reports it
-                constraints = hashlib.sha256(self.checkout.read(self._constraints)).hexdigest()
         return recipe_digest(
             before=self.settings.before,
-            constraints=constraints,
+            constraints=self.constraints_digest,
             include=self.settings.include,
             exclude=self.settings.exclude,
             shared=self.settings.shared if self.settings.build == "tree" else (),
