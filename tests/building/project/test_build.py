@@ -223,7 +223,7 @@ def constraints(shop: Shop, text: str) -> ProjectBuild:
     path = shop.root / "build.txt"
     path.write_text(text)
     lockfile = read_lockfile([str(path)], read=lambda name: Path(name).read_bytes(), sdists=())
-    chosen = select(lockfile, shop.request().environment.interpreter, extras=(), groups=())
+    chosen = select(lockfile, shop.request().environment.interpreter, extras=(), groups=()).requirements
     settings = ProjectSettings(timeout=120.0, build_constraints="build.txt")
     return ProjectBuild(settings=settings, name="shop", constraints=chosen, options=lockfile.options)
 

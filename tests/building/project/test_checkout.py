@@ -123,6 +123,8 @@ def test_changed_files_have_the_tree_that_they_will_have_once_committed(shop: Pa
     write(shop, {"uv.lock": "edited\n", "new.txt": "staged\n", "untracked": "x"})
     git(shop, "add", "new.txt")
     (shop / "backend.py").unlink()
+    git(shop, "read-tree", "HEAD")  # without the ids of trees in the index, which are to be written then
+    git(shop, "add", "new.txt")
     before = everything(shop)
     with directory_for_objects() as objects:
         changed = in_git(shop).with_changes(objects)
