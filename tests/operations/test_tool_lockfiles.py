@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.operations.test_moved_root import moved
+from tests.support.checkouts import commit, repository
 from tests.support.roots import Site
 from venvship.errors import LockfileError, ProgramNotFoundError, SettingsError, StaleLockfileError
 
@@ -134,6 +135,26 @@ def test_a_stale_lock_is_refused_also_by_an_idle_update(site: Site) -> None:
     assert site.current == before.release.id
     write(site.path / "pyproject.toml", f"# nothing that poetry hashes\n{PROJECT}")
     assert site.open(person=False, unattended=True).update().outcome == "unchanged"
+
+
+def test_a_lock_in_the_checkout_is_read_from_its_commit(site: Site, tmp_path: Path) -> None:
+    checkout = repository(
+        tmp_path / "src",
+        {"poetry.lock": poetry_lock(site, "1.0"), "pyproject.toml": PROJECT, "manage.py": ""},
+    )
+    site.settings(f'[project]\npath = "{checkout}"\nlockfile = "poetry.lock"\nbuild = "tree"\n')
+    done = site.open().release()
+    assert done.outcome == "released"
+    assert slugs(done) == []
+    assert (site.path / "current" / "app" / "manage.py").exists()
+    assert site.run("run", "--", "app").out == "1.0 1.0\n"
+    # Files that are not committed are not asked.
+    (checkout / "pyproject.toml").write_text(PROJECT.replace('"flask"', '"flask", "idna"'))
+    assert site.open(person=False, unattended=True).update().outcome == "unchanged"
+    commit(checkout, {})
+    with pytest.raises(StaleLockfileError) as caught:
+        site.open(person=False, unattended=True).update()
+    assert caught.value.hint == f"lock again: cd {checkout} && poetry lock"
 
 
 # -- the project that is left out -----------------------------------------------------------------------

@@ -99,8 +99,8 @@ def test_default_groups_but_dev_are_exported_where_no_group_is_named(tmp_path: P
 def test_folders_above_the_copies_have_settings_and_a_workspace_of_ours(tmp_path: Path) -> None:
     """Otherwise uv goes on upwards, into a folder where other users may write."""
     seen = tmp_path / "seen"
-    export(tmp_path, f'cat "$HOME"/copy/uv.toml "$HOME"/copy/pyproject.toml >{seen}\n{EXPORTS}')
-    assert seen.read_text() == "[tool.uv.workspace]\nmembers = []\n"
+    export(tmp_path, f'(ls "$HOME"/copy; cd "$HOME"/copy; cat uv.toml pyproject.toml) >{seen}\n{EXPORTS}')
+    assert seen.read_text() == "project\npyproject.toml\nuv.toml\n[tool.uv.workspace]\nmembers = []\n"
 
 
 @pytest.mark.parametrize(
