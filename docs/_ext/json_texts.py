@@ -394,6 +394,9 @@ DATA: Final[dict[str, Keys]] = {
         "root": ("string", "the directory"),
         "created": ("list of string", "files that were written; none in a root that exists"),
         "trusted": ("list of trusted", "users and groups that may decide what runs, besides owner and root"),
+        "found": ("list of string", "with `--from`: what was found and is set, a sentence each"),
+        "left_out": ("list of string", "with `--from`: what is left to you, a sentence each"),
+        "lockfile": ("string or null", "the lockfile that was made, since the checkout has none"),
         "changed": _CHANGED,
     },
     "destroy": {

@@ -6,7 +6,7 @@ import ast
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import command_parts
@@ -50,17 +50,21 @@ def test_the_keys_that_are_described_are_those_that_are_printed(recording: Any) 
     assert {printed["command"] for printed in recorded.values()} >= DATA.keys()
 
 
+REST: Final = {"trusted": [], "found": [], "left_out": [], "lockfile": None, "changed": True}
+"""The keys of `init` besides its root and what it made."""
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
         (
-            {"root": "/srv", "created": ["README"], "trusted": [], "changed": True, "more": 1},
+            {"root": "/srv", "created": ["README"], **REST, "more": 1},
             "data.more is not described",
         ),
-        ({"root": "/srv", "trusted": [], "changed": True}, "data has no key created"),
-        ({"root": 1, "created": [], "trusted": [], "changed": True}, "data.root is no string, but 1"),
+        ({"root": "/srv", **REST}, "data has no key created"),
+        ({"root": 1, "created": [], **REST}, "data.root is no string, but 1"),
         (
-            {"root": "/srv", "created": [None], "trusted": [], "changed": True},
+            {"root": "/srv", "created": [None], **REST},
             "data.created[] is no string, but None",
         ),
     ],

@@ -73,14 +73,18 @@ def init_lines(result: InitResult, page: Page) -> list[str]:
         owner = f"the owner of {result.root} and root"
         done = style.good("Trusted:") if result.changed else "Nothing changed; trusted:"
         return [f"{done} {who}, besides {owner}" if who else f"{done} only {owner}"]
-    return [
-        f"{style.good('Made a root:')} {result.root}",
-        *(f"  {path}" for path in result.created),
-        *page.fold(
+    lines = [f"{style.good('Made a root:')} {result.root}", *(f"  {path}" for path in result.created)]
+    if result.found:
+        lines += ["Found, and set:", *(line for found in result.found for line in page.hanging(f"  {found}"))]
+    if result.left_out:
+        lines += ["Left to you:", *(line for left in result.left_out for line in page.hanging(f"  {left}"))]
+    if not result.found:
+        lines += page.fold(
             "Next: put a lockfile with hashes there (or set `[lock] inputs`, and run `venvship lock`), then:"
-        ),
-        f"      venvship -C {shell_line([result.root])} release",
-    ]
+        )
+    else:
+        lines.append("Next:")
+    return [*lines, f"      venvship -C {shell_line([result.root])} release"]
 
 
 def lock_lines(result: LockResult, page: Page) -> list[str]:

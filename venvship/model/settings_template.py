@@ -59,9 +59,9 @@ def settings_template(name: str, python: str | None, lockfile: str) -> str:
     chosen = {"name": name, "python": python, "lockfile": lockfile}
     lines = [_HEAD, *_table(Settings, chosen)]
     for section, (kind, comment) in declared_sections(Settings).items():
-        lines += ["\n", _line(f"#[{section}]", comment), *_table(kind)]
+        lines += ["\n", beside(f"#[{section}]", comment), *_table(kind)]
     for section, declared in _tables_of_strings():
-        lines += ["\n", _line(f"#[{section}]", _comment(declared))]
+        lines += ["\n", beside(f"#[{section}]", _comment(declared))]
         lines += [f"#{key} = {toml_value(value)}\n" for key, value in declared.example.items()]
     lines += ["\n", _CHECKS]
     for kind_name, check in CHECK_KINDS.items():
@@ -77,7 +77,7 @@ def _table(table: type[Any], chosen: Mapping[str, object] = MappingProxyType({})
             yield f"\n# {declared.heading}\n"
         value = chosen.get(name)
         if value is not None:
-            yield _line(f"{name} = {toml_value(value)}", _first_sentence(declared.text))
+            yield beside(f"{name} = {toml_value(value)}", first_sentence(declared.text))
         else:
             yield _commented_out(name, declared, table._field_defaults[name])
 
@@ -96,8 +96,8 @@ def _check(kind_name: str, kind: CheckKind) -> Iterator[str]:
     yield f"#[[{CHECK}]]\n"
     yield f"#name = {toml_value(kind.name)}\n"
     if every or kind.when != "live":
-        yield _line(f"#when = {toml_value(kind.when)}", _comment(keys["when"]))
-    yield _line(f"#{kind_name} = {toml_value(kind.example)}", _first_sentence(kind.text))
+        yield beside(f"#when = {toml_value(kind.when)}", _comment(keys["when"]))
+    yield beside(f"#{kind_name} = {toml_value(kind.example)}", first_sentence(kind.text))
     for name, declared in keys.items():
         if every and name not in {"name", "when"} and kind_name in (kinds_with(name) or CHECK_KINDS):
             yield _commented_out(name, declared, Check._field_defaults[name])
@@ -109,21 +109,22 @@ def _commented_out(name: str, declared: Setting, default: object) -> str:
         default = default[0]  # one may be written without the array
     if declared.example is None:
         shown = int(default) if isinstance(default, float) and default.is_integer() else default
-        return _line(f"#{name} = {toml_value(shown)}", _comment(declared))
+        return beside(f"#{name} = {toml_value(shown)}", _comment(declared))
     shown = "" if declared.default_text else "example: "
-    return _line(f"#{name} = {toml_value(declared.example)}", shown + _comment(declared))
+    return beside(f"#{name} = {toml_value(declared.example)}", shown + _comment(declared))
 
 
-def _line(code: str, comment: str) -> str:
+def beside(code: str, comment: str) -> str:
+    """A line of TOML with a comment beside it."""
     return f"{code.ljust(_COLUMN)}# {comment}\n" if len(code) < _COLUMN else f"{code} # {comment}\n"
 
 
 def _comment(declared: Setting) -> str:
     default = f"; default: {declared.default_text}" if declared.default_text else ""
-    return _first_sentence(declared.text) + default
+    return first_sentence(declared.text) + default
 
 
-def _first_sentence(text: str) -> str:
-    """The first sentence as a comment: without its stop, and with a small letter."""
+def first_sentence(text: str) -> str:
+    """The first sentence of a text as a comment: without its stop, and with a small letter."""
     sentence = text.split(". ", maxsplit=1)[0].removesuffix(".")
     return sentence[0].lower() + sentence[1:] if sentence[1:2].islower() or sentence[1:2] == " " else sentence

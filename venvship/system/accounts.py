@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Final
+
+_PEOPLE: Final = 1000
+"""The first id of a person's account; see `man 8 useradd`, UID_MIN."""
 
 
 def callers(environ: Mapping[str, str]) -> frozenset[int]:
@@ -115,3 +119,12 @@ def group_name(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
+
+
+def home_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The homes of people, root among them, and that of the caller; real paths, sorted."""
+    import pwd
+
+    homes = {user.pw_dir for user in pwd.getpwall() if user.pw_uid == 0 or user.pw_uid >= _PEOPLE}
+    real = {os.path.realpath(home) for home in (*homes, environ.get("HOME", "")) if os.path.isabs(home)}
+    return tuple(sorted(home for home in real if home != "/" and os.path.isdir(home)))

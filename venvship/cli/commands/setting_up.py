@@ -22,16 +22,27 @@ if TYPE_CHECKING:
     "init",
     "Set up",
     text=text.init_lines,
-    example="venvship -C /srv/shop init --python 3.11",
+    example="venvship init /srv/shop --from ~/src/shop",
     exits={
         0: "made, or trust changed",
-        2: "no such user or group",
+        2: "no such user or group, or several projects",
         10: "no such interpreter, or no such name",
-        12: "there is a root already, or it cannot be made",
+        11: "the checkout cannot be read",
+        12: "a root is there, cannot be made, or others can write the checkout",
+        20: "made, and the lockfile could not be",
     },
 )
-@click.option("--name", metavar="N", help="The application's name. [default: the directory's]")
-@click.option("--python", metavar="P", help="A version, such as 3.11, or a path. [default: this one]")
+@click.argument("directory", metavar="[ROOT]", required=False, type=click.Path())
+@click.option(
+    "--from",
+    "from_",
+    metavar="CHECKOUT",
+    type=click.Path(),
+    help="A checkout, directory or bare repository: the releases get its code.",
+)
+@click.option("--member", metavar="NAME", help="The project to release, if it has several.")
+@click.option("--name", metavar="N", help="The application's name. [default: the project's]")
+@click.option("--python", metavar="P", help="A version or a path. [default: one that fits]")
 @click.option("--lockfile", metavar="F", help="The lockfile. [default: requirements.txt]")
 @click.option(
     "--trust",
@@ -40,28 +51,40 @@ if TYPE_CHECKING:
     help="Let a user, or the members of a group, decide what runs. Repeatable; for an existing root, too.",
 )
 @click.option("--untrust", metavar="USER|%GROUP", multiple=True, help="Take a --trust back. Repeatable.")
-def init(
+def init(  # noqa: PLR0913, PLR0917 - click passes each option by its name
     call: Call,
+    directory: str | None,
+    from_: str | None,
+    member: str | None,
     name: str | None,
     python: str | None,
     lockfile: str | None,
     trust: tuple[str, ...],
     untrust: tuple[str, ...],
 ) -> InitResult:
-    """Make a root: a directory with a commented venvship.toml.
+    """Make a root: a directory with a venvship.toml.
 
-    The root is ROOT of -C, or this directory. An existing venvship.toml is left alone.
+    The root is ROOT, or that of -C, or this directory. An existing venvship.toml is left alone.
+
+    --from looks at a checkout: project, lockfile, Python, Django, Flask or FastAPI. It writes settings that
+    release it as it stands, says what it found and what is left to you, and makes a lockfile if there is
+    none. Nothing of the checkout is run. Without --from every setting is there, commented out.
 
     The settings and the lockfile count only if they belong to the caller, the owner of the root or root, and
     nobody else can write them. --trust adds users, or groups behind a %, whose files count too; `status`
     lists them.
     """
-    path = here(call.root_path or "")
+    if directory is not None:
+        if not directory:
+            raise click.UsageError("the path of the root is empty")
+        call.root_path = directory
     return Root.init(
-        path,
+        here(call.root_path or ""),
         name=name,
         python=python,
         lockfile=lockfile,
+        from_=here(from_) if from_ is not None else None,
+        member=member,
         trust=trust,
         untrust=untrust,
         runtime=call.runtime(),
