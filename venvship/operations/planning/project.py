@@ -153,7 +153,8 @@ class Project:
             raise LockfileError(
                 f"{other.label}: the lockfile pins a distribution that has the name of the project in "
                 f"{self.checkout.path}",
-                hint="lock without the project itself (`uv export --no-emit-project`), or rename it",
+                hint="rename the project, or lock without it: uv export --frozen --no-dev --no-emit-project "
+                "--output-file requirements.txt",
                 problems=[{"file": other.file, "line": other.line, "message": "has the project's own name"}],
             )
         return [
