@@ -307,6 +307,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "root_owner": "the user who owns that root",
     "signal": "the signal that interrupted it, such as `SIGTERM`",
     "setting": "the value of `python` in the settings",
+    "tool": "the tool that writes the lockfile",
     "traceback": "where the bug is; only with the slug `bug`",
     "timeout": "seconds that were allowed",
     "unit": "the systemd service that venvship runs in",
