@@ -457,6 +457,7 @@ def test_reading_raises_nothing_but_a_lockfile_error(keys: dict[str, str], junk:
     text = f'{HEAD}[[packages]]\nname = "x"\n' + "".join(f"{key} = {value}\n" for key, value in keys.items())
     try:
         lockfile = read_lockfile([PATH], read=lambda _: text.encode() + junk, sdists=["*"])
-        assert select(lockfile, LINUX, extras=[], groups=[]).requirements
+        found = select(lockfile, LINUX, extras=[], groups=[])
+        assert found.requirements or found.sourced
     except LockfileError:
         return

@@ -150,6 +150,34 @@ def test_a_source_of_poetry_comes_out_with_its_place(
     assert selection.requirements == ()
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("ext::sh -c touch% ran", "no URL of a git repository"),
+        ("ext::touch", "no URL of a git repository"),
+        ("--upload-pack=touch", "no URL of a git repository"),
+        ("javascript://x", "no URL of a git repository"),
+        ("https://me:hunter2@g.example/x.git", "with a password in it"),
+    ],
+)
+def test_a_repository_by_a_transport_that_runs_programs_or_with_a_secret_is_refused(
+    url: str, says: str
+) -> None:
+    source = f'[package.source]\ntype = "git"\nurl = "{url}"\nresolved_reference = "{COMMIT}"'
+    ((_, message),) = problems("poetry.lock", poetry("x", source, files="[]") + POETRY_END)
+    assert says in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "url", ["git@g.example:me/x.git", "ssh://git@g.example/x.git", "../x.git", "/srv/git/x"]
+)
+def test_other_ways_to_name_a_repository_are_taken(url: str) -> None:
+    source = f'[package.source]\ntype = "git"\nurl = "{url}"\nresolved_reference = "{COMMIT}"'
+    selection = chosen("poetry.lock", poetry("x", source, files="[]") + POETRY_END)
+    assert selection.sourced[0].repository == url
+
+
 def test_files_of_poetry_by_url_and_by_path_are_pinned_where_they_are() -> None:
     wheel = f'[{{file = "x-1.0-py3-none-any.whl", hash = "sha256:{A}"}}]'
     by_url = '[package.source]\ntype = "url"\nurl = "https://w.example/x-1.0-py3-none-any.whl"'

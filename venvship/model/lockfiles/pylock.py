@@ -47,6 +47,7 @@ from venvship.model.lockfiles.selection import (
     Selection,
     SourcedEntry,
     add_source,
+    checked_repository,
     index_options,
     known_names,
     source_folder,
@@ -249,7 +250,7 @@ def _sourced(package: Package, source: PackageVcs | PackageDirectory, line: int)
         return SourcedEntry(package.name, "", "", source_folder(folder), bool(source.editable), line)
     if source.type != "git":
         raise ValueError(f"is from a repository of {source.type}; venvship knows git")
-    url = source.url or source.path or ""
+    url = checked_repository(source.url or source.path or "")
     if not _COMMIT.fullmatch(source.commit_id):
         raise ValueError(f"is from {quote(url)}, not pinned to a full commit; lock it again")
     return SourcedEntry(

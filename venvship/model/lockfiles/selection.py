@@ -16,6 +16,7 @@ from venvship.model.lockfiles.requirement import Requirement, secret_in_url
 DEFAULT_INDEX: Final = "https://pypi.org/simple"
 """The index that pip asks where nothing names another one."""
 
+_TRANSPORTS: Final = frozenset({"https", "http", "ssh", "git", "file", "git+ssh", "ssh+git"})
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -71,6 +72,21 @@ def source_folder(path: str) -> str:
     if folder.startswith("/") or not folder.isprintable():
         raise ValueError(f"is in the folder {quote(path)}; a path relative to the lockfile is needed")
     return "" if folder == "." else folder
+
+
+def checked_repository(url: str) -> str:
+    """Check the URL of a git repository: of a common transport, and without a password.
+
+    Raises:
+        ValueError: It is another one, or none. The message goes on after the package's name.
+    """
+    scheme, there, _ = url.partition("://")
+    odd = not url or url.startswith("-") or "::" in url or not url.isprintable() or " " in url
+    if odd or (there and scheme not in _TRANSPORTS):
+        raise ValueError(f"is from {quote(url)}, which is no URL of a git repository")
+    if there and (secret := secret_in_url(url)):
+        raise ValueError(f"is from {quote(url)} with {secret} in it; leave it to git's credential helper")
+    return url
 
 
 def add_source(selected: dict[str, SourcedEntry], entry: SourcedEntry, problems: Problems, file: str) -> None:

@@ -35,6 +35,7 @@ from venvship.model.lockfiles.selection import (
     Selection,
     SourcedEntry,
     add_source,
+    checked_repository,
     index_options,
     known_names,
     source_folder,
@@ -269,8 +270,7 @@ def repository(
     """
     if not _COMMIT.fullmatch(commit):
         raise ValueError(f"is from {quote(url)}, not pinned to a full commit; lock it again")
-    if not url or url.startswith("-") or not url.isprintable():
-        raise ValueError(f"is from {quote(url)}, which is no URL of a repository")
+    checked_repository(url)
     inside = source_folder(folder)
     if inside.startswith(".."):
         raise ValueError(f"is in the folder {quote(folder)}, which leads out of its repository")
