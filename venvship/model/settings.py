@@ -121,8 +121,8 @@ class HookSettings(NamedTuple):
         tuple[str, ...] | None,
         Setting(
             values.command,
-            "Runs before the seal, and writes files to `$VENVSHIP_GENERATED`. They are sealed as `generated/`"
-            " of the release. A failure is a failed build.",
+            "Writes files to `$VENVSHIP_GENERATED`. It runs before the seal, and the files are sealed as"
+            " `generated/` of the release. A failure is a failed build.",
             example=("django-admin", "collectstatic", "--noinput"),
         ),
     ] = None

@@ -65,8 +65,8 @@ def test_what_would_be_lost_with_a_release_is_said_where_it_cannot_be_shared() -
 @pytest.mark.parametrize(
     ("old", "new", "hook", "reason"),
     [
-        ("DATABASES", "OTHER", "prepare", "sets no DATABASES"),
-        ("STATIC_ROOT", "OTHER", "generate", "sets no STATIC_ROOT"),
+        ("DATABASES", "OTHER", "prepare", "No DATABASES in shop/settings.py"),
+        ("STATIC_ROOT", "OTHER", "generate", "No STATIC_ROOT in shop/settings.py"),
         ("VENVSHIP_GENERATED", "STATIC", "generate", "VENVSHIP_GENERATED"),
     ],
 )

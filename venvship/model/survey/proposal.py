@@ -115,8 +115,8 @@ def _project(proposal: Proposal, found: Survey, project: Project, checkout: str)
         inputs = [posixpath.join(checkout, name) for name in lock.inputs]
         proposal.set("lock", Line("inputs", inputs, "nothing in the checkout pins versions by hash"))
         proposal.found.append(
-            "nothing is locked in the checkout: `venvship lock` makes requirements.txt of "
-            f"{', '.join(lock.inputs)}"
+            "nothing is locked in the checkout: the lockfile is requirements.txt in the root, made from "
+            f"{', '.join(lock.inputs)} there"
         )
     else:
         proposal.left_out.append("no lockfile, and no list of requirements")
@@ -201,7 +201,7 @@ def _migrate(proposal: Proposal, django: Django, lacking: str) -> None:
     databases = [one for one in django.databases if one.engine != "dummy"]
     hook = [ADMIN, "migrate", "--noinput"]
     if not databases:
-        proposal.set("hooks", Line("prepare", hook, f"{django.file} sets no DATABASES", active=False))
+        proposal.set("hooks", Line("prepare", hook, f"No DATABASES in {django.file}", active=False))
         return
     text = ", or ".join(dict.fromkeys(map(_described, databases)))
     if lacking:
@@ -233,7 +233,7 @@ def _collect(proposal: Proposal, django: Django, lacking: str) -> None:
     if not django.static_files:
         return
     if django.static_root is None:
-        reason = f"{django.file} sets no STATIC_ROOT"
+        reason = f"no STATIC_ROOT in {django.file}"
     elif not django.generated:
         reason = (
             f"STATIC_ROOT in {django.file} has to be below the directory that the variable "

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from venvship.building.request import NO_PROJECT, BuildRequest, ProjectBuild
 from venvship.errors import BuildError, HostError, InterruptedByError
 from venvship.model.environment import Environment
 from venvship.model.event import EventName
@@ -27,6 +26,7 @@ from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from venvship.building.request import BuildRequest, ProjectBuild
     from venvship.building.tree.hook_files import Generate
 
 
@@ -65,6 +65,9 @@ class Origin(NamedTuple):
         Raises:
             LockfileError: The lock of the build requirements is refused.
         """
+        # Late, as in `_build`: this module is loaded by commands that build nothing.
+        from venvship.building.request import NO_PROJECT, ProjectBuild
+
         if self.replaces is not None:
             project, built = self.replaces.manifest.project, self.replaces.manifest.built
             name = project.name if project is not None else ""
@@ -230,6 +233,8 @@ def _recorded(workspace: Workspace, environment: Environment, *, journalled: boo
 def _request(
     workspace: Workspace, settings: Settings, environment: Environment, release_id: str, message: str
 ) -> BuildRequest:
+    from venvship.building.request import BuildRequest
+
     layout = workspace.layout
     # An upgrade may have changed the interpreter in place since it was recorded.
     interpreter = recorded_interpreter.asked_again(workspace, environment.interpreter)

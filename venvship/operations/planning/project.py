@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from venvship.building.request import Changed, ProjectBuild
 from venvship.errors import CheckoutError, LockfileError, SettingsError, UncommittedChangesError, UsageError
 from venvship.model.interpreter import Interpreter
 from venvship.model.release import Manifest
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     # An idle `update` asks for the commit alone, and needs none of these.
     from venvship.building.project.checkout import Checkout
     from venvship.building.project.members import Member
+    from venvship.building.request import Changed, ProjectBuild
     from venvship.model.lockfiles.requirement import Requirement
     from venvship.model.source import Source, SourceKind
 
@@ -177,6 +177,8 @@ class Project:
         Raises:
             LockfileError: The lock of the build requirements is refused, or missing.
         """
+        from venvship.building.request import ProjectBuild
+
         found = ProjectBuild(settings=self.settings, changed=self.changed, name=self.chosen.project.name)
         if self.settings.build_constraints is None:
             return found
@@ -334,6 +336,7 @@ def with_changes(project: Project) -> Iterator[Project]:
         OSError: A temporary directory cannot be made.
     """
     from venvship.building.project.checkout import GitCheckout
+    from venvship.building.request import Changed
 
     if not isinstance(project.checkout, GitCheckout):
         yield project  # always as they are
