@@ -324,6 +324,17 @@ def test_a_failed_build_is_tried_again_after_a_pause(shop: Checked) -> None:
 TREE = {"manage.py": "import site_settings\n", "site_settings.py": "X = 1\n", ".gitignore": "dist/\n*.log\n"}
 
 
+def test_a_checkout_that_no_release_can_be_made_of_is_tried_again_after_a_pause(shop: Checked) -> None:
+    git(shop.checkout, "rm", "-rq", "pyproject.toml", "backend.py", "shop")
+    os.symlink("/etc/hostname", shop.checkout / "out.txt")
+    commit(shop.checkout, TREE)
+    shop.project('build = "tree"')
+    with pytest.raises(CheckoutError, match=r"out\.txt"):
+        shop.update()
+    with pytest.raises(BuildError, match="not tried again before"):
+        shop.update()
+
+
 def test_a_project_without_packaging_is_released_with_what_include_takes(shop: Checked) -> None:
     git(shop.checkout, "rm", "-rq", "pyproject.toml", "backend.py", "shop")
     commit(shop.checkout, TREE)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from venvship.errors import BuildError, HostError, InterruptedByError
+from venvship.errors import BuildError, CheckoutError, HostError, InterruptedByError
 from venvship.model.environment import Environment
 from venvship.model.event import EventName
 from venvship.model.progress import Progress, step
@@ -105,6 +105,7 @@ def build_release(
 
     Raises:
         BuildError: It could not be built; journalled, and nothing of it is left but its log.
+        CheckoutError: The project has something in it that no release can be made of; journalled as well.
         HostError: The host has no descriptors, memory or processes left; journalled as well.
         InterpreterError: The interpreter does not run any more, or is another one.
         InterruptedByError: A signal came.
@@ -212,7 +213,7 @@ def _recorded(workspace: Workspace, environment: Environment, *, journalled: boo
     """Journal a build that fails inside, and say of one that a signal ends what has become of it."""
     try:
         yield
-    except (BuildError, HostError) as error:
+    except (BuildError, CheckoutError, HostError) as error:
         if journalled:
             workspace.record_if_possible(
                 EventName.BUILD_FAILED,
