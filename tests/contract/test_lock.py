@@ -70,6 +70,7 @@ def test_a_wrong_command_line_is_2(desk: Site, arguments: list[str]) -> None:
 
 def test_without_inputs_it_is_10_with_the_setting_to_write(desk: Site) -> None:
     desk.settings()
+    (desk.path / "requirements.in").unlink(missing_ok=True)  # it would be the default
     error = refused(desk, "lock", code=10, slug="settings-invalid")
     assert "[lock]" in error["hint"]
 

@@ -389,6 +389,7 @@ def test_what_release_would_refuse_is_not_written(
 )
 def test_settings_that_give_nothing_to_lock_are_refused(shop: Site, settings: str, says: str) -> None:
     requirements(shop, "app", name="a.in")
+    (shop.path / "requirements.in").unlink(missing_ok=True)  # it would be the default
     (shop.path / "requirements.txt").write_text("")
     shop.settings(settings)
 

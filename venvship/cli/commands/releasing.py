@@ -250,7 +250,7 @@ def relocate(call: Call, python: str | None) -> RelocateResult:
     "Release",
     example="venvship run -- python -m shop.worker",
     exits={
-        10: "the file that `env_file` names cannot be read",
+        10: "the file of variables cannot be read",
         13: "no such release, or it is not usable",
         126: "not executable",
         127: "not found",
