@@ -103,7 +103,10 @@ def test_every_slug_of_a_warning_is_described(built_docs: Site) -> None:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
-                case ast.Call(func=ast.Attribute(attr="warn"), args=[ast.Constant(value=str(slug)), *_]):
+                case ast.Call(
+                    func=ast.Attribute(attr="warn") | ast.Name(id="warn"),
+                    args=[ast.Constant(value=str(slug)), *_],
+                ):
                     found.add(slug)
                 case ast.Dict(
                     keys=[ast.Constant(value="slug"), *_], values=[ast.Constant(value=str(slug)), *_]
