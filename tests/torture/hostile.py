@@ -206,7 +206,9 @@ def one(bench: Bench, case: Case, arguments: list[str], *, after: str = "release
     if case.file == JOURNAL and arguments[0] in WRITING and ended.code == 0:
         return wrong  # it has a new life, of which the old file knows nothing
     whole = bench.put_back(case.file, whole)
-    ended = children.command(["-C", str(site.path), after], timeout=BOUND)
+    # A rollback holds the root, and a release without a terminal needs --force then.
+    force = ["--force"] if after == "release" else []
+    ended = children.command(["-C", str(site.path), after, *force], timeout=BOUND)
     if ended.code:
         wrong.append(f"with the file put back, {after} ended with {ended.code}: {ended.said[-600:]}")
     return wrong + [f"with the file put back: {said}" for said in invariants.settled(site, whole)]
