@@ -23,11 +23,13 @@ def pins(name: str) -> dict[str, tuple[str, int]]:
     return found
 
 
-def declared() -> list[Requirement]:
-    """What setup.cfg asks for."""
+def declared(*, extras: bool) -> list[Requirement]:
+    """What setup.cfg asks for, also for its extras if that is asked."""
     parser = ConfigParser()
     parser.read(SCRIPTS.parent / "setup.cfg")
-    lines = parser["options"]["install_requires"].splitlines()
+    values = [parser["options"]["install_requires"]]
+    values += parser["options.extras_require"].values() if extras else []
+    lines = "\n".join(values).splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
@@ -44,14 +46,14 @@ def test_users_get_the_versions_that_the_tests_run_with_each_with_its_hash() -> 
 def test_every_lockfile_fits_the_ranges_of_setup_cfg() -> None:
     for name in ("requirements.txt", "requirements-dev.txt", "requirements-lowest.txt"):
         pinned = pins(name)
-        for requirement in declared():
+        for requirement in declared(extras=name != "requirements.txt"):
             version, _ = pinned[canonicalize_name(requirement.name)]
             assert requirement.specifier.contains(version), (name, requirement)
 
 
 def test_the_lowest_lockfile_has_the_lowest_versions() -> None:
     pinned = pins("requirements-lowest.txt")
-    for requirement in declared():
+    for requirement in declared(extras=True):
         (bound,) = requirement.specifier
         version, _ = pinned[canonicalize_name(requirement.name)]
         assert version.startswith(bound.version), requirement

@@ -187,6 +187,7 @@ class Site:
             "actor": "tester",
             "signals": Signals(),
             "person": True,
+            "executable": str(self.path / "venvship" / "bin" / "python"),  # and no uv beside it
         }
         arguments.update(changes)
         return default_runtime(**arguments)

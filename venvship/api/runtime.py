@@ -26,6 +26,7 @@ def default_runtime(  # noqa: PLR0913 - keyword-only, and each replaces one part
     clock: Callable[[], datetime] | None = None,
     syslog: str | None = None,
     person: bool | None = None,
+    executable: str | None = None,
 ) -> Runtime:
     """Make the runtime for `Root.open` from the process's own, with the given parts replaced.
 
@@ -43,6 +44,7 @@ def default_runtime(  # noqa: PLR0913 - keyword-only, and each replaces one part
             `VENVSHIP_SYSLOG` names, else `/dev/log`.
         person: Whether a person asks, who may end another person's switch hold. By default whether standard
             input is a terminal.
+        executable: The interpreter that runs venvship. uv is looked for beside it. By default this process's.
     """
     environment = dict(os.environ if environ is None else environ)
     return Runtime(
@@ -51,6 +53,7 @@ def default_runtime(  # noqa: PLR0913 - keyword-only, and each replaces one part
         environ=environment,
         signals=signals or Signals(),
         actor=actor or _actor(environment),
+        executable=executable or sys.executable,
         unattended=unattended,
         wait=wait,
         progress=progress or unwatched,

@@ -19,6 +19,7 @@ class Runtime(NamedTuple):
         environ: The environment that children start from.
         signals: Which signals have come.
         actor: The user, for the journal.
+        executable: The interpreter that runs venvship. Programs of venvship's own, such as uv, are beside it.
         unattended: Whether no operator is there: `update`.
         person: Whether a person is present. A command that is neither unattended nor a person's is a
             script's.
@@ -32,6 +33,7 @@ class Runtime(NamedTuple):
     environ: Mapping[str, str]
     signals: Signals
     actor: str
+    executable: str
     unattended: bool = False
     wait: float = 0.0
     progress: Progress = unwatched

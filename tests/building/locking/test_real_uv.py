@@ -1,9 +1,8 @@
-"""uv itself on a uv.lock, where uv is on PATH. Offline: a workspace without a package from an index."""
+"""uv itself on a uv.lock. Offline: a workspace without a package from an index."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +18,8 @@ from venvship.model.lockfiles.lockfile import read_lockfile, select
 from venvship.model.lockfiles.selection import Selection, SourcedEntry
 from venvship.system.signals import Signals
 
-UV = shutil.which("uv")
-pytestmark = pytest.mark.skipif(UV is None, reason="there is no uv")
+UV = Path(sys.executable).parent / "uv"
+"""The one of the development lockfile."""
 
 SHOP = """[project]
 name = "shop"
@@ -72,7 +71,14 @@ def selected(root: Path, *extras: str) -> Selection:
         assert isinstance(contents, dict)
         request = UvExport(path=path, contents=contents, interpreter=interpreter, extras=extras, groups=())
         with private_directory(str(root.parent), "abc") as directory:
-            uv = find_uv(os.environ, None, require=lambda _: None, directory=directory, signals=Signals())
+            uv = find_uv(
+                {},
+                None,
+                executable=sys.executable,
+                require=lambda _: None,
+                directory=directory,
+                signals=Signals(),
+            )
             assert isinstance(uv, Uv)
             return export_uv_lock(request, uv, directory=directory, signals=Signals())
 

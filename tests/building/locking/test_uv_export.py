@@ -144,7 +144,14 @@ def test_an_export_without_end_is_refused(tmp_path: Path) -> None:
 
 def found(tmp_path: Path, environ: dict[str, str], recorded: str | None = None) -> Uv:
     with private_directory(str(tmp_path), "abc") as directory:
-        return find_uv(environ, recorded, require=lambda _: None, directory=directory, signals=Signals())
+        return find_uv(
+            environ,
+            recorded,
+            executable=str(tmp_path / "own" / "python"),
+            require=lambda _: None,
+            directory=directory,
+            signals=Signals(),
+        )
 
 
 def test_uv_is_found_on_path_and_where_the_root_recorded_it(tmp_path: Path) -> None:
@@ -152,7 +159,7 @@ def test_uv_is_found_on_path_and_where_the_root_recorded_it(tmp_path: Path) -> N
     assert found(tmp_path, {"PATH": str(tmp_path / "new")}) == Uv(new, (9, 1, 2))
     # cron's PATH has no such folder.
     assert found(tmp_path, {"PATH": "/usr/bin:/bin"}, new) == Uv(new, (9, 1, 2))
-    assert uv_paths({"PATH": str(tmp_path / "new")}, new) == [new]
+    assert uv_paths({"PATH": str(tmp_path / "new")}, new, executable=str(tmp_path / "own")) == [new]
 
 
 def test_uv_beside_venvship_comes_first(tmp_path: Path) -> None:
@@ -194,5 +201,12 @@ def test_a_uv_that_others_can_write_is_not_run(tmp_path: Path) -> None:
 
     environ = {"PATH": str(tmp_path / "new")}
     with private_directory(str(tmp_path), "abc") as directory, pytest.raises(UntrustedError):
-        find_uv(environ, None, require=require, directory=directory, signals=Signals())
+        find_uv(
+            environ,
+            None,
+            executable=str(tmp_path / "own" / "python"),
+            require=require,
+            directory=directory,
+            signals=Signals(),
+        )
     assert not os.path.lexists(ran)

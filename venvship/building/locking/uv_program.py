@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -38,9 +37,7 @@ class Uv(NamedTuple):
     version: tuple[int, int, int]
 
 
-def uv_paths(
-    environ: Mapping[str, str], recorded: str | None, *, executable: str = sys.executable
-) -> list[str]:
+def uv_paths(environ: Mapping[str, str], recorded: str | None, *, executable: str) -> list[str]:
     """Where a uv is looked for, in order: beside venvship, where the root recorded it, on PATH.
 
     Args:
@@ -62,6 +59,7 @@ def find_uv(
     environ: Mapping[str, str],
     recorded: str | None,
     *,
+    executable: str,
     require: Callable[[str], None],
     directory: str,
     signals: Signals,
@@ -71,6 +69,7 @@ def find_uv(
     Args:
         environ: As for `uv_paths`.
         recorded: As for `uv_paths`.
+        executable: As for `uv_paths`.
         require: Refuses a program that another user can write; raises `UntrustedError`.
         directory: An empty directory of the caller's, to run it in.
         signals: Signals that end it.
@@ -82,7 +81,7 @@ def find_uv(
         InterruptedByError: A signal came.
     """
     refused = []
-    for path in uv_paths(environ, recorded):
+    for path in uv_paths(environ, recorded, executable=executable):
         require(path)
         result = run_uv(Uv(path, MINIMUM), ["--version"], directory, _VERSION_SECONDS, signals)
         match = _VERSION.match(result.stdout)
@@ -94,7 +93,7 @@ def find_uv(
             return Uv(path, version)
         refused.append(f"{path} is uv {'.'.join(map(str, version))}")
     wanted = ".".join(map(str, MINIMUM))
-    install = f"{shell_line([sys.executable])} -m pip install --upgrade {shell_line([f'uv>={wanted}'])}"
+    install = f"{shell_line([executable])} -m pip install --upgrade {shell_line([f'uv>={wanted}'])}"
     if refused:
         raise SettingsError(
             f"a uv.lock needs uv {wanted} or later, and {'; '.join(refused)}; nothing was built",

@@ -53,6 +53,7 @@ def _export(
         uv = find_uv(
             runtime.environ,
             recorded,
+            executable=runtime.executable,
             require=workspace.trusted.require_path,
             directory=directory,
             signals=runtime.signals,
