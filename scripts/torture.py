@@ -152,7 +152,7 @@ PARTS = (
     Part("fuzzing", fuzzing.run, 100),
     Part("misbehaving", alone(misbehaving.run, 100), 6),
     Part("dead-outputs", lambda lab, scale: iter([dead_outputs.run(lab, scale)]), 13),
-    Part("bystanders", alone(bystanders.prune, 1_000), 5),
+    Part("bystanders", bystanders.run, 5),
     Part("mutants", run_mutants, 1),
 )
 

@@ -1,4 +1,4 @@
-"""Which releases a process may use that cannot be looked into."""
+"""Which releases a process may use that does not show them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venvship.model.use import CLOCKS, OLDER_PROCESSES, Live, may_use
+from venvship.model.use import CLOCKS, OLDER_PROCESSES, Live, may_use, was_live
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -53,3 +53,15 @@ def test_only_a_later_start_or_a_week_frees_a_release(
     assert used or later or now - until >= OLDER_PROCESSES
     assert not (used and later)
     assert may_use(live, started, now, named=True) >= used
+
+
+@pytest.mark.parametrize(
+    ("started", "used"),
+    [(9.9, False), (9.99995, True), (10, True), (15, True), (20, True), (20.00005, True), (20.1, False)],
+)
+def test_a_process_that_was_started_through_current_uses_what_was_live_then(
+    started: float, used: bool
+) -> None:
+    assert was_live(Live(day(10), day(20)), day(started)) is used
+    assert was_live(Live(day(10), None), day(started)) is (started > 9.99)
+    assert was_live(Live(day(10), day(20)), None), "unknown is in doubt"

@@ -105,6 +105,37 @@ def test_a_python_process_of_a_release_keeps_it_by_its_lease(
     assert a not in there(site)
 
 
+DAEMON = f"import os; os.chdir('/'); os.closerange(3, 4096); {WAIT}"
+
+
+def test_a_daemon_that_has_closed_its_descriptors_keeps_what_was_live_at_its_start(
+    site: Site, four: list[str]
+) -> None:
+    """Its lease went with them, and it has loaded no library: all it shows is how it was started."""
+    a = four[0]
+    site.open().promote(a)
+    with waiting(site.path / "current" / "bin" / "python", "-c", DAEMON, env={"PATH": os.defpath}) as daemon:
+        for release_id in (four[1], four[2], four[3]):
+            site.open().promote(release_id)
+        says = f"in use: process {daemon.pid}, which was started through current while this release was live"
+        assert prune(site, dry_run=True)[a] == says
+        assert prune(site)[a] == says
+        assert a in there(site)
+    prune(site)
+    assert a not in there(site)
+
+
+def test_a_process_that_only_reads_a_file_of_current_keeps_nothing(site: Site, four: list[str]) -> None:
+    """It may do so for months, as `tail -F` does."""
+    a = four[0]
+    site.open().promote(a)
+    with waiting("sh", "-c", "echo ready; exec cat", "sh", site.path / "current" / "pyvenv.cfg", cwd="/"):
+        for release_id in (four[1], four[2], four[3]):
+            site.open().promote(release_id)
+        prune(site)
+        assert a not in there(site)
+
+
 def test_a_dry_run_says_what_would_go_and_touches_nothing(site: Site, four: list[str]) -> None:
     before = sorted((p, p.lstat().st_mtime_ns) for p in site.path.rglob("*"))
     result = site.open(clock=site.later(days=8)).prune(dry_run=True)

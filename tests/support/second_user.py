@@ -69,8 +69,12 @@ def _is(python: Path, version: str) -> bool:
     return done is not None and done.returncode == 0 and done.stdout.strip() == version.strip()
 
 
-def _system_interpreter() -> Path:
-    """An interpreter of the host that is new enough, and that other users can run."""
+def system_interpreter() -> Path:
+    """An interpreter of the host that is new enough, and that other users can run.
+
+    Raises:
+        AssertionError: There is none.
+    """
     new = "import ssl, sys; sys.exit(sys.version_info < (3, 11))"
     for folder in ("/usr/bin", "/usr/local/bin"):
         for name in ("python3.13", "python3.12", "python3.11", "python3"):
@@ -98,7 +102,7 @@ def command_for_others(folder: Path) -> str:
     if not _is(python, facts["version"]):
         python = _copied_interpreter(folder / "python", facts)
         if not _is(python, facts["version"]):  # its shared library is in the closed folder
-            python = _system_interpreter()
+            python = system_interpreter()
     copy = _copied_environment(folder / "venv", python, facts)
     start = folder / "venv" / "bin" / "venvship"
     start.write_text(f"#!{copy}\n" + script.partition("\n")[2])

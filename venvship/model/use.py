@@ -1,4 +1,4 @@
-"""Which releases a process may use that cannot be looked into: a pure function of times."""
+"""Which releases a process may use that does not show them: pure functions of times."""
 
 from __future__ import annotations
 
@@ -46,3 +46,18 @@ def may_use(live: Live, started: datetime | None, now: datetime, *, named: bool)
     if named or (started is not None and live.first - CLOCKS <= started):
         return True
     return now - live.until < OLDER_PROCESSES
+
+
+def was_live(live: Live, started: datetime | None) -> bool:
+    """Whether a release may have been live when a process started: then `current` led to it.
+
+    Args:
+        live: The times of the release.
+        started: The start of the process; `None` where that is unknown.
+
+    Returns:
+        True also between two times when it was live, and for a start that is unknown.
+    """
+    if started is None:
+        return True
+    return live.first - CLOCKS <= started and (live.until is None or started <= live.until + CLOCKS)

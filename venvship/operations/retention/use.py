@@ -4,7 +4,8 @@ Everything that removes a sealed tree takes it: prune, the sweep of debris and t
 entries the clean-up of the store. A tree in use stays, and the process is named.
 
 What protects: the lease (`system/leases.py` has the order that leaves no gap), and /proc. A process that
-cannot be looked into counts as a user of the releases that it may have started from; see `model.use`.
+cannot be looked into counts as a user of the releases that it may have started from, and one that was started
+through `current` and shows no more as a user of the release that was live then; see `model.use`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from datetime import datetime
 from venvship.errors import VenvshipError
 from venvship.model.history import History
 from venvship.model.release import is_release_id
-from venvship.model.use import Live, may_use
+from venvship.model.use import Live, may_use, was_live
 from venvship.root import TRASH_PREFIX, RootLayout
 from venvship.system import proc
 from venvship.system.accounts import user_name
@@ -47,6 +48,25 @@ class Hidden:
         return f"process {self.pid}, which cannot be looked into"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A process whose program was started by its path through `current`, and that shows no release.
+
+    A daemon that closes all descriptors loses its lease. If it has loaded no library of its release, its
+    command line is all that is left.
+
+    Attributes:
+        pid: Its number.
+        started: The time of its start; `None` if unknown.
+    """
+
+    pid: int
+    started: datetime | None
+
+    def __str__(self) -> str:
+        return f"process {self.pid}, which was started through current while this release was live"
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at all processes.
@@ -54,10 +74,12 @@ class Look:
     Attributes:
         seen: By id of a release, a process that was seen in it.
         hidden: The processes that cannot be looked into.
+        started: The processes that were started through `current`, and show no release.
     """
 
     seen: dict[str, str] = field(default_factory=dict)
     hidden: tuple[Hidden, ...] = ()
+    started: tuple[Started, ...] = ()
 
     def user(self, release_id: str, live: Live | None, now: datetime) -> str:
         """A process that uses a release, for people; `""` for none.
@@ -69,6 +91,10 @@ class Look:
         """
         if release_id in self.seen:
             return self.seen[release_id]
+        if live is not None:
+            for one in self.started:
+                if was_live(live, one.started):
+                    return str(one)
         hidden = self.hidden_user(live, now)
         return str(hidden) if hidden is not None else ""
 
@@ -83,7 +109,8 @@ class Look:
 def look_at_processes(layout: RootLayout) -> Look:
     """Look at all processes, for the releases of a root. Reads only."""
     found: dict[str, str] = {}
-    hidden = []
+    hidden, through = [], []
+    programs = f"{layout.current_link}/bin/"
     booted = proc.boot_time()
     # A lease that was removed with its file shows among the open files of its holder, and nowhere else.
     folders = f"{layout.releases}/", f"{layout.leases}/"
@@ -96,12 +123,15 @@ def look_at_processes(layout: RootLayout) -> Look:
         used = set(filter(is_release_id, names))
         for release_id in used:
             found.setdefault(release_id, f"process {seen.pid}")
+        if not used and not seen.opaque and any(path.startswith(programs) for path in seen.paths):
+            through.append(Started(pid=seen.pid, started=proc.started_at(seen.pid, booted)))
         # Process 1 is older than everything: it would keep every release until the host is started again.
         if seen.opaque and not used and seen.pid not in ours and (seen.pid != 1 or seen.paths):
             started = proc.started_at(seen.pid, booted) if seen.pid else None
             hidden.append(Hidden(pid=seen.pid, started=started, named=bool(seen.paths)))
     # Whoever names the root comes first in a reason.
-    return Look(found, tuple(sorted(hidden, key=lambda one: (not one.named, one.pid))))
+    hidden.sort(key=lambda one: (not one.named, one.pid))
+    return Look(found, tuple(hidden), tuple(through))
 
 
 def live_times(layout: RootLayout, history: History, release_id: str) -> Live | None:
