@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -440,3 +441,36 @@ def test_a_repository_that_cannot_be_reached_is_a_failed_build(shop: Checked, tm
     with_library(shop, tmp_path, 'sdists = ["lib"]')
     os.rename(tmp_path / "lib", tmp_path / "gone")
     assert shop.refuses(BuildError, "lib, from file://").exit_code == 20
+
+
+def test_the_lock_tells_which_members_a_release_has(shop: Checked) -> None:
+    """One that only a build would name is there, and one of an extra that nobody asked for is not."""
+    wheel = shop.wheels["1.0"].path
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    rows = [f'[[packages]]\nname = "{one}"\ndirectory = {{ path = "{one}" }}\n' for one in ("web", "stock")]
+    lock = (
+        f'lock-version = "1.0"\ncreated-by = "tests"\n{"".join(rows)}'
+        '[[packages]]\nname = "app"\nversion = "1.0"\n'
+        f'wheels = [{{ path = "{wheel}", hashes = {{ sha256 = "{sha256}" }} }}]\n'
+    )
+    more = 'dynamic = ["dependencies"]\n[project.optional-dependencies]\ntill = ["till"]\n'
+    members = {
+        "web": project_files("web", more=more),
+        "stock": project_files("stock"),
+        "till": project_files("till"),
+    }
+    files = {f"{folder}/{path}": text for folder, found in members.items() for path, text in found.items()}
+    table = '[tool.uv.workspace]\nmembers = ["*"]\n'
+    commit(shop.checkout, {**files, "pyproject.toml": table, "pylock.toml": lock})
+    shop.project('lockfile = "pylock.toml"\nmember = "web"')
+    assert shop.root.release().outcome == "released"
+    assert {one.name for one in shop.manifest.built} == {"stock"}
+    assert shop.update().outcome == "unchanged"
+
+    commit(shop.checkout, {"till/till/__init__.py": "OPEN = True\n"})
+    assert shop.root.release().outcome == "unchanged"
+    assert shop.builds == 1
+    commit(shop.checkout, {"stock/stock/__init__.py": "FULL = True\n"})
+    assert shop.root.release().outcome == "released"
+    write(shop.checkout, {"stock/stock/__init__.py": "FULL = False\n"})
+    shop.refuses(UncommittedChangesError, "stock/stock")

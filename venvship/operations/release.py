@@ -20,7 +20,7 @@ from venvship.model.history import History
 from venvship.model.progress import DONE, Step
 from venvship.model.settings import Settings
 from venvship.operations.planning.build import Origin, build_release
-from venvship.operations.planning.environment import diff_to_environment, of_equal_wheels
+from venvship.operations.planning.environment import diff_to_environment, lockfile_paths, of_equal_wheels
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.own_lockfile import lockfile_environment, read_asked
 from venvship.operations.planning.plan import PlanOptions, announce_end, plan, refused
@@ -351,11 +351,12 @@ class Releasing:
         """
         workspace = self._workspace
         if proposal.project is not None and proposal.plan.action == "build":
-            for warning in proposal.project.warnings():
+            for warning in proposal.project.warnings(proposal.environment.built):
                 workspace.warn(warning["slug"], warning["message"])
         if self._options.promote:
             announce_end(workspace, history)
-        names = ", ".join(os.path.basename(path) for path in self._options.lockfiles or settings.lockfile)
+        paths = self._options.lockfiles or lockfile_paths(workspace, settings)
+        names = ", ".join(map(os.path.basename, paths))
         count = f"{self.result.packages} package{'' if self.result.packages == 1 else 's'}"
         workspace.tell("plan", f"{settings.name} · CPython {self.result.python} · {names}, {count}")
         if self._options.promote:

@@ -115,3 +115,20 @@ def test_a_change_of_a_members_dependencies_makes_the_lock_stale(workspace: Path
     path.write_text(path.read_text().replace('version = "1"', 'version = "1"\ndependencies = ["front"]'))
     with pytest.raises(StaleLockfileError):
         selected(workspace)
+
+
+@pytest.mark.parametrize(
+    "build",
+    ["", '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'],
+    ids=["setuptools", "hatchling"],
+)
+def test_a_project_whose_dependencies_only_a_build_tells_is_taken_as_it_is_locked(
+    tmp_path: Path, build: str
+) -> None:
+    dynamic = member("shop").replace('version = "1"', 'version = "1"\ndynamic = ["dependencies"]')
+    (tmp_path / "pyproject.toml").write_text(dynamic + build)
+    (tmp_path / "uv.lock").write_text(
+        'version = 1\nrequires-python = ">=3.11"\n\n'
+        '[[package]]\nname = "shop"\nversion = "1"\nsource = { editable = "." }\n'
+    )
+    assert [one.name for one in selected(tmp_path).sourced] == ["shop"]

@@ -113,12 +113,13 @@ def test_a_lock_that_uv_would_change_is_stale(tmp_path: Path, check: str) -> Non
     assert caught.value.hint == "lock again: cd /srv/shop && uv lock"
 
 
+@pytest.mark.parametrize("message", ["Failed to build", "Failed to generate package metadata for"])
 def test_staleness_is_not_asked_without_a_project_file_or_where_only_a_build_could_tell(
-    tmp_path: Path,
+    tmp_path: Path, message: str
 ) -> None:
     stale = f'[ "$1" = lock ] && exit 1\n{EXPORTS}'
     assert export(tmp_path, stale, contents={"uv.lock": b""}) == PYLOCK
-    unknown = f'[ "$1" = lock ] && {{ echo "error: Failed to build shop" >&2; exit 1; }}\n{EXPORTS}'
+    unknown = f'[ "$1" = lock ] && {{ echo "error: {message} shop" >&2; exit 2; }}\n{EXPORTS}'
     assert export(tmp_path, unknown) == PYLOCK
 
 

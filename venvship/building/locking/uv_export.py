@@ -26,9 +26,14 @@ _SECONDS: Final = 120.0
 """For each run. uv takes less than a second for the largest lockfiles in public."""
 
 _PROJECT: Final = "pyproject.toml"
-_UNKNOWN: Final = (b"Failed to build", b"does not appear to be a Python project", b"Failed to read metadata")
+_UNKNOWN: Final = (
+    b"Failed to generate package metadata",
+    b"Failed to build",
+    b"does not appear to be a Python project",
+    b"Failed to read metadata",
+)
 """Messages of `uv lock --check` where dependencies are only known to a build of the project, which it is not
-given the files for. So it cannot be told whether the lock is stale."""
+given the files for, nor the packages that build it. So it cannot be told whether the lock is stale."""
 
 _SHOWN: Final = 12
 

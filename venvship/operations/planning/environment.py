@@ -88,6 +88,8 @@ def read_environment(
     lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath, export=export)
     selection = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
     selected = selection.requirements
+    if project is not None:
+        project = project.with_locked(selection.sourced)
     others = _not_of_project(selection.sourced, project)
     recipe = recipe_digest(constraints=project.constraints_digest if project is not None else "")
     own = sourced_requirements(lockfile, others, sdists=build.sdists, recipe=recipe)

@@ -6,7 +6,8 @@ import contextlib
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from venvship.building.project.members import Member
     from venvship.building.request import Changed, ProjectBuild
     from venvship.model.lockfiles.requirement import Requirement
+    from venvship.model.lockfiles.selection import SourcedEntry
     from venvship.model.source import Source, SourceKind
 
 _SUBJECT = 200
@@ -46,6 +48,9 @@ class Project:
         name: The application's name, for a project without packaging.
         root: Path of the root, which may lie in the project.
         changed: The files to take in place of the commit's, with `--dirty`.
+        committed: Whether changes to tracked files of a member are refused.
+        locked: Folders of the other members, as the lockfile names them; `None`: it names none, and the
+            project's own description does.
     """
 
     checkout: Checkout = field(repr=False)
@@ -53,6 +58,8 @@ class Project:
     name: str
     root: str
     changed: Changed | None = None
+    committed: bool = False
+    locked: frozenset[str] | None = None
 
     @property
     def has_lockfile(self) -> bool:
@@ -122,11 +129,50 @@ class Project:
         Raises:
             CheckoutError: See `choose_member` and `needed_members`.
         """
-        from venvship.building.project.members import needed_members
+        from venvship.building.project.members import needed_members, read_member
 
         if self.settings.build == "tree":
             return (self.chosen,)
+        if self.locked is not None:
+            return (self.chosen, *(read_member(self.checkout, folder) for folder in sorted(self.locked)))
         return (self.chosen, *needed_members(self.checkout, self.chosen))
+
+    def with_locked(self, sourced: Iterable[SourcedEntry]) -> Project:
+        """Take the other members from the lockfile, if it is in the checkout and names projects there.
+
+        The tool that locked knows more than the project's description says: dependencies that only a build
+        tells, and which extras and groups ask for which member.
+
+        Args:
+            sourced: The packages of the lockfile that come from a source tree.
+
+        Raises:
+            CheckoutError: The files of a member cannot be read.
+            UncommittedChangesError: A member that the description does not tell has some.
+        """
+        from venvship.building.project.members import read_member
+
+        if not self.has_lockfile or self.settings.build == "tree":
+            return self
+        base = posixpath.dirname(self.settings.lockfile[0])
+        folders: set[str] = set()
+        own = False
+        for entry in sourced:
+            folder = "" if entry.repository else posixpath.normpath(posixpath.join(base, entry.folder))
+            folder = "" if folder == "." else folder
+            if entry.repository or folder.split("/")[0] == "..":
+                continue
+            project = read_member(self.checkout, folder).project
+            if folder == self.chosen.folder:
+                own = True
+            elif project.can_be_built and project.name == entry.name:
+                folders.add(folder)
+        if not own and not folders:
+            return self
+        found = replace(self, locked=frozenset(folders))
+        if self.committed and folders - {member.folder for member in self.members}:
+            found.require_committed()
+        return found
 
     def requirements(self, pinned: Sequence[Requirement], interpreter: Interpreter) -> list[Requirement]:
         """The members of a release that come from the checkout.
@@ -250,8 +296,11 @@ class Project:
                 raise CheckoutError(f"{path} cannot be read: {error.strerror}", path=path) from error
         return found
 
-    def warnings(self) -> Iterator[Mapping[str, str]]:
+    def warnings(self, members: Iterable[Requirement]) -> Iterator[Mapping[str, str]]:
         """Name the files that somebody may miss in a release; each with `slug` and `message`.
+
+        Args:
+            members: The members that are built from source, dependencies included.
 
         Raises:
             CheckoutError: The files cannot be listed.
@@ -260,11 +309,11 @@ class Project:
 
         settings = self.settings
         rules = Rules(include=settings.include, exclude=settings.exclude, shared=settings.shared)
-        for member in self.members:
-            names = self.checkout.names(member.folder)
-            place = os.path.relpath(
-                self.root, os.path.realpath(os.path.join(self.checkout.path, member.folder))
-            )
+        path = self.checkout.path
+        sources = [one.source for one in members if one.source is not None]
+        for folder in sorted({source.folder for source in sources if source.repository == path}):
+            names = self.checkout.names(folder)
+            place = os.path.relpath(self.root, os.path.realpath(os.path.join(path, folder)))
             choice = Choice(files=(), sensitive={}, replaced={})
             if settings.build == "tree":
                 choice = choose(names.tracked, (), rules)
@@ -379,6 +428,7 @@ def project_to_release(
         return None
     if dirty:
         return stack.enter_context(with_changes(project))
-    if not ref:
-        project.require_committed()
-    return project
+    if ref:
+        return project
+    project.require_committed()
+    return replace(project, committed=True)
