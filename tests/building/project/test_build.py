@@ -257,7 +257,7 @@ def test_build_requirements_are_installed_by_hash(shop: Shop, wheelhouse: Path, 
 def failing(shop: Shop, run: str) -> BuildRequest:
     """A request to build a project whose backend runs this first."""
     commit(shop.checkout, project_files(table=f'[tool.backend]\nrun = """{run}"""'))
-    return shop.request(timeout=20.0)
+    return shop.request(timeout=300.0)
 
 
 def test_a_build_that_hangs_is_ended(shop: Shop) -> None:
@@ -283,6 +283,15 @@ def test_a_build_that_prints_secrets_has_them_nowhere(shop: Shop) -> None:
         assert "hunter2" not in text
         assert "pw1234" not in text
         assert "****" in text
+
+
+def test_warnings_of_a_backend_are_in_the_log_alone(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+    """Here each warning is an error, so a build that let one through would fail."""
+    shop.environ["DATABASE_PASSWORD"] = "hunter2hunter2"
+    request = failing(shop, "import warnings; warnings.warn('pale moon, ' + os.environ['DATABASE_PASSWORD'])")
+    shop.build(request)
+    assert "pale moon, ****" in shop.log(request)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_build_without_its_compiler_says_so(shop: Shop) -> None:

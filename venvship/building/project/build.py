@@ -12,7 +12,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -228,13 +229,14 @@ class _Work:
                 raise
 
         try:
-            builder = ProjectBuilder(project, python_executable=python, runner=hook)
-            wanted = builder.build_system_requires
-            self._install(wanted, environment, python)
-            wanted |= (more := builder.get_requires_for_build("wheel"))
-            if more:
-                self._install(more, environment, python)
-            path = builder.build("wheel", os.path.join(self._folder, "wheels"))
+            with self._warnings_in_log():
+                builder = ProjectBuilder(project, python_executable=python, runner=hook)
+                wanted = builder.build_system_requires
+                self._install(wanted, environment, python)
+                wanted |= (more := builder.get_requires_for_build("wheel"))
+                if more:
+                    self._install(more, environment, python)
+                path = builder.build("wheel", os.path.join(self._folder, "wheels"))
         except (BuildException, BuildBackendException) as error:
             if self._failure is not None:
                 raise self._failure from error
@@ -341,10 +343,7 @@ class _Work:
         """Run a program of the build to its end; its output goes to the log, redacted."""
         program = Program(command, env=environ, cwd=cwd, keep=_OUTPUT_BYTES)
         result = run(program, timeout=max(self._until - time.monotonic(), 0.1), signals=self._session.signals)
-        self._output = "\n".join(
-            self._redact(row) for row in result.output.decode(errors="replace").splitlines()
-        )
-        CappedLog(self._session.log, heading=f"{self._output}\n".encode()).close()
+        self._output = self._logged(result.output.decode(errors="replace"))
         if result.timed_out:
             raise self.error(
                 f"{what} took longer than {self._session.timeout:g} s and was ended",
@@ -361,6 +360,23 @@ class _Work:
                 hint="install it, or build the wheel elsewhere and pin it in the lockfile",
             )
         raise self.error(enclosed(f"{what} failed: ", last_words(self._output)))
+
+    @contextlib.contextmanager
+    def _warnings_in_log(self) -> Iterator[None]:
+        """Keep warnings in the log: pyproject_hooks gives those of the backend again, in our process."""
+        with warnings.catch_warnings(record=True) as given:
+            warnings.simplefilter("always")
+            try:
+                yield
+            finally:
+                if given:
+                    self._logged("\n".join(f"{one.filename}:{one.lineno}: {one.message}" for one in given))
+
+    def _logged(self, text: str) -> str:
+        """Add text to the log, redacted; returns what was added."""
+        redacted = "\n".join(map(self._redact, text.splitlines()))
+        CappedLog(self._session.log, heading=f"{redacted}\n".encode()).close()
+        return redacted
 
     def error(
         self,
