@@ -161,7 +161,15 @@ class Git:
         """
         below = ("--", f"{folder}/") if folder else ()
         output = self.ask("ls-tree", "-r", "-z", "-l", "--full-tree", tree, *below, most=bounds.LISTING)
-        return list(_entries(output))
+        found = list(_entries(output))
+        if absent := [entry.path for entry in found if entry.size < 0]:
+            raise self.error(
+                f"{self.path} is not complete: git lacks the contents of {absent[0]}"
+                + (f" and {len(absent) - 1} more files" if len(absent) > 1 else ""),
+                kind="missing",
+                hint=f"clone it again; all that is missing: git -C {shell_line([self.path])} fsck",
+            )
+        return found
 
     def blobs(self, names: Sequence[str], *, most: int) -> list[bytes | None]:
         """The contents of some files, each named as `COMMIT:PATH` or by its id; `None` for a missing one.
@@ -408,7 +416,9 @@ def _entries(output: bytes) -> Iterator[TreeEntry]:
         if row:
             facts, _, path = row.partition(b"\t")
             mode, _, oid, size = facts.decode().split()
-            yield TreeEntry(mode, oid, int(size) if size != "-" else 0, os.fsdecode(path))
+            # `-` for a submodule, `BAD` where the object is gone or was not fetched.
+            known = 0 if size == "-" else int(size) if size.isdigit() else -1
+            yield TreeEntry(mode, oid, known, os.fsdecode(path))
 
 
 def _blobs(output: bytes, count: int) -> Iterator[bytes | None]:

@@ -192,6 +192,13 @@ def test_the_version_of_a_shallow_clone_cannot_come_from_its_history(shop: Path,
     assert "fetch --unshallow" in str(caught.value.hint)
 
 
+def test_a_repository_without_the_contents_of_a_file_is_refused_by_its_name(shop: Path) -> None:
+    oid = git(shop, "rev-parse", "HEAD:shop/__init__.py")
+    (shop / ".git" / "objects" / oid[:2] / oid[2:]).unlink()
+    with pytest.raises(CheckoutError, match=r"is not complete: git lacks the contents of shop/__init__\.py$"):
+        opened(shop).names("")
+
+
 def test_a_checkout_that_others_can_write_is_refused(shop: Path) -> None:
     def require(path: str) -> None:
         if path == f"{shop}/.git/config":
