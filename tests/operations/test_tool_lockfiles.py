@@ -310,5 +310,6 @@ def test_sources_of_others_are_refused_by_name(site: Site, tmp_path: Path) -> No
     write(site.path / "uv.lock", "version = 1\n")
     site.settings('lockfile = "uv.lock"\n')
     site.environment["PATH"] = f"{tmp_path / 'tools'}:{site.environment['PATH']}"
-    with pytest.raises(LockfileError, match="member is a directory"):
+    with pytest.raises(LockfileError, match="member is a directory") as caught:
         site.open().release()
+    assert caught.value.hint == f"cd {site.path} && uv lock"

@@ -169,6 +169,46 @@ def test_include_takes_the_output_of_a_build_from_the_checkout(shop: Shop) -> No
     assert (shop.app / "web/dist/app.js").read_text() == "2"
 
 
+@pytest.mark.parametrize("by", ["member", "path"])
+def test_a_folder_of_a_repository_is_an_application_of_its_own(shop: Shop, by: str) -> None:
+    """`include` is relative to that folder, and a commit that changes another one changes nothing."""
+    top = shop.checkout
+    git(top, "rm", "--quiet", "-r", "--cached", ".")
+    write(top, {f"web/{name}": text for name, text in FILES.items()})
+    (top / "web" / "manage.py").chmod(0o755)
+    commit(top, {"other/manage.py": "1\n"})
+    git(top, "clean", "--quiet", "-d", "--force", "-x", "--exclude=web", "--exclude=other")
+    more = 'include = ["dist/"]\nlockfile = "web/requirements.txt"\nmember = "web"'
+    if by == "path":
+        shop.checkout = top / "web"
+        more = 'include = ["dist/"]\nlockfile = "requirements.txt"'
+    shop.project(more)
+    commit(top, {"web/requirements.txt": (shop.path / "requirements.txt").read_text()})
+    write(
+        top, {"web/dist/a.js": "1", "dist/b.js": "1", "web/new.py": "", "new.py": "", "web/templates/x": ""}
+    )
+
+    messages = warnings_of(shop.go())
+
+    assert set(os.listdir(shop.app)) - {"__pycache__"} == {*APP, "dist", "requirements.txt"}
+    assert os.listdir(shop.app / "dist") == ["a.js"]
+    assert "new.py, templates/x." in messages["untracked-files"]
+    (top / "web/new.py").unlink()
+    (top / "web/templates/x").unlink()
+    commit(top, {"other/manage.py": "2\n"})
+    assert shop.root.update().outcome == "unchanged"
+    write(top, {"web/dist/a.js": "2"})
+    assert shop.go().outcome == "released"
+
+
+@pytest.mark.parametrize("member", ["../src", "/srv", "till"])
+def test_a_member_without_packaging_is_a_folder_of_the_checkout(shop: Shop, member: str) -> None:
+    shop.project(f'member = "{member}"')
+    with pytest.raises(CheckoutError, match=r"no folder|does not exist|lacks"):
+        shop.go()
+    assert shop.current is None
+
+
 def test_include_takes_what_a_program_has_made_in_the_copy(shop: Shop) -> None:
     program = "mkdir -p web/dist && echo made >web/dist/app.js && echo no >web/no && rm templates/index.html"
     shop.project(

@@ -268,6 +268,31 @@ def test_an_entry_that_is_not_selected_may_be_any() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock"])
+def test_packages_without_a_wheel_that_runs_here_are_named_all_at_once(name: str) -> None:
+    """The lock lists the files that the index has, so nothing is fetched or built to find this out."""
+
+    def package(one: str, *files: str, groups: str = "") -> str:
+        rows = ", ".join(f'{{file = "{one}-1-{file}", hash = "sha256:{A}"}}' for file in files)
+        kept = groups or ("main" if name == "poetry.lock" else "default")
+        return f'[[package]]\nname = "{one}"\nversion = "1"\ngroups = ["{kept}"]\nfiles = [{rows}]\n'
+
+    text = (
+        package("plain", "py3-none-any.whl", "x.tar.gz")
+        + package("mac", "cp311-cp311-macosx_11_0_arm64.whl", "x.tar.gz")
+        + package("old", "x.tar.gz")
+        + package("test", "x.tar.gz", groups="dev")
+    )
+    end = POETRY_END if name == "poetry.lock" else ""
+    head = PDM_HEAD if name == "pdm.lock" else ""
+    found = problems(name, head + text + end)
+    assert [message.partition(",")[0] for _, message in found] == [
+        f"mac has no wheel for {LINUX.label}",
+        f"old has no wheel for {LINUX.label}",
+    ]
+    assert names(chosen(name, head + text + end, sdists=["mac", "old"])) == ["mac", "old", "plain"]
+
+
 # -- pdm ------------------------------------------------------------------------------------------------
 
 PDM_HEAD = f"""[metadata]

@@ -108,6 +108,15 @@ def test_variables_that_the_settings_need_are_those_without_default_and_conditio
     assert found(settings=text).variables == ("DATABASE_URL", "HOSTS", "SECRET_KEY")
 
 
+def test_a_variable_that_django_environ_declares_with_a_default_is_not_needed() -> None:
+    text = """\
+    env = environ.Env(DEBUG=(bool, False), PORT=int)
+    DEBUG = env("DEBUG")
+    PORT = env("PORT")
+    """
+    assert found(settings=text).variables == ("PORT",)
+
+
 @pytest.mark.parametrize("call", ["load_dotenv()", "environ.Env.read_env(BASE_DIR / '.env')"])
 def test_reading_a_dotenv_file_is_noticed(call: str) -> None:
     assert found(settings=call).reads_dotenv

@@ -127,3 +127,29 @@ def test_every_text_is_written_so_that_it_parses_to_itself() -> None:
     odd = 'sh"op\\\n# [x] \u2028 é'
     proposal = propose(survey(files(DJANGO)), name=odd, checkout="/src/a b'c\"", python=PYTHON)
     assert written(proposal)["name"] == odd
+
+
+@pytest.mark.parametrize("backend", ["hatchling.build", "flit_core.buildapi", "uv_build"])
+@pytest.mark.parametrize(
+    ("name", "table", "build"),
+    [
+        ("till", "", "tree"),
+        ("Shop", "", "wheel"),
+        (
+            "till",
+            "[tool.hatch.build]\nx = 1\n[tool.flit.module]\nx = 1\n[tool.uv.build-backend]\nx = 1\n",
+            "wheel",
+        ),
+    ],
+    ids=["another-name", "its-name", "configured"],
+)
+def test_a_wheel_that_would_lack_the_settings_of_django_is_not_proposed(
+    backend: str, name: str, table: str, build: str
+) -> None:
+    """These backends pack the package of the project's name, and the settings may lie beside it."""
+    packaged = (
+        f'[project]\nname = "{name}"\n[build-system]\nrequires = []\nbuild-backend = "{backend}"\n{table}'
+    )
+    proposal = proposed({**DJANGO, "pyproject.toml": packaged})
+    assert written(proposal)["project"].get("build", "wheel") == build
+    assert any("packs till alone, and not shop" in line for line in proposal.found) == (build == "tree")

@@ -145,7 +145,8 @@ def build_wheel(requirement: Requirement, session: BuildSession) -> BuiltWheel:
             if settings.include and requirement.source.commit:
                 checkout = _opened(requirement.source, session)
                 place = os.path.join(folder, "copy", checkout.prefix)
-                names = checkout.included(settings.include, settings.exclude)
+                inside = os.path.relpath(project, place) if requirement.source.kind == "tree" else "."
+                names = checkout.included(settings.include, settings.exclude, "" if inside == "." else inside)
                 add_included(checkout, names, place, session.signals)
             if settings.before is not None:
                 work.run_before(settings.before, project)

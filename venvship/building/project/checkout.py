@@ -123,12 +123,14 @@ class Checkout(ABC):
         self,
         include: Sequence[str],  # noqa: ARG002 - of those that have any
         exclude: Sequence[str],  # noqa: ARG002
+        folder: str = "",  # noqa: ARG002
     ) -> list[str]:
         """The files that no commit has and that `[project] include` takes, relative to `path`, sorted.
 
         Args:
             include: `[project] include`.
             exclude: `[project] exclude`.
+            folder: The folder that these are relative to, and that the files are in.
 
         Raises:
             CheckoutError: They cannot be listed.
@@ -327,12 +329,14 @@ class GitCheckout(Checkout):
         }
         return Names(tracked, found["??"], found["!!"])
 
-    def included(self, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    def included(self, include: Sequence[str], exclude: Sequence[str], folder: str = "") -> list[str]:
         """See `Checkout.included`."""
         if not include or self.bare:
             return []
         wanted, unwanted = Patterns(include), Patterns(exclude)
-        return sorted(name for name in self.git.others() if wanted.match(name) and not unwanted.match(name))
+        below = f"{folder}/" if folder else ""
+        names = (name.removeprefix(below) for name in self.git.others() if name.startswith(below))
+        return sorted(below + name for name in names if wanted.match(name) and not unwanted.match(name))
 
 
 @dataclass(frozen=True, kw_only=True)

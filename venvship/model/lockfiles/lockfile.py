@@ -200,8 +200,7 @@ def select(
     Raises:
         LockfileError: It selects nothing, or two pins of one name, or something that is refused.
     """
-    hint = kind_of(lockfile.path).lock_again(lockfile.path) if is_tool_lock(lockfile.path) else HINT
-    problems = Problems(lockfile.path, hint=hint)
+    problems = Problems(lockfile.path, hint=_again(lockfile.path))
     chosen = lockfile.parsed.select(interpreter, extras=extras, groups=groups, problems=problems)
     if not chosen.requirements and not chosen.sourced and not problems.found:
         problems.add(
@@ -215,6 +214,11 @@ def select(
         requirements=tuple(sorted(chosen.requirements, key=lambda requirement: requirement.name)),
         sourced=tuple(sorted(chosen.sourced)),
     )
+
+
+def _again(path: str) -> str:
+    """The next step after a refusal of a lockfile: with the tool that wrote it."""
+    return kind_of(path).lock_again(path) if is_tool_lock(path) else HINT
 
 
 def with_selection(lockfile: Lockfile, selection: Selection, interpreter: Interpreter) -> Lockfile:
@@ -272,7 +276,7 @@ def refuse_sources(lockfile: Lockfile, sourced: Iterable[SourcedEntry]) -> None:
     Raises:
         LockfileError: There is one; all are named.
     """
-    problems = Problems(lockfile.path)
+    problems = Problems(lockfile.path, hint=_again(lockfile.path))
     for entry in sourced:
         problems.add(
             lockfile.path,

@@ -80,7 +80,9 @@ def parse_pdm_lock(path: str, data: bytes, *, sdists: Collection[str]) -> ToolLo
             problems.add(path, line, f"{_named(package)} {error}")
     problems.raise_if_any()
     known = dict.fromkeys([DEFAULT, *map(canonicalize_name, groups)])
-    return ToolLock(path=path, entries=tuple(entries), default=DEFAULT, groups=tuple(known), extras=None)
+    return ToolLock(
+        path=path, entries=tuple(entries), default=DEFAULT, groups=tuple(known), extras=None, sdists=sdists
+    )
 
 
 def _check_version(version: str) -> None:
@@ -106,7 +108,16 @@ def _entry(place: Place, package: Mapping[str, Any], every_group: Collection[str
         found = str(error)
     # pdm takes an entry without groups for one of all groups.
     in_groups = map(canonicalize_name, groups or [DEFAULT, *every_group])
-    return Entry(name=name, line=place.line, markers=dict.fromkeys(in_groups, marker), found=found)
+    return Entry(
+        name=name,
+        line=place.line,
+        markers=dict.fromkeys(in_groups, marker),
+        found=found,
+        files=tuple(
+            document.string(file, "file", "") or document.string(file, "url", "").rpartition("/")[2]
+            for file in document.tables(package, "files")
+        ),
+    )
 
 
 def _found(place: Place, name: str, package: Mapping[str, Any]) -> Requirement | SourcedEntry:

@@ -67,7 +67,14 @@ def parse_poetry_lock(path: str, data: bytes, *, sdists: Collection[str]) -> Too
             problems.add(path, line, f"{_named(package)} {error}")
     problems.raise_if_any()
     groups = dict.fromkeys([MAIN, *(group for entry in entries for group in entry.markers)])
-    return ToolLock(path=path, entries=tuple(entries), default=MAIN, groups=tuple(groups), extras=extras)
+    return ToolLock(
+        path=path,
+        entries=tuple(entries),
+        default=MAIN,
+        groups=tuple(groups),
+        extras=extras,
+        sdists=sdists,
+    )
 
 
 def _check_version(version: str) -> None:
@@ -105,6 +112,7 @@ def _entry(place: Place, package: Mapping[str, Any]) -> Entry:
         markers=_markers(package),
         found=found,
         index=document.string(source, "url") if kind == "legacy" else "",
+        files=tuple(document.string(file, "file", "") for file in document.tables(package, "files")),
     )
 
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import Version
 
+from venvship.model.filename import parse_wheel_filename
 from venvship.model.lockfiles.problems import Problems, quote
 from venvship.model.lockfiles.requirement import (
     MARKER_ERRORS,
@@ -30,6 +31,7 @@ from venvship.model.lockfiles.requirement import (
     line_for_pip,
     local_file,
     marker_environment,
+    may_build,
 )
 from venvship.model.lockfiles.selection import (
     Selection,
@@ -61,6 +63,7 @@ class Entry:
         found: The requirement, or the source in its place, or the reason why it cannot be installed, which
             goes on after its name.
         index: The URL of the index that has it; `""`: the default one.
+        files: Names of the files that an index has of it; none: the lock does not tell.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Entry:
     markers: Mapping[str, str]
     found: Requirement | SourcedEntry | str
     index: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,7 @@ class ToolLock:
         groups: All groups, by their normalised names.
         extras: The extras of the project; `None`: they are groups.
         trusted: URLs of indexes whose certificates are not verified.
+        sdists: `[build] sdists`.
     """
 
     path: str
@@ -89,6 +94,7 @@ class ToolLock:
     groups: tuple[str, ...]
     extras: tuple[str, ...] | None = ()
     trusted: frozenset[str] = frozenset()
+    sdists: Collection[str] = ()
 
     def select(
         self, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str], problems: Problems
@@ -129,6 +135,13 @@ class ToolLock:
                 problems.add(self.path, entry.line, f"{entry.name} {entry.found}")
             elif isinstance(entry.found, SourcedEntry):
                 add_source(sources, entry.found, problems, self.path)
+            elif (
+                entry.found.url is None
+                and not may_build(entry.name, self.sdists)
+                and not _runs(entry.files, interpreter)
+            ):
+                message = f"{entry.name} has no wheel for {interpreter.label}, and `[build] sdists` does not"
+                problems.add(self.path, entry.line, f"{message} allow building it; allow it there")
             else:
                 add_pin(pins, entry.found, problems, f"; both hold for {interpreter.label}")
                 if entry.found.url is None:
@@ -141,6 +154,20 @@ class ToolLock:
             tuple(sources.values()),
             index_options(indexes, problems, self.path, self.trusted),
         )
+
+
+def _runs(names: Sequence[str], interpreter: Interpreter) -> bool:
+    """Whether one of some files is a wheel for an interpreter, or that cannot be told."""
+    known = frozenset(interpreter.tags)
+    for name in names:
+        if name.lower().endswith(".whl"):
+            try:
+                tags = parse_wheel_filename(name)[3]
+            except InvalidWheelFilename:
+                return True
+            if not known.isdisjoint(map(str, tags)):
+                return True
+    return not names
 
 
 class _Markers:

@@ -22,6 +22,9 @@ SETTINGS_VARIABLE: Final = "DJANGO_SETTINGS_MODULE"
 STATIC_FILES: Final = "django.contrib.staticfiles"
 
 _DOTENV: Final = frozenset({"load_dotenv", "dotenv.load_dotenv", "read_dotenv", "dotenv.read_dotenv"})
+_SCHEMES: Final = frozenset({"Env", "FileAwareEnv"})
+"""The classes of django-environ, whose arguments declare variables."""
+
 _URL_READERS: Final = frozenset({"config", "parse", "db", "db_url", "dj_db_url"})
 _MOST_MODULES: Final = 20
 """How many modules of settings are followed through `from .base import *`."""
@@ -108,7 +111,7 @@ def find_django(files: Files, folder: str = "") -> Django | None:
         static_files=STATIC_FILES in facts.apps,
         static_root=facts.values.get("STATIC_ROOT"),
         media_root=facts.values.get("MEDIA_ROOT"),
-        variables=tuple(sorted(facts.variables)),
+        variables=tuple(sorted(facts.variables - facts.with_default)),
         reads_dotenv=facts.reads_dotenv,
         generated="VENVSHIP_GENERATED" in facts.read_variables,
     )
@@ -172,6 +175,7 @@ class _Facts:
     apps: set[str] = field(default_factory=set)
     databases: list[Database] = field(default_factory=list)
     variables: set[str] = field(default_factory=set)
+    with_default: set[str] = field(default_factory=set)
     read_variables: set[str] = field(default_factory=set)
     reads_dotenv: bool = False
 
@@ -203,6 +207,8 @@ class _Reading:
             if isinstance(node, ast.Call):
                 name = dotted(node.func)
                 self._facts.reads_dotenv |= name in _DOTENV or name.endswith(".read_env")
+                if name.rpartition(".")[2] in _SCHEMES:
+                    self._facts.with_default |= _declared(node)
             if isinstance(node, ast.Call | ast.Subscript):
                 value = evaluator.value(node)
                 if isinstance(value, FromVariable):
@@ -318,6 +324,15 @@ def _needed(statement: ast.stmt, evaluator: Evaluator) -> set[str]:
         if isinstance(node, ast.Call | ast.Subscript) and node not in optional
     ]
     return {one.name for one in values if isinstance(one, FromVariable) and one.default is None}
+
+
+def _declared(node: ast.Call) -> set[str]:
+    """The variables that `Env(DEBUG=(bool, False))` gives a default to."""
+    return {
+        one.arg
+        for one in node.keywords
+        if one.arg and isinstance(one.value, ast.Tuple | ast.List) and len(one.value.elts) > 1
+    }
 
 
 def _strings(node: ast.expr) -> set[str]:

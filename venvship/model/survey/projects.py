@@ -7,7 +7,8 @@ import configparser
 import fnmatch
 import posixpath
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -36,6 +37,8 @@ class Project:
         name: Normalised (PEP 503); empty if nothing names it.
         build: How its code gets into a release: as a wheel, or as the tree that it is.
         reason: The reason for that, for people.
+        packs: The only module or package that the wheel has, where the build backend goes by the name of the
+            project; `""`: it is told which, or finds out.
         requires_python: Its specifier; empty without one.
         scripts: Its console scripts.
         dependencies: The normalised names of what it asks for, sorted, as far as its files say so.
@@ -45,6 +48,7 @@ class Project:
     name: str = ""
     build: BuildKind
     reason: str
+    packs: str = ""
     requires_python: str = ""
     scripts: tuple[Script, ...] = ()
     dependencies: tuple[str, ...] = ()
@@ -109,6 +113,7 @@ def _project(files: Files, folder: str) -> Project | None:
         name=canonicalize_name(name) if isinstance(name, str) else "",
         build=build,
         reason=reason,
+        packs=_packs(pyproject, name) if build == "wheel" and isinstance(name, str) else "",
         requires_python=_requires_python(project, poetry, setup_cfg),
         scripts=tuple(
             Script(script, target.partition(":")[0].strip())
@@ -145,6 +150,42 @@ def _build_kind(pyproject: Any, *, setup_py: bool, setup_cfg: bool) -> tuple[Bui
     if packaged is True:
         return "wheel", "`package = true` below [tool.uv] in pyproject.toml"
     return "tree", "pyproject.toml has no [build-system]"
+
+
+_BY_NAME: Final = {
+    "hatchling.build": ("hatch", "build"),
+    "flit_core.buildapi": ("flit",),
+    "uv_build": ("uv", "build-backend"),
+}
+"""Build backends that pack the one package which has the project's name, and the tables in which a project
+says otherwise, below `[tool]`. Sources: Hatch's "Wheel builder", flit's "pyproject.toml", uv's "The uv build
+backend".
+"""
+
+
+def _packs(pyproject: Any, name: str) -> str:  # noqa: ANN401 - parsed TOML
+    backend = table(pyproject, "build-system").get("build-backend")
+    where = _BY_NAME.get(backend) if isinstance(backend, str) else None
+    if where is None or table(pyproject, "tool", *where):
+        return ""
+    return canonicalize_name(name).replace("-", "_")
+
+
+def as_it_has_to_go(project: Project, modules: Collection[str]) -> Project:
+    """A project whose wheel would lack all modules that start it goes into a release as the tree that it is.
+
+    Args:
+        project: The project.
+        modules: The settings of Django, or the modules with the application.
+    """
+    tops = {module.partition(".")[0] for module in modules}
+    if not project.packs or not tops or project.packs in {top.lower() for top in tops}:
+        return project
+    return replace(
+        project,
+        build="tree",
+        reason=f"the build backend packs {project.packs} alone, and not {min(tops)}",
+    )
 
 
 def _setup_cfg(files: Files, folder: str) -> configparser.ConfigParser:

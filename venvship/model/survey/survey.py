@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from venvship.model.survey.applications import SERVERS, Application, find_applications
 from venvship.model.survey.django import Django, find_django
 from venvship.model.survey.files import Files
-from venvship.model.survey.projects import NO_LOCK, Lock, Project, find_lock, find_projects
+from venvship.model.survey.projects import NO_LOCK, Lock, Project, as_it_has_to_go, find_lock, find_projects
 
 _VERSION = re.compile(r"(?:cpython-|python-?)?(3\.\d+)(?:\.\d+)?", re.ASCII)
 
@@ -50,13 +50,16 @@ def survey(files: Files, member: str | None = None) -> Survey:
     chosen = _chosen(projects, member)
     if chosen is None:
         return Survey(projects=projects)
+    django = find_django(files, chosen.folder)
+    applications = find_applications(files, chosen.folder, chosen.dependencies)
+    modules = [django.settings] if django is not None else [one.module for one in applications]
     return Survey(
         projects=projects,
-        project=chosen,
+        project=as_it_has_to_go(chosen, modules),
         lock=find_lock(files, chosen),
         python=_python_version(files, chosen.folder),
-        django=find_django(files, chosen.folder),
-        applications=find_applications(files, chosen.folder, chosen.dependencies),
+        django=django,
+        applications=applications,
         servers=tuple(server for server in SERVERS if server in chosen.dependencies),
     )
 

@@ -119,7 +119,7 @@ class Project:
         from venvship.building.project.pyproject import unpackaged
 
         if self.settings.build == "tree":
-            return Member("", unpackaged(self.name))
+            return Member(self._folder_of_tree, unpackaged(self.name))
         return choose_member(self.checkout, self.settings.member)
 
     @functools.cached_property
@@ -262,6 +262,20 @@ class Project:
         return self.checkout.source(folder, kind=kind, recipe=self._recipe, dynamic=dynamic)
 
     @functools.cached_property
+    def _folder_of_tree(self) -> str:
+        """The folder of a project without packaging: that of `member`, which `include` is relative to."""
+        if self.settings.build != "tree" or self.settings.member is None:
+            return ""
+        folder = posixpath.normpath(self.settings.member)
+        if folder.startswith("/") or folder.split("/")[0] == "..":
+            raise CheckoutError(
+                f"{self.checkout.path} has no folder {self.settings.member}, which `[project] member` names",
+                hint='with `build = "tree"`, name the folder of the project, relative to `path`',
+                path=self.checkout.path,
+            )
+        return "" if folder == "." else folder
+
+    @functools.cached_property
     def constraints_digest(self) -> str:
         """The SHA-256 of the lock of the build requirements; `""` without one."""
         if self.settings.build_constraints is None:
@@ -288,7 +302,9 @@ class Project:
     def _beside(self) -> dict[str, str]:
         """The hashes of the files that are in no commit, and that `include` takes."""
         found: dict[str, str] = {}
-        for name in self.checkout.included(self.settings.include, self.settings.exclude):
+        for name in self.checkout.included(
+            self.settings.include, self.settings.exclude, self._folder_of_tree
+        ):
             path = os.path.join(self.checkout.path, name)
             try:
                 found[name] = f"link {os.readlink(path)}" if os.path.islink(path) else hash_file(path)
@@ -310,8 +326,10 @@ class Project:
         settings = self.settings
         rules = Rules(include=settings.include, exclude=settings.exclude, shared=settings.shared)
         path = self.checkout.path
-        sources = [one.source for one in members if one.source is not None]
-        for folder in sorted({source.folder for source in sources if source.repository == path}):
+        sources = [one.source for one in members if one.source is not None and one.source.repository == path]
+        for top in sorted({source.folder for source in sources}):
+            folder = os.path.relpath(top or ".", self.checkout.prefix or ".")
+            folder = "" if folder == "." else folder
             names = self.checkout.names(folder)
             place = os.path.relpath(self.root, os.path.realpath(os.path.join(path, folder)))
             choice = Choice(files=(), sensitive={}, replaced={})
