@@ -32,7 +32,8 @@ class ProjectSettings(NamedTuple):
         str | None,
         Setting(
             values.path,
-            "Name or folder of the project where `path` has several. With `tree`, the folder that becomes `app`.",
+            "Name or folder of the project where `path` has several. With `tree`, the folder that becomes"
+            " `app`.",
             example="shop",
         ),
     ] = None

@@ -104,6 +104,36 @@ def needed_members(checkout: Checkout, chosen: Member) -> list[Member]:
     return [found[name] for name in sorted(found)]
 
 
+def locked_folders(checkout: Checkout, named: Mapping[str, str], chosen: Member) -> frozenset[str] | None:
+    """The folders of the other members, as a lockfile names them.
+
+    Args:
+        checkout: Where they are.
+        named: The names of projects by their folders, relative to `Checkout.path`.
+        chosen: Of `choose_member`.
+
+    Returns:
+        Them; `None` if the lockfile names no project of the checkout.
+
+    Raises:
+        CheckoutError: The files of a member cannot be read.
+    """
+    found: set[str] = set()
+    own = False
+    for place, name in named.items():
+        normal = posixpath.normpath(place)
+        folder = "" if normal == "." else normal
+        if folder.split("/")[0] == "..":
+            continue
+        if folder == chosen.folder:
+            own = True
+            continue
+        project = read_member(checkout, folder).project
+        if project.can_be_built and project.name == name:
+            found.add(folder)
+    return frozenset(found) if own or found else None
+
+
 def _at_path(checkout: Checkout, member: Member, name: str, path: str) -> Member:
     folder = posixpath.normpath(posixpath.join(member.folder, path))
     try:

@@ -150,26 +150,16 @@ class Project:
             CheckoutError: The files of a member cannot be read.
             UncommittedChangesError: A member that the description does not tell has some.
         """
-        from venvship.building.project.members import read_member
+        from venvship.building.project.members import locked_folders
 
         if not self.has_lockfile or self.settings.build == "tree":
             return self
         base = posixpath.dirname(self.settings.lockfile[0])
-        folders: set[str] = set()
-        own = False
-        for entry in sourced:
-            folder = "" if entry.repository else posixpath.normpath(posixpath.join(base, entry.folder))
-            folder = "" if folder == "." else folder
-            if entry.repository or folder.split("/")[0] == "..":
-                continue
-            project = read_member(self.checkout, folder).project
-            if folder == self.chosen.folder:
-                own = True
-            elif project.can_be_built and project.name == entry.name:
-                folders.add(folder)
-        if not own and not folders:
+        named = {posixpath.join(base, entry.folder): entry.name for entry in sourced if not entry.repository}
+        folders = locked_folders(self.checkout, named, self.chosen)
+        if folders is None:
             return self
-        found = replace(self, locked=frozenset(folders))
+        found = replace(self, locked=folders)
         if self.committed and folders - {member.folder for member in self.members}:
             found.require_committed()
         return found
