@@ -6,6 +6,7 @@ machine's own. Everything else is what the commands printed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -148,6 +149,10 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     run("status", "status")
     run("show", "show")
     run("diff", "diff", "previous")
+    with serving(recorder.root, "previous"), serving(recorder.root, "current"):
+        seen = run("ps", "ps")["data"]
+    # What a user who is not root cannot see is of this host.
+    seen["unseen"] = {"hidden": 0, "users": [], "unlisted": False, "elsewhere": False, "leases": []}
     lock("2.0")
     run("release-rolled-back", "release", "-m", "a new checkout", exits=22)
     run("release-held", "release", exits=25)
@@ -171,6 +176,21 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     lines = (recorder.root / "state" / "journal.jsonl").read_text().splitlines()
     run("destroy", "destroy", "--yes", "--force")
     return recorder.recorded, [json.loads(line) for line in lines]
+
+
+@contextlib.contextmanager
+def serving(root: Path, link: str) -> Iterator[None]:
+    """Have a process run from a release for the length of a `with` block."""
+    script = root.parent / "serve.py"
+    script.write_text("import shop, sys\nprint('ready', flush=True)\nsys.stdin.read()\n")
+    pipe = subprocess.PIPE
+    with subprocess.Popen([root / link / "bin" / "python", script], stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def _application(place: Path) -> Callable[[str], None]:
@@ -257,16 +277,23 @@ class Stable:
     def _member(self, within: Mapping[str, Any], key: str, value: Any) -> Any:  # noqa: ANN401
         if key == "seconds" and value:
             return SECONDS.get(within.get("name", ""), 0.052)
+        if key == "unit" and "seen_by" in within:
+            return "shop.service"  # that of this machine, if there is one
+        if key == "since" and "seen_by" in within:  # the journal does not have it
+            return f"{self._sealed(within['release']) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
         if key == "at":
             return self._at_seq[within["seq"]]
         if key == "created_at":
-            at = datetime.strptime(self._text(within["id"])[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+            return f"{self._sealed(within['id']):%Y-%m-%dT%H:%M:%SZ}"
         if key == "python" and isinstance(value, str):
             return FIXED["full_version"]
         if key == "version" and "magic" in within:
             return FIXED["full_version"].rpartition(".")[0]
         return self.value(value, key)
+
+    def _sealed(self, release_id: str) -> datetime:
+        """The time in the id that a release is shown with."""
+        return datetime.strptime(self._text(release_id)[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
     def _text(self, text: str) -> str:
         text = text.replace(f"{self._place}/shop", ROOT_SHOWN).replace(self._place, "/srv")

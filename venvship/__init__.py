@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from venvship.operations.relocate import Left, Relocated, RelocateResult
     from venvship.operations.reporting.lockfile_state import LockfileState
     from venvship.operations.reporting.measure import Measurement
+    from venvship.operations.reporting.processes import PsResult, RunningProcess, Standing, Unseen
     from venvship.operations.reporting.report import (
         DiffResult,
         HistoryResult,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from venvship.operations.switching.chosen import HoldChange
     from venvship.operations.switching.recovery import RecoverOutcome
     from venvship.operations.verify import VerifyResult
+    from venvship.system.origins import Evidence
     from venvship.system.signals import Signals
     from venvship.workspace.runtime import Runtime
     from venvship.workspace.underway import Operation
@@ -90,6 +92,7 @@ _HOMES = {
     "venvship.operations.reporting.lockfile_state": "LockfileState",
     "venvship.operations.relocate": "Left Relocated RelocateResult",
     "venvship.operations.reporting.measure": "Measurement",
+    "venvship.operations.reporting.processes": "PsResult RunningProcess Standing Unseen",
     "venvship.operations.reporting.report": "DiffResult HistoryResult ListResult ShowResult StatusResult",
     "venvship.operations.retention.store_cleaning": "Dropped StoreResult",
     "venvship.operations.retention.verifying": "Damage Verified",
@@ -98,6 +101,7 @@ _HOMES = {
     "venvship.operations.switching.chosen": "HoldChange",
     "venvship.operations.switching.recovery": "RecoverOutcome",
     "venvship.operations.verify": "VerifyResult",
+    "venvship.system.origins": "Evidence",
     "venvship.system.signals": "Signals",
     "venvship.workspace.runtime": "Runtime",
     "venvship.workspace.underway": "Operation",
@@ -123,6 +127,7 @@ __all__ = [
     "Dropped",
     "Event",
     "EventName",
+    "Evidence",
     "Failures",
     "HistoryResult",
     "Hold",
@@ -146,6 +151,7 @@ __all__ = [
     "Progress",
     "PromoteResult",
     "PruneResult",
+    "PsResult",
     "RecoverOutcome",
     "RecoverResult",
     "ReleaseOutcome",
@@ -156,6 +162,7 @@ __all__ = [
     "Result",
     "RollbackResult",
     "Root",
+    "RunningProcess",
     "Runtime",
     "ScheduleFile",
     "ScheduleResult",
@@ -163,11 +170,13 @@ __all__ = [
     "Signals",
     "Source",
     "SourceKind",
+    "Standing",
     "State",
     "StatusResult",
     "Step",
     "StoreResult",
     "Trusted",
+    "Unseen",
     "VenvshipError",
     "Verification",
     "Verified",

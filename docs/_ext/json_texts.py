@@ -154,6 +154,32 @@ OBJECTS: Final[dict[str, Keys]] = {
         "pid": ("integer", "the process"),
         "release": ("string", "id of the release that it runs from"),
     },
+    "running": {
+        "pid": ("integer", "its number"),
+        "release": (
+            "string or null",
+            "its id; null if nothing tells which, and the command line names `current` or `previous`",
+        ),
+        "standing": (
+            "string",
+            "of it: `current`; `old`, live before; `removed` from the disk; `new`, never live; `unknown`",
+        ),
+        "command": ("string", "its command line, redacted, at most 4,000 characters"),
+        "user": ("string", "its user, by name, or by number where there is none"),
+        "since": ("time or null", "when it started; null if that is hidden"),
+        "unit": ("string or null", "the systemd service that it is in"),
+        "seen_by": (
+            "string",
+            "`lease`, `program`, `mapped` file, `arguments`; `open` file and `directory` if it only uses it",
+        ),
+    },
+    "unseen": {
+        "hidden": ("integer", "how many processes hide what they run from, and are not listed"),
+        "users": ("list of string", "their users"),
+        "unlisted": ("boolean", "whether /proc leaves processes out (`hidepid=2`), or could not be read"),
+        "elsewhere": ("boolean", "whether this is a container: processes outside of it are not listed"),
+        "leases": ("list of string", "ids of releases whose lease is held by a process that is not listed"),
+    },
     "interpreter": {
         "path": ("string", "where it is"),
         "full_version": ("string", "such as `3.11.7`"),
@@ -254,6 +280,8 @@ TITLES: Final = {
     "hold": "A hold",
     "operation": "An operation under way",
     "process": "A process",
+    "running": "A process that is listed",
+    "unseen": "What cannot be seen",
     "interpreter": "An interpreter",
     "verified": "A release that was verified",
     "verification": "The last look at the files of a release",
@@ -345,7 +373,14 @@ _STATUS: Final[Keys] = {
     "failing": ("failing or null", "the failed attempts of `update` at what it would try now"),
     "verified": ("verification or null", "the last `verify` of the live release; null for none"),
     "previous_verified": ("verification or null", "the last `verify` of `previous`; null for none"),
-    "old_processes": ("list of process", "those that still run from a release that is not live"),
+    "old_processes": (
+        "list of process",
+        "those that hold the lease of a release that is not live; {ref}`command-ps` lists their forks, too",
+    ),
+    "unseen_leases": (
+        "list of string",
+        "ids of releases that are not live and whose lease is held by a process that cannot be seen",
+    ),
 }
 _HOLD: Final[Keys] = {
     **_STATUS,
@@ -472,6 +507,11 @@ DATA: Final[dict[str, Keys]] = {
             "commits of the project that only the second release has, newest first",
         ),
         "commits_gone": ("list of commit", "those that only the first has"),
+    },
+    "ps": {
+        "processes": ("list of running", "those of the live release first; of a release, the oldest first"),
+        "current": ("string or null", "id of the live release"),
+        "unseen": ("unseen", "what cannot be seen here"),
     },
     "verify": {"releases": ("list of verified", "each that was asked for")},
     "prune": {

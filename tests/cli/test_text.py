@@ -111,8 +111,8 @@ def test_one_file_and_one_process_are_singular() -> None:
     result = VerifyResult((Verified(id="20261122T094143Z-3f9a1c2", files=1, damaged=()),))
     assert unstyle(verify_lines(result, PIPE)[0]).endswith("intact, 1 file")
     one, two = (status_lines(status(old_processes={"20261122T09": pids}), PIPE) for pids in ((7,), (7, 8)))
-    assert "in process 7" in one[-2]
-    assert "in processes 7, 8" in two[-2]
+    assert "at least 1 process still runs from 20261122T09: venvship ps" in one[-2]
+    assert "at least 2 processes still run from 20261122T09: venvship ps" in two[-2]
 
 
 def test_a_status_without_findings_is_healthy() -> None:

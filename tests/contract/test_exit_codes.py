@@ -63,7 +63,7 @@ def test_what_is_done_or_needs_no_doing_gives_0_and_no_complaint(shop: Site) -> 
     assert [line for line, done in answers.items() if not done.out.strip()] == []
 
 
-READERS = [["status"], ["list"], ["show"], ["history"], ["diff", "current"]]
+READERS = [["status"], ["list"], ["show"], ["history"], ["diff", "current"], ["ps"]]
 
 
 @pytest.mark.parametrize("trouble", ["settings", "interrupted", "held"])

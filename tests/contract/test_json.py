@@ -40,6 +40,7 @@ DATA: dict[str, tuple[list[str], shapes.Shape]] = {
     "show": (["show"], {"release": {**shapes.RELEASE, "packages": shapes.PACKAGES}}),
     "history": (["history"], {"events": [shapes.EVENT]}),
     "diff": (["diff", "previous"], shapes.DIFF),
+    "ps": (["ps"], shapes.PS),
     "check": (["check"], {"checks": [shapes.CHECK]}),
     "verify": (["verify", "--all"], shapes.VERIFY),
     "prune": (["prune", "--dry-run"], shapes.PRUNE),

@@ -30,6 +30,7 @@ CALLS: dict[str, tuple[list[str], Call]] = {
     "show": (["show"], lambda root: root.show()),
     "history": (["history", "-n", "3"], lambda root: root.history(3)),
     "diff": (["diff", "previous"], lambda root: root.diff("previous")),
+    "ps": (["ps", "previous", "--old"], lambda root: root.ps("previous", old=True)),
     "check": (["check"], lambda root: root.check()),
     "verify": (["verify", "--all"], lambda root: root.verify(all=True)),
     "prune": (["prune", "--dry-run"], lambda root: root.prune(dry_run=True)),
@@ -53,7 +54,7 @@ def plain(value: object) -> object:
 def timeless(value: object) -> object:
     """The value without what differs from call to call; a second `pin` changes nothing."""
     if isinstance(value, dict):
-        other = {"timings", "seconds", "content", "changed"}
+        other = {"timings", "seconds", "content", "changed", "hidden", "users"}
         return {key: timeless(one) for key, one in value.items() if key not in other}
     return [timeless(one) for one in value] if isinstance(value, list) else value
 

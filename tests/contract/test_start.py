@@ -25,6 +25,8 @@ READERS = [
     ["show", "previous"],
     ["history"],
     ["diff", "previous"],
+    ["ps"],
+    ["ps", "--old", "previous"],
     ["schedule", "cron", "-q"],
     ["promote", "--dry-run", "previous"],
     ["rollback", "--dry-run"],
@@ -59,7 +61,7 @@ def imports(site: Site, *arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["status"], ["list"], ["rollback"], ["history"], ["schedule", "systemd"]],
+    [["--version"], ["status"], ["list"], ["rollback"], ["history"], ["ps"], ["schedule", "systemd"]],
     ids=" ".join,
 )
 def test_what_must_answer_at_once_imports_nothing_of_the_build(stocked: Site, arguments: list[str]) -> None:

@@ -182,6 +182,22 @@ STATUS = {
     "held": null_or(HOLD),
     "operation": null_or({"operation": str, "actor": str, "since": time, "running": bool}),
 }
+PS = {
+    "processes": [
+        {
+            "pid": int,
+            "release": null_or(release_id),
+            "standing": one_of("current", "old", "removed", "new", "unknown"),
+            "command": str,
+            "user": str,
+            "since": null_or(time),
+            "unit": null_or(str),
+            "seen_by": one_of("lease", "program", "mapped", "arguments", "directory", "open"),
+        }
+    ],
+    "current": null_or(release_id),
+    "unseen": {"hidden": int, "users": [str], "unlisted": bool, "elsewhere": bool, "leases": [release_id]},
+}
 DECISION = {"id": release_id, "reason": str}
 SCHEDULE = {
     "kind": one_of("cron", "systemd"),

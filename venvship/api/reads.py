@@ -16,6 +16,7 @@ from venvship.workspace.runtime import Runtime
 if TYPE_CHECKING:
     from venvship.operations.check import ChecksResult
     from venvship.operations.reporting.measure import Measurement
+    from venvship.operations.reporting.processes import PsResult
     from venvship.operations.reporting.report import (
         DiffResult,
         HistoryResult,
@@ -125,6 +126,25 @@ class RootReads:
         from venvship.operations.reporting.report import diff
 
         return self._read(diff, a, b)
+
+    def ps(self, release: str | None = None, *, old: bool = False) -> PsResult:
+        """List the processes that run from releases.
+
+        Takes no mutex and writes nothing. `unseen` of the result says what of it this user cannot see.
+
+        Args:
+            release: Only those of one release: an id, a unique prefix of one, `"current"`, `"previous"` or
+                `"@{N}"`. A release that was removed counts as long as a process runs from it.
+            old: Only those that do not run from the current release.
+
+        Raises:
+            HostError: There is no /proc, as on macOS, so that nothing tells.
+            ReleaseError: There is no such release.
+            RootError: The root, or a directory in it, cannot be read at all.
+        """
+        from venvship.operations.reporting.processes import ps
+
+        return self._read(ps, release, old=old)
 
     def check(self, release: str = "current") -> ChecksResult:
         """Run the health checks of a release. Switches nothing.

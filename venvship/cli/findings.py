@@ -18,8 +18,12 @@ def oddities(result: StatusResult, page: Page) -> list[str]:
     """The lines on anything that is off, one if nothing that `status` looks at is, and one on the files."""
     lines = [*_operation(result, page), *_lockfile(result, page), *_failing(result, page)]
     for release_id, pids in result.old_processes.items():
-        shown = ", ".join(map(str, pids[:5])) + (f" and {len(pids) - 5} more" if len(pids) > 5 else "")
-        said = f"{release_id} still runs, in {'process' if len(pids) == 1 else 'processes'} {shown}"
+        # A fork shares the lease of its parent, which is all that `status` looks at.
+        run = "runs" if len(pids) == 1 else "run"
+        said = f"at least {counted(len(pids), 'process')} still {run} from {release_id}: venvship ps"
+        lines += page.labelled("Old", said, paint=style.attention("Old"))
+    for release_id in result.unseen_leases:
+        said = f"a process that cannot be seen here still holds the lease of {release_id}: venvship ps"
         lines += page.labelled("Old", said, paint=style.attention("Old"))
     if not lines and result.current is not None and result.held is None and not result.warnings:
         lines += page.labelled("Problems", "none known")

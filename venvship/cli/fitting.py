@@ -197,8 +197,9 @@ def when(moment: datetime) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """A number with its noun: `"1 package"`, `"1,200 packages"`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """A number with its noun: `"1 package"`, `"1,200 packages"`, `"2 processes"`."""
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{'' if count == 1 else plural}"
 
 
 def format_bytes(count: int) -> str:

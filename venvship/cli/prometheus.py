@@ -141,7 +141,9 @@ def _state(status: StatusResult) -> Iterator[Sample]:
     if status.verified is not None:
         yield Sample("venvship_verified_timestamp_seconds", status.verified.at.timestamp())
         yield Sample("venvship_verified_damaged", status.verified.damaged)
-    yield Sample("venvship_old_processes", sum(map(len, status.old_processes.values())))
+    yield Sample(
+        "venvship_old_processes", sum(map(len, status.old_processes.values())) + len(status.unseen_leases)
+    )
 
 
 def _counts(measured: Measurement) -> Iterator[Sample]:

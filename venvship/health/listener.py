@@ -5,23 +5,21 @@ on the same port (SO_REUSEPORT), or a program that has nothing to do with the re
 has a listening socket of the address must run from the release. A master and its workers share the socket,
 and each of them counts.
 
-The lease tells best which release a process runs from: every Python process of a release shares the lock of
-one file, and /proc/locks shows the number of that process to all users. Of a process that may be looked into,
-its descriptors, its program, its mapped files and its arguments tell it too. A fork shares the lease of its
-parent.
+`system/origins.py` tells which release a process runs from.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from venvship.health.context import Context
 from venvship.printable import printable
+from venvship.root import TRASH_PREFIX
 from venvship.system import listening, proc
 from venvship.system.accounts import user_name
+from venvship.system.origins import Origins
 
 REMEDY: Final = 'use `body = "{release}"` of an http check instead, or run venvship as root'
 """The way out where the host does not tell."""
@@ -106,48 +104,17 @@ class _Releases:
 
     def __init__(self, context: Context) -> None:
         self._asked = context.release_id
-        leases, releases = os.path.realpath(context.leases), os.path.dirname(context.release_path)
-        flocks = proc.Flocks()
-        try:
-            names = os.listdir(leases)
-        except OSError:
-            names = []
-        self._holders: dict[int, set[str]] = {}
-        for path, pids in flocks.holders([f"{leases}/{name}" for name in names], shared=True).items():
-            for pid in pids:
-                self._holders.setdefault(pid, set()).add(os.path.basename(path))
-        self._lease = re.compile(rf"{re.escape(leases)}/([^/]+)$")
-        self._below = re.compile(rf"(?:^|[=:]){re.escape(releases)}/([^/:]+)/")
+        releases = os.path.dirname(context.release_path)
+        self._origins = Origins(releases, context.leases, trash=TRASH_PREFIX)
 
     def of(self, pid: int) -> str | None:
         """The release of a process; `""` for none of this root, `None` where the host does not tell."""
-        if pid in self._holders:
-            return self._one(self._holders[pid])
         look = proc.look_at(pid)
-        if look is None:
-            return ""
-        leases = _matches(self._lease, look.opened)
-        if len(leases) == 1:
-            return leases.pop()
-        # Of several leases, all but one were inherited from the process that started it. A fork shares the
-        # lock of its parent, and /proc/locks has the parent's number.
-        name = proc.command_name(pid)
-        for parent in proc.ancestors(pid):
-            if parent in self._holders and proc.command_name(parent) == name:
-                return self._one(self._holders[parent])
-        # Not the open files: a web server has those open that it delivers.
-        for paths in (look.program, look.mapped, look.arguments):
-            if found := leases | _matches(self._below, paths):
-                return self._one(found)
-        return None if look.opaque else ""
-
-    def _one(self, releases: Collection[str]) -> str:
-        """One release of several: another than the one that is asked about, since that alone may listen."""
-        return min(releases, key=lambda release: (release == self._asked, release))
-
-
-def _matches(pattern: re.Pattern[str], paths: Collection[str]) -> set[str]:
-    return {match[1] for path in paths if (match := pattern.search(path))}
+        origin = self._origins.of(pid, look)
+        if origin is not None:
+            # Of several, another than the one that is asked about, since that alone may listen.
+            return min(origin.releases, key=lambda release: (release == self._asked, release))
+        return None if look is not None and look.opaque else ""
 
 
 def _opens_for(pid: int, children: Collection[int]) -> bool:

@@ -23,6 +23,10 @@ CONFIGURATION: Final = 1 << 20
 CERTIFICATES: Final = 8 << 20
 """Bytes of a PEM file of authorities. All that a system trusts has some 200 KiB."""
 
+COMMAND: Final = 4000
+"""Characters of a process's command line that `ps` prints. It may have some millions, and masking takes time
+by the square of the length."""
+
 # -- files that venvship writes -------------------------------------------------------------------------
 
 STATE: Final = 8 << 20

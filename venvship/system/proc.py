@@ -6,8 +6,7 @@ Elsewhere than on Linux there is no /proc: nothing is found, and leases alone pr
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -15,6 +14,10 @@ PROC = "/proc"
 
 PF_KTHREAD: Final = 0x00200000
 """The flag of a kernel thread, in `stat` (include/linux/sched.h). It has no files and runs no program."""
+
+
+_FIRST_NAMESPACE: Final = 0xEFFFFFFC
+"""The inode of the first PID namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h)."""
 
 
 class Seen(NamedTuple):
@@ -167,6 +170,21 @@ def owner(pid: int) -> int | None:
         return None
 
 
+def command_line(pid: int) -> tuple[str, ...]:
+    """The arguments of a process, its program first; none of a thread of the kernel, or one that is gone.
+
+    Raises:
+        OSError: They are hidden, by the mount option `hidepid=1`.
+    """
+    try:
+        with open(f"{PROC}/{pid}/cmdline", "rb") as file:
+            # The last one ends with a zero too. A process that writes a title over them leaves zeros.
+            text = os.fsdecode(file.read().rstrip(b"\0"))
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
+    return tuple(text.split("\0")) if text else ()
+
+
 def ancestors(pid: int) -> Iterator[int]:
     """The process's parent, its parent, and so on, up to the first one that cannot be seen."""
     seen = {pid}
@@ -187,73 +205,6 @@ def own_program() -> str | None:
         return None
 
 
-class Flocks:
-    """All flocks of this moment, without touching them; none where there is no /proc/locks.
-
-    They are read beside whatever else is done: to show them, the kernel waits until all processors have
-    passed a certain point (RCU), ten milliseconds and more: as long as all else that `status` reads takes.
-    """
-
-    def __init__(self) -> None:
-        self._found: list[tuple[int, str, bool]] = []
-        self._reading = threading.Thread(target=self._read, daemon=True)
-        self._reading.start()
-
-    def _read(self) -> None:
-        self._found.extend(_flocks())
-
-    def holders(self, paths: Iterable[str], *, shared: bool = False) -> dict[str, tuple[int, ...]]:
-        """Which processes hold a flock on files; other processes than this one.
-
-        /proc/locks names files by device and inode, and some file systems (btrfs, overlayfs) show another
-        device there than stat(2) does. So the inode finds, and the process's own descriptors decide.
-
-        Args:
-            paths: Absolute and real.
-            shared: Only those that share it. A process of a release does; one that has a lease alone is none.
-
-        Returns:
-            The holders' numbers by path, for the files that have any. Of another user's process only the
-            number in /proc/locks is known, and believed.
-        """
-        inodes: dict[str, list[str]] = {}
-        for path in paths:
-            try:
-                inodes.setdefault(str(os.stat(path).st_ino), []).append(path)
-            except OSError:
-                continue
-        found: dict[str, list[int]] = {}
-        self._reading.join()
-        for pid, inode, alone in self._found:
-            for path in inodes.get(inode, ()):
-                if not (alone and shared) and pid != os.getpid() and _has_open(pid, path):
-                    found.setdefault(path, []).append(pid)
-        return {path: tuple(pids) for path, pids in found.items()}
-
-
-def _flocks() -> Iterator[tuple[int, str, bool]]:
-    """Each flock: its holder, the inode, and whether it excludes others."""
-    try:
-        with open(f"{PROC}/locks", encoding="utf-8", errors="replace") as file:
-            lines = file.readlines()
-    except OSError:
-        return
-    for line in lines:
-        # `1: FLOCK  ADVISORY  READ 4711 fe:01:131 0 EOF`; waiters have `->` after the number.
-        fields = line.split()
-        if len(fields) >= 6 and fields[1] == "FLOCK" and fields[4].isdigit():
-            yield int(fields[4]), fields[5].rpartition(":")[2], fields[3] == "WRITE"
-
-
-def _has_open(pid: int, path: str) -> bool:
-    try:
-        return path in _opened(f"{PROC}/{pid}")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    except OSError:
-        return True
-
-
 def processes_under(path: str) -> Iterator[Seen]:
     """Yield the processes that run from, map, have open or stand in something below a path.
 
@@ -265,34 +216,64 @@ def processes_under(path: str) -> Iterator[Seen]:
         path: Absolute and real, without a trailing slash.
     """
     prefix = path.rstrip("/") + "/"
+    listed = listing()
+    if listed.hides:
+        yield INVISIBLE
+    for pid in listed.pids:
+        seen = _look_at(pid, prefix)
+        if seen is not None:
+            yield seen
+
+
+class Listing(NamedTuple):
+    """The processes that /proc lists.
+
+    Attributes:
+        pids: The numbers of all but this one; none where there is no /proc.
+        hides: Whether it leaves some out, or cannot be read.
+    """
+
+    pids: tuple[int, ...]
+    hides: bool
+
+
+def listing() -> Listing:
+    """List the processes."""
     try:
         names = os.listdir(PROC)
     except FileNotFoundError:
-        return
-    except OSError:  # no descriptors, for example: then any process may use it
-        yield INVISIBLE
-        return
-    if names and "1" not in names and any(map(str.isdigit, names)):
-        yield INVISIBLE  # every system has a process 1
-    for name in names:
-        if name.isdigit() and int(name) != os.getpid():
-            seen = _look_at(int(name), prefix)
-            if seen is not None:
-                yield seen
+        return Listing((), hides=False)
+    except OSError:  # no descriptors, for example: then there may be any process
+        return Listing((), hides=True)
+    pids = [int(name) for name in names if name.isdigit()]
+    # Every system has a process 1.
+    return Listing(tuple(pid for pid in pids if pid != os.getpid()), hides=bool(pids) and 1 not in pids)
+
+
+def lists_processes() -> bool:
+    """Whether this system has a /proc that lists processes, this one at least."""
+    return os.path.exists(f"{PROC}/self/stat")
+
+
+def is_first_namespace() -> bool:
+    """Whether every process of the host has a number here, as in no container; see pid_namespaces(7)."""
+    try:
+        return os.stat(f"{PROC}/self/ns/pid").st_ino == _FIRST_NAMESPACE
+    except OSError:
+        return False
 
 
 def look_at(pid: int) -> Look | None:
     """See what a process shows of itself; `None` if it is gone."""
     base = f"{PROC}/{pid}"
     opaque = False
-    arguments: list[str] = []
-    try:
-        with open(f"{base}/cmdline", "rb") as file:
-            arguments = os.fsdecode(file.read()).split("\0")
-    except (FileNotFoundError, ProcessLookupError):
+    arguments: tuple[str, ...] = ()
+    if not os.path.exists(base):
         return None
+    try:
+        arguments = command_line(pid)
     except OSError:
-        opaque = True  # hidepid=1 hides this too
+        opaque = True
     links: dict[str, frozenset[str]] = {"exe": frozenset(), "cwd": frozenset()}
     for link in links:
         try:
@@ -301,20 +282,20 @@ def look_at(pid: int) -> Look | None:
             pass  # a kernel thread, or gone
         except OSError:
             opaque = True
-    files: dict[Callable[[str], Iterator[str]], set[str]] = {_mapped: set(), _opened: set()}
+    files: dict[Callable[[int], Iterator[str]], set[str]] = {_mapped: set(), opened_files: set()}
     for look, paths in files.items():
         try:
-            paths.update(look(base))
+            paths.update(look(pid))
         except (FileNotFoundError, ProcessLookupError):
             pass  # gone meanwhile
         except OSError:
             opaque = True
     return Look(
-        arguments=tuple(arguments),
+        arguments=arguments,
         program=links["exe"],
         directory=links["cwd"],
         mapped=frozenset(files[_mapped]),
-        opened=frozenset(files[_opened]),
+        opened=frozenset(files[opened_files]),
         opaque=opaque,
     )
 
@@ -326,12 +307,12 @@ def _look_at(pid: int, prefix: str) -> Seen | None:
     paths = {argument[argument.index(prefix) :] for argument in look.arguments if prefix in argument}
     paths = paths.union(look.program, look.directory, look.mapped, look.opened)
     below = frozenset(p for p in paths if p.startswith(prefix) or p + "/" == prefix)
-    if not below and not (look.opaque and _may_use_files(pid)):
+    if not below and not (look.opaque and may_use_files(pid)):
         return None
     return Seen(pid, below, look.opaque)
 
 
-def _may_use_files(pid: int) -> bool:
+def may_use_files(pid: int) -> bool:
     """Whether a process that cannot be looked into is there, alive, and no thread of the kernel."""
     fields = status(pid)
     if not fields:
@@ -339,17 +320,23 @@ def _may_use_files(pid: int) -> bool:
     return fields[0] not in {"Z", "X"} and not int(fields[6]) & PF_KTHREAD
 
 
-def _mapped(base: str) -> Iterator[str]:
-    with open(f"{base}/maps", "rb") as file:
+def _mapped(pid: int) -> Iterator[str]:
+    with open(f"{PROC}/{pid}/maps", "rb") as file:
         for line in file:
             fields = line.split(maxsplit=5)
             if len(fields) == 6 and fields[5].startswith(b"/"):
                 yield os.fsdecode(fields[5].rstrip(b"\n"))
 
 
-def _opened(base: str) -> Iterator[str]:
-    for fd in os.listdir(f"{base}/fd"):
+def opened_files(pid: int) -> Iterator[str]:
+    """The files that a process has open, and sockets and the like by the kernel's names for them.
+
+    Raises:
+        OSError: It is gone, or they are hidden.
+    """
+    folder = f"{PROC}/{pid}/fd"
+    for fd in os.listdir(folder):
         try:
-            yield os.readlink(f"{base}/fd/{fd}")
+            yield os.readlink(f"{folder}/{fd}")
         except FileNotFoundError:
             continue

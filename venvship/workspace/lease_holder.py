@@ -7,6 +7,7 @@ import os
 from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.system.accounts import user_name
+from venvship.system.flocks import Flocks
 
 
 def lease_holder(layout: RootLayout, release_id: str) -> str:
@@ -16,7 +17,7 @@ def lease_holder(layout: RootLayout, release_id: str) -> str:
     does not tell the holder.
     """
     path = str(layout.lease(release_id))
-    pids = proc.Flocks().holders([path]).get(path, ())
+    pids = Flocks().holders([path]).get(path, ())
     if not pids:
         return "another process"
     owner = proc.owner(pids[0])

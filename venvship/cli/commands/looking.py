@@ -11,10 +11,12 @@ from venvship.cli import render, text
 from venvship.cli.completion import complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Call
+from venvship.cli.process_text import ps_lines
 from venvship.errors import UsageError
 
 if TYPE_CHECKING:
     from venvship.operations.check import ChecksResult
+    from venvship.operations.reporting.processes import PsResult
     from venvship.operations.reporting.report import (
         DiffResult,
         HistoryResult,
@@ -112,6 +114,31 @@ def diff(call: Call, a: str, b: str) -> DiffResult:
     Without B, it compares A with current.
     """
     return call.open_root().diff(a, b)
+
+
+@command(
+    "ps",
+    "Look",
+    text=ps_lines,
+    only_prints=True,
+    example="venvship ps --old",
+    exits={
+        0: "listed, also if there are none",
+        12: "no root, or the host has no /proc",
+        13: "no such release",
+    },
+)
+@click.argument("release", required=False, shell_complete=complete_release)
+@click.option("--old", is_flag=True, help="Only processes that do not run from current.")
+def ps(call: Call, release: str | None, old: bool) -> PsResult:
+    """List the processes that run from releases.
+
+    By release, with RELEASE only those of one: the user, start, systemd service and command line of each. A
+    release that was removed is listed as long as a process runs from it.
+
+    It reads the leases and /proc, and says what it could not see: other users' processes, for example.
+    """
+    return call.open_root().ps(release, old=old)
 
 
 @command(

@@ -33,7 +33,7 @@ from venvship.operations.reporting.status_facts import (
     readable_settings,
     trusted_accounts,
 )
-from venvship.system import proc
+from venvship.system.flocks import Flocks
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import debris_names, release_ids, resolve_release
 from venvship.workspace.underway import Operation, under_way
@@ -65,6 +65,8 @@ class StatusResult(NamedTuple):
             never. `status` itself looks at none of them.
         previous_verified: The same of `previous`. Damage that is still there is a reason in `passed_over`.
         old_processes: By id of a release that is not live, the ids of the processes that hold its lease.
+            `Root.ps` finds others, too.
+        unseen_leases: Releases that are not live and whose lease is held by a process that cannot be seen.
         passed_over: The nearer releases of the lineage that a rollback would pass over, the nearest first.
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
         holds: The holds of the root in force; without any, that of the lockfile's environment.
@@ -89,6 +91,7 @@ class StatusResult(NamedTuple):
     verified: Verification | None = None
     previous_verified: Verification | None = None
     old_processes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    unseen_leases: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     leaves_service_alone: bool = False
     holds: tuple[Hold, ...] = ()
@@ -128,6 +131,7 @@ class StatusResult(NamedTuple):
                 for release_id, pids in self.old_processes.items()
                 for pid in pids
             ],
+            "unseen_leases": list(self.unseen_leases),
         }
 
 
@@ -246,7 +250,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
 
     Arguments and errors: `Root.status`.
     """
-    flocks = proc.Flocks()
+    flocks = Flocks()
     known = workspace.known_history()
     history, current = known.history, known.current
     layout = workspace.layout
@@ -291,6 +295,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     if view is not None:
         warn_of_findings(workspace, view.id, verified)
     holds = applying_holds(workspace, history, settings, lockfile.environment)
+    old = old_processes(layout, current, flocks)
     return StatusResult(
         name=settings.name if settings else layout.path.name,
         root=str(layout.path),
@@ -307,7 +312,8 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         failing=_failing(attempts, lockfile, workspace.runtime.clock()),
         verified=verified,
         previous_verified=last_verification(layout, back.id) if back is not None else None,
-        old_processes=old_processes(layout, current, flocks),
+        old_processes=old.pids,
+        unseen_leases=old.unseen,
         passed_over=() if moved else way_back.passed_over,  # the warning has said it once for all
         leaves_service_alone=settings is not None and settings.leaves_service_alone,
         holds=holds,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from venvship.errors import VenvshipError
 from venvship.model.history import History
 from venvship.model.hold import Hold
@@ -9,15 +12,45 @@ from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.model.trust import Trusted
 from venvship.root import RootLayout
-from venvship.system import proc
+from venvship.system.flocks import Flocks
 from venvship.workspace.reading import ReadingWorkspace
 
 
-def old_processes(layout: RootLayout, current: str | None, flocks: proc.Flocks) -> dict[str, tuple[int, ...]]:
-    """The processes that share the lease of a release that is not live, by its id."""
+class OldProcesses(NamedTuple):
+    """The processes of releases that are not live, as far as their leases tell.
+
+    Attributes:
+        pids: By id of a release, the processes that hold its lease.
+        unseen: Releases whose lease is held by a process that cannot be seen here.
+    """
+
+    pids: Mapping[str, tuple[int, ...]]
+    unseen: tuple[str, ...] = ()
+
+
+def old_processes(layout: RootLayout, current: str | None, flocks: Flocks) -> OldProcesses:
+    """The processes that share the lease of a release that is not live.
+
+    A look at all processes takes ten times as long as all else that `status` reads. So it is taken only where
+    the lock that /proc/locks shows is not that of a process: a daemon has the lease of the one that forked
+    it, which has ended.
+    """
     folder = layout.leases
     leases = {f"{folder}/{name}": name for name in layout.with_manifest() if name != current}
-    return {leases[path]: pids for path, pids in flocks.holders(leases, shared=True).items()}
+    pids = {leases[path]: found for path, found in flocks.holders(leases, shared=True).items()}
+    handed_on = {leases[path] for path in flocks.shared(leases)} - pids.keys()
+    if not handed_on:
+        return OldProcesses(pids)
+    from venvship.operations.reporting.running import look_at_processes  # late: mostly there are none
+    from venvship.system.leases import is_leased
+
+    if not any(is_leased(f"{folder}/{name}") for name in handed_on):
+        return OldProcesses(pids)
+    look = look_at_processes(layout, current, flocks)
+    for found in look.found:
+        if found.release in handed_on and found.seen_by == "lease":
+            pids[found.release] = (*pids.get(found.release, ()), found.pid)
+    return OldProcesses(pids, tuple(name for name in look.leases if name in handed_on))
 
 
 def applying_holds(
