@@ -339,6 +339,12 @@ class RejectedError(VenvshipError):
     exit_code = 21
 
 
+class OneWayNeededError(RejectedError):
+    """The prepare hook says that there is no way back from the release. `release --one-way` goes on."""
+
+    slug = "one-way-needed"
+
+
 class RolledBackError(VenvshipError):
     """The restart hook or a live check failed, and `current` is back where it was."""
 
@@ -353,6 +359,12 @@ class RollbackFailedError(VenvshipError):
     exit_code = 23
 
 
+class StaysError(RollbackFailedError):
+    """An operator is needed: a one-way release does not pass, and stays live, as there is no way back."""
+
+    slug = "one-way-stays"
+
+
 class NothingToRollBackToError(VenvshipError):
     """There is no earlier release that is usable, and proven or unchecked."""
 
@@ -365,6 +377,12 @@ class HeldError(VenvshipError):
 
     slug = "held"
     exit_code = 25
+
+
+class NoWayBackError(HeldError):
+    """A one-way release lies between the live release and the one that was asked for. `--force` goes on."""
+
+    slug = "no-way-back"
 
 
 class InUseError(VenvshipError):

@@ -44,6 +44,7 @@ OBJECTS: Final[dict[str, Keys]] = {
         "current": ("boolean", "whether it is live"),
         "previous": ("boolean", "whether a rollback would go there"),
         "pinned": ("boolean", "whether it is protected from prune"),
+        "one_way": ("boolean", "whether it was released with `--one-way`: {doc}`../how-to/migrations`"),
         "usable": ("usable", "whether it could be made live"),
         "message": ("string", "the `-m` that it was built with; may be empty"),
         "project": (
@@ -134,7 +135,7 @@ OBJECTS: Final[dict[str, Keys]] = {
         "scope": ("string", "`root` or `environment`: the extent of the hold"),
         "kind": (
             "string",
-            "`standing` (by `hold`), `switch`, `bad-in-a-row` or `environment`: {doc}`../explanation/states`",
+            "`standing`, `switch`, `bad-in-a-row`, `environment` or `one-way`: {doc}`../explanation/states`",
         ),
         "environment_digest": ("string or null", "of the environment that is held"),
         "by": ("string", "the user who set it; `venvship` if it was automatic"),
@@ -358,6 +359,10 @@ _STATUS: Final[Keys] = {
         "where a rollback would go; its files were not looked at, but for some that `verify` found damaged",
     ),
     "passed_over": ("list of passed-over", "nearer releases of the lineage that it would pass over"),
+    "barrier": (
+        "string or null",
+        "id of the one-way release that it would go back past, so that it needs `--force`; null for none",
+    ),
     "held": ("hold or null", "the hold that applies, the first of `holds`"),
     "holds": ("list of hold", "the holds of the root; without any, that of the lockfile's environment"),
     "trusted": ("list of trusted", "users and groups that may decide what runs, besides owner and root"),
@@ -536,7 +541,10 @@ DATA: Final[dict[str, Keys]] = {
     "recover": {
         "outcome": (
             "string",
-            "`clean`, `abandoned`, `promoted`, `rolled-back`, `rollback-failed`, `observed` or `relocated`",
+            (
+                "`clean`, `abandoned`, `promoted`, `rolled-back`, `rollback-failed`, `stays`, `observed` or"
+                " `relocated`"
+            ),
         ),
         "changed": _CHANGED,
         "current": ("string or null", "id of the live release"),

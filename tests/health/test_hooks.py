@@ -61,6 +61,8 @@ def test_a_hook_works_in_the_release_and_is_told_about_it(context: Context) -> N
         "VENVSHIP_RELEASE_PATH": path,
         "VENVSHIP_PREVIOUS": PREVIOUS,
         "VENVSHIP_EVENT": "release",
+        "VENVSHIP_UNATTENDED": "",
+        "VENVSHIP_ONE_WAY": "",
     }
 
 

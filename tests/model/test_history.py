@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tests.support.journals import START, journals
 from venvship.model.event import Event
 from venvship.model.history import History
-from venvship.model.history_fold import BAD_IN_A_ROW, fold
+from venvship.model.history_fold import fold
 from venvship.model.hold import Asker, Hold, HoldKind
+from venvship.model.hold_fold import BAD_IN_A_ROW
 from venvship.model.release import State
 from venvship.model.retention import Facts, Policy, decide
 from venvship.model.spelling import format_time

@@ -107,6 +107,23 @@ def test_a_promotion_that_cannot_be_recorded_goes_back(site: Site, fail: Fail) -
     assert site.events()[-3:] == ["promoting", "rolling-back", "rolled-back"]
 
 
+def test_a_one_way_release_whose_success_cannot_be_recorded_stays(site: Site, fail: Fail) -> None:
+    first = site.release("1.0")
+    site.lock("1.1")
+    site.open().release(no_promote=True)
+    reserve_of(site).unlink()
+    done = fail(("release", "--one-way", "-m", "drop it"), "write journal.jsonl", at=-1)
+    second = site.current
+    assert (done.code, second == first) == (23, False), done.err
+    assert "could not be recorded" in done.err
+    assert site.debris() == []
+    assert "a person is needed" in site.run("status").err
+    assert (site.run("recover").code, site.run("check").code) == (0, 0)
+    assert site.current == second
+    assert "person" not in site.run("status").err
+    assert site.run("rollback").code == 25
+
+
 def test_a_promotion_gives_the_reserve_up_to_be_recorded(site: Site, fail: Fail) -> None:
     first, _ = site.release("1.0"), site.release("1.1")
     done = fail(("promote", "@{1}"), "write journal.jsonl")

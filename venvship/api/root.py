@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Concatenate
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from venvship.api.arguments import require_future, require_range, require_several, require_sha256
+from venvship.api.arguments import require_range, require_several, require_sha256
 from venvship.api.making import RootMaking
-from venvship.api.reads import P, R, RootReads, with_warnings
-from venvship.api.runtime import code_stamp, default_runtime
+from venvship.api.marks import RootMarks
+from venvship.api.runtime import default_runtime
+from venvship.errors import UsageError
 from venvship.root import RootLayout
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
     from venvship.operations.destroy import DestroyResult
     from venvship.operations.lock import LockResult
-    from venvship.operations.marks import HoldResult, PinResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
@@ -25,10 +24,9 @@ if TYPE_CHECKING:
     from venvship.operations.relocate import RelocateResult
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.verify import VerifyResult
-    from venvship.workspace.workspace import Workspace
 
 
-class Root(RootMaking, RootReads):
+class Root(RootMaking, RootMarks):
     """One application's root. Make one with `Root.open` or `Root.init`.
 
     Crash: `current` is the old release or the new one. The next method that writes, or `recover`, finishes or
@@ -86,6 +84,7 @@ class Root(RootMaking, RootReads):
         dry_run: bool = False,
         ref: str = "",
         dirty: bool = False,
+        one_way: bool = False,
     ) -> ReleaseResult:
         """Build a release from the lockfile, check it, and make it live; roll back if it fails.
 
@@ -99,9 +98,12 @@ class Root(RootMaking, RootReads):
                 it is built or switched is raised all the same.
             ref: The branch, tag or commit of the project to release; by default `[project] ref`.
             dirty: Whether to release the tracked files of the project as they are, with uncommitted changes.
+            one_way: Whether the prepare hook may do what no rollback undoes. The release then stays even if
+                it does not pass. Needs a message.
 
         Raises:
-            UsageError: `ref` is no name of a commit, or `dirty` is given with it.
+            UsageError: `ref` is no name of a commit, or `dirty` is given with it; `one_way` without a
+                message, or with `no_promote`.
             SettingsError: The settings, a file that they name, the interpreter, or the program of a hook or
                 check.
             LockfileError: The lockfile is refused.
@@ -111,8 +113,11 @@ class Root(RootMaking, RootReads):
             OwnServiceError: This runs in the service that the restart hook restarts. Nothing was switched.
             BuildError: The release could not be built.
             RejectedError: A candidate check or the prepare hook refused the release.
+            OneWayNeededError: The prepare hook asks for `one_way`.
             RolledBackError: The release was live, did not pass, and was rolled back.
             RollbackFailedError: It was rolled back, and the previous release does not pass either.
+            StaysError: The release is one-way, does not pass, and stays live.
+            NoWayBackError: The environment is one of before a one-way release.
             HeldError: The environment is bad. Or the root is held: by any hold, if the runtime is unattended;
                 by a switch hold, if no person is present, or if the environment is one that was rolled back.
             BusyError: Another command is building or switching.
@@ -123,6 +128,14 @@ class Root(RootMaking, RootReads):
         """
         from venvship.operations.release import ReleaseOptions, release
 
+        if one_way and not message.strip():
+            raise UsageError(
+                "--one-way needs a message", hint="say what there is no way back from: --one-way -m MSG"
+            )
+        if one_way and no_promote:
+            raise UsageError(
+                "--one-way is about a release that is made live, and --no-promote makes none live"
+            )
         paths = [lockfile] if isinstance(lockfile, str | os.PathLike) else lockfile
         options = ReleaseOptions(
             lockfiles=tuple(os.path.abspath(path) for path in paths),
@@ -133,6 +146,7 @@ class Root(RootMaking, RootReads):
             dry_run=dry_run,
             ref=ref,
             dirty=dirty,
+            one_way=one_way,
         )
         return self._write(release, options)
 
@@ -162,12 +176,14 @@ class Root(RootMaking, RootReads):
         Args:
             release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
             message: The reason, for the journal.
-            force: Whether to go on even if the release is known to be bad, or the root has a switch hold.
+            force: Whether to go on even if the release is known to be bad, the root has a switch hold, or a
+                one-way release lies between.
             dry_run: Whether to return the plan only and write nothing. No check or hook is run. What would
                 refuse the promotion before them is raised all the same.
 
         Raises:
             ReleaseError: There is no such release, or it is not usable.
+            NoWayBackError: A one-way release lies between it and the live release.
             HeldError: The release is known to be bad. Or the root has a switch hold, and no person is present
                 or the environment is one that was rolled back.
             RejectedError: A candidate check or the prepare hook refused the release.
@@ -193,6 +209,7 @@ class Root(RootMaking, RootReads):
         message: str = "",
         no_checks: bool = False,
         from_: str | None = None,
+        force: bool = False,
         dry_run: bool = False,
     ) -> RollbackResult:
         """Switch to the last good release, or to a named one.
@@ -203,11 +220,13 @@ class Root(RootMaking, RootReads):
             message: The reason, for the journal.
             no_checks: Whether to leave out the live checks. The restart hook runs in any case.
             from_: Only if this release is current: then a second call does not go back twice.
+            force: Whether to go back past a one-way release.
             dry_run: Whether to return the target only and write nothing. No check or hook is run.
 
         Raises:
             NothingToRollBackToError: The lineage holds no other release that is usable, and proven or
                 unchecked.
+            NoWayBackError: A one-way release lies between.
             ReleaseError: The named release does not exist, or is not usable.
             RollbackFailedError: It was switched, and the restart hook or a check fails, or could not run.
             SupersededError: Another release than `from_` is current.
@@ -220,7 +239,13 @@ class Root(RootMaking, RootReads):
         from venvship.operations.rollback import rollback
 
         return self._write(
-            rollback, release, message=message, no_checks=no_checks, from_=from_, dry_run=dry_run
+            rollback,
+            release,
+            message=message,
+            no_checks=no_checks,
+            from_=from_,
+            force=force,
+            dry_run=dry_run,
         )
 
     def recover(self, *, boot: bool = False) -> RecoverResult:
@@ -337,98 +362,3 @@ class Root(RootMaking, RootReads):
         from venvship.operations.destroy import destroy
 
         return self._write(destroy, force=force)
-
-    def pin(self, release: str) -> PinResult:
-        """Protect a release from prune.
-
-        Args:
-            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
-
-        Raises:
-            ReleaseError: There is no such release.
-            BusyError: Another command is switching or removing.
-            RootError: The root or its journal is unusable.
-            DiskFullError: There is no room to record it.
-        """
-        from venvship.operations.marks import pin
-
-        return self._write(pin, release, pinned=True)
-
-    def unpin(self, release: str) -> PinResult:
-        """Stop protecting a release from prune.
-
-        Args:
-            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
-
-        Raises:
-            ReleaseError: There is no such release.
-            BusyError: Another command is switching or removing.
-            RootError: The root or its journal is unusable.
-            DiskFullError: There is no room to record it.
-        """
-        from venvship.operations.marks import pin
-
-        return self._write(pin, release, pinned=False)
-
-    def hold(self, *, message: str = "", until: datetime | None = None) -> HoldResult:
-        """Stop unattended releases of this root until `unhold`.
-
-        Args:
-            message: The reason, for the journal.
-            until: The time when the hold ends without `unhold`; aware. It is compared with the clock of each
-                command that asks.
-
-        Returns:
-            The status after it, and the hold that it replaced.
-
-        Raises:
-            ValueError: `until` is over, or has no time zone.
-            RootError: The root or its journal is unusable.
-            DiskFullError: There is no room to record it.
-        """
-        from venvship.operations.marks import hold
-
-        if until is not None:
-            require_future("until", until, self._runtime.clock())
-        return self._write(hold, message=message, until=until)
-
-    def unhold(self) -> HoldResult:
-        """Allow unattended releases again, of every environment: holds, refusals and pauses end.
-
-        A switch of `current` outside venvship that no method has noticed yet is recorded first.
-
-        Returns:
-            The status after it, and the holds that it ended.
-
-        Raises:
-            BusyError: `current` was switched outside venvship, and another command is switching.
-            RootError: The root or its journal is unusable.
-            DiskFullError: There is no room to record it.
-        """
-        from venvship.operations.marks import unhold
-
-        return self._write(unhold)
-
-    def _write(
-        self,
-        operation: Callable[Concatenate[Workspace, P], R],
-        /,
-        *arguments: P.args,
-        **options: P.kwargs,
-    ) -> R:
-        """Run an operation that may write, and attach its warnings to its result or error."""
-        from venvship.workspace.workspace import Workspace
-
-        def watched(workspace: Workspace, /, *arguments: P.args, **options: P.kwargs) -> R:
-            before = code_stamp()
-            try:
-                return operation(workspace, *arguments, **options)
-            finally:
-                if code_stamp() != before:
-                    workspace.warn(
-                        "venvship-replaced",
-                        "venvship was upgraded or removed while this command ran, which went on with the "
-                        "modules that it had loaded",
-                    )
-
-        return with_warnings(Workspace(self._layout, self._runtime), watched, *arguments, **options)

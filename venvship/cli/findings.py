@@ -35,8 +35,18 @@ def trial(result: StatusResult, page: Page) -> list[str]:
     if not result.on_trial:
         return []
     back = f"{result.previous.id} is restored" if result.previous else "nothing is live"
+    if result.current is not None and result.barrier == result.current.id:
+        back = "it stays: it is released one-way"
     said = f"the restart hook and the live checks have no verdict yet; if one fails, {back}"
     return page.labelled("On trial", said, paint=style.attention("On trial"))
+
+
+def insisting(result: StatusResult, page: Page) -> list[str]:
+    """The line on a rollback that would go back past a one-way release."""
+    if result.barrier is None:
+        return []
+    said = f"needs `--force`: {result.barrier} was released one-way, and its prepare hook is not undone"
+    return page.labelled("", said, paint=style.attention(""))
 
 
 def found_in_target(result: StatusResult, page: Page) -> list[str]:

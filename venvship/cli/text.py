@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from venvship.cli import style
 from venvship.cli.changes import changes, differences
-from venvship.cli.findings import found_in_target, oddities, trial
+from venvship.cli.findings import found_in_target, insisting, oddities, trial
 from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
     Page,
@@ -312,7 +312,13 @@ def _way_back(result: StatusResult, page: Page) -> list[str]:
     fits = page.width is None or length(goal) + 1 + len(target) <= page.width
     lines = [f"{goal} {target}"] if fits else [goal, *page.labelled("", target)]
     back = changes(result.way_back, page.width) if result.way_back is not None else []
-    return [*lines, *found_in_target(result, page), *over, *(" " * 8 + change for change in back)]
+    return [
+        *lines,
+        *insisting(result, page),
+        *found_in_target(result, page),
+        *over,
+        *(" " * 8 + change for change in back),
+    ]
 
 
 def list_lines(result: ListResult, page: Page) -> list[str]:
@@ -427,5 +433,6 @@ def _marks(view: ReleaseView) -> list[tuple[str, bool]]:
         ("current", view.current),
         ("previous", view.previous),
         ("pinned", view.pinned),
+        ("one-way", view.one_way),
         ("NOT USABLE", not view.usable),
     ]

@@ -28,6 +28,8 @@ class Context:
         leases: The directory of the leases of the root's releases.
         log_dir: The directory of their logs; made when it is needed, mode 0700. Its parent exists.
         signals: Signals that end them early.
+        unattended: Whether no operator is there: the command is `update`.
+        one_way: Whether the operator has said that there is no way back; for the prepare hook alone.
         usable: Whether there is a release whose programs may be run. Those of one that was built for another
             directory are left out of PATH: they would run the code of another root.
     """
@@ -42,12 +44,15 @@ class Context:
     leases: str
     signals: Signals = field(repr=False)
     variables: Variables = field(default=NO_VARIABLES, repr=False)
+    unattended: bool = False
+    one_way: bool = False
     usable: bool = True
 
     def environment(self) -> dict[str, str]:
         """The environment of a check or hook: `environ`, the settings' variables, and the release's own.
 
-        `VENVSHIP_PREVIOUS` is empty for a first release.
+        `VENVSHIP_PREVIOUS` is empty for a first release. What is said by `1` is otherwise empty, and never
+        what the operator's shell has.
         """
         variables = {**self.environ, **self.variables.values}
         # Set in the operator's shell, they would lead a program of the release elsewhere.
@@ -67,6 +72,8 @@ class Context:
             "VENVSHIP_RELEASE_PATH": self.release_path,
             "VENVSHIP_PREVIOUS": self.previous_id or "",
             "VENVSHIP_EVENT": self.event,
+            "VENVSHIP_UNATTENDED": "1" if self.unattended else "",
+            "VENVSHIP_ONE_WAY": "1" if self.one_way else "",
         }
 
     def log_path(self, name: str) -> str:

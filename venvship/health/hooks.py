@@ -31,6 +31,7 @@ class HookResult:
         output: One short line for people: the command, or how it failed. It has none of the hook's own words.
         said: The last line that a failed hook printed, short and redacted; see `Ended`. The log has the rest.
         inconclusive: Whether the host could not start it, which says nothing about the release.
+        code: Its exit status; `None` if it was not started, or took too long. Negative: the signal's number.
     """
 
     ok: bool
@@ -38,6 +39,7 @@ class HookResult:
     output: str
     said: str = ""
     inconclusive: bool = False
+    code: int | None = None
 
 
 def run_hook(
@@ -87,6 +89,7 @@ def run_hook(
         output=ended.problem or shown,
         said=ended.said,
         inconclusive=ended.inconclusive,
+        code=ended.result.returncode if ended.result and not ended.result.timed_out else None,
     )
 
 

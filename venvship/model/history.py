@@ -65,6 +65,8 @@ class Intent(NamedTuple):
         own_environment: The environment of the root's own lockfile when it was announced; see `promoted`.
         actor: The user who asked for it, also where another user's command goes on with it.
         reason: That user's message; may be empty.
+        one_way: Whether there is no way back from the target: a trial that it does not pass is not undone.
+        prepared: Whether the prepare hook has run for it.
     """
 
     seq: int
@@ -82,6 +84,8 @@ class Intent(NamedTuple):
     own_environment: str | None = None
     actor: str = ""
     reason: str = ""
+    one_way: bool = False
+    prepared: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,6 +111,7 @@ class Record:
         failed_at: The time when its restart hook or a live check failed after a rollback had gone to it that
             a person asked for; `None` if that never happened, or if it was promoted, or passed a required
             live check, since. A release that is restored automatically, and fails as well, is not the cause.
+        one_way: Whether it was promoted one way; see `one_way`.
     """
 
     id: str
@@ -124,6 +129,7 @@ class Record:
     live_until: datetime | None = None
     lived_long: bool = False
     failed_at: datetime | None = None
+    one_way: bool = False
 
     def has_lived_long(self, now: datetime) -> bool:
         """Whether it was live for `LONG_LIVE`; the time of one that is live still counts up to now."""
@@ -140,6 +146,13 @@ class Record:
     def is_second_choice(self) -> bool:
         """Whether a rollback goes there if there is no good release, however short a time it was live."""
         return self.failed_at is None and self.state is State.UNCHECKED
+
+
+class Barrier(NamedTuple):
+    """The event from which on a one-way release is a barrier: its `seq` and its time."""
+
+    seq: int
+    at: datetime
 
 
 class PassedOver(NamedTuple):
@@ -215,12 +228,14 @@ class History:
         switches: The events of settled switches, the oldest first.
         intent: A switch without an outcome.
         last_outcome: The last `promoted`, `rolled-back` or `rollback-failed`.
-        needs_person: The `rollback-failed` that made the release current which should be; `None` if there is
-            another outcome, or `check` passed, since.
+        needs_person: The `rollback-failed`, or the `promoted` of a one-way release that did not pass, that
+            made the release current which should be; `None` if there is another outcome, or `check` passed,
+            since.
         root_holds: The holds of the whole root, by kind. See `holds` for those in force.
         environment_holds: The holds of environments, by digest.
         bad_in_a_row: The bad environments since the last good promotion.
         lockfile_due: The lockfile of the current release, until it is written to disk.
+        barriers: The one-way releases that a rollback must not go past, by id; see `one_way`.
     """
 
     seq: int = 0
@@ -237,6 +252,7 @@ class History:
     environment_holds: dict[str, Hold] = field(default_factory=dict)
     bad_in_a_row: list[str] = field(default_factory=list)
     lockfile_due: LockfileDue | None = None
+    barriers: dict[str, Barrier] = field(default_factory=dict)
 
     def state(self, release_id: str) -> State:
         """The state of a release; `sealed` for one that the journal does not know."""

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from venvship.model.event import HOLDING_FACTS, Event, EventName
 from venvship.model.history import History, Intent, LockfileDue, Record, gone_down, without
 from venvship.model.hold import Hold, HoldKind
-from venvship.model.hold_fold import hand_over_holds, hold_switch
+from venvship.model.hold_fold import hand_over_holds, hold_switch, refuse_environment
+from venvship.model.one_way import fold_stay, fold_switch, hand_over_barrier
 from venvship.model.release import State
 from venvship.model.spelling import parse_time
-
-BAD_IN_A_ROW: Final = 3
-"""This number of bad environments, with no good one between them, holds the whole root."""
 
 
 def fold(events: Iterable[Event]) -> History:
@@ -65,6 +62,7 @@ def _record(history: History, release_id: str) -> Record:
 
 def _make_current(history: History, event: Event) -> None:
     """Make `event.release` the current release; `None`: there is none."""
+    fold_switch(history, event)
     if event.release != history.expected:
         if history.expected is not None:
             _leave(history, history.expected, event.at)
@@ -170,6 +168,8 @@ def _promoting(history: History, event: Event) -> None:
         own_environment=event.text("lockfile_environment"),
         actor=actor,
         reason=reason,
+        one_way=event.facts.get("one_way") is True,
+        prepared=event.facts.get("prepared") is True,
     )
 
 
@@ -186,9 +186,14 @@ def _promoted(history: History, event: Event) -> None:
         return
     history.last_outcome = event
     intent = history.intent
+    record = _record(history, event.release)
+    record.one_way = record.one_way or event.facts.get("one_way") is True
     _make_current(history, event)
     _push(history, event.release)
-    record = _record(history, event.release)
+    if event.facts.get("failed") is True:
+        fold_stay(history, event, event.release)
+        _hold_another(history, event, intent)
+        return
     # A journal of before there was this fact: whatever was promoted counts as proven.
     _passed(record, proved=event.facts.get("proved") is not False)
     record.failed_at = None
@@ -201,14 +206,23 @@ def _promoted(history: History, event: Event) -> None:
         return
     history.environment_holds.pop(record.environment_digest, None)
     history.root_holds.pop(HoldKind.BAD_IN_A_ROW, None)
+    if not _hold_another(history, event, intent):
+        history.root_holds.pop(HoldKind.SWITCH, None)
+
+
+def _hold_another(history: History, event: Event, intent: Intent | None) -> bool:
+    """Hold the root after a person's promotion of another environment than that of the root's own lockfile.
+
+    Returns whether it was one.
+    """
     own = event.text("lockfile_environment")
     # Without the fact an older venvship wrote it, for which any promotion by a person was the last word.
-    if own is None or (own and own == record.environment_digest):
-        history.root_holds.pop(HoldKind.SWITCH, None)
-        return
+    if own is None or (own and own == _record(history, str(event.release)).environment_digest):
+        return False
     other = "released from another lockfile than the root's" if event.text("via") == "release" else ""
     reason = other or "promoted by hand"
     hold_switch(history, event, left=event.text("from"), reason=reason, intent=_announced(intent, event))
+    return True
 
 
 def _lockfile_written(history: History, _event: Event) -> None:
@@ -245,7 +259,7 @@ def _rolled_back(history: History, event: Event) -> None:
     _gone_back(history, event)
     left, proved = event.text("from"), event.facts.get("proved")
     if event.text("verdict") == State.BAD and left is not None:
-        _refuse(history, event, left)
+        refuse_environment(history, event, left)
     if event.release is not None and isinstance(proved, bool):
         record = _record(history, event.release)
         if proved:
@@ -266,12 +280,15 @@ def _rollback_failed(history: History, event: Event) -> None:
 
 
 def _checked(history: History, event: Event) -> None:
-    """Fold a `check` that passed after a rollback to the live release had failed."""
+    """Fold a `check` that passed after the live release had failed."""
     if event.release is None or event.release != history.expected:
         return
-    history.needs_person = None
-    if event.facts.get("proved") is True:
-        _record(history, event.release).failed_at = None
+    failed, history.needs_person = history.needs_person, None
+    record, proved = _record(history, event.release), event.facts.get("proved") is True
+    if proved:
+        record.failed_at = None
+    if failed is not None and failed.event == EventName.PROMOTED:
+        _passed(record, proved=proved)
 
 
 def _gone_back(history: History, event: Event) -> None:
@@ -316,29 +333,6 @@ def _judge(history: History, release_id: str, verdict: State) -> None:
         record.state = verdict
 
 
-def _refuse(history: History, event: Event, release_id: str) -> None:
-    environment = _record(history, release_id).environment_digest
-    history.environment_holds[environment] = Hold(
-        kind=HoldKind.ENVIRONMENT,
-        by="venvship",
-        reason=event.reason,
-        since=event.at,
-        release=release_id,
-        environment_digest=environment,
-        health_digest=event.text("health_digest"),
-    )
-    if environment not in history.bad_in_a_row:
-        history.bad_in_a_row.append(environment)
-    if len(history.bad_in_a_row) >= BAD_IN_A_ROW and HoldKind.BAD_IN_A_ROW not in history.root_holds:
-        history.root_holds[HoldKind.BAD_IN_A_ROW] = Hold(
-            kind=HoldKind.BAD_IN_A_ROW,
-            by="venvship",
-            reason=f"{len(history.bad_in_a_row)} bad environments in a row",
-            since=event.at,
-            release=release_id,
-        )
-
-
 def _relocated(history: History, event: Event) -> None:
     """Put a release in the place of another one: it has all that the journal knows of that one.
 
@@ -363,6 +357,7 @@ def _relocated(history: History, event: Event) -> None:
         history.expected = new_id
         history.switch_seq = event.seq
     hand_over_holds(history, old, history.records[new_id])
+    hand_over_barrier(history, old_id, new_id)
 
 
 def _abandoned(history: History, _event: Event) -> None:

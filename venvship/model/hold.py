@@ -41,6 +41,9 @@ class HoldKind(StrEnum):
     ENVIRONMENT = "environment"
     """Set by a bad release, for its environment alone."""
 
+    ONE_WAY = "one-way"
+    """Of an environment that was live before a one-way release; see `one_way`."""
+
 
 class Asker(NamedTuple):
     """Who asks for a release.
@@ -94,7 +97,7 @@ class Hold(NamedTuple):
     @property
     def scope(self) -> Literal["root", "environment"]:
         """What is held."""
-        return "environment" if self.kind is HoldKind.ENVIRONMENT else "root"
+        return "environment" if self.kind in {HoldKind.ENVIRONMENT, HoldKind.ONE_WAY} else "root"
 
     @property
     def end(self) -> str:
@@ -104,7 +107,7 @@ class Hold(NamedTuple):
                 return SWITCH_HOLD
             case HoldKind.BAD_IN_A_ROW:
                 return f"{_UNTIL_UNHOLD}, or until `venvship release` passes."
-            case HoldKind.ENVIRONMENT:
+            case HoldKind.ENVIRONMENT | HoldKind.ONE_WAY:
                 return "Change the lockfile, or override with `venvship release --force`."
         until = f" or {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
         return f"{_UNTIL_UNHOLD}{until}."

@@ -1,10 +1,15 @@
-"""The part of the fold that sets a switch hold, and hands holds over to a release that was relocated."""
+"""The part of the fold that sets holds, and hands them over to a release that was relocated."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from venvship.model.event import RECOVERED, Event, EventName
 from venvship.model.history import History, Intent, Record
 from venvship.model.hold import Hold, HoldKind
+
+BAD_IN_A_ROW: Final = 3
+"""This number of bad environments, with no good one between them, holds the whole root."""
 
 
 def _environment(history: History, release_id: str | None) -> str:
@@ -75,6 +80,30 @@ def hand_over_holds(history: History, old: Record, new: Record) -> None:
         history.environment_holds[after] = moved
     if before in history.bad_in_a_row and after not in history.bad_in_a_row:
         history.bad_in_a_row[history.bad_in_a_row.index(before)] = after
+
+
+def refuse_environment(history: History, event: Event, release_id: str) -> None:
+    """Hold the environment of a bad release, and after several in a row the root."""
+    environment = _environment(history, release_id)
+    history.environment_holds[environment] = Hold(
+        kind=HoldKind.ENVIRONMENT,
+        by="venvship",
+        reason=event.reason,
+        since=event.at,
+        release=release_id,
+        environment_digest=environment,
+        health_digest=event.text("health_digest"),
+    )
+    if environment not in history.bad_in_a_row:
+        history.bad_in_a_row.append(environment)
+    if len(history.bad_in_a_row) >= BAD_IN_A_ROW and HoldKind.BAD_IN_A_ROW not in history.root_holds:
+        history.root_holds[HoldKind.BAD_IN_A_ROW] = Hold(
+            kind=HoldKind.BAD_IN_A_ROW,
+            by="venvship",
+            reason=f"{len(history.bad_in_a_row)} bad environments in a row",
+            since=event.at,
+            release=release_id,
+        )
 
 
 def _with_heir(environments: tuple[str, ...], before: str, after: str) -> tuple[str, ...]:

@@ -54,6 +54,11 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
 """What the system's log hears of."""
 
 
+def severity_of(event: str, facts: Mapping[str, Any]) -> Severity | None:
+    """How bad an event is; `None` for one that the system's log does not hear of."""
+    return Severity.ERROR if facts.get("failed") is True else SEVERITIES.get(event)
+
+
 def log_line(
     name: str, event: str, *, release: str | None, actor: str, reason: str, facts: Mapping[str, Any]
 ) -> str:

@@ -14,6 +14,7 @@ from venvship.model.settings_form import health_digest
 from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.planning.plan import announce_end, asker, refused
 from venvship.operations.switching.afterwards import after_switch
+from venvship.operations.switching.barrier import require_no_barrier
 from venvship.operations.switching.chosen import (
     NO_HOLDS,
     HoldChange,
@@ -22,6 +23,7 @@ from venvship.operations.switching.chosen import (
     planned_change,
 )
 from venvship.operations.switching.own_service import refuse_own_service
+from venvship.operations.switching.prepared import prepare_has_run
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import plan_recovery, recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_programs
@@ -104,21 +106,28 @@ def promote(
             announce_end(workspace, history)
             with workspace.using(release_id):
                 rehearsed = rehearse(workspace, release_id, settings, event="promote", message=message)
-                switched = compare_and_promote(
-                    workspace,
-                    release_id,
-                    origin_id=origin,
-                    began_at=history.switch_seq,
-                    settings=settings,
-                    errand=Errand(
-                        via="promote", reason=message, own_environment=own_environment, force=force
-                    ),
+                errand = Errand(
+                    via="promote",
+                    reason=message,
+                    own_environment=own_environment,
+                    prepared=settings.hooks.prepare is not None,
+                    force=force,
                 )
+                with prepare_has_run(workspace, settings):
+                    switched = compare_and_promote(
+                        workspace,
+                        release_id,
+                        origin_id=origin,
+                        began_at=history.switch_seq,
+                        settings=settings,
+                        errand=errand,
+                    )
         except VenvshipError as error:
             view = view_release(workspace.layout, release_id, workspace.known_history().history)
             outcome: Literal["rejected"] | None = "rejected" if isinstance(error, RejectedError) else None
             error.carrying(replace(found, outcome=outcome, release=view))
             raise
+        assert switched.outcome != "stays", "a promotion by name is not one-way"
         after = workspace.history()
         result = replace(
             found,
@@ -169,6 +178,7 @@ def _find(
     Raises:
         ReleaseError: There is no such release, or it is not usable.
         HeldError: The root is held against this command, or the release is known to be bad.
+        NoWayBackError: A one-way release lies between.
         RootError: `current` is not ours, or `releases/` cannot be read.
         InterruptedByError: A signal came while an interpreter was asked.
     """
@@ -189,6 +199,8 @@ def _find(
     before = view_release(layout, origin, history) if origin is not None and known else None
     if not force:
         _require_not_bad(history, release_id, health_digest(settings))
+    command = f"venvship promote --force {release_id}"
+    require_no_barrier(history, origin, release_id, command=command, force=force)
     diff = diff_releases(workspace, before.id if before is not None else None, release_id)
     return PromoteResult(outcome=None, release=view, previous=before, diff=diff)
 

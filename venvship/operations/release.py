@@ -37,6 +37,7 @@ from venvship.operations.switching.chosen import (
     planned_change,
 )
 from venvship.operations.switching.own_service import refuse_own_service
+from venvship.operations.switching.prepared import prepare_has_run
 from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_host_programs, require_programs
@@ -60,6 +61,7 @@ class ReleaseOptions:
     dry_run: bool = False
     ref: str = ""
     dirty: bool = False
+    one_way: bool = False
 
 
 Propose = Callable[[BuildHeld, Settings, History], Proposal]
@@ -303,21 +305,26 @@ class Releasing:
                 again = proposal.plan.action == "reactivate"
                 event = "reactivate" if again else "release"
                 message = self._message
-                rehearsed = rehearse(workspace, release_id, settings, event=event, message=message)
+                one_way = self._options.one_way
+                rehearsed = rehearse(
+                    workspace, release_id, settings, event=event, message=message, one_way=one_way
+                )
             self.result = replace(self.result, checks=rehearsed)
             if not self._options.promote:
                 self.result = replace(self.result, outcome="built")
                 return None
-            workspace.runtime.signals.raise_if_received()
             errand = Errand(
                 via=self._via,
                 unattended=workspace.runtime.unattended,
                 lockfile=proposal.lockfile,
                 reason=self._message,
                 own_environment=proposal.own_environment,
+                one_way=one_way,
+                prepared=settings.hooks.prepare is not None,
                 force=self._options.force,
             )
-            with self._timed("switch"):
+            with self._timed("switch"), prepare_has_run(workspace, settings):
+                workspace.runtime.signals.raise_if_received()
                 switched = compare_and_promote(
                     workspace,
                     release_id,
@@ -328,7 +335,7 @@ class Releasing:
                 )
         after = workspace.history()
         outcome: ReleaseOutcome = "rolled-back"
-        if switched.outcome == "promoted":
+        if switched.outcome in {"promoted", "stays"}:
             outcome = "reactivated" if proposal.plan.action == "reactivate" else "released"
         self.result = replace(
             self.result,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from venvship.errors import (
     HeldError,
+    NoWayBackError,
+    OneWayNeededError,
     OperationWarning,
     RejectedError,
     RollbackFailedError,
@@ -38,7 +40,9 @@ ReleaseOutcome = Literal[
 
 OUTCOMES: Final[Mapping[str, ReleaseOutcome]] = {
     RejectedError.slug: "rejected",
+    OneWayNeededError.slug: "rejected",
     HeldError.slug: "held",
+    NoWayBackError.slug: "held",
     SupersededError.slug: "superseded",
     RolledBackError.slug: "rolled-back",
     RollbackFailedError.slug: "rolled-back",

@@ -25,6 +25,7 @@ from venvship.model.settings import Settings
 from venvship.model.spelling import format_time
 from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.switching import links
+from venvship.operations.switching.barrier import require_no_barrier
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.own_service import refuse_own_service
@@ -116,13 +117,14 @@ class _Outcome(NamedTuple):
         )
 
 
-def rollback(
+def rollback(  # noqa: PLR0913 - the options of the command
     workspace: Workspace,
     name: str | None = None,
     *,
     message: str = "",
     no_checks: bool = False,
     from_: str | None = None,
+    force: bool = False,
     dry_run: bool = False,
 ) -> RollbackResult:
     """Switch down the lineage, or to a named release.
@@ -133,7 +135,7 @@ def rollback(
     """
     with root_faults(workspace.layout.path):
         if dry_run:
-            return _plan(workspace, name, from_)
+            return _plan(workspace, name, from_, force=force)
         workspace.layout.require_writable()
         workspace.trusted.require_folders(way=False)
         with contextlib.suppress(VenvshipError):
@@ -143,10 +145,16 @@ def rollback(
         # While this is held, a promotion in its live-check window turns back; and a second rollback that
         # was started by an impatient finger is refused instead of going back one release more.
         with hold_mutex(workspace, "turn-back", wait):
-            intent = workspace.known_history(unreadable="warn", warn_of_torn=False).history.intent
+            history = workspace.known_history(unreadable="warn", warn_of_torn=False).history
+            intent, current = history.intent, workspace.layout.current()
+            if intent is not None and intent.one_way and history.is_on_trial(current) and intent.origin:
+                # Its trial is not waited for: it does not turn back.
+                command = "venvship rollback --force"
+                require_no_barrier(history, current, intent.origin, command=command, force=force)
             trying = intent if intent is not None and intent.kind == "promote" else None
             with hold_switch(workspace, "rollback", wait=TURN_BACK_WAIT) as held:
-                outcome = _Rollback(held, message=message, checks=not no_checks).run(name, leave, trying)
+                one = _Rollback(held, message=message, checks=not no_checks, force=force)
+                outcome = one.run(name, leave, trying)
         # A signal that came meanwhile changes nothing: it is done, and how it went is the exit code.
         with workspace.runtime.signals.deferred():
             outcome.tell(workspace)
@@ -155,11 +163,11 @@ def rollback(
     return outcome.result
 
 
-def _plan(workspace: Workspace, name: str | None, from_: str | None) -> RollbackResult:
+def _plan(workspace: Workspace, name: str | None, from_: str | None, *, force: bool) -> RollbackResult:
     """The rollback that would be made now; takes no mutex and writes nothing."""
     left_id = workspace.layout.current() if from_ is None else _require_current(workspace, from_)
     known = workspace.known_history(unreadable="warn")
-    target = choose_target(workspace, known, left_id, name)
+    target = choose_target(workspace, known, left_id, name, force=force)
     release_id = target.release_id
     left: ReleaseView | None = None
     if release_id != left_id:
@@ -218,11 +226,12 @@ def _turned_back(history: History, trying: Intent | None) -> Event | None:
 class _Rollback:
     """One rollback while switch.mutex is held: its target, its switch, and the trial after it."""
 
-    def __init__(self, held: SwitchHeld, *, message: str, checks: bool) -> None:
+    def __init__(self, held: SwitchHeld, *, message: str, checks: bool, force: bool) -> None:
         self._held = held
         self._workspace = held.workspace
         self._message = message
         self._checks = checks
+        self._force = force
         self._left_id = held.workspace.layout.current()
         self._known = held.workspace.known_history(unreadable="warn")
         self._problems: dict[str, str | None] = {}
@@ -235,7 +244,7 @@ class _Rollback:
             raise _not_current(left_id, leave)
         if turned_back is not None and name is None and left_id is not None:
             return self._already_back(left_id, turned_back)
-        target = choose_target(self._workspace, self._known, left_id, name)
+        target = choose_target(self._workspace, self._known, left_id, name, force=self._force)
         if target.release_id != left_id:
             return self._switch_and_try(target)
         if turned_back is not None:

@@ -340,6 +340,7 @@ class ReadingWorkspace:
             release_path=str(path),
             previous_id=previous,
             event=event,
+            unattended=self.runtime.unattended,
             environ=self.runtime.environ,
             variables=variables,
             leases=str(self.layout.leases),

@@ -39,6 +39,7 @@ class ReleaseView(NamedTuple):
         failed_at: When its restart hook or a live check failed after a rollback had gone to it, so that no
             other goes there without its name; `None` if not, or if it has passed since.
         project: The application's own code, if it was built from a checkout; `None` if not.
+        one_way: Whether it was promoted one-way: a rollback goes back past it only with `--force`.
     """
 
     id: str
@@ -59,6 +60,7 @@ class ReleaseView(NamedTuple):
     last_live: datetime | None = None
     failed_at: datetime | None = None
     project: Built | None = None
+    one_way: bool = False
 
     @property
     def usable(self) -> bool:
@@ -81,6 +83,7 @@ class ReleaseView(NamedTuple):
             "current": self.current,
             "previous": self.previous,
             "pinned": self.pinned,
+            "one_way": self.one_way,
             "usable": {"ok": self.usable, "problem": self.problem},
             "message": self.message,
             "project": self.project.to_json() if self.project else None,
@@ -143,6 +146,7 @@ def _view(
         current=release_id == current,
         previous=release_id == previous,
         pinned=bool(record and record.pinned),
+        one_way=bool(record and record.one_way),
         problem=problem,
         message=manifest.message if manifest else "",
         manifest_sha256=history.anchor(release_id),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from venvship.errors import ForeignLinkError
 from venvship.model.history import PassedOver, ProblemOf, WayBack
+from venvship.model.one_way import barrier_before
 from venvship.model.release import State
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import is_known
@@ -89,7 +90,8 @@ def command_back(workspace: ReadingWorkspace, known: KnownHistory) -> CommandBac
     history, current = known.history, known.current
     target = seeming_way_back(workspace, known).release_id
     if target is not None:
-        return CommandBack("venvship rollback", target, history.state(target))
+        insists = " --force" if barrier_before(history, current, target) is not None else ""
+        return CommandBack(f"venvship rollback{insists}", target, history.state(target))
     before = history.was_current(1)
     if before is None or before == current or not is_known(before, history):
         return None
@@ -100,7 +102,8 @@ def command_back(workspace: ReadingWorkspace, known: KnownHistory) -> CommandBac
     # `--force`, and it refuses one that is known to be damaged; a rollback by name goes there.
     asks = history.state(before) is State.BAD or bool(history.root_holds)
     asks = asks or known_damage(workspace, before) is not None
-    command = f"venvship {'rollback' if asks else 'promote'} {name}"
+    insists = "--force " if barrier_before(history, current, before) is not None else ""
+    command = f"venvship {'rollback' if asks else 'promote'} {insists}{name}"
     return CommandBack(command, before, history.state(before))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from venvship.errors import OperationWarning, ReleaseError, VenvshipError
 from venvship.model.event import Event, EventName, is_visible
-from venvship.model.log_line import SEVERITIES, log_line
+from venvship.model.log_line import log_line, severity_of
 from venvship.model.settings import Settings
 from venvship.root import RootLayout
 from venvship.system import files, syslog
@@ -178,7 +178,7 @@ class Workspace(ReadingWorkspace):
         self, event: str, release: str | None, reason: str, facts: Mapping[str, Any] | None = None
     ) -> None:
         """Send one line about an event to the system's log, if the settings want that. It never waits."""
-        severity = SEVERITIES.get(event)
+        severity = severity_of(event, facts or {})
         if severity is None or not self.runtime.syslog:
             return
         settings = self._known_settings()

@@ -68,8 +68,8 @@ def lock(call: Call, upgrade: bool, upgrade_package: tuple[str, ...]) -> LockRes
         20: "the build failed",
         21: "refused before the switch",
         22: "rolled back",
-        23: "rolled back, and the previous release fails too",
-        25: "held or bad",
+        23: "rolled back, and the previous release fails too; or one-way, and fails",
+        25: "held or bad, or a one-way release lies between",
         30: "busy",
         31: "current moved during the build",
     },
@@ -82,11 +82,15 @@ def lock(call: Call, upgrade: bool, upgrade_package: tuple[str, ...]) -> LockRes
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--ref", metavar="REF", default="", help="Branch, tag or commit of the project to release.")
 @click.option("--dirty", is_flag=True, help="Release the project's tracked files as they are.")
+@click.option("--one-way", is_flag=True, help="The prepare hook does what no rollback undoes. Needs -m.")
 def release(call: Call, lockfile: tuple[str, ...], message: str, ref: str, **flags: bool) -> ReleaseResult:
     """Build a release from the lockfile, check it and make it live.
 
     If the restart hook or a live check fails, the previous release is restored automatically. If nothing
     changed, nothing is done.
+
+    With --one-way, for a migration that earlier code cannot work with, the release stays even if it fails,
+    and a rollback past it needs --force.
 
     After the release of another lockfile than the root's own: {SWITCH_HOLD} Without a terminal, a release
     under such a hold needs --force.
@@ -152,7 +156,11 @@ def update(call: Call, upgrade: bool, jitter: float) -> ReleaseResult:
 )
 @click.argument("release", shell_complete=complete_release)
 @message_option
-@click.option("--force", is_flag=True, help="Go on even if the release is bad, or the root is held.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Go on even if the release is bad, the root held, or to before a one-way release.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 def promote(call: Call, release: str, message: str, **flags: bool) -> PromoteResult:
     """Make an existing RELEASE live, checked like a new one.
@@ -178,6 +186,7 @@ def promote(call: Call, release: str, message: str, **flags: bool) -> PromoteRes
         20: "the switch could not be made",
         23: "back, and that release fails too",
         24: "nothing to go back to",
+        25: "a one-way release lies between",
         30: "another rollback is under way",
         31: "another release than --from names is current",
     },
@@ -188,6 +197,7 @@ def promote(call: Call, release: str, message: str, **flags: bool) -> PromoteRes
 @click.option(
     "--from", "from_", metavar="ID", help="Do nothing unless ID is current.", shell_complete=complete_release
 )
+@click.option("--force", is_flag=True, help="Go back past a release that was made with --one-way.")
 @click.option("--dry-run", is_flag=True, help="Print the target and write nothing.")
 def rollback(
     call: Call, release: str | None, message: str, from_: str | None, **flags: bool

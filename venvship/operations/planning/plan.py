@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from venvship.errors import HeldError
+from venvship.errors import HeldError, NoWayBackError
 from venvship.model.environment import Environment
 from venvship.model.history import History
 from venvship.model.hold import Asker, Hold, HoldKind
+from venvship.model.one_way import behind_one_way
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
@@ -99,6 +100,8 @@ def plan(
     if unchanged:
         return Plan(action="unchanged", release_id=current)
     refusal = history.refusal(environment.digest, health_digest(settings))
+    if options.promote and refusal is None:
+        refusal = behind_one_way(history, environment.digest)
     if refusal is not None and not options.force:
         return Plan(action="refuse", hold=refusal)
     if problem is not None:
@@ -135,6 +138,13 @@ def refused(hold: Hold, runtime: Runtime, *, waits: str = "") -> HeldError:
         runtime: Who asks, and when.
         waits: The thing that a hold of the root keeps `update` from, for people.
     """
+    if hold.kind is HoldKind.ONE_WAY:
+        return NoWayBackError(
+            f"this lockfile is one of before {hold.release}, which was released one-way: its prepare hook "
+            "has changed what an earlier release may not work with. Nothing was switched",
+            hint=hold.end,
+            release=hold.release,
+        )
     if hold.scope == "environment":
         return HeldError(
             f"held since {hold.since:%Y-%m-%d %H:%M} UTC: this lockfile was released as {hold.release} "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from venvship.errors import VenvshipError
+from venvship.model.event import EventName
 from venvship.model.history import History
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import doubt, doubt_warning, in_doubt
@@ -61,12 +62,14 @@ def warn_of_a_moved_root(
 
 
 def warn_of_a_failed_rollback(workspace: ReadingWorkspace, known: KnownHistory) -> None:
-    """Warn if the live release failed when a rollback went there, and nothing has passed since."""
+    """Warn if the live release failed when a rollback went there, or stayed, and nothing has passed since."""
     failed = known.history.needs_person
     if failed is None or known.current is None or known.current != known.history.expected:
         return
-    reason = failed.facts.get("then") or failed.reason
-    since = f"{failed.at:%Y-%m-%d %H:%M} UTC, when a rollback went there"
+    stays = failed.event == EventName.PROMOTED
+    reason = failed.facts.get("cause" if stays else "then") or failed.reason
+    when = "it was released one-way" if stays else "a rollback went there"
+    since = f"{failed.at:%Y-%m-%d %H:%M} UTC, when {when}"
     workspace.warn(
         "person-needed",
         f"a person is needed: {known.current} is live, and has not passed since {since}: {reason}; "

@@ -11,6 +11,7 @@ from venvship.errors import OperationWarning
 from venvship.model.event import Event
 from venvship.model.history import History, PassedOver
 from venvship.model.hold import Hold
+from venvship.model.one_way import barrier_before
 from venvship.model.release import Package, PackageDiff
 from venvship.model.repository import Commit
 from venvship.model.source import Built
@@ -71,6 +72,8 @@ class StatusResult(NamedTuple):
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
         holds: The holds of the root in force; without any, that of the lockfile's environment.
         trusted: The users and groups that may decide what runs, besides the owner of the root and root.
+        barrier: The one-way release that a rollback without a name would go back past, so that it needs
+            `--force`; `None` for none.
         on_trial: Whether the live release is on trial: its restart hook and live checks have no verdict yet.
         warnings: The warnings of the operation.
     """
@@ -97,6 +100,7 @@ class StatusResult(NamedTuple):
     holds: tuple[Hold, ...] = ()
     trusted: tuple[Trusted, ...] = ()
     on_trial: bool = False
+    barrier: str | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -114,6 +118,7 @@ class StatusResult(NamedTuple):
             "on_trial": self.on_trial,
             "previous": self.previous.to_json() if self.previous else None,
             "passed_over": [passed.to_json() for passed in self.passed_over],
+            "barrier": self.barrier,
             "held": self.held.to_json() if self.held else None,
             "holds": [hold.to_json() for hold in self.holds],
             "trusted": [one.to_json() for one in self.trusted],
@@ -319,6 +324,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         holds=holds,
         trusted=trusted_accounts(workspace, settings),
         on_trial=current is not None and history.is_on_trial(current),
+        barrier=barrier_before(history, current, back.id) if back is not None else None,
         warnings=tuple(workspace.warnings),
     )
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from venvship.errors import VenvshipError
 from venvship.model.history import History
 from venvship.model.hold import Hold
+from venvship.model.one_way import behind_one_way
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.model.trust import Trusted
@@ -56,11 +57,11 @@ def old_processes(layout: RootLayout, current: str | None, flocks: Flocks) -> Ol
 def applying_holds(
     workspace: ReadingWorkspace, history: History, settings: Settings | None, environment: str | None
 ) -> tuple[Hold, ...]:
-    """The root's holds; otherwise that of the environment which the lockfile on disk means here."""
+    """The root's holds; otherwise the refusal of the environment which the lockfile on disk means here."""
     holds = history.holds(workspace.runtime.clock())
     if holds or settings is None or environment is None:
         return holds
-    refusal = history.refusal(environment, health_digest(settings))
+    refusal = history.refusal(environment, health_digest(settings)) or behind_one_way(history, environment)
     return (refusal,) if refusal is not None else ()
 
 

@@ -7,14 +7,22 @@ Any failure is a warning: the operation itself was completed.
 from __future__ import annotations
 
 import contextlib
-from typing import cast
+from collections.abc import Mapping
+from typing import Final, cast
 
 from venvship.errors import BuildError, HeldError, InterruptedByError, PausedError, RejectedError
 from venvship.model.settings import Settings
 from venvship.operations.retention.pruning import prune_after
 from venvship.operations.switching.notify import HookEvent, notify
-from venvship.operations.switching.switched import Switched
+from venvship.operations.switching.switched import Switched, SwitchOutcome
 from venvship.workspace.workspace import Workspace
+
+_EVENTS: Final[Mapping[SwitchOutcome, HookEvent]] = {
+    "promoted": "released",
+    "rolled-back": "rolled-back",
+    "rollback-failed": "rollback-failed",
+    "stays": "one-way-stays",
+}
 
 
 def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -> None:
@@ -27,8 +35,9 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
     signals = workspace.runtime.signals
     failure: str | None = None
     interrupt: InterruptedByError | None = None
-    # A signal that ended the trial is still pending. Skip the clean-up then, but run the hook.
-    if not signals.pending:
+    # A signal that ended the trial is still pending. Skip the clean-up then, but run the hook. Nothing is
+    # removed before the new release is known to work.
+    if not signals.pending and switched.outcome != "stays":
         try:
             failure = prune_after(workspace, settings)
         except InterruptedByError as error:
@@ -37,7 +46,7 @@ def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -
         notify(
             workspace,
             settings,
-            "released" if switched.outcome == "promoted" else switched.outcome,
+            _EVENTS[switched.outcome],
             release=switched.release_id,
             previous=switched.origin_id,
             reason=switched.trial.reason,

@@ -13,6 +13,7 @@ HookEvent = Literal[
     "released",
     "rolled-back",
     "rollback-failed",
+    "one-way-stays",
     "build-failed",
     "rejected",
     "held",
@@ -56,6 +57,7 @@ def notify(
         "release": release,
         "current": current,
         "previous": previous,
+        "one_way": _is_one_way(workspace, release),
         # The hook passes these on to people.
         "reason": printable(reason),
         "actor": printable(workspace.runtime.actor),
@@ -69,3 +71,8 @@ def notify(
     if not result.ok:
         where = f"; its output is in {context.log_path('notify')}" if result.said else ""
         workspace.warn("notify-failed", f"the notify hook failed: {result.output}{where}")
+
+
+def _is_one_way(workspace: Workspace, release_id: str | None) -> bool:
+    record = workspace.known_history(warn_of_torn=False).history.records.get(release_id or "")
+    return record is not None and record.one_way

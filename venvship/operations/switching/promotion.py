@@ -8,6 +8,7 @@ Each step is durable before the next begins where that matters:
     rename .to over current, fsync(root)       readers see the old release or the new one
     restart hook, live checks
       pass: journal promoted, rename .back over previous, lockfile of `update --upgrade` put in place
+      fail, and one-way: journal promoted with the fact that it failed; it stays
       fail: journal rolling-back, rename .back over current, fsync(root), restart hook, live checks,
             journal rolled-back or rollback-failed
 
@@ -24,21 +25,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from venvship.errors import HostError, InterruptedByError, SupersededError, VenvshipError
-from venvship.model import bounds
+from venvship.errors import InterruptedByError, SupersededError, VenvshipError
 from venvship.model.event import RECOVERED, EventName
 from venvship.model.history import History, Intent, LockfileDue
 from venvship.model.release import State
 from venvship.model.settings import Settings
-from venvship.model.settings_form import health_digest, settings_toml
+from venvship.model.settings_form import health_digest
 from venvship.operations.planning.plan import asker, refused
 from venvship.operations.switching import links
+from venvship.operations.switching.kept_settings import keep_settings
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import TURNED_BACK, Trial, tell_signal, try_current
-from venvship.system import files
-from venvship.system.regular import read_regular
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.usable import require_usable, usable_problem
 from venvship.workspace.way_back import or_go_back
@@ -61,6 +60,8 @@ class Errand:
         reason: The person's message.
         own_environment: The environment of the root's own lockfile, `""` if it cannot be told: a promotion of
             another one sets a switch hold. `None` where that is not asked, as for `update`.
+        one_way: Whether there is no way back: a release that does not pass stays.
+        prepared: Whether the prepare hook has run for the release.
         force: Whether `--force` was given. It is not recorded.
         recovered: Whether the promotion was interrupted, and another command goes on with it.
     """
@@ -70,6 +71,8 @@ class Errand:
     lockfile: LockfileDue | None = None
     reason: str = ""
     own_environment: str | None = None
+    one_way: bool = False
+    prepared: bool = False
     force: bool = False
     recovered: bool = False
 
@@ -77,7 +80,9 @@ class Errand:
         """The facts of the journal's lines `promoting` and `promoted`."""
         lockfile = self.lockfile.to_facts() if self.lockfile else {}
         own = {} if self.own_environment is None else {"lockfile_environment": self.own_environment}
-        return {"via": self.via, "unattended": self.unattended, **lockfile, **own}
+        flags = {"one_way": self.one_way, "prepared": self.prepared}
+        true = {name: True for name, value in flags.items() if value}
+        return {"via": self.via, "unattended": self.unattended, **lockfile, **own, **true}
 
 
 def compare_and_promote(
@@ -213,6 +218,8 @@ class Promotion:
     def try_and_settle(self) -> Switched:
         """Restart and check the release, which is current now, then keep it or go back.
 
+        A one-way release stays in any case, and no rollback ends its trial early.
+
         Raises:
             Exception: Any fault that kept the restart or the checks from being run, once `current` is back.
         """
@@ -221,7 +228,12 @@ class Promotion:
         signum: int | None = None
         try:
             trial = try_current(
-                workspace, self.release_id, self.settings, previous=self.origin_id, event="promote"
+                workspace,
+                self.release_id,
+                self.settings,
+                previous=self.origin_id,
+                event="promote",
+                heed_rollback=not self.errand.one_way,
             )
         except InterruptedByError as interrupt:
             trial, signum = Trial(problem=f"{INTERRUPTED}: {interrupt.message}"), interrupt.signum
@@ -241,6 +253,11 @@ class Promotion:
                 )
             # No later command could know that it had passed, and recovery might take it back: so now.
             trial = trial._replace(problem=f"the promotion could not be recorded: {problem}")
+        if self.errand.one_way:
+            if failure is not None and not isinstance(failure, OSError | VenvshipError):
+                self.stay(trial)
+                raise failure
+            return self.stay(trial)
         workspace.record_if_possible(
             EventName.ROLLING_BACK,
             release=self.origin_id,
@@ -252,26 +269,64 @@ class Promotion:
             raise failure
         return switched
 
+    def stay(self, trial: Trial) -> Switched:
+        """Leave a one-way release live that did not pass, and record that a person is needed.
+
+        Signals wait until this is done. Recording is best effort: without the line in the journal, the next
+        command that recovers tries the release again, and does not take it back either.
+
+        Args:
+            trial: The trial that the release did not pass.
+        """
+        workspace = self.held.workspace
+        with workspace.runtime.signals.deferred():
+            facts = {"from": self.origin_id, "proved": False, "failed": True, "cause": trial.reason}
+            facts |= self.errand.to_facts()
+            reason = "; ".join(filter(None, (self.reason, f"stays although it did not pass: {trial.reason}")))
+            workspace.record_if_possible(
+                EventName.PROMOTED, release=self.release_id, reason=reason, facts=facts
+            )
+            self._set_previous(workspace.runtime.clock())
+            links.sweep_strays(self.held)
+        return Switched(
+            outcome="stays",
+            release_id=self.release_id,
+            origin_id=self.origin_id,
+            current=self.release_id,
+            trial=trial,
+            log=self._log(trial),
+            prepared=self.errand.prepared,
+        )
+
+    def _log(self, trial: Trial) -> str:
+        return str(self.held.workspace.layout.log(self.release_id) / f"{trial.log}.txt") if trial.log else ""
+
     def _keep(self, trial: Trial) -> str | None:
         """Settle forward. Returns why the promotion could not be recorded; then nothing is settled."""
         workspace = self.held.workspace
         with workspace.runtime.signals.deferred():
             facts = {"from": self.origin_id, "proved": trial.proved, **self.errand.to_facts()}
-            reason = self.errand.reason
-            if self.errand.recovered:
-                reason = recovered_reason(reason)
             try:
                 written = workspace.record(
-                    EventName.PROMOTED, release=self.release_id, reason=reason, facts=facts
+                    EventName.PROMOTED, release=self.release_id, reason=self.reason, facts=facts
                 )
             except (OSError, VenvshipError) as error:
                 return str(error.strerror if isinstance(error, OSError) else error.message)
-            links.set_previous(self.held, self._future_previous(written.at, ask=False), self.back)
+            self._set_previous(written.at)
             if self.errand.lockfile is not None:
                 put_in_place(self.held, self.release_id, self.errand.lockfile)
-            _keep_settings(workspace, self.settings)
+            keep_settings(workspace, self.settings)
             links.sweep_strays(self.held)
         return None
+
+    @property
+    def reason(self) -> str:
+        """The reason of the outcome `promoted`."""
+        return recovered_reason(self.errand.reason) if self.errand.recovered else self.errand.reason
+
+    def _set_previous(self, at: datetime) -> None:
+        """Make `previous` the rollback target of a release that stays, `promoted` at a time."""
+        links.set_previous(self.held, self._future_previous(at, ask=False), self.back)
 
     def _future_previous(self, now: datetime, *, ask: bool) -> str | None:
         """The rollback target once this is kept; `ask` before the switch, so that the answers are known."""
@@ -348,8 +403,9 @@ class Promotion:
             verdict=verdict,
             proven=self.history.state(self.release_id) is State.PROVEN,
             signal=signum,
-            log=str(workspace.layout.log(self.release_id) / f"{trial.log}.txt") if trial.log else "",
+            log=self._log(trial),
             by_name=self.errand.via == "promote",
+            prepared=self.errand.prepared,
             or_go_back="" if trial_back.passed else or_go_back(workspace),
         )
 
@@ -374,6 +430,8 @@ def errand_of(intent: Intent) -> Errand:
         lockfile=intent.lockfile,
         reason=intent.reason,
         own_environment=intent.own_environment,
+        one_way=intent.one_way,
+        prepared=intent.prepared,
         recovered=True,
     )
 
@@ -381,14 +439,3 @@ def errand_of(intent: Intent) -> Errand:
 def recovered_reason(message: str) -> str:
     """The reason of an outcome that a recovery records: the message of the operator who asked for it."""
     return f"{message} ({RECOVERED})" if message else RECOVERED
-
-
-def _keep_settings(workspace: Workspace, settings: Settings) -> None:
-    """Keep the settings that promoted, for a rollback when `venvship.toml` is broken."""
-    path, text = workspace.layout.kept_settings_file, settings_toml(settings).encode()
-    try:
-        if not path.exists() or read_regular(path, bounds.SETTINGS).data != text:
-            files.write_file(path, text, mode=0o600)
-    except (OSError, HostError) as error:
-        reason = error.message if isinstance(error, HostError) else error.strerror
-        workspace.warn("settings-not-kept", f"could not keep the settings in state/: {reason}")

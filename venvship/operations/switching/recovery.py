@@ -32,7 +32,7 @@ from venvship.workspace.usable import awaits_relocation, seeming_problem, usable
 from venvship.workspace.workspace import Workspace
 
 RecoverOutcome = Literal[
-    "clean", "abandoned", "promoted", "rolled-back", "rollback-failed", "observed", "relocated"
+    "clean", "abandoned", "promoted", "rolled-back", "rollback-failed", "stays", "observed", "relocated"
 ]
 
 SUMMARIES: Final[dict[RecoverOutcome, str]] = {
@@ -41,6 +41,7 @@ SUMMARIES: Final[dict[RecoverOutcome, str]] = {
     "promoted": "an interrupted operation was finished",
     "rolled-back": "an interrupted promotion was undone",
     "rollback-failed": "an interrupted operation was undone, and the live release does not pass",
+    "stays": "an interrupted one-way release stays live, and has not passed",
     "relocated": "an interrupted relocation was finished",
     "observed": "current had been switched outside venvship; unattended releases are held",
 }
@@ -50,6 +51,7 @@ OBSERVED_REASON: Final = "current was switched outside venvship"
 """The reason of the event `observed`."""
 
 BOOT_CAUSE: Final = "interrupted, and undone before the services started"
+ONE_WAY_BOOT_CAUSE: Final = "interrupted, and not tried again before the services started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +325,10 @@ def _finish_promotion(held: SwitchHeld, history: History, intent: Intent, *, boo
         refuse_own_service(workspace, workspace.settings_or_kept())
     if boot or intent.tries >= promotion.MAX_TRIES:
         cause = BOOT_CAUSE if boot else f"interrupted {intent.tries} times"
+        if intent.one_way:
+            settings = _without_health(workspace) if boot else workspace.settings_or_kept()
+            resumed = Promotion.resume(held, history, intent, settings=settings)
+            return _recovered(resumed.stay(Trial(problem=ONE_WAY_BOOT_CAUSE if boot else cause)))
         facts = {"from": intent.target, "cause": cause}
         workspace.record_if_possible(EventName.ROLLING_BACK, release=intent.origin, reason=cause, facts=facts)
         settings = _without_health(workspace) if boot else workspace.settings_or_kept()

@@ -5,23 +5,34 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from dataclasses import replace
+from typing import Final, NoReturn
 
-from venvship.errors import RejectedError
+from venvship.errors import OneWayNeededError, RejectedError
 from venvship.health.checks import CheckResult, failed_required, run_checks
 from venvship.health.context import Context
 from venvship.health.hooks import find_programs, find_programs_of_the_host, run_hook
 from venvship.model.event import EventName
 from venvship.model.release import State
 from venvship.model.settings import Settings
+from venvship.operations.switching.prepared import NO_WAY_BACK
 from venvship.operations.switching.trial import log_of, said_fact, tell_check, warn_of_failed, with_log
 from venvship.printable import lines
 from venvship.workspace.certificates import require_certificates
 from venvship.workspace.workspace import Workspace
 
+ONE_WAY: Final = "if it is to be made all the same, with no way back: venvship release --one-way -m REASON"
+"""The hint after a prepare hook that asked for `--one-way`."""
+
 
 def rehearse(
-    workspace: Workspace, release_id: str, settings: Settings, *, event: str, message: str = ""
+    workspace: Workspace,
+    release_id: str,
+    settings: Settings,
+    *,
+    event: str,
+    message: str = "",
+    one_way: bool = False,
 ) -> tuple[CheckResult, ...]:
     """Check a release that is not live yet, and let the prepare hook do its work.
 
@@ -33,6 +44,7 @@ def rehearse(
         settings: Whose checks and hooks count.
         event: `"release"`, `"reactivate"` or `"promote"`, for `VENVSHIP_EVENT`.
         message: The operator's reason, for the journal.
+        one_way: Whether the operator has said that there is no way back, for `VENVSHIP_ONE_WAY`.
 
     Returns:
         The results of the candidate checks.
@@ -42,6 +54,7 @@ def rehearse(
         UntrustedError: Others can write such a file.
         ProgramNotFoundError: A check or hook, live ones included, names a program that is not there.
         RejectedError: A required check or the hook failed; journalled.
+        OneWayNeededError: The hook asks for `one_way`, and has changed nothing; journalled.
         InterruptedByError: A signal came.
     """
     context = require_programs(workspace, release_id, settings, event=event)
@@ -55,8 +68,15 @@ def rehearse(
     if settings.hooks.prepare is not None:
         with workspace.step("prepare"):
             seconds = settings.hooks.seconds("prepare")
-            hook = run_hook("prepare", settings.hooks.prepare, context, timeout=seconds)
+            told = replace(context, one_way=one_way)
+            hook = run_hook("prepare", settings.hooks.prepare, told, timeout=seconds)
         workspace.tell("prepare", hook.output, ok=hook.ok, seconds=hook.seconds)
+        if hook.code == NO_WAY_BACK and not one_way:
+            cause = (
+                f"the prepare hook found that there is no way back from this release ({hook.output}), and it "
+            )
+            cause += "has changed nothing yet"
+            _reject(workspace, release_id, cause, log="prepare", said=hook.said, needed=True)
         if not hook.ok:
             cause = f"the prepare hook refused: {hook.output}"
             _reject(workspace, release_id, cause, log="prepare", said=hook.said)
@@ -102,13 +122,18 @@ def require_host_programs(workspace: Workspace, settings: Settings) -> None:
     find_programs_of_the_host(settings, workspace.runtime.environ, root=str(workspace.layout.path))
 
 
-def _reject(workspace: Workspace, release_id: str, cause: str, *, log: str, said: str) -> NoReturn:
+def _reject(
+    workspace: Workspace, release_id: str, cause: str, *, log: str, said: str, needed: bool = False
+) -> NoReturn:
+    """Journal and raise a refusal; `needed`: by the prepare hook, which asks for `--one-way`."""
     facts = {"unattended": workspace.runtime.unattended}
     reason = with_log(cause, log_of(release_id, log, said))
     workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=reason, facts=facts)
-    raise RejectedError(
+    kind = OneWayNeededError if needed else RejectedError
+    again = "fix the lockfile, the check or the host, and release again: nothing is built twice"
+    raise kind(
         lines(cause, f"{release_id} was refused before the switch; it is built, and was never live"),
-        hint="fix the lockfile, the check or the host, and release again: nothing is built twice",
+        hint=ONE_WAY if needed else again,
         release=release_id,
         log=str(workspace.layout.log(release_id) / f"{log}.txt"),
         **said_fact(said),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from venvship.errors import NothingToRollBackToError
 from venvship.model.history import PassedOver
 from venvship.model.release import State
+from venvship.operations.switching.barrier import require_no_barrier
 from venvship.printable import lines
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import resolve_release
@@ -31,7 +32,12 @@ class RollbackTarget(NamedTuple):
 
 
 def choose_target(
-    workspace: ReadingWorkspace, known: KnownHistory, current: str | None, name: str | None
+    workspace: ReadingWorkspace,
+    known: KnownHistory,
+    current: str | None,
+    name: str | None,
+    *,
+    force: bool = False,
 ) -> RollbackTarget:
     """Choose the release that a rollback goes to.
 
@@ -43,8 +49,10 @@ def choose_target(
         known: The history.
         current: The release that is current.
         name: The release, if one was named.
+        force: Whether a one-way release between them is no reason to refuse.
 
     Raises:
+        NoWayBackError: A one-way release lies between.
         NothingToRollBackToError: There is none.
         ReleaseError: The named release does not exist, or is not usable.
         ForeignLinkError: The name refers to `current`, which is not ours.
@@ -54,6 +62,7 @@ def choose_target(
     workspace.layout.with_manifest()  # or the error: no release is damaged because none can be reached
     if name is not None:
         release_id = _named(workspace, known, name)
+        _require_no_barrier(known, current, release_id, name=release_id, force=force)
         return RollbackTarget(release_id, known.history.last_live(release_id))
 
     problems: dict[str, str] = {}
@@ -69,6 +78,7 @@ def choose_target(
         # A better release than the target, further down. The others are told with the target.
         workspace.warn("release-skipped", f"{release_id} cannot be used: {problems[release_id]}")
     if found.release_id is not None:
+        _require_no_barrier(known, current, found.release_id, name="", force=force)
         workspace.warn_without_anchor(found.release_id)
         last_live = known.history.last_live(found.release_id)
         return RollbackTarget(found.release_id, last_live, found.passed_over)
@@ -94,6 +104,13 @@ def choose_target(
         hint=(f"to the release that was live before: {command.line}; " if command else "")
         + "`venvship list` shows all releases",
     )
+
+
+def _require_no_barrier(
+    known: KnownHistory, current: str | None, target: str, *, name: str, force: bool
+) -> None:
+    command = f"venvship rollback --force {name}".rstrip()
+    require_no_barrier(known.history, current, target, command=command, force=force)
 
 
 def _named(workspace: ReadingWorkspace, known: KnownHistory, name: str) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from venvship.errors import InterruptedByError, Result, RollbackFailedError, RolledBackError
+from venvship.errors import InterruptedByError, Result, RollbackFailedError, RolledBackError, StaysError
 from venvship.model.release import State
 from venvship.operations.switching.trial import Trial, said_fact
 from venvship.printable import lines
 
+SwitchOutcome = Literal["promoted", "rolled-back", "rollback-failed", "stays"]
+
 AGAIN: Final = "release again: venvship release"
 """The hint after a release that went back without a verdict: it needs no `--force`."""
+
+PREPARED: Final = "the prepare hook had run before, and what it did is not undone"
+"""The line of a message that follows the reason why a release is not live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +24,8 @@ class Switched:
     """The outcome of a promotion.
 
     Attributes:
-        outcome: `"promoted"`, `"rolled-back"` or `"rollback-failed"`.
+        outcome: `"promoted"`, `"rolled-back"`, `"rollback-failed"`, or `"stays"`: a one-way release that did
+            not pass.
         release_id: The release that was promoted.
         origin_id: The release that was current before.
         current: The release that is current now.
@@ -29,11 +35,12 @@ class Switched:
         proven: Whether that release was proven before, which no verdict takes back.
         signal: The signal that ended the trial, if one did.
         log: The path of the log that tells more of the trial; `""` for none.
+        prepared: Whether the prepare hook had run for the promoted release.
         by_name: Whether the release was asked for by its name, and not by a lockfile.
         or_go_back: The end of the hint for an operator, where the release before does not pass either.
     """
 
-    outcome: Literal["promoted", "rolled-back", "rollback-failed"]
+    outcome: SwitchOutcome
     release_id: str
     origin_id: str | None
     current: str | None
@@ -43,6 +50,7 @@ class Switched:
     proven: bool = False
     signal: int | None = None
     log: str = ""
+    prepared: bool = False
     by_name: bool = False
     or_go_back: str = ""
 
@@ -53,16 +61,34 @@ class Switched:
             RolledBackError: `current` is back where it was.
             RollbackFailedError: It is, and that one does not pass either.
             InterruptedByError: It is, because of a signal.
+            StaysError: The release stays live, without having passed.
         """
         if self.outcome == "promoted":
             return
         facts = {"log": self.log} if self.log else {}
         facts |= said_fact(self.trial.said)
+        prepared = [PREPARED] if self.prepared else []
+        if self.outcome == "stays":
+            raise StaysError(
+                lines(
+                    f"{self.release_id} did not pass ({self.trial.problem})",
+                    "it stays live, since it was released one-way: no rollback undoes what its prepare hook "
+                    "has done",
+                ),
+                hint="fix the cause, then `venvship check`; or release a fix: `venvship release`; if the "
+                "code of before can work with that change, or the data of before is restored: "
+                "`venvship rollback --force`",
+                release=self.release_id,
+                **facts,
+            ).carrying(result)
         if self.outcome == "rollback-failed":
             assert self.trial_back is not None
             raise RollbackFailedError(
-                f"{self.release_id} did not pass ({self.trial.problem}), and after going back "
-                f"{self.current or 'nothing'} fails too: {self.trial_back.problem}",
+                lines(
+                    f"{self.release_id} did not pass ({self.trial.problem}), and after going back "
+                    f"{self.current or 'nothing'} fails too: {self.trial_back.problem}",
+                    *prepared,
+                ),
                 hint=f"look at the service, then `venvship check`{self.or_go_back}",
                 release=self.release_id,
                 **facts,
@@ -70,6 +96,7 @@ class Switched:
         if self.signal is not None:
             error = InterruptedByError(self.signal, hint=AGAIN)
             error.message += f" while {self.release_id} was on trial; it is no longer live"
+            error.message = lines(error.message, *prepared)
             raise error.carrying(result)
         if self.verdict is State.BAD:
             state = "stays proven, since it passed before," if self.proven else "is marked bad"
@@ -80,7 +107,7 @@ class Switched:
             verdict = "is inconclusive: the cause may lie elsewhere"
             hint = AGAIN
         raise RolledBackError(
-            lines(self.trial.problem or "", f"{self.release_id} {verdict}"),
+            lines(self.trial.problem or "", f"{self.release_id} {verdict}", *prepared),
             hint=hint,
             release=self.release_id,
             **facts,
