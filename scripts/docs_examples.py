@@ -153,6 +153,7 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
         seen = run("ps", "ps")["data"]
     # What a user who is not root cannot see is of this host.
     seen["unseen"] = {"hidden": 0, "users": [], "unlisted": False, "elsewhere": False, "leases": []}
+    run("config", "config")
     lock("2.0")
     run("release-rolled-back", "release", "-m", "a new checkout", exits=22)
     run("release-held", "release", exits=25)
@@ -268,9 +269,9 @@ class Stable:
             return {k: self._member(value, k, v) for k, v in value.items()}
         if isinstance(value, list):
             return [self.value(item, key) for item in value]
-        if key in FIXED and value not in (None, 0, "venvship"):
+        if key in FIXED and type(value) is type(FIXED[key]) and value not in (0, "venvship"):
             return FIXED[key]
-        if isinstance(value, float):
+        if isinstance(value, float) and key != "value":  # that of a setting is the user's
             return SECONDS.get(key, 0.052)
         return self._text(value) if isinstance(value, str) else value
 

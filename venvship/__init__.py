@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release_result import PlanAction, ReleaseOutcome, ReleaseResult
     from venvship.operations.relocate import Left, Relocated, RelocateResult
+    from venvship.operations.reporting.configuration import ConfigResult, EffectiveSetting
     from venvship.operations.reporting.lockfile_state import LockfileState
     from venvship.operations.reporting.measure import Measurement
     from venvship.operations.reporting.processes import PsResult, RunningProcess, Standing, Unseen
@@ -89,6 +90,7 @@ _HOMES = {
     "venvship.operations.prune": "PruneResult",
     "venvship.operations.recover": "RecoverResult",
     "venvship.operations.release_result": "PlanAction ReleaseOutcome ReleaseResult",
+    "venvship.operations.reporting.configuration": "ConfigResult EffectiveSetting",
     "venvship.operations.reporting.lockfile_state": "LockfileState",
     "venvship.operations.relocate": "Left Relocated RelocateResult",
     "venvship.operations.reporting.measure": "Measurement",
@@ -119,12 +121,14 @@ __all__ = [
     "ChecksResult",
     "CommandBack",
     "Commit",
+    "ConfigResult",
     "Damage",
     "Decision",
     "DestroyResult",
     "DiffResult",
     "Difference",
     "Dropped",
+    "EffectiveSetting",
     "Event",
     "EventName",
     "Evidence",

@@ -18,6 +18,7 @@ PRIMITIVES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "boolean": lambda value: isinstance(value, bool),
+    "value": lambda _value: True,
     "object": lambda value: isinstance(value, dict),
     "numbers by name": lambda value: all(isinstance(number, int | float) for number in value.values()),
 }

@@ -98,6 +98,12 @@ OBJECTS: Final[dict[str, Keys]] = {
         "name": ("string", "its normalised name"),
         "version": ("string", "its version"),
     },
+    "setting": {
+        "key": ("string", "its dotted path; of a check `check.NAME.KEY`"),
+        "value": ("value", "as in the file; null for a key that has none; `****` for a possible secret"),
+        "file": ("string or null", "the file that it comes from; null for a default"),
+        "line": ("integer or null", "its line there; null for a default, or if it is not known"),
+    },
     "diff": {
         "added": ("list of change", "packages that only the second release has"),
         "removed": ("list of change", "packages that only the first release has"),
@@ -271,6 +277,7 @@ TITLES: Final = {
     "usable": "Whether a release is usable",
     "passed-over": "A release that a rollback passes over",
     "package": "A package",
+    "setting": "A setting",
     "diff": "A comparison",
     "project": "A project that was built from a checkout",
     "commit": "A commit",
@@ -326,7 +333,7 @@ ERROR_KEYS: Final[dict[str, str]] = {
     "path": "the file or directory that it is about",
     "pid": "a process of a release in that service",
     "pip": "the version of pip",
-    "problems": "all problems of an input, such as `{key, message}` of the settings",
+    "problems": "all problems of an input, such as `{file, key, message}` of the settings",
     "program": "the program that there is not",
     "python": "the interpreter",
     "release": "id of the release that it is about",
@@ -351,6 +358,7 @@ _CHANGED: Final = ("boolean", "whether a later command can see a difference: {re
 _STATUS: Final[Keys] = {
     "name": ("string", "of the application"),
     "root": ("string", "its directory"),
+    "tier": ("string or null", "the environment that the root is: `tier` of the settings"),
     "current": ("release or null", "the live release"),
     "live_since": ("time or null", "since when"),
     "on_trial": ("boolean", "whether its restart hook and live checks have no verdict yet"),
@@ -503,6 +511,13 @@ DATA: Final[dict[str, Keys]] = {
         "events": ("list of event", "the events about it"),
     },
     "history": {"events": ("list of event", "the newest first")},
+    "config": {
+        "name": ("string", "the application's name"),
+        "root": ("string", "the root"),
+        "tier": ("string or null", "the environment that the root is"),
+        "files": ("list of string", "the files of the settings; each wins over those before it"),
+        "settings": ("list of setting", "the effective keys; with `--all` the defaults too"),
+    },
     "diff": {
         "a": ("string", "id of the first release"),
         "b": ("string", "id of the second release"),

@@ -32,7 +32,9 @@ def test_wrong_settings_are_refused_and_what_is_wrong_is_named(shop: Site, text:
     assert named in f"{error['message']} {error['problems']}"
 
 
-@pytest.mark.parametrize("arguments", [["promote", "previous"], ["check"], ["prune"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["promote", "previous"], ["check"], ["config"], ["prune"]], ids=" ".join
+)
 def test_every_command_that_needs_settings_refuses_wrong_ones(shop: Site, arguments: list[str]) -> None:
     shop.settings("kep = 3\n")
     refused(shop, *arguments, code=10, slug="settings-invalid")

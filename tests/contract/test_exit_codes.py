@@ -29,6 +29,8 @@ READING = [
     ["history", "-n", "1"],
     ["diff", "previous"],
     ["diff", "previous", "current"],
+    ["config"],
+    ["config", "--all"],
     ["check"],
     ["check", "previous"],
     ["verify"],

@@ -41,6 +41,7 @@ DATA: dict[str, tuple[list[str], shapes.Shape]] = {
     "history": (["history"], {"events": [shapes.EVENT]}),
     "diff": (["diff", "previous"], shapes.DIFF),
     "ps": (["ps"], shapes.PS),
+    "config": (["config", "--all"], shapes.CONFIG),
     "check": (["check"], {"checks": [shapes.CHECK]}),
     "verify": (["verify", "--all"], shapes.VERIFY),
     "prune": (["prune", "--dry-run"], shapes.PRUNE),

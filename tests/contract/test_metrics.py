@@ -149,7 +149,7 @@ def test_a_root_without_releases_has_figures_too(site: Site) -> None:
     assert "venvship_release_info" not in found
     assert "venvship_last_outcome_timestamp_seconds" not in found
     assert found["venvship_rollback_ready"] == 0
-    assert found["venvship_root_info", "shop", found.labels["venvship_root_info"]["version"]] == 1
+    assert found["venvship_root_info", "shop", found.labels["venvship_root_info"]["version"], ""] == 1
 
 
 def test_holds_are_told_apart_by_their_scope(stocked: Site, hooked: Callable[..., None]) -> None:

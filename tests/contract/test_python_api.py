@@ -31,6 +31,7 @@ CALLS: dict[str, tuple[list[str], Call]] = {
     "history": (["history", "-n", "3"], lambda root: root.history(3)),
     "diff": (["diff", "previous"], lambda root: root.diff("previous")),
     "ps": (["ps", "previous", "--old"], lambda root: root.ps("previous", old=True)),
+    "config": (["config", "--all"], lambda root: root.config(all=True)),
     "check": (["check"], lambda root: root.check()),
     "verify": (["verify", "--all"], lambda root: root.verify(all=True)),
     "prune": (["prune", "--dry-run"], lambda root: root.prune(dry_run=True)),

@@ -27,6 +27,7 @@ READERS = [
     ["diff", "previous"],
     ["ps"],
     ["ps", "--old", "previous"],
+    ["config", "--all"],
     ["schedule", "cron", "-q"],
     ["promote", "--dry-run", "previous"],
     ["rollback", "--dry-run"],
@@ -61,7 +62,16 @@ def imports(site: Site, *arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["status"], ["list"], ["rollback"], ["history"], ["ps"], ["schedule", "systemd"]],
+    [
+        ["--version"],
+        ["status"],
+        ["list"],
+        ["rollback"],
+        ["history"],
+        ["ps"],
+        ["config"],
+        ["schedule", "systemd"],
+    ],
     ids=" ".join,
 )
 def test_what_must_answer_at_once_imports_nothing_of_the_build(stocked: Site, arguments: list[str]) -> None:

@@ -63,6 +63,7 @@ def test_a_hook_works_in_the_release_and_is_told_about_it(context: Context) -> N
         "VENVSHIP_EVENT": "release",
         "VENVSHIP_UNATTENDED": "",
         "VENVSHIP_ONE_WAY": "",
+        "VENVSHIP_TIER": "",
     }
 
 

@@ -15,7 +15,8 @@ from venvship.model.setting import declared_sections, declared_settings
 from venvship.model.settings import BuildSettings, HookSettings, LockSettings, Settings
 from venvship.model.settings_check import CHECK_KINDS, Check
 from venvship.model.settings_form import health_digest, settings_json, settings_toml, toml_value
-from venvship.model.settings_reading import decode_settings, parse_settings, settings_from
+from venvship.model.settings_layers import Layer
+from venvship.model.settings_reading import decode_settings, parse_settings, settings_of
 
 FULL = """
 name = "shop"
@@ -481,7 +482,7 @@ def test_no_shape_of_data_is_a_crash(data: object) -> None:
     if not isinstance(data, dict):
         data = {"check": data}
     with contextlib.suppress(SettingsError):
-        settings_from(data, path="x.toml", folder_name="x")
+        settings_of([Layer("x.toml", data)], folder_name="x")
 
 
 def test_a_refusal_of_an_older_version_still_applies() -> None:

@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "promote": lambda root: root.promote("current"),
     "prune": lambda root: root.prune(),
     "check": lambda root: root.check(),
+    "config": lambda root: root.config(),
     "schedule": lambda root: root.schedule("cron"),
     "pin": lambda root: root.pin("current"),
     "hold": lambda root: root.hold(),
@@ -55,6 +56,7 @@ READ_SETTINGS: Final = (
     "promote",
     "prune",
     "check",
+    "config",
     "schedule",
 )
 READ_LOCKFILE: Final = ("release", "release --dry-run", "update")
@@ -63,6 +65,8 @@ WRITE: Final = ("release", "lock", "promote", "prune", "pin", "hold")
 
 FILES: Final[dict[str, tuple[str, ...]]] = {
     "venvship.toml": READ_SETTINGS,
+    "common.toml": READ_SETTINGS,  # by `extends`
+    "nested.toml": READ_SETTINGS,  # by `extends` in that
     "requirements.txt": (*READ_LOCKFILE, "lock"),
     "more.txt": READ_LOCKFILE,  # by -r
     "requirements.in": ("lock",),
@@ -116,7 +120,12 @@ def changed(path: Path, change: Change) -> Iterator[None]:
 def shop(new_site: NewSite) -> Site:
     """A root with two releases, a lockfile that includes another one, inputs of `lock`, and a check."""
     site = new_site("trusted")
-    site.settings("[lock]\ninputs = ['requirements.in']\n[[check]]\nname = 'yes'\ncommand = ['true']\n")
+    site.settings(
+        "extends = ['common.toml']\n"
+        "[lock]\ninputs = ['requirements.in']\n[[check]]\nname = 'yes'\ncommand = ['true']\n"
+    )
+    (site.path / "common.toml").write_text("extends = ['nested.toml']\n")
+    (site.path / "nested.toml").write_text("keep = 6\n")
     for version in ("1.0", "1.1"):
         site.release(version)
     dep, *rest = site.lock("1.1").read_text().split("dep==", 1)

@@ -175,6 +175,7 @@ ROLLBACK = {
 }
 TRUSTED = {"kind": one_of("user", "group"), "name": str, "id": int, "at": time, "by": str}
 STATUS = {
+    "tier": null_or(str),
     "holds": [HOLD],
     "trusted": [TRUSTED],
     "current": null_or(RELEASE),
@@ -197,6 +198,13 @@ PS = {
     ],
     "current": null_or(release_id),
     "unseen": {"hidden": int, "users": [str], "unlisted": bool, "elsewhere": bool, "leases": [release_id]},
+}
+CONFIG = {
+    "name": str,
+    "root": absolute,
+    "tier": null_or(str),
+    "files": [absolute],
+    "settings": [{"key": str, "file": null_or(absolute), "line": null_or(int)}],
 }
 DECISION = {"id": release_id, "reason": str}
 SCHEDULE = {

@@ -15,6 +15,7 @@ from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
     from venvship.operations.check import ChecksResult
+    from venvship.operations.reporting.configuration import ConfigResult
     from venvship.operations.reporting.measure import Measurement
     from venvship.operations.reporting.processes import PsResult
     from venvship.operations.reporting.report import (
@@ -145,6 +146,22 @@ class RootReads:
         from venvship.operations.reporting.processes import ps
 
         return self._read(ps, release, old=old)
+
+    def config(self, *, all: bool = False) -> ConfigResult:  # noqa: A002
+        """List the effective settings, and the file and line that each comes from.
+
+        Anything that may be a secret is `****`. The file of `env_file` is not read.
+
+        Args:
+            all: Whether to list the defaults too.
+
+        Raises:
+            SettingsError: A file of the settings cannot be read, or there is a mistake.
+            RootError: Others can write a file of the settings.
+        """
+        from venvship.operations.reporting.configuration import config
+
+        return self._read(config, every=all)
 
     def check(self, release: str = "current") -> ChecksResult:
         """Run the health checks of a release. Switches nothing.

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 SCOPES: Final = ("root", "environment")
 
 METRICS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    "venvship_root_info": (("name", "version"), "The application's name, and the version of venvship."),
+    "venvship_root_info": (
+        ("name", "version", "tier"),
+        "The application's name, the version of venvship, and the tier, empty without one.",
+    ),
     "venvship_release_info": (
         ("name", "release", "state", "python", "lockfile_sha256"),
         "The live release; no sample without one.",
@@ -107,7 +110,7 @@ def exposition(measured: Measurement) -> list[str]:
 
 
 def _release(status: StatusResult) -> Iterator[Sample]:
-    yield Sample("venvship_root_info", 1, (status.name, __version__))
+    yield Sample("venvship_root_info", 1, (status.name, __version__, status.tier or ""))
     back = status.previous
     yield Sample("venvship_rollback_ready", back is not None and back.usable)
     release = status.current

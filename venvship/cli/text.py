@@ -271,7 +271,8 @@ def check_lines(result: ChecksResult, page: Page) -> list[str]:
 
 def status_lines(result: StatusResult, page: Page) -> list[str]:
     """The lines of `status`."""
-    lines = [style.strong(result.name) + f" · {result.root}"]
+    tier = f" ({result.tier})" if result.tier is not None else ""
+    lines = [style.strong(result.name) + f"{tier} · {result.root}"]
     for hold in result.holds:
         lines += page.labelled("HELD", described(hold, page), paint=style.bad("HELD"))
         lines += page.labelled("", hold.end)

@@ -51,8 +51,8 @@ class Context:
     def environment(self) -> dict[str, str]:
         """The environment of a check or hook: `environ`, the settings' variables, and the release's own.
 
-        `VENVSHIP_PREVIOUS` is empty for a first release. What is said by `1` is otherwise empty, and never
-        what the operator's shell has.
+        `VENVSHIP_PREVIOUS` is empty for a first release, and `VENVSHIP_TIER` without a tier. What is said by
+        `1` is otherwise empty. None of them is what the operator's shell has.
         """
         variables = {**self.environ, **self.variables.values}
         # Set in the operator's shell, they would lead a program of the release elsewhere.
@@ -74,6 +74,7 @@ class Context:
             "VENVSHIP_EVENT": self.event,
             "VENVSHIP_UNATTENDED": "1" if self.unattended else "",
             "VENVSHIP_ONE_WAY": "1" if self.one_way else "",
+            "VENVSHIP_TIER": self.variables.tier,
         }
 
     def log_path(self, name: str) -> str:

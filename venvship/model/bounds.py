@@ -11,7 +11,14 @@ from typing import Final
 # -- files that users write -----------------------------------------------------------------------------
 
 SETTINGS: Final = 1 << 20
-"""Bytes of `venvship.toml`, and of the copy in `state/`. People write it by hand."""
+"""Bytes of `venvship.toml` with all files that it extends, and of the copy in `state/`. People write them by
+hand."""
+
+EXTENDED: Final = 32
+"""Files that a `venvship.toml` extends, those that these extend included. Two or three are usual."""
+
+EXTENDED_DEPTH: Final = 8
+"""How long a chain of files may be of which each extends the next one."""
 
 LOCKFILE: Final = 16 << 20
 """Bytes of a lockfile with all files that it includes, and of each file in `[lock] inputs`. The largest

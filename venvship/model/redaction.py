@@ -79,6 +79,19 @@ def has_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+def environ_secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the secrets among environment variables: by the name of the variable, and in URLs.
+
+    Args:
+        environ: Names and values.
+    """
+    for name, value in environ.items():
+        if has_secret_name(name) and len(value) >= _SHORTEST_OF_A_NAME:
+            yield value
+        if "://" in value:
+            yield from _secrets_of_urls(value)
+
+
 def spellings(values: Iterable[str], *, least: int) -> tuple[str, ...]:
     """The texts in which known secrets may stand in an output, the longest first.
 
@@ -193,13 +206,7 @@ class OutputRedactor(Redactor):
     """
 
     def __init__(self, environ: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
-        found = [*secrets]
-        for name, value in environ.items():
-            if has_secret_name(name) and len(value) >= _SHORTEST_OF_A_NAME:
-                found.append(value)
-            if "://" in value:
-                found += _secrets_of_urls(value)
-        super().__init__(environ, values=found)
+        super().__init__(environ, values=[*secrets, *environ_secrets(environ)])
 
     def __call__(self, text: str) -> str:
         """Return the text with `****` in place of everything that may be a secret."""

@@ -73,6 +73,19 @@ def path(value: object) -> str:
     return text
 
 
+def extended_file(value: object) -> str:
+    """Read the path of a file with further settings; it is not looked at.
+
+    Raises:
+        WrongValueError: It is no path, or one of a home directory: venvship expands none, since cron and a
+            shell may have different ones.
+    """
+    text = path(value)
+    if text.startswith("~"):
+        raise WrongValueError("is not expanded: write the whole path, or ./~ for a file of such a name")
+    return text
+
+
 def git_ref(value: object) -> str:
     """Read the name of a commit: a branch, a tag, an id, or an expression such as `HEAD~1`.
 

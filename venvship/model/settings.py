@@ -178,11 +178,33 @@ class HookSettings(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Everything that `venvship.toml` says, defaults filled in."""
+    """Everything that `venvship.toml` says with the files that it extends, defaults filled in.
+
+    `extends` has the paths of all these files, in the order in which they were read, the nested ones too.
+    `checks` has no disabled ones.
+    """
 
     name: Annotated[
         str, Setting(line(100), "Name of the application, one line.", default_text="the folder's name")
     ]
+    extends: Annotated[
+        tuple[str, ...],
+        Setting(
+            each(values.extended_file, "an array of files"),
+            "Files of settings to begin with. Later ones win over earlier ones, and the keys of the file"
+            " itself over all. Relative to the file that names them, or absolute. See {ref}`extends`.",
+            example=("../shop/deploy/common.toml",),
+        ),
+    ] = ()
+    tier: Annotated[
+        str | None,
+        Setting(
+            line(100),
+            "Name of the environment that this root is, one line. For hooks, checks and `run`"
+            " (`VENVSHIP_TIER`), the journal, `status` and metrics.",
+            example="production",
+        ),
+    ] = None
     python: Annotated[
         str | None,
         Setting(
@@ -233,6 +255,14 @@ class Settings(NamedTuple):
     syslog: Annotated[
         bool, Setting(boolean, "Whether the system's log gets a line for each change of state.")
     ] = True
+    disable_checks: Annotated[
+        tuple[str, ...],
+        Setting(
+            each(string, "an array of names"),
+            "Names of checks to leave out, such as one of a file that is extended.",
+            example=("listens",),
+        ),
+    ] = ()
     env_file: Annotated[
         str | None,
         Setting(

@@ -16,6 +16,8 @@ from venvship.printable import UNPRINTABLE
 _LATER_OF_CHECKS: Final = frozenset({"headers", "ca", "from_release"})
 _OF_THE_BUILD: Final = frozenset({"generate", "generate_timeout"})
 _LATER_HOOKS: Final = frozenset({"prepare_timeout", "restart_timeout", "notify_timeout"})
+_RESOLVED: Final = ("extends", "disable_checks")
+"""Keys of a file whose effect is in the others."""
 
 
 def settings_json(settings: Settings) -> dict[str, Any]:
@@ -26,9 +28,14 @@ def settings_json(settings: Settings) -> dict[str, Any]:
 
 
 def settings_toml(settings: Settings) -> str:
-    """Write the settings as TOML that parses back to the same: what a root keeps of its last promotion."""
+    """Write the settings as TOML that parses back to the same: what a root keeps of its last promotion.
+
+    They are in one file then: it extends no other, so that a rollback needs none.
+    """
     top = settings_json(settings)
     checks = top.pop(CHECK)
+    for name in _RESOLVED:
+        del top[name]
     tables = {name: table for name, table in top.items() if isinstance(table, Mapping)}
     lines = list(_toml_lines({name: value for name, value in top.items() if name not in tables}))
     for name, table in tables.items():
@@ -60,8 +67,9 @@ def _toml_escape(match: re.Match[str]) -> str:
 def health_digest(settings: Settings) -> str:
     """Digest the settings that can refuse a release. A refusal lapses when they change.
 
-    They are hooks, checks, and the variables that both get: `[env]`, and the path of `env_file`. The values
-    in that file are left out. The digest stands in the journal, and a short secret could be guessed from it.
+    They are hooks, checks, and the variables that both get: `[env]`, `tier`, and the path of `env_file`. The
+    values in that file are left out. The digest stands in the journal, and a short secret could be guessed
+    from it.
     """
     form = settings_json(settings)
     # The generate hook is none of them: it runs before there is a release, and is part of its environment.
@@ -71,7 +79,7 @@ def health_digest(settings: Settings) -> str:
         for key, value in form["hooks"].items()
         if key not in _OF_THE_BUILD and (key not in _LATER_HOOKS or value is not None)
     }
-    variables = {key: form[key] for key in ("env", "env_file") if form[key]}
+    variables = {key: form[key] for key in ("env", "env_file", "tier") if form[key]}
     checks = [
         {key: value for key, value in check.items() if key not in _LATER_OF_CHECKS or value}
         for check in form[CHECK]

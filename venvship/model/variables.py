@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from venvship.model.redaction import has_secret_name, spellings
+from venvship.model.redaction import environ_secrets, has_secret_name, spellings
 from venvship.model.toml_table import WrongValueError, strings
 
 SHORTEST_SECRET: Final = 8
@@ -32,10 +33,12 @@ class Variables(NamedTuple):
     Attributes:
         values: By name.
         secrets: The texts to mask in what the programs print.
+        tier: The name of the environment that the root is, for `VENVSHIP_TIER`; empty for none.
     """
 
     values: Mapping[str, str]
     secrets: tuple[str, ...] = ()
+    tier: str = ""
 
 
 NO_VARIABLES: Final = Variables({})
@@ -98,17 +101,22 @@ def parse_variables(text: str) -> FileVariables:
     return FileVariables(values, tuple(dict.fromkeys(taken)), tuple(nameless))
 
 
-def secrets_of(env: Mapping[str, str], file: Mapping[str, str]) -> tuple[str, ...]:
+def secrets_of(
+    env: Mapping[str, str], file: Mapping[str, str], environ: Mapping[str, str] = MappingProxyType({})
+) -> tuple[str, ...]:
     """The texts to mask in what programs print.
 
     Of the file, every value. `[env]` stands in the settings, which others may read, so that masking all of
     its values would hide messages and protect nothing; the values whose name tells of a secret are masked.
+    Of the environment of venvship these are masked too, and passwords in URLs.
 
     Args:
         env: Of `[env]`.
         file: Of the file.
+        environ: The environment of venvship, which the programs inherit.
     """
-    found = [*file.values(), *(value for name, value in env.items() if has_secret_name(name))]
+    named = (value for name, value in env.items() if has_secret_name(name))
+    found = [*file.values(), *named, *environ_secrets(environ)]
     return spellings(found, least=SHORTEST_SECRET)
 
 

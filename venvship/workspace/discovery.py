@@ -7,15 +7,17 @@ command is typed, may belong to another user.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from venvship.errors import NotARootError, RootError, UntrustedError
+from venvship.errors import NotARootError, RootError, SettingsError, UntrustedError
 from venvship.model.trust import ROOT_UID, Trust
 from venvship.root import SETTINGS_NAME, RootLayout
 from venvship.system.accounts import callers, user_name
 from venvship.system.ownership import Finding, Ownership
+from venvship.workspace.settings_files import read_layers
 from venvship.workspace.trust_file import trust_of
 from venvship.workspace.trust_hints import facts, hint, told
 from venvship.workspace.trusted import TrustedFiles
@@ -76,8 +78,11 @@ def can_be_named(root: str, environ: Mapping[str, str]) -> bool:
     """
     layout = RootLayout(Path(root))
     alone = {name: value for name, value in environ.items() if name != "SUDO_UID"}
+    trusted = TrustedFiles(layout, alone)
     try:
-        TrustedFiles(layout, alone).require_path(str(layout.settings_file))
+        trusted.require_path(str(layout.settings_file))
+        with contextlib.suppress(SettingsError):  # commands report that; here it is only asked whose files
+            read_layers(layout._replace(ask=trusted.require))
     except RootError:
         return False
     return True

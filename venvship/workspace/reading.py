@@ -320,12 +320,13 @@ class ReadingWorkspace:
         from venvship.workspace.variables import read_variables
 
         try:
-            return read_variables(self.layout, settings, warn=self.warn)
+            return read_variables(self.layout, settings, self.runtime.environ, warn=self.warn)
         except NO_SETTINGS as error:
             if missing == "refuse":
                 raise
             self.warn("env-file-unread", f"{error.message}. Hooks and checks ran without its variables")
-            return read_variables(self.layout, settings._replace(env_file=None), warn=self.warn)
+            settings = settings._replace(env_file=None)
+            return read_variables(self.layout, settings, self.runtime.environ, warn=self.warn)
 
     def context(
         self, release_id: str | None, variables: Variables, *, previous: str | None, event: str

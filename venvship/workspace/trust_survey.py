@@ -13,10 +13,11 @@ from typing import TypeVar
 from venvship.errors import VenvshipError
 from venvship.model import bounds
 from venvship.model.settings import Settings
-from venvship.model.settings_reading import decode_settings, parse_settings
+from venvship.model.settings_reading import settings_of
 from venvship.root import RootLayout
 from venvship.system.ownership import Finding, Ownership
 from venvship.system.regular import read_regular
+from venvship.workspace.settings_files import layers_from
 
 T = TypeVar("T")
 
@@ -48,7 +49,8 @@ def glance(layout: RootLayout, settings: Settings | None, ask: Ownership) -> tup
         found.update(dict.fromkeys(problems))
     names: tuple[str, ...] = ()
     if settings is not None:
-        names = (*settings.lockfile, *settings.lock.inputs, *settings.files_of_programs)
+        inputs = (*settings.lockfile, *settings.lock.inputs)
+        names = (*settings.extends, *inputs, *settings.files_of_programs)
     for name in (layout.settings_file.name, *names):
         path = os.path.join(layout.path, name)
         found.update(dict.fromkeys(_quietly(functools.partial(_file, path, ask)) or ()))
@@ -134,12 +136,9 @@ class _Reader:
         self._only_inside = False
 
     def settings(self) -> Settings | None:
-        path = str(self._layout.settings_file)
-        raw = _quietly(lambda: self._read(path, bounds.SETTINGS))
-        if raw is None:
-            return None
-        name = self._layout.path.name
-        return _quietly(lambda: parse_settings(decode_settings(raw, path=path), path=path, folder_name=name))
+        path, name = str(self._layout.settings_file), self._layout.path.name
+        layers = _quietly(lambda: layers_from(path, lambda one: self._read(one, bounds.SETTINGS)))
+        return None if layers is None else _quietly(lambda: settings_of(layers, folder_name=name))
 
     def read(self, path: str) -> bytes:
         return self._read(path, bounds.LOCKFILE)

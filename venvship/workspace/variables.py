@@ -6,7 +6,7 @@ The file is read at each use, and nothing of it is kept: another program renews 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from venvship.errors import SettingsError
 from venvship.model import bounds
@@ -17,12 +17,19 @@ from venvship.root import RootLayout
 from venvship.system.regular import read_regular
 
 
-def read_variables(layout: RootLayout, settings: Settings, *, warn: Callable[[str, str], None]) -> Variables:
+def read_variables(
+    layout: RootLayout,
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    warn: Callable[[str, str], None],
+) -> Variables:
     """Read the variables of the settings.
 
     Args:
         layout: The root. It is asked whose file it is.
         settings: The settings.
+        environ: The process environment, which may hold secrets too.
         warn: Gets slug and message of a warning.
 
     Raises:
@@ -30,13 +37,15 @@ def read_variables(layout: RootLayout, settings: Settings, *, warn: Callable[[st
         UntrustedError: A user who is not trusted can write it.
         HostError: The host has nothing left to read it with.
     """
+    tier = settings.tier or ""
     if settings.env_file is None:
-        return Variables(settings.env, secrets_of(settings.env, {}))
+        return Variables(settings.env, secrets_of(settings.env, {}, environ), tier)
     path = os.path.join(layout.path, settings.env_file)
     found = parse_variables(_text(layout, path))
     if found.taken or found.nameless:
         warn("env-file-passed-over", _passed_over(path, found.taken, found.nameless))
-    return Variables({**settings.env, **found.values}, secrets_of(settings.env, found.values))
+    secrets = secrets_of(settings.env, found.values, environ)
+    return Variables({**settings.env, **found.values}, secrets, tier)
 
 
 def _text(layout: RootLayout, path: str) -> str:

@@ -107,6 +107,8 @@ class Workspace(ReadingWorkspace):
     ) -> Event:
         """Append an event to the journal, durably, then send it to the system's log.
 
+        The tier of the root, where it has one, is a fact of every event.
+
         Crash: the line is whole, missing, or a torn end that the next append sets aside.
 
         Args:
@@ -124,9 +126,11 @@ class Workspace(ReadingWorkspace):
 
         def append() -> Event:
             return self.journal.append(
-                event.value, release=release, actor=self.runtime.actor, reason=reason, facts=facts
+                event.value, release=release, actor=self.runtime.actor, reason=reason, facts=told
             )
 
+        tier = self._known_settings().tier
+        told = facts if tier is None else {**(facts or {}), "tier": tier}
         written = self.with_reserve(append) if urgent or event in SETTLING else append()
         self._note_change(event, facts)
         self.log_to_system(event, release, reason, facts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from venvship.api.arguments import require_sha256
-from venvship.cli import render, text
+from venvship.cli import config_text, render, text
 from venvship.cli.completion import complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Call
@@ -16,6 +16,7 @@ from venvship.errors import UsageError
 
 if TYPE_CHECKING:
     from venvship.operations.check import ChecksResult
+    from venvship.operations.reporting.configuration import ConfigResult
     from venvship.operations.reporting.processes import PsResult
     from venvship.operations.reporting.report import (
         DiffResult,
@@ -139,6 +140,24 @@ def ps(call: Call, release: str | None, old: bool) -> PsResult:
     It reads the leases and /proc, and says what it could not see: other users' processes, for example.
     """
     return call.open_root().ps(release, old=old)
+
+
+@command(
+    "config",
+    "Look",
+    text=config_text.config_lines,
+    only_prints=True,
+    example="venvship config",
+    exits={0: "printed", 10: "the settings are wrong, or a file of them is missing", 12: "no root"},
+)
+@click.option("--all", "all_", is_flag=True, help="Also the defaults.")
+def config(call: Call, all_: bool) -> ConfigResult:
+    """Print the settings in force, and where each comes from.
+
+    Each is printed with its file and line. Where `venvship.toml` extends other files, that is the result of
+    all. Anything that may be a secret is shown as `****`, and the values of `env_file` are not read.
+    """
+    return call.open_root().config(all=all_)
 
 
 @command(

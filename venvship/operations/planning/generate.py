@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from venvship.errors import GenerateError
 from venvship.model.release import Manifest
 from venvship.model.settings import HookSettings, Settings
-from venvship.model.variables import Variables
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def generate_hook(workspace: Workspace, settings: Settings, release_id: str) -> 
         own = {"VENVSHIP_GENERATED": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         context = workspace.context(
             release_id,
-            Variables({**variables.values, **own}, variables.secrets),
+            variables._replace(values={**variables.values, **own}),
             previous=workspace.layout.current(),
             event=EVENT,
         )

@@ -269,7 +269,8 @@ def _redactor(workspace: ReadingWorkspace) -> Callable[[str], str]:
     user who cannot read the file of variables gets what is a secret by its form or its name masked.
     """
     try:
-        variables = read_variables(workspace.layout, workspace.settings(), warn=lambda *_: None)
+        settings, environ = workspace.settings(), workspace.runtime.environ
+        variables = read_variables(workspace.layout, settings, environ, warn=lambda *_: None)
     except VenvshipError:
         variables = NO_VARIABLES
     redact = OutputRedactor({**workspace.runtime.environ, **variables.values}, variables.secrets)

@@ -50,6 +50,7 @@ class StatusResult(NamedTuple):
     Attributes:
         name: The application's name.
         root: The root; absolute.
+        tier: The name of the environment that the root is; `None` without one.
         current: The release that is live; `None` for nothing.
         live_since: The event that made it live, with its time, actor and reason; `None` if unknown.
         previous: The release that a rollback would switch to. Its files were not looked at, except for some
@@ -101,6 +102,7 @@ class StatusResult(NamedTuple):
     trusted: tuple[Trusted, ...] = ()
     on_trial: bool = False
     barrier: str | None = None
+    tier: str | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -113,6 +115,7 @@ class StatusResult(NamedTuple):
         return {
             "name": self.name,
             "root": self.root,
+            "tier": self.tier,
             "current": self.current.to_json() if self.current else None,
             "live_since": format_time(self.live_since.at) if self.live_since else None,
             "on_trial": self.on_trial,
@@ -325,6 +328,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         trusted=trusted_accounts(workspace, settings),
         on_trial=current is not None and history.is_on_trial(current),
         barrier=barrier_before(history, current, back.id) if back is not None else None,
+        tier=settings.tier if settings is not None else None,
         warnings=tuple(workspace.warnings),
     )
 

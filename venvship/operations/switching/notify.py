@@ -54,6 +54,7 @@ def notify(
         "event": event,
         "name": settings.name,
         "root": str(workspace.layout.path),
+        "tier": settings.tier,
         "release": release,
         "current": current,
         "previous": previous,
