@@ -227,6 +227,7 @@ WARNINGS: Final = {
     "no-anchor": "the journal has no hash of a release's manifest: an older venvship built the release",
     "no-lease": "`run` got no lease, so `prune` may not see the process",
     "not-in-lockfile": "a package that `lock -P` was to upgrade is not in the lockfile",
+    "not-locked": "the inputs of `lock` ask for packages that the lockfile does not have",
     "notify-failed": "the notify hook failed",
     "old-path": "settings name the path from which a relocated root was moved",
     "person-needed": "the live release failed, after a rollback or one-way, and `check` has not passed since",

@@ -12,7 +12,7 @@ from tests.support.processes import script_at
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
 from venvship.health.hooks import find_programs, find_programs_of_the_host, run_hook
-from venvship.health.lookup import command_of, outside_path
+from venvship.health.lookup import command_of, outside_path, shown_command
 from venvship.health.programs import ask_command
 from venvship.model.settings import HookSettings, Settings
 from venvship.model.settings_check import Check
@@ -55,6 +55,7 @@ def test_a_bare_name_is_the_hosts_where_a_hook_acts_on_the_host(shadowed: Contex
 @pytest.mark.parametrize("what", HOST)
 def test_a_program_below_bin_is_the_releases_everywhere(shadowed: Context, what: str) -> None:
     assert ran(shadowed, what, "{bin}/systemctl", "x") == "release x"
+    assert shown_command(("{bin}/systemctl", "{bin}/y", "a{bin}/y")) == "bin/systemctl bin/y 'a{bin}/y'"
     assert ran(shadowed, what, "{bin}/of-the-host") == "failed"
     folder = f"{shadowed.release_path}/bin"
     assert ran(shadowed, what, "{bin}/systemctl", "{bin}/y", "a{bin}/y", "{bin}") == (

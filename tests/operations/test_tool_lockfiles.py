@@ -14,6 +14,7 @@ from tests.operations.test_moved_root import moved
 from tests.support.checkouts import commit, repository
 from tests.support.roots import Site
 from venvship.errors import LockfileError, ProgramNotFoundError, SettingsError, StaleLockfileError
+from venvship.model.progress import Step
 
 PROJECT = """[project]
 name = "shop"
@@ -143,9 +144,12 @@ def test_a_lock_in_the_checkout_is_read_from_its_commit(site: Site, tmp_path: Pa
         {"poetry.lock": poetry_lock(site, "1.0"), "pyproject.toml": PROJECT, "manage.py": ""},
     )
     site.settings(f'[project]\npath = "{checkout}"\nlockfile = "poetry.lock"\nbuild = "tree"\n')
-    done = site.open().release()
+    steps: list[Step] = []
+    done = site.open(progress=steps.append).release()
     assert done.outcome == "released"
     assert slugs(done) == []
+    plan = next(step for step in steps if step.name == "plan")
+    assert str(plan.facts["text"]).endswith(" · poetry.lock, 3 packages"), "the lockfile that is released"
     assert (site.path / "current" / "app" / "manage.py").exists()
     assert site.run("run", "--", "app").out == "1.0 1.0\n"
     # Files that are not committed are not asked.
@@ -184,6 +188,43 @@ def test_a_release_without_the_project_itself_is_warned_of_once(site: Site) -> N
 def test_a_project_that_is_in_the_lockfile_or_is_none_is_not_warned_of(site: Site, text: str) -> None:
     write(site.path / "pyproject.toml", text)
     assert slugs(site.open().release()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "missing"),
+    [
+        ("requirements.in", "app\nDEP>=1  # since always\nlate\n", "late"),
+        (
+            "requirements.in",
+            "app\nlate; python_version < '3'\n-r other.txt\n./wheels/x-1-py3-none-any.whl\n",
+            "",
+        ),
+        (
+            "pyproject.toml",
+            '[project]\nname = "shop"\ndependencies = ["app", "late >= 1", "Sooner"]\n',
+            "late, sooner",
+        ),
+        ("pyproject.toml", "[project", ""),
+    ],
+    ids=["another", "none that applies", "a project", "no TOML"],
+)
+def test_a_release_without_what_its_inputs_ask_for_by_now_is_warned_of(
+    site: Site, name: str, text: str, missing: str
+) -> None:
+    (site.path / "asked").mkdir()
+    write(site.path / "asked" / name, text)
+    site.settings(f'[lock]\ninputs = ["asked/{name}"]\n')
+    site.lock("1.0")
+
+    warnings = [one.message for one in site.open().release().warnings if one.slug == "not-locked"]
+
+    assert len(warnings) == bool(missing)
+    for message in warnings:
+        assert f"asked/{name} asks for {missing}, and" in message
+        assert message.endswith(f"venvship -C {site.path} lock")
+    # Of a lockfile that was named for once nothing is known.
+    site.lock("1.1", name="other.txt")
+    assert "not-locked" not in slugs(site.open().release(lockfile=site.path / "other.txt"))
 
 
 # -- lock -----------------------------------------------------------------------------------------------

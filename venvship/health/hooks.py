@@ -13,11 +13,12 @@ from venvship.health.lookup import (
     environment_of,
     find_in_context,
     find_of_the_host,
+    shown_command,
 )
-from venvship.health.running import run_to_end, shorten
+from venvship.health.running import run_to_end
 from venvship.model.settings import HookSettings, Settings
 from venvship.model.settings_check import CHECK_KINDS, Check
-from venvship.printable import lines, shell_line
+from venvship.printable import lines
 from venvship.system import process
 
 
@@ -65,7 +66,7 @@ def run_hook(
     Raises:
         InterruptedByError: A signal came, and is not deferred.
     """
-    shown = shorten(shell_line(argv))
+    shown = shown_command(argv)
     host = name in OF_THE_HOST
     try:
         command = command_of(argv, context, host=host)

@@ -14,6 +14,8 @@ from typing import Final
 
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
+from venvship.health.running import shorten
+from venvship.printable import shell_line
 from venvship.system.process import find_program
 
 BIN: Final = "{bin}/"
@@ -123,6 +125,11 @@ def _hint(written: str) -> str:
             f"{BIN}NAME for a program of the release, or an absolute path"
         )
     return "`prepare` and checks look a name up in the release's bin, then in the PATH of venvship itself"
+
+
+def shown_command(argv: tuple[str, ...]) -> str:
+    """The command in a short line for people, as it could be typed in the directory of the release."""
+    return shorten(shell_line(f"bin/{one.removeprefix(BIN)}" if one.startswith(BIN) else one for one in argv))
 
 
 def command_of(argv: tuple[str, ...], context: Context, *, host: bool = False) -> tuple[str, ...]:

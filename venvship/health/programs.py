@@ -8,10 +8,9 @@ from typing import Final
 from venvship.errors import ProgramNotFoundError
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
-from venvship.health.lookup import command_of
+from venvship.health.lookup import command_of, shown_command
 from venvship.health.running import run_to_end, shorten
 from venvship.model.settings_check import CHECK_KINDS, Check
-from venvship.printable import shell_line
 from venvship.system.process import Program
 
 ASK_AGAIN: Final = 75
@@ -29,7 +28,7 @@ for name in sys.argv[1:]:
 
 def ask_command(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
     """Run the check's command; see `kinds.Ask`. Exit status 75 asks to be asked again."""
-    shown = shorten(shell_line(check.target))
+    shown = shown_command(check.target)
     try:
         argv = command_of(check.target, context)
     except ProgramNotFoundError as error:

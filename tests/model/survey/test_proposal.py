@@ -53,6 +53,12 @@ def test_a_django_project_without_packaging_gets_all_that_it_shows() -> None:
     ]
 
 
+def test_a_module_below_src_has_no_src_in_its_name_beside_a_manage_py_at_the_top() -> None:
+    moved = {(name if name == "manage.py" else f"src/{name}"): text for name, text in DJANGO.items()}
+    moved["pyproject.toml"] = '[project]\nname = "shop"\n[build-system]\nrequires = []\n'
+    assert written(proposed(moved))["check"][0]["import"] == ["shop.wsgi"]
+
+
 def test_what_would_be_lost_with_a_release_is_said_where_it_cannot_be_shared() -> None:
     packaged = {**DJANGO, "pyproject.toml": '[project]\nname = "shop"\n[build-system]\nrequires = []\n'}
     proposal = proposed(packaged)
@@ -67,7 +73,12 @@ def test_what_would_be_lost_with_a_release_is_said_where_it_cannot_be_shared() -
     [
         ("DATABASES", "OTHER", "prepare", "No DATABASES in shop/settings.py"),
         ("STATIC_ROOT", "OTHER", "generate", "No STATIC_ROOT in shop/settings.py"),
-        ("VENVSHIP_GENERATED", "STATIC", "generate", "VENVSHIP_GENERATED"),
+        (
+            "VENVSHIP_GENERATED",
+            "STATIC",
+            "generate",
+            "STATIC_ROOT in shop/settings.py has to be in the release",
+        ),
     ],
 )
 def test_a_hook_that_does_not_apply_is_a_comment_with_its_reason(
@@ -78,6 +89,26 @@ def test_a_hook_that_does_not_apply_is_a_comment_with_its_reason(
     assert hook not in written(proposal).get("hooks", {})
     above, _, _ = text.partition(f"#{hook} = ")
     assert reason in above.rpartition("]\n")[2].replace("\n# ", " ")
+
+
+@pytest.mark.parametrize(
+    ("place", "active"),
+    [
+        ('os.path.join(sys.prefix, "generated")', True),
+        ('Path(sys.prefix) / "generated" / "static"', True),
+        ('f"{sys.prefix}/generated"', True),
+        ('os.environ.get("STATIC_ROOT", os.path.join(sys.prefix, "generated"))', True),
+        ('os.path.join(sys.prefix, "static")', False),
+        ('os.path.join(sys.prefix, "generated", "..", "static")', False),
+        ('BASE_DIR / "generated"', False),
+    ],
+)
+def test_static_files_are_collected_where_they_go_into_the_release(place: str, active: bool) -> None:
+    before, _, after = DJANGO["shop/settings.py"].partition("STATIC_ROOT = ")
+    settings = f"import sys\n{before}STATIC_ROOT = {place}\n{after.partition(chr(10))[2]}"
+    proposal = proposed({**DJANGO, "shop/settings.py": settings})
+    assert ("generate" in written(proposal)["hooks"]) == active
+    assert ("static files are collected into each release" in proposal.found) == active
 
 
 def test_without_static_files_there_is_no_word_of_them() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -101,6 +102,43 @@ def read_inputs(
         refused=reader.refused,
         folders=tuple(dict.fromkeys(reader.folders)),
     )
+
+
+def asked_names(path: str, text: str, environment: Mapping[str, str]) -> frozenset[str]:
+    """The normalised names of the packages that an input asks for itself, best effort.
+
+    Files that it includes are left out, and so are the dependencies that only a build of a project tells.
+
+    Args:
+        path: Of the input. A `pyproject.toml` is one, too.
+        text: Of the input.
+        environment: The marker environment of the interpreter that asks.
+    """
+    name = os.path.basename(path)
+    if name in PROJECT_FILES:
+        asked = _of_pyproject(text) if name == "pyproject.toml" else []
+    else:
+        asked = [requirement for _, requirement, _ in _lines(text) if requirement]
+    return frozenset(name for one in asked if (name := _asked_name(one, environment)))
+
+
+def _of_pyproject(text: str) -> list[str]:
+    try:
+        project = tomllib.loads(text).get("project")
+    except (ValueError, RecursionError):
+        return []
+    found = project.get("dependencies") if isinstance(project, dict) else None
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def _asked_name(requirement: str, environment: Mapping[str, str]) -> str:
+    """The name of a requirement; `""` where a marker rules it out, or it cannot be told."""
+    try:
+        parsed = Requirement(requirement)
+        wanted = parsed.marker is None or parsed.marker.evaluate(dict(environment))
+    except MARKER_ERRORS:
+        return ""
+    return canonicalize_name(parsed.name) if wanted else ""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from venvship.model.survey.expressions import (
     UNKNOWN,
     Evaluator,
     FromVariable,
+    InRelease,
     Text,
     Value,
     dotted,
@@ -20,6 +21,8 @@ from venvship.model.survey.files import Files
 
 SETTINGS_VARIABLE: Final = "DJANGO_SETTINGS_MODULE"
 STATIC_FILES: Final = "django.contrib.staticfiles"
+GENERATED: Final = "generated"
+"""The folder of a release that the generate hook writes to."""
 
 _DOTENV: Final = frozenset({"load_dotenv", "dotenv.load_dotenv", "read_dotenv", "dotenv.read_dotenv"})
 _SCHEMES: Final = frozenset({"Env", "FileAwareEnv"})
@@ -61,7 +64,7 @@ class Django:
         variables: The environment variables without which the settings cannot be imported, sorted: they are
             read without a default, and under no condition.
         reads_dotenv: Whether a file `.env` is read.
-        generated: Whether `VENVSHIP_GENERATED` is read.
+        generated: Whether `STATIC_ROOT` is in the part of a release that the generate hook may write to.
     """
 
     settings: str
@@ -109,12 +112,21 @@ def find_django(files: Files, folder: str = "") -> Django | None:
         asgi=_module(next(iter(named["asgi.py"]), ""), tops),
         databases=tuple(facts.databases),
         static_files=STATIC_FILES in facts.apps,
-        static_root=facts.values.get("STATIC_ROOT"),
+        static_root=(static_root := facts.values.get("STATIC_ROOT")),
         media_root=facts.values.get("MEDIA_ROOT"),
         variables=tuple(sorted(facts.variables - facts.with_default)),
         reads_dotenv=facts.reads_dotenv,
-        generated="VENVSHIP_GENERATED" in facts.read_variables,
+        generated=_is_generated(static_root) or "VENVSHIP_GENERATED" in facts.read_variables,
     )
+
+
+def _is_generated(value: Value | None) -> bool:
+    match value:
+        case InRelease(path):
+            return path.partition("/")[0] == GENERATED
+        case FromVariable(_, default):
+            return _is_generated(default)
+    return False
 
 
 def _named_settings(files: Files, name: str) -> str:
@@ -162,7 +174,8 @@ def _module_file(files: Files, module: str, tops: Iterable[str]) -> str:
 def _module(name: str, tops: Iterable[str]) -> str:
     """The dotted name of a module, by its file; empty for none."""
     stem = name.removesuffix(".py")
-    for top in tops:
+    # The innermost first: below `src` the name does not begin with it, although every file is below the top.
+    for top in sorted(tops, key=lambda top: -len(top)):
         below = f"{top}/" if top else ""
         if stem and stem.startswith(below):
             return stem.removeprefix(below).replace("/", ".")

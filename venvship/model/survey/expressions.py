@@ -19,6 +19,12 @@ class InTree(NamedTuple):
     path: str
 
 
+class InRelease(NamedTuple):
+    """A path in the release, relative to `sys.prefix`; `""` is the release itself."""
+
+    path: str
+
+
 class Text(NamedTuple):
     """A string that stands in the file."""
 
@@ -41,7 +47,7 @@ class Unknown(NamedTuple):
     """Anything else."""
 
 
-Value = InTree | Text | FromVariable | Unknown
+Value = InTree | InRelease | Text | FromVariable | Unknown
 
 UNKNOWN: Final = Unknown()
 
@@ -88,6 +94,8 @@ class Evaluator:
                 return Text(text)
             case ast.Name(id="__file__"):
                 return InTree(self._file)
+            case ast.Attribute(value=ast.Name(id="sys"), attr="prefix"):
+                return InRelease("")
             case ast.Name(id=name):
                 return self._known.get(name, UNKNOWN)
             case ast.BinOp(op=ast.Div(), left=left, right=right):
@@ -146,8 +154,8 @@ class Evaluator:
             match whole, value:
                 case None, _:
                     whole = value
-                case InTree(path), Text(text) if text.startswith("/"):
-                    whole = _inside(path, text.lstrip("/"))
+                case (InTree() | InRelease()) as of, Text(text) if text.startswith("/"):
+                    whole = _inside(of, text.lstrip("/"))
                 case Text(before), Text(text):
                     whole = Text(before + text)
                 case _:
@@ -155,11 +163,11 @@ class Evaluator:
         return UNKNOWN if whole is None else whole
 
 
-def _inside(path: str, more: str) -> Value:
-    joined = posixpath.normpath(posixpath.join(path, more))
+def _inside(of: InTree | InRelease, more: str) -> Value:
+    joined = posixpath.normpath(posixpath.join(of.path, more))
     if joined.startswith(("..", "/")):
         return UNKNOWN
-    return InTree("" if joined == "." else joined)
+    return of._replace(path="" if joined == "." else joined)
 
 
 def _parent(value: Value, levels: int) -> Value:
@@ -181,10 +189,10 @@ def _joined(values: list[Value]) -> Value:
         match whole, value:
             case _, Text(text) if text.startswith("/"):
                 whole = value
-            case InTree(path), Text(text):
-                whole = _inside(path, text)
-            case InTree(path), FromVariable(name, Text(text)):
-                whole = FromVariable(name, _inside(path, text))
+            case (InTree() | InRelease()) as of, Text(text):
+                whole = _inside(of, text)
+            case (InTree() | InRelease()) as of, FromVariable(name, Text(text)):
+                whole = FromVariable(name, _inside(of, text))
             case Text(before), Text(text):
                 whole = Text(posixpath.join(before, text))
             case FromVariable(name, _), Text(text):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from venvship.model.survey.django import SETTINGS_VARIABLE, Database, Django
+from venvship.model.survey.django import GENERATED, SETTINGS_VARIABLE, Database, Django
 from venvship.model.survey.expressions import FromVariable, InTree, Text, Value
 from venvship.model.survey.projects import Project
 from venvship.model.survey.survey import Survey
@@ -236,8 +236,7 @@ def _collect(proposal: Proposal, django: Django, lacking: str) -> None:
         reason = f"no STATIC_ROOT in {django.file}"
     elif not django.generated:
         reason = (
-            f"STATIC_ROOT in {django.file} has to be below the directory that the variable "
-            "VENVSHIP_GENERATED names, which each release has for itself"
+            f'STATIC_ROOT in {django.file} has to be in the release: os.path.join(sys.prefix, "{GENERATED}")'
         )
     elif lacking:
         reason = lacking

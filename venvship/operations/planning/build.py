@@ -17,7 +17,7 @@ from venvship.model.release import Manifest, new_release_id
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.generate import generate_hook, generated_again
-from venvship.operations.planning.left_out import warn_if_left_out
+from venvship.operations.planning.left_out import warn_if_left_out, warn_if_not_locked
 from venvship.operations.planning.project import Project
 from venvship.system import files, trees
 from venvship.system.mutex import shared
@@ -116,6 +116,7 @@ def build_release(
     workspace = held.workspace
     if origin.replaces is None:
         warn_if_left_out(workspace, settings, environment)
+        warn_if_not_locked(workspace, settings, environment)
     release_id = origin.release_id or _fresh_id(workspace)
     try:
         with _recorded(workspace, environment, journalled=origin.replaces is None):

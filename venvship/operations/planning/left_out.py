@@ -1,4 +1,4 @@
-"""A lockfile of a project's dependencies that leaves the project itself out."""
+"""A lockfile that leaves out the project itself, or packages that its inputs ask for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import Any
 
 from venvship.errors import VenvshipError
 from venvship.model.environment import Environment
+from venvship.model.lockfiles.lock_inputs import asked_names
+from venvship.model.lockfiles.requirement import marker_environment
 from venvship.model.settings import Settings
+from venvship.operations.planning.default_inputs import default_inputs
+from venvship.operations.planning.environment import lockfile_paths
+from venvship.operations.planning.project import in_checkout
+from venvship.printable import shell_line
 from venvship.workspace.workspace import Workspace
 
 
@@ -35,6 +41,38 @@ def warn_if_left_out(workspace: Workspace, settings: Settings, environment: Envi
             f' without it: set path = "{folder}" below [project] in venvship.toml, or build a wheel of it and'
             " add that to the lockfile",
         )
+
+
+def warn_if_not_locked(workspace: Workspace, settings: Settings, environment: Environment) -> None:
+    """Warn about a release without packages that the inputs of its lockfile have asked for since `lock`.
+
+    A lock of another tool tells by itself whether it is older than its project. One that `venvship lock` made
+    does not, and a package that the code needs by now is missing from the release.
+
+    Args:
+        workspace: The root.
+        settings: `[lock] inputs`, or the project.
+        environment: The environment that is about to be built.
+    """
+    root, lockfile = str(workspace.layout.path), environment.lockfile.path
+    if in_checkout(settings) or lockfile != lockfile_paths(workspace, settings)[0]:
+        return
+    selected = {requirement.name for requirement in environment.selected}
+    markers = marker_environment(environment.interpreter)
+    for name in settings.lock.inputs or default_inputs(root, settings):
+        path = os.path.normpath(os.path.join(root, name))
+        try:
+            text = workspace.trusted.read(path).decode("utf-8-sig", "replace")
+        except (OSError, VenvshipError):
+            continue  # `lock` says so
+        missing = sorted(asked_names(path, text, markers) - selected)
+        if missing:
+            again = shell_line(["venvship", "-C", root, "lock"])
+            workspace.warn(
+                "not-locked",
+                f"{path} asks for {', '.join(missing)}, and the lockfile is from before that, so this "
+                f"release is without: lock again, then release: {again}",
+            )
 
 
 def _project_name(workspace: Workspace, path: str) -> str:
