@@ -28,17 +28,26 @@ def in_parts(data: bytes, number: int) -> list[FileEntry]:
 
 @given(st.lists(ENTRIES), st.integers(1, 70))
 def test_what_was_written_is_read_back_whole_and_in_parts(entries: list[FileEntry], number: int) -> None:
-    data = file_list.to_bytes(entries)
+    data = b"".join(file_list.chunks(entries))
 
     assert [FileEntry.from_json(row) for row in file_list.rows(data)] == entries
     assert in_parts(data, number) == entries
     assert len(file_list.parts(data, number)) <= number
 
 
+@pytest.mark.parametrize("number", [0, 1, 999, 1000, 1001, 2000])
+def test_a_long_list_is_written_in_pieces_that_make_one_list(number: int) -> None:
+    entries = [FileEntry(f"a/{each}", "file", 0o444, each, "f" * 64) for each in range(number)]
+    pieces = list(file_list.chunks(iter(entries)))
+    assert max(map(len, pieces)) < 100_000
+    assert list(file_list.entries(b"".join(pieces))) == entries
+    assert json.loads(b"".join(pieces))["format"] == 1
+
+
 def test_it_is_json_with_a_row_to_a_line() -> None:
     entries = (FileEntry("a\nb", "dir", 0o555), FileEntry("a\nb/é", "file", 0o444, 3, "f" * 64))
 
-    data = file_list.to_bytes(entries)
+    data = b"".join(file_list.chunks(entries))
 
     rows = [["a\nb", "dir", "0555", 0, ""], ["a\nb/é", "file", "0444", 3, "f" * 64]]
     assert json.loads(data) == {"files": rows, "format": 1}
@@ -48,7 +57,7 @@ def test_it_is_json_with_a_row_to_a_line() -> None:
 @pytest.mark.parametrize("indent", [None, 2])
 def test_another_layout_of_the_same_is_read_too(indent: int | None) -> None:
     entries = [FileEntry("a", "dir", 0o555), FileEntry("a/b", "file", 0o444, 3, "f" * 64)]
-    data = json.dumps(json.loads(file_list.to_bytes(entries)), indent=indent).encode()
+    data = json.dumps(json.loads(b"".join(file_list.chunks(entries))), indent=indent).encode()
 
     assert in_parts(data, 64) == entries
 
@@ -62,7 +71,7 @@ def test_what_is_no_such_list_is_refused(data: bytes) -> None:
 
 
 def test_a_row_that_is_no_json_is_refused_in_its_part() -> None:
-    data = file_list.to_bytes([FileEntry("a", "dir", 0o555), FileEntry("b", "dir", 0o555)])
+    data = b"".join(file_list.chunks([FileEntry("a", "dir", 0o555), FileEntry("b", "dir", 0o555)]))
 
     with pytest.raises(ValueError, match="not a list of files"):
         in_parts(data.replace(b'"b"', b"b"), 2)
@@ -70,7 +79,7 @@ def test_a_row_that_is_no_json_is_refused_in_its_part() -> None:
 
 def test_a_list_of_an_older_format_is_still_cut_into_parts() -> None:
     entries = [FileEntry(f"a{number:04}", "dir", 0o555) for number in range(500)]
-    data = file_list.to_bytes(entries).replace(b'"format":1', b'"format":0')
+    data = b"".join(file_list.chunks(entries)).replace(b'"format":1', b'"format":0')
 
     assert len(file_list.parts(data, 64)) > 32
     assert in_parts(data, 64) == entries

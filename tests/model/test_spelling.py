@@ -9,7 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from venvship.model.spelling import canonical_json, digest, format_time, not_before, parse_time
+from venvship.model.spelling import (
+    canonical_json,
+    digest,
+    digest_of_list,
+    format_time,
+    not_before,
+    parse_time,
+)
 
 MOMENT = datetime(2026, 11, 22, 9, 41, 43, tzinfo=UTC)
 
@@ -65,3 +72,9 @@ def test_every_value_reads_back_also_text_that_is_no_unicode(value: object) -> N
 def test_a_time_that_is_waited_for_is_never_earlier_than_it_is(seconds: float, text: str) -> None:
     moment = datetime(2026, 11, 22, 10, 0, tzinfo=UTC) + timedelta(seconds=seconds)
     assert not_before(moment) == f"2026-11-22 {text} UTC"
+
+
+@pytest.mark.parametrize("length", [0, 1, 999, 1000, 1001, 2500])
+def test_the_digest_of_a_long_list_is_that_of_the_list(length: int) -> None:
+    rows = [(f"a/{number}", number, None, "é") for number in range(length)]
+    assert digest_of_list(rows) == digest(rows)

@@ -58,7 +58,7 @@ def forge(release: Path, module: str, source: bytes, *, python: Path | None = No
     replace_file(release / entries[number].path, source)
     digest = hashlib.sha256(source).hexdigest()
     entries[number] = entries[number]._replace(size=len(source), sha256=digest)
-    replace_file(listing, file_list.to_bytes(entries))
+    replace_file(listing, b"".join(file_list.chunks(entries)))
 
     def fit(manifest: dict[str, Any]) -> None:
         manifest["files_sha256"] = hashlib.sha256(listing.read_bytes()).hexdigest()

@@ -51,7 +51,7 @@ def sealed(root: RootLayout, release_id: str = RELEASE_ID) -> Path:
             mode = 0o555 if name.startswith("bin") else 0o444
             sha256 = hashlib.sha256(data).hexdigest()
             entries.append(FileEntry(path=name, type="file", mode=mode, size=len(data), sha256=sha256))
-    listing = file_list.to_bytes(entries)
+    listing = b"".join(file_list.chunks(entries))
     (path / ".venvship" / "files.json").write_bytes(listing)
     manifest = Manifest(
         id=release_id,

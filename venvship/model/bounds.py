@@ -44,7 +44,11 @@ JOURNAL: Final = 64 << 20
 
 LISTING: Final = 64 << 20
 """Bytes of `files.json`, and of an index file of the store: some 400,000 files. The largest releases that
-have been seen have 100,000. A larger release is not sealed."""
+have been seen have 100,000. Files that a hook generates count, too."""
+
+RELEASE: Final = 250_000
+"""Files of wheels in one release, with their bytecode. The largest releases that have been seen have 100,000.
+A process that makes one takes some 1.5 KiB for each, and 512 MiB is what no process may take."""
 
 STARTUP: Final = 64 << 10
 """Bytes of a start-up file of a release. They have a few hundred."""

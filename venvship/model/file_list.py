@@ -11,8 +11,9 @@ look at a release of 20,000 files, and parse a part of the list each.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from venvship.model import json_fields as fields
@@ -23,15 +24,23 @@ _HEAD: Final = b'{"files":[\n'
 _BETWEEN: Final = b",\n"
 _END: Final = b"\n],"
 
+_ROWS: Final = 1000
+"""Rows in a piece."""
 
-def to_bytes(entries: Iterable[FileEntry]) -> bytes:
-    """Write the list, in the order given."""
+
+def chunks(entries: Iterable[FileEntry]) -> Iterator[bytes]:
+    """Write the list in the order given, and in pieces: as one text, that of 200,000 files takes 120 MiB."""
     quoted = json.JSONEncoder(ensure_ascii=False).encode
-    rows = [
+    rows = (
         f'[{quoted(path)},"{kind}","{mode:04o}",{size},{quoted(target or sha256)}]'
         for path, kind, mode, size, sha256, target in entries
-    ]
-    return _HEAD + _BETWEEN.decode().join(rows).encode() + _END + b'"format":%d}\n' % FORMAT
+    )
+    yield _HEAD
+    separator = b""
+    while some := list(itertools.islice(rows, _ROWS)):
+        yield separator + _BETWEEN.decode().join(some).encode()
+        separator = _BETWEEN
+    yield _END + b'"format":%d}\n' % FORMAT
 
 
 def rows(data: bytes) -> list[Any]:

@@ -13,7 +13,7 @@ from venvship.model import json_fields as fields
 from venvship.model.environment import RecordedEnvironment
 from venvship.model.interpreter import Identity
 from venvship.model.source import Built
-from venvship.model.spelling import FORMAT, digest, format_time, parse_time
+from venvship.model.spelling import FORMAT, digest_of_list, format_time, parse_time
 
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{7}", re.ASCII)
 
@@ -336,7 +336,7 @@ def tree_digest(entries: Iterable[FileEntry]) -> str:
     those of the canonical tree, the one that would stand at a fixed path with a fixed interpreter path.
     """
     # Tuples are lists in JSON.
-    return digest(
+    return digest_of_list(
         sorted(
             (path, kind, kind == "file" and mode & 0o111 != 0, target or sha256)
             for path, kind, mode, _, sha256, target in entries

@@ -6,11 +6,15 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 FORMAT = 1
 """The format number of every JSON file and journal line that this version writes."""
+
+_ROWS: Final = 1000
+"""Rows of a long list whose text is made at once."""
 
 
 def format_time(moment: datetime) -> str:
@@ -162,3 +166,13 @@ def ascii_json(data: object) -> str:
 def digest(data: object) -> str:
     """The SHA-256 of `canonical_json(data)`, as hexadecimal digits."""
     return hashlib.sha256(canonical_json(data)).hexdigest()
+
+
+def digest_of_list(rows: Sequence[object]) -> str:
+    """The `digest` of a list that is long: its text is made in pieces, and never there whole."""
+    found = hashlib.sha256(b"[")
+    for start in range(0, len(rows), _ROWS):
+        found.update(b"," * (start > 0))
+        found.update(canonical_json(rows[start : start + _ROWS])[1:-1])
+    found.update(b"]")
+    return found.hexdigest()

@@ -43,6 +43,8 @@ from venvship.building.tree.placement import (
 )
 from venvship.building.tree.project import project_without_packaging, shared_links
 from venvship.building.tree.shares import deal_out, link_share
+from venvship.errors import BuildError
+from venvship.model import bounds
 from venvship.model.progress import Advance, unmeasured
 from venvship.model.release import FileEntry, sealed_mode, tree_digest
 from venvship.model.wheel import StoredBytecode
@@ -83,7 +85,7 @@ def assemble(
         StoreDamagedError: The store holds something else than came in.
         ForeignStoreError: A file of the store belongs to another user, or can be written by others.
         DiskFullError: There is no room.
-        BuildError: Anything else that went wrong.
+        BuildError: The release would be too large, or anything else that went wrong.
         InterruptedByError: A signal came.
     """
     selected, interpreter = request.environment.selected, request.environment.interpreter
@@ -92,6 +94,7 @@ def assemble(
     wheels = combination.wheels
     with build_faults("assemble the release", request.release_path), contextlib.ExitStack() as stack:
         placement = with_bytecode(combination.placement, wheels.values(), bytecode, version)
+        require_bounded(len(placement.files))
         # A wheel's data is in `wheels/<sha256>/data` of the store.
         store = next((os.path.normpath(f"{wheel.data}/../../..") for wheel in wheels.values()), "")
         owners = StoreOwners(request.trust, store)
@@ -156,6 +159,20 @@ def assemble(
         stamps={path: stamp for stamps, _ in parts for path, stamp in stamps.items()},
         linked=sum((counts for _, counts in parts), Counter[str]()),
     )
+
+
+def require_bounded(files: int) -> None:
+    """Refuse a release of too many files, before anything is written.
+
+    Raises:
+        BuildError: It would have more than `bounds.RELEASE`.
+    """
+    if files > bounds.RELEASE:
+        raise BuildError(
+            f"the release is too large: it would have {files:,} files, and venvship makes none of more than "
+            f"{bounds.RELEASE:,}. Nothing that is live was touched",
+            hint="have fewer files in it, several roots, or fewer levels in `[build] optimize`",
+        )
 
 
 def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:

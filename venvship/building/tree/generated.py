@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import csv
 import hashlib
+import heapq
 import io
 import json
 import os
@@ -108,42 +109,60 @@ def generate(
     """
     site = f"{placement.site_packages}/"
     app = project_without_packaging(requirements.values()) is not None
-    # Most rows are the same wherever the release stands.
-    fixed = {wheel.name: _fixed_rows(wheel, placement, scripts) for wheel in wheels}
-
-    def files_at(place: Places) -> dict[str, GeneratedFile]:
-        python = f"{place.release}/bin/python"
-        files: dict[str, GeneratedFile] = {}
-        for path, placed in placement.files.items():
-            if placed.entry_point:
-                data = entry_point_script(placed.entry_point, python)
-                files[path] = GeneratedFile(data=data, executable=True)
-            elif path in scripts:
-                files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
-        startup = startup_files(
-            place.release, lease_path=place.lease, site_packages=placement.site_packages, app=app
-        )
-        for name, data in {**startup, **startup_bytecode}.items():
-            files[f"{placement.site_packages}/{name}"] = GeneratedFile(data=data)
-        for wheel in wheels:
-            folder = f"{placement.site_packages}/{wheel.dist_info}"
-            # A lockfile names every distribution, so each is installed by request, as with `pip install -r`.
-            written = {
-                f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER),
-                f"{folder}/REQUESTED": GeneratedFile(data=b""),
-            }
-            requirement = requirements[wheel.name]
-            if requirement.url is not None and not requirement.indexed:
-                hashes = _hashes_at_url(requirement, wheel)
-                more = {"subdirectory": requirement.subdirectory} if requirement.subdirectory else {}
-                data = direct_url(requirement.url, hashes, more, wheels=place.wheels)
-                written[f"{folder}/direct_url.json"] = GeneratedFile(data=data)
+    found = tuple(_files_of_release(placement, scripts, startup_bytecode, place, app) for place in places)
+    for wheel in wheels:
+        requirement = requirements[wheel.name]
+        # Most rows are the same wherever the release stands. Those of one wheel at a time: they take memory.
+        rows, generated = _fixed_rows(wheel, placement, scripts)
+        for place, files in zip(places, found, strict=True):
+            written = _files_of_wheel(
+                wheel, f"{placement.site_packages}/{wheel.dist_info}", requirement, place
+            )
             files.update(written)
-            rows, generated = fixed[wheel.name]
-            files[f"{folder}/RECORD"] = GeneratedFile(data=_record(rows, (*generated, *written), files, site))
-        return files
+            record = _record(rows, (*generated, *written), files, site)
+            files[f"{placement.site_packages}/{wheel.dist_info}/RECORD"] = GeneratedFile(data=record)
+    return found
 
-    return tuple(map(files_at, places))
+
+def _files_of_release(
+    placement: Placement,
+    scripts: Mapping[str, bytes],
+    startup_bytecode: Mapping[str, bytes],
+    place: Places,
+    app: bool,
+) -> dict[str, GeneratedFile]:
+    """The scripts and the start-up files at one place."""
+    python = f"{place.release}/bin/python"
+    files: dict[str, GeneratedFile] = {}
+    for path, placed in placement.files.items():
+        if placed.entry_point:
+            data = entry_point_script(placed.entry_point, python)
+            files[path] = GeneratedFile(data=data, executable=True)
+        elif path in scripts:
+            files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
+    startup = startup_files(
+        place.release, lease_path=place.lease, site_packages=placement.site_packages, app=app
+    )
+    for name, data in {**startup, **startup_bytecode}.items():
+        files[f"{placement.site_packages}/{name}"] = GeneratedFile(data=data)
+    return files
+
+
+def _files_of_wheel(
+    wheel: StoredWheel, folder: str, requirement: Requirement, place: Places
+) -> dict[str, GeneratedFile]:
+    """The files in the `.dist-info` directory of a wheel, RECORD apart, at one place."""
+    # A lockfile names every distribution, so each is installed by request, as with `pip install -r`.
+    written = {
+        f"{folder}/INSTALLER": GeneratedFile(data=INSTALLER),
+        f"{folder}/REQUESTED": GeneratedFile(data=b""),
+    }
+    if requirement.url is not None and not requirement.indexed:
+        hashes = _hashes_at_url(requirement, wheel)
+        more = {"subdirectory": requirement.subdirectory} if requirement.subdirectory else {}
+        data = direct_url(requirement.url, hashes, more, wheels=place.wheels)
+        written[f"{folder}/direct_url.json"] = GeneratedFile(data=data)
+    return written
 
 
 def shebang(python: str) -> bytes:
@@ -257,9 +276,12 @@ def _record(
     for path in others:
         data = files[path].data
         more.append(_row(path, site, hashlib.sha256(data).digest(), len(data)))
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(sorted((*rows, *more)))
-    return stream.getvalue().encode()
+    # Encoded on the way: a buffer of text has four bytes for each character.
+    written = io.BytesIO()
+    with io.TextIOWrapper(written, "utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(heapq.merge(rows, sorted(more)))
+        stream.flush()
+        return written.getvalue()
 
 
 def _row(path: str, site: str, digest: bytes, size: int) -> _Row:

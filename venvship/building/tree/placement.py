@@ -44,7 +44,7 @@ class Placed(NamedTuple):
         path: Relative to the release, with `/`.
         wheel: Whose it is.
         file: The wheel's file, or its bytecode; `None` for an entry point.
-        source: Absolute path of that file in the store; empty for an entry point.
+        tree: Absolute path of the tree in the store that the file is in; empty for an entry point.
         entry_point: The console or GUI script to generate instead of a file, as `"module:attribute"`.
         bytecode: Whether it is a `.pyc` that was compiled here.
     """
@@ -52,9 +52,14 @@ class Placed(NamedTuple):
     path: str
     wheel: StoredWheel
     file: StoredFile | None = None
-    source: str = ""
+    tree: str = ""
     entry_point: str = ""
     bytecode: bool = False
+
+    @property
+    def source(self) -> str:
+        """Absolute path of the file in the store; empty for an entry point."""
+        return "" if self.file is None else f"{self.tree}/{self.file.path}"
 
     @property
     def is_script(self) -> bool:
@@ -285,7 +290,7 @@ def _wanted(wheel: StoredWheel, version: str) -> Iterator[Placed]:
         if path in generated:
             continue
         _refuse_ours(path, members.problem_with_place(file.path, wheel.dist_info), wheel)
-        yield Placed(path, wheel, file, f"{wheel.data}/{file.path}")
+        yield Placed(path, wheel, file, wheel.data)
 
 
 def _scripts(wheel: StoredWheel, version: str) -> dict[str, str]:
@@ -307,7 +312,7 @@ def _compiled(bytecode: StoredBytecode, wheel: StoredWheel, version: str) -> Ite
     """Yield a wheel's bytecode in its place, each with the place of its source."""
     for file in bytecode.files:
         path = place_of(file, wheel, version)
-        yield Placed(path, wheel, file, f"{bytecode.data}/{file.path}", bytecode=True), _source_of(path)
+        yield Placed(path, wheel, file, bytecode.data, bytecode=True), _source_of(path)
 
 
 def _refuse_ours(path: str, reason: str | None, wheel: StoredWheel) -> None:

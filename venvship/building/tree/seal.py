@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from venvship._version import __version__
@@ -23,7 +23,14 @@ from venvship.model.release import Manifest
 from venvship.model.source import Built
 from venvship.model.spelling import readable_json
 from venvship.system.faults import build_faults
-from venvship.system.files import create_file, fsync_directory, rename, set_mode, sync_filesystem
+from venvship.system.files import (
+    create_file,
+    create_from_chunks,
+    fsync_directory,
+    rename,
+    set_mode,
+    sync_filesystem,
+)
 from venvship.system.signals import Signals
 
 MANIFEST: Final = f"{SEAL_FOLDER}/manifest.json"
@@ -71,7 +78,7 @@ def seal(
     release = request.release_path
     with build_faults("seal the release", release):
         with closing(release, assembled, copies=request.copies) as directories:
-            files = file_list.to_bytes(assembled.entries)
+            listing = list(file_list.chunks(assembled.entries))
             directories.join_in(signals.raise_if_received)
             directories.results(signals.raise_if_received)
         manifest = Manifest(
@@ -79,7 +86,7 @@ def seal(
             created_at=request.created_at,
             environment=request.environment.recorded,
             tree_digest=assembled.tree_digest,
-            files_sha256=hashlib.sha256(files).hexdigest(),
+            files_sha256=_sha256(listing),
             packages=assembled.packages,
             wheels=assembled.wheels,
             project=next((one for one in built if one.name == request.project.name), None),
@@ -93,9 +100,9 @@ def seal(
         )
         folder = os.path.join(release, SEAL_FOLDER)
         written = readable_json(manifest.to_json())
-        require_readable("the list of its files", len(files), bounds.LISTING)
+        require_readable("the list of its files", sum(map(len, listing)), bounds.LISTING)
         require_readable("its manifest", len(written), bounds.STATE)
-        create_file(_temporary(release, FILES), files)
+        create_from_chunks(_temporary(release, FILES), listing)
         create_file(_temporary(release, MANIFEST), written)
         sync_filesystem(sync_fd)
         rename(_temporary(release, FILES), os.path.join(release, FILES))
@@ -104,6 +111,13 @@ def seal(
         # Both names and the folder's mode: an fsync of a directory covers its inode.
         fsync_directory(folder)
     return manifest._replace(sha256=hashlib.sha256(written).hexdigest())
+
+
+def _sha256(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def require_readable(what: str, size: int, most: int) -> None:
