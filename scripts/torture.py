@@ -7,6 +7,7 @@ The parts are in `tests/torture`; the invariants that every one of them holds a 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -170,7 +171,10 @@ def main() -> int:
             if not arguments.part or part.name in arguments.part:
                 points = arguments.points or (part.quick if arguments.quick else None)
                 scale = Scale(points=points, seed=arguments.seed, scenarios=tuple(arguments.scenario or ()))
-                for tally in part.run(lab, scale):
+                tallies = part.run(lab, scale)
+                if part.name == "meddling" and arguments.lockfile:
+                    tallies = itertools.chain(tallies, meddling.of_lockfile(lab, arguments.lockfile))
+                for tally in tallies:
                     rows.append(tally)
                     show(tally)
     finally:
@@ -197,6 +201,9 @@ def parse() -> argparse.Namespace:
         choices=faults.ALL,
         metavar="NAME",
         help=f"of kills, signals and errors, only: {', '.join(faults.ALL)}",
+    )
+    parser.add_argument(
+        "--lockfile", type=Path, help="of meddling: change the files of a release of this lockfile, too"
     )
     parser.add_argument("--points", type=int, help="at most so many points in each row")
     parser.add_argument("--json", metavar="FILE", help="write all rows, with all violations")

@@ -1,7 +1,8 @@
 """One fault in one file of a real release, for every file and every fault in turn: `verify` finds each.
 
 And the other side: while the application runs, in all the ways in which Python would like to write beside its
-modules, `verify` finds nothing.
+modules, `verify` finds nothing. A release of a lockfile gets each fault in each of its files as
+well: in many files at a time, and `verify` has to name these and no other.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from tests.support.roots import Site
 from tests.torture.lab import Lab, release
 from tests.torture.tally import Scale, Tally
 from venvship.errors import VenvshipError
+from venvship.operations.verify import VerifyResult
 
 NOBODY = 65534
 
 CAPABILITY = struct.pack("<5I", 0x0200_0001, 1 << 7, 0, 0, 0)
 """`cap_setuid=ep`, as the kernel keeps it in `security.capability` (VFS_CAP_REVISION_2)."""
+
+TOGETHER = 1_000
+"""So many names of a large release have a fault at the same time."""
 
 RUNS = 100
 """So often the application runs, with a `verify` after each time."""
@@ -171,6 +176,104 @@ def run(lab: Lab, scale: Scale) -> Iterator[Tally]:
     release(site, "1.1")
     yield faults(site, lab.path / "elsewhere", scale)
     yield after_runs(site, scale)
+
+
+def of_lockfile(lab: Lab, lockfile: Path) -> Iterator[Tally]:
+    """Release a lockfile, from the index that pip is set up for, and try each fault in each of its names."""
+    site = lab.root("root-lockfile")
+    del site.environment["PIP_NO_INDEX"], site.environment["PIP_CONFIG_FILE"]
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    site.environment.update(HOME=os.environ.get("HOME", "/"), **kept)
+    (site.path / "requirements.txt").write_bytes(lockfile.read_bytes())
+    result = site.open().release()
+    assert result.release is not None
+    yield together(site, lab.path / "elsewhere-lockfile", f"faults in a release of {lockfile.name}")
+
+
+def together(site: Site, elsewhere: Path, title: str) -> Tally:
+    """Every fault in every name of the live release, in many names at the same time.
+
+    The names that `verify` reads before all others are tried one by one: it tells nothing else then.
+    """
+    tally = Tally(title)
+    base = site.path / "releases" / str(site.current)
+    elsewhere.mkdir()
+    first = {".", ".venvship", ".venvship/manifest.json", ".venvship/files.json"}
+    names = names_of(base)
+    verified = 0
+    with tally.timed():
+        for fault in FAULTS:
+            if fault.as_root and os.geteuid() != 0:
+                continue
+            mine = [name for name, kind in names if kind in fault.kinds]
+            for some in [[one] for one in mine if one in first] + _apart([n for n in mine if n not in first]):
+                if some == ["."] and fault.name == "removed":
+                    continue
+                tried = _try(site, base, elsewhere, fault, some, alone=some[0] in first)
+                verified += 1
+                for name in some:
+                    missed = "verify did not name it" if name in tried.missed else ""
+                    tally.point(f"{fault.name}, {name}", [missed] if missed else [])
+                tally.violations += [f"{fault.name} of others: verify named {name}" for name in tried.untrue]
+        left = problems(site)
+        tally.point("nothing, once all is undone", [f"verify found {left}"] if left else [])
+    tally.notes.append(f"{len(names):,} names, verified {verified + 1:,} times, {tally.points:,} faults")
+    return tally
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What `verify` did not name, and what it named without a reason."""
+
+    missed: set[str]
+    untrue: set[str]
+
+
+def _try(site: Site, base: Path, elsewhere: Path, fault: Fault, some: list[str], *, alone: bool) -> _Tried:
+    """One fault in several names at once, and undone."""
+    wanted = {
+        os.path.normpath(f"{name}/added.py") if fault.name.endswith(" added") else name for name in some
+    }
+    undos: list[Undo] = []
+    try:
+        for number, name in enumerate(some):
+            folder = elsewhere / str(number)
+            folder.mkdir(exist_ok=True)
+            undos.append(fault.do(base / name, folder))
+        found = named(site)
+    finally:
+        for undo in reversed(undos):
+            undo()
+    if alone:
+        return _Tried(set() if found else set(some), set())
+    below = tuple(f"{name}/" for name in some) if fault.name == "removed" else ()
+    missed = {want.removesuffix("/added.py") for want in wanted - found}
+    return _Tried(missed, {name for name in found - wanted if not name.startswith(below)})
+
+
+def _apart(names: list[str]) -> list[list[str]]:
+    """Cut names into groups in which none is below another one: those of one depth each."""
+    depths: dict[int, list[str]] = {}
+    for name in names:
+        depths.setdefault(name.count("/"), []).append(name)
+    return [
+        level[start : start + TOGETHER]
+        for level in depths.values()
+        for start in range(0, len(level), TOGETHER)
+    ]
+
+
+def named(site: Site) -> set[str]:
+    """The paths that `verify` names, whatever it says of them."""
+    try:
+        result = site.open().verify()
+    except VenvshipError as error:
+        if not isinstance(error.result, VerifyResult):
+            raise
+        result = error.result
+    return {
+        path for one in result.releases for path in (*(d.path for d in one.damaged), *one.stray, *one.linked)
+    }
 
 
 def faults(site: Site, elsewhere: Path, scale: Scale) -> Tally:
