@@ -87,6 +87,15 @@ def test_one_project_in_a_folder_is_the_project() -> None:
         ({"poetry.lock": ""}, Lock("poetry.lock")),
         ({"requirements.txt": "x==1 --hash=sha256:0\n"}, Lock("requirements.txt")),
         ({"requirements.txt": "x\n"}, Lock("", ("requirements.txt",))),
+        (
+            {
+                "requirements.txt": "-r deep/main.txt\n",
+                "deep/main.txt": "-r ../x.txt\n",
+                "x.txt": "x --hash=sha256:0",
+            },
+            Lock("requirements.txt"),
+        ),
+        ({"requirements.txt": "-r requirements.txt\n-r gone.txt\n"}, Lock("", ("requirements.txt",))),
         ({"requirements.txt": "x==1\n", "requirements.in": "x\n"}, Lock("", ("requirements.in",))),
         ({"requirements/production.txt": "x\n"}, Lock("", ("requirements/production.txt",))),
         ({"pyproject.toml": NAMED + 'dependencies = ["x"]\n'}, Lock("", ("pyproject.toml",))),
@@ -96,6 +105,13 @@ def test_one_project_in_a_folder_is_the_project() -> None:
 def test_the_lock_is_what_pins_by_hash_else_what_could_be_locked(texts: dict[str, str], lock: Lock) -> None:
     checkout = files(texts)
     assert find_lock(checkout, find_projects(checkout)[0]) == lock
+
+
+def test_a_list_that_a_list_of_requirements_includes_counts() -> None:
+    checkout = files(
+        {"requirements.txt": "--requirement=deep/main.txt # all\n", "deep/main.txt": "Flask==3\n"}
+    )
+    assert find_projects(checkout)[0].dependencies == ("flask",)
 
 
 def test_a_member_has_the_lock_of_its_workspace() -> None:

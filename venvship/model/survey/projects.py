@@ -19,6 +19,8 @@ BuildKind = Literal["wheel", "tree"]
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _PIN: Final = "--hash="
+_INCLUDES: Final = re.compile(r"\s*(?:-r|--requirement)[ =]?\s*([^\s#]+)")
+_MOST_LISTS: Final = 50
 
 
 class Script(NamedTuple):
@@ -240,7 +242,7 @@ def _dependencies(
     found += table(files.toml(posixpath.join(folder, "Pipfile")), "packages")
     found += _setup_py_requirements(files.python(posixpath.join(folder, "setup.py")))
     for name in requirement_files(files, folder):
-        found += (files.text(name) or "").splitlines()
+        found += requirement_lines(files, name)
     names = {canonicalize_name(match[1]) for line in found if (match := _NAME.match(line))}
     return tuple(sorted(names - {"python"}))
 
@@ -264,12 +266,30 @@ def requirement_files(files: Files, folder: str) -> tuple[str, ...]:
         "requirements/production.txt",
         "requirements/prod.txt",
         "requirements/base.txt",
+        "requirements/main.txt",
         "requirements.in",
         "requirements/requirements.txt",
         "requirements-prod.txt",
     )
     whole = [posixpath.join(folder, name) for name in names]
     return tuple(name for name in whole if name in files.names)
+
+
+def requirement_lines(files: Files, name: str) -> list[str]:
+    """The lines of a list of requirements, and of the lists that it includes."""
+    found: list[str] = []
+    queue, seen = [name], {name}
+    while queue and len(seen) < _MOST_LISTS:
+        one = queue.pop(0)
+        for line in (files.text(one) or "").splitlines():
+            if match := _INCLUDES.match(line):
+                included = posixpath.normpath(posixpath.join(posixpath.dirname(one), match[1]))
+                if included not in seen:
+                    seen.add(included)
+                    queue.append(included)
+            else:
+                found.append(line)
+    return found
 
 
 class Lock(NamedTuple):
@@ -297,7 +317,7 @@ def find_lock(files: Files, project: Project) -> Lock:
                 return Lock(posixpath.join(folder, name))
     for folder in folders:
         for name in requirement_files(files, folder):
-            if name.endswith(".txt") and _PIN in (files.text(name) or ""):
+            if name.endswith(".txt") and any(_PIN in line for line in requirement_lines(files, name)):
                 return Lock(name)
     listed = requirement_files(files, project.folder)
     inputs = [name for name in listed if name.endswith(".in")] or list(listed[:1])
