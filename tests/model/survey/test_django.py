@@ -108,6 +108,24 @@ def test_variables_that_the_settings_need_are_those_without_default_and_conditio
     assert found(settings=text).variables == ("DATABASE_URL", "HOSTS", "SECRET_KEY")
 
 
+def test_variables_are_needed_too_where_another_one_is_not_set() -> None:
+    text = """\
+    if os.environ.get("DATABASE_URL"):
+        DATABASES = {"default": env.db("DATABASE_URL")}
+    elif env.bool("CLOUD", default=False):
+        DATABASES = {"default": {"NAME": os.environ["CLOUD_NAME"]}}
+    else:
+        DATABASES = {"default": {"ENGINE": env("ENGINE"), "PORT": env("PORT", 1)}}
+    if not os.getenv("KEY_FILE", ""):
+        SECRET_KEY = env("SECRET_KEY")
+    if env.bool("DEBUG", True):
+        pass
+    else:
+        HOSTS = env("HOSTS")
+    """
+    assert found(settings=text).variables == ("ENGINE", "SECRET_KEY")
+
+
 def test_a_variable_that_django_environ_declares_with_a_default_is_not_needed() -> None:
     text = """\
     env = environ.Env(DEBUG=(bool, False), PORT=int)

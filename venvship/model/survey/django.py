@@ -226,9 +226,8 @@ class _Reading:
                 value = evaluator.value(node)
                 if isinstance(value, FromVariable):
                     self._facts.read_variables.add(value.name)
-        for statement in module.body:
-            if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr):
-                self._facts.variables |= _needed(statement, evaluator)
+        for statement in _without_variables(module.body, evaluator):
+            self._facts.variables |= _needed(statement, evaluator)
 
     def _statement(self, statement: ast.stmt, file: str) -> None:
         match statement:
@@ -320,6 +319,28 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements([*first, *inside, *last, *end])
             case ast.With(body=first):
                 yield from _statements(first)
+
+
+def _without_variables(body: list[ast.stmt], evaluator: Evaluator) -> Iterator[ast.stmt]:
+    """The statements that run where no variable is set, as far as a condition is about one alone."""
+    for statement in body:
+        match statement:
+            case ast.Assign() | ast.AnnAssign() | ast.Expr():
+                yield statement
+            case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=test), body=first) if _unset(test, evaluator):
+                yield from _without_variables(first, evaluator)
+            case ast.If(test=test, orelse=last) if _unset(test, evaluator):
+                yield from _without_variables(last, evaluator)
+
+
+def _unset(test: ast.expr, evaluator: Evaluator) -> bool:
+    """Whether a condition, such as `env.bool("X", False)`, is false where its variable is not set."""
+    if not isinstance(test, ast.Call) or not isinstance(evaluator.value(test), FromVariable):
+        return False
+    given = [*test.args[1:2], *(one.value for one in test.keywords if one.arg == "default")]
+    if not given:
+        return dotted(test.func).endswith(("environ.get", "getenv"))
+    return isinstance(given[0], ast.Constant) and not given[0].value
 
 
 def _needed(statement: ast.stmt, evaluator: Evaluator) -> set[str]:
