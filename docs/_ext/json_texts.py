@@ -434,6 +434,7 @@ _RELEASE: Final[Keys] = {
     "python": ("string", "the interpreter's full version"),
     "packages": ("integer", "how many the lockfile selects"),
     "checks": ("list of check", "candidate and live"),
+    "waits_until": ("time or null", "of `waiting`: when the next window begins; else null"),
     **_HOLD_CHANGE,
 }
 _PIN: Final[Keys] = {"release": ("release", "the release"), "changed": _CHANGED}

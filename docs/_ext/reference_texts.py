@@ -230,6 +230,7 @@ WARNINGS: Final = {
     "not-locked": "the inputs of `lock` ask for packages that the lockfile does not have",
     "notify-failed": "the notify hook failed",
     "old-path": "settings name the path from which a relocated root was moved",
+    "outside-window": "the time of day of a schedule is in no `[update] window`: its runs do nothing",
     "person-needed": "the live release failed, after a rollback or one-way, and `check` has not passed since",
     "previous-not-set": "`previous` could not be renewed",
     "project-left-out": "the lockfile has the dependencies of the project beside it, and not the project",

@@ -136,10 +136,13 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
 
 
 def update_lines(result: ReleaseResult, page: Page) -> list[str]:
-    """The lines of `update`: on a terminal those of `release`, else a mail's; none if nothing changed."""
+    """The lines of `update`: on a terminal those of `release`, else a mail's; none if nothing was done."""
     release, previous = result.release, result.previous
-    if result.outcome == "unchanged" and page.width is None:
+    if result.outcome in {"unchanged", "waiting"} and page.width is None:
         return []
+    if result.outcome == "waiting":
+        opening = f"; the next one begins {when(result.waits_until)}" if result.waits_until else ""
+        return page.fold(f"Nothing was done: no `[update] window` is open{opening}.")
     if page.width is not None or release is None:
         return release_lines(result, page)
     seconds = sum(result.timings.values())

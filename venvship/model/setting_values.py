@@ -163,6 +163,29 @@ def shared_names(value: object) -> tuple[str, ...]:
     return names
 
 
+def windows(value: object) -> tuple[str, ...]:
+    """Read one window of `update`, or an array of them.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    if isinstance(value, str):
+        return (_window(value),)
+    return each(_window, "a window, or an array of them")(value)
+
+
+def _window(value: object) -> str:
+    # Late: most roots have none.
+    from venvship.model.window import parse_window
+
+    text = line(100)(value)
+    try:
+        parse_window(text)
+    except ValueError as error:
+        raise WrongValueError(f"must be {error}") from None
+    return text
+
+
 def command(value: object) -> tuple[str, ...]:
     """Read an array of arguments that begins with a program.
 

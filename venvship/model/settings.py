@@ -70,6 +70,18 @@ class UpdateSettings(NamedTuple):
             " ends a hold that `venvship hold` set, and `update --upgrade` stays refused.",
         ),
     ] = False
+    window: Annotated[
+        tuple[str, ...],
+        Setting(
+            values.windows,
+            "When `update` may begin, by the host's clock. One window, or several. Outside of them it does"
+            " nothing and exits with 0. Days are `Mon` to `Sun`; without days, a window is of every day. One"
+            " whose end is not later than its begin ends on the next day.",
+            example="Mon-Fri 09:00-16:00",
+            type_text="string, or array of strings",
+            default_text="always",
+        ),
+    ] = ()
 
 
 class BuildSettings(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from venvship.errors import (
@@ -17,6 +18,7 @@ from venvship.errors import (
     SupersededError,
 )
 from venvship.model.release import PackageDiff
+from venvship.model.spelling import format_time
 from venvship.operations.switching.chosen import NO_HOLDS, HoldChange
 from venvship.workspace.views import ReleaseView
 from venvship.workspace.way_back import CommandBack
@@ -36,6 +38,7 @@ ReleaseOutcome = Literal[
     "rolled-back",
     "superseded",
     "held",
+    "waiting",
 ]
 
 OUTCOMES: Final[Mapping[str, ReleaseOutcome]] = {
@@ -57,7 +60,7 @@ class ReleaseResult:
     Attributes:
         name: The application's.
         outcome: `released`, `unchanged`, `reactivated`, `built`, `planned`, `rejected`, `rolled-back`,
-            `superseded` or `held`; `None` where an error ended it before there was one.
+            `superseded`, `held` or `waiting`; `None` where an error ended it before there was one.
         plan: What the lockfile asks for: `unchanged`, `reactivate`, `build` or `refuse`.
         release: The release in question.
         previous: What was current when it began.
@@ -70,6 +73,7 @@ class ReleaseResult:
         checks: The results of checks, candidate and live.
         back: The command that goes back from a release that was promoted; `None` without one.
         leaves_service_alone: Whether neither a restart hook nor a live check is set.
+        waits_until: When the next window of `update` begins, if the outcome is `waiting`; else `None`.
         holds: The hold of the root after it, and the one that it ended. In a dry run: those that would be, or
             the hold that would refuse it.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
@@ -90,6 +94,7 @@ class ReleaseResult:
     checks: tuple[CheckResult, ...] = ()
     back: CommandBack | None = None
     leaves_service_alone: bool = False
+    waits_until: datetime | None = None
     holds: HoldChange = NO_HOLDS
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
@@ -109,5 +114,6 @@ class ReleaseResult:
             "python": self.python,
             "packages": self.packages,
             "checks": [check.to_json() for check in self.checks],
+            "waits_until": format_time(self.waits_until) if self.waits_until else None,
             **self.holds.to_json(),
         }

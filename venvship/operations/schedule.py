@@ -13,6 +13,7 @@ from venvship.model import bounds
 from venvship.model.schedule import Every, crontab, parse_every
 from venvship.model.settings import Settings
 from venvship.model.systemd_units import FOLDER, Units, unit_name
+from venvship.model.window import is_open
 from venvship.printable import shell_line
 from venvship.system.accounts import user_name
 from venvship.system.regular import read_regular
@@ -91,6 +92,7 @@ def schedule(
             hint="venvship schedule systemd",
         )
     settings = workspace.settings()
+    _warn_of_the_window(workspace, interval, settings)
     root = str(workspace.layout.path)
     owner = os.stat(root).st_uid
     user = user_name(owner)
@@ -130,6 +132,22 @@ def schedule(
     return ScheduleResult(
         kind=kind, every=every, user=user, before=services, files=tuple(files), advice=tuple(advice)
     )
+
+
+def _warn_of_the_window(workspace: ReadingWorkspace, every: Every, settings: Settings) -> None:
+    """Warn of a daily run that is in no window on any day of the week: it would never do anything."""
+    windows = settings.update.window
+    if not every.is_daily or not windows:
+        return
+    wanted = time(every.offset // 60, every.offset % 60)
+    today = workspace.runtime.clock().astimezone().date()
+    days = (datetime.combine(today + timedelta(day), wanted).astimezone(UTC) for day in range(7))
+    if not any(is_open(windows, day) for day in days):
+        workspace.warn(
+            "outside-window",
+            f"{every.time_of_day} is in no `[update] window` ({', '.join(windows)}): the update would never "
+            "do anything. Take an --every in it, such as --every 5m",
+        )
 
 
 def _warn(workspace: ReadingWorkspace, every: Every, units: Units) -> None:

@@ -76,6 +76,8 @@ def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) 
         workspace.runtime.signals.sleep(jitter * int(workspace.runtime.token(), 16) / TOKENS)
         settings = workspace.settings()
         releasing.result = replace(releasing.result, name=settings.name)
+        if settings.update.window and _is_waiting(workspace, settings, releasing):
+            return releasing.result
         if not upgrade and not in_checkout(settings):
             for path in lockfile_paths(workspace, settings):
                 _wait_until_quiet(workspace, path)
@@ -89,6 +91,18 @@ def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) 
         if upgrade or not _is_done(workspace, settings, releasing):
             releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=upgrade))
     return releasing.result
+
+
+def _is_waiting(workspace: Workspace, settings: Settings, releasing: Releasing) -> bool:
+    """Whether no window is open: then nothing is looked at, tried again or reported."""
+    from venvship.model.window import is_open, next_opening  # late: most roots have no window
+
+    windows, now = settings.update.window, workspace.runtime.clock()
+    if is_open(windows, now):
+        return False
+    opening = next_opening(windows, now)
+    releasing.result = replace(releasing.result, outcome="waiting", waits_until=opening)
+    return True
 
 
 def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> bool:
