@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
     from venvship.operations.marks import HoldResult, PinResult
+    from venvship.operations.monitoring import Figure, MonitorResult, MonitorState
     from venvship.operations.promote import PromoteResult
     from venvship.operations.prune import PruneResult
     from venvship.operations.recover import RecoverResult
@@ -86,6 +87,7 @@ _HOMES = {
     "venvship.operations.init": "InitResult",
     "venvship.operations.lock": "LockResult",
     "venvship.operations.marks": "HoldResult PinResult",
+    "venvship.operations.monitoring": "Figure MonitorResult MonitorState",
     "venvship.operations.promote": "PromoteResult",
     "venvship.operations.prune": "PruneResult",
     "venvship.operations.recover": "RecoverResult",
@@ -133,6 +135,7 @@ __all__ = [
     "EventName",
     "Evidence",
     "Failures",
+    "Figure",
     "HistoryResult",
     "Hold",
     "HoldChange",
@@ -144,6 +147,8 @@ __all__ = [
     "LockResult",
     "LockfileState",
     "Measurement",
+    "MonitorResult",
+    "MonitorState",
     "Operation",
     "OperationWarning",
     "Package",

@@ -15,6 +15,7 @@ from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
     from venvship.operations.check import ChecksResult
+    from venvship.operations.monitoring import MonitorResult
     from venvship.operations.reporting.configuration import ConfigResult
     from venvship.operations.reporting.measure import Measurement
     from venvship.operations.reporting.processes import PsResult
@@ -73,6 +74,20 @@ class RootReads:
         from venvship.operations.reporting.measure import measure
 
         return self._read(measure)
+
+    def monitor(self) -> MonitorResult:
+        """Run the health checks, and look for what a monitoring system alerts of: `venvship check --monitor`.
+
+        A failed check is in the result, and raises nothing.
+
+        Raises:
+            SettingsError: The settings, a file that they name, or the program of a check.
+            RootError: The root, or a directory in it, cannot be read at all, or is not trusted.
+            InterruptedByError: A signal came.
+        """
+        from venvship.operations.monitoring import monitor
+
+        return self._read(monitor)
 
     def list(self) -> ListResult:
         """List all releases, newest first.

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final, NoReturn
 
 import click
@@ -48,7 +49,9 @@ def run(arguments: Sequence[str], *, to_the_end: bool = False) -> int:
     Returns:
         The exit code: that of the operation, whatever becomes of its output.
     """
-    call = Call(root_path=root_from_environment(), json=_wants_json(arguments))
+    call = Call(
+        root_path=root_from_environment(), json=_wants_json(arguments), monitor=_wants_monitor(arguments)
+    )
     with call.signals.install(to_the_end=to_the_end), call.outlets.installed(sys):
         try:
             code = _run(call, list(arguments))
@@ -139,6 +142,21 @@ def _host_error(call: Call, error: Exception) -> VenvshipError | None:
         render.traceback_of(call, error)
     found.warnings = render.warnings_of(error)
     return found
+
+
+def _wants_monitor(arguments: Sequence[str]) -> bool:
+    """Whether this is `check --monitor`, before parsing, which may fail."""
+    words = iter(arguments)
+    for word in words:
+        if word in _WITH_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word == "check" and "--monitor" in takewhile(lambda after: after != "--", words)
+    return False
+
+
+_WITH_VALUE: Final = frozenset({"-C", "--root", "--wait"})
+"""The options before a command that have a value as the next word."""
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

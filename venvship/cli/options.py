@@ -37,12 +37,14 @@ class Call:
     Args:
         root_path: `VENVSHIP_ROOT`, until `-C` is read.
         json: Whether `--json` is among its options, which is known before parsing.
+        monitor: Whether it is `check --monitor`, likewise: it exits with 0 to 3, whatever happens.
 
     Attributes:
         signals: The signals that interrupt it.
         outlets: Its standard output and standard error.
         root_path: `-C`, or `VENVSHIP_ROOT`.
         json: Whether one JSON object is printed instead of text.
+        monitor: Whether one line for a monitoring system is printed instead, also for an error.
         quiet: Whether only results are printed.
         verbose: Whether everything is.
         color: Whether colour is allowed.
@@ -56,11 +58,12 @@ class Call:
         only_summary: Whether the steps are left out if the output is not a terminal: cron mails it.
     """
 
-    def __init__(self, *, root_path: str | None = None, json: bool = False) -> None:
+    def __init__(self, *, root_path: str | None = None, json: bool = False, monitor: bool = False) -> None:
         self.signals = Signals(self._redraw)
         self.outlets = Outlets(lambda: self.signals.received is not None)
         self.root_path = root_path
         self.json = json
+        self.monitor = monitor
         self.quiet = False
         self.verbose = False
         self.color = True

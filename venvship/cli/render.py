@@ -35,10 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from venvship.cli.options import Call
+    from venvship.operations.monitoring import MonitorResult
     from venvship.operations.reporting.measure import Measurement
 
 ENVELOPE = 1
 """The envelope's version: the value of its key `venvship`."""
+
+MONITOR_UNKNOWN: Final = 3
+"""`MonitorState.UNKNOWN`, where that module is not loaded."""
 
 ISSUES = "please report it, with this text, where you got venvship from"
 
@@ -62,6 +66,23 @@ def figures(call: Call, measured: Measurement) -> None:
     write(sys.stdout, exposition(measured), Terminal())
 
 
+def monitored(call: Call, result: MonitorResult) -> None:
+    """Print the line for a monitoring system, and exit with its state."""
+    import click
+
+    call.end_steps()
+    write(sys.stdout, [result.line], Terminal())
+    click.get_current_context().exit(int(result.state))
+
+
+def _unknown(message: str) -> int:
+    """Print the line for an error, and return the exit code for it."""
+    from venvship.operations.monitoring import MonitorState, plugin_line
+
+    write(sys.stdout, [plugin_line(MonitorState.UNKNOWN, message)], Terminal())
+    return MonitorState.UNKNOWN
+
+
 def advise(call: Call, lines: Sequence[str]) -> None:
     """Print advice on a result that was printed, to people only."""
     if not (call.json or call.quiet):
@@ -74,9 +95,8 @@ def failure(call: Call, error: VenvshipError) -> int:
     The live release comes first, then the reason, then the log, then the advice.
     """
     call.end_steps()
-    if call.json:
-        _print_json(envelope(call, result=error.result, error=error, warnings=error.warnings))
-        return error.exit_code
+    if call.json or call.monitor:
+        return _failure_for_programs(call, error)
     mailed = call.only_summary and call.terminal(sys.stderr).width is None
     if mailed and error.told and not call.verbose:
         return error.exit_code
@@ -111,6 +131,15 @@ def failure(call: Call, error: VenvshipError) -> int:
     if isinstance(error, RollbackFailedError):
         _late_signal(call)
     return error.exit_code
+
+
+def _failure_for_programs(call: Call, error: VenvshipError) -> int:
+    if not call.json:
+        return _unknown(error.message)
+    body = envelope(call, result=error.result, error=error, warnings=error.warnings)
+    code = MONITOR_UNKNOWN if call.monitor else error.exit_code
+    _print_json({**body, "exit_code": code})
+    return code
 
 
 def _late_signal(call: Call) -> None:
@@ -187,6 +216,8 @@ def unwritten(call: Call, code: int) -> int:
     problem = call.outlets.problem("stdout")
     if problem is None:
         return code
+    if call.monitor:
+        return MONITOR_UNKNOWN  # nobody has read the line
     terminal = call.terminal(sys.stderr)
     if call.only_prints and code == EXIT_OK:
         error = OutputError(f"standard output could not be written: {problem}")
@@ -209,10 +240,14 @@ def bug(call: Call, error: Exception) -> int:
     """Report a bug in venvship, with a traceback."""
     call.end_steps()
     warnings = warnings_of(error)
+    if call.monitor and not call.json:
+        traceback_of(call, error)
+        return _unknown(f"this is a bug in venvship {__version__}: {type(error).__name__}: {error}")
     if call.json:
+        code = MONITOR_UNKNOWN if call.monitor else EXIT_BUG
         body = envelope(call, warnings=warnings)
         body["ok"] = False
-        body["exit_code"] = EXIT_BUG
+        body["exit_code"] = code
         body["error"] = {
             "slug": "bug",
             "message": f"{type(error).__name__}: {error}",
@@ -220,7 +255,7 @@ def bug(call: Call, error: Exception) -> int:
             "traceback": _formatted(error),
         }
         _print_json(body)
-        return EXIT_BUG
+        return code
     _warnings(call, warnings)
     traceback_of(call, error)
     lines = [

@@ -173,13 +173,25 @@ def config(call: Call, all_: bool) -> ConfigResult:
     },
 )
 @click.argument("release", default="current", shell_complete=complete_release)
-def check(call: Call, release: str) -> ChecksResult:
+@click.option("--monitor", is_flag=True, help="Print one line for a monitoring system; exit with 0 to 3.")
+def check(call: Call, release: str, monitor: bool) -> ChecksResult | None:
     """Run the health checks now.
 
     It switches nothing. For current all checks run, for another RELEASE only those that do not ask the
     running service.
+
+    With --monitor it is a plugin of Nagios and the like. It exits with 0 if all is well; 1 if updates are
+    held or fail, or a check failed that is not required; 2 if a required check failed, or current is missing
+    or damaged; 3 for any error.
     """
-    return call.open_root().check(release)
+    if not monitor:
+        return call.open_root().check(release)
+    if call.json:
+        raise UsageError("--monitor and --json exclude each other: there is one output")
+    if release != "current":
+        raise UsageError("--monitor is about the live release")
+    render.monitored(call, call.open_root().monitor())
+    return None
 
 
 @command(
