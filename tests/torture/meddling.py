@@ -240,12 +240,12 @@ def _try(site: Site, base: Path, elsewhere: Path, fault: Fault, some: list[str],
             folder = elsewhere / str(number)
             folder.mkdir(exist_ok=True)
             undos.append(fault.do(base / name, folder))
+        if alone:
+            return _Tried(set() if problems(site) else set(some), set())
         found = named(site)
     finally:
         for undo in reversed(undos):
             undo()
-    if alone:
-        return _Tried(set() if found else set(some), set())
     below = tuple(f"{name}/" for name in some) if fault.name == "removed" else ()
     missed = {want.removesuffix("/added.py") for want in wanted - found}
     return _Tried(missed, {name for name in found - wanted if not name.startswith(below)})

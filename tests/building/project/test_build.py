@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkouts import GIT_ENVIRONMENT, commit, git, project_files, repository, write
+from tests.support.hostile_index import HostileIndex, endless
 from tests.support.index import LocalIndex
 from tests.support.releases import request_for
 from tests.support.wheels import build_wheel
@@ -26,6 +27,7 @@ from venvship.errors import (
     CheckoutError,
     InvalidWheelError,
     ProgramNotFoundError,
+    TooLargeError,
     VenvshipError,
 )
 from venvship.model.lockfiles.lockfile import read_lockfile, select
@@ -249,6 +251,17 @@ def test_build_requirements_are_installed_by_hash(shop: Shop, wheelhouse: Path, 
     files["pyproject.toml"] = files["pyproject.toml"].replace('["maker>=1"]', '["maker>=1", "other"]')
     commit(shop.checkout, files)
     shop.fails(shop.request(project=lacking), BuildError, "lock of its build requirements, has not other")
+
+
+def test_a_page_without_an_end_does_not_fill_the_memory_where_wheels_alone_are_installed(shop: Shop) -> None:
+    files = project_files()
+    files["pyproject.toml"] = files["pyproject.toml"].replace("requires = []", 'requires = ["maker>=1"]')
+    commit(shop.checkout, files)
+    locked = constraints(shop, f"maker==2.0 --hash=sha256:{'0' * 64}\n")
+    with HostileIndex(endless()) as hostile:
+        shop.environ["PIP_INDEX_URL"] = hostile.url
+        error = shop.fails(shop.request(project=locked), TooLargeError, "MiB of memory")
+    assert "the installation of its build requirements failed" in error.message
 
 
 # -- bad input ------------------------------------------------------------------------------------------

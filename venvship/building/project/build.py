@@ -23,7 +23,7 @@ from packaging.requirements import Requirement as Wanted
 from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from venvship.building.fetching.pip_diagnosis import last_words
+from venvship.building.fetching.pip_diagnosis import beyond_bounds, last_words
 from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.project.checkout import Checkout, open_checkout
 from venvship.building.project.copy import add_included, clean_copy
@@ -31,7 +31,15 @@ from venvship.building.project.tree import FIXED_VERSION, Project, files_in, wri
 from venvship.building.request import BuildRequest
 from venvship.building.tree.placement import site_packages_path, version_folder
 from venvship.building.tree.virtualenvs import make_virtualenv
-from venvship.errors import BuildError, CheckoutError, InvalidWheelError, ProgramNotFoundError, VenvshipError
+from venvship.errors import (
+    BuildError,
+    CheckoutError,
+    InvalidWheelError,
+    ProgramNotFoundError,
+    TooLargeError,
+    VenvshipError,
+)
+from venvship.model import bounds
 from venvship.model.filename import parse_wheel_filename
 from venvship.model.lockfiles.requirement import Requirement, marker_environment
 from venvship.model.project_files import Rules
@@ -301,7 +309,11 @@ class _Work:
             "--no-warn-script-location",
         ]
         environ = pip_environ(self._session.environ, temporary=self._environ["TMPDIR"])
-        self._run(argv, self._folder, environ, what="the installation of its build requirements")
+        # Where it takes wheels alone, it runs no code of others, and its answers are all that takes memory.
+        memory = bounds.MEMORY if project.constraints is not None else None
+        self._run(
+            argv, self._folder, environ, what="the installation of its build requirements", memory=memory
+        )
 
     def _installed(self, environment: str) -> list[BuildRequirement]:
         from importlib.metadata import distributions
@@ -340,9 +352,20 @@ class _Work:
 
     # -- programs ---------------------------------------------------------------------------------------
 
-    def _run(self, command: Sequence[str], cwd: str, environ: Mapping[str, str], *, what: str) -> None:
-        """Run a program of the build to its end; its output goes to the log, redacted."""
-        program = Program(command, env=environ, cwd=cwd, keep=_OUTPUT_BYTES)
+    def _run(
+        self,
+        command: Sequence[str],
+        cwd: str,
+        environ: Mapping[str, str],
+        *,
+        what: str,
+        memory: int | None = None,
+    ) -> None:
+        """Run a program of the build to its end; its output goes to the log, redacted.
+
+        `memory` is the bound of each of its processes, in bytes; for no code of others.
+        """
+        program = Program(command, env=environ, cwd=cwd, keep=_OUTPUT_BYTES, memory=memory)
         result = run(program, timeout=max(self._until - time.monotonic(), 0.1), signals=self._session.signals)
         self._output = self._logged(result.output.decode(errors="replace"))
         if result.timed_out:
@@ -353,6 +376,8 @@ class _Work:
             )
         if result.returncode == 0:
             return
+        if beyond := beyond_bounds(self._output, memory=memory):
+            raise self.error(f"{what} failed: {beyond.message}", hint=beyond.hint, kind=TooLargeError)
         if found := _COMPILERS.search(self._output):
             names = found.groupdict()
             program_name = names.get("program") or names.get("name") or "a compiler"
