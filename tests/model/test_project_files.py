@@ -175,6 +175,8 @@ def test_many_files_are_not_all_named() -> None:
         ("shop.egg-info", [], True),
         ("env", ["bin", "lib", "pyvenv.cfg"], True),
         ("srv", ["venvship.toml", "releases", "state"], True),
+        ("store", ["store.mutex", "wheels"], True),
+        ("stock", ["selections", "wheels"], False),
         ("deploy", ["venvship.toml"], False),
         ("shop", ["__init__.py"], False),
         ("build", [], False),

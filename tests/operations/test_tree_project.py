@@ -142,6 +142,16 @@ def test_a_project_under_no_version_control_goes_live(shop: Shop) -> None:
     assert shop.manage() == "1.0 1.0 2 <p>hello\n"
 
 
+def test_a_store_in_a_project_is_no_part_of_it(shop: Shop) -> None:
+    """It grows with every release, so each would be another one, and have the wheels of all before."""
+    (shop.checkout / ".git").rename(shop.path.with_name("elsewhere"))
+    shop.store = shop.checkout / "store"
+    shop.project()
+    assert shop.go().outcome == "released"
+    assert not (shop.app / "store").exists()
+    assert shop.go().outcome == "unchanged"
+
+
 def test_files_that_git_does_not_track_are_named_and_not_released(shop: Shop) -> None:
     write(
         shop.checkout,

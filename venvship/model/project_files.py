@@ -164,6 +164,10 @@ def sensitive_kind(path: str) -> str | None:
     return next((kind for kind, names in _SENSITIVE_NAMES.items() if names.fullmatch(name)), None)
 
 
+_OF_A_STORE: Final = "store.mutex"
+"""The file that a store has from its first moment on."""
+
+
 def skipped_folder(name: str, inside: Collection[str]) -> bool:
     """Whether a folder is no part of a project that is under no version control.
 
@@ -177,6 +181,7 @@ def skipped_folder(name: str, inside: Collection[str]) -> bool:
         or name.endswith((".egg-info", ".dist-info"))
         or "pyvenv.cfg" in inside
         or bool(names_of_root(inside))  # it may lie in the project
+        or _OF_A_STORE in inside  # as a shared one may
     )
 
 
