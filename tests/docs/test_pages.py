@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ import pytest
 from scripts.screens import four_digit_port
 from tests.docs.console import Command, File, Shell, loosely, read_console, read_page, tab_labels
 from tests.docs.given import GIVEN, Scene
-from tests.support.roots import command
+from tests.support.network import environment
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PATHS = sorted([*DOCS.glob("*.md"), *(DOCS / "tutorial").glob("*.md"), *(DOCS / "how-to").glob("*.md")])
@@ -27,25 +25,6 @@ PAGES = {
     for label in tab_labels(text)
 }
 RUN = {name: page for name, page in PAGES.items() if page.steps}
-
-INSTALLERS = ("PIP_", "UV_", "POETRY_")
-TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
-"""Variables that say where packages come from, and whose certificates count there."""
-
-
-def environment(*, network: bool) -> dict[str, str]:
-    path = [os.path.dirname(command()), os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
-    plain = {"PATH": ":".join(path), "LC_ALL": "C.UTF-8", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    plain["VENVSHIP_SYSLOG"] = ""  # what tests do is no news of this host
-    plain |= {f"GIT_{who}_{what}": "you" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    if not network:
-        return {**plain, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
-    # Where packages come from is the business of whoever runs the tests; HOME is another one here.
-    kept = {name: value for name, value in os.environ.items() if name.startswith(INSTALLERS) or name in TRUST}
-    for folder in (".config/pip", ".pip"):
-        if (file := Path.home() / folder / "pip.conf").is_file():
-            kept.setdefault("PIP_CONFIG_FILE", str(file))
-    return {**plain, **kept}
 
 
 @pytest.mark.parametrize(

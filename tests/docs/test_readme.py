@@ -11,7 +11,7 @@ import pytest
 from tests.docs.conftest import REPOSITORY
 from tests.docs.console import Command, Shell, read_page
 from tests.docs.given import copy_checkout
-from tests.docs.test_pages import environment
+from tests.support.network import environment
 
 README = read_page((REPOSITORY / "README.md").read_text(encoding="utf-8"))
 BY_HAND = ("scripts/demo", "scripts/test")
