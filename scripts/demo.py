@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -21,6 +22,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -43,11 +45,11 @@ WHERE_FROM = {
     "PIP_RETRIES",
     "PIP_TRUSTED_HOST",
 }
-DROPPED = ("FLASK_", "GUNICORN_", "PIP_", "PYTHON", "VENVSHIP_", "VIRTUALENV_", "VIRTUAL_ENV")
+DROPPED = ("FLASK_", "GIT_", "GUNICORN_", "PIP_", "PYTHON", "VENVSHIP_", "VIRTUALENV_", "VIRTUAL_ENV")
 
 COMPILE = (
-    "python -m piptools compile --quiet --generate-hashes --strip-extras"
-    " --no-emit-index-url --no-emit-find-links"
+    "python -m piptools compile --quiet --generate-hashes --strip-extras --no-emit-index-url"
+    " --no-emit-find-links --output-file requirements.txt"
 )
 BROKEN = ('return "EUR"', 'import os\n\n    return os.environ["SHOP_CURRENCY"]')
 """What is wrong with shop 2.0: it wants a setting that nobody made on this host."""
@@ -55,11 +57,6 @@ BROKEN = ('return "EUR"', 'import os\n\n    return os.environ["SHOP_CURRENCY"]')
 SETTINGS = """
 [hooks]
 restart = ["{service}", "restart"]
-
-[[check]]
-name = "imports"
-when = "candidate"
-import = ["shop"]
 
 [[check]]
 name = "answers"
@@ -145,6 +142,7 @@ class Shell:
         self._screen = screen
         self._environ = environ
         self._programs = {
+            "git": "git",
             "python": sys.executable,
             "venvship": os.environ.get("VENVSHIP_COMMAND") or str(Path(sys.executable).parent / "venvship"),
         }
@@ -153,7 +151,7 @@ class Shell:
         """Print a command and run it.
 
         Args:
-            line: One of `python` or `venvship`, with arguments.
+            line: One of `git`, `python` or `venvship`, with arguments.
             exits: The exit status that it must have.
             quiet: Show its output only if it fails.
 
@@ -276,6 +274,7 @@ class Demo:
     ) -> None:
         self.screen = screen
         self.place = place
+        self.checkout = place / "src"
         self.root = place / "shop"
         self.service = place / "service"
         run = place / "run"
@@ -305,15 +304,26 @@ class Demo:
         self.count(probe.result(), {"1.0": first, "1.1": second, "2.0": third})
 
     def first_release(self) -> str:
-        """Make a root, and release shop 1.0; returns the release."""
-        self.screen.title("A first release")
-        self.screen.remark("A root is the directory of one application.")
+        """Make a checkout of shop 1.0 and a root for it, and release it; returns the release."""
+        self.screen.title("A checkout")
+        self.screen.remark(
+            "The application: shop 1.0, made with Flask, served by gunicorn. It has a pyproject.toml, a",
+            "package, and a lockfile that pins everything by version and hash.",
+        )
         self.screen.command(f"cd {self.place}")
-        self.shell.run("venvship -C shop init")
-        self.screen.command("cd shop")
-        self.shell.directory = self.root
-        self.screen.remark("The application: shop 1.0, made with Flask, served by gunicorn.")
-        self.build("1.0", flask="flask >= 3.0, < 3.1")
+        self.screen.command(f"cp -r {PARTS / 'source'} {self.checkout.name}")
+        shutil.copytree(PARTS / "source", self.checkout, ignore=shutil.ignore_patterns("__pycache__"))
+        self.go_to(self.checkout)
+        self.shell.run("git init --quiet")
+        self.commit("1.0", "The shop opens", flask="flask >= 3.0, < 3.1")
+
+        self.screen.title("A first release")
+        self.screen.remark(
+            "A root is the directory of one application. What to write into its settings is read from the",
+            "checkout.",
+        )
+        self.shell.run(f"venvship init ../{self.root.name} --from .")
+        self.go_to(self.root)
         self.screen.remark(
             "What makes a switch take effect, and what tells whether it was a good one. {release} in an",
             "answer is the release's id: the old server cannot pass for the new one.",
@@ -322,10 +332,8 @@ class Demo:
         self.screen.command(f"cat >>venvship.toml <<'END'{settings}END")
         with (self.root / "venvship.toml").open("a", encoding="utf-8") as file:
             file.write(settings)
-        self.screen.remark("Everything that goes in, pinned by version and hash.")
-        self.lock("1.0")
-        self.screen.remark("And that is a release.")
-        self.shell.run('venvship release -m "the shop opens"')
+        self.screen.remark("And that is a release: the project and its dependencies, checked and live.")
+        self.shell.run("venvship release")
         release = self.live()
         self.expect_answer("1.0", release)
         return release
@@ -337,9 +345,9 @@ class Demo:
             f"From here on another process asks for this page every {PAUSE * 1000:.0f} ms, each time on a",
             "new connection. shop 1.1 wants a newer Flask.",
         )
-        self.build("1.1", flask="flask >= 3.1")
-        self.lock("1.1", "--upgrade-package flask")
-        self.shell.run('venvship release -m "newer Flask"')
+        self.commit("1.1", "A newer Flask", flask="flask >= 3.1", options="--upgrade-package flask")
+        self.go_to(self.root)
+        self.shell.run("venvship release")
         release = self.live()
         expect(release != first, "the upgrade is not live")
         self.expect_answer("1.1", release)
@@ -352,9 +360,10 @@ class Demo:
             "shop 2.0 reads the currency from $SHOP_CURRENCY, which nobody has set here. It imports, it",
             "starts, its page looks fine; but /healthz answers 500: its release has to take itself back.",
         )
-        self.build("2.0", flask="flask >= 3.1", broken=True)
-        self.lock("2.0")
-        self.shell.run('venvship release -m "currencies"', exits=22)
+        edit(self.checkout / "shop" / "checkout.py", BROKEN)
+        self.commit("2.0", "Currencies", flask="flask >= 3.1")
+        self.go_to(self.root)
+        self.shell.run("venvship release", exits=22)
         expect(self.live() == second, "the release from before is not live again")
         self.expect_answer("1.1", second)
         self.screen.remark("Tried again by a cron job, it is refused before anything is changed.")
@@ -405,23 +414,25 @@ class Demo:
         expect(failed == 0, f"{failed} requests of {result['requests']} failed")
         expect(result["requests"] > 0, "the probe asked nothing")
 
-    def build(self, version: str, *, flask: str, broken: bool = False) -> None:
-        """Write the application's sources, and build its wheel."""
-        folder = self.place / f"shop-{version}"
-        shutil.copytree(PARTS / "source", folder, ignore=shutil.ignore_patterns("__pycache__"))
-        edit(folder / "pyproject.toml", ('"0"', f'"{version}"'), ('"flask"', f'"{flask}"'))
-        if broken:
-            edit(folder / "shop" / "checkout.py", BROKEN)
-        self.shell.run(
-            f"python -m build --wheel --no-isolation --outdir wheels ../shop-{version}", quiet=True
+    def commit(self, version: str, subject: str, *, flask: str, options: str = "") -> None:
+        """Give the checkout a version and dependencies, lock them if they are others, and commit it."""
+        pyproject = self.checkout / "pyproject.toml"
+        text = pyproject.read_text(encoding="utf-8")
+        changed = re.sub(
+            r'"flask[^"]*"', f'"{flask}"', re.sub(r"(?m)^version = .*", f'version = "{version}"', text)
         )
+        pyproject.write_text(changed, encoding="utf-8")
+        self.go_to(self.checkout)
+        if dependencies(text) != dependencies(changed) or not (self.checkout / "requirements.txt").exists():
+            self.shell.run(" ".join(filter(None, (COMPILE, options, "pyproject.toml"))))
+        self.shell.run("git add --all")
+        self.shell.run(f"git commit --quiet -m {shlex.quote(subject)}")
 
-    def lock(self, version: str, options: str = "") -> None:
-        """Make the lockfile for a version of the application."""
-        wheel = f"./wheels/shop-{version}-py3-none-any.whl"
-        self.screen.command(f"echo {wheel} >requirements.in")
-        (self.root / "requirements.in").write_text(f"{wheel}\n")
-        self.shell.run(" ".join(filter(None, (COMPILE, options, "requirements.in"))))
+    def go_to(self, directory: Path) -> None:
+        """Change to another directory beside the one where commands run, or in it."""
+        if directory != self.shell.directory:
+            self.screen.command(f"cd {os.path.relpath(directory, self.shell.directory)}")
+            self.shell.directory = directory
 
     def live(self) -> str:
         """Which release is live: what venvship says, and the link has to agree."""
@@ -451,6 +462,11 @@ def first_line(version: str, release: str) -> str:
     return f"shop {version}, from release {release}"
 
 
+def dependencies(pyproject: str) -> object:
+    """What a pyproject.toml asks for."""
+    return tomllib.loads(pyproject)["project"]["dependencies"]
+
+
 def edit(path: Path, *changes: tuple[str, str]) -> None:
     """Replace texts in a file."""
     text = path.read_text(encoding="utf-8")
@@ -464,6 +480,9 @@ def demo_environment(place: Path) -> dict[str, str]:
     """The environment of the demo's commands: the user's, without what would make it another one."""
     kept = {k: v for k, v in os.environ.items() if k in WHERE_FROM or not k.startswith(DROPPED)}
     return kept | {
+        **{f"GIT_{who}_{what}": "demo" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        "GIT_CONFIG_GLOBAL": os.devnull,  # no signatures, no templates, no hooks
+        "GIT_CONFIG_SYSTEM": os.devnull,
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH') or os.defpath}",
         "PIP_CONSTRAINT": os.devnull,  # not "": pip ignores an empty variable, and a config file may set one
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
