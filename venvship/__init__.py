@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from venvship.model.update_attempts import Failures
     from venvship.operations.check import ChecksResult
     from venvship.operations.destroy import DestroyResult
+    from venvship.operations.handover import HandoverResult, SlotView
     from venvship.operations.init import InitResult
     from venvship.operations.lock import LockResult
     from venvship.operations.marks import HoldResult, PinResult
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         ShowResult,
         StatusResult,
     )
+    from venvship.operations.restart import RestartResult
     from venvship.operations.retention.store_cleaning import Dropped, StoreResult
     from venvship.operations.retention.verifying import Damage, Verified
     from venvship.operations.rollback import RollbackResult
@@ -84,6 +86,7 @@ _HOMES = {
     "venvship.model.update_attempts": "Failures",
     "venvship.operations.check": "ChecksResult",
     "venvship.operations.destroy": "DestroyResult",
+    "venvship.operations.handover": "HandoverResult SlotView",
     "venvship.operations.init": "InitResult",
     "venvship.operations.lock": "LockResult",
     "venvship.operations.marks": "HoldResult PinResult",
@@ -100,6 +103,7 @@ _HOMES = {
     "venvship.operations.reporting.report": "DiffResult HistoryResult ListResult ShowResult StatusResult",
     "venvship.operations.retention.store_cleaning": "Dropped StoreResult",
     "venvship.operations.retention.verifying": "Damage Verified",
+    "venvship.operations.restart": "RestartResult",
     "venvship.operations.rollback": "RollbackResult",
     "venvship.operations.schedule": "ScheduleFile ScheduleResult",
     "venvship.operations.switching.chosen": "HoldChange",
@@ -136,6 +140,7 @@ __all__ = [
     "Evidence",
     "Failures",
     "Figure",
+    "HandoverResult",
     "HistoryResult",
     "Hold",
     "HoldChange",
@@ -168,6 +173,7 @@ __all__ = [
     "ReleaseView",
     "RelocateResult",
     "Relocated",
+    "RestartResult",
     "Result",
     "RollbackResult",
     "Root",
@@ -177,6 +183,7 @@ __all__ = [
     "ScheduleResult",
     "ShowResult",
     "Signals",
+    "SlotView",
     "Source",
     "SourceKind",
     "Standing",

@@ -79,6 +79,12 @@ class InterpreterError(SettingsError):
     slug = "interpreter-unusable"
 
 
+class NoServiceError(SettingsError):
+    """The settings name no service, or nothing is live that could be restarted."""
+
+    slug = "no-service"
+
+
 class ProgramNotFoundError(SettingsError):
     """The program of a hook or check does not exist, is not executable, or has no interpreter here."""
 
@@ -127,6 +133,12 @@ class RootError(VenvshipError):
 
     slug = "root-unusable"
     exit_code = 12
+
+
+class ServiceFolderError(RootError):
+    """The folder of the slots cannot be made, is not safe, or cannot be reached by a user who has to."""
+
+    slug = "socket-dir"
 
 
 class NotARootError(RootError):
@@ -345,6 +357,12 @@ class OneWayNeededError(RejectedError):
     slug = "one-way-needed"
 
 
+class NoMemoryError(RejectedError):
+    """The host has not enough memory for a second set of the service's processes. Nothing was started."""
+
+    slug = "no-memory"
+
+
 class RolledBackError(VenvshipError):
     """The restart hook or a live check failed, and `current` is back where it was."""
 
@@ -363,6 +381,12 @@ class StaysError(RollbackFailedError):
     """An operator is needed: a one-way release does not pass, and stays live, as there is no way back."""
 
     slug = "one-way-stays"
+
+
+class RestartFailedError(RollbackFailedError):
+    """The live release was restarted, and does not pass its restart hook or live checks. It stays live."""
+
+    slug = "restart-failed"
 
 
 class NothingToRollBackToError(VenvshipError):

@@ -154,6 +154,11 @@ class RootLayout(NamedTuple):
         return self.state / "settings.toml"
 
     @property
+    def slots_file(self) -> Path:
+        """The slots of the service that venvship has started."""
+        return self.state / "slots.json"
+
+    @property
     def reserve_file(self) -> Path:
         """Room that is given up when the disk is full."""
         return self.state / "reserve"

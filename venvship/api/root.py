@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from venvship.api.arguments import require_range, require_several, require_sha256
 from venvship.api.making import RootMaking
-from venvship.api.marks import RootMarks
 from venvship.api.runtime import default_runtime
+from venvship.api.service import RootService
 from venvship.errors import UsageError
 from venvship.root import RootLayout
 from venvship.workspace.runtime import Runtime
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from venvship.operations.verify import VerifyResult
 
 
-class Root(RootMaking, RootMarks):
+class Root(RootMaking, RootService):
     """One application's root. Make one with `Root.open` or `Root.init`.
 
     Crash: `current` is the old release or the new one. The next method that writes, or `recover`, finishes or

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal, cast
 
 from venvship.health.attempt import TurnBack
 from venvship.health.context import Context
-from venvship.health.kinds import KINDS
+from venvship.health.kinds import KINDS, Ask
 from venvship.health.running import joined
 from venvship.model.settings_check import Check
 
@@ -83,6 +83,7 @@ def run_checks(
     clock: Callable[[], float] = time.monotonic,
     stop: Callable[[], bool] = lambda: False,
     watch: Watch = lambda _check, _result: None,
+    kinds: Mapping[str, Ask] = KINDS,
 ) -> tuple[CheckResult, ...]:
     """Run checks one after the other, in order, until a required one fails.
 
@@ -92,6 +93,7 @@ def run_checks(
         clock: Seconds from any origin, never going backwards.
         stop: Called ten times a second, between and during attempts; true gives up.
         watch: Called when a check begins, and when it ends.
+        kinds: The function that asks for each kind.
 
     Returns:
         One result for each check, in order.
@@ -111,7 +113,7 @@ def run_checks(
         if refused_by is None:
             watch(check, None)
             try:
-                result = _run(check, context, clock, turn_back)
+                result = _run(check, context, clock, turn_back, kinds[check.kind])
             except BaseException:
                 watch(check, _result(check, "skipped", 0, 0.0, "ended early"))
                 raise
@@ -124,7 +126,11 @@ def run_checks(
 
 
 def _run(
-    check: Check, context: Context, clock: Callable[[], float], turn_back: Callable[[], None]
+    check: Check,
+    context: Context,
+    clock: Callable[[], float],
+    turn_back: Callable[[], None],
+    ask: Ask,
 ) -> CheckResult:
     """Ask until there are enough passes in a row, or until an attempt at or after the deadline fails.
 
@@ -139,7 +145,7 @@ def _run(
         turn_back()
         context.signals.raise_if_received()
         heading = f"== {context.event} {context.release_id}, attempt {attempts + 1}, {clock() - began:.1f} s"
-        one = KINDS[check.kind](check, context, heading=heading, poll=turn_back)
+        one = ask(check, context, heading=heading, poll=turn_back)
         attempts += 1
         kinds[one.kind] += 1
         row = row + 1 if one.passed else row if one.not_yet else 0

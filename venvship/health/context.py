@@ -30,6 +30,8 @@ class Context:
         signals: Signals that end them early.
         unattended: Whether no operator is there: the command is `update`.
         one_way: Whether the operator has said that there is no way back; for the prepare hook alone.
+        slot: The slot of the service that is started or stopped; empty for none.
+        socket: The socket of that slot.
         usable: Whether there is a release whose programs may be run. Those of one that was built for another
             directory are left out of PATH: they would run the code of another root.
     """
@@ -46,6 +48,8 @@ class Context:
     variables: Variables = field(default=NO_VARIABLES, repr=False)
     unattended: bool = False
     one_way: bool = False
+    slot: str = ""
+    socket: str = ""
     usable: bool = True
 
     def environment(self) -> dict[str, str]:
@@ -62,6 +66,8 @@ class Context:
         if self.usable:
             search = f"{self.release_path}/bin:{search}"
             variables["VIRTUAL_ENV"] = self.release_path
+        if self.slot:
+            variables |= {"VENVSHIP_SLOT": self.slot, "VENVSHIP_SOCKET": self.socket}
         return {
             **variables,
             "PATH": search,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from venvship.errors import ProgramNotFoundError
 from venvship.health.context import Context
@@ -18,8 +19,12 @@ from venvship.health.lookup import (
 from venvship.health.running import run_to_end
 from venvship.model.settings import HookSettings, Settings
 from venvship.model.settings_check import CHECK_KINDS, Check
+from venvship.model.settings_service import NO_SERVICE, ServiceSettings
 from venvship.printable import lines
 from venvship.system import process
+
+LEAVES_RUNNING: Final = frozenset({"restart", "service-start", "service-stop"})
+"""The hooks whose left-over processes may be the service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +53,12 @@ def run_hook(
 ) -> HookResult:
     """Run one hook to its end.
 
-    Processes that a restart hook leaves running may be the service: they stay, and go on writing to its log.
-    Processes that another hook leaves running are killed. A hook that takes too long is ended with its whole
-    process group. That includes the restart hook, which must start the service rather than be it.
+    Processes that a hook of `LEAVES_RUNNING` leaves running may be the service: they stay, and go on writing
+    to its log. Processes that another hook leaves running are killed. A hook that takes too long is ended
+    with its whole process group. That includes these hooks, which must start the service rather than be it.
 
     Args:
-        name: `"generate"`, `"prepare"`, `"restart"` or `"notify"`.
+        name: `"generate"`, `"prepare"`, `"restart"`, `"notify"`, `"service-start"` or `"service-stop"`.
         argv: Its command; see `lookup` for its program.
         context: The release it acts on.
         timeout: Seconds.
@@ -80,9 +85,9 @@ def run_hook(
         log=context.log_path(name),
         secrets=context.variables.secrets,
         heading=f"== {context.event} {context.release_id}: {shown}\n".encode(),
-        survivors="leave" if name == "restart" else "kill",
+        survivors="leave" if name in LEAVES_RUNNING else "kill",
     )
-    limit = f"`[hooks] {name}_timeout`"
+    limit = "`[hooks] timeout`" if name.startswith("service-") else f"`[hooks] {name}_timeout`"
     ended = run_to_end(program, timeout=timeout, signals=context.signals, limit=limit)
     return HookResult(
         ok=not ended.problem,
@@ -94,13 +99,19 @@ def run_hook(
     )
 
 
-def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context) -> None:
+def find_programs(
+    hooks: HookSettings,
+    checks: Sequence[Check],
+    context: Context,
+    service: ServiceSettings = NO_SERVICE,
+) -> None:
     """Look up the programs of hooks and checks, before anything is switched or asked.
 
     Args:
         hooks: The hooks that may be run.
         checks: The checks that may be asked.
         context: The release that they are about.
+        service: The service that may be started and stopped.
 
     Raises:
         ProgramNotFoundError: Some are missing, not executable, or name an interpreter that is not there;
@@ -110,14 +121,14 @@ def find_programs(hooks: HookSettings, checks: Sequence[Check], context: Context
     def look(argv: tuple[str, ...], host: bool) -> None:
         find_in_context(argv, context, host=host)
 
-    _refuse_missing(hooks, checks, look)
+    _refuse_missing(hooks, checks, service, look)
 
 
 def find_programs_of_the_host(settings: Settings, environ: Mapping[str, str], *, root: str) -> None:
     """Look up the programs of hooks and checks that are not in the release, before anything is built.
 
-    Those are the absolute paths, and the bare names of `restart` and `notify`. The others may be in the
-    release, which is not there yet.
+    Those are the absolute paths, and the bare names of `restart`, `notify`, `start` and `stop`. Others may be
+    in the release, which is not there yet.
 
     Args:
         settings: The settings with the hooks and checks.
@@ -134,17 +145,25 @@ def find_programs_of_the_host(settings: Settings, environ: Mapping[str, str], *,
         elif host and "/" not in argv[0]:
             find_of_the_host(argv[0], environ, root)
 
-    _refuse_missing(settings.hooks, settings.checks, look)
+    _refuse_missing(settings.hooks, settings.checks, settings.service, look)
 
 
 def _refuse_missing(
-    hooks: HookSettings, checks: Sequence[Check], look: Callable[[tuple[str, ...], bool], None]
+    hooks: HookSettings,
+    checks: Sequence[Check],
+    service: ServiceSettings,
+    look: Callable[[tuple[str, ...], bool], None],
 ) -> None:
     """Look for each command's program; the second argument is whether a bare name is the host's."""
     commands = [
         (f"hooks.{name}", argv, name in OF_THE_HOST)
         for name in ("generate", "prepare", "restart", "notify")
         if (argv := getattr(hooks, name)) is not None
+    ]
+    commands += [
+        (f"service.{name}", argv, True)
+        for name in ("start", "stop")
+        if (argv := getattr(service, name)) is not None
     ]
     commands += [
         (f"check {check.name}", check.target, False) for check in checks if CHECK_KINDS[check.kind].is_command

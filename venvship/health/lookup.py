@@ -1,9 +1,9 @@
 """Where the programs of hooks and checks are looked up.
 
 A wheel can bring a program of any name, `systemctl` included. So a bare name means the release's own program
-only in `prepare` and in checks, which are about the release. `restart` and `notify` act on the host, often as
-root: there a bare name is a program of the host, and `{bin}/NAME` is the release's. The same holds for the
-programs that they start in their turn: their PATH has no release in it.
+only in `prepare` and in checks, which are about the release. `restart`, `notify`, and a service's `start` and
+`stop` act on the host, often as root: there a bare name is a program of the host, and `{bin}/NAME` is the
+release's. The same holds for the programs that they start in their turn: their PATH has no release in it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from venvship.system.process import find_program
 BIN: Final = "{bin}/"
 """At the beginning of an argument: the release's `bin`."""
 
-OF_THE_HOST: Final = frozenset({"restart", "notify"})
-"""The hooks whose programs are the host's."""
+OF_THE_HOST: Final = frozenset({"restart", "notify", "service-start", "service-stop"})
+"""The hooks whose programs are the host's; those of `[service]` are hooks as well."""
 
 
 def outside_path(environ: Mapping[str, str], root: str) -> str:
@@ -79,8 +79,8 @@ def find_of_the_host(name: str, environ: Mapping[str, str], root: str, *, own: s
         written = f"; the release's own is written {BIN}{name}" if own and os.path.isfile(own) else ""
         raise ProgramNotFoundError(
             error.message + written,
-            hint="`restart` and `notify` look a name up in the PATH of venvship, never in a release; write "
-            f"{BIN}NAME for a program of the release",
+            hint="`restart`, `notify`, `start` and `stop` look a name up in the PATH of venvship, never in a "
+            f"release; write {BIN}NAME for a program of the release",
             program=name,
         ) from error
 

@@ -65,6 +65,20 @@ class _Answer(NamedTuple):
 
 def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
     """Send one request; see `kinds.Ask`."""
+    return _ask_http(check, context, heading=heading, poll=poll)
+
+
+def ask_slot(check: Check, context: Context, *, heading: str, poll: Callable[[], None]) -> Attempt:
+    """Send one request to a slot of the service; see `kinds.Ask`.
+
+    The body need not have the text that the check looks for: then whoever holds the socket tells the release.
+    """
+    return _ask_http(check, context, heading=heading, poll=poll, or_held=True)
+
+
+def _ask_http(
+    check: Check, context: Context, *, heading: str, poll: Callable[[], None], or_held: bool = False
+) -> Attempt:
     try:
         endpoint = parse_endpoint(check.target[0].replace(_RELEASE, context.release_id))
     except ValueError as error:
@@ -90,6 +104,8 @@ def ask_http(check: Check, context: Context, *, heading: str, poll: Callable[[],
     shown = endpoint.shown
     answer = _ask(request, check, context, heading=f"{heading}: GET {shown}", poll=poll)
     problem = _describe(answer, endpoint.socket or endpoint.host_header, shown, check.timeout)
+    if or_held and not answer.found:
+        check, answer = check._replace(body=None, from_release=True), answer._replace(found=True)
     outcome = _failed(answer, problem, context) if problem else _judge(check, answer, shown, look_for)
     peer = Peer(socket=endpoint.socket, **answer.peer)
     return _logged(_of_this_release(outcome, check, peer, context), check, context)

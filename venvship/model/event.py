@@ -27,6 +27,7 @@ class EventName(StrEnum):
     ROLLED_BACK = "rolled-back"
     ROLLBACK_FAILED = "rollback-failed"
     CHECKED = "checked"
+    RESTARTED = "restarted"
     LOCKFILE_WRITTEN = "lockfile-written"
     ABANDONED = "abandoned"
     OBSERVED = "observed"

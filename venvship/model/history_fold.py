@@ -280,7 +280,7 @@ def _rollback_failed(history: History, event: Event) -> None:
 
 
 def _checked(history: History, event: Event) -> None:
-    """Fold a `check` that passed after the live release had failed."""
+    """Fold a `check` or `restart` that passed, if only after the live release had failed."""
     if event.release is None or event.release != history.expected:
         return
     failed, history.needs_person = history.needs_person, None
@@ -431,6 +431,7 @@ _APPLY: dict[str, Callable[[History, Event], None]] = {
     EventName.ROLLED_BACK: _rolled_back,
     EventName.ROLLBACK_FAILED: _rollback_failed,
     EventName.CHECKED: _checked,
+    EventName.RESTARTED: _checked,
     EventName.ABANDONED: _abandoned,
     EventName.OBSERVED: _observed,
     EventName.HELD: _held,

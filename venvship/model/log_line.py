@@ -41,6 +41,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     EventName.ROLLED_BACK: Severity.WARNING,
     EventName.ROLLBACK_FAILED: Severity.ERROR,
     EventName.CHECKED: Severity.INFO,
+    EventName.RESTARTED: Severity.INFO,
     EventName.ABANDONED: Severity.INFO,
     EventName.OBSERVED: Severity.WARNING,
     EventName.HELD: Severity.WARNING,

@@ -301,6 +301,18 @@ def http_url(value: object) -> tuple[str, ...]:
     return (url,)
 
 
+def url_path(value: object) -> str:
+    """Read the path of a URL, with its query.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    text = line(4096)(value)
+    if not text.startswith("/") or " " in text:
+        raise WrongValueError("must begin with / and contain no blank, as in /healthz")
+    return text
+
+
 def status_codes(value: object) -> tuple[int, ...]:
     """Read one HTTP status code, or several.
 

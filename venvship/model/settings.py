@@ -29,6 +29,7 @@ from venvship.model import setting_values as values
 from venvship.model.setting import Setting
 from venvship.model.settings_check import Check
 from venvship.model.settings_project import ProjectSettings
+from venvship.model.settings_service import ServiceSettings
 from venvship.model.toml_table import boolean, each, integer, line, number, one_of, string
 from venvship.model.variables import env_table
 
@@ -296,6 +297,9 @@ class Settings(NamedTuple):
     lock: Annotated[LockSettings, "how `venvship lock` generates the lockfile"] = LockSettings()
     update: Annotated[UpdateSettings, "what `venvship update` may do without a person"] = UpdateSettings()
     build: Annotated[BuildSettings, "how a lockfile becomes a release"] = BuildSettings()
+    service: Annotated[ServiceSettings, "two slots behind one socket, so that no request is lost"] = (
+        ServiceSettings()
+    )
     hooks: Annotated[HookSettings, "each an array of arguments, never a string"] = HookSettings()
     checks: tuple[Check, ...] = ()
 
@@ -307,9 +311,10 @@ class Settings(NamedTuple):
 
     @property
     def leaves_service_alone(self) -> bool:
-        """Whether neither a restart hook nor a live check is set.
+        """Whether neither a service, a restart hook nor a live check is set.
 
         A promotion only moves the link then: a process that runs goes on with the old release, and nothing
         proves the new one.
         """
-        return self.hooks.restart is None and not any(check.when == "live" for check in self.checks)
+        unasked = self.hooks.restart is None and not self.service.is_on
+        return unasked and not any(check.when == "live" for check in self.checks)

@@ -67,9 +67,9 @@ def _toml_escape(match: re.Match[str]) -> str:
 def health_digest(settings: Settings) -> str:
     """Digest the settings that can refuse a release. A refusal lapses when they change.
 
-    They are hooks, checks, and the variables that both get: `[env]`, `tier`, and the path of `env_file`. The
-    values in that file are left out. The digest stands in the journal, and a short secret could be guessed
-    from it.
+    They are hooks, checks, the service, and the variables that they get: `[env]`, `tier`, and the path of
+    `env_file`. The values in that file are left out. The digest stands in the journal, and a short secret
+    could be guessed from it.
     """
     form = settings_json(settings)
     # The generate hook is none of them: it runs before there is a release, and is part of its environment.
@@ -84,7 +84,8 @@ def health_digest(settings: Settings) -> str:
         {key: value for key, value in check.items() if key not in _LATER_OF_CHECKS or value}
         for check in form[CHECK]
     ]
-    return digest({"hooks": hooks, CHECK: checks, **variables})
+    service = {"service": form["service"]} if settings.service.is_on else {}
+    return digest({"hooks": hooks, CHECK: checks, **service, **variables})
 
 
 def settings_naming(settings: Settings, path: str, *, but: str) -> list[str]:

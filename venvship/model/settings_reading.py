@@ -13,6 +13,7 @@ from venvship.model.setting import declared_sections, declared_settings
 from venvship.model.settings import Settings
 from venvship.model.settings_check import CHECK, CHECK_KINDS, Check, kinds_with
 from venvship.model.settings_layers import EXTENDS, Layer, Merged, Place, merge
+from venvship.model.settings_service import OUTPUTS, ServiceSettings, report_incomplete
 from venvship.model.toml_table import Table
 from venvship.printable import is_plain, lines
 
@@ -134,10 +135,13 @@ def _read(
     for name, (kind, _) in declared_sections(Settings).items():
         table = top.table(name)
         found[name] = kind(**_take(table, kind))
+        if whole and name == "service":
+            report_incomplete(table)
         table.finish()
     checks = _checks(top.tables(CHECK), whole=whole)
     if whole:
         checks = _enabled(checks, found[DISABLE_CHECKS], top)
+        _report_taken_names(checks, found["service"], top)
     settings = Settings(**found, checks=checks)
     top.finish()
     return settings, top.problems
@@ -150,6 +154,13 @@ def _take(table: Table, kind: type[Any], **defaults: object) -> dict[str, Any]:
         name: table.take(name, declared.read, defaults[name])
         for name, (_, declared) in declared_settings(kind).items()
     }
+
+
+def _report_taken_names(checks: Sequence[Check], service: ServiceSettings, top: Table) -> None:
+    """Report checks with the name of another output in the folder of their logs."""
+    for check in checks:
+        if service.is_on and check.name.lower() in OUTPUTS:
+            top.report(CHECK, f"the [service] has an output of the name {check.name!r}")
 
 
 def _checks(tables: list[Table], *, whole: bool) -> tuple[Check, ...]:

@@ -12,9 +12,11 @@ from venvship.health.checks import CheckResult, failed_required, run_checks
 from venvship.health.hooks import find_programs
 from venvship.model.event import Event, EventName
 from venvship.model.settings import HookSettings
+from venvship.operations.service.asking import WITH_SERVICE, service_check
 from venvship.workspace.certificates import require_certificates
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import resolve_release
+from venvship.workspace.slots import Slots
 from venvship.workspace.usable import require_usable
 from venvship.workspace.workspace import Workspace
 
@@ -61,7 +63,11 @@ def check(workspace: ReadingWorkspace, name: str = "current") -> ChecksResult:
     workspace.trusted.require_folders(way=False)  # the checks leave their output in log/
     find_programs(HookSettings(), chosen, context)
     require_certificates(workspace.layout, chosen)
-    report = ChecksResult(release_id, run_checks(chosen, context))
+    if live and settings.service.is_on:
+        asked = service_check(Slots.of(workspace.layout, settings.service).live_link, settings.service)
+        first = sum(check.when == "candidate" for check in chosen)
+        chosen.insert(first, asked)
+    report = ChecksResult(release_id, run_checks(chosen, context, kinds=WITH_SERVICE))
     failed = failed_required(report.checks)
     if failed is not None:
         raise CheckFailedError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +14,7 @@ from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.planning.plan import announce_end, asker, refused
+from venvship.operations.service.retiring import retire
 from venvship.operations.switching.afterwards import after_switch
 from venvship.operations.switching.barrier import require_no_barrier
 from venvship.operations.switching.chosen import (
@@ -25,6 +27,7 @@ from venvship.operations.switching.chosen import (
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.prepared import prepare_has_run
 from venvship.operations.switching.promotion import Errand, compare_and_promote
+from venvship.operations.switching.proving import proven
 from venvship.operations.switching.recovery import plan_recovery, recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_programs
 from venvship.system.faults import root_faults
@@ -113,7 +116,10 @@ def promote(
                     prepared=settings.hooks.prepare is not None,
                     force=force,
                 )
-                with prepare_has_run(workspace, settings):
+                with (
+                    prepare_has_run(workspace, settings),
+                    proven(workspace, settings, release_id, event="promote"),
+                ):
                     switched = compare_and_promote(
                         workspace,
                         release_id,
@@ -128,6 +134,8 @@ def promote(
             error.carrying(replace(found, outcome=outcome, release=view))
             raise
         assert switched.outcome != "stays", "a promotion by name is not one-way"
+        with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`
+            retire(workspace, settings)
         after = workspace.history()
         result = replace(
             found,

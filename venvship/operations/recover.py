@@ -11,7 +11,13 @@ from venvship.model.hold import Hold
 from venvship.model.spelling import readable
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.retention.verifying import verify_release
-from venvship.operations.switching.recovery import SUMMARIES, RecoverOutcome, recover_switch, tell_recovered
+from venvship.operations.switching.recovery import (
+    SUMMARIES,
+    RecoverOutcome,
+    recover_switch,
+    retire_left_up,
+    tell_recovered,
+)
 from venvship.operations.switching.switched import AGAIN
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build, hold_switch
@@ -87,6 +93,8 @@ def recover(workspace: Workspace, *, boot: bool = False) -> RecoverResult:
             before = workspace.history().root_holds
             recovered = recover_switch(workspace, boot=boot)
             debris = sweep_debris(held)
+            if not boot:
+                retire_left_up(workspace)
             if under_way(workspace.layout, "switch") is not None:
                 _take_down_the_sign(workspace)
             workspace.keep_reserve()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from venvship.errors import (
     BuildError,
     HeldError,
+    InterruptedByError,
     RejectedError,
     VenvshipError,
 )
@@ -29,6 +30,7 @@ from venvship.operations.planning.proposal import Proposal, with_wheels
 from venvship.operations.planning.recorded_interpreter import settled
 from venvship.operations.release_result import OUTCOMES, ReleaseOutcome, ReleaseResult
 from venvship.operations.retention.debris import sweep_debris
+from venvship.operations.service.retiring import retire
 from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.chosen import (
     HoldChange,
@@ -39,6 +41,7 @@ from venvship.operations.switching.chosen import (
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.prepared import prepare_has_run
 from venvship.operations.switching.promotion import Errand, compare_and_promote
+from venvship.operations.switching.proving import proven
 from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_host_programs, require_programs
 from venvship.operations.switching.switched import Switched
@@ -251,8 +254,11 @@ class Releasing:
                 sweep_debris(held)
                 settings = workspace.settings()
                 self.result = replace(self.result, name=settings.name)
+                retire(workspace, settings)  # what an interrupted command has left up
                 try:
                     switched = self._build_and_switch(held, settings, propose)
+                    with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`
+                        retire(workspace, settings)
                 except (BuildError, RejectedError, HeldError) as error:
                     failure = error
             # Without any mutex: a hook may take its time.
@@ -323,7 +329,11 @@ class Releasing:
                 prepared=settings.hooks.prepare is not None,
                 force=self._options.force,
             )
-            with self._timed("switch"), prepare_has_run(workspace, settings):
+            with (
+                prepare_has_run(workspace, settings),
+                proven(workspace, settings, release_id, event=event),
+                self._timed("switch"),
+            ):
                 workspace.runtime.signals.raise_if_received()
                 switched = compare_and_promote(
                     workspace,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from venvship.errors import (
+    InterruptedByError,
     OperationWarning,
     RollbackFailedError,
     SupersededError,
@@ -158,6 +159,11 @@ def rollback(  # noqa: PLR0913 - the options of the command
         # A signal that came meanwhile changes nothing: it is done, and how it went is the exit code.
         with workspace.runtime.signals.deferred():
             outcome.tell(workspace)
+        if outcome.settings is not None and outcome.settings.service.is_on:
+            from venvship.operations.service.retiring import retire
+
+            with contextlib.suppress(InterruptedByError):  # the old slot was stopped at once
+                retire(workspace, outcome.settings)
     if outcome.error is not None:
         raise outcome.error.carrying(outcome.result)
     return outcome.result
@@ -260,6 +266,10 @@ class _Rollback:
         if settings is not None:
             refuse_own_service(workspace, settings)
         load_before_switch(workspace, settings, cleans=False)
+        if settings is not None and settings.service.is_on:
+            from venvship.operations.switching.proving import prove_target
+
+            prove_target(workspace, self._asking(settings), release_id)
         self._future_previous(history, release_id, ask=True)
         facts: dict[str, str | bool | None] = {"from": self._left_id, "manual": True}
         facts["lockfile_environment"] = self._own_environment(settings)
@@ -296,7 +306,7 @@ class _Rollback:
         if settings is None:
             trial = Trial(problem="no settings name the command that restarts the service")
         else:
-            used = settings if self._checks else settings._replace(checks=())
+            used = self._asking(settings)
             trial = try_current(
                 workspace, release_id, used, previous=left_id, event="rollback", heed_rollback=False
             )
@@ -323,6 +333,12 @@ class _Rollback:
             last_live=target.last_live, passed_over=target.passed_over, checks=trial.checks
         )
         return _Outcome(result=result, error=error, settings=settings, reason=reason)
+
+    def _asking(self, settings: Settings) -> Settings:
+        """The settings with the checks that the person wants: all, or none."""
+        if self._checks:
+            return settings
+        return settings._replace(checks=(), service=settings.service._replace(health=None))
 
     def _already_back(self, release_id: str, turned_back: Event) -> _Outcome:
         """Complete a rollback that the promotion on trial made itself: only the hold is left to record."""

@@ -193,6 +193,15 @@ def ancestors(pid: int) -> Iterator[int]:
         yield pid
 
 
+def descendants(pid: int) -> frozenset[int]:
+    """The processes that a process has started, those that they have started, and so on."""
+    try:
+        pids = [int(name) for name in os.listdir(PROC) if name.isdigit()]
+    except OSError:
+        return frozenset()
+    return frozenset(one for one in pids if one != pid and pid in ancestors(one))
+
+
 def own_program() -> str | None:
     """The real path of the program that this process runs; `None` where the kernel does not tell.
 

@@ -15,7 +15,7 @@ from venvship.system import files, trees
 from venvship.system.accounts import user_name
 from venvship.system.other_user import line_as_root
 
-MUTEXES: Final = ("build", "switch", "turn-back", "journal")
+MUTEXES: Final = ("build", "switch", "turn-back", "slots", "journal")
 """The names of the lock files in `state/`."""
 
 

@@ -6,6 +6,6 @@ this package registers them with the group.
 
 from __future__ import annotations
 
-from venvship.cli.commands import keeping, looking, releasing, setting_up
+from venvship.cli.commands import keeping, looking, releasing, serving, setting_up
 
-__all__ = ["keeping", "looking", "releasing", "setting_up"]
+__all__ = ["keeping", "looking", "releasing", "serving", "setting_up"]

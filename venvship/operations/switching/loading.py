@@ -27,7 +27,12 @@ def load_before_switch(workspace: Workspace, settings: Settings | None, *, clean
     import venvship.system.interpreter_probe
     import venvship.workspace.quick_look
 
-    if settings is not None and (settings.checks or settings.hooks.restart or settings.hooks.notify):
+    if settings is not None and settings.service.is_on:
+        import venvship.operations.service.handing_over
+        import venvship.operations.service.retiring
+    if settings is not None and (
+        settings.checks or settings.hooks.restart or settings.hooks.notify or settings.service.is_on
+    ):
         import venvship.health.checks
         import venvship.health.hooks
         import venvship.workspace.variables

@@ -1,4 +1,4 @@
-"""Refuse a switch whose restart hook would end venvship itself.
+"""Refuse a switch whose restart hook, or whose stop of a slot, would end venvship itself.
 
 A restart of a systemd service ends every process in its control group. A venvship that the application has
 started, or a line of its unit, is one of them: it would be killed between the switch and the verdict, and
@@ -41,7 +41,7 @@ def refuse_own_service(workspace: ReadingWorkspace, settings: Settings) -> None:
         OwnServiceError: It is, as far as control groups tell.
     """
     service = proc.service_of("self")
-    if settings.hooks.restart is None or service is None:
+    if service is None or (settings.hooks.restart is None and not settings.service.is_on):
         return
     unit = service.rpartition("/")[2]
     if _is_never_restarted(unit):
@@ -54,7 +54,8 @@ def refuse_own_service(workspace: ReadingWorkspace, settings: Settings) -> None:
     pid = min(live)
     command = ["venvship", "-C", str(workspace.layout.path)]
     raise OwnServiceError(
-        f"this venvship runs inside of {unit}, the service of the application (pid {pid}): the restart hook "
+        f"this venvship runs inside of {unit}, the service of the application (pid {pid}): "
+        f"{'the stop of its slot' if settings.service.is_on else 'the restart hook'} "
         "would end it in the middle of the switch. Nothing was switched",
         hint="run it outside of the service, from a timer (`venvship schedule systemd`) or with "
         + shell_line([*manager, *mine, "--pipe", "--wait", *command])

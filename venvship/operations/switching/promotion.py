@@ -365,6 +365,10 @@ class Promotion:
             links.point_back(self.held, self.origin_id, self.back)
             workspace.tell("rollback", f"{self.release_id} → {self.origin_id or 'nothing'}")
             trial_back = Trial()
+            if self.origin_id is None and self.settings.service.is_on:
+                from venvship.operations.service.handing_over import close  # loaded before the switch
+
+                close(workspace, self.settings)
             if self.origin_id is not None:
                 trial_back = try_current(
                     workspace,

@@ -7,6 +7,7 @@ and be run again: each step looks at the disk, not at what an earlier run meant 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from venvship.model.history import History, Intent
 from venvship.model.history_fold import fold
 from venvship.model.release import State
 from venvship.model.settings import HookSettings, Settings
+from venvship.model.settings_service import NO_SERVICE
 from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.retention.debris import plan_sweep, sweep_debris
 from venvship.operations.switching import links, promotion
@@ -28,6 +30,7 @@ from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
 from venvship.workspace.settings_files import NO_SETTINGS, read_settings
+from venvship.workspace.slots import started_slots
 from venvship.workspace.usable import awaits_relocation, seeming_problem, usable_problem
 from venvship.workspace.workspace import Workspace
 
@@ -115,9 +118,25 @@ def recover_and_sweep(workspace: Workspace) -> Recovered:
     recovered = recover_switch(workspace)
     try:
         with hold_build(workspace, None, wait=0) as held:
-            return replace(recovered, debris=sweep_debris(held))
+            recovered = replace(recovered, debris=sweep_debris(held))
+            retire_left_up(workspace)
+            return recovered
     except BusyError:
         return recovered
+
+
+def retire_left_up(workspace: Workspace) -> None:
+    """Stop the slot that an interrupted command has left up beside the live one; build.mutex is held.
+
+    Raises:
+        InterruptedByError: A signal came while it drained. It was stopped at once.
+    """
+    if not started_slots(workspace.layout):
+        return
+    from venvship.operations.service.retiring import retire  # late: few roots have slots
+
+    with contextlib.suppress(*NO_SETTINGS):
+        retire(workspace, workspace.settings_or_kept())
 
 
 def tell_recovered(workspace: Workspace, settings: Settings, recovered: Recovered) -> None:
@@ -385,4 +404,4 @@ def _without_health(workspace: Workspace) -> Settings:
         settings = workspace.settings_or_kept()
     except NO_SETTINGS:
         settings = Settings(name=workspace.layout.path.name)
-    return settings._replace(hooks=HookSettings(), checks=())
+    return settings._replace(hooks=HookSettings(), checks=(), service=NO_SERVICE)

@@ -63,7 +63,7 @@ def rehearse(
     failed = failed_required(results)
     if failed is not None:
         cause = f"check {failed.name!r} failed: {failed.output}"
-        _reject(workspace, release_id, cause, log=failed.name, said=failed.said)
+        reject(workspace, release_id, cause, log=failed.name, said=failed.said)
     warn_of_failed(workspace, release_id, results)
     if settings.hooks.prepare is not None:
         with workspace.step("prepare"):
@@ -76,10 +76,10 @@ def rehearse(
                 f"the prepare hook found that there is no way back from this release ({hook.output}), and it "
             )
             cause += "has changed nothing yet"
-            _reject(workspace, release_id, cause, log="prepare", said=hook.said, needed=True)
+            reject(workspace, release_id, cause, log="prepare", said=hook.said, needed=True)
         if not hook.ok:
             cause = f"the prepare hook refused: {hook.output}"
-            _reject(workspace, release_id, cause, log="prepare", said=hook.said)
+            reject(workspace, release_id, cause, log="prepare", said=hook.said)
     if workspace.history().state(release_id) is State.REJECTED:
         workspace.record_if_possible(EventName.ACCEPTED, release=release_id, reason=message)
     return results
@@ -103,7 +103,8 @@ def require_programs(workspace: Workspace, release_id: str, settings: Settings, 
     """
     variables = workspace.variables(settings)
     context = workspace.context(release_id, variables, previous=workspace.layout.current(), event=event)
-    find_programs(settings.hooks._replace(generate=None), settings.checks, context)
+    hooks = settings.hooks._replace(generate=None)
+    find_programs(hooks, settings.checks, context, settings.service)
     require_certificates(workspace.layout, settings.checks)
     return context
 
@@ -122,10 +123,22 @@ def require_host_programs(workspace: Workspace, settings: Settings) -> None:
     find_programs_of_the_host(settings, workspace.runtime.environ, root=str(workspace.layout.path))
 
 
-def _reject(
+def reject(
     workspace: Workspace, release_id: str, cause: str, *, log: str, said: str, needed: bool = False
 ) -> NoReturn:
-    """Journal and raise a refusal; `needed`: by the prepare hook, which asks for `--one-way`."""
+    """Refuse a release before the switch, and journal that.
+
+    Args:
+        workspace: The root.
+        release_id: The release.
+        cause: Why, without the words of a program.
+        log: The name of the log that tells more; `""` for none.
+        said: The last words of the program.
+        needed: Whether the prepare hook asks for `--one-way`.
+
+    Raises:
+        RejectedError: Always.
+    """
     facts = {"unattended": workspace.runtime.unattended}
     reason = with_log(cause, log_of(release_id, log, said))
     workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=reason, facts=facts)
@@ -135,6 +148,6 @@ def _reject(
         lines(cause, f"{release_id} was refused before the switch; it is built, and was never live"),
         hint=ONE_WAY if needed else again,
         release=release_id,
-        log=str(workspace.layout.log(release_id) / f"{log}.txt"),
+        **({"log": str(workspace.layout.log(release_id) / f"{log}.txt")} if log else {}),
         **said_fact(said),
     )

@@ -1,9 +1,9 @@
-"""The trial of the current release: the restart hook, then the live checks."""
+"""The trial of the current release: its slot, the restart hook, then the live checks."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.errors import RootError
@@ -87,7 +87,7 @@ def try_current(
     event: str,
     heed_rollback: bool = True,
 ) -> Trial:
-    """Run the restart hook, then the live checks, against the current release.
+    """Lead customers to the current release, run the restart hook, then the live checks.
 
     Args:
         workspace: The root.
@@ -103,7 +103,7 @@ def try_current(
         InterruptedByError: A signal came.
     """
     live = [check for check in settings.checks if check.when == "live"]
-    if settings.hooks.restart is None and not live:
+    if settings.leaves_service_alone:
         return Trial()  # see `load_before_switch`
     misplaced = workspace.place_problem(release_id)
     if misplaced is not None:
@@ -117,15 +117,20 @@ def try_current(
     # On the way back there is nothing else to go to.
     variables = workspace.variables(settings, missing="refuse" if event == "promote" else "warn")
     context = workspace.context(release_id, variables, previous=previous, event=event)
-    turn_back = workspace.mutex("turn-back")
-
-    def stop() -> bool:
-        try:
-            return heed_rollback and turn_back.is_held()
-        except RootError:  # for example no more descriptors: the checks go on
-            return False
-
+    stop = asked_to_turn_back(workspace) if heed_rollback else lambda: False
+    proofs: tuple[CheckResult, ...] = ()
     try:
+        if settings.service.is_on:
+            from venvship.operations.service.handing_over import hand_over
+
+            proof = hand_over(workspace, settings, release_id, context, stop=stop)
+            proofs = (proof.result,)
+            if proof.problem:
+                said = proof.result.said
+                where = log_of(release_id, proof.log, said) if proof.log else ""
+                says_no = not proof.result.inconclusive
+                problem = f"the service does not answer: {proof.problem}"
+                return Trial(problem, proof.log, said, where, says_no, proofs)
         if settings.hooks.restart is not None:
             with workspace.step("restart"):
                 seconds = settings.hooks.seconds("restart")
@@ -148,10 +153,23 @@ def try_current(
             said=failed.said,
             where=log_of(release_id, failed.name, failed.said),
             says_no=not failed.inconclusive,
-            checks=results,
+            checks=(*proofs, *results),
         )
     warn_of_failed(workspace, release_id, results)
-    return Trial(checks=results)
+    return Trial(checks=(*proofs, *results))
+
+
+def asked_to_turn_back(workspace: Workspace) -> Callable[[], bool]:
+    """A function that tells whether another command, a rollback, asks this one to give up."""
+    turn_back = workspace.mutex("turn-back")
+
+    def stop() -> bool:
+        try:
+            return turn_back.is_held()
+        except RootError:  # for example no more descriptors: the checks go on
+            return False
+
+    return stop
 
 
 def tell_signal(workspace: Workspace, signum: int, doing: str) -> None:

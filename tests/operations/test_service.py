@@ -1,0 +1,211 @@
+"""The service in two slots: proven before the switch, led to by one rename, taken back by one rename."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.roots import Site, make_site
+from tests.support.service import Slots, build_web
+from tests.support.wheels import Distribution
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribution]:
+    """The wheels of the web application."""
+    return build_web(tmp_path_factory.mktemp("web"))
+
+
+@pytest.fixture
+def service(tmp_path: Path, web: dict[str, Distribution], known_python: Path) -> Iterator[Slots]:
+    """A root with the service, nothing released yet."""
+    site = make_site(tmp_path / "root", web, tmp_path / "store", tmp_path / "home", known_python)
+    folder = Path(tempfile.mkdtemp(prefix="slots-"))  # the path of a socket is short
+    slots = Slots(site, folder)
+    slots.write_settings()
+    yield slots
+    slots.close()
+    shutil.rmtree(folder)
+
+
+def released(service: Slots, *versions: str) -> Site:
+    """Release versions one after the other; each goes live."""
+    for version in versions:
+        lock_web(service, version)
+        done = service.site.run("release")
+        assert done.code == 0, done.err
+    return service.site
+
+
+def lock_web(service: Slots, version: str) -> None:
+    """Write the lockfile of a version."""
+    service.site.lock(version)
+
+
+def test_a_release_is_proven_in_the_free_slot_and_the_old_one_stops(service: Slots) -> None:
+    site = released(service, "1.0")
+    assert (service.version(), service.live, service.up) == ("1.0", "a", ["a"])
+    lock_web(service, "1.1")
+    done = site.run("release", "--json")
+    assert done.code == 0, done.err
+    assert [check["name"] for check in done.data["checks"]] == ["service"]
+    assert done.data["release"]["state"] == "proven"
+    assert (service.version(), service.live, service.up) == ("1.1", "b", ["b"])
+    assert service.ask()[1].split()[1] == site.current
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.3"])
+def test_a_release_that_does_not_answer_for_itself_is_refused_before_the_switch(
+    service: Slots, version: str
+) -> None:
+    site = released(service, "1.0")
+    service.write_settings(timeout=1)
+    before, log = site.current, len(service.log)
+    lock_web(service, version)
+    done = site.run("release")
+    assert done.code == 21, done.err
+    assert "the service does not answer" in done.err
+    assert (site.current, service.version(), service.live, service.up) == (before, "1.0", "a", ["a"])
+    assert [line.split()[:2] for line in service.log[log:]] == [["stop", "b"], ["start", "b"], ["stop", "b"]]
+    listed = site.run("list", "--json").data["releases"]
+    assert [release["state"] for release in listed] == ["rejected", "proven"]
+
+
+def test_a_release_that_does_not_name_itself_is_told_by_who_holds_its_socket(service: Slots) -> None:
+    released(service, "2.4")
+    assert service.ask()[1].split()[:2] == ["2.4", "-"]
+
+
+@pytest.mark.parametrize("previous_runs", [True, False], ids=["drains", "stopped"])
+def test_a_rollback_leads_back(service: Slots, previous_runs: bool) -> None:
+    site = released(service, "1.0")
+    first = site.current
+    service.write_settings(drain=30 if previous_runs else 0)
+    lock_web(service, "1.1")
+    if previous_runs:
+        with site.start("release") as release:
+            service.wait_for(lambda: service.version() == "1.1" and site.current != first)
+            pid = service.pid("a")
+            service.write_settings(drain=0)
+            done = site.run("rollback")
+            release.send_signal(15)
+        assert service.pid("a") == pid
+    else:
+        assert site.run("release").code == 0
+        done = site.run("rollback")
+    assert done.code == 0, done.err
+    assert (site.current, service.version(), service.up) == (first, "1.0", [service.live])
+
+
+def test_a_failed_live_check_is_one_rename_back(service: Slots) -> None:
+    site = released(service, "1.0")
+    first, pid = site.current, service.pid("a")
+    service.write_settings(service.refusing("1.1"))
+    lock_web(service, "1.1")
+    done = site.run("release")
+    assert done.code == 22, done.err
+    assert (site.current, service.version(), service.up, service.pid("a")) == (first, "1.0", ["a"], pid)
+
+
+def test_a_first_release_that_fails_leaves_nothing_up(service: Slots) -> None:
+    service.write_settings(service.refusing("1.0"))
+    lock_web(service, "1.0")
+    done = service.site.run("release")
+    assert done.code == 22, done.err
+    assert (service.site.current, service.up) == (None, [])
+    assert not os.path.lexists(service.folder / "live.sock")
+
+
+def test_a_rollback_to_what_does_not_answer_leaves_both_links(service: Slots) -> None:
+    site = released(service, "1.0", "1.1")
+    before = site.current
+    service.write_settings(timeout=1, top="env = { WEB_STATUS = '503' }")
+    for name, extra in (("rollback", ()), ("no checks", ("--no-checks",))):
+        done = site.run("rollback", *extra)
+        assert done.code == (21 if name == "rollback" else 0), done.err
+        if name == "rollback":
+            assert "Nothing was switched" in done.err
+            assert (site.current, service.version(), service.up) == (before, "1.1", ["b"])
+    assert site.current != before
+    assert (service.version(), service.live, service.up) == ("1.0", "a", ["a"])
+
+
+def test_a_restart_goes_through_the_other_slot(service: Slots) -> None:
+    site = released(service, "1.0", "1.1")
+    before, previous, pid = site.current, site.previous, service.pid("b")
+    done = site.run("restart", "-m", "new certificate", "--json")
+    assert done.code == 0, done.err
+    assert done.data["slot"] == "a"
+    assert (site.current, site.previous, service.version(), service.up) == (before, previous, "1.1", ["a"])
+    assert service.pid("a") != pid
+    events = site.run("history", "--json").data["events"]
+    assert (events[0]["event"], events[0]["reason"]) == ("restarted", "new certificate")
+
+
+def test_a_restart_that_fails_leaves_the_old_process(service: Slots) -> None:
+    site = released(service, "1.0")
+    pid = service.pid("a")
+    service.write_settings(timeout=1, top="env = { WEB_STATUS = '503' }")
+    done = site.run("restart")
+    assert done.code == 21, done.err
+    assert (service.pid("a"), service.up, service.version()) == (pid, ["a"], "1.0")
+    service.write_settings(service.refusing("1.0"))
+    done = site.run("restart")
+    assert done.code == 22, done.err
+    assert (service.pid("a"), service.up, service.version()) == (pid, ["a"], "1.0")
+
+
+def test_after_a_boot_ensure_brings_up_what_current_says(service: Slots) -> None:
+    site = released(service, "1.0", "1.1")
+    service.close()
+    for path in service.folder.iterdir():  # as /run after a boot
+        path.unlink()
+    done = site.run("handover", "ensure", "--json")
+    assert done.code == 0, done.err
+    assert (done.data["outcome"], done.data["release"]) == ("started", site.current)
+    assert (service.version(), service.up) == ("1.1", [service.live])
+    assert site.run("handover", "ensure", "--json").data["outcome"] == "unchanged"
+    assert site.run("check").code == 0
+
+
+def test_without_overlap_the_old_slot_stops_first(service: Slots) -> None:
+    site = released(service, "1.0")
+    service.write_settings(top="", text="overlap = false\n")
+    log = len(service.log)
+    lock_web(service, "1.1")
+    assert site.run("release").code == 0
+    calls = [line.split()[:2] for line in service.log[log:]]
+    assert calls[-2:] == [["stop", "a"], ["start", "b"]]
+    assert (service.version(), service.up) == ("1.1", ["b"])
+    first = site.current
+    lock_web(service, "2.0")
+    done = site.run("release")
+    assert done.code == 22, done.err
+    assert (site.current, service.version(), service.up) == (first, "1.1", [service.live])
+
+
+@pytest.mark.parametrize("moment", ["proving", "draining"])
+def test_what_a_killed_command_leaves_up_is_stopped_by_the_next(service: Slots, moment: str) -> None:
+    site = released(service, "1.0")
+    service.write_settings(
+        drain=60, timeout=60, top="" if moment == "draining" else "env = { WEB_STATUS = '503' }"
+    )
+    first = site.current
+    lock_web(service, "1.1")
+    with site.start("release") as release:
+        if moment == "draining":
+            service.wait_for(lambda: service.version() == "1.1" and site.previous == first)
+        else:
+            service.wait_for(lambda: service.pid("b") is not None and service.accepts("b"))
+        release.kill()
+    assert service.up == ["a", "b"]
+    service.write_settings(drain=0)
+    done = site.run("recover")
+    assert done.code == 0, done.err
+    live = "a" if moment == "proving" else "b"
+    assert (service.live, service.up, service.ask()[1].split()[1]) == (live, [live], site.current)

@@ -1,0 +1,64 @@
+"""The commands that are about the service itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from venvship.cli import service_text
+from venvship.cli.group import command
+from venvship.cli.options import Call, message_option
+
+if TYPE_CHECKING:
+    from venvship.operations.handover import HandoverResult
+    from venvship.operations.restart import RestartResult
+
+
+@command(
+    "restart",
+    "Release",
+    text=service_text.restart_lines,
+    example='venvship restart -m "new certificate"',
+    exits={
+        0: "restarted",
+        10: "nothing to restart",
+        21: "a second one does not answer",
+        22: "back at the old slot",
+        23: "it does not pass",
+        30: "busy",
+        31: "current moved meanwhile",
+    },
+)
+@message_option
+def restart(call: Call, message: str) -> RestartResult:
+    """Start the live release anew.
+
+    With a service in two slots, it is started in the free slot, proven, and led to, and the old slot stops.
+    Otherwise the restart hook runs. The live checks come after it. The lineage stays as it is.
+    """
+    return call.open_root().restart(message=message)
+
+
+@command(
+    "handover",
+    "Look",
+    text=service_text.handover_lines,
+    example="venvship handover status",
+    exits={
+        0: "as it should be",
+        10: "no service in the settings",
+        12: "the folder of the slots is unusable",
+        23: "current does not answer",
+        30: "busy",
+    },
+)
+@click.argument("action", metavar="status|ensure", type=click.Choice(["status", "ensure"]))
+def handover(call: Call, action: Literal["status", "ensure"]) -> HandoverResult:
+    """Report which slot runs what, or bring up what `current` says.
+
+    `ensure` is for the time after a boot, from a unit of its own, before the web server. An interrupted
+    operation is undone first, as by `recover --boot`.
+    """
+    root = call.open_root()
+    return root.handover_ensure() if action == "ensure" else root.handover_status()

@@ -1,0 +1,184 @@
+"""`handover`: which slot runs what, and bring up what `current` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from venvship.errors import NoServiceError, OperationWarning, RollbackFailedError
+from venvship.health.attempt import TurnBack
+from venvship.model.settings import Settings
+from venvship.model.settings_service import SLOTS
+from venvship.operations.service.folder import planned_folder
+from venvship.operations.service.proof import prove
+from venvship.operations.service.retiring import retire
+from venvship.operations.service.slots import hold_slots, lead_to
+from venvship.operations.switching.recovery import recover_switch
+from venvship.operations.switching.trial import asked_to_turn_back, said_fact
+from venvship.system.faults import root_faults
+from venvship.workspace.holding import hold_switch
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.slots import Slots, started_slots
+from venvship.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotView:
+    """One slot.
+
+    Attributes:
+        name: `"a"` or `"b"`.
+        release: The release that it runs, or ran last; `None` for none of this root.
+        answers: Whether something accepts connections on its socket.
+        live: Whether `live.sock` leads to it.
+        started: Whether venvship has started it, and not stopped it since.
+        pid: The process that listens on its socket; `None` if none is known.
+    """
+
+    name: str
+    release: str | None
+    answers: bool
+    live: bool
+    started: bool
+    pid: int | None
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {
+            "slot": self.name,
+            "release": self.release,
+            "answers": self.answers,
+            "live": self.live,
+            "started": self.started,
+            "pid": self.pid,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverResult:
+    """The result of `Root.handover_status` and `Root.handover_ensure`.
+
+    Attributes:
+        outcome: `"looked"`; or after `ensure` `"unchanged"`, `"led"` if `live.sock` led elsewhere, or
+            `"started"`.
+        release: The release that `current` names; `None` for none.
+        slots: Both slots, as they are after it.
+        folder: The folder of their links and sockets.
+        changed: Whether a slot was started, or `live.sock` moved.
+        warnings: The warnings of the operation.
+    """
+
+    outcome: Literal["looked", "unchanged", "led", "started"]
+    release: str | None
+    slots: tuple[SlotView, ...]
+    folder: str
+    changed: bool = False
+    warnings: tuple[OperationWarning, ...] = ()
+
+    @property
+    def live(self) -> SlotView | None:
+        """The slot that customers are led to."""
+        return next((slot for slot in self.slots if slot.live), None)
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `handover --json`."""
+        return {
+            "outcome": self.outcome,
+            "changed": self.changed,
+            "release": self.release,
+            "live": self.live.name if self.live else None,
+            "slots": [slot.to_json() for slot in self.slots],
+            "socket_dir": self.folder,
+        }
+
+
+def handover_status(workspace: ReadingWorkspace) -> HandoverResult:
+    """Look at both slots; nothing is asked but whether something accepts connections.
+
+    Arguments and errors: `Root.handover_status`.
+    """
+    settings = workspace.settings()
+    _require_service(settings)
+    return _result(workspace, planned_folder(workspace.layout, settings.service), "looked")
+
+
+def handover_ensure(workspace: Workspace) -> HandoverResult:
+    """Have what `current` names answer from a slot, and lead customers there: after a boot, or by hand.
+
+    An operation that was interrupted by the end of the host is undone first, as `recover --boot` does.
+
+    Crash: as for `operations.service.slots`; the next call goes on.
+
+    Arguments and errors: `Root.handover_ensure`.
+    """
+    with root_faults(workspace.layout.path):
+        workspace.open_for_writing()
+        recover_switch(workspace, boot=True)
+        settings = workspace.settings_or_kept()
+        _require_service(settings)
+        with hold_switch(workspace, "handover"), hold_slots(workspace, settings) as held:
+            release_id = workspace.layout.current()
+            before = held.slots.live()
+            if release_id is None:
+                return _result(workspace, held.slots, "unchanged")
+            variables = workspace.variables(settings)
+            context = workspace.context(release_id, variables, previous=None, event="handover")
+            try:
+                proof = prove(held, release_id, context, stop=asked_to_turn_back(workspace))
+            except TurnBack:
+                # The rollback that asks for it starts what it needs itself.
+                return _result(workspace, held.slots, "unchanged")
+            problem = proof.problem or lead_to(held, str(proof.slot))
+            if problem:
+                raise RollbackFailedError(
+                    f"{release_id} is current, and the service does not answer: {problem}",
+                    hint="look at its log, then `venvship handover ensure` again, or `venvship rollback`",
+                    release=release_id,
+                    **(
+                        {"log": str(workspace.layout.log(release_id) / f"{proof.log}.txt")}
+                        if proof.log
+                        else {}
+                    ),
+                    **said_fact(proof.result.said),
+                )
+            outcome: Literal["unchanged", "led", "started"] = "unchanged"
+            if proof.started or before != proof.slot:
+                outcome = "started" if proof.started else "led"
+                workspace.changes.append("handed-over")
+        retire(workspace, settings)
+        return _result(workspace, held.slots, outcome)
+
+
+def _require_service(settings: Settings) -> None:
+    if not settings.service.is_on:
+        raise NoServiceError(
+            "the settings have no service: venvship does not start or stop the application",
+            hint="set start, stop and health of [service] in venvship.toml; `venvship service systemd` "
+            "prints what goes with them",
+        )
+
+
+def _result(
+    workspace: ReadingWorkspace, slots: Slots, outcome: Literal["looked", "unchanged", "led", "started"]
+) -> HandoverResult:
+    live, started = slots.live(), started_slots(workspace.layout)
+    views = []
+    for slot in SLOTS:
+        answers = slots.accepts(slot)
+        views.append(
+            SlotView(
+                name=slot,
+                release=slots.release(slot),
+                answers=answers,
+                live=slot == live,
+                started=slot in started,
+                pid=(slots.listener(slot) or None) if answers else None,
+            )
+        )
+    return HandoverResult(
+        outcome=outcome,
+        release=workspace.layout.current(),
+        slots=tuple(views),
+        folder=slots.folder,
+        changed=outcome in {"led", "started"},
+    )

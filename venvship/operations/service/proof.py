@@ -1,0 +1,178 @@
+"""Prove a release: start it in the free slot, from its real path, and ask it until it answers for itself.
+
+No customer reaches it meanwhile. A slot that already runs the release and answers is proof enough: so a
+rollback to what still drains costs nothing, and a command goes on where the one before was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from venvship.health.checks import CheckResult
+from venvship.health.context import Context
+from venvship.model.settings_service import SLOTS
+from venvship.operations.service.asking import NAME, Stop, ask
+from venvship.operations.service.memory import memory_problem
+from venvship.operations.service.retiring import drain_left
+from venvship.operations.service.slots import SlotsHeld, free_slot, start, stop
+
+IN_A_ROW: Final = 3
+"""How many answers in a row prove a slot that was started."""
+
+
+class Proof(NamedTuple):
+    """What became of a release that had to answer from a slot.
+
+    Attributes:
+        slot: The slot; `None` if it does not answer.
+        result: The outcome, as that of a required live check.
+        log: The name of the log that tells more; `""` for none.
+        short_of_memory: Whether nothing was started, for the host has no room for it.
+        started: Whether it was started for this proof, rather than found.
+    """
+
+    slot: str | None
+    result: CheckResult
+    log: str = ""
+    short_of_memory: bool = False
+    started: bool = False
+
+    @property
+    def problem(self) -> str:
+        """Why the release is not proven; `""` if it is."""
+        return "" if self.slot is not None else self.result.output
+
+
+def find_running(held: SlotsHeld, release_id: str, context: Context, *, stop: Stop) -> Proof | None:
+    """The slot that runs a release and answers now; of two, the one that customers reach.
+
+    Raises:
+        InterruptedByError: A signal came.
+        TurnBack: `stop` returned true.
+    """
+    live = held.slots.live()
+    for slot in sorted(SLOTS, key=lambda slot: slot != live):
+        if held.slots.release(slot) == release_id and held.slots.accepts(slot):
+            result = ask(
+                held.slots, held.settings.service, slot, context, deadline=0.0, in_a_row=1, stop=stop
+            )
+            if result.outcome == "passed":
+                return Proof(slot, result)
+    return None
+
+
+def prove(held: SlotsHeld, release_id: str, context: Context, *, stop: Stop, fresh: bool = False) -> Proof:
+    """Have a release answer from a slot: from the one that runs it, else from the free one, started now.
+
+    Args:
+        held: The root.
+        release_id: The release.
+        context: The same, for `start` and `stop`.
+        stop: Called ten times a second; true gives up.
+        fresh: Whether it is started although a slot runs it.
+
+    Returns:
+        The proof. Where there is none, nothing is up in the slot that was tried.
+
+    Raises:
+        InterruptedByError: A signal came. Nothing that was started is left up.
+        TurnBack: As for a signal, because `stop` returned true.
+        OSError: The slot's link could not be made. Nothing was started.
+    """
+    workspace, slots, service = held.workspace, held.slots, held.settings.service
+    if not fresh:
+        found = find_running(held, release_id, context, stop=stop)
+        if found is not None:
+            return found
+    slot = free_slot(slots)
+    left = drain_left(held)
+    if left > 0 and slots.accepts(slot):
+        workspace.tell("drain", f"{left:.0f} s short: slot {slot} is needed")
+    live = slots.live()
+    first = (slot,) if service.overlap or live is None else (slot, live)
+    for one in first:
+        problem = _stop_first(held, one, context)
+        if problem:
+            return failed_proof(problem)
+    problem = memory_problem(slots) if service.overlap else ""
+    if problem:
+        return failed_proof(problem, short_of_memory=True)
+    with _nothing_left_up(held, slot, context):
+        with workspace.step("start"):
+            hook = start(held, slot, context)
+        workspace.tell("start", f"slot {slot}: {hook.output}", ok=hook.ok, seconds=hook.seconds)
+        if hook.ok:
+            workspace.begin(NAME, f"slot {slot}")
+            result = ask(
+                held.slots,
+                held.settings.service,
+                slot,
+                context,
+                deadline=service.timeout,
+                in_a_row=IN_A_ROW,
+                stop=stop,
+            )
+            passed = result.outcome == "passed"
+            workspace.tell(NAME, result.output, ok=passed, seconds=result.seconds)
+            log = "" if passed else NAME
+            proof = Proof(slot if passed else None, result, log=log, started=True)
+        else:
+            output = f"slot {slot} could not be started: {hook.output}"
+            proof = failed_proof(output, log="service-start", said=hook.said, inconclusive=hook.inconclusive)
+    if proof.slot is None:
+        stop_quietly(held, slot, context)
+    return proof
+
+
+@contextlib.contextmanager
+def _nothing_left_up(held: SlotsHeld, slot: str, context: Context) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        stop_quietly(held, slot, context)
+        raise
+
+
+def stop_quietly(held: SlotsHeld, slot: str, context: Context) -> None:
+    """Stop what was tried, whatever signal comes; a failure is a warning."""
+    with held.workspace.runtime.signals.deferred():
+        result = stop(held, slot, context)
+    if not result.ok:
+        held.workspace.warn("slot-not-stopped", f"slot {slot} could not be stopped: {result.output}")
+
+
+def _stop_first(held: SlotsHeld, slot: str, context: Context) -> str:
+    """Make a slot free; returns why that failed, or `""`."""
+    result = stop(held, slot, context)
+    if result.ok and not held.slots.accepts(slot):
+        return ""
+    why = result.output if not result.ok else f"something still answers on {held.slots.socket(slot)}"
+    return f"slot {slot} could not be stopped: {why}"
+
+
+def failed_proof(
+    output: str, *, log: str = "", said: str = "", inconclusive: bool = False, short_of_memory: bool = False
+) -> Proof:
+    """The proof that failed before anything was asked, or after it.
+
+    Args:
+        output: Why.
+        log: The name of the log that tells more.
+        said: The last words of a program.
+        inconclusive: Whether the cause is the host.
+        short_of_memory: Whether it is the host's memory.
+    """
+    result = CheckResult(
+        name=NAME,
+        when="live",
+        required=True,
+        outcome="failed",
+        attempts=0,
+        seconds=0.0,
+        output=output,
+        said=said,
+        inconclusive=inconclusive or short_of_memory,
+    )
+    return Proof(None, result, log=log, short_of_memory=short_of_memory)

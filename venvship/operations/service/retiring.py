@@ -1,0 +1,78 @@
+"""After a switch: wait until the old slot has answered what it was asked, and stop it."""
+
+from __future__ import annotations
+
+import time
+
+from venvship.errors import InterruptedByError, VenvshipError
+from venvship.model.settings import Settings
+from venvship.model.settings_service import SLOTS
+from venvship.operations.service.slots import SlotsHeld, hold_slots, stop
+from venvship.workspace.slots import Slots, started_slots
+from venvship.workspace.workspace import Workspace
+
+
+def drain_left(held: SlotsHeld) -> float:
+    """Seconds until the slot that customers are not led to any more may be stopped."""
+    return _left(held.slots, held.settings)
+
+
+def retire(workspace: Workspace, settings: Settings) -> None:
+    """Stop what customers are not led to, once it has drained. Any failure is a warning: the switch is done.
+
+    No mutex of the slots is held while it waits, so that another command can go back to the old slot, or stop
+    it because it needs it. Then this one leaves both alone.
+
+    Crash: the old slot stays up; the next command that builds or switches stops it.
+
+    Raises:
+        InterruptedByError: A signal came. The old slot was stopped at once.
+    """
+    if not settings.service.is_on:
+        return
+    slots = Slots.of(workspace.layout, settings.service)
+    live = slots.live()
+    old = [slot for slot in SLOTS if slot != live and slot in started_slots(workspace.layout)]
+    if live is None:  # its link was lost, or nothing is live: what runs the current release stays
+        current = workspace.layout.current()
+        old = [slot for slot in old if current is None or slots.release(slot) != current]
+    if not old:
+        return
+    interrupt: InterruptedByError | None = None
+    try:
+        left = _left(slots, settings) if slots.accepts(old[0]) else 0.0
+        if left > 0:
+            workspace.begin("drain", f"slot {old[0]}, {left:.0f} s")
+            workspace.runtime.signals.sleep(left)
+            workspace.end("drain")
+    except InterruptedByError as error:
+        interrupt = error
+    with workspace.runtime.signals.deferred():
+        try:
+            _stop(workspace, settings, live, old[0])
+        except (OSError, VenvshipError) as error:
+            text = error.strerror if isinstance(error, OSError) else error.message
+            workspace.warn("slot-not-stopped", f"slot {old[0]} was not stopped: {text}")
+    if interrupt is not None:
+        raise interrupt
+
+
+def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str) -> None:
+    with hold_slots(workspace, settings) as held:
+        if held.slots.live() != live or old not in started_slots(workspace.layout):
+            return  # another command has switched meanwhile, or has stopped it
+        release_id = held.slots.release(old)
+        variables = workspace.variables(settings, missing="warn")
+        context = workspace.context(release_id, variables, previous=None, event="retire")
+        with workspace.step("stop"):
+            result = stop(held, old, context)
+        workspace.tell("stop", f"slot {old}: {result.output}", ok=result.ok, seconds=result.seconds)
+    if not result.ok:
+        workspace.warn("slot-not-stopped", f"slot {old} could not be stopped: {result.output}")
+
+
+def _left(slots: Slots, settings: Settings) -> float:
+    """By the age of `live.sock`; a clock that was set meanwhile makes it no longer than `drain`."""
+    since = slots.live_since()
+    drain = settings.service.drain
+    return min(max(drain - (time.time() - since), 0.0), drain) if since else 0.0

@@ -1,0 +1,150 @@
+"""Start and stop the application in one of the slots, and lead customers to one.
+
+Every function here takes `SlotsHeld`: nobody else starts, stops or links meanwhile. slots.mutex is the
+innermost of the mutexes but the journal's (ADR 3), and no command waits for another mutex while it holds it.
+
+Crash: `state/slots.json` names a slot before its start begins, and until its stop has ended. So whatever may
+run is known, and `retire` of the next command stops what customers are not led to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from venvship.health.context import Context
+from venvship.health.hooks import HookResult, run_hook
+from venvship.model.settings import Settings
+from venvship.model.settings_service import SLOT, SLOTS
+from venvship.model.spelling import FORMAT
+from venvship.operations.service.folder import allowed_owners, require_folder, socket_problem
+from venvship.system import files
+from venvship.workspace.holding import hold_mutex
+from venvship.workspace.slots import Slots, started_slots
+from venvship.workspace.workspace import Workspace
+
+WAIT: Final = 300.0
+"""Seconds to wait for another command that starts or stops a slot: it gives up when it is asked to."""
+
+
+class SlotsHeld(NamedTuple):
+    """A root whose slots.mutex this process holds."""
+
+    workspace: Workspace
+    settings: Settings
+    slots: Slots
+
+
+@contextlib.contextmanager
+def hold_slots(workspace: Workspace, settings: Settings) -> Iterator[SlotsHeld]:
+    """Hold slots.mutex for the length of a `with` block.
+
+    Raises:
+        SettingsError: See `require_folder`.
+        ServiceFolderError: See `require_folder`.
+        BusyError: Another command starts or stops a slot.
+        InterruptedByError: A signal came while waiting.
+        RootError: The mutex cannot be taken at all.
+    """
+    slots = require_folder(workspace.layout, settings.service)
+    with hold_mutex(workspace, "slots", WAIT):
+        yield SlotsHeld(workspace, settings, slots)
+
+
+def free_slot(slots: Slots) -> str:
+    """The slot that customers are not led to: the one to start something in."""
+    live = slots.live()
+    if live is None:  # nothing is live, or its link was lost: rather the one that nothing answers from
+        return next((slot for slot in SLOTS if not slots.accepts(slot)), SLOTS[-1])
+    return SLOTS[1 - SLOTS.index(live)]
+
+
+def start(held: SlotsHeld, slot: str, context: Context) -> HookResult:
+    """Link a slot to a release, and run `start` for it.
+
+    Args:
+        held: The root; nothing runs in the slot.
+        slot: The slot.
+        context: The release.
+
+    Raises:
+        OSError: The link could not be made. Nothing was started.
+        InterruptedByError: A signal came. The slot may be up.
+    """
+    assert held.settings.service.start is not None
+    _point(held, held.slots.link(slot), context.release_path)
+    if held.slots.is_socket(slot):  # of a server that ended: some cannot bind where there is one
+        with contextlib.suppress(OSError):
+            os.unlink(held.slots.socket(slot))
+    _write_started(held, started_slots(held.workspace.layout) | {slot})
+    return _run(held, "service-start", held.settings.service.start, slot, context)
+
+
+def stop(held: SlotsHeld, slot: str, context: Context) -> HookResult:
+    """Run `stop` for a slot.
+
+    A failure counts only while something still answers there: managers may fail to stop what does not run.
+
+    Raises:
+        InterruptedByError: A signal came. The slot may be up.
+    """
+    assert held.settings.service.stop is not None
+    result = _run(held, "service-stop", held.settings.service.stop, slot, context)
+    if not result.ok and not held.slots.accepts(slot):
+        result = replace(result, ok=True)
+    if result.ok:
+        _write_started(held, started_slots(held.workspace.layout) - {slot})
+    return result
+
+
+def lead_to(held: SlotsHeld, slot: str) -> str:
+    """Lead customers to a slot: one rename.
+
+    Returns:
+        Why they must not be led there; `""` if they are now.
+
+    Raises:
+        OSError: The link could not be moved; it is as it was.
+    """
+    slots = held.slots
+    problem = socket_problem(slots, slot, allowed_owners(held.workspace.layout, held.settings.service))
+    if not problem and slots.live() != slot:
+        _point(held, slots.live_link, os.path.basename(slots.socket(slot)))
+    return problem
+
+
+def _run(held: SlotsHeld, name: str, argv: tuple[str, ...], slot: str, context: Context) -> HookResult:
+    filled = tuple(argument.replace(SLOT, slot) for argument in argv)
+    context = replace(context, slot=slot, socket=held.slots.socket(slot))
+    return run_hook(name, filled, context, timeout=held.settings.hooks.timeout)
+
+
+def _point(held: SlotsHeld, link: str, target: str) -> None:
+    def point() -> None:
+        new = files.temporary_name(link, ".to.")
+        files.make_link(target, new)
+        try:
+            files.rename(new, link)
+        except OSError:
+            files.remove_name(new)
+            raise
+
+    held.workspace.with_reserve(point)
+    files.fsync_directory(held.slots.folder)
+
+
+def _write_started(held: SlotsHeld, slots: Iterable[str]) -> None:
+    """Note which slots may be up, best effort: without it, a slot that a crash leaves up is not stopped."""
+    layout = held.workspace.layout
+    names = sorted(slots)
+    if sorted(started_slots(layout)) == names:
+        return
+    data = {"format": FORMAT, "started": names}
+    try:
+        # Not durable: after a power cut nothing is up.
+        held.workspace.with_reserve(lambda: files.write_json(layout.slots_file, data, durable=False))
+    except OSError as error:
+        held.workspace.warn("slots-not-noted", f"could not write {layout.slots_file}: {error.strerror}")

@@ -1,0 +1,116 @@
+"""The two slots of a service: their links and sockets, and which of them were started. Writes nothing.
+
+In the folder of `[service] socket_dir`:
+
+    a, b            links to the release that each slot runs, or ran last
+    a.sock, b.sock  made by the servers themselves
+    live.sock       link to one of these; the web server asks it
+
+A socket's file proves nothing: several servers leave theirs behind. That something answers does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import struct
+from typing import Final, NamedTuple
+
+from venvship.errors import VenvshipError
+from venvship.model.settings_service import SLOTS, ServiceSettings
+from venvship.root import RootLayout
+from venvship.system.json_files import read_json
+
+LIVE: Final = "live.sock"
+
+_CONNECT: Final = 1.0
+"""Seconds to connect to a socket of this host; a full queue of a busy server makes one wait."""
+
+
+class Slots(NamedTuple):
+    """The slots of a root, as the links in a folder show them."""
+
+    layout: RootLayout
+    folder: str
+
+    @classmethod
+    def of(cls, layout: RootLayout, service: ServiceSettings) -> Slots:
+        """The slots that the settings name."""
+        return cls(layout, os.path.normpath(os.path.join(layout.path, service.socket_dir)))
+
+    def link(self, slot: str) -> str:
+        """The link to a slot's release."""
+        return f"{self.folder}/{slot}"
+
+    def socket(self, slot: str) -> str:
+        """The socket that a slot's server listens on."""
+        return f"{self.folder}/{slot}.sock"
+
+    @property
+    def live_link(self) -> str:
+        """The link to the socket that customers reach."""
+        return f"{self.folder}/{LIVE}"
+
+    def live(self) -> str | None:
+        """The slot that customers reach; `None` without a link, or for another one."""
+        target = _read_link(self.live_link)
+        return next((slot for slot in SLOTS if target == f"{slot}.sock"), None)
+
+    def release(self, slot: str) -> str | None:
+        """The release of this root that a slot's link names."""
+        folder, _, release_id = (_read_link(self.link(slot)) or "").rpartition("/")
+        return release_id if folder == str(self.layout.releases) else None
+
+    def live_since(self) -> float:
+        """When `live.sock` was made, in seconds since the epoch; 0 if it is not there."""
+        try:
+            return os.lstat(self.live_link).st_mtime
+        except OSError:
+            return 0.0
+
+    def is_socket(self, slot: str) -> bool:
+        """Whether there is a socket of a slot's name, whoever listens on it."""
+        try:
+            return stat.S_ISSOCK(os.lstat(self.socket(slot)).st_mode)
+        except OSError:
+            return False
+
+    def accepts(self, slot: str) -> bool:
+        """Whether something accepts connections on a slot's socket at this moment."""
+        return self._listener(slot) is not None
+
+    def listener(self, slot: str) -> int:
+        """The process that listens on a slot's socket, see unix(7), `SO_PEERCRED`; 0 if none is known."""
+        return self._listener(slot) or 0
+
+    def _listener(self, slot: str) -> int | None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(_CONNECT)
+            sock.connect(self.socket(slot))
+            if not hasattr(socket, "SO_PEERCRED"):
+                return 0
+            pid: int = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+            return max(pid, 0)
+        return None
+
+
+def started_slots(layout: RootLayout) -> frozenset[str]:
+    """The slots that venvship has started and not stopped since; all of them if that cannot be read.
+
+    After a boot it may name some although nothing runs.
+    """
+    try:
+        data = read_json(layout.slots_file, layout.ask)
+    except VenvshipError:
+        return frozenset(SLOTS)
+    named = data.get("started") if data else []
+    return frozenset(SLOTS).intersection(named if isinstance(named, list) else SLOTS)
+
+
+def _read_link(path: str) -> str | None:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
