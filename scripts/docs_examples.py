@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -146,6 +147,9 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     run("release", "release", "-m", "security fixes")
     run("update", "update")
     run("check", "check")
+    run("restart", "restart", "-m", "a new certificate")
+    with _slots(recorder.root):
+        run("handover", "handover", "status")
     run("status", "status")
     run("show", "show")
     run("diff", "diff", "previous")
@@ -219,6 +223,28 @@ def _application(place: Path) -> Callable[[str], None]:
         (place / "shop" / "requirements.txt").write_text(text)
 
     return lock
+
+
+@contextlib.contextmanager
+def _slots(root: Path) -> Iterator[None]:
+    """Give a root a service for a while, whose slot `a` runs what is current: this process listens there."""
+    settings, folder = root / "venvship.toml", root / "run"
+    before = settings.read_text()
+    settings.write_text(
+        f'{before}\n[service]\nhealth = "/healthz"\n'
+        'start = ["systemctl", "start", "shop@{slot}"]\nstop = ["systemctl", "stop", "shop@{slot}"]\n'
+    )
+    folder.mkdir()
+    (folder / "a").symlink_to((root / "current").resolve())
+    (folder / "live.sock").symlink_to("a.sock")
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(folder / "a.sock"))
+            server.listen()
+            yield
+    finally:
+        shutil.rmtree(folder)
+        settings.write_text(before)
 
 
 def _damage(root: Path, *, undo: bool = False) -> None:

@@ -35,6 +35,7 @@ OPERATIONS = {
     "operations",
     "operations/planning",
     "operations/switching",
+    "operations/service",
     "operations/retention",
     "operations/reporting",
 }
@@ -58,8 +59,14 @@ LAYERS: dict[str, set[str]] = {
     "workspace": {*BELOW_BUILDING, "health"},
     "operations/planning": BELOW_OPERATIONS,
     "operations/retention": BELOW_OPERATIONS,
+    "operations/service": BELOW_OPERATIONS,
     "operations/reporting": {*BELOW_OPERATIONS, "operations/planning"},
-    "operations/switching": {*BELOW_OPERATIONS, "operations/planning", "operations/retention"},
+    "operations/switching": {
+        *BELOW_OPERATIONS,
+        "operations/planning",
+        "operations/retention",
+        "operations/service",
+    },
     "operations": {*BELOW_OPERATIONS, *OPERATIONS},
     "api": {*BELOW_OPERATIONS, *OPERATIONS},
     "__init__": {*BELOW_OPERATIONS, *OPERATIONS, "api"},

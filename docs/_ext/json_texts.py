@@ -157,6 +157,14 @@ OBJECTS: Final[dict[str, Keys]] = {
         "since": ("string", "since when"),
         "running": ("boolean", "whether that process is still there"),
     },
+    "slot": {
+        "slot": ("string", "`a` or `b`"),
+        "release": ("string or null", "id of the release that it runs, or ran last"),
+        "answers": ("boolean", "whether something accepts connections on its socket"),
+        "live": ("boolean", "whether `live.sock` leads to it"),
+        "started": ("boolean", "whether venvship has started it, and not stopped it since"),
+        "pid": ("integer or null", "the process that listens on its socket"),
+    },
     "process": {
         "pid": ("integer", "the process"),
         "release": ("string", "id of the release that it runs from"),
@@ -361,6 +369,7 @@ _STATUS: Final[Keys] = {
     "tier": ("string or null", "the environment that the root is: `tier` of the settings"),
     "current": ("release or null", "the live release"),
     "live_since": ("time or null", "since when"),
+    "slot": ("string or null", "the slot of the service that customers are led to"),
     "on_trial": ("boolean", "whether its restart hook and live checks have no verdict yet"),
     "previous": (
         "release or null",
@@ -554,6 +563,24 @@ DATA: Final[dict[str, Keys]] = {
     "unpin": _PIN,
     "hold": _HOLD,
     "unhold": _HOLD,
+    "restart": {
+        "outcome": ("string", "`restarted`; or `failed`, with the error"),
+        "changed": _CHANGED,
+        "release": ("release", "the live release"),
+        "slot": ("string or null", "the slot of the service that customers are led to; null without one"),
+        "checks": ("list of check", "the service's own, as `service`, and the live checks"),
+    },
+    "handover": {
+        "outcome": (
+            "string",
+            "`looked`; of `ensure` `unchanged`, `led` if `live.sock` led elsewhere, or `started`",
+        ),
+        "changed": _CHANGED,
+        "release": ("string or null", "id of the live release"),
+        "live": ("string or null", "the slot that `live.sock` leads to"),
+        "slots": ("list of slot", "both slots"),
+        "socket_dir": ("string", "the folder of their links and sockets"),
+    },
     "recover": {
         "outcome": (
             "string",

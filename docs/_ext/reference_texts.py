@@ -143,6 +143,7 @@ EVENTS: Final = {
         "the current release",
         ("kind",),
     ),
+    "restarted": ("`restart` started the live release anew, and it passed.", "the live release", ("proved",)),
     "relocated": (
         "A release took the place of one that was not usable any more: state, lineage, pin and holds.",
         "the new release",

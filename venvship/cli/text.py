@@ -290,6 +290,8 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
     lines += [*_since(result, page), *trial(result, page), *_way_back(result, page)]
     if result.leaves_service_alone:
         lines += page.labelled("Service", LEFT_ALONE)
+    elif result.slot is not None:
+        lines += page.labelled("Service", f"slot {result.slot}; `venvship handover status` shows both")
     if result.trusted:
         lines += page.labelled("Trusted", ", ".join(one.argument for one in result.trusted))
     lines += oddities(result, page)

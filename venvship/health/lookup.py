@@ -79,8 +79,8 @@ def find_of_the_host(name: str, environ: Mapping[str, str], root: str, *, own: s
         written = f"; the release's own is written {BIN}{name}" if own and os.path.isfile(own) else ""
         raise ProgramNotFoundError(
             error.message + written,
-            hint="`restart`, `notify`, `start` and `stop` look a name up in the PATH of venvship, never in a "
-            f"release; write {BIN}NAME for a program of the release",
+            hint="`restart` and `notify` look a name up in the PATH of venvship, never in a release; write "
+            f"{BIN}NAME for a program of the release",
             program=name,
         ) from error
 

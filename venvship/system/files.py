@@ -296,6 +296,17 @@ def set_mode(path: str | os.PathLike[str], mode: int, *, fd: int | None = None) 
     os.chmod(path if fd is None else fd, mode)
 
 
+def set_group(path: str | os.PathLike[str], gid: int) -> None:
+    """Give a name to a group. Not durable by itself.
+
+    Raises:
+        PermissionError: The caller is neither root nor in the group.
+        OSError: As the kernel gave it.
+    """
+    effects.reach("chown", path)
+    os.chown(path, -1, gid)
+
+
 def make_new_directory(path: str | os.PathLike[str], mode: int = 0o700) -> None:
     """Make a directory that must not exist yet, with exactly this mode, whatever the umask.
 

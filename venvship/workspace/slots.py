@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import stat
-import struct
 from typing import Final, NamedTuple
 
 from venvship.errors import VenvshipError
@@ -86,6 +84,9 @@ class Slots(NamedTuple):
         return self._listener(slot) or 0
 
     def _listener(self, slot: str) -> int | None:
+        import socket  # late: `status` and an idle update look at links alone
+        import struct
+
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(_CONNECT)
             sock.connect(self.socket(slot))

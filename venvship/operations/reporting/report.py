@@ -30,6 +30,7 @@ from venvship.operations.reporting.fault_warnings import (
 from venvship.operations.reporting.lockfile_state import LockfileState, compare_lockfile
 from venvship.operations.reporting.status_facts import (
     applying_holds,
+    live_slot,
     old_processes,
     readable_settings,
     trusted_accounts,
@@ -75,6 +76,7 @@ class StatusResult(NamedTuple):
         trusted: The users and groups that may decide what runs, besides the owner of the root and root.
         barrier: The one-way release that a rollback without a name would go back past, so that it needs
             `--force`; `None` for none.
+        slot: The slot of the service that customers are led to; `None` without a service.
         on_trial: Whether the live release is on trial: its restart hook and live checks have no verdict yet.
         warnings: The warnings of the operation.
     """
@@ -100,6 +102,7 @@ class StatusResult(NamedTuple):
     leaves_service_alone: bool = False
     holds: tuple[Hold, ...] = ()
     trusted: tuple[Trusted, ...] = ()
+    slot: str | None = None
     on_trial: bool = False
     barrier: str | None = None
     tier: str | None = None
@@ -118,6 +121,7 @@ class StatusResult(NamedTuple):
             "tier": self.tier,
             "current": self.current.to_json() if self.current else None,
             "live_since": format_time(self.live_since.at) if self.live_since else None,
+            "slot": self.slot,
             "on_trial": self.on_trial,
             "previous": self.previous.to_json() if self.previous else None,
             "passed_over": [passed.to_json() for passed in self.passed_over],
@@ -326,6 +330,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         leaves_service_alone=settings is not None and settings.leaves_service_alone,
         holds=holds,
         trusted=trusted_accounts(workspace, settings),
+        slot=live_slot(workspace, settings, current, running=running),
         on_trial=current is not None and history.is_on_trial(current),
         barrier=barrier_before(history, current, back.id) if back is not None else None,
         tier=settings.tier if settings is not None else None,

@@ -74,6 +74,40 @@ def readable_settings(workspace: ReadingWorkspace) -> Settings | None:
         return None
 
 
+def live_slot(
+    workspace: ReadingWorkspace, settings: Settings | None, current: str | None, *, running: bool
+) -> str | None:
+    """The slot of the service that customers are led to, by its link; `None` without a service.
+
+    A warning if another release is in it than the current one, or another slot was left up; unless a command
+    is under way, which may be about to change that. Nothing is asked.
+    """
+    if settings is None or not settings.service.is_on:
+        return None
+    from venvship.workspace.slots import Slots, started_slots  # late: few roots have slots
+
+    slots = Slots.of(workspace.layout, settings.service)
+    live = slots.live()
+    if running or current is None:
+        return live
+    if live is None or slots.release(live) != current:
+        where = (
+            "nowhere" if live is None else f"to slot {live}, which has {slots.release(live) or 'no release'}"
+        )
+        workspace.warn(
+            "slot-elsewhere",
+            f"{slots.live_link} leads {where}, and {current} is live: `venvship handover ensure` leads there",
+        )
+    elif (left := started_slots(workspace.layout) - {live}) and (
+        workspace.runtime.clock().timestamp() - slots.live_since() > settings.service.drain
+    ):
+        workspace.warn(
+            "slot-left-up",
+            f"slot {min(left)} was left up by an interrupted command: `venvship recover` stops it",
+        )
+    return live
+
+
 def trusted_accounts(workspace: ReadingWorkspace, settings: Settings | None) -> tuple[Trusted, ...]:
     """The users and groups that the owner trusts.
 

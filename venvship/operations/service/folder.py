@@ -102,8 +102,8 @@ def _make(folder: str, user: int) -> None:
         files.make_directory(folder, 0o755)
         if group is not None and os.stat(folder).st_gid != group:
             with contextlib.suppress(PermissionError):  # not ours to give: what follows says so
-                os.chown(folder, -1, group)
-        os.chmod(folder, _MODE)
+                files.set_group(folder, group)
+        files.set_mode(folder, _MODE)
     except OSError as error:
         raise ServiceFolderError(
             f"cannot make {folder}: {error.strerror}",

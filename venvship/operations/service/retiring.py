@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOTS
@@ -14,7 +12,7 @@ from venvship.workspace.workspace import Workspace
 
 def drain_left(held: SlotsHeld) -> float:
     """Seconds until the slot that customers are not led to any more may be stopped."""
-    return _left(held.slots, held.settings)
+    return _left(held.workspace, held.slots, held.settings)
 
 
 def retire(workspace: Workspace, settings: Settings) -> None:
@@ -40,7 +38,7 @@ def retire(workspace: Workspace, settings: Settings) -> None:
         return
     interrupt: InterruptedByError | None = None
     try:
-        left = _left(slots, settings) if slots.accepts(old[0]) else 0.0
+        left = _left(workspace, slots, settings) if slots.accepts(old[0]) else 0.0
         if left > 0:
             workspace.begin("drain", f"slot {old[0]}, {left:.0f} s")
             workspace.runtime.signals.sleep(left)
@@ -71,8 +69,8 @@ def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str) 
         workspace.warn("slot-not-stopped", f"slot {old} could not be stopped: {result.output}")
 
 
-def _left(slots: Slots, settings: Settings) -> float:
+def _left(workspace: Workspace, slots: Slots, settings: Settings) -> float:
     """By the age of `live.sock`; a clock that was set meanwhile makes it no longer than `drain`."""
     since = slots.live_since()
     drain = settings.service.drain
-    return min(max(drain - (time.time() - since), 0.0), drain) if since else 0.0
+    return min(max(drain - (workspace.runtime.clock().timestamp() - since), 0.0), drain) if since else 0.0

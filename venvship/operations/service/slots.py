@@ -78,7 +78,7 @@ def start(held: SlotsHeld, slot: str, context: Context) -> HookResult:
     _point(held, held.slots.link(slot), context.release_path)
     if held.slots.is_socket(slot):  # of a server that ended: some cannot bind where there is one
         with contextlib.suppress(OSError):
-            os.unlink(held.slots.socket(slot))
+            files.remove_name(held.slots.socket(slot))
     _write_started(held, started_slots(held.workspace.layout) | {slot})
     return _run(held, "service-start", held.settings.service.start, slot, context)
 
