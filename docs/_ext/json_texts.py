@@ -295,6 +295,7 @@ TITLES: Final = {
     "event": "An event",
     "hold": "A hold",
     "operation": "An operation under way",
+    "slot": "A slot of the service",
     "process": "A process",
     "running": "A process that is listed",
     "unseen": "What cannot be seen",

@@ -8,8 +8,6 @@ from typing import Any
 
 from venvship.errors import VenvshipError
 from venvship.model.environment import Environment
-from venvship.model.lockfiles.lock_inputs import asked_names
-from venvship.model.lockfiles.requirement import marker_environment
 from venvship.model.settings import Settings
 from venvship.operations.planning.default_inputs import default_inputs
 from venvship.operations.planning.environment import lockfile_paths
@@ -54,6 +52,10 @@ def warn_if_not_locked(workspace: Workspace, settings: Settings, environment: En
         settings: `[lock] inputs`, or the project.
         environment: The environment that is about to be built.
     """
+    # Late: an idle `update` reads no lockfile, and loads no parser.
+    from venvship.model.lockfiles.lock_inputs import asked_names
+    from venvship.model.lockfiles.requirement import marker_environment
+
     root, lockfile = str(workspace.layout.path), environment.lockfile.path
     if in_checkout(settings) or lockfile != lockfile_paths(workspace, settings)[0]:
         return
