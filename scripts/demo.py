@@ -63,7 +63,7 @@ name = "answers"
 http = "{url}/healthz"
 body = "{{release}}"
 interval = 0.25
-deadline = 5
+deadline = 10
 successes = 3
 """
 

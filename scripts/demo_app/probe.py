@@ -17,7 +17,8 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-TIMEOUT = 10.0
+TIMEOUT = 60.0
+"""Seconds for an answer, which only a hang takes."""
 
 
 def ask(url: str) -> tuple[bool, str]:

@@ -25,7 +25,7 @@ import time
 from typing import TextIO
 
 RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run")
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds that the old server has to answer what it has accepted."""
 
 
