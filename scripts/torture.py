@@ -35,6 +35,7 @@ from tests.torture import (  # noqa: E402
     model,
     powercuts,
     races,
+    requests,
 )
 from tests.torture.hunts import HUNTS  # noqa: E402
 from tests.torture.lab import SCENARIOS, Lab  # noqa: E402
@@ -153,6 +154,7 @@ PARTS = (
     Part("fuzzing", fuzzing.run, 100),
     Part("misbehaving", alone(misbehaving.run, 100), 6),
     Part("dead-outputs", lambda lab, scale: iter([dead_outputs.run(lab, scale)]), 13),
+    Part("requests", requests.run, 6),
     Part("bystanders", bystanders.run, 5),
     Part("mutants", run_mutants, 1),
 )
