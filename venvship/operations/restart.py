@@ -152,7 +152,8 @@ class _Restarting:
         workspace, release_id = self._workspace, self._release_id
         try:
             with hold_slots(workspace, self._settings) as held:
-                proof = prove(held, release_id, self._context, stop=asked_to_turn_back(workspace), fresh=True)
+                stop = asked_to_turn_back(workspace)
+                proof = prove(held, release_id, self._context, stop=stop, fresh=True, yields=True)
         except TurnBack:
             raise SupersededError(
                 "a rollback began meanwhile; nothing was restarted", hint="look at `venvship status`"

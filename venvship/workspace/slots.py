@@ -17,8 +17,10 @@ import stat
 from typing import Final, NamedTuple
 
 from venvship.errors import VenvshipError
+from venvship.model import json_fields as fields
 from venvship.model.settings_service import SLOTS, ServiceSettings
 from venvship.root import RootLayout
+from venvship.system import proc
 from venvship.system.json_files import read_json
 
 LIVE: Final = "live.sock"
@@ -89,7 +91,10 @@ class Slots(NamedTuple):
 
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(_CONNECT)
-            sock.connect(self.socket(slot))
+            try:
+                sock.connect(self.socket(slot))
+            except BlockingIOError:  # its queue is full: somebody listens, and is busy
+                return 0
             if not hasattr(socket, "SO_PEERCRED"):
                 return 0
             pid: int = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
@@ -108,6 +113,20 @@ def started_slots(layout: RootLayout) -> frozenset[str]:
         return frozenset(SLOTS)
     named = data.get("started") if data else []
     return frozenset(SLOTS).intersection(named if isinstance(named, list) else SLOTS)
+
+
+def tried_by(layout: RootLayout, slot: str) -> int:
+    """The other process that has started a slot, and has not led customers there yet; 0 for none that runs.
+
+    It has proven a release there, or is about to, and goes on with it. One that was killed does not.
+    """
+    try:
+        entry = fields.mapping((read_json(layout.slots_file, layout.ask) or {}).get("trying"))
+        pid, since = fields.count(entry["pid"]), fields.text(entry["since"])
+    except (VenvshipError, KeyError, ValueError):
+        return 0
+    others = entry.get("slot") == slot and pid != os.getpid() and proc.is_running(pid, since)
+    return pid if others else 0
 
 
 def _read_link(path: str) -> str | None:

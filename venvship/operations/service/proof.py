@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from venvship.errors import BusyError
 from venvship.health.checks import CheckResult
 from venvship.health.context import Context
 from venvship.model.settings_service import SLOTS
@@ -17,6 +18,7 @@ from venvship.operations.service.asking import NAME, Stop, ask
 from venvship.operations.service.memory import memory_problem
 from venvship.operations.service.retiring import drain_left
 from venvship.operations.service.slots import SlotsHeld, free_slot, start, stop
+from venvship.workspace.slots import tried_by
 
 IN_A_ROW: Final = 3
 """How many answers in a row prove a slot that was started."""
@@ -63,7 +65,15 @@ def find_running(held: SlotsHeld, release_id: str, context: Context, *, stop: St
     return None
 
 
-def prove(held: SlotsHeld, release_id: str, context: Context, *, stop: Stop, fresh: bool = False) -> Proof:
+def prove(
+    held: SlotsHeld,
+    release_id: str,
+    context: Context,
+    *,
+    stop: Stop,
+    fresh: bool = False,
+    yields: bool = False,
+) -> Proof:
     """Have a release answer from a slot: from the one that runs it, else from the free one, started now.
 
     Args:
@@ -72,6 +82,8 @@ def prove(held: SlotsHeld, release_id: str, context: Context, *, stop: Stop, fre
         context: The same, for `start` and `stop`.
         stop: Called ten times a second; true gives up.
         fresh: Whether it is started although a slot runs it.
+        yields: Whether the free slot is left to another command that has proven a release there, and is about
+            to switch. A command that holds switch.mutex is not to be kept waiting.
 
     Returns:
         The proof. Where there is none, nothing is up in the slot that was tried.
@@ -80,6 +92,7 @@ def prove(held: SlotsHeld, release_id: str, context: Context, *, stop: Stop, fre
         InterruptedByError: A signal came. Nothing that was started is left up.
         TurnBack: As for a signal, because `stop` returned true.
         OSError: The slot's link could not be made. Nothing was started.
+        BusyError: `yields`, and another command uses the free slot. Nothing was started.
     """
     workspace, slots, service = held.workspace, held.slots, held.settings.service
     if not fresh:
@@ -87,6 +100,13 @@ def prove(held: SlotsHeld, release_id: str, context: Context, *, stop: Stop, fre
         if found is not None:
             return found
     slot = free_slot(slots)
+    other = tried_by(workspace.layout, slot) if yields else 0
+    if other:
+        raise BusyError(
+            f"another command, process {other}, has started {slots.release(slot)} in slot {slot}, and is "
+            "about to make it live. Nothing was changed",
+            hint="look at `venvship status`, then try again",
+        )
     left = drain_left(held)
     if left > 0 and slots.accepts(slot):
         workspace.tell("drain", f"{left:.0f} s short: slot {slot} is needed")

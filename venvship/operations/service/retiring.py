@@ -6,7 +6,7 @@ from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOTS
 from venvship.operations.service.slots import SlotsHeld, hold_slots, stop
-from venvship.workspace.slots import Slots, started_slots
+from venvship.workspace.slots import Slots, started_slots, tried_by
 from venvship.workspace.workspace import Workspace
 
 
@@ -30,9 +30,10 @@ def retire(workspace: Workspace, settings: Settings) -> None:
         return
     slots = Slots.of(workspace.layout, settings.service)
     live = slots.live()
-    old = [slot for slot in SLOTS if slot != live and slot in started_slots(workspace.layout)]
-    if live is None:  # its link was lost, or nothing is live: what runs the current release stays
-        current = workspace.layout.current()
+    old = [slot for slot in SLOTS if slot != live and _is_left(workspace, slots, slot)]
+    current = workspace.layout.current()
+    if live is None or slots.release(live) != current:
+        # The link was lost, or nothing is live, or `current` was moved by hand: what it names stays up.
         old = [slot for slot in old if current is None or slots.release(slot) != current]
     if not old:
         return
@@ -57,8 +58,8 @@ def retire(workspace: Workspace, settings: Settings) -> None:
 
 def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str) -> None:
     with hold_slots(workspace, settings) as held:
-        if held.slots.live() != live or old not in started_slots(workspace.layout):
-            return  # another command has switched meanwhile, or has stopped it
+        if held.slots.live() != live or not _is_left(workspace, held.slots, old):
+            return  # another command has switched meanwhile, has stopped it, or tries a release there
         release_id = held.slots.release(old)
         variables = workspace.variables(settings, missing="warn")
         context = workspace.context(release_id, variables, previous=None, event="retire")
@@ -67,6 +68,12 @@ def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str) 
         workspace.tell("stop", f"slot {old}: {result.output}", ok=result.ok, seconds=result.seconds)
     if not result.ok:
         workspace.warn("slot-not-stopped", f"slot {old} could not be stopped: {result.output}")
+
+
+def _is_left(workspace: Workspace, slots: Slots, slot: str) -> bool:
+    """Whether a slot may be up, and no other command is about to lead customers there."""
+    up = slot in started_slots(workspace.layout) or slots.accepts(slot)
+    return up and not tried_by(workspace.layout, slot)
 
 
 def _left(workspace: Workspace, slots: Slots, settings: Settings) -> float:

@@ -15,13 +15,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from venvship.errors import VenvshipError
 from venvship.health.context import Context
 from venvship.health.hooks import HookResult, run_hook
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOT, SLOTS
 from venvship.model.spelling import FORMAT
 from venvship.operations.service.folder import allowed_owners, require_folder, socket_problem
-from venvship.system import files
+from venvship.system import files, proc
+from venvship.system.json_files import read_json
 from venvship.workspace.holding import hold_mutex
 from venvship.workspace.slots import Slots, started_slots
 from venvship.workspace.workspace import Workspace
@@ -79,7 +81,7 @@ def start(held: SlotsHeld, slot: str, context: Context) -> HookResult:
     if held.slots.is_socket(slot):  # of a server that ended: some cannot bind where there is one
         with contextlib.suppress(OSError):
             files.remove_name(held.slots.socket(slot))
-    _write_started(held, started_slots(held.workspace.layout) | {slot})
+    _write_started(held, started_slots(held.workspace.layout) | {slot}, trying=slot)
     return _run(held, "service-start", held.settings.service.start, slot, context)
 
 
@@ -111,8 +113,12 @@ def lead_to(held: SlotsHeld, slot: str) -> str:
     """
     slots = held.slots
     problem = socket_problem(slots, slot, allowed_owners(held.workspace.layout, held.settings.service))
+    if not problem and not slots.accepts(slot):  # it ended since it was proven, and left its socket behind
+        problem = f"nothing accepts connections on {slots.socket(slot)} any more"
     if not problem and slots.live() != slot:
         _point(held, slots.live_link, os.path.basename(slots.socket(slot)))
+    if not problem:
+        _write_started(held, started_slots(held.workspace.layout) | {slot})
     return problem
 
 
@@ -136,14 +142,22 @@ def _point(held: SlotsHeld, link: str, target: str) -> None:
     files.fsync_directory(held.slots.folder)
 
 
-def _write_started(held: SlotsHeld, slots: Iterable[str]) -> None:
-    """Note which slots may be up, best effort: without it, a slot that a crash leaves up is not stopped."""
+def _write_started(held: SlotsHeld, slots: Iterable[str], *, trying: str | None = None) -> None:
+    """Note which slots may be up, best effort: without it, a slot that a crash leaves up may stay up.
+
+    Args:
+        held: The root.
+        slots: These may be up.
+        trying: The one that this process is about to prove: no other command stops it meanwhile.
+    """
     layout = held.workspace.layout
-    names = sorted(slots)
-    if sorted(started_slots(layout)) == names:
-        return
-    data = {"format": FORMAT, "started": names}
+    data: dict[str, object] = {"format": FORMAT, "started": sorted(slots)}
+    if trying is not None:
+        data["trying"] = {"slot": trying, "pid": os.getpid(), "since": proc.start_ticks(os.getpid())}
     try:
+        with contextlib.suppress(VenvshipError):
+            if read_json(layout.slots_file, layout.ask) == data:
+                return
         # Not durable: after a power cut nothing is up.
         held.workspace.with_reserve(lambda: files.write_json(layout.slots_file, data, durable=False))
     except OSError as error:

@@ -14,6 +14,7 @@ from venvship.operations.service.proof import prove, stop_quietly
 from venvship.operations.service.slots import hold_slots
 from venvship.operations.switching.rehearsal import reject
 from venvship.operations.switching.trial import asked_to_turn_back, said_fact
+from venvship.workspace.slots import tried_by
 from venvship.workspace.workspace import Workspace
 
 MEMORY_REMEDY: Final = (
@@ -42,6 +43,7 @@ def proven(workspace: Workspace, settings: Settings, release_id: str, *, event: 
         RejectedError: It did not answer, or could not be started; journalled. Nothing of it is up.
         NoMemoryError: The host has not the room to start it.
         SupersededError: A rollback asked this command to give up.
+        BusyError: Another command has proven a release, and is about to switch.
         SettingsError: The file of variables, or the folder of the slots, cannot be used.
         InterruptedByError: A signal came.
     """
@@ -52,7 +54,7 @@ def proven(workspace: Workspace, settings: Settings, release_id: str, *, event: 
     context = workspace.context(release_id, workspace.variables(settings), previous=previous, event=event)
     try:
         with hold_slots(workspace, settings) as held:
-            proof = prove(held, release_id, context, stop=asked_to_turn_back(workspace))
+            proof = prove(held, release_id, context, stop=asked_to_turn_back(workspace), yields=True)
     except TurnBack:
         raise SupersededError(
             f"a rollback began while {release_id} was being proven. It is sealed, and was not made live",
@@ -84,7 +86,8 @@ def _give_up(workspace: Workspace, settings: Settings, release_id: str, slot: st
         contextlib.suppress(OSError, VenvshipError),
         hold_slots(workspace, settings) as held,
     ):
-        if held.slots.release(slot) == release_id and held.slots.live() != slot:
+        others = tried_by(workspace.layout, slot)
+        if held.slots.release(slot) == release_id and held.slots.live() != slot and not others:
             stop_quietly(held, slot, context)
 
 
