@@ -348,8 +348,10 @@ def test_a_rollback_does_not_turn_a_one_way_release_on_trial_back(database: Data
     site = database.site
     site.release("1.0")
     begun, ends = tmp_path / "begun", tmp_path / "ends"
+    script = f"touch {begun}; until [ -e {ends} ]; do sleep 0.05; done"
+    # In a check, which would be ended at once: a hook is always waited for.
     database.settings(
-        restart=f"[ $VENVSHIP_EVENT = rollback ] || touch {begun}; until [ -e {ends} ]; do sleep 0.05; done"
+        more=f"[[check]]\nname = 'slow'\ndeadline = 0\ntimeout = 60\ncommand = ['sh', '-c', '{script}']\n"
     )
     site.lock("1.1")
     releasing = site.start("release", "--one-way", "-m", "drop it")
