@@ -209,3 +209,12 @@ def test_what_a_killed_command_leaves_up_is_stopped_by_the_next(service: Slots, 
     assert done.code == 0, done.err
     live = "a" if moment == "proving" else "b"
     assert (service.live, service.up, service.ask()[1].split()[1]) == (live, [live], site.current)
+
+
+def test_destroy_leaves_nothing_of_the_slots(service: Slots) -> None:
+    site = released(service, "1.0")
+    assert site.run("destroy", "--yes").code == 25  # it runs
+    service.close()
+    done = site.run("destroy", "--yes", "--force")
+    assert done.code == 0, done.err
+    assert {path.name for path in service.folder.iterdir()} == {"a.pid", "manager.log"}

@@ -27,6 +27,7 @@ from venvship.system.regular import read_regular
 from venvship.workspace.folders import MUTEXES
 from venvship.workspace.holding import hold_build, hold_switch
 from venvship.workspace.settings_files import NO_SETTINGS, read_kept_settings, read_settings
+from venvship.workspace.slots import Slots, is_of_slots
 from venvship.workspace.workspace import Workspace
 
 ROUNDS: Final = 100
@@ -107,6 +108,8 @@ def destroy(workspace: Workspace, *, force: bool = False) -> DestroyResult:
         stack.enter_context(workspace.journal_mutex.hold(wait=10))
         releases = len(layout.with_manifest())
         workspace.changes.append("destroyed")
+        if settings.service.is_on:
+            _remove_slots(Slots.of(layout, settings.service))
         _remove_root(layout, store.path if store is not None and not store.stays else None)
         reasons = _remove_sources(layout, settings, store)
     return DestroyResult(
@@ -279,6 +282,16 @@ def _remove_root(layout: RootLayout, store: str | None) -> None:
     for folder in (layout.releases, layout.logs):
         if folder.is_dir():  # a command that waits for us has made it again
             trees.remove_empty(folder)
+
+
+def _remove_slots(slots: Slots) -> None:
+    """Remove the slots' links, what their servers have left, and the folder if nothing else is in it."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for name in os.listdir(slots.folder):
+            if is_of_slots(name):
+                files.remove_name(f"{slots.folder}/{name}")
+        with contextlib.suppress(PermissionError):  # below /run the folder is root's
+            trees.remove_empty(slots.folder)
 
 
 def _is_ours(link: str) -> bool:

@@ -102,6 +102,11 @@ class Slots(NamedTuple):
         return None
 
 
+def is_of_slots(name: str) -> bool:
+    """Whether a name in the folder of the slots is that of a link or socket, or of a link in the making."""
+    return name in {LIVE, *SLOTS, *(f"{slot}.sock" for slot in SLOTS)} or name.startswith(".to.")
+
+
 def started_slots(layout: RootLayout) -> frozenset[str]:
     """The slots that venvship has started and not stopped since; all of them if that cannot be read.
 
