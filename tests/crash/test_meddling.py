@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.torture import meddling
-from tests.torture.lab import Lab
+from tests.torture.lab import Lab, release
 from tests.torture.tally import Scale
 
 
@@ -15,3 +15,14 @@ def test_verify_finds_each_fault_and_nothing_else(tmp_path: Path, filled: Path) 
     assert faults.violations == []
     assert faults.points > 50
     assert runs.violations == []
+
+
+def test_verify_names_each_of_many_files_with_a_fault_and_no_other(tmp_path: Path, filled: Path) -> None:
+    lab = Lab(tmp_path / "lab", filled)
+    site = lab.root("root-together")
+    release(site, "1.0")
+
+    tally = meddling.together(site, lab.path / "elsewhere", "together")
+
+    assert tally.violations == []
+    assert tally.points > 200
