@@ -107,3 +107,15 @@ def test_the_secrets_are_the_values_of_the_file_and_those_of_env_whose_name_says
     )
     assert {"tok-12345678", "12345678", "postgres://shop:pw77@db/shop", "pw77"} <= {*found}
     assert not {"production", "1234567"} & {*found}
+
+
+def test_secrets_of_the_environment_are_masked_too() -> None:
+    environ = {
+        "SHOP_API_TOKEN": "token-of-a-variable",
+        "USE_TOKEN": "true",
+        "DATABASE_URL": "postgres://shop:of-a-password@db/shop",
+        "LANG": "en_GB.UTF-8",
+    }
+    found = secrets_of({}, {}, environ)
+    assert {"token-of-a-variable", "of-a-password"} <= {*found}
+    assert not {"true", "en_GB.UTF-8", environ["DATABASE_URL"]} & {*found}
