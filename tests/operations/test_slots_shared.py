@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.support.roots import build_application, make_site
 from tests.support.service import Slots
 from venvship.errors import BusyError
 from venvship.operations.service.asking import never
-from venvship.operations.service.proof import prove
+from venvship.operations.service.proof import find_running, prove
 from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import SlotsHeld, hold_slots, lead_to
 from venvship.root import RootLayout
@@ -39,12 +40,31 @@ def service(tmp_path: Path) -> Iterator[Slots]:
     shutil.rmtree(folder)
 
 
-def listening(service: Slots, slot: str) -> socket.socket:
+def listening(service: Slots, slot: str, queue: int = 0) -> socket.socket:
     """A server in a slot, which answers nothing."""
     sock = socket.socket(socket.AF_UNIX)
     sock.bind(f"{service.folder}/{slot}.sock")
-    sock.listen(0)
+    sock.listen(queue)
     return sock
+
+
+class Answering(threading.Thread):
+    """A server that has an answer for each request, and none for a mere connection."""
+
+    def __init__(self, server: socket.socket, body: str, answers: list[str]) -> None:
+        super().__init__(daemon=True)
+        self.left = answers
+        self._server = server
+        self._body = body
+
+    def run(self) -> None:
+        """Answer until there is nothing left to say."""
+        while self.left:
+            connection = self._server.accept()[0]
+            with connection:
+                if connection.recv(1000):
+                    text = f"HTTP/1.0 {self.left.pop(0)}\r\nContent-Length: {len(self._body)}\r\n\r\n"
+                    connection.sendall(f"{text}{self._body}".encode())
 
 
 def note(service: Slots, *started: str, trying: str | None = None, pid: int = 0, since: str = "") -> None:
@@ -122,6 +142,19 @@ def test_a_slot_that_is_up_unknown_to_the_notes_is_stopped_too(service: Slots) -
         (service.folder / "c.sock").rename(service.folder / "b.sock")
         retire(workspace, settings._replace(service=settings.service._replace(drain=0.0)))
     assert service.log[-1].split()[:2] == ["stop", "b"]
+
+
+def test_a_slot_that_fails_once_under_load_is_not_started_anew(service: Slots) -> None:
+    release_id = "20260101T000000Z-0000000"
+    with held(service) as slots, listening(service, "a", 8) as server:
+        (service.folder / "a").symlink_to(service.site.path / "releases" / release_id)
+        variables = slots.workspace.variables(slots.settings)
+        context = slots.workspace.context(release_id, variables, previous=None, event="")
+        answering = Answering(server, release_id, ["503 No", "200 Yes"])
+        answering.start()
+        found = find_running(slots, release_id, context, stop=never)
+        assert found is not None
+        assert (found.slot, found.started, answering.left) == ("a", False, [])
 
 
 @pytest.mark.parametrize(

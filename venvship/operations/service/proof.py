@@ -23,6 +23,10 @@ from venvship.workspace.slots import tried_by
 IN_A_ROW: Final = 3
 """How many answers in a row prove a slot that was started."""
 
+HICCUP: Final = 2.0
+"""Seconds in which a slot that runs is asked again: one under the load of customers may fail once, and to
+start another one in its place would keep customers with a release that failed."""
+
 
 class Proof(NamedTuple):
     """What became of a release that had to answer from a slot.
@@ -58,7 +62,7 @@ def find_running(held: SlotsHeld, release_id: str, context: Context, *, stop: St
     for slot in sorted(SLOTS, key=lambda slot: slot != live):
         if held.slots.release(slot) == release_id and held.slots.accepts(slot):
             result = ask(
-                held.slots, held.settings.service, slot, context, deadline=0.0, in_a_row=1, stop=stop
+                held.slots, held.settings.service, slot, context, deadline=HICCUP, in_a_row=1, stop=stop
             )
             if result.outcome == "passed":
                 return Proof(slot, result)
