@@ -150,6 +150,7 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     run("restart", "restart", "-m", "a new certificate")
     with _slots(recorder.root):
         run("handover", "handover", "status")
+        run("service", "service", "nginx")
     run("status", "status")
     run("show", "show")
     run("diff", "diff", "previous")

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from venvship.operations.retention.verifying import Damage, Verified
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.schedule import ScheduleFile, ScheduleResult
+    from venvship.operations.service.printing import ServiceFile, ServiceResult
     from venvship.operations.switching.chosen import HoldChange
     from venvship.operations.switching.recovery import RecoverOutcome
     from venvship.operations.verify import VerifyResult
@@ -106,6 +107,7 @@ _HOMES = {
     "venvship.operations.restart": "RestartResult",
     "venvship.operations.rollback": "RollbackResult",
     "venvship.operations.schedule": "ScheduleFile ScheduleResult",
+    "venvship.operations.service.printing": "ServiceFile ServiceResult",
     "venvship.operations.switching.chosen": "HoldChange",
     "venvship.operations.switching.recovery": "RecoverOutcome",
     "venvship.operations.verify": "VerifyResult",
@@ -181,6 +183,8 @@ __all__ = [
     "Runtime",
     "ScheduleFile",
     "ScheduleResult",
+    "ServiceFile",
+    "ServiceResult",
     "ShowResult",
     "Signals",
     "SlotView",

@@ -611,5 +611,20 @@ DATA: Final[dict[str, Keys]] = {
         "before": ("list of string", "the units that the recovery at boot comes before"),
         "files": ("list of text", "the files to install"),
     },
+    "service": {
+        "kind": ("string", "`systemd`, `supervisor`, `nginx` or `caddy`"),
+        "app": (
+            "string or null",
+            "command line of the application, as it was given or found; null for a web server",
+        ),
+        "role": (
+            "string or null",
+            "`server`, `worker`, `scheduler`, `daemon` or `job`; null for a web server",
+        ),
+        "slots": ("boolean", "whether it runs in two slots, or the web server asks one of them"),
+        "user": ("string", "who the application runs as"),
+        "files": ("list of text", "the files to install"),
+        "settings": ("string", "lines of `venvship.toml` that go with them; empty if they are there"),
+    },
 }
 """`data` of each command."""

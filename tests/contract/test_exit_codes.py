@@ -40,6 +40,8 @@ READING = [
     ["release", "--dry-run"],
     ["schedule", "cron", "-q"],
     ["schedule", "systemd", "-q"],
+    ["service", "nginx", "-q"],
+    ["service", "caddy", "-q"],
     ["run", "--", "echo", "here"],
 ]
 

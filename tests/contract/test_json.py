@@ -55,6 +55,7 @@ DATA: dict[str, tuple[list[str], shapes.Shape]] = {
     "recover": (["recover"], {"changed": bool}),
     "relocate": (["relocate"], {"changed": bool, "relocated": [], "left": []}),
     "schedule": (["schedule", "cron"], shapes.SCHEDULE),
+    "service": (["service", "nginx"], shapes.SERVICE),
 }
 
 

@@ -44,6 +44,7 @@ CALLS: dict[str, tuple[list[str], Call]] = {
     "recover": (["recover"], lambda root: root.recover()),
     "relocate": (["relocate"], lambda root: root.relocate()),
     "schedule": (["schedule", "cron"], lambda root: root.schedule("cron", command=["/bin/venvship"])),
+    "service": (["service", "nginx"], lambda root: root.service("nginx", command=["/bin/venvship"])),
 }
 
 
@@ -172,6 +173,7 @@ LETTERS: dict[str, Callable[[Root], object]] = {
     "run": lambda root: root.run("ls"),
     "lock": lambda root: root.lock(upgrade_package="django"),
     "schedule": lambda root: root.schedule("cron", command="/bin/venvship"),
+    "service": lambda root: root.service("nginx", command="/bin/venvship"),
 }
 
 

@@ -166,6 +166,7 @@ TYPED: dict[str, tuple[list[str], int]] = {
     "a root": (["-C", f"/nowhere/{EVIL}", "status"], 12),
     "a lockfile": (["release", "--lockfile", EVIL], 11),
     "a time": (["hold", "--until", EVIL], 2),
+    "an application": (["service", "systemd", "--app", EVIL], 2),
     "a unit": (["schedule", "systemd", "--before", EVIL], 2),
     "a name": (["-C", "x", "init", "--name", EVIL], 10),
     "a file": (["-C", "x", "init", "--lockfile", EVIL], 10),
@@ -283,6 +284,8 @@ def test_the_path_of_a_root(oddly_placed: Site) -> None:
     assert shown.replace("\\", "\\\\") in metrics
     for kind in ("cron", "systemd"):
         assert r"\x1b[2J" in in_a_pipe(site, "schedule", kind, code=2)
+    for kind in ("systemd", "supervisor"):
+        assert r"\x1b[2J" in in_a_pipe(site, "service", kind, "--app", "gunicorn x", code=2)
 
 
 def test_a_line_to_type_leads_back_to_the_root(oddly_placed: Site) -> None:

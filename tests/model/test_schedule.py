@@ -9,7 +9,8 @@ import pytest
 
 from venvship.errors import SettingsError, UsageError
 from venvship.model.schedule import Every, crontab, parse_every
-from venvship.model.systemd_units import Units, escape_name
+from venvship.model.systemd_syntax import escape_name
+from venvship.model.systemd_units import Units
 
 # -- intervals ----------------------------------------------------------------------------------------------
 

@@ -214,6 +214,15 @@ SCHEDULE = {
     "before": [str],
     "files": [{"path": null_or(absolute), "content": str}],
 }
+SERVICE = {
+    "kind": one_of("systemd", "supervisor", "nginx", "caddy"),
+    "app": null_or(str),
+    "role": null_or(str),
+    "slots": bool,
+    "user": str,
+    "files": [{"path": absolute, "content": str}],
+    "settings": str,
+}
 STORE = {
     "path": absolute,
     "removed": [{"path": absolute, "what": str, "reason": str}],

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
+from venvship.api.arguments import require_choice, require_several
 from venvship.api.marks import RootMarks
+from venvship.api.runtime import own_command
 
 if TYPE_CHECKING:
     from venvship.operations.handover import HandoverResult
     from venvship.operations.restart import RestartResult
+    from venvship.operations.service.printing import ServiceResult
 
 
 class RootService(RootMarks):
@@ -67,3 +71,40 @@ class RootService(RootMarks):
         from venvship.operations.handover import handover_ensure
 
         return self._write(handover_ensure)
+
+    def service(
+        self,
+        kind: Literal["systemd", "supervisor", "nginx", "caddy"],
+        *,
+        app: str | None = None,
+        job: bool = False,
+        command: Sequence[str] | None = None,
+    ) -> ServiceResult:
+        """Generate the files that run the application, or lead a web server to it. Writes nothing.
+
+        With `[service]` in the settings, a web server is run in two slots. Otherwise it is one service that
+        the restart hook restarts.
+
+        Args:
+            kind: `"systemd"`, `"supervisor"`, `"nginx"` or `"caddy"`.
+            app: The command line of the application, its program by its name in the release's `bin`. By
+                default the one server that the live release has, with the application that it shows.
+            job: Whether `app` ends, and a timer starts it. For systemd.
+            command: The command line of venvship; it begins with an absolute path. By default the `venvship`
+                beside this interpreter.
+
+        Raises:
+            UsageError: `app` cannot be run like this, is given for a web server, or a path cannot stand in a
+                file of this kind.
+            SettingsError: The settings cannot be read or name an unknown user, a path is too long for a
+                socket, the release has no such program, or it does not show exactly one application.
+            ReleaseError: The manifest of the live release is damaged.
+            RootError: `current` cannot be read.
+            ValueError: `kind` is another word.
+            TypeError: `command` is a `str`.
+        """
+        require_choice("kind", kind, ("systemd", "supervisor", "nginx", "caddy"))
+        require_several("command", command or ())
+        from venvship.operations.service.printing import service
+
+        return self._read(service, kind, app=app, job=job, command=command or own_command())

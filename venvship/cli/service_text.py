@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from venvship.cli.fitting import Page
     from venvship.operations.handover import HandoverResult, SlotView
     from venvship.operations.restart import RestartResult
+    from venvship.operations.service.printing import ServiceResult
 
 
 def restart_lines(result: RestartResult, _page: Page) -> list[str]:
@@ -51,3 +52,8 @@ def _state(slot: SlotView) -> str:
     if slot.answers:
         return f"answers, process {slot.pid}" if slot.pid else "answers"
     return "started, does not answer" if slot.started else "stopped"
+
+
+def service_lines(result: ServiceResult, _page: Page) -> list[str]:
+    """The lines of `service`."""
+    return "\n".join(file.content for file in result.files).splitlines()

@@ -2,32 +2,29 @@
 
 Hooks and checks do not change them. A guess from a hook's words is wrong as soon as the hook calls a script,
 so every hook can live with these lines, and `docs/how-to/schedule.md` has those that an operator adds.
-
-Every value is escaped for where it stands: specifiers (`%`) everywhere, variables (`$`) and quotes in command
-lines; see systemd.syntax(7), systemd.unit(5) and systemd.service(5).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from venvship.errors import SettingsError, UsageError
+from venvship.errors import UsageError
 from venvship.model.schedule import Every, refuse_unwritable
+from venvship.model.systemd_syntax import (
+    FOLDER,
+    command_line,
+    escape_name,
+    paths,
+    quoted,
+    specifiers,
+    unit_text,
+)
 from venvship.printable import shell_line
 
-FOLDER: Final = "/etc/systemd/system"
-"""Where an administrator's units go."""
-
-MOST_BYTES: Final = 180
-"""Bytes of an escaped name: with what stands before and after it, a unit's may have 255."""
-
-_PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.-")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}", re.ASCII)
 _UNIT_TYPES: Final = frozenset({"service", "socket", "target", "slice", "scope", "timer", "path", "mount"})
-_ODD_IN_A_PROGRAM: Final = frozenset("\"'\\$")
 
 _SANDBOX: Final = (
     "ProtectSystem=strict",
@@ -78,7 +75,7 @@ class Units:
 
     def is_of_this_root(self, service: str) -> bool:
         """Whether the text of an installed unit updates the same root, whatever else it says."""
-        start = f"RequiresMountsFor={_quoted(self.root)} "
+        start = f"RequiresMountsFor={quoted(self.root)} "
         return any(f"{line} ".startswith(start) for line in service.splitlines())
 
     def files(self, every: Every) -> tuple[tuple[str, str], ...]:
@@ -98,17 +95,17 @@ class Units:
         return tuple((f"{FOLDER}/{name}", f"# {FOLDER}/{name}\n{text}") for name, text in texts.items())
 
     def _update_service(self) -> str:
-        return _text(
+        return unit_text(
             "[Unit]",
-            f"Description={_specifiers(f'Release the lockfile of {self.name}')} (venvship)",
-            f"RequiresMountsFor={_paths([self.root, *self.writable])}",
+            f"Description={specifiers(f'Release the lockfile of {self.name}')} (venvship)",
+            f"RequiresMountsFor={paths([self.root, *self.writable])}",
             "Wants=network-online.target",
             f"After=network-online.target {self.boot}.service",
             "",
             "[Service]",
             "Type=oneshot",
-            f"User={_specifiers(self.user)}",
-            f"ExecStart={_command([*self.command, 'update'])}",
+            f"User={specifiers(self.user)}",
+            f"ExecStart={command_line([*self.command, 'update'])}",
             "# Held, busy, superseded: no failure of the unit. To see a hold:",
             f"#   {shell_line([*self.command, 'status'])}",
             "SuccessExitStatus=25 30 31",
@@ -119,9 +116,9 @@ class Units:
         )
 
     def _timer(self, every: Every) -> str:
-        return _text(
+        return unit_text(
             "[Unit]",
-            f"Description={_specifiers(f'When to release the lockfile of {self.name}')} (venvship)",
+            f"Description={specifiers(f'When to release the lockfile of {self.name}')} (venvship)",
             "",
             "[Timer]",
             f"OnCalendar={every.calendar()}",
@@ -134,17 +131,17 @@ class Units:
         )
 
     def _boot_service(self) -> str:
-        return _text(
+        return unit_text(
             "[Unit]",
-            f"Description={_specifiers(f'Undo an interrupted release of {self.name}')} (venvship)",
-            f"RequiresMountsFor={_paths([self.root, *self.writable])}",
+            f"Description={specifiers(f'Undo an interrupted release of {self.name}')} (venvship)",
+            f"RequiresMountsFor={paths([self.root, *self.writable])}",
             *self._order(),
             "",
             "[Service]",
             "Type=oneshot",
             "RemainAfterExit=yes",
-            f"User={_specifiers(self.user)}",
-            f"ExecStart={_command([*self.command, 'recover', '--boot'])}",
+            f"User={specifiers(self.user)}",
+            f"ExecStart={command_line([*self.command, 'recover', '--boot'])}",
             "# Undone: the purpose of this unit.",
             "SuccessExitStatus=22",
             "",
@@ -156,7 +153,7 @@ class Units:
 
     def _order(self) -> list[str]:
         if self.before:
-            return [f"Before={' '.join(map(_specifiers, self.before))}"]
+            return [f"Before={' '.join(map(specifiers, self.before))}"]
         return [
             "# Name the units that run the application, so that this comes first:",
             "#Before=NAME.service",
@@ -165,27 +162,10 @@ class Units:
     def _sandbox(self) -> list[str]:
         return [
             "# Every other directory that a hook or check writes to has to be named here.",
-            f"ReadWritePaths={_paths([self.root, *self.writable])}",
+            f"ReadWritePaths={paths([self.root, *self.writable])}",
             _TEMPORARY,
             *_SANDBOX,
         ]
-
-
-def escape_name(name: str) -> str:
-    r"""Escape an application's name for the name of a unit, as systemd-escape(1) does, but for `-`.
-
-    A `-` stays as it is: what is escaped here is never taken for a path. Bytes that a unit's name may not
-    have become `\xNN`.
-
-    Raises:
-        SettingsError: It is too long then.
-    """
-    escaped = "".join(chr(byte) if byte in _PLAIN else f"\\x{byte:02x}" for byte in name.encode())
-    if len(escaped) > MOST_BYTES:
-        raise SettingsError(
-            f"name: {name!r} is too long for the name of a systemd unit", hint="set a shorter name"
-        )
-    return escaped
 
 
 def unit_name(name: str) -> str:
@@ -197,34 +177,3 @@ def unit_name(name: str) -> str:
     if not _UNIT.fullmatch(name):
         raise UsageError(f"--before {name}: not the name of a unit", hint="--before NAME.service")
     return name if name.rpartition(".")[2] in _UNIT_TYPES else f"{name}.service"
-
-
-def _command(argv: Sequence[str]) -> str:
-    """A command line for `ExecStart=`.
-
-    The program's own name may hold no quote, and no `$` of it is undone, so an odd one is run by sh.
-    """
-    words = list(argv)
-    if _ODD_IN_A_PROGRAM & set(words[0]):
-        words = ["/bin/sh", "-c", 'exec "$@"', "venvship", *words]
-    first, *rest = words
-    return " ".join([_quoted(first), *(_quoted(word).replace("$", "$$") for word in rest)])
-
-
-def _paths(paths: Sequence[str]) -> str:
-    return " ".join(_quoted(path) for path in paths)
-
-
-def _quoted(word: str) -> str:
-    escaped = _specifiers(word)
-    if word and not set(word) & set(" \t\"'\\;#"):
-        return escaped
-    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _specifiers(text: str) -> str:
-    return text.replace("%", "%%")
-
-
-def _text(*lines: str) -> str:
-    return "\n".join(lines) + "\n"

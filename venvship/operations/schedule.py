@@ -12,7 +12,8 @@ from venvship.errors import OperationWarning, SettingsError, UsageError
 from venvship.model import bounds
 from venvship.model.schedule import Every, crontab, parse_every
 from venvship.model.settings import Settings
-from venvship.model.systemd_units import FOLDER, Units, unit_name
+from venvship.model.systemd_syntax import FOLDER
+from venvship.model.systemd_units import Units, unit_name
 from venvship.model.window import is_open
 from venvship.printable import shell_line
 from venvship.system.accounts import user_name

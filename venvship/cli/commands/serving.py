@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from venvship.cli import service_text
+from venvship.cli import render, service_text
 from venvship.cli.group import command
-from venvship.cli.options import Call, message_option
+from venvship.cli.options import Call, message_option, running_command
 
 if TYPE_CHECKING:
     from venvship.operations.handover import HandoverResult
@@ -62,3 +62,45 @@ def handover(call: Call, action: Literal["status", "ensure"]) -> HandoverResult:
     """
     root = call.open_root()
     return root.handover_ensure() if action == "ensure" else root.handover_status()
+
+
+@command(
+    "service",
+    "Set up",
+    text=service_text.service_lines,
+    only_prints=True,
+    example='venvship service systemd --app "gunicorn shop.wsgi"',
+    exits={
+        0: "printed",
+        2: "no such application, or a path that the file cannot hold",
+        10: "the settings are wrong, or the release has no such program",
+        12: "no root",
+        13: "the live release is damaged",
+    },
+)
+@click.argument(
+    "kind",
+    metavar="systemd|supervisor|nginx|caddy",
+    type=click.Choice(["systemd", "supervisor", "nginx", "caddy"]),
+)
+@click.option(
+    "--app",
+    metavar="COMMAND",
+    help="The application's command line, its program by its name. [default: the server in the live release]",
+)
+@click.option("--job", is_flag=True, help="The command ends, and a timer starts it. For systemd.")
+def service(
+    call: Call, kind: Literal["systemd", "supervisor", "nginx", "caddy"], app: str | None, job: bool
+) -> None:
+    """Print the units, sections or block that run the application or lead to it.
+
+    With `[service]` in the settings a web server is run in two slots, a and b. Without, it is one unit, which
+    the restart hook restarts. Options that say where it listens are added. Workers and other programs are
+    one unit each.
+
+    The texts go to standard output, each below the name of its file. How to install them, and the lines of
+    venvship.toml that go with them, go to standard error. Nothing is written.
+    """
+    result = call.open_root().service(kind, app=app, job=job, command=running_command())
+    render.success(call, result)
+    render.advise(call, result.advice)
