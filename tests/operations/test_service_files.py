@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.roots import Site, make_site
 from tests.support.service import Slots, build_web
-from tests.support.wheels import Distribution
+from tests.support.wheels import Distribution, build_wheel
 
 APP = "python -m web {socket}"
 
@@ -422,3 +422,23 @@ def test_caddy_leads_to_the_live_slot_and_finds_assets_of_both(service: Slots) -
         stack.callback(process.wait, 60)
         stack.callback(process.terminate)
         assert_served(service, port)
+
+
+def test_the_server_and_the_django_application_of_the_live_release_are_found(
+    tmp_path: Path, known_python: Path
+) -> None:
+    wsgi = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\napplication = None\n"
+    files = {"shop/__init__.py": "", "shop/settings.py": "", "shop/wsgi.py": wsgi}
+    config = {"gunicorn/__init__.py": "", "gunicorn/config.py": "cli = ['--no-control-socket']\n"}
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    built = {
+        "dep": build_wheel(wheels, "gunicorn", "27.0", files=config, scripts={"gunicorn": "shop:main"}),
+        "1.0": build_wheel(wheels, "shop", "1.0", files=files),
+    }
+    site = make_site(tmp_path / "root", built, tmp_path / "store", tmp_path / "home", known_python)
+    configure(site, 'name = "shop"\n[env]\nDJANGO_SETTINGS_MODULE = "shop.settings"\n')
+    site.release("1.0")
+    text = printed(site, "systemd")["/etc/systemd/system/shop.service"]
+    options = "--bind 127.0.0.1:8000 --no-control-socket"
+    assert f"ExecStart={site.path}/current/bin/gunicorn {options} shop.wsgi:application\n" in text
