@@ -285,7 +285,7 @@ def test_the_path_of_a_root(oddly_placed: Site) -> None:
     for kind in ("cron", "systemd"):
         assert r"\x1b[2J" in in_a_pipe(site, "schedule", kind, code=2)
     for kind in ("systemd", "supervisor"):
-        assert r"\x1b[2J" in in_a_pipe(site, "service", kind, "--app", "gunicorn x", code=2)
+        assert r"\x1b[2J" in in_a_pipe(site, "service", kind, "--app", "gunicorn x", code=10)
 
 
 def test_a_line_to_type_leads_back_to_the_root(oddly_placed: Site) -> None:

@@ -220,7 +220,7 @@ SERVICE = {
     "role": null_or(str),
     "slots": bool,
     "user": str,
-    "files": [{"path": absolute, "content": str}],
+    "files": [{"path": str, "content": str}],
     "settings": str,
 }
 STORE = {
