@@ -65,7 +65,7 @@ def test_a_release_sets_a_reserve_aside_that_takes_up_its_room(site: Site) -> No
 def test_the_lock_files_are_all_there_after_the_first_release(site: Site) -> None:
     site.release("1.0")
     names = {path.name for path in (site.path / "state").glob("*.mutex")}
-    assert names == {"build.mutex", "switch.mutex", "turn-back.mutex", "journal.mutex"}
+    assert names == {"build.mutex", "switch.mutex", "turn-back.mutex", "slots.mutex", "journal.mutex"}
 
 
 def test_a_rollback_gives_the_reserve_up_to_be_recorded_and_a_release_makes_it_anew(

@@ -152,7 +152,7 @@ def handover_ensure(workspace: Workspace) -> HandoverResult:
 def _require_service(settings: Settings) -> None:
     if not settings.service.is_on:
         raise NoServiceError(
-            "the settings have no service: venvship does not start or stop the application",
+            "the settings have no service, so the application is started and stopped by others",
             hint="set start, stop and health of [service] in venvship.toml; `venvship service systemd` "
             "prints what goes with them",
         )

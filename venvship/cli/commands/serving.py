@@ -92,7 +92,7 @@ def handover(call: Call, action: Literal["status", "ensure"]) -> HandoverResult:
 def service(
     call: Call, kind: Literal["systemd", "supervisor", "nginx", "caddy"], app: str | None, job: bool
 ) -> None:
-    """Print the units, sections or block that run the application or lead to it.
+    """Print what runs the application, or leads to it.
 
     With `[service]` in the settings a web server is run in two slots, a and b. Without, it is one unit, which
     the restart hook restarts. Options that say where it listens are added. Workers and other programs are

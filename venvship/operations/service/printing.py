@@ -71,7 +71,7 @@ class ServiceResult:
         warnings: The warnings of the operation.
     """
 
-    kind: Kind
+    kind: Literal["systemd", "supervisor", "nginx", "caddy"]
     app: str | None
     role: str | None
     slots: bool
