@@ -440,6 +440,12 @@ class FindingsError(VenvshipError):
     exit_code = 40
 
 
+class NotServedError(FindingsError):
+    """`handover status` found that customers are not led to the live release, or that it does not answer."""
+
+    slug = "not-served"
+
+
 class DamagedError(FindingsError):
     """`verify` found files that differ from the manifest."""
 

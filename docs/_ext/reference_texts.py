@@ -259,6 +259,14 @@ WARNINGS: Final = {
     "unit-replaced": "a unit of that name is installed, and was not printed for this root",
     "unmet-dependency": "a package asks for another one that the lockfile does not have",
     "venvship-replaced": "venvship was upgraded or removed while the command ran",
+    "no-memory": "a slot was started on the way back although memory is short",
+    "slot-down": "after a restart that failed, the live release answers from no slot",
+    "slot-elsewhere": "customers are led to another release than the live one, or nowhere",
+    "slot-left-up": "a slot is up that customers are not led to, and no command is about that",
+    "slot-not-stopped": "a slot of the service could not be stopped",
+    "slot-silent": "nothing answers in the slot that customers are led to",
+    "slots-not-closed": "`live.sock` could not be removed, and nothing is live",
+    "slots-not-noted": "`state/slots.json` could not be written: a slot that a crash leaves up may stay up",
 }
 """The slugs of `warnings` in the JSON output."""
 

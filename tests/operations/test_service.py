@@ -69,7 +69,7 @@ def test_a_release_that_does_not_answer_for_itself_is_refused_before_the_switch(
     lock_web(service, version)
     done = site.run("release")
     assert done.code == 21, done.err
-    assert "the service does not answer" in done.err
+    assert "the service does not pass" in done.err
     assert (site.current, service.version(), service.live, service.up) == (before, "1.0", "a", ["a"])
     assert [line.split()[:2] for line in service.log[log:]] == [["stop", "b"], ["start", "b"], ["stop", "b"]]
     listed = site.run("list", "--json").data["releases"]
@@ -218,3 +218,65 @@ def test_destroy_leaves_nothing_of_the_slots(service: Slots) -> None:
     done = site.run("destroy", "--yes", "--force")
     assert done.code == 0, done.err
     assert {path.name for path in service.folder.iterdir()} == {"a.pid", "manager.log"}
+
+
+def test_another_folder_of_the_slots_is_refused_while_the_old_ones_run(
+    service: Slots, tmp_path: Path
+) -> None:
+    site = released(service, "1.0")
+    settings = site.path / "venvship.toml"
+    text = settings.read_text()
+    settings.write_text(text.replace(f'socket_dir = "{service.folder}"', 'socket_dir = "run"'))
+    lock_web(service, "1.1")
+    done = site.run("release")
+    assert done.code == 12, done.err
+    assert str(service.folder) in done.err
+    assert (service.version(), service.up) == ("1.0", ["a"])
+    settings.write_text(text)
+    assert site.run("release").code == 0
+    assert (service.version(), service.up) == ("1.1", ["b"])
+
+
+def test_a_slot_of_another_root_is_refused(service: Slots, tmp_path: Path) -> None:
+    site = released(service, "1.0")
+    before = site.current
+    other = tmp_path / "other" / "state"
+    other.mkdir(parents=True)
+    (other / "journal.jsonl").touch()
+    (service.folder / "b").symlink_to(tmp_path / "other" / "releases" / "x")
+    lock_web(service, "1.1")
+    done = site.run("release")
+    assert done.code == 12, done.err
+    assert "another root" in done.err
+    assert (site.current, service.version(), service.up) == (before, "1.0", ["a"])
+
+
+def test_a_restart_without_overlap_that_fails_starts_again(service: Slots) -> None:
+    site = released(service, "1.0")
+    service.write_settings(timeout=2, top="env = { WEB_STATUS = '503' }", text="overlap = false\n")
+    done = site.run("restart")
+    assert done.code == 21, done.err
+    assert "was stopped before it" in done.err
+    service.write_settings(text="overlap = false\n")
+    assert site.run("recover").code == 0
+    assert site.run("handover", "ensure").code == 0
+    assert (service.version(), service.up) == ("1.0", [service.live])
+
+
+def test_recover_leads_customers_to_what_is_current(service: Slots) -> None:
+    site = released(service, "1.0", "1.1")
+    (service.folder / "live.sock").unlink()
+    done = site.run("recover")
+    assert done.code == 0, done.err
+    assert (service.version(), service.up) == ("1.1", [service.live])
+    assert service.ask()[1].split()[1] == site.current
+
+
+def test_a_rollback_does_not_ask_who_connects(service: Slots) -> None:
+    site = released(service, "1.0", "1.1")
+    service.write_settings(text='web_user = "nobody-of-this-name"\n')
+    lock_web(service, "1.2")
+    assert site.run("release").code == 10
+    done = site.run("rollback", "--no-checks")
+    assert done.code == 0, done.err
+    assert (service.version(), service.up) == ("1.0", [service.live])

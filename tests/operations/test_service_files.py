@@ -298,7 +298,9 @@ def test_supervisord_runs_the_slots_and_brings_the_live_one_up_when_it_starts(se
         stack.callback(supervisor.stop)
         supervisor.start()
         service.wait_for(supervisor.socket.exists)
-        service.site.release("1.0")
+        service.site.lock("1.0")
+        # The program that brings up what is live has begun as well, and may hold the root for a moment.
+        service.wait_for(lambda: service.site.run("release").code == 0)
         assert (service.version(), service.live) == ("1.0", "a")
         pid = int(service.ask()[1].split()[2])
         environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")

@@ -48,6 +48,7 @@ class RootService(RootMarks):
 
         Raises:
             NoServiceError: The settings have no service.
+            NotServedError: Customers are not led to the live release, or it does not answer.
             SettingsError: The settings cannot be read, or a path is too long for a socket.
             RootError: `current` cannot be read.
         """

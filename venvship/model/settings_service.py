@@ -103,7 +103,16 @@ NO_SERVICE: Final = ServiceSettings()
 
 
 def report_incomplete(table: Table) -> None:
-    """Report a `[service]` in which one of `start`, `stop` and `health` is set without the others."""
+    """Report a `[service]` with some of `start`, `stop` and `health`, or the slot in one command alone."""
     missing = [key for key in _TOGETHER if key not in table.values]
+    named = {key for key in ("start", "stop") if SLOT in " ".join(_words(table.values.get(key)))}
+    if len(named) == 1:
+        (with_slot,) = named
+        without = "stop" if with_slot == "start" else "start"
+        table.report(without, f"does not name the slot, {SLOT}, which {with_slot} does")
     if 0 < len(missing) < len(_TOGETHER):
         table.report(missing[0], f"missing; {', '.join(_TOGETHER[:-1])} and {_TOGETHER[-1]} go together")
+
+
+def _words(value: object) -> list[str]:
+    return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []

@@ -15,6 +15,7 @@ from venvship.model import bounds
 from venvship.model.history import History
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
+from venvship.model.settings_service import SLOTS
 from venvship.model.settings_template import ROOT_README
 from venvship.model.use import Live
 from venvship.operations.retention.use import Look, holds_lease, live_times, look_at_processes
@@ -287,7 +288,8 @@ def _remove_root(layout: RootLayout, store: str | None) -> None:
 def _remove_slots(slots: Slots) -> None:
     """Remove the slots' links, what their servers have left, and the folder if nothing else is in it."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for name in os.listdir(slots.folder):
+        others = [slot for slot in SLOTS if os.path.lexists(slots.link(slot)) and slots.release(slot) is None]
+        for name in os.listdir(slots.folder) if not others else ():
             if is_of_slots(name):
                 files.remove_name(f"{slots.folder}/{name}")
         with contextlib.suppress(PermissionError):  # below /run the folder is root's

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from venvship.errors import NoServiceError, OperationWarning, RollbackFailedError
+from venvship.errors import NoServiceError, NotServedError, OperationWarning, RollbackFailedError
 from venvship.health.attempt import TurnBack
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOTS
@@ -99,7 +99,15 @@ def handover_status(workspace: ReadingWorkspace) -> HandoverResult:
     """
     settings = workspace.settings()
     _require_service(settings)
-    return _result(workspace, planned_folder(workspace.layout, settings.service), "looked")
+    result = _result(workspace, planned_folder(workspace.layout, settings.service), "looked")
+    live = result.live
+    if result.release is not None and (live is None or live.release != result.release or not live.answers):
+        raise NotServedError(
+            f"{result.release} is live, and no slot that customers are led to answers for it",
+            hint="venvship handover ensure",
+            release=result.release,
+        ).carrying(result, shown=True)
+    return result
 
 
 def handover_ensure(workspace: Workspace) -> HandoverResult:
@@ -116,6 +124,8 @@ def handover_ensure(workspace: Workspace) -> HandoverResult:
         recover_switch(workspace, boot=True)
         settings = workspace.settings_or_kept()
         _require_service(settings)
+        if workspace.layout.current() is None:
+            return _result(workspace, planned_folder(workspace.layout, settings.service), "unchanged")
         with hold_switch(workspace, "handover"), hold_slots(workspace, settings) as held:
             release_id = workspace.layout.current()
             before = held.slots.live()

@@ -30,6 +30,7 @@ from venvship.operations.planning.proposal import Proposal, with_wheels
 from venvship.operations.planning.recorded_interpreter import settled
 from venvship.operations.release_result import OUTCOMES, ReleaseOutcome, ReleaseResult
 from venvship.operations.retention.debris import sweep_debris
+from venvship.operations.service.handing_over import settle
 from venvship.operations.service.retiring import retire
 from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.chosen import (
@@ -254,7 +255,7 @@ class Releasing:
                 sweep_debris(held)
                 settings = workspace.settings()
                 self.result = replace(self.result, name=settings.name)
-                retire(workspace, settings)  # what an interrupted command has left up
+                settle(workspace, settings)  # what an interrupted command has left
                 try:
                     switched = self._build_and_switch(held, settings, propose)
                     with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`

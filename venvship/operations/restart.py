@@ -22,6 +22,7 @@ from venvship.health.hooks import find_programs
 from venvship.model.event import EventName
 from venvship.model.settings import Settings
 from venvship.model.settings_service import NO_SERVICE
+from venvship.operations.service.asking import never
 from venvship.operations.service.proof import Proof, prove
 from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import hold_slots, lead_to
@@ -122,7 +123,7 @@ class _Restarting:
     def run(self) -> RestartResult:
         """Start it anew, and ask."""
         workspace, release_id = self._workspace, self._release_id
-        proof = self._prove() if self._settings.service.is_on else None
+        proof = self._prove_or_start_again() if self._settings.service.is_on else None
         with hold_switch(workspace, "restart"):
             if workspace.layout.current() != release_id:
                 raise SupersededError(
@@ -130,14 +131,18 @@ class _Restarting:
                     hint="look at `venvship status`",
                 )
             old = self._lead_to(proof)
-            trial = try_current(
-                workspace,
-                release_id,
-                self._settings._replace(service=NO_SERVICE),
-                previous=workspace.layout.previous(),
-                event="restart",
-                heed_rollback=proof is not None,
-            )
+            try:
+                trial = try_current(
+                    workspace,
+                    release_id,
+                    self._settings._replace(service=NO_SERVICE),
+                    previous=workspace.layout.previous(),
+                    event="restart",
+                    heed_rollback=proof is not None,
+                )
+            except InterruptedByError:
+                self._lead_back(old)
+                raise
             checks = (*((proof.result,) if proof else ()), *trial.checks)
             if not trial.passed:
                 raise self._failed(trial, old, checks)
@@ -147,11 +152,35 @@ class _Restarting:
             )
         return self._result("restarted", proof.slot if proof else None, checks)
 
+    def _prove_or_start_again(self) -> Proof:
+        """`_prove`; without overlap the old one was stopped for it, and a failure starts one again."""
+        try:
+            return self._prove()
+        except BaseException:
+            if not self._settings.service.overlap:
+                self._start_again()
+            raise
+
+    def _start_again(self) -> None:
+        """Have the release answer as before, best effort; a failure is a warning that names the command."""
+        workspace, problem = self._workspace, ""
+        try:
+            with workspace.runtime.signals.deferred(), hold_slots(workspace, self._settings) as held:
+                proof = prove(held, self._release_id, self._context, stop=never, way_back=True)
+                problem = proof.problem or lead_to(held, str(proof.slot))
+        except (OSError, VenvshipError) as error:
+            problem = str(error) if isinstance(error, OSError) else error.message
+        if problem:
+            workspace.warn(
+                "slot-down",
+                f"{self._release_id} does not answer: {problem}. `venvship handover ensure` tries again",
+            )
+
     def _prove(self) -> Proof:
         """Have the release answer from the other slot, with no other mutex held than that of the slots."""
         workspace, release_id = self._workspace, self._release_id
         try:
-            with hold_slots(workspace, self._settings) as held:
+            with hold_slots(workspace, self._settings, strict=True) as held:
                 stop = asked_to_turn_back(workspace)
                 proof = prove(held, release_id, self._context, stop=stop, fresh=True, yields=True)
         except TurnBack:
@@ -161,8 +190,13 @@ class _Restarting:
         if proof.short_of_memory:
             raise NoMemoryError(proof.problem, hint=MEMORY_REMEDY, release=release_id)
         if proof.slot is None:
+            then = (
+                "The first one goes on"
+                if self._settings.service.overlap
+                else "The first one was stopped before it, and one is started again now"
+            )
             raise RejectedError(
-                f"a second {release_id} does not answer: {proof.problem}. The first one goes on",
+                f"a second {release_id} does not answer: {proof.problem}. {then}",
                 hint="look at its log",
                 release=release_id,
                 **({"log": str(workspace.layout.log(release_id) / f"{proof.log}.txt")} if proof.log else {}),
@@ -181,16 +215,27 @@ class _Restarting:
             raise RejectedError(f"{problem}. The old slot goes on", release=self._release_id)
         return old
 
+    def _lead_back(self, old: str | None) -> bool:
+        """Lead customers to the slot that they were led to before; whether it still runs, and they are."""
+        workspace = self._workspace
+        if old is None:
+            return False
+        try:
+            with workspace.runtime.signals.deferred(), hold_slots(workspace, self._settings) as held:
+                return held.slots.accepts(old) and not lead_to(held, old)
+        except (OSError, VenvshipError) as error:
+            text = str(error) if isinstance(error, OSError) else error.message
+            workspace.warn("slot-elsewhere", f"customers could not be led back to slot {old}: {text}")
+            return False
+
     def _failed(self, trial: Trial, old: str | None, checks: tuple[CheckResult, ...]) -> VenvshipError:
         """Lead customers back, if the old slot still runs, and return the error."""
         workspace = self._workspace
         kind: type[VenvshipError] = RestartFailedError
         then = "It stays live"
-        if old is not None:
-            with workspace.runtime.signals.deferred(), hold_slots(workspace, self._settings) as held:
-                if held.slots.accepts(old) and not lead_to(held, old):
-                    then = f"Customers are back at slot {old}, which was started before"
-                    kind = RolledBackError
+        if self._lead_back(old):
+            then = f"Customers are back at slot {old}, which was started before"
+            kind = RolledBackError
         facts = said_fact(trial.said)
         if trial.log:
             facts["log"] = str(workspace.layout.log(self._release_id) / f"{trial.log}.txt")

@@ -93,7 +93,7 @@ class Slots(NamedTuple):
             sock.settimeout(_CONNECT)
             try:
                 sock.connect(self.socket(slot))
-            except BlockingIOError:  # its queue is full: somebody listens, and is busy
+            except (BlockingIOError, PermissionError):  # its queue is full, or it is not for this user
                 return 0
             if not hasattr(socket, "SO_PEERCRED"):
                 return 0
@@ -118,6 +118,23 @@ def started_slots(layout: RootLayout) -> frozenset[str]:
         return frozenset(SLOTS)
     named = data.get("started") if data else []
     return frozenset(SLOTS).intersection(named if isinstance(named, list) else SLOTS)
+
+
+def started_elsewhere(slots: Slots) -> str | None:
+    """The folder in which slots were started and not stopped, if that is another one than the settings name.
+
+    `None` also where nothing listens there any more, as after a boot.
+    """
+    layout = slots.layout
+    try:
+        data = read_json(layout.slots_file, layout.ask) or {}
+    except VenvshipError:
+        return None
+    folder = data.get("socket_dir")
+    if not isinstance(folder, str) or folder == slots.folder:
+        return None
+    there = Slots(layout, folder)
+    return folder if any(there.accepts(slot) for slot in started_slots(layout)) else None
 
 
 def tried_by(layout: RootLayout, slot: str) -> int:

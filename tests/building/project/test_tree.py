@@ -278,9 +278,11 @@ def test_the_files_of_a_project_are_in_app_compiled_sealed_and_importable(
     listed = {row[0]: row[1:] for row in json.loads((release / ".venvship/files.json").read_bytes())["files"]}
     assert listed["app/manage.py"][1] == "0555"
     assert listed["app/shop/__init__.py"][:2] == ["file", "0444"]
-    assert (app / "manage.py").read_text() == MANAGE.replace(
-        "#!/usr/bin/env python3", f"#!{release}/bin/python"
-    )
+    first, text = f"#!{release}/bin/python", (app / "manage.py").read_text()
+    if len(first) > 127:  # the kernel reads no longer line: sh starts the interpreter
+        assert text.startswith("#!/bin/sh\n'''exec' ")
+    else:
+        assert text == MANAGE.replace("#!/usr/bin/env python3", first)
 
 
 def test_two_roots_have_the_same_tree_digest(

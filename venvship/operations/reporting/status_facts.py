@@ -103,7 +103,11 @@ def live_slot(
     ):
         workspace.warn(
             "slot-left-up",
-            f"slot {min(left)} was left up by an interrupted command: `venvship recover` stops it",
+            f"slot {min(left)} is still up: `venvship recover` stops it",
+        )
+    if live is not None and not slots.accepts(live):
+        workspace.warn(
+            "slot-silent", f"nothing answers in slot {live}, where customers are led: look at the service"
         )
     return live
 

@@ -23,10 +23,16 @@ _MODE: Final = 0o1775
 """The mode of a folder that venvship makes."""
 
 
-def require_folder(layout: RootLayout, service: ServiceSettings) -> Slots:
+def require_folder(layout: RootLayout, service: ServiceSettings, *, strict: bool = True) -> Slots:
     """Make the folder of the slots if it is missing, and refuse one that will not do.
 
     Crash: the folder may be there with another mode or group; the next call says what to type.
+
+    Args:
+        layout: The root.
+        service: The service.
+        strict: Whether users that are unknown, or cannot reach it, are a reason. On a way back they are none:
+            what ran there before did, whoever was named.
 
     Raises:
         SettingsError: A path is too long for a socket, or a user is unknown.
@@ -35,10 +41,17 @@ def require_folder(layout: RootLayout, service: ServiceSettings) -> Slots:
     """
     slots = planned_folder(layout, service)
     owner = os.stat(layout.path).st_uid
-    user = _id_of(service.user, "user") if service.user is not None else owner
+    user = owner
+    if service.user is not None:
+        known = user_id(service.user)
+        user = _id_of(service.user, "user") if strict or known is not None else owner
     if not os.path.lexists(slots.folder):
         _make(slots.folder, user)
     status = _refuse_foreign(slots.folder, owner)
+    for slot in SLOTS:
+        _refuse_other_root(layout, slots.link(slot))
+    if not strict:
+        return slots
     if not access.may(status, user, access.WRITE | access.SEARCH):
         raise ServiceFolderError(
             f"{user_name(user)}, whom the service runs as, cannot make a socket in {slots.folder}",
@@ -63,6 +76,13 @@ def planned_folder(layout: RootLayout, service: ServiceSettings) -> Slots:
             f"service.socket_dir: {longest} has {len(os.fsencode(longest))} bytes; the path of a socket has "
             f"{LONGEST_SOCKET} at most",
             hint="name a shorter folder, such as /run/" + layout.path.name[:20],
+        )
+    inside = os.path.relpath(slots.folder, layout.path).split("/")[0]
+    taken = {layout.releases.name, layout.state.name, layout.logs.name, layout.shared.name, "store", "."}
+    if inside in {*taken, layout.current_link.name, layout.previous_link.name}:
+        raise SettingsError(
+            f"service.socket_dir: {slots.folder} has other things of the root",
+            hint='socket_dir = "run", or a folder below /run',
         )
     if ":" in longest:
         raise SettingsError(f"service.socket_dir: {slots.folder} contains a colon")
@@ -146,12 +166,26 @@ def _refuse_foreign_link(path: str, owner: int) -> None:
         )
 
 
+def _refuse_other_root(layout: RootLayout, link: str) -> None:
+    """Refuse a folder whose slots are those of another root: it would stop that one's service."""
+    try:
+        releases = os.path.dirname(os.readlink(link))
+    except OSError:
+        return
+    root = os.path.dirname(releases)
+    if releases != str(layout.releases) and os.path.exists(f"{root}/state/journal.jsonl"):
+        raise ServiceFolderError(
+            f"{link} is a slot of another root, {root}",
+            hint="give each root a service.socket_dir of its own, and start and stop of its own too",
+        )
+
+
 def _require_reachable(folder: str, user: int, name: str) -> None:
     at = access.first_closed(folder, user)
     if at is not None:
         raise ServiceFolderError(
             f"{name} cannot reach {folder}: {at} is closed to that user",
-            hint="open it with chmod or setfacl, or name a service.socket_dir elsewhere, such as below /run",
+            hint="open it with chmod, or name a service.socket_dir elsewhere, such as below /run",
         )
 
 

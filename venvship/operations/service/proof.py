@@ -15,6 +15,7 @@ from venvship.health.checks import CheckResult
 from venvship.health.context import Context
 from venvship.model.settings_service import SLOTS
 from venvship.operations.service.asking import NAME, Stop, ask
+from venvship.operations.service.folder import allowed_owners, socket_problem
 from venvship.operations.service.memory import memory_problem
 from venvship.operations.service.retiring import drain_left
 from venvship.operations.service.slots import SlotsHeld, free_slot, start, stop
@@ -69,7 +70,7 @@ def find_running(held: SlotsHeld, release_id: str, context: Context, *, stop: St
     return None
 
 
-def prove(
+def prove(  # noqa: PLR0913 - whose turn it is decides what is done
     held: SlotsHeld,
     release_id: str,
     context: Context,
@@ -77,6 +78,7 @@ def prove(
     stop: Stop,
     fresh: bool = False,
     yields: bool = False,
+    way_back: bool = False,
 ) -> Proof:
     """Have a release answer from a slot: from the one that runs it, else from the free one, started now.
 
@@ -88,6 +90,7 @@ def prove(
         fresh: Whether it is started although a slot runs it.
         yields: Whether the free slot is left to another command that has proven a release there, and is about
             to switch. A command that holds switch.mutex is not to be kept waiting.
+        way_back: Whether it is gone back to this release: then too little memory is a warning.
 
     Returns:
         The proof. Where there is none, nothing is up in the slot that was tried.
@@ -121,7 +124,9 @@ def prove(
         if problem:
             return failed_proof(problem)
     problem = memory_problem(slots) if service.overlap else ""
-    if problem:
+    if problem and way_back:
+        workspace.warn("no-memory", problem.replace("Nothing was started", "It was started all the same"))
+    elif problem:
         return failed_proof(problem, short_of_memory=True)
     with _nothing_left_up(held, slot, context):
         with workspace.step("start"):
@@ -142,6 +147,10 @@ def prove(
             workspace.tell(NAME, result.output, ok=passed, seconds=result.seconds)
             log = "" if passed else NAME
             proof = Proof(slot if passed else None, result, log=log, started=True)
+            owners = allowed_owners(workspace.layout, service)
+            problem = socket_problem(slots, slot, owners) if passed else ""
+            if problem:  # of the settings, or of the host; the release is not to blame
+                proof = failed_proof(problem, inconclusive=True)
         else:
             output = f"slot {slot} could not be started: {hook.output}"
             proof = failed_proof(output, log="service-start", said=hook.said, inconclusive=hook.inconclusive)

@@ -6,7 +6,7 @@ from venvship.errors import InterruptedByError, VenvshipError
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOTS
 from venvship.operations.service.slots import SlotsHeld, hold_slots, stop
-from venvship.workspace.slots import Slots, started_slots, tried_by
+from venvship.workspace.slots import Slots, started_elsewhere, started_slots, tried_by
 from venvship.workspace.workspace import Workspace
 
 
@@ -29,12 +29,14 @@ def retire(workspace: Workspace, settings: Settings) -> None:
     if not settings.service.is_on:
         return
     slots = Slots.of(workspace.layout, settings.service)
+    if started_elsewhere(slots) is not None:
+        return  # a command that needs the slots refuses
     live = slots.live()
     old = [slot for slot in SLOTS if slot != live and _is_left(workspace, slots, slot)]
     current = workspace.layout.current()
     if live is None or slots.release(live) != current:
         # The link was lost, or nothing is live, or `current` was moved by hand: what it names stays up.
-        old = [slot for slot in old if current is None or slots.release(slot) != current]
+        old = [slot for slot in old if current is None or slots.release(slot) not in {current, None}]
     if not old:
         return
     interrupt: InterruptedByError | None = None
@@ -60,6 +62,8 @@ def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str) 
     with hold_slots(workspace, settings) as held:
         if held.slots.live() != live or not _is_left(workspace, held.slots, old):
             return  # another command has switched meanwhile, has stopped it, or tries a release there
+        if workspace.known_history(unreadable="warn").history.intent is not None:
+            return  # another command is switching, and may go back there
         release_id = held.slots.release(old)
         variables = workspace.variables(settings, missing="warn")
         context = workspace.context(release_id, variables, previous=None, event="retire")

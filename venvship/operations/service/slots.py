@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from venvship.errors import VenvshipError
+from venvship.errors import ServiceFolderError, VenvshipError
 from venvship.health.context import Context
 from venvship.health.hooks import HookResult, run_hook
 from venvship.model.settings import Settings
@@ -25,7 +25,7 @@ from venvship.operations.service.folder import allowed_owners, require_folder, s
 from venvship.system import files, proc
 from venvship.system.json_files import read_json
 from venvship.workspace.holding import hold_mutex
-from venvship.workspace.slots import Slots, started_slots
+from venvship.workspace.slots import Slots, started_elsewhere, started_slots, tried_by
 from venvship.workspace.workspace import Workspace
 
 WAIT: Final = 300.0
@@ -41,8 +41,13 @@ class SlotsHeld(NamedTuple):
 
 
 @contextlib.contextmanager
-def hold_slots(workspace: Workspace, settings: Settings) -> Iterator[SlotsHeld]:
+def hold_slots(workspace: Workspace, settings: Settings, *, strict: bool = False) -> Iterator[SlotsHeld]:
     """Hold slots.mutex for the length of a `with` block.
+
+    Args:
+        workspace: The root.
+        settings: With the service.
+        strict: As for `require_folder`: for a candidate, not for a way back.
 
     Raises:
         SettingsError: See `require_folder`.
@@ -51,8 +56,15 @@ def hold_slots(workspace: Workspace, settings: Settings) -> Iterator[SlotsHeld]:
         InterruptedByError: A signal came while waiting.
         RootError: The mutex cannot be taken at all.
     """
-    slots = require_folder(workspace.layout, settings.service)
+    slots = require_folder(workspace.layout, settings.service, strict=strict)
     with hold_mutex(workspace, "slots", WAIT):
+        elsewhere = started_elsewhere(slots)
+        if elsewhere is not None:
+            raise ServiceFolderError(
+                f"slots of this root run in {elsewhere}, and service.socket_dir is {slots.folder} now",
+                hint="put service.socket_dir back; or stop both slots by hand, remove "
+                f"{workspace.layout.slots_file}, and go on",
+            )
         yield SlotsHeld(workspace, settings, slots)
 
 
@@ -151,9 +163,15 @@ def _write_started(held: SlotsHeld, slots: Iterable[str], *, trying: str | None 
         trying: The one that this process is about to prove: no other command stops it meanwhile.
     """
     layout = held.workspace.layout
-    data: dict[str, object] = {"format": FORMAT, "started": sorted(slots)}
+    names = sorted(slots)
+    data: dict[str, object] = {"format": FORMAT, "started": names, "socket_dir": held.slots.folder}
     if trying is not None:
         data["trying"] = {"slot": trying, "pid": os.getpid(), "since": proc.start_ticks(os.getpid())}
+    else:
+        others = [slot for slot in names if tried_by(layout, slot)]
+        with contextlib.suppress(VenvshipError):
+            if others:  # of a command that waits for this one
+                data["trying"] = (read_json(layout.slots_file, layout.ask) or {}).get("trying")
     try:
         with contextlib.suppress(VenvshipError):
             if read_json(layout.slots_file, layout.ask) == data:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from venvship.errors import NoMemoryError, RejectedError, SupersededError, VenvshipError
+from venvship.errors import BusyError, NoMemoryError, RejectedError, SupersededError, VenvshipError
 from venvship.health.attempt import TurnBack
 from venvship.health.context import Context
 from venvship.model.settings import Settings
@@ -53,7 +53,12 @@ def proven(workspace: Workspace, settings: Settings, release_id: str, *, event: 
     previous = workspace.layout.current()
     context = workspace.context(release_id, workspace.variables(settings), previous=previous, event=event)
     try:
-        with hold_slots(workspace, settings) as held:
+        with hold_slots(workspace, settings, strict=True) as held:
+            if workspace.history().intent is not None:
+                raise BusyError(
+                    "another command is switching, and may need the slot to go back. Nothing was changed",
+                    hint="look at `venvship status`, then try again",
+                )
             proof = prove(held, release_id, context, stop=asked_to_turn_back(workspace), yields=True)
     except TurnBack:
         raise SupersededError(
@@ -67,7 +72,7 @@ def proven(workspace: Workspace, settings: Settings, release_id: str, *, event: 
         reject(
             workspace,
             release_id,
-            f"the service does not answer: {proof.problem}",
+            f"the service does not pass: {proof.problem}",
             log=proof.log,
             said=proof.result.said,
         )
@@ -109,7 +114,7 @@ def prove_target(workspace: Workspace, settings: Settings, release_id: str) -> N
     previous = workspace.layout.current()
     context = workspace.context(release_id, variables, previous=previous, event="rollback")
     with hold_slots(workspace, settings) as held:
-        proof = prove(held, release_id, context, stop=lambda: False)
+        proof = prove(held, release_id, context, stop=lambda: False, way_back=True)
     if proof.short_of_memory:
         raise NoMemoryError(proof.problem, hint=MEMORY_REMEDY, release=release_id)
     if proof.slot is None:

@@ -126,17 +126,17 @@ def recover_and_sweep(workspace: Workspace) -> Recovered:
 
 
 def retire_left_up(workspace: Workspace) -> None:
-    """Stop the slot that an interrupted command has left up beside the live one; build.mutex is held.
+    """Lead customers to what is current, and stop what an interrupted command has left up; for build.mutex.
 
     Raises:
         InterruptedByError: A signal came while it drained. It was stopped at once.
     """
     if not started_slots(workspace.layout):
         return
-    from venvship.operations.service.retiring import retire  # late: few roots have slots
+    from venvship.operations.service.handing_over import settle  # late: few roots have slots
 
     with contextlib.suppress(*NO_SETTINGS):
-        retire(workspace, workspace.settings_or_kept())
+        settle(workspace, workspace.settings_or_kept())
 
 
 def tell_recovered(workspace: Workspace, settings: Settings, recovered: Recovered) -> None:

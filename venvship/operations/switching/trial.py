@@ -129,7 +129,7 @@ def try_current(
                 said = proof.result.said
                 where = log_of(release_id, proof.log, said) if proof.log else ""
                 says_no = not proof.result.inconclusive
-                problem = f"the service does not answer: {proof.problem}"
+                problem = f"the service does not pass: {proof.problem}"
                 return Trial(problem, proof.log, said, where, says_no, proofs)
         if settings.hooks.restart is not None:
             with workspace.step("restart"):
