@@ -135,7 +135,7 @@ def test_every_method_of_the_api_and_every_result_is_described(built_docs: Site)
     html = built_docs.html("reference/python")
 
     for name in reference_parts.root_methods():
-        assert f'id="python-{name}"' in html, name
+        assert f'id="python-{name.replace("_", "-")}"' in html, name
     for result in reference_parts.result_classes().values():
         assert result.__name__ in html
 

@@ -49,9 +49,9 @@ def restart(call: Call, message: str) -> RestartResult:
         0: "as it should be",
         10: "no service in the settings",
         12: "the folder of the slots is unusable",
-        23: "`ensure`: current does not answer",
+        23: "ensure: current does not answer",
         30: "busy",
-        40: "`status`: customers get no answer from current",
+        40: "status: customers get no answer from current",
     },
 )
 @click.argument("action", metavar="status|ensure", type=click.Choice(["status", "ensure"]))
