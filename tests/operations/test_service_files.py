@@ -7,16 +7,14 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.roots import Site, make_site
-from tests.support.service import Slots, build_web
-from tests.support.wheels import Distribution, build_wheel
+from tests.support.service import Slots
+from tests.support.wheels import build_wheel
 
 APP = "python -m web {socket}"
 
@@ -26,24 +24,6 @@ def needs(program: str, package: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(
         shutil.which(program) is None, reason=f"there is no {program}: apt-get install {package}"
     )
-
-
-@pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribution]:
-    """The wheels of the web application."""
-    return build_web(tmp_path_factory.mktemp("web"), ["1.0", "1.1"])
-
-
-@pytest.fixture
-def service(tmp_path: Path, web: dict[str, Distribution], known_python: Path) -> Iterator[Slots]:
-    """A root with the service, nothing released yet."""
-    site = make_site(tmp_path / "root", web, tmp_path / "store", tmp_path / "home", known_python)
-    folder = Path(tempfile.mkdtemp(prefix="slots-"))  # the path of a socket is short
-    slots = Slots(site, folder)
-    slots.write_settings()
-    yield slots
-    slots.close()
-    shutil.rmtree(folder)
 
 
 def configure(site: Site, text: str) -> None:

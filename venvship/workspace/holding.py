@@ -2,7 +2,7 @@
 
 A function that is only right while a mutex is held takes the value, so that a call without it is a type
 error. Only the context managers here make one, and it must not leave their `with` block. Commands take the
-mutexes in the order of ADR 3: build, then switch.
+mutexes in the order of ADRs 3 and 53: build, then switch, then slots.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def hold_mutex(workspace: Workspace, name: str, wait: float) -> Iterator[None]:
 
     Args:
         workspace: The root.
-        name: `"build"`, `"switch"` or `"turn-back"`.
+        name: `"build"`, `"switch"`, `"slots"` or `"turn-back"`.
         wait: Seconds to wait for it.
 
     Raises:

@@ -75,7 +75,7 @@ class Workspace(ReadingWorkspace):
         return bool(self.changes)
 
     def mutex(self, name: str) -> Mutex:
-        """The mutex `build`, `switch` or `turn-back`; if it is busy, its error names the holder."""
+        """The mutex `build`, `switch`, `slots` or `turn-back`; if it is busy, its error names the holder."""
         return Mutex(str(self.layout.mutex(name)), name, lambda: underway.describe(self.layout, name))
 
     def open_for_writing(self) -> None:

@@ -16,11 +16,9 @@ from venvship.model.settings_service import ServiceSettings
 from venvship.workspace.slots import Slots
 
 NAME: Final = "service"
-"""The name of the result among those of the checks, and of its log."""
+"""The name of the result among those of the checks, of its log, and of its kind."""
 
-_KIND: Final = "service"
-
-WITH_SERVICE: Final[Mapping[str, Ask]] = {**KINDS, _KIND: ask_slot}
+WITH_SERVICE: Final[Mapping[str, Ask]] = {**KINDS, NAME: ask_slot}
 """The kinds of check, with that of `service_check`, which no settings have."""
 
 _INTERVAL: Final = 0.2
@@ -76,7 +74,7 @@ def service_check(socket: str, service: ServiceSettings) -> Check:
     return Check(
         name=NAME,
         when="live",
-        kind=_KIND,
+        kind=NAME,
         target=(f"unix:{socket}:{service.health}",),
         body="{release}",
         timeout=min(service.timeout, _LONGEST),

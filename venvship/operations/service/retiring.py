@@ -81,7 +81,7 @@ def _is_left(workspace: Workspace, slots: Slots, slot: str) -> bool:
 
 
 def _left(workspace: Workspace, slots: Slots, settings: Settings) -> float:
-    """By the age of `live.sock`; a clock that was set meanwhile makes it no longer than `drain`."""
+    """By the age of `live.sock`. A clock set back makes it `drain` at the longest, one set on ends it."""
     since = slots.live_since()
     drain = settings.service.drain
     return min(max(drain - (workspace.runtime.clock().timestamp() - since), 0.0), drain) if since else 0.0

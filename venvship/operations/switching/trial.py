@@ -94,7 +94,7 @@ def try_current(
         release_id: The current release.
         settings: Whose hooks and checks count.
         previous: The release that was current before, for the hook's environment.
-        event: `"promote"` or `"rollback"`, for the hook's environment.
+        event: `"promote"`, `"rollback"` or `"restart"`, for the hook's environment.
         heed_rollback: Whether a rollback by another process ends the trial.
 
     Raises:
