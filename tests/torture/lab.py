@@ -20,6 +20,8 @@ from tests.support.roots import (
     plain_environment,
 )
 from tests.support.wheels import Distribution
+from tests.torture.children import warm_up
+from venvship.model.interpreter import Interpreter
 from venvship.model.spelling import format_time
 from venvship.system.trees import remove_tree
 
@@ -76,6 +78,8 @@ class Lab:
             work.mkdir()
             fill(self.filled, self.wheels, work)
             remove_tree(work)
+        python = json.loads((self.filled / "python.json").read_text())
+        warm_up(self.path / "warming", Interpreter.from_json(python))
 
     def root(self, name: str, *, on: Path | None = None) -> Site:
         """Make a root with a store of its own, which has the first two versions.
@@ -230,7 +234,8 @@ def _debris(site: Site) -> None:
     _two(site)
     (site.path / "releases" / "20200101T000000Z-0000000" / "lib").mkdir(parents=True)
     (site.path / "releases" / ".trash-20200101T000000Z-0000001").mkdir()
-    (site.path / "state" / "scratch-20200101T000000Z-0000000").mkdir()
+    (site.path / "state" / "scratch-20200101T000000Z-0000000" / "virtualenv").mkdir(parents=True)
+    (site.path / "state" / "scratch-20200101T000000Z-0000000" / "virtualenv" / "info.json").touch()
     (site.path / ".to.0123456789abcdef").symlink_to("releases/20200101T000000Z-0000000")
     (site.path / "store" / "wheels" / ".new-0123").mkdir()
 
