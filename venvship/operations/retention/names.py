@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -50,6 +50,7 @@ class KnownNames:
     def __init__(self, workspace: ReadingWorkspace) -> None:
         self._workspace = workspace
         self._counted: _Counted | None = None
+        self._listed: _Listed = _by_name
 
     def unknown(self, release_id: str, paths: Iterable[str]) -> tuple[str, ...]:
         """Find the files of a release that have a name elsewhere.
@@ -76,18 +77,18 @@ class KnownNames:
                 return ()
             if counted.listed_at is None or counted.listed_at > sealed_at:
                 return ()
-            suspects = [path for path in suspects if _has_more(base / path, counted)]
+            suspects = [path for path in suspects if _has_more(f"{base}/{path}", counted)]
             if suspects:
-                self._counted = None
+                self._counted, self._listed = None, _by_status
         return tuple(suspects)
 
     def _count(self) -> _Counted:
         if self._counted is None:
-            self._counted = _counted(self._workspace)
+            self._counted = _counted(self._workspace, self._listed)
         return self._counted
 
 
-def _has_more(path: Path, counted: _Counted) -> bool:
+def _has_more(path: str, counted: _Counted) -> bool:
     try:
         found = os.lstat(path)
     except OSError:
@@ -99,7 +100,7 @@ def _has_more(path: Path, counted: _Counted) -> bool:
     return found.st_nlink > of_store + counted.of_releases.get(inode, 0)
 
 
-def _counted(workspace: ReadingWorkspace) -> _Counted:
+def _counted(workspace: ReadingWorkspace, listed: _Listed) -> _Counted:
     """Count the names below the store and all releases. Those of a build or a removal under way count too."""
     # The store is a matter of building, which no other part of `verify` needs.
     from venvship.building.store.roots import listed_at, registered_roots
@@ -108,22 +109,23 @@ def _counted(workspace: ReadingWorkspace) -> _Counted:
     layout = workspace.layout
     try:
         store = Store(str(layout.path / workspace.settings().store), workspace.trusted.trust)
-        listed = listed_at(store, str(layout.path))
+        since = listed_at(store, str(layout.path))
         others = set(registered_roots(store).values()) - {str(layout.path)}
-        of_store = Counter((*_inodes(store.wheels_folder), *_inodes(store.bytecode_folder)))
-        of_releases = Counter(_inodes(str(layout.releases)))
+        of_store = Counter(_inodes(store.wheels_folder, listed))
+        of_store.update(_inodes(store.bytecode_folder, listed))
+        of_releases = Counter(_inodes(str(layout.releases), listed))
     except (VenvshipError, OSError):
         return _Counted({}, {}, whole=False, listed_at=None)
     whole = True
     for root in others:
         try:
-            of_releases.update(_inodes(str(RootLayout(Path(root)).releases)))
+            of_releases.update(_inodes(str(RootLayout(Path(root)).releases), listed))
         except OSError:
             whole = False
-    return _Counted(of_store, of_releases, whole, listed)
+    return _Counted(of_store, of_releases, whole, since)
 
 
-def _inodes(folder: str) -> Iterator[Inode]:
+def _inodes(folder: str, listed: _Listed) -> Iterator[Inode]:
     """The inode of each file below a folder, once for each name; what goes away meanwhile is left out.
 
     Raises:
@@ -133,19 +135,31 @@ def _inodes(folder: str) -> Iterator[Inode]:
     while left:
         here = left.pop()
         try:
+            device = os.lstat(here).st_dev
             with os.scandir(here) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         left.append(entry.path)
-                    elif (found := _status(entry)) is not None and stat.S_ISREG(found.st_mode):
-                        yield found.st_dev, found.st_ino
+                    elif (inode := listed(device, entry)) is not None:
+                        yield inode
         except FileNotFoundError:
             if here == folder:
                 raise
 
 
-def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+_Listed = Callable[[int, "os.DirEntry[str]"], Inode | None]
+"""The inode of a regular file by the device of its directory and its entry there; of anything else `None`."""
+
+
+def _by_name(device: int, entry: os.DirEntry[str]) -> Inode | None:
+    """By what the directory says. There are file systems whose files have other numbers than that."""
+    return (device, entry.inode()) if entry.is_file(follow_symlinks=False) else None
+
+
+def _by_status(_device: int, entry: os.DirEntry[str]) -> Inode | None:
+    """By what the file says, which takes a system call."""
     try:
-        return entry.stat(follow_symlinks=False)
+        found = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None

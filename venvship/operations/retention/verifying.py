@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from venvship.errors import FormatError, ReleaseError
 from venvship.model.release import FileEntry
@@ -12,6 +16,7 @@ from venvship.operations.retention.names import KnownNames
 from venvship.operations.retention.stray import is_stray
 from venvship.system import trees
 from venvship.system.host import host_faults
+from venvship.system.pool import copies_for, working
 from venvship.workspace.place import place_problem
 from venvship.workspace.quick_look import (
     UNLISTED,
@@ -112,10 +117,7 @@ def verify_release(
         Damage(path, problem, excess=excess_rights(os.path.join(base, unlisted[path].path), unlisted[path]))
         for path, problem in unlisted_problems(base, owners)
     ]
-    for entry in entries:
-        workspace.runtime.signals.raise_if_received()
-        if problem := content_problem(base, entry, owners):
-            damaged.append(Damage(entry.path, problem, excess=excess_rights(f"{base}/{entry.path}", entry)))
+    damaged += compare(base, entries, owners, workspace.runtime.signals.raise_if_received)
     known = {entry.path for entry in entries} | {".venvship/manifest.json", ".venvship/files.json"}
     stray: list[str] = []
     several: list[str] = []
@@ -142,3 +144,54 @@ def verify_release(
         stray=tuple(stray),
         linked=names.unknown(release_id, several) if names is not None else (),
     )
+
+
+_PART: Final = 250
+"""Entries that a process takes at a time: between two of them a signal is heard."""
+
+
+def compare(
+    base: str,
+    entries: Sequence[FileEntry],
+    owners: frozenset[int],
+    between: Callable[[], None],
+    *,
+    copies: int | None = None,
+) -> list[Damage]:
+    """Compare entries with their files, contents and all.
+
+    Args:
+        base: The release.
+        entries: Its files.
+        owners: From `release_owners`.
+        between: Called now and then; an exception from it ends the work.
+        copies: Copies of this process that take a part each; by default as many as are worth while.
+
+    Returns:
+        The files that differ, in the order of the entries.
+
+    Raises:
+        HostError: The host has nothing left to read files with.
+    """
+    look = functools.partial(_compare_part, base, owners)
+    if copies is None:
+        copies = copies_for(len(entries))
+    parts = [entries[start : start + _PART] for start in range(0, len(entries), _PART)]
+    try:
+        with working(look, parts, copies=copies) as pool:
+            pool.join_in(between)
+            found = pool.results(between)
+    except OSError:  # no descriptors for a copy, or it was killed, perhaps for memory
+        found = []
+        for part in parts:
+            between()
+            found.append(look(part))
+    return list(itertools.chain.from_iterable(found))
+
+
+def _compare_part(base: str, owners: frozenset[int], entries: Sequence[FileEntry]) -> list[Damage]:
+    return [
+        Damage(entry.path, problem, excess=excess_rights(f"{base}/{entry.path}", entry))
+        for entry in entries
+        if (problem := content_problem(base, entry, owners))
+    ]

@@ -1,0 +1,66 @@
+"""Files are compared with their entries by several processes, with the same result as by one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from venvship.errors import InterruptedByError
+from venvship.model.release import FileEntry
+from venvship.operations.retention.verifying import compare
+
+FILES = 1_100
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[FileEntry]]:
+    base = tmp_path_factory.mktemp("release")
+    entries = []
+    for number in range(FILES):
+        data = b"%04d" % number
+        (base / f"{number:04}").write_bytes(data)
+        (base / f"{number:04}").chmod(0o444)
+        entries.append(FileEntry(f"{number:04}", "file", 0o444, len(data), hashlib.sha256(data).hexdigest()))
+    return str(base), entries
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    path.chmod(0o644)
+    path.write_bytes(data)
+    path.chmod(0o444)
+
+
+@pytest.mark.parametrize("copies", [0, 2, None], ids=["alone", "with copies", "as many as are worth while"])
+def test_every_process_finds_what_differs_in_its_part(
+    tree: tuple[str, list[FileEntry]], tmp_path: Path, copies: int | None
+) -> None:
+    base, entries = tree
+    owners = frozenset({os.getuid()})
+    assert compare(base, entries, owners, lambda: None, copies=copies) == []
+
+    wrong = ("0000", "0249", "0250", "0777", "1099")
+    before = {name: Path(base, name).read_bytes() for name in wrong}
+    try:
+        for name in wrong:
+            rewrite(Path(base, name), b"else")
+        found = compare(base, entries, owners, lambda: None, copies=copies)
+    finally:
+        for name in wrong:
+            rewrite(Path(base, name), before[name])
+    assert tuple(one.path for one in found) == wrong, "in the order of the entries"
+    assert {one.problem for one in found} == {"its contents have changed"}
+
+
+@pytest.mark.parametrize("copies", [0, 2], ids=["alone", "with copies"])
+def test_a_signal_ends_it(tree: tuple[str, list[FileEntry]], copies: int) -> None:
+    base, entries = tree
+
+    def interrupted() -> None:
+        raise InterruptedByError(signal.SIGTERM)
+
+    with pytest.raises(InterruptedByError):
+        compare(base, entries, frozenset({os.getuid()}), interrupted, copies=copies)
