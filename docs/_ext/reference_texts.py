@@ -264,6 +264,7 @@ WARNINGS: Final = {
     "slot-elsewhere": "customers are led to another release than the live one, or nowhere",
     "slot-left-up": "a slot is up that customers are not led to, and no command is about that",
     "slot-not-stopped": "a slot of the service could not be stopped",
+    "slot-orphaned": "a slot runs on although the settings have no `[service]` any more",
     "slot-silent": "nothing answers in the slot that customers are led to",
     "slots-not-closed": "`live.sock` could not be removed, and nothing is live",
     "slots-not-noted": "`state/slots.json` could not be written: a slot that a crash leaves up may stay up",

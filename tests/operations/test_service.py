@@ -258,3 +258,23 @@ def test_a_rollback_does_not_ask_who_connects(service: Slots) -> None:
     done = site.run("rollback", "--no-checks")
     assert done.code == 0, done.err
     assert (service.version(), service.up) == ("1.0", [service.live])
+
+
+def test_slots_that_run_on_without_a_service_are_told_with_the_command_that_ends_them(service: Slots) -> None:
+    site = released(service, "1.0")
+    first, pid = site.current, service.pid("a")
+    (site.path / "venvship.toml").write_text('name = "web"\nsyslog = false\n')
+    lock_web(service, "1.1")
+    done = site.run("release", "--json")
+    assert done.code == 0, done.err
+    told = [one["message"] for one in done.json["warnings"] if one["slug"] == "slot-orphaned"]
+    assert f"slot a still runs {first}" in told[0]
+    assert f"{service.manager} {service.folder} stop a`" in told[0]
+    assert service.pid("a") == pid
+    assert told[0] in [one["message"] for one in site.run("status", "--json").json["warnings"]]
+    monitored = site.run("check", "--monitor")
+    assert monitored.code == 1, monitored.out
+    assert "To end it" in monitored.out
+    service.close()
+    assert site.run("status", "--json").json["warnings"] == []
+    assert site.run("check", "--monitor").code == 0

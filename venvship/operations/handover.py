@@ -18,7 +18,7 @@ from venvship.operations.switching.trial import asked_to_turn_back, said_fact
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_switch
 from venvship.workspace.reading import ReadingWorkspace
-from venvship.workspace.slots import Slots, started_slots
+from venvship.workspace.slots import Slots, orphans, started_slots
 from venvship.workspace.workspace import Workspace
 
 
@@ -98,7 +98,7 @@ def handover_status(workspace: ReadingWorkspace) -> HandoverResult:
     Arguments and errors: `Root.handover_status`.
     """
     settings = workspace.settings()
-    _require_service(settings)
+    _require_service(workspace, settings)
     result = _result(workspace, planned_folder(workspace.layout, settings.service), "looked")
     live = result.live
     if result.release is not None and (live is None or live.release != result.release or not live.answers):
@@ -123,7 +123,7 @@ def handover_ensure(workspace: Workspace) -> HandoverResult:
         workspace.open_for_writing()
         recover_switch(workspace, boot=True)
         settings = workspace.settings_or_kept()
-        _require_service(settings)
+        _require_service(workspace, settings)
         if workspace.layout.current() is None:
             return _result(workspace, planned_folder(workspace.layout, settings.service), "unchanged")
         with hold_switch(workspace, "handover"), hold_slots(workspace, settings) as held:
@@ -159,8 +159,10 @@ def handover_ensure(workspace: Workspace) -> HandoverResult:
         return _result(workspace, held.slots, outcome)
 
 
-def _require_service(settings: Settings) -> None:
+def _require_service(workspace: ReadingWorkspace, settings: Settings) -> None:
     if not settings.service.is_on:
+        if problem := orphans(workspace.layout):
+            workspace.warn("slot-orphaned", problem)
         raise NoServiceError(
             "the settings have no service, so the application is started and stopped by others",
             hint="set start, stop and health of [service] in venvship.toml; `venvship service systemd` "

@@ -26,7 +26,7 @@ class MonitorState(IntEnum):
     """Nothing is wrong."""
 
     WARNING = 1
-    """Updates are held or fail, or a check failed that is not required."""
+    """Updates are held or fail, a check failed that is not required, or a slot runs without a `[service]`."""
 
     CRITICAL = 2
     """A required check failed, or `current` is missing or damaged."""
@@ -171,6 +171,7 @@ def _warnings(found: StatusResult, checks: tuple[CheckResult, ...]) -> list[str]
         problems.append(f"update fails, {count} in a row: {found.failing.reason}")
     elif found.lockfile.problem is not None:
         problems.append(f"update fails: {found.lockfile.problem}")
+    problems += [warning.message for warning in found.warnings if warning.slug == "slot-orphaned"]
     return problems
 
 

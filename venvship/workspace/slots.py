@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model import json_fields as fields
-from venvship.model.settings_service import SLOTS, ServiceSettings
+from venvship.model.settings_service import NO_SERVICE, SLOT, SLOTS, ServiceSettings
+from venvship.printable import shell_line
 from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.system.json_files import read_json
@@ -107,17 +108,70 @@ def is_of_slots(name: str) -> bool:
     return name in {LIVE, *SLOTS, *(f"{slot}.sock" for slot in SLOTS)} or name.startswith(".to.")
 
 
-def started_slots(layout: RootLayout) -> frozenset[str]:
-    """The slots that venvship has started and not stopped since; all of them if that cannot be read.
+class Trying(NamedTuple):
+    """A release that a command has started, and has not led customers to yet.
 
-    After a boot it may name some although nothing runs.
+    Attributes:
+        slot: The slot.
+        pid: The process of the command.
+        since: When that began, as in `proc.start_ticks`.
     """
+
+    slot: str
+    pid: int
+    since: str
+
+
+class Notes(NamedTuple):
+    """What `state/slots.json` has: what venvship has started.
+
+    Attributes:
+        started: The slots that were started and not stopped since. After a boot it may name some although
+            nothing runs.
+        folder: The folder of their links and sockets; empty if that is not known.
+        stop: The command that stops one, as `service.stop` was when they were started; empty if that is not
+            known.
+        trying: The release that is about to be proven, or was.
+    """
+
+    started: frozenset[str] = frozenset()
+    folder: str = ""
+    stop: tuple[str, ...] = ()
+    trying: Trying | None = None
+
+
+def read_notes(layout: RootLayout) -> Notes:
+    """Read `state/slots.json`. All slots count as started if it cannot be read."""
     try:
         data = read_json(layout.slots_file, layout.ask)
     except VenvshipError:
-        return frozenset(SLOTS)
-    named = data.get("started") if data else []
-    return frozenset(SLOTS).intersection(named if isinstance(named, list) else SLOTS)
+        return Notes(frozenset(SLOTS))
+    if data is None:
+        return Notes()
+    named, stop = data.get("started"), data.get("stop")
+    try:
+        folder = fields.plain(data.get("socket_dir", ""))
+    except ValueError:
+        folder = ""
+    return Notes(
+        started=frozenset(SLOTS).intersection(named if isinstance(named, list) else SLOTS),
+        folder=folder,
+        stop=tuple(map(str, stop)) if isinstance(stop, list) else (),
+        trying=_trying(data.get("trying")),
+    )
+
+
+def _trying(value: object) -> Trying | None:
+    try:
+        entry = fields.mapping(value)
+        return Trying(fields.text(entry["slot"]), fields.count(entry["pid"]), fields.text(entry["since"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def started_slots(layout: RootLayout) -> frozenset[str]:
+    """`Notes.started`."""
+    return read_notes(layout).started
 
 
 def started_elsewhere(slots: Slots) -> str | None:
@@ -125,16 +179,11 @@ def started_elsewhere(slots: Slots) -> str | None:
 
     `None` also where nothing listens there any more, as after a boot.
     """
-    layout = slots.layout
-    try:
-        data = read_json(layout.slots_file, layout.ask) or {}
-    except VenvshipError:
+    notes = read_notes(slots.layout)
+    if notes.folder in {"", slots.folder}:
         return None
-    folder = data.get("socket_dir")
-    if not isinstance(folder, str) or folder == slots.folder:
-        return None
-    there = Slots(layout, folder)
-    return folder if any(there.accepts(slot) for slot in started_slots(layout)) else None
+    there = Slots(slots.layout, notes.folder)
+    return notes.folder if any(map(there.accepts, notes.started)) else None
 
 
 def tried_by(layout: RootLayout, slot: str) -> int:
@@ -142,13 +191,29 @@ def tried_by(layout: RootLayout, slot: str) -> int:
 
     It has proven a release there, or is about to, and goes on with it. One that was killed does not.
     """
-    try:
-        entry = fields.mapping((read_json(layout.slots_file, layout.ask) or {}).get("trying"))
-        pid, since = fields.count(entry["pid"]), fields.text(entry["since"])
-    except (VenvshipError, KeyError, ValueError):
+    one = read_notes(layout).trying
+    if one is None or one.slot != slot or one.pid == os.getpid() or not proc.is_running(one.pid, one.since):
         return 0
-    others = entry.get("slot") == slot and pid != os.getpid() and proc.is_running(pid, since)
-    return pid if others else 0
+    return one.pid
+
+
+def orphans(layout: RootLayout) -> str:
+    """The slots that run on although the settings have no `[service]` any more, as a warning; `""` for none.
+
+    A root that never had one pays for one file that is not there.
+    """
+    notes = read_notes(layout)
+    there = Slots(layout, notes.folder) if notes.folder else Slots.of(layout, NO_SERVICE)
+    up = sorted(filter(there.accepts, notes.started))
+    if not up:
+        return ""
+    runs = " and ".join(f"slot {slot} still runs {there.release(slot) or 'a release'}" for slot in up)
+    argvs = ([word.replace(SLOT, slot) for word in notes.stop] for slot in up if notes.stop)
+    commands = "; ".join(dict.fromkeys(f"`{shell_line(argv)}`" for argv in argvs))
+    return (
+        f"{runs}, and the settings have no service any more: no release reaches it, and venvship does not "
+        f"stop it. To end it: {commands or 'the stop command that [service] had'}; or put [service] back"
+    )
 
 
 def _read_link(path: str) -> str | None:

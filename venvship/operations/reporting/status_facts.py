@@ -82,10 +82,14 @@ def live_slot(
     A warning if another release is in it than the current one, or another slot was left up; unless a command
     is under way, which may be about to change that. Nothing is asked.
     """
-    if settings is None or not settings.service.is_on:
+    if settings is None:
         return None
-    from venvship.workspace.slots import Slots, started_slots  # late: few roots have slots
+    from venvship.workspace.slots import Slots, orphans, started_slots  # late: few roots have slots
 
+    if not settings.service.is_on:
+        if problem := orphans(workspace.layout):
+            workspace.warn("slot-orphaned", problem)
+        return None
     slots = Slots.of(workspace.layout, settings.service)
     live = slots.live()
     if running or current is None:

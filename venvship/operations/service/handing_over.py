@@ -13,7 +13,7 @@ from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import hold_slots, lead_to
 from venvship.system import files
 from venvship.workspace.holding import hold_switch
-from venvship.workspace.slots import Slots, started_slots
+from venvship.workspace.slots import Slots, orphans, started_slots
 from venvship.workspace.workspace import Workspace
 
 
@@ -71,6 +71,8 @@ def settle(workspace: Workspace, settings: Settings) -> None:
         InterruptedByError: A signal came.
     """
     if not settings.service.is_on:
+        if problem := orphans(workspace.layout):
+            workspace.warn("slot-orphaned", problem)
         return
     slots = Slots.of(workspace.layout, settings.service)
     if not started_slots(workspace.layout):

@@ -164,7 +164,12 @@ def _write_started(held: SlotsHeld, slots: Iterable[str], *, trying: str | None 
     """
     layout = held.workspace.layout
     names = sorted(slots)
-    data: dict[str, object] = {"format": FORMAT, "started": names, "socket_dir": held.slots.folder}
+    data: dict[str, object] = {
+        "format": FORMAT,
+        "started": names,
+        "socket_dir": held.slots.folder,
+        "stop": list(held.settings.service.stop or ()),
+    }
     if trying is not None:
         data["trying"] = {"slot": trying, "pid": os.getpid(), "since": proc.start_ticks(os.getpid())}
     else:
