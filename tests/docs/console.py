@@ -8,7 +8,7 @@ Page by page, in order, in one shell, in a fresh directory that is HOME as well.
   `(exit status 22)` says how the command ends; without it, with 0.
 * A code block whose caption is the path of a file is written there; one with the caption `added to PATH` is
   appended.
-* `% given: NAME` prepares a directory first; see `GIVEN` in `test_pages.py`.
+* `% given: NAME` prepares a directory first, or a host; see `GIVEN` in `given.py`.
 * `% network` marks a page whose commands fetch from a package index, `% needs: PROGRAM` one that uses a
   program that may not be there.
 * A page with tabs is run once for each label of a tab, without what stands in tabs of other labels.
@@ -26,7 +26,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -131,10 +131,18 @@ class Shell:
         place: An empty directory: HOME, and where the page begins.
         environment: The environment.
         replaced: Texts of the page and what stands for them here.
+        enter: The beginning of a command line that runs the rest on another host, where `place` is as well.
     """
 
-    def __init__(self, place: Path, environment: Mapping[str, str], replaced: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        place: Path,
+        environment: Mapping[str, str],
+        replaced: Mapping[str, str],
+        enter: Sequence[str] = (),
+    ) -> None:
         self.place = place
+        self._enter = enter
         self._token = f"{place}"
         self._environment = {**environment, "HOME": str(place), TOKEN: self._token}
         self._replaced = replaced
@@ -147,7 +155,7 @@ class Shell:
         """
         log = self.place.with_name(f"{self.place.name}.log")
         marker = f"@@{os.urandom(8).hex()}@@"
-        script = ["set +e"]
+        script = ["set +e", f"cd {shlex.quote(str(self.place))} || exit 97"]
         commands = [step for step in page.steps if isinstance(step, Command)]
         for step in page.steps:
             if isinstance(step, File):
@@ -160,7 +168,7 @@ class Shell:
         try:
             with log.open("wb") as output:  # a file: a server that is left running must not keep us waiting
                 done = subprocess.run(
-                    ["bash", "-c", "\n".join(script)],
+                    [*self._enter, "bash", "-c", "\n".join(script)],
                     cwd=self.place,
                     env=self._environment,
                     stdin=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """What a page of the how-to guides may find when it begins: `% given: NAME`.
 
-Everything is made from wheels without code of others, so that the pages run offline.
+Everything but `host` is made from wheels without code of others, so that the pages run offline.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import pytest
+
+from tests.support import whole_host
 from tests.support.checkouts import repository
 from tests.support.index import LocalIndex
 from tests.support.roots import command, plain_environment
@@ -63,12 +66,14 @@ class Scene:
         environment: Of its commands.
         replaced: Texts of the page, and what stands for them here.
         cleanup: What has to end with it.
+        enter: The beginning of a command line that runs the rest on a host of the page's own.
     """
 
     place: Path
     environment: dict[str, str]
     replaced: dict[str, str]
     cleanup: contextlib.ExitStack
+    enter: list[str] = field(default_factory=list)
 
     @property
     def shop(self) -> Path:
@@ -211,11 +216,42 @@ def private_index(scene: Scene) -> None:
     }
 
 
+def host(scene: Scene) -> None:
+    """A host of the page's own, with systemd and nginx. Nothing of it stays.
+
+    It has no network, so Django and gunicorn are downloaded before.
+    """
+    reason = whole_host.reason_to_skip()
+    missing = [name for name in ("nginx", "curl", "useradd") if shutil.which(name) is None]
+    if reason or missing:
+        pytest.skip(reason or f"there is no {missing[0]}")
+    packages = scene.place.with_name("wheels")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--dest", packages, "django", "gunicorn"],
+        env=scene.environment | {"HOME": str(scene.place)},
+        check=True,
+    )
+    srv = scene.place / "srv"
+    srv.mkdir()
+    for parent in (scene.place, srv):
+        parent.chmod(0o755)
+    started = scene.cleanup.enter_context(whole_host.host(scene.place, srv))
+    assert started.run("systemctl", "start", "nginx").returncode == 0
+    scene.enter = started.command()
+    del scene.replaced["/srv/"], scene.replaced["/var/lib/"]
+    scene.environment |= {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(packages),
+        "PIP_CONFIG_FILE": "/dev/null",
+    }
+
+
 GIVEN: Final[dict[str, Callable[[Scene], None]]] = {
     "application": application,
     "checkout": checkout,
     "root": root,
     "first": first,
+    "host": host,
     "releases": releases,
     "project": project,
     "private-index": private_index,

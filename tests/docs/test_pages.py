@@ -52,9 +52,9 @@ def test_what_a_page_tells_to_do_works(name: str, tmp_path: Path) -> None:
         scene = Scene(place, variables, replaced, cleanup)
         if given := page.remarks.get("given"):
             GIVEN[given](scene)
-        shell = Shell(place, scene.environment, scene.replaced)
+        shell = Shell(place, scene.environment, scene.replaced, scene.enter)
 
-        shell.run(page, timeout=300)
+        shell.run(page, timeout=1200)  # only a hang takes as long
 
 
 def test_every_page_has_something_to_run() -> None:
