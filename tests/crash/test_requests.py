@@ -7,19 +7,22 @@ from pathlib import Path
 import pytest
 
 from tests.torture import requests
-from tests.torture.hosting import reason_to_skip
 from tests.torture.lab import Lab
+from tests.torture.managers import NEEDS, reason_to_skip
 from tests.torture.requests import Request, Step, judge
 from tests.torture.tally import Scale
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("quiet", [True, False], ids=["commands", "kills"])
-def test_no_request_fails_while_releases_come_and_go(tmp_path: Path, filled: Path, quiet: bool) -> None:
-    if reason := reason_to_skip("plain"):
+@pytest.mark.parametrize("manager", NEEDS)
+def test_no_request_fails_while_releases_come_and_go(
+    tmp_path: Path, filled: Path, manager: str, quiet: bool
+) -> None:
+    if reason := reason_to_skip(manager):
         pytest.skip(reason)
-    tally = requests.under_traffic(Lab(tmp_path / "lab", filled), "plain", Scale(points=4), quiet=quiet)
-    assert tally.violations == []
+    tally = requests.under_traffic(Lab(tmp_path / "lab", filled), manager, Scale(points=4), quiet=quiet)
+    assert tally.violations == [], tally.notes
     assert tally.points == 4
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -82,6 +83,18 @@ def test_the_template_is_for_both_slots_and_is_not_enabled(site: Site) -> None:
     folder = files["/etc/tmpfiles.d/venvship-shop.conf"].splitlines()[-1].split()
     assert folder[:3] == ["d", "/run/shop", "1775"]
     assert folder[4:] == ["daemon", "-"]
+
+
+@pytest.mark.parametrize("told", ["by path", "by state"])
+def test_before_the_first_release_the_sandbox_does_not_hide_its_interpreter(site: Site, told: str) -> None:
+    python = "/home/x/bin/python3.11"
+    configure(site, (f'python = "{python}"\n' if told == "by path" else "") + ON)
+    if told == "by state":
+        file = site.path / "state" / "python.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "setting": None, "path": python}))
+    files = printed(site, "systemd", "--app", "gunicorn shop.wsgi")
+    unit = files["/etc/systemd/system/shop@.service"]
+    assert f"# Not with {python}, which it would hide:\n#ProtectHome=yes\n" in unit
 
 
 @needs("systemd-analyze", "systemd")

@@ -10,26 +10,29 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.roots import Site, make_site
 from tests.support.service import BEHAVIOURS, Slots
 from tests.support.wheels import build_wheel
 from tests.torture.lab import Lab
+from tests.torture.managers import found, managed, running
+from venvship.operations.service.printing import Kind
+
+APP = "python -m web {socket}"
+"""The application's command line, for `venvship service`."""
 
 GOOD = ("1.0", "1.1", "1.2")
 BROKEN = ("2.0", "2.1", "2.2", "2.3")
 """Versions that answer 503, that cannot be imported, that end, and that hang."""
 
 _WEB = """\
-import asyncio, os, signal, sys
+import asyncio, os, signal, socket, sys
 
 VERSION = {version!r}
 STATUS, HANGS = 200, False
@@ -56,27 +59,60 @@ async def serve(reader, writer):
         writer.close()
 
 
-async def main():
-    over, serving = asyncio.Event(), set()
+async def main(listener, master):
+    loop, over, serving = asyncio.get_running_loop(), asyncio.Event(), set()
 
-    async def begin(reader, writer):
-        serving.add(asyncio.current_task())
-        await serve(reader, writer)
-        serving.discard(asyncio.current_task())
+    async def begin(sock):
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
+        await serve(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
-    server = await asyncio.start_unix_server(begin, sys.argv[1], backlog=512)
-    os.chmod(sys.argv[1], 0o666)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
-    await over.wait()
+    def accept():
+        try:
+            task = loop.create_task(begin(listener.accept()[0]))
+        except BlockingIOError:
+            return  # the other worker was faster
+        serving.add(task)
+        task.add_done_callback(serving.discard)
+
+    loop.add_signal_handler(signal.SIGTERM, over.set)
+    loop.add_reader(listener, accept)
+    while not over.is_set() and os.getppid() == master:
+        try:
+            await asyncio.wait_for(over.wait(), 0.1)
+        except asyncio.TimeoutError:
+            pass
     await asyncio.sleep(0.05)
-    server.close()
+    loop.remove_reader(listener)
+    listener.close()
     if serving and not HANGS:
         await asyncio.wait(set(serving))
     os._exit(0)
 
 
+def run(path):
+    # A master and two workers, as most servers are: the workers end after the master, however it ended.
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(512)
+    listener.setblocking(False)
+    os.chmod(path, 0o666)
+    master, workers = os.getpid(), []
+    signal.signal(signal.SIGTERM, lambda *_: [os.kill(pid, signal.SIGTERM) for pid in workers])
+    for _ in range(2):
+        if not (pid := os.fork()):
+            asyncio.run(main(listener, master))
+        workers.append(pid)
+    listener.close()
+    for pid in workers:
+        os.waitpid(pid, 0)
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(sys.argv[1])
 """
 
 _NGINX = """\
@@ -95,39 +131,8 @@ http {{
     scgi_temp_path {folder}/nginx-scgi;
     keepalive_requests 1000000000;
     keepalive_timeout 1h;
-    upstream web {{ server unix:{folder}/live.sock; }}
-    server {{
-        listen unix:{folder}/www.sock;
-        location / {{ proxy_pass http://web; }}
-        location ~ ^/static/(.+)$ {{ root {folder}; try_files /a/generated/$1 /b/generated/$1 =404; }}
-    }}
+{block}
 }}
-"""
-
-_SUPERVISOR = """\
-[supervisord]
-nodaemon=true
-logfile={folder}/supervisord.log
-pidfile={folder}/supervisord.pid
-childlogdir={folder}
-{user}
-[unix_http_server]
-file={folder}/supervisor.sock
-[supervisorctl]
-serverurl=unix://{folder}/supervisor.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-"""
-
-_PROGRAM = """\
-[program:web-{slot}]
-command={folder}/{slot}/bin/python -m web {folder}/{slot}.sock
-directory=/
-autostart=false
-autorestart=true
-startsecs=0
-stopwaitsecs=20
-redirect_stderr=true
 """
 
 
@@ -138,16 +143,16 @@ class Host:
     Attributes:
         site: The root.
         slots: Its slots.
+        revives: Whether the manager starts again what has died.
         start: The command that starts a slot.
         stop: The command that stops one.
-        revives: Whether the manager starts again what has died.
     """
 
     site: Site
     slots: Slots
-    start: list[str]
-    stop: list[str]
     revives: bool
+    start: list[str] = field(default_factory=list)
+    stop: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -158,6 +163,18 @@ class Host:
     def front(self) -> str:
         """The socket of nginx."""
         return f"{self.folder}/www.sock"
+
+    def control(self, command: list[str], unit: str) -> None:
+        """Have slots started and stopped by a command of a manager, which is there from now on."""
+        self.start, self.stop = ([*command, verb, unit] for verb in ("start", "stop"))
+        self.write_settings()
+
+    def printed(self, kind: Kind) -> dict[str, str]:
+        """The files that venvship prints for a manager or a web server, by path."""
+        app = [] if kind == "nginx" else ["--app", APP]
+        done = self.site.run("service", kind, *app, "--json", timeout=300)
+        assert done.code == 0, done.err
+        return {file["path"]: file["content"] for file in done.data["files"]}
 
     def write_settings(self, *, timeout: float = 30, drain: float = 1.0) -> None:
         """Write the settings; `timeout` is for a slot to answer."""
@@ -196,18 +213,6 @@ class Host:
             yield f"customers get {answer}, and {self.site.current} is current"
 
 
-def reason_to_skip(manager: str) -> str:
-    """Why the part cannot be run with a manager; `""` if it can."""
-    missing = [name for name in ("nginx", *NEEDS[manager]) if _program(name) is None]
-    if missing:
-        return f"there is no {' and no '.join(missing)}"
-    return ""
-
-
-NEEDS = {"plain": (), "supervisor": ("supervisord", "supervisorctl")}
-"""The managers, and the programs that they consist of."""
-
-
 @contextmanager
 def hosted(lab: Lab, manager: str, name: str) -> Iterator[Host]:
     """Make a root of a name with its service, and run nginx before it."""
@@ -220,59 +225,19 @@ def hosted(lab: Lab, manager: str, name: str) -> Iterator[Host]:
     assert lab.filled is not None
     root = lab.path / name
     site = make_site(root, wheels, root / "store", lab.path / "home", lab.filled / "python.json")
-    slots = Slots(site, folder)
+    host = Host(site, Slots(site, folder), revives=manager != "plain")
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
         stack.callback(_kill_all, folder)
-        start, stop = stack.enter_context(_managed(manager, slots))
-        host = Host(site, slots, start, stop, revives=manager != "plain")
+        stack.enter_context(managed(manager, host))
+        (block,) = host.printed("nginx").values()
         user = "user root;" if os.geteuid() == 0 else ""
-        (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, user=user))
-        command = [
-            _found("nginx"),
-            "-e",
-            f"{folder}/nginx.log",
-            "-p",
-            str(folder),
-            "-c",
-            f"{folder}/nginx.conf",
-        ]
-        stack.enter_context(_running(command, f"{folder}/www.sock", signal.SIGQUIT))
+        text = _NGINX.format(folder=folder, user=user, block=block)
+        (folder / "nginx.conf").write_text(text.replace("listen 80;", f"listen unix:{host.front};"))
+        log = f"{folder}/nginx.log"
+        command = [found("nginx"), "-e", log, "-p", str(folder), "-c", f"{folder}/nginx.conf"]
+        stack.enter_context(running(command, host.front, signal.SIGQUIT))
         yield host
-
-
-@contextmanager
-def _managed(manager: str, slots: Slots) -> Iterator[tuple[list[str], list[str]]]:
-    folder = slots.folder
-    if manager == "plain":
-        command = [sys.executable, "-I", "-S", str(slots.manager), str(folder)]
-        yield [*command, "start", "{slot}"], [*command, "stop", "{slot}"]
-        return
-    configuration = folder / "supervisord.conf"
-    user = "user=root" if os.geteuid() == 0 else ""
-    text = _SUPERVISOR.format(folder=folder, user=user)
-    configuration.write_text(text + "".join(_PROGRAM.format(folder=folder, slot=slot) for slot in "ab"))
-    with _running([_found("supervisord"), "-c", str(configuration)], f"{folder}/supervisor.sock"):
-        command = [_found("supervisorctl"), "-c", str(configuration)]
-        yield [*command, "start", "web-{slot}"], [*command, "stop", "web-{slot}"]
-
-
-@contextmanager
-def _running(command: list[str], path: str, how: signal.Signals = signal.SIGTERM) -> Iterator[None]:
-    """Run a server until its socket is there, and end it afterwards."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
-        try:
-            until = time.monotonic() + 60
-            while not os.path.exists(path):
-                assert server.poll() is None, f"{command[0]} ended with {server.returncode}"
-                assert time.monotonic() < until, f"{command[0]} made no {path}"
-                time.sleep(0.05)
-            yield
-        finally:
-            server.send_signal(how)
-            with suppress(subprocess.TimeoutExpired):
-                server.wait(30)
-            server.kill()
 
 
 def _kill_all(folder: Path) -> None:
@@ -282,13 +247,3 @@ def _kill_all(folder: Path) -> None:
         with suppress(OSError):
             if path.read_bytes().rstrip(b"\0").endswith(marks):
                 os.kill(int(path.parent.name), signal.SIGKILL)
-
-
-def _program(name: str) -> str | None:
-    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
-
-
-def _found(name: str) -> str:
-    found = _program(name)
-    assert found is not None, f"there is no {name}"
-    return found

@@ -2,8 +2,9 @@
 
 nginx stands before `live.sock`, and a second process sends requests. No request may fail, nobody may get an
 answer from a release that was never proven, and, but during a command, from any other than the current one.
-In the second row venvship is killed at some moment of some commands, servers are killed, and commands come
-two at a time: after the next command exactly one slot is up, and both links lead to it.
+In the second row of a manager venvship is killed at some moment of 30 of 100 commands, the master of a server
+during or after 10, and 20 come two at a time: after the next command exactly one slot is up, and both links
+lead to it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import NamedTuple
 
 from tests.support.roots import Site
 from tests.torture import traffic
-from tests.torture.hosting import BROKEN, GOOD, NEEDS, Host, hosted, reason_to_skip
+from tests.torture.hosting import BROKEN, GOOD, Host, hosted
 from tests.torture.lab import Lab
+from tests.torture.managers import NEEDS, reason_to_skip
 from tests.torture.tally import Scale, Tally
 from venvship.model.release import is_release_id
 
@@ -38,8 +40,8 @@ DRAIN = 1.0
 SPARE = 0.05
 """Seconds by which the time of a file may be early (a tick of the kernel), or a request be on its way."""
 
-KILLED, SERVERS, PAIRS = 0.3, 0.1, 0.2
-"""Of the commands of the second row: killed, followed by the death of the server, and two at once."""
+FATES = {"killed": 6, "beside another": 4, "then its server killed": 1, "a server killed meanwhile": 1, "": 8}
+"""What befalls twenty commands of the second row, in any order."""
 
 CODES = {0, 13, 21, 22, 24, 25, 30, 31}
 """How one of two commands at once may end."""
@@ -171,6 +173,7 @@ class Day:
         self.good: list[str] = []
         self._chance = random.Random(seed)
         self._tally = tally
+        self._fates: list[str] = []
 
     def _newest(self) -> str:
         return max(name for name in os.listdir(self.site.path / "releases") if is_release_id(name))
@@ -219,26 +222,28 @@ class Day:
         Args:
             quiet: Whether nobody is killed, and nothing is done twice at once.
         """
-        what = 1.0 if quiet else self._chance.random()
+        fate = "" if quiet else self._fate()
         arguments, codes = self.command()
         self.host.write_settings(timeout=3 if codes == {21} else 60, drain=DRAIN)
-        step = Step(" ".join(arguments[:1]), time.time(), 0, self.site.current, None)
+        label = ", ".join(filter(None, (arguments[0], fate)))
+        step = Step(label, time.time(), 0, self.site.current, None)
         wrong: list[str] = []
         live = self._live_since()
-        if what < KILLED:
-            step.label += " killed"
+        if fate == "killed":
             wrong += self._kill(arguments)
-        elif what < KILLED + PAIRS:
-            step.label += " beside another"
+        elif fate == "beside another":
             wrong += self._pair(arguments)
+        elif fate == "a server killed meanwhile":
+            wrong += self._kill_server_during(step, arguments)
         else:
             done = self.site.run(*arguments, timeout=300)
             self.took.append(time.time() - step.began)
             if done.code not in codes:
                 wrong.append(f"ended with {done.code}: {done.err}")
-            if what < KILLED + PAIRS + SERVERS:
-                step.label += ", then its server killed"
-                step.down = self._kill_server()
+            if fate:
+                began = time.time()
+                pid = self._kill_server(self.host.slots.live)
+                step.down = began, self._revived(self.host.slots.live, pid)
             elif self._live_since() != live:
                 step.switched = self._live_since()
         step.ended, step.after = time.time(), self.site.current
@@ -284,18 +289,39 @@ class Day:
         if done.code not in {0, 22}:
             yield f"recover ended with {done.code}: {done.err}"
 
-    def _kill_server(self) -> tuple[float, float]:
-        began = time.time()
-        slot = self.host.slots.live
+    def _kill_server_during(self, step: Step, arguments: tuple[str, ...]) -> Iterator[str]:
+        """Kill the server of the live slot while a command runs, which may fail, or go on with the other."""
+        with self.site.start(*arguments) as command:
+            time.sleep(self._chance.uniform(0, max(self.took[-8:])))
+            slot = self.host.slots.live
+            began = time.time()
+            pid = self._kill_server(slot)
+            said = command.communicate(timeout=300)[1]
+        if command.returncode not in CODES:
+            yield f"{arguments} ended with {command.returncode}: {said}"
+        live = self.host.slots.live
+        step.down = began, self._revived(live, pid if live == slot else None)
+
+    def _kill_server(self, slot: str) -> int | None:
         pid = self.host.listener(slot)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def _revived(self, slot: str, pid: int | None) -> float:
+        """Wait until another server than the killed one answers; returns when."""
         if not self.host.revives:
             done = self.site.run("handover", "ensure", timeout=300)
             assert done.code == 0, done.err
         else:
             self.host.slots.wait_for(lambda: self.host.listener(slot) not in {None, pid}, seconds=120)
-        return began, time.time() + SPARE
+        return time.time() + SPARE
+
+    def _fate(self) -> str:
+        if not self._fates:
+            self._fates = [fate for fate, count in FATES.items() for _ in range(count)]
+            self._chance.shuffle(self._fates)
+        return self._fates.pop()
 
 
 def under_traffic(lab: Lab, manager: str, scale: Scale, *, quiet: bool) -> Tally:
@@ -339,10 +365,14 @@ def report(tally: Tally, verdict: Verdict, requests: Sequence[Request], steps: S
 
 
 def run(lab: Lab, scale: Scale) -> Iterator[Tally]:
-    """All rows: the plain manager only where there is no supervisord."""
-    managers = [manager for manager in NEEDS if manager != "plain" and not reason_to_skip(manager)]
-    for manager in managers or ["plain"]:
+    """Two rows for each manager; the plain one only where there is no other."""
+    reasons = {manager: reason_to_skip(manager) for manager in NEEDS}
+    others = [manager for manager in NEEDS if manager != "plain"]
+    if all(reasons[manager] for manager in others):
+        others.append("plain")
+    for manager in others:
+        if reasons[manager]:
+            yield Tally(f"requests, {manager}", skipped=reasons[manager])
+            continue
         for quiet in (True, False):
-            reason = reason_to_skip(manager)
-            title = f"requests, {manager}"
-            yield Tally(title, skipped=reason) if reason else under_traffic(lab, manager, scale, quiet=quiet)
+            yield under_traffic(lab, manager, scale, quiet=quiet)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from venvship.errors import OperationWarning, SettingsError, UsageError
+from venvship.errors import OperationWarning, SettingsError, UsageError, VenvshipError
 from venvship.model import bounds
 from venvship.model.programs import ADDRESS, Program, plain_name, read_program
 from venvship.model.service_units import ServiceUnits, both, sudoers, tmpfiles
@@ -218,7 +219,7 @@ def _units(
         socket_dir=folder,
         env=settings.env,
         env_file=os.path.join(root, settings.env_file) if settings.env_file else "",
-        seen=_seen(workspace, folder if program.in_slots else ""),
+        seen=_seen(workspace, settings, folder if program.in_slots else ""),
         stop=max(1, min(_LONGEST, int(hook) - _SHORTEST)),
         start=int(2 * (hook + settings.service.timeout)) + 300,
         extra=extra,
@@ -231,14 +232,27 @@ def _with_schedule(program: Program, name: str) -> Program:
     return replace(program, arguments=(*program.arguments, f"--schedule={folder}/celerybeat-schedule"))
 
 
-def _seen(workspace: ReadingWorkspace, folder: str) -> tuple[str, ...]:
+def _seen(workspace: ReadingWorkspace, settings: Settings, folder: str) -> tuple[str, ...]:
     """Where root, interpreter and slots really are."""
-    seen = [str(workspace.layout.path)]
+    seen = [str(workspace.layout.path), _interpreter(workspace, settings), folder]
+    return tuple(os.path.realpath(path) for path in seen if path)
+
+
+def _interpreter(workspace: ReadingWorkspace, settings: Settings) -> str:
+    """The interpreter of the live release; before the first one, that of the next, or `""` if it is unknown.
+
+    A service with slots needs its units for the first release already.
+    """
     release_id = workspace.layout.current()
     if release_id is not None:
-        seen.append(os.path.realpath(workspace.layout.release_path(release_id) / "bin" / "python"))
-    seen += [folder] if folder else []
-    return tuple(os.path.realpath(path) for path in seen)
+        return str(workspace.layout.release_path(release_id) / "bin" / "python")
+    with contextlib.suppress(VenvshipError):
+        known = workspace.layout.interpreter()
+        if known is not None and known[0] == settings.python:
+            return known[1].path
+    if settings.python is None:
+        return workspace.runtime.executable
+    return settings.python if os.path.isabs(settings.python) else ""
 
 
 def _warn(workspace: ReadingWorkspace, settings: Settings, units: ServiceUnits) -> None:
