@@ -1,7 +1,8 @@
 """A real systemd as process 1 of namespaces of its own, for tests of units and of boots. It takes root.
 
 It sees the files of the host, but its units, /run and cgroups are its own. Nothing of the host is started in
-it, and what it starts ends with it. Units and settings are kept between its boots; /run is empty at each.
+it, and what it starts ends with it. Units and settings are kept between its boots; /run is empty at each. For
+one on which packages and users are installed see `whole_host`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from tests.support import whole_host
 from tests.support.processes import eventually
-
-PROGRAM: Final = next(filter(os.path.exists, ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")), "")
+from tests.support.whole_host import SYSTEMD, cgroups, remove_cgroup
 
 UNITS: Final = "/etc/systemd/system"
 
@@ -69,10 +69,12 @@ class Systemd:
         self.folder = folder
         self.pid = 0
         self._unshare: subprocess.Popen[bytes] | None = None
-        self._cgroup = _own_cgroup() / f"venvship-{folder.name}-{os.getpid()}"
+        parent = cgroups()
+        assert parent is not None, reason_to_skip()
+        self._cgroup = parent / f"venvship-{folder.name}-{os.getpid()}"
         for own in _OWN:
             Path(f"{folder}{own}").mkdir(parents=True, exist_ok=True)
-        for path in (*Path(PROGRAM).parent.glob("system/*.target"), *_exits()):
+        for path in (*Path(SYSTEMD).parent.glob("system/*.target"), *_exits()):
             self.install(f"{UNITS}/{path.name}", path.read_text())
         self.install(f"{UNITS}/systemd-tmpfiles-setup.service", _TMPFILES)
         self.want("systemd-tmpfiles-setup.service", by="sysinit.target")
@@ -110,7 +112,7 @@ class Systemd:
             "cgroup": str(self._cgroup),
             "own": " ".join(_OWN),
             "units": UNITS,
-            "program": PROGRAM,
+            "program": SYSTEMD,
         }
         self._unshare = subprocess.Popen(
             ["sh", "-c", _START], env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -150,10 +152,7 @@ class Systemd:
             assert self._unshare.stderr is not None
             self._unshare.stderr.close()
             self._unshare, self.pid = None, 0
-        until = time.monotonic() + 30
-        while self._cgroup.exists() and time.monotonic() < until:
-            _remove_cgroup(self._cgroup)
-            time.sleep(0.02)
+        remove_cgroup(self._cgroup)
 
     def shut_down(self) -> None:
         """Have it stop all units in their order, and end."""
@@ -184,13 +183,8 @@ class Systemd:
 @functools.cache
 def reason_to_skip() -> str:
     """Why no systemd can be started here; `""` if it can. It is tried."""
-    if os.geteuid() != 0:
-        return "only root can start a systemd in namespaces"
-    missing = [name for name in ("unshare", "nsenter", "systemctl", "mount") if shutil.which(name) is None]
-    if not PROGRAM or missing:
-        return f"there is no {' and no '.join(missing or ['systemd'])}"
-    if not _mounted():
-        return "there is no cgroup2 file system"
+    if reason := whole_host.reason_to_skip():
+        return reason
     folder = Path(tempfile.mkdtemp(prefix="systemd-"))
     try:
         host = Systemd(folder)
@@ -205,31 +199,9 @@ def reason_to_skip() -> str:
     return ""
 
 
-def _mounted() -> str:
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, place, kind, *_ = line.split()
-        if kind == "cgroup2":
-            return place
-    return ""
-
-
-def _own_cgroup() -> Path:
-    """The cgroup of this process, in the unified hierarchy."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        if line.startswith("0::"):
-            return Path(f"{_mounted()}{line[3:]}")
-    return Path(_mounted())
-
-
 def _exits() -> list[Path]:
     return [
         path
         for name in ("systemd-exit",)
-        if (path := Path(PROGRAM).parent / f"system/{name}.service").exists()
+        if (path := Path(SYSTEMD).parent / f"system/{name}.service").exists()
     ]
-
-
-def _remove_cgroup(path: Path) -> None:
-    for folder, _, _ in os.walk(path, topdown=False):
-        with suppress(OSError):
-            os.rmdir(folder)

@@ -103,7 +103,7 @@ def reason_to_skip() -> str:
     missing = [name for name in ("unshare", "nsenter", "systemctl") if shutil.which(name) is None]
     if missing:
         return f"there is no {missing[0]}"
-    if _cgroups() is None:
+    if cgroups() is None:
         return "no cgroup2 file system is mounted that can be written"
     return ""
 
@@ -117,9 +117,9 @@ def host(place: Path, srv: Path, *, kept: tuple[str, ...] = ()) -> Iterator[Host
         srv: The directory that is `/srv` there.
         kept: Units that Debian's targets want and that are to be started.
     """
-    cgroups = _cgroups()
-    assert cgroups is not None, reason_to_skip()
-    cgroup = cgroups / f"venvship-test-{os.getpid()}-{time.monotonic_ns()}"
+    parent = cgroups()
+    assert parent is not None, reason_to_skip()
+    cgroup = parent / f"venvship-test-{os.getpid()}-{time.monotonic_ns()}"
     cgroup.mkdir()
     log = place.with_name(f"{place.name}.boot")
     words = [str(place), str(srv), SYSTEMD, " ".join(kept), os.path.realpath(sys.executable), _LOOPBACK]
@@ -138,7 +138,7 @@ def host(place: Path, srv: Path, *, kept: tuple[str, ...] = ()) -> Iterator[Host
             outer.send_signal(signal.SIGKILL)
             outer.wait()
     finally:
-        _remove(cgroup)
+        remove_cgroup(cgroup)
 
 
 def _booted(outer: subprocess.Popen[bytes], log: Path) -> Host:
@@ -160,7 +160,7 @@ def _booted(outer: subprocess.Popen[bytes], log: Path) -> Host:
     raise AssertionError(f"the host is {said or 'not up'}: {log.read_text()}")
 
 
-def _cgroups() -> Path | None:
+def cgroups() -> Path | None:
     """Where a cgroup can be made; `None` if nowhere."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, where, kind, options, *_ = line.split()
@@ -169,7 +169,7 @@ def _cgroups() -> Path | None:
     return None
 
 
-def _remove(cgroup: Path) -> None:
+def remove_cgroup(cgroup: Path) -> None:
     """Remove a cgroup and those below it, once all processes in it are gone."""
     until = time.monotonic() + 30
     while cgroup.exists() and time.monotonic() < until:
