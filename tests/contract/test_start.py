@@ -90,9 +90,12 @@ def test_ctrl_c_while_it_starts_ends_it_without_a_word(site: Site, tmp_path: Pat
     assert (done.code, done.out, done.err) == (-signal.SIGINT, "", "")
 
 
-def test_an_update_with_nothing_to_do_does_not_even_read_the_lockfile(stocked: Site) -> None:
+@pytest.mark.parametrize("command_line", ["update", "release"])
+def test_a_command_with_nothing_to_do_does_not_even_read_the_lockfile(
+    stocked: Site, command_line: str
+) -> None:
     released(stocked, "1.0")
-    found = imports(stocked, "update")
+    found = imports(stocked, command_line)
     assert not {name for name in found if name.split(".")[0] in {*HEAVY, "packaging"}}
     assert not {name for name in found if name.startswith(("venvship.building", "venvship.model.lockfiles"))}
 

@@ -46,8 +46,9 @@ from venvship.operations.switching.proving import proven
 from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_host_programs, require_programs
 from venvship.operations.switching.switched import Switched
+from venvship.operations.unchanged import at_rest, wanted_manifest
 from venvship.system.faults import root_faults
-from venvship.workspace.holding import BuildHeld, hold_build
+from venvship.workspace.holding import BuildHeld, announced, hold_build
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
 from venvship.workspace.way_back import command_back, require_current
 from venvship.workspace.workspace import Workspace
@@ -85,7 +86,8 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
         if options.dry_run:
             releasing.plan_only()
         else:
-            releasing.carry_out(releasing.propose)
+            plain = options == ReleaseOptions(message=options.message)
+            releasing.carry_out(releasing.propose, releasing.is_unchanged if plain else None)
     return releasing.result
 
 
@@ -108,6 +110,7 @@ class Releasing:
         self._via = via
         self._stack = contextlib.ExitStack()
         self._message = options.message
+        self._fetched = False
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
@@ -159,11 +162,8 @@ class Releasing:
         """
         workspace, options = self._workspace, self._options
         interpreter = (find_interpreter if held is None else settled)(workspace, settings)
-        if held is not None and settings.project.fetch is not None:
-            # Late: a root without a project fetches none.
-            from venvship.operations.planning.project_fetch import fetch_project
-
-            fetch_project(workspace, settings)
+        if held is not None:
+            self._fetch(settings)
         project = project_to_release(
             workspace, settings, ref=options.ref, dirty=options.dirty, stack=self._stack
         )
@@ -184,6 +184,39 @@ class Releasing:
             own_environment=own,
             project=project,
         )
+
+    def _fetch(self, settings: Settings) -> None:
+        """Run `[project] fetch`, once."""
+        if settings.project.fetch is None or self._fetched:
+            return
+        # Late: a root without a project fetches none.
+        from venvship.operations.planning.project_fetch import fetch_project
+
+        fetch_project(self._workspace, settings)
+        self._fetched = True
+
+    def is_unchanged(self, held: BuildHeld) -> bool:
+        """Whether it is certain at once that there is nothing to do; see `unchanged`. Writes nothing.
+
+        Raises:
+            VenvshipError: See `release`.
+        """
+        root = at_rest(held)
+        if root is None:
+            return False
+        settings, history = root
+        view = self._view(held.workspace.layout.current(), history)
+        self.result = replace(self.result, name=settings.name, previous=view)
+        interpreter = find_interpreter(held.workspace, settings)
+        self._fetch(settings)
+        manifest = wanted_manifest(held, root, interpreter)
+        if manifest is None:
+            return False
+        path = lockfile_paths(held.workspace, settings)[0]
+        self.asked_for(path, len(manifest.packages), interpreter.version)
+        self.unchanged(manifest.id, history)
+        self.result = replace(self.result, holds=hold_change(held.workspace, history, history))
+        return True
 
     def plan_only(self) -> None:
         """Find out what a release would do; for a dry run, which writes nothing.
@@ -236,32 +269,38 @@ class Releasing:
             message=self._options.message,
         )
 
-    def carry_out(self, propose: Propose) -> None:
+    def carry_out(self, propose: Propose, is_unchanged: Callable[[BuildHeld], bool] | None = None) -> None:
         """Recover, propose, build, rehearse, switch, check, keep or go back; then clean up, and notify.
 
         Args:
             propose: Proposes the release to make.
+            is_unchanged: Asked first; if it returns true, that is all.
 
         Raises:
-            VenvshipError: See `release`; and any error of `propose`.
+            VenvshipError: See `release`; and any error of `propose` and `is_unchanged`.
         """
         workspace = self._workspace
         failure: BuildError | RejectedError | HeldError | None = None
         switched: Switched | None = None
         with root_faults(workspace.layout.path):
             workspace.open_for_writing()
-            with hold_build(workspace, self._via) as held:
-                recovered = recover_switch(workspace)
-                sweep_debris(held)
-                settings = workspace.settings()
-                self.result = replace(self.result, name=settings.name)
-                settle(workspace, settings)  # what an interrupted command has left
-                try:
-                    switched = self._build_and_switch(held, settings, propose)
-                    with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`
-                        retire(workspace, settings)
-                except (BuildError, RejectedError, HeldError) as error:
-                    failure = error
+            # Without an entry in operation.json until there is something to do.
+            with hold_build(workspace, None) as held:
+                if is_unchanged is not None and is_unchanged(held):
+                    workspace.keep_reserve()
+                    return
+                with announced(workspace, "build", self._via):
+                    recovered = recover_switch(workspace)
+                    sweep_debris(held)
+                    settings = workspace.settings()
+                    self.result = replace(self.result, name=settings.name)
+                    settle(workspace, settings)  # what an interrupted command has left
+                    try:
+                        switched = self._build_and_switch(held, settings, propose)
+                        with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`
+                            retire(workspace, settings)
+                    except (BuildError, RejectedError, HeldError) as error:
+                        failure = error
             # Without any mutex: a hook may take its time.
             tell_recovered(workspace, settings, recovered)
             if failure is not None:

@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from venvship.errors import BuildError, FormatError, HeldError, LockfileError, PausedError, ReleaseError
+from venvship.errors import BuildError, HeldError, LockfileError, PausedError
 from venvship.model.environment import Environment
 from venvship.model.event import EventName
 from venvship.model.history import History, LockfileDue
 from venvship.model.hold import Hold
 from venvship.model.interpreter import Interpreter
-from venvship.model.release import Manifest
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time, not_before
 from venvship.model.update_attempts import LOCKING, UNATTENDED, Attempts, fold_attempts, refusal_facts
@@ -28,13 +27,13 @@ from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.asked_lockfile import missing_explained
 from venvship.operations.planning.environment import (
     diff_to_environment,
-    is_of,
     lockfile_paths,
     of_equal_wheels,
     read_environment,
 )
 from venvship.operations.planning.exporting import exporter
 from venvship.operations.planning.known_interpreter import find_interpreter
+from venvship.operations.planning.made_of import live_manifest
 from venvship.operations.planning.plan import Plan, asker, plan, refused
 from venvship.operations.planning.project import Project, in_checkout, open_project
 from venvship.operations.planning.proposal import Proposal
@@ -45,8 +44,6 @@ from venvship.operations.switching.lockfile_due import lockfile_of
 from venvship.operations.switching.recovery import is_settled
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.service_logs import cut_service_logs
-from venvship.workspace.usable import start_problem
-from venvship.workspace.way_back import require_current
 from venvship.workspace.workspace import Workspace
 
 QUIET: Final = 5.0
@@ -120,7 +117,7 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
         return False
     interpreter = find_interpreter(workspace, settings)
     project = open_project(workspace, settings)
-    manifest = _live_manifest(workspace, settings, history, interpreter, project)
+    manifest = live_manifest(workspace, settings, history, interpreter, project)
     if manifest is not None:
         path = lockfile_paths(workspace, settings)[0]
         releasing.asked_for(path, len(manifest.packages), interpreter.version)
@@ -142,30 +139,6 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
         return False
     releasing.unchanged(found.release_id, history)
     return True
-
-
-def _live_manifest(
-    workspace: Workspace,
-    settings: Settings,
-    history: History,
-    interpreter: Interpreter,
-    project: Project | None,
-) -> Manifest | None:
-    """The manifest of the live release if it was made from the lockfile on disk, which need not be read."""
-    current = require_current(workspace)
-    record = history.records.get(current) if current else None
-    if current is None or record is None:
-        return None
-    try:
-        manifest = workspace.manifest(current)
-    except (ReleaseError, FormatError):
-        return None
-    paths = lockfile_paths(workspace, settings)
-    same = manifest.environment.digest == record.environment_digest
-    read = workspace.trusted.read
-    if not same or not is_of(manifest, paths, settings, interpreter, read=read, project=project):
-        return None
-    return None if start_problem(workspace.layout, manifest) else manifest
 
 
 def _propose(

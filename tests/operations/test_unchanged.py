@@ -1,0 +1,147 @@
+"""A `release` with nothing to do: it says so at once, and says what it said when it looked at everything."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkouts import GIT_ENVIRONMENT, commit, project_files, repository
+from tests.support.processes import script_at
+from tests.support.roots import Site
+from tests.torture import kills
+from venvship.errors import UncommittedChangesError
+
+IS_AT_ONCE = """
+import sys
+from venvship import Root
+outcome = Root.open(sys.argv[1]).release().outcome
+print(outcome, "at once" if "packaging" not in sys.modules else "after a look at the lockfile")
+"""
+
+
+def answer(site: Site) -> str:
+    """The outcome of a plain release, and whether it parsed the lockfile for that."""
+    done = subprocess.run(
+        [sys.executable, "-c", IS_AT_ONCE, site.path],
+        env={**site.environment, **GIT_ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+AT_ONCE = "unchanged at once"
+
+
+@pytest.fixture
+def checked(site: Site, tmp_path: Path) -> tuple[Site, Path]:
+    """A root of a checkout, released once."""
+    checkout = repository(tmp_path / "src", {**project_files(), "docs/other.txt": "x\n"})
+    site.environment.update(GIT_ENVIRONMENT)
+    site.settings(f'[project]\npath = "{checkout}"\ntimeout = 300\n')
+    assert site.open(environ=site.environment).release().outcome == "released"
+    return site, checkout
+
+
+def test_what_it_says_and_its_json_are_those_of_a_release_that_looks_at_everything(
+    checked: tuple[Site, Path],
+) -> None:
+    site, _ = checked
+    assert answer(site) == AT_ONCE
+    # --force is about holds alone, and looks at everything.
+    for line in (["release"], ["release", "--json"]):
+        at_once, looked = site.run(*line), site.run(*line, "--force")
+        assert (at_once.code, at_once.out, at_once.err) == (looked.code, looked.out, looked.err)
+        assert at_once.code == 0
+
+
+@pytest.mark.skipif(bool(kills.reason_to_skip()), reason=kills.reason_to_skip())
+def test_it_writes_nothing_below_the_root(site: Site, tmp_path: Path) -> None:
+    site.release("1.0")
+    log = tmp_path / "log"
+    assert kills.strace(site, ["release"], "-f", "-y", "-o", str(log)).returncode == 0
+    lines = [line for line in log.read_text(errors="replace").splitlines() if " resumed>" not in line]
+    calls = [line for line in lines if str(site.path) in line and "/proc/self/fd/" not in line]
+    changing = [line for line in calls if "openat(" not in line or re.search(r"O_(WRONLY|RDWR|CREAT)", line)]
+    # A folder that is there is asked for by making it.
+    assert [line for line in changing if ".mutex" not in line and "EEXIST" not in line] == []
+    assert calls, "it must have read something"
+
+
+def _damage(site: Site, _checkout: Path) -> None:
+    (module,) = (site.path / "current").resolve().rglob("site-packages/app.py")
+    module.parent.chmod(0o755)
+    module.unlink()
+
+
+def _change(_site: Site, checkout: Path) -> None:
+    commit(checkout, {"shop/__init__.py": "NAME = 'new'\n"})
+
+
+@pytest.mark.parametrize("happens", [_damage, _change])
+def test_a_file_that_is_gone_or_a_new_commit_is_not_unchanged(
+    checked: tuple[Site, Path], happens: Callable[[Site, Path], None]
+) -> None:
+    site, checkout = checked
+    happens(site, checkout)
+    assert answer(site).startswith("released")
+    assert answer(site) == AT_ONCE
+
+
+def test_files_that_are_not_committed_are_reported_as_ever(checked: tuple[Site, Path]) -> None:
+    site, checkout = checked
+    (checkout / "shop/__init__.py").write_text("NAME = 'edited'\n")
+    with pytest.raises(UncommittedChangesError):
+        site.open(environ=site.environment).release()
+
+
+def test_a_hold_of_the_root_is_looked_at(site: Site) -> None:
+    site.release("1.0")
+    site.release("1.1")
+    site.open().rollback()
+    site.lock("1.0")  # the root's own lockfile is that of the live release again
+    result = site.open().release()
+    assert (result.outcome, result.holds.ended is not None) == ("unchanged", True)
+    assert site.events()[-1] == "unheld"
+    assert answer(site) == AT_ONCE
+
+
+def test_it_is_busy_while_another_command_builds(site: Site) -> None:
+    site.release("1.0")
+    holder = subprocess.Popen(
+        ["flock", str(site.path / "state/build.mutex"), "sh", "-c", "echo held; sleep 600"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert site.run("release").code == 30
+    finally:
+        os.killpg(holder.pid, 9)
+        holder.communicate()
+
+
+def test_new_commits_are_fetched_once_whether_there_is_something_to_do_or_not(
+    checked: tuple[Site, Path], tmp_path: Path
+) -> None:
+    site, checkout = checked
+    log = tmp_path / "fetched"
+    script = script_at(tmp_path / "fetch", f"#!/bin/sh\necho once >> {log}\n")
+    settings = site.path / "venvship.toml"
+    text = settings.read_text().replace("timeout = 300", f'timeout = 300\nfetch = ["{script}"]')
+    settings.write_text(text)
+    assert answer(site).startswith("unchanged")
+    commit(checkout, {"shop/__init__.py": "NAME = 'new'\n"})
+    assert answer(site).startswith("released")
+    assert log.read_text() == "once\nonce\n"
