@@ -389,6 +389,12 @@ class RestartFailedError(RollbackFailedError):
     slug = "restart-failed"
 
 
+class NotAnsweringError(RollbackFailedError):
+    """An operator is needed: no slot of the service answers for the live release. Nothing was switched."""
+
+    slug = "not-answering"
+
+
 class NothingToRollBackToError(VenvshipError):
     """There is no earlier release that is usable, and proven or unchecked."""
 

@@ -278,3 +278,45 @@ def test_slots_that_run_on_without_a_service_are_told_with_the_command_that_ends
     service.close()
     assert site.run("status", "--json").json["warnings"] == []
     assert site.run("check", "--monitor").code == 0
+
+
+@pytest.mark.parametrize("boot", [False, True], ids=["by hand", "boot"])
+def test_ensure_undoes_an_untried_promotion_only_at_boot(service: Slots, tmp_path: Path, boot: bool) -> None:
+    site = released(service, "1.0")
+    first, waits = site.current, tmp_path / "waits"
+    waits.touch()
+    slow = tmp_path / "slow.py"
+    slow.write_text(f"import os, time\nwhile os.path.exists('{waits}'): time.sleep(0.05)\n")
+    service.write_settings(f"[[check]]\nname = 'slow'\ncommand = ['python', '{slow}']\n", drain=0)
+    lock_web(service, "1.1")
+    with site.start("release") as release:
+        service.wait_for(lambda: site.current != first and service.version() == "1.1")
+        release.kill()
+    waits.unlink()
+    second = site.current
+    done = site.run("handover", "ensure", *(("--boot",) if boot else ()), "--json")
+    assert done.code == 0, done.err
+    assert (site.current, service.version()) == ((first, "1.0") if boot else (second, "1.1"))
+    assert service.up == [service.live]
+    assert site.run("history", "--json").data["events"][0]["event"] == ("rolled-back" if boot else "promoted")
+
+
+@pytest.mark.parametrize("command", [("release",), ("update",), ("promote", "current")], ids=lambda c: c[0])
+def test_a_release_that_is_there_already_is_brought_up(service: Slots, command: tuple[str, ...]) -> None:
+    site = service.site
+    (site.path / "venvship.toml").write_text('name = "web"\nsyslog = false\n')
+    released(service, "1.0")
+    assert service.up == []
+    service.write_settings(timeout=1, top="env = { WEB_STATUS = '503' }")
+    done = site.run(*command, "--json")
+    assert (done.code, done.json["error"]["slug"]) == (23, "not-answering"), done.err
+    assert service.up == []
+    if command == ("update",):
+        again = site.run(*command)
+        assert (again.code, again.err) == (23, "")
+    service.write_settings()
+    done = site.run(*command, "--json")
+    assert done.code == 0, done.err
+    assert (done.data["outcome"], done.data["changed"]) == ("unchanged", True)
+    assert (service.version(), service.up) == ("1.0", [service.live])
+    assert site.run(*command, "--json").data["changed"] is False

@@ -77,7 +77,7 @@ def test_the_template_is_for_both_slots_and_is_not_enabled(site: Site) -> None:
     assert orders == ["After=network.target"], "what `start` starts must not wait for the unit that starts it"
     boot = files["/etc/systemd/system/venvship-handover-shop.service"]
     assert "recover --boot\nExecStart=" in boot
-    assert "handover ensure\n" in boot
+    assert "handover ensure --boot\n" in boot
     assert "nginx.service" in next(line for line in boot.splitlines() if line.startswith("Before="))
     assert "WantedBy=multi-user.target" in boot
     folder = files["/etc/tmpfiles.d/venvship-shop.conf"].splitlines()[-1].split()

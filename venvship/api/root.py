@@ -116,6 +116,7 @@ class Root(RootMaking, RootService):
             OneWayNeededError: The prepare hook asks for `one_way`.
             RolledBackError: The release was live, did not pass, and was rolled back.
             RollbackFailedError: It was rolled back, and the previous release does not pass either.
+            NotAnsweringError: Nothing was to be done, and no slot of the service answers.
             StaysError: The release is one-way, does not pass, and stays live.
             NoWayBackError: The environment is one of before a one-way release.
             HeldError: The environment is bad. Or the root is held: by any hold, if the runtime is unattended;
@@ -189,6 +190,7 @@ class Root(RootMaking, RootService):
             RejectedError: A candidate check or the prepare hook refused the release.
             RolledBackError: The release was live, did not pass, and was rolled back.
             RollbackFailedError: It was rolled back, and the previous release does not pass either.
+            NotAnsweringError: Nothing was to be done, and no slot of the service answers.
             BusyError: Another command is switching.
             SupersededError: `current` moved during the candidate checks.
             SettingsError: The settings, a file that they name, or the program of a hook or check.

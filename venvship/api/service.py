@@ -56,22 +56,26 @@ class RootService(RootMarks):
 
         return self._read(handover_status)
 
-    def handover_ensure(self) -> HandoverResult:
-        """Have what `current` names answer from a slot, and lead customers there, as after a boot.
+    def handover_ensure(self, *, boot: bool = False) -> HandoverResult:
+        """Have what `current` names answer from a slot, and lead customers there.
 
-        An operation that was interrupted is undone first, without hooks and checks.
+        An operation that was interrupted is finished or undone first, as by `recover`.
+
+        Args:
+            boot: Whether the host has just started, and nothing runs any more: an interrupted promotion is
+                undone, without hooks and checks.
 
         Raises:
             NoServiceError: The settings have no service.
             SettingsError: The settings cannot be read, and no copy of them is kept.
-            RollbackFailedError: The service does not answer.
+            NotAnsweringError: The service does not answer.
             BusyError: Another command is switching.
             RootError: The root, its journal, or the folder of the slots is unusable.
             InterruptedByError: A signal came.
         """
         from venvship.operations.handover import handover_ensure
 
-        return self._write(handover_ensure)
+        return self._write(handover_ensure, boot=boot)
 
     def service(
         self,

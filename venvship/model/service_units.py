@@ -194,7 +194,7 @@ class ServiceUnits:
             "RemainAfterExit=yes",
             f"User={specifiers(self.owner)}",
             f"ExecStart=-{command_line([*self.command, 'recover', '--boot'])}",
-            f"ExecStart={command_line([*self.command, 'handover', 'ensure'])}",
+            f"ExecStart={command_line([*self.command, 'handover', 'ensure', '--boot'])}",
             f"TimeoutStartSec={self.start}",
             "# What it starts goes on.",
             "KillMode=process",

@@ -46,7 +46,7 @@ def sections(units: ServiceUnits) -> tuple[str, str]:
         lines += [
             "# Brings up the live release when supervisord starts.",
             f"[program:{program_name(units)}-handover]",
-            f"command={_words([*units.command, 'handover', 'ensure'])}",
+            f"command={_words([*units.command, 'handover', 'ensure', '--boot'])}",
             f"user={_plain(units.owner)}",
             "autostart=true",
             "autorestart=false",

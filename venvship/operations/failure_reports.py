@@ -14,6 +14,7 @@ from venvship.errors import (
     BuildError,
     ForeignLinkError,
     LockfileError,
+    NotAnsweringError,
     PausedError,
     RejectedError,
     ReleaseError,
@@ -40,6 +41,10 @@ def reported_once(workspace: Workspace) -> Iterator[None]:
     except PausedError as error:
         error.told = True  # with the failure that began the pause
         raise
+    except NotAnsweringError as error:
+        with contextlib.suppress(OSError, VenvshipError):
+            _report_problem(workspace, error)
+        raise
     except (BuildError, RejectedError, RolledBackError, RollbackFailedError) as error:
         with contextlib.suppress(OSError, VenvshipError):
             latest = fold_attempts(workspace.journal.read().events).latest
@@ -56,7 +61,9 @@ def reported_once(workspace: Workspace) -> Iterator[None]:
 
 def _report_problem(workspace: Workspace, error: VenvshipError) -> None:
     """Record a problem that kept the update from beginning, unless it was reported lately."""
-    problem, now = digest([error.slug, error.message]), workspace.runtime.clock()
+    # Why a service does not answer is told in other words at each attempt.
+    about = str(error.data["release"]) if isinstance(error, NotAnsweringError) else error.message
+    problem, now = digest([error.slug, about]), workspace.runtime.clock()
     reported = fold_attempts(workspace.journal.read().events).problems.get(problem)
     error.told = reported is not None and reported <= now < reported + TOLD_AGAIN
     if not error.told:

@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from venvship.errors import NoServiceError, NotServedError, OperationWarning, RollbackFailedError
-from venvship.health.attempt import TurnBack
+from venvship.errors import NoServiceError, NotServedError, OperationWarning
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOTS
 from venvship.operations.service.folder import planned_folder
-from venvship.operations.service.proof import prove
 from venvship.operations.service.retiring import retire
-from venvship.operations.service.slots import hold_slots, lead_to
-from venvship.operations.switching.recovery import recover_switch
-from venvship.operations.switching.trial import asked_to_turn_back, said_fact
+from venvship.operations.switching.recovery import recover_switch, tell_recovered
+from venvship.operations.switching.serving import ServeOutcome, serve_current
 from venvship.system.faults import root_faults
-from venvship.workspace.holding import hold_switch
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.slots import Slots, orphans, started_slots
 from venvship.workspace.workspace import Workspace
@@ -110,10 +106,8 @@ def handover_status(workspace: ReadingWorkspace) -> HandoverResult:
     return result
 
 
-def handover_ensure(workspace: Workspace) -> HandoverResult:
+def handover_ensure(workspace: Workspace, *, boot: bool = False) -> HandoverResult:
     """Have what `current` names answer from a slot, and lead customers there: after a boot, or by hand.
-
-    An operation that was interrupted by the end of the host is undone first, as `recover --boot` does.
 
     Crash: as for `operations.service.slots`; the next call goes on.
 
@@ -121,42 +115,17 @@ def handover_ensure(workspace: Workspace) -> HandoverResult:
     """
     with root_faults(workspace.layout.path):
         workspace.open_for_writing()
-        recover_switch(workspace, boot=True)
+        recovered = recover_switch(workspace, boot=boot)
         settings = workspace.settings_or_kept()
         _require_service(workspace, settings)
-        if workspace.layout.current() is None:
-            return _result(workspace, planned_folder(workspace.layout, settings.service), "unchanged")
-        with hold_switch(workspace, "handover"), hold_slots(workspace, settings) as held:
-            release_id = workspace.layout.current()
-            before = held.slots.live()
-            if release_id is None:
-                return _result(workspace, held.slots, "unchanged")
-            variables = workspace.variables(settings)
-            context = workspace.context(release_id, variables, previous=None, event="handover")
-            try:
-                proof = prove(held, release_id, context, stop=asked_to_turn_back(workspace))
-            except TurnBack:
-                # The rollback that asks for it starts what it needs itself.
-                return _result(workspace, held.slots, "unchanged")
-            problem = proof.problem or lead_to(held, str(proof.slot))
-            if problem:
-                raise RollbackFailedError(
-                    f"{release_id} is current, and the service does not answer: {problem}",
-                    hint="look at its log, then `venvship handover ensure` again, or `venvship rollback`",
-                    release=release_id,
-                    **(
-                        {"log": str(workspace.layout.log(release_id) / f"{proof.log}.txt")}
-                        if proof.log
-                        else {}
-                    ),
-                    **said_fact(proof.result.said),
-                )
-            outcome: Literal["unchanged", "led", "started"] = "unchanged"
-            if proof.started or before != proof.slot:
-                outcome = "started" if proof.started else "led"
-                workspace.changes.append("handed-over")
-        retire(workspace, settings)
-        return _result(workspace, held.slots, outcome)
+        slots = planned_folder(workspace.layout, settings.service)
+        outcome: ServeOutcome = "unchanged"
+        if workspace.layout.current() is not None:
+            outcome = serve_current(workspace, settings, operation="handover")
+            retire(workspace, settings)
+        if not boot:
+            tell_recovered(workspace, settings, recovered)
+        return _result(workspace, slots, outcome)
 
 
 def _require_service(workspace: ReadingWorkspace, settings: Settings) -> None:

@@ -30,6 +30,7 @@ from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.proving import proven
 from venvship.operations.switching.recovery import plan_recovery, recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_programs
+from venvship.operations.switching.serving import bring_up
 from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import require_undamaged, require_usable
@@ -102,6 +103,7 @@ def promote(
             holds = choose_current(
                 workspace, history, via="promote", own_environment=own_environment, message=message
             )
+            bring_up(workspace, settings, operation="promote")
             return replace(found, holds=holds)
         release_id = found.release.id
         try:

@@ -30,7 +30,6 @@ from venvship.operations.planning.proposal import Proposal, with_wheels
 from venvship.operations.planning.recorded_interpreter import settled
 from venvship.operations.release_result import OUTCOMES, ReleaseOutcome, ReleaseResult
 from venvship.operations.retention.debris import sweep_debris
-from venvship.operations.service.handing_over import settle
 from venvship.operations.service.retiring import retire
 from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.chosen import (
@@ -45,6 +44,7 @@ from venvship.operations.switching.promotion import Errand, compare_and_promote
 from venvship.operations.switching.proving import proven
 from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_host_programs, require_programs
+from venvship.operations.switching.serving import bring_up, settle
 from venvship.operations.switching.switched import Switched
 from venvship.operations.unchanged import at_rest, wanted_manifest
 from venvship.system.faults import root_faults
@@ -335,6 +335,8 @@ class Releasing:
                     message=self._options.message,
                 )
                 self.result = replace(self.result, holds=holds)
+            if self._options.promote:
+                bring_up(workspace, settings, operation=self._via)
             return None
         release_id = proposal.plan.release_id or build_release(
             held,

@@ -17,6 +17,7 @@ from venvship.operations.planning.project import Project, open_project
 from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.recovery import is_settled
 from venvship.workspace.holding import BuildHeld
+from venvship.workspace.slots import started_slots
 from venvship.workspace.usable import usable_problem
 
 
@@ -48,8 +49,10 @@ def at_rest(held: BuildHeld) -> AtRest | None:
         return None
     settings = workspace.settings()
     known = workspace.layout.interpreter()
-    if known is None or known[0] != settings.python or settings.service.is_on:
-        return None  # the interpreter has to be recorded, or the slots be looked after
+    if known is None or known[0] != settings.python:
+        return None  # the interpreter has to be recorded
+    if settings.service.is_on or started_slots(workspace.layout):
+        return None  # the slots have to be looked after, also those that [service] has left behind
     return AtRest(settings, history)
 
 

@@ -44,6 +44,7 @@ from venvship.operations.switching.lockfile_due import lockfile_of
 from venvship.operations.switching.recovery import is_settled
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.service_logs import cut_service_logs
+from venvship.workspace.slots import Slots
 from venvship.workspace.workspace import Workspace
 
 QUIET: Final = 5.0
@@ -114,6 +115,8 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
     if known is None or known[0] != settings.python:
         return False  # it has to be found out, and written down
     if not is_settled(workspace, history) or has_debris(workspace, history):
+        return False
+    if settings.service.is_on and not Slots.of(workspace.layout, settings.service).serves_current():
         return False
     interpreter = find_interpreter(workspace, settings)
     project = open_project(workspace, settings)

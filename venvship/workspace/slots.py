@@ -64,6 +64,11 @@ class Slots(NamedTuple):
         folder, _, release_id = (_read_link(self.link(slot)) or "").rpartition("/")
         return release_id if folder == str(self.layout.releases) else None
 
+    def serves_current(self) -> bool:
+        """Whether customers are led to the current release, as the links tell; nothing is asked."""
+        current, live = self.layout.current(), self.live()
+        return current is None or (live is not None and self.release(live) == current)
+
     def live_since(self) -> float:
         """When `live.sock` was made, in seconds since the epoch; 0 if it is not there."""
         try:

@@ -9,6 +9,7 @@ import click
 from venvship.cli import render, service_text
 from venvship.cli.group import command
 from venvship.cli.options import Call, message_option, running_command
+from venvship.errors import UsageError
 
 if TYPE_CHECKING:
     from venvship.operations.handover import HandoverResult
@@ -47,6 +48,7 @@ def restart(call: Call, message: str) -> RestartResult:
     example="venvship handover status",
     exits={
         0: "as it should be",
+        2: "--boot with status",
         10: "no service in the settings",
         12: "the folder of the slots is unusable",
         23: "ensure: current does not answer",
@@ -55,14 +57,17 @@ def restart(call: Call, message: str) -> RestartResult:
     },
 )
 @click.argument("action", metavar="status|ensure", type=click.Choice(["status", "ensure"]))
-def handover(call: Call, action: Literal["status", "ensure"]) -> HandoverResult:
+@click.option("--boot", is_flag=True, help="For ensure: nothing runs any more, as after a boot.")
+def handover(call: Call, action: Literal["status", "ensure"], boot: bool) -> HandoverResult:
     """Report which slot runs what, or bring up what `current` says.
 
-    `ensure` is for the time after a boot, from a unit of its own, before the web server. An interrupted
-    operation is undone first, as by `recover --boot`.
+    An interrupted operation is finished or undone first, as by `recover`. At boot, from a unit of its own
+    before the web server, use --boot: then it is undone without hooks and checks, as by `recover --boot`.
     """
+    if boot and action == "status":
+        raise UsageError("--boot is for `handover ensure`")
     root = call.open_root()
-    return root.handover_ensure() if action == "ensure" else root.handover_status()
+    return root.handover_ensure(boot=boot) if action == "ensure" else root.handover_status()
 
 
 @command(

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-
-from venvship.errors import BusyError, InterruptedByError, VenvshipError
+from venvship.errors import InterruptedByError, VenvshipError
 from venvship.health.context import Context
 from venvship.model.settings import Settings
-from venvship.operations.service.asking import Stop, never
+from venvship.operations.service.asking import Stop
 from venvship.operations.service.proof import Proof, failed_proof, prove
-from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import hold_slots, lead_to
 from venvship.system import files
-from venvship.workspace.holding import hold_switch
-from venvship.workspace.slots import Slots, orphans, started_slots
+from venvship.workspace.slots import Slots
 from venvship.workspace.workspace import Workspace
 
 
@@ -57,52 +53,6 @@ def hand_over(
     except (OSError, VenvshipError) as error:
         text = str(error) if isinstance(error, OSError) else error.message
         return failed_proof(f"the slots could not be used: {text}", inconclusive=True)
-
-
-def settle(workspace: Workspace, settings: Settings) -> None:
-    """Lead customers to what is current, if an interrupted command or a lost link leads them elsewhere.
-
-    Then stop what is left up. Nothing is started that venvship had not started before. A failure is a
-    warning: `status` and `handover ensure` say more.
-
-    Crash: as for `hand_over`.
-
-    Raises:
-        InterruptedByError: A signal came.
-    """
-    if not settings.service.is_on:
-        if problem := orphans(workspace.layout):
-            workspace.warn("slot-orphaned", problem)
-        return
-    slots = Slots.of(workspace.layout, settings.service)
-    if not started_slots(workspace.layout):
-        if workspace.layout.current() is not None:
-            workspace.warn(
-                "slot-elsewhere",
-                "what is live runs in no slot yet: `venvship handover ensure` starts it there",
-            )
-        return
-    with contextlib.suppress(BusyError):
-        if _is_elsewhere(workspace, slots):
-            with hold_switch(workspace, None, wait=0):
-                current = workspace.layout.current()
-                if current is not None and _is_elsewhere(workspace, slots):
-                    variables = workspace.variables(settings, missing="warn")
-                    context = workspace.context(current, variables, previous=None, event="recover")
-                    proof = hand_over(workspace, settings, current, context, stop=never)
-                    if proof.problem:
-                        workspace.warn(
-                            "slot-elsewhere", f"{current} is live and has no slot: {proof.problem}"
-                        )
-    retire(workspace, settings)
-
-
-def _is_elsewhere(workspace: Workspace, slots: Slots) -> bool:
-    """Whether customers are led to another release than the current one, and no command is about that."""
-    current, live = workspace.layout.current(), slots.live()
-    if current is None or (live is not None and slots.release(live) == current):
-        return False
-    return workspace.known_history(unreadable="warn").history.intent is None
 
 
 def close(workspace: Workspace, settings: Settings) -> None:

@@ -133,7 +133,7 @@ def retire_left_up(workspace: Workspace) -> None:
     """
     if not started_slots(workspace.layout):
         return
-    from venvship.operations.service.handing_over import settle  # late: few roots have slots
+    from venvship.operations.switching.serving import settle  # late: few roots have slots
 
     with contextlib.suppress(*NO_SETTINGS):
         settle(workspace, workspace.settings_or_kept())
