@@ -21,6 +21,7 @@ from tests.support.sealed import RELEASE_ID, empty_root, sealed
 from venvship.building.store.cleaning import NOTES, read_notes
 from venvship.building.store.index import index_bytes
 from venvship.building.store.intake import prepare
+from venvship.building.store.resolutions import read_resolution, resolution_path
 from venvship.building.store.roots import registered_roots
 from venvship.building.store.store import Store
 from venvship.errors import VenvshipError
@@ -210,6 +211,19 @@ def test_the_index_of_bytecode_is_good_or_refused(store: Store) -> None:
 def test_the_choice_of_a_wheel_is_good_or_refused(store: Store) -> None:
     good = {"format": 1, "key": SHA256, "sha256": SHA256, "facts": {"name": "shop"}}
     hold(Path(store.selection_path(SHA256)), good, lambda: as_paths(store.selection(SHA256) or "x"))
+
+
+def test_the_choice_of_build_requirements_is_good_or_refused(store: Store) -> None:
+    os.mkdir(store.wheel_path(SHA256))
+
+    def read() -> None:
+        found = read_resolution(store, SHA256)
+        for _, sha256 in found.wheels if found is not None else ():
+            os.path.lexists(store.wheel_path(sha256))
+
+    rows = [["maker", "1.0", SHA256]]
+    good = {"format": 1, "key": SHA256, "at": "2026-11-22T09:41:43Z", "bytecode": TAG, "wheels": rows}
+    hold(Path(resolution_path(store, SHA256)), good, read)
 
 
 def test_the_list_of_roots_is_good_or_refused(store: Store) -> None:

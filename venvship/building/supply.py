@@ -155,7 +155,8 @@ class Supply:
         if not missing:
             return 0
         # Late: a release of which the store has everything builds nothing.
-        from venvship.building.project.build import BuildSession, build_wheel
+        from venvship.building.project.build import build_wheel
+        from venvship.building.project.session import BuildSession
 
         with build_faults("make a directory for downloads", self._downloads):
             make_directory(self._downloads, 0o700)
@@ -165,6 +166,7 @@ class Supply:
             environ=self._environ,
             log=os.path.join(self._request.log_dir, "build.txt"),
             signals=self._signals,
+            store=self._store,
         )
         for done, requirement in enumerate(missing):
             advance(done, len(missing))

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.checkouts import GIT_ENVIRONMENT, project_files, repository
 from tests.support.forging import forget_anchors
 from tests.support.roots import Site, make_site
-from tests.support.wheels import Distribution
+from tests.support.wheels import Distribution, build_wheel
 from venvship.building.store.cleaning import sweep
 from venvship.building.store.registration import register_root
 from venvship.building.store.roots import registered_roots
@@ -128,6 +129,31 @@ def test_a_promotion_cleans_the_store_too(outdated: Site) -> None:
     root = outdated.open(clock=outdated.later(days=15))
     assert root.release().warnings == ()
     assert stored(outdated) == {"dep 1.0", "app 1.2", "app 1.3"}
+
+
+def test_what_has_built_a_release_stays_as_long_as_the_release(site: Site, tmp_path: Path) -> None:
+    build_wheel(tmp_path / "makers", "maker", "1.0", files={"maker.py": ""})
+    site.environment.update(GIT_ENVIRONMENT, PIP_FIND_LINKS=str(tmp_path / "makers"))
+    files = project_files()
+    files["pyproject.toml"] = files["pyproject.toml"].replace("requires = []", 'requires = ["maker"]')
+    checkout = repository(tmp_path / "src", files)
+    site.settings(f'keep = 2\n[project]\npath = "{checkout}"\ntimeout = 300\n')
+    site.release("1.2")
+    kept = {"maker 1.0", "shop 1.0"}
+
+    for days in (1, 9, 17):
+        prune(site, days=days)
+        assert stored(site) >= kept, days
+    (record,) = (site.store / "build-requirements").iterdir()
+
+    site.settings("keep = 2\n")
+    for days, version in ((18, "1.2"), (19, "1.3"), (20, "1.1")):
+        site.lock(version)
+        site.open(clock=site.later(days=days)).release()
+    for days in (30, 40, 50):
+        prune(site, days=days)
+    assert stored(site).isdisjoint(kept)
+    assert not record.exists()
 
 
 def test_bytecode_goes_when_no_release_has_its_kind_of_interpreter(outdated: Site) -> None:

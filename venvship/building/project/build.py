@@ -10,11 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -24,13 +22,11 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from venvship.building.fetching.pip_diagnosis import beyond_bounds, last_words
-from venvship.building.fetching.pip_environ import pip_environ
 from venvship.building.project.checkout import Checkout, open_checkout
 from venvship.building.project.copy import add_included, clean_copy
+from venvship.building.project.environment import BuildEnvironment
+from venvship.building.project.session import BuildSession
 from venvship.building.project.tree import FIXED_VERSION, Project, files_in, write_tree_wheel
-from venvship.building.request import BuildRequest
-from venvship.building.tree.placement import site_packages_path, version_folder
-from venvship.building.tree.virtualenvs import make_virtualenv
 from venvship.errors import (
     BuildError,
     CheckoutError,
@@ -39,7 +35,6 @@ from venvship.errors import (
     TooLargeError,
     VenvshipError,
 )
-from venvship.model import bounds
 from venvship.model.filename import parse_wheel_filename
 from venvship.model.lockfiles.requirement import Requirement, marker_environment
 from venvship.model.project_files import Rules
@@ -48,11 +43,10 @@ from venvship.model.source import SOURCE_DATE_EPOCH, BuildRequirement, Source
 from venvship.model.wheel import WheelFile
 from venvship.printable import enclosed
 from venvship.system.faults import build_faults
-from venvship.system.files import create_file, hash_file, make_directory
+from venvship.system.files import hash_file, make_directory
 from venvship.system.git import without_repository
 from venvship.system.output import CappedLog
 from venvship.system.process import Program, run
-from venvship.system.signals import Signals
 
 _OUTPUT_BYTES: Final = 1 << 20
 
@@ -81,30 +75,6 @@ class BuiltWheel(NamedTuple):
     def recorded(self) -> dict[str, object]:
         """What the store keeps beside the choice of the wheel."""
         return {"build_requirements": [list(one) for one in self.requirements], "pinned": self.pinned}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildSession:
-    """The builds of one release.
-
-    Attributes:
-        request: The release to build.
-        directory: A directory of the caller's for copies, environments and wheels.
-        environ: The process environment.
-        log: Path of the log that gets the output of builds, redacted; mode 0600.
-        signals: Signals that end a build.
-    """
-
-    request: BuildRequest
-    directory: str
-    environ: Mapping[str, str]
-    log: str
-    signals: Signals
-
-    @property
-    def timeout(self) -> float:
-        """Seconds for `before`, and for the build."""
-        return self.request.project.settings.timeout
 
 
 def build_wheel(requirement: Requirement, session: BuildSession) -> BuiltWheel:
@@ -220,12 +190,10 @@ class _Work:
         """Make the environment, and let the backend build the wheel in it."""
         from build import BuildBackendException, BuildException, ProjectBuilder
 
-        environment = os.path.join(self._folder, "environment")
-        make_directory(environment, 0o700)
-        make_virtualenv(environment, self._interpreter, scratch=self._folder, environ=self._session.environ)
-        python = os.path.join(environment, "bin", "python")
-        path = f"{os.path.join(environment, 'bin')}:{self._environ.get('PATH', os.defpath)}"
-        environ = {**self._environ, "PATH": path, "VIRTUAL_ENV": environment}
+        environment = BuildEnvironment(self._folder, self._session, run=self._run, note=self._logged)
+        environment.make()
+        path = f"{environment.path}/bin:{self._environ.get('PATH', os.defpath)}"
+        environ = {**self._environ, "PATH": path, "VIRTUAL_ENV": environment.path}
 
         def hook(
             cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
@@ -239,18 +207,18 @@ class _Work:
 
         try:
             with self._warnings_in_log():
-                builder = ProjectBuilder(project, python_executable=python, runner=hook)
+                builder = ProjectBuilder(project, python_executable=environment.python, runner=hook)
                 wanted = builder.build_system_requires
-                self._install(wanted, environment, python)
+                environment.install(wanted)
                 wanted |= (more := builder.get_requires_for_build("wheel"))
                 if more:
-                    self._install(more, environment, python)
+                    environment.install(more)
                 path = builder.build("wheel", os.path.join(self._folder, "wheels"))
         except (BuildException, BuildBackendException) as error:
             if self._failure is not None:
                 raise self._failure from error
             raise self.error(f"it cannot be built: {self._redact(str(error))}") from error
-        installed = tuple(self._installed(environment))
+        installed = environment.installed()
         self._require(wanted, installed)
         return self._checked(path, installed)
 
@@ -281,46 +249,6 @@ class _Work:
         return BuiltWheel(WheelFile(path, hash_file(path)), str(version), installed, pinned)
 
     # -- build requirements -----------------------------------------------------------------------------
-
-    def _install(self, wanted: set[str], environment: str, python: str) -> None:
-        """Install build requirements: all of the lock by hash, or what is asked for from the index."""
-        project = self._session.request.project
-        if project.constraints is None:
-            lines, options = sorted(wanted), self._session.request.environment.lockfile.options
-            arguments: tuple[str, ...] = ("--prefer-binary",)
-        elif self._installed(environment):
-            return  # the whole lock, at the first time
-        else:
-            lines = [requirement.text for requirement in project.constraints]
-            options = project.options
-            arguments = ("--require-hashes", "--no-deps", "--only-binary", ":all:")
-        if not lines:
-            return
-        listed = os.path.join(self._folder, f"build-requirements-{len(os.listdir(self._folder))}.txt")
-        # pip decodes the file by the locale unless its first line names the encoding.
-        create_file(listed, "\n".join(["# -*- coding: utf-8 -*-", *options, *lines, ""]).encode(), mode=0o600)
-        # -P: a file pip.py in the current directory is not pip.
-        argv = [sys.executable, "-P", "-m", "pip", "--python", python, "install", *arguments]
-        argv += [
-            "--requirement",
-            listed,
-            "--no-input",
-            "--disable-pip-version-check",
-            "--no-warn-script-location",
-        ]
-        environ = pip_environ(self._session.environ, temporary=self._environ["TMPDIR"])
-        # Where it takes wheels alone, it runs no code of others, and its answers are all that takes memory.
-        memory = bounds.MEMORY if project.constraints is not None else None
-        self._run(
-            argv, self._folder, environ, what="the installation of its build requirements", memory=memory
-        )
-
-    def _installed(self, environment: str) -> list[BuildRequirement]:
-        from importlib.metadata import distributions
-
-        site = os.path.join(environment, site_packages_path(version_folder(self._interpreter)))
-        found = distributions(path=[site])
-        return sorted({BuildRequirement(str(canonicalize_name(one.name)), one.version) for one in found})
 
     def _require(self, wanted: set[str], installed: Sequence[BuildRequirement]) -> None:
         """Refuse a lock of build requirements that lacks one that the project asks for.

@@ -12,14 +12,25 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from typing import Final
 
 from venvship.building.store.index import read_index
-from venvship.building.store.names import ARCHIVES, BYTECODE, NOTES, ROOTS, SELECTIONS, WHEELS, is_temporary
+from venvship.building.store.names import (
+    ARCHIVES,
+    BUILD_REQUIREMENTS,
+    BYTECODE,
+    NOTES,
+    ROOTS,
+    SELECTIONS,
+    WHEELS,
+    is_temporary,
+)
+from venvship.building.store.resolutions import read_resolution, resolution_path
 from venvship.building.store.store import Store
 from venvship.errors import FormatError, VenvshipError
 from venvship.model import json_fields as fields
+from venvship.model.source import BuildRequirement
 from venvship.model.unreferenced import Notes
 from venvship.system import files, trees
 from venvship.system.faults import build_faults
@@ -50,6 +61,25 @@ def contents(store: Store) -> list[str]:
     for name in _names(store, BYTECODE):
         if _SHA256.fullmatch(name):
             found += [bytecode_entry(name, tag) for tag in _names(store, f"{BYTECODE}/{name}")]
+    return found
+
+
+def entries_that_build(store: Store, built_with: Collection[Set[BuildRequirement]]) -> set[str]:
+    """The wheels of build requirements that a release was built with, and their bytecode.
+
+    A record that cannot be read refers to nothing: the next build chooses again, or reports it.
+
+    Args:
+        store: The store.
+        built_with: Of each member of a release that was built, the distributions that built it.
+    """
+    found: set[str] = set()
+    for name in _names(store, BUILD_REQUIREMENTS):
+        with contextlib.suppress(VenvshipError):
+            resolution = read_resolution(store, name.removesuffix(".json"))
+            if resolution is not None and any(resolution.requirements <= built for built in built_with):
+                for _, sha256 in resolution.wheels:
+                    found |= {wheel_entry(sha256), bytecode_entry(sha256, resolution.bytecode)}
     return found
 
 
@@ -116,7 +146,7 @@ def sweep(store: Store) -> int:
     """
     found = []
     below = [f"{folder}/{name}" for folder in (BYTECODE, SELECTIONS) for name in _names(store, folder)]
-    for folder in (WHEELS, ARCHIVES, BYTECODE, *below, ROOTS):
+    for folder in (WHEELS, ARCHIVES, BYTECODE, *below, BUILD_REQUIREMENTS, ROOTS):
         with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(store.path, folder)) as entries:
             found += [entry.path for entry in entries if entry.name.startswith(".")]
     with contextlib.suppress(FileNotFoundError), os.scandir(store.path) as entries:
@@ -185,6 +215,11 @@ def _drop_choices(store: Store) -> None:
             with contextlib.suppress(OSError, ValueError, LookupError, FormatError):
                 if fields.sha256(read_index(path)["sha256"]) not in there:
                     files.remove_name(path)
+    for name in _names(store, BUILD_REQUIREMENTS):
+        with contextlib.suppress(OSError, VenvshipError):
+            key = name.removesuffix(".json")
+            if read_resolution(store, key) is None:
+                files.remove_name(resolution_path(store, key))
 
 
 def _names(store: Store, folder: str) -> list[str]:

@@ -16,6 +16,9 @@ BYTECODE: Final = "bytecode"
 SELECTIONS: Final = "selections"
 """The folder of choices of wheels."""
 
+BUILD_REQUIREMENTS: Final = "build-requirements"
+"""The folder of choices of wheels that build projects."""
+
 ROOTS: Final = "roots"
 """The folder of the list of roots."""
 
@@ -25,7 +28,7 @@ NOTES: Final = "unnamed.json"
 MUTEX: Final = "store.mutex"
 """The lock file: builds share it, a clean-up has it alone."""
 
-_NAMES: Final = frozenset({WHEELS, ARCHIVES, BYTECODE, SELECTIONS, ROOTS, NOTES, MUTEX})
+_NAMES: Final = frozenset({WHEELS, ARCHIVES, BYTECODE, SELECTIONS, BUILD_REQUIREMENTS, ROOTS, NOTES, MUTEX})
 
 
 def is_temporary(name: str) -> bool:

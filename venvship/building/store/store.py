@@ -4,6 +4,7 @@
     archives/<sha256>.whl                          the wheel file itself, as it came or was built
     bytecode/<sha256>/<tag>/bytecode.json, data/…  its .pyc files for one interpreter identity, read-only
     selections/<kk>/<key>.json                     which wheel was chosen for a requirement
+    build-requirements/<key>.json                  which wheels build a project; see `resolutions`
     roots/<key>.json                               a root that builds from here; see `roots`
     unnamed.json                                   what no release refers to any more; see `cleaning`
 

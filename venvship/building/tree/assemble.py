@@ -98,7 +98,7 @@ def assemble(
         # A wheel's data is in `wheels/<sha256>/data` of the store.
         store = next((os.path.normpath(f"{wheel.data}/../../..") for wheel in wheels.values()), "")
         owners = StoreOwners(request.trust, store)
-        scripts = _scripts_to_write(placement, owners)
+        scripts = scripts_to_write(placement, owners)
         shared = shared_links(request.shared, app=project_without_packaging(selected) is not None)
         shared_entries = tuple(FileEntry(path, "link", 0o777, target=to) for path, to in shared.items())
         linked = {
@@ -195,7 +195,7 @@ def _virtualenv_files(release_path: str, site: str) -> tuple[FileEntry, ...]:
     return tuple(entries)
 
 
-def _scripts_to_write(placement: Placement, owners: StoreOwners) -> dict[str, bytes]:
+def scripts_to_write(placement: Placement, owners: StoreOwners) -> dict[str, bytes]:
     """Scripts of wheels that cannot be links: their first line names the interpreter, wherever that is.
 
     They get a hash of their own in the list of the release, so what is read has to be what came in.

@@ -124,6 +124,39 @@ def generate(
     return found
 
 
+def generate_installed(
+    placement: Placement, wheels: Sequence[StoredWheel], scripts: Mapping[str, bytes], prefix: str
+) -> dict[str, GeneratedFile]:
+    """Produce the scripts, and RECORD and INSTALLER of each wheel, for an environment that is no release.
+
+    Args:
+        placement: Where everything goes.
+        wheels: The installed wheels.
+        scripts: As for `generate`.
+        prefix: The environment; absolute.
+    """
+    site = f"{placement.site_packages}/"
+    files = _scripts(placement, scripts, f"{prefix}/bin/python")
+    for wheel in wheels:
+        rows, generated = _fixed_rows(wheel, placement, scripts)
+        folder = f"{placement.site_packages}/{wheel.dist_info}"
+        files[f"{folder}/INSTALLER"] = GeneratedFile(data=INSTALLER)
+        record = _record(rows, (*generated, f"{folder}/INSTALLER"), files, site)
+        files[f"{folder}/RECORD"] = GeneratedFile(data=record)
+    return files
+
+
+def _scripts(placement: Placement, scripts: Mapping[str, bytes], python: str) -> dict[str, GeneratedFile]:
+    files: dict[str, GeneratedFile] = {}
+    for path, placed in placement.files.items():
+        if placed.entry_point:
+            data = entry_point_script(placed.entry_point, python)
+            files[path] = GeneratedFile(data=data, executable=True)
+        elif path in scripts:
+            files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
+    return files
+
+
 def _files_of_release(
     placement: Placement,
     scripts: Mapping[str, bytes],
@@ -132,14 +165,7 @@ def _files_of_release(
     app: bool,
 ) -> dict[str, GeneratedFile]:
     """The scripts and the start-up files at one place."""
-    python = f"{place.release}/bin/python"
-    files: dict[str, GeneratedFile] = {}
-    for path, placed in placement.files.items():
-        if placed.entry_point:
-            data = entry_point_script(placed.entry_point, python)
-            files[path] = GeneratedFile(data=data, executable=True)
-        elif path in scripts:
-            files[path] = GeneratedFile(data=rewritten_script(scripts[path], python), executable=True)
+    files = _scripts(placement, scripts, f"{place.release}/bin/python")
     startup = startup_files(
         place.release, lease_path=place.lease, site_packages=placement.site_packages, app=app
     )

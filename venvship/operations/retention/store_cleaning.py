@@ -11,13 +11,14 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from venvship.building.store.cleaning import (
     bytecode_entry,
     contents,
     described,
     drop,
+    entries_that_build,
     paths_of,
     read_notes,
     sweep,
@@ -30,6 +31,7 @@ from venvship.building.store.store import Store
 from venvship.errors import BusyError, DiskFullError, InterruptedByError, VenvshipError
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
+from venvship.model.source import BuildRequirement
 from venvship.model.unreferenced import Notes, decide_unreferenced
 from venvship.printable import enclosed
 from venvship.root import RootLayout
@@ -183,10 +185,11 @@ def _decide(
     roots = registered_roots(store)
     own = str(workspace.layout.path)
     referenced: set[str] = set()
+    built_with: set[frozenset[BuildRequirement]] = set()
     problems: list[str] = []
+    named = _Named(referenced, built_with, problems)
     present = {
-        root: _add_root(referenced, problems, root, without if root == own else ())
-        for root in {own, *roots.values()}
+        root: _add_root(named, root, without if root == own else ()) for root in {own, *roots.values()}
     }
     if problems:
         more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
@@ -196,6 +199,7 @@ def _decide(
             f"read: {min(problems)}{more}",
         )
         return None
+    referenced |= entries_that_build(store, built_with)
     goes, notes = decide_unreferenced(
         [*contents(store), *roots],
         referenced | {entry for entry, root in roots.items() if present[root]},
@@ -213,7 +217,15 @@ def _decide(
     return dropped, notes
 
 
-def _add_root(referenced: set[str], problems: list[str], root: str, without: Collection[str]) -> bool:
+class _Named(NamedTuple):
+    """The references of the releases that were read so far, and the problems."""
+
+    referenced: set[str]
+    built_with: set[frozenset[BuildRequirement]]
+    problems: list[str]
+
+
+def _add_root(named: _Named, root: str, without: Collection[str]) -> bool:
     """Add the references of a root's releases with a manifest, and return whether the root is there.
 
     It does not matter whether the root's journal has them. A root that is gone has none. If only its disk is
@@ -226,25 +238,27 @@ def _add_root(referenced: set[str], problems: list[str], root: str, without: Col
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        problems.append(f"{layout.releases}: {error.strerror}")
+        named.problems.append(f"{layout.releases}: {error.strerror}")
         return True
     for release_id in names:
         if is_release_id(release_id) and release_id not in without:
-            _add_release(referenced, problems, layout, release_id)
+            _add_release(named, layout, release_id)
     return True
 
 
-def _add_release(referenced: set[str], problems: list[str], layout: RootLayout, release_id: str) -> None:
+def _add_release(named: _Named, layout: RootLayout, release_id: str) -> None:
     try:
         # Of any root, whose journal is not read: a changed manifest keeps or frees a wheel, no more.
         manifest = layout.manifest(release_id, None)
     except VenvshipError as error:
         # One without a manifest is debris, or is being removed at this moment.
         if layout.may_have_manifest(release_id):
-            problems.append(error.message)
+            named.problems.append(error.message)
         return
     if manifest.wheels is None:
-        problems.append(f"the manifest of {layout.release_path(release_id)} does not list its wheels")
+        named.problems.append(f"the manifest of {layout.release_path(release_id)} does not list its wheels")
         return
     for sha256 in manifest.wheels.values():
-        referenced |= {wheel_entry(sha256), bytecode_entry(sha256, manifest.bytecode)}
+        named.referenced.update((wheel_entry(sha256), bytecode_entry(sha256, manifest.bytecode)))
+    members = (*filter(None, [manifest.project]), *manifest.built)
+    named.built_with.update(frozenset(one.build_requirements) for one in members if one.build_requirements)
