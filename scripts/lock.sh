@@ -1,4 +1,4 @@
-# Sourced by scripts/lock-dev, lock-users, lock-lowest and lock-bench: makes a hashed lockfile of ours anew.
+# Sourced by scripts/lock-dev, lock-users, lock-lowest, lock-bench and lock-servers: makes a lockfile anew, with hashes.
 #
 # Resolved with the oldest Python that we support, since its set of dependencies is the largest; it is installed
 # on whatever there is. Only PyPI's own answers go in: no setting of this machine's pip does.

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import command_parts
 import json_parts
+import server_parts
 from docstrings import is_remark, read_docstring
 from markdown_tables import table
 from reference_texts import (
@@ -354,6 +355,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "python-choices": python_choices,
     **command_parts.PARTS,
     **json_parts.PARTS,
+    **server_parts.PARTS,
 }
 """The parts by the name that pages ask for them with."""
 

@@ -16,13 +16,23 @@ import json_texts
 import manual_page
 import reference_parts
 import reference_texts
+import server_facts
+import server_parts
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-MODULES = (command_parts, reference_parts, reference_texts, json_parts, json_texts)
+MODULES = (
+    command_parts,
+    reference_parts,
+    reference_texts,
+    json_parts,
+    json_texts,
+    server_facts,
+    server_parts,
+)
 
 
 class Generated(SphinxDirective):
@@ -44,6 +54,7 @@ class Generated(SphinxDirective):
             self.env.note_dependency(source)
         for example in json_parts.EXAMPLES.glob("*.json"):
             self.env.note_dependency(str(example))
+        self.env.note_dependency(str(server_parts.LOCK))
         node = nodes.Element()
         lines = StringList(reference_parts.PARTS[name]().splitlines(), source=f"<generated {name}>")
         self.state.nested_parse(lines, 0, node, match_titles=True)

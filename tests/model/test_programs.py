@@ -13,7 +13,7 @@ SLOTTED = {
     "uvicorn shop:app": "uvicorn --uds S --forwarded-allow-ips=* shop:app",
     "uvicorn x:app --forwarded-allow-ips=10.0.0.1": "uvicorn --uds S x:app --forwarded-allow-ips=10.0.0.1",
     "granian --interface wsgi shop.wsgi": "granian --uds S --uds-permissions 666 --interface wsgi shop.wsgi",
-    "hypercorn shop:app": "hypercorn --bind unix:S --umask 0 shop:app",
+    "hypercorn shop:app": "hypercorn --bind unix:S --umask 0 --graceful-timeout=30 shop:app",
     "waitress-serve shop.wsgi:application": (
         "waitress-serve --unix-socket=S --unix-socket-perms=666 shop.wsgi:application"
     ),

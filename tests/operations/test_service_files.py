@@ -97,6 +97,24 @@ def test_before_the_first_release_the_sandbox_does_not_hide_its_interpreter(site
     assert f"# Not with {python}, which it would hide:\n#ProtectHome=yes\n" in unit
 
 
+def test_a_socket_that_would_be_in_the_way_is_removed_before_the_start(site: Site) -> None:
+    configure(site, ON)
+    unit = printed(site, "systemd", "--app", "granian shop:app")["/etc/systemd/system/shop@.service"]
+    assert "\nExecStartPre=-/bin/rm -f /run/shop/%i.sock\nExecStart=" in unit
+    sections = printed(site, "supervisor", "--app", "granian shop:app")["/etc/supervisor/conf.d/shop.conf"]
+    assert """/bin/sh -c 'rm -f "$0"; exec "$@"' /run/shop/a.sock /run/shop/a/bin/granian --uds""" in sections
+    for app in ("gunicorn shop.wsgi", "uwsgi --module shop:app"):
+        unit = printed(site, "systemd", "--app", app)["/etc/systemd/system/shop@.service"]
+        assert "ExecStartPre" not in unit
+
+
+def test_requests_of_more_than_three_seconds_are_not_lost_by_hypercorn(site: Site) -> None:
+    configure(site, ON)
+    for app, seconds in (("hypercorn shop:app", 30), ("hypercorn shop:app --graceful-timeout 9", None)):
+        unit = printed(site, "systemd", "--app", app)["/etc/systemd/system/shop@.service"]
+        assert ("--graceful-timeout=30 " in unit) == (seconds == 30)
+
+
 @needs("systemd-analyze", "systemd")
 @pytest.mark.parametrize(
     ("name", "app", "options"),

@@ -37,6 +37,7 @@ class Server(NamedTuple):
         before: Options that go before the application where it is named for it.
         factory: The option that makes the application a factory; `()`: parentheses do.
         drains: Whether it answers what it has begun when it gets SIGTERM.
+        replaces: Whether it starts where a killed one has left its socket.
     """
 
     program: str
@@ -50,6 +51,7 @@ class Server(NamedTuple):
     before: tuple[str, ...] = ()
     factory: tuple[str, ...] = ()
     drains: bool = True
+    replaces: bool = True
 
 
 _HOST, _, _PORT = ADDRESS.partition(":")
@@ -74,6 +76,7 @@ SERVERS: Final = (
         ("--reload",),
         group=True,
         factory=("--factory",),
+        replaces=False,  # with --workers
     ),
     Server(
         "granian",
@@ -84,6 +87,7 @@ SERVERS: Final = (
         ("--uds", "--host", "--port", "--uds-permissions"),
         ("--reload",),
         factory=("--factory",),
+        replaces=False,
     ),
     Server(
         "hypercorn",
@@ -117,6 +121,7 @@ SERVERS: Final = (
 )
 
 _ALSO: Final = {
+    "hypercorn": ("--graceful-timeout=30",),  # else requests of more than three seconds are lost
     "uwsgi": ("--master", "--hook-master-start", "unix_signal:15 gracefully_kill_them_all"),
 }
 """Options that a server needs besides, so that SIGTERM ends it once it has answered."""
@@ -149,6 +154,11 @@ class Program:
         """The words that tell it from other programs of the application."""
         name = self.head[-1]
         return f"celery-{_subcommand(self)}" if name == "celery" else name
+
+    @property
+    def needs_free_path(self) -> bool:
+        """Whether the socket of a killed one has to be removed before it is started."""
+        return self.in_slots and self.server is not None and not self.server.replaces
 
     @property
     def stops_group(self) -> bool:

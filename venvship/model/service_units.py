@@ -129,6 +129,7 @@ class ServiceUnits:
             *(f"Environment={_assignment(name, value)}" for name, value in sorted(self.env.items())),
             *([f"EnvironmentFile={specifiers(self.env_file)}"] if self.env_file else []),
             *([f"StateDirectory={plain_name(self.name)}"] if program.role == "scheduler" else []),
+            *self._free_path(),
             f"ExecStart={start.replace(SLOT, '%i') if program.in_slots else start}",
             *self._life(),
             "",
@@ -139,6 +140,12 @@ class ServiceUnits:
                 else ["", "[Install]", "WantedBy=multi-user.target"]
             ),
         )
+
+    def _free_path(self) -> list[str]:
+        if not self.program.needs_free_path:
+            return []
+        remove = command_line(["/bin/rm", "-f", f"{self.socket_dir}/{SLOT}.sock"]).replace(SLOT, "%i")
+        return ["# It does not start where a killed one has left its socket.", f"ExecStartPre=-{remove}"]
 
     @property
     def _boot(self) -> str:
@@ -174,7 +181,7 @@ class ServiceUnits:
             lines += [
                 "# SIGTERM lets running tasks finish, and TimeoutStopSec= ends those that do not. If tasks",
                 "# take longer, have celery give them back: worker_soft_shutdown_timeout in its settings,",
-                "# below this time, and KillSignal=SIGQUIT here.",
+                "# below this time, task_acks_late, and KillSignal=SIGQUIT here.",
             ]
         stop = SLOWEST_TASK if role == "worker" else self.stop
         return [*lines, "KillMode=mixed", f"TimeoutStopSec={stop}"]

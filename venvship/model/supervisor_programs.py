@@ -17,6 +17,7 @@ from venvship.model.settings_service import SLOTS
 
 FOLDER: Final = "/etc/supervisor/conf.d"
 
+_FREE_PATH: Final = 'rm -f "$0"; exec "$@"'
 _READ_FILE: Final = 'set -a && . "$0" && set +a && exec "$@"'
 
 
@@ -62,6 +63,8 @@ def _section(units: ServiceUnits, slot: str) -> list[str]:
     program = units.program
     release = f"{units.socket_dir}/{slot}" if slot else f"{units.root}/current"
     argv = program.argv(release, socket=f"{units.socket_dir}/{slot}.sock", extra=units.extra)
+    if program.needs_free_path:  # it does not start where a killed one has left its socket
+        argv = ["/bin/sh", "-c", _FREE_PATH, f"{units.socket_dir}/{slot}.sock", *argv]
     if units.env:
         argv = ["/usr/bin/env", *(f"{name}={value}" for name, value in sorted(units.env.items())), *argv]
     lines = [f"[program:{program_name(units, slot)}]"]
