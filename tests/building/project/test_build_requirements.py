@@ -139,7 +139,8 @@ def test_another_index_is_asked_at_once_and_other_credentials_are_no_other_index
 ) -> None:
     shop.build(shop.request())
     make(wheelhouse, "3.0")
-    for value, url, found in ((1, index.url_with("user", "secret"), "2.0"), (2, index.url.rstrip("/"), "3.0")):
+    urls = {"2.0": index.url_with("user", "secret"), "3.0": index.url.rstrip("/")}
+    for value, (found, url) in enumerate(urls.items(), start=1):
         commit(shop.checkout, project(value=value))
         shop.environ["PIP_INDEX_URL"] = url
         assert names(shop.build(shop.request())) == [f"maker {found}", "needed 1.0"]
