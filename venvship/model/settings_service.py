@@ -7,6 +7,7 @@ from typing import Annotated, Final, NamedTuple
 from venvship.model import setting_values as values
 from venvship.model.setting import Setting
 from venvship.model.toml_table import Table, boolean, line, number
+from venvship.printable import shell_line
 
 SLOTS: Final = ("a", "b")
 """The names of the two slots."""
@@ -96,6 +97,21 @@ class ServiceSettings(NamedTuple):
     def is_on(self) -> bool:
         """Whether venvship starts and stops the application."""
         return self.start is not None
+
+
+def log_command(service: ServiceSettings, slot: str) -> str:
+    """The command that shows what the application in a slot has printed, by its manager; `""` if unknown."""
+    words = [word.replace(SLOT, slot) for word in service.start or ()]
+    for place, word in enumerate(words):
+        program, rest = word.rpartition("/")[2], words[place:]
+        if "start" not in rest:
+            break
+        if program == "systemctl":
+            unit = f"--user-unit={words[-1]}" if "--user" in rest else f"--unit={words[-1]}"
+            return shell_line(["journalctl", unit, "--lines=50"])
+        if program == "supervisorctl":
+            return shell_line([*rest[: rest.index("start")], "tail", words[-1]])
+    return ""
 
 
 NO_SERVICE: Final = ServiceSettings()

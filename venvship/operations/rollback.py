@@ -323,8 +323,10 @@ class _Rollback:
         error = None
         if not trial.passed:
             error = RollbackFailedError(
-                f"switched to {release_id}, and {trial.problem}. It stays live",
-                hint="restart the service by hand, then `venvship check`" + or_go_back(workspace),
+                f"switched to {release_id}, and {trial.problem}. It stays live"
+                + (f", and {trial.led}" if trial.led else ""),
+                hint=("look at the service" if trial.led else "restart the service by hand")
+                + f", then {trial.remedy}{or_go_back(workspace)}",
                 release=release_id,
                 **({"log": str(workspace.layout.log(release_id) / f"{trial.log}.txt")} if trial.log else {}),
                 **said_fact(trial.said),

@@ -33,8 +33,10 @@ def test_a_verdict_is_told_as_it_is_recorded(proven: bool, words: str) -> None:
         trial=Trial(problem="no"),
         verdict=State.BAD,
         proven=proven,
+        source="commit",
     )
-    with pytest.raises(errors.RolledBackError, match=f"{ID} {words} and will not be released again until"):
+    until = "will not be released again until the commit, a check or a hook changes"
+    with pytest.raises(errors.RolledBackError, match=f"{ID} {words} and {until}"):
         switched.raise_if_not_promoted()
 
 

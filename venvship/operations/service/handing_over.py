@@ -55,6 +55,17 @@ def hand_over(
         return failed_proof(f"the slots could not be used: {text}", inconclusive=True)
 
 
+def led_where(workspace: Workspace, settings: Settings) -> str:
+    """Where customers are led at this moment, as a clause; for the message that a release does not answer."""
+    slots = Slots.of(workspace.layout, settings.service)
+    live = slots.live()
+    if live is None:
+        return "customers are led nowhere"
+    if not slots.accepts(live):
+        return f"customers are led to slot {live}, where nothing answers"
+    return f"customers are led to slot {live}, which runs {slots.release(live) or 'no release of this root'}"
+
+
 def close(workspace: Workspace, settings: Settings) -> None:
     """Lead customers nowhere: nothing is live any more. Best effort.
 

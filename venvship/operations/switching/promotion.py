@@ -37,7 +37,7 @@ from venvship.operations.switching.kept_settings import keep_settings
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.switched import Switched
-from venvship.operations.switching.trial import TURNED_BACK, Trial, tell_signal, try_current
+from venvship.operations.switching.trial import TURNED_BACK, Trial, made_from, tell_signal, try_current
 from venvship.workspace.holding import SwitchHeld, hold_switch
 from venvship.workspace.usable import require_usable, usable_problem
 from venvship.workspace.way_back import or_go_back
@@ -410,6 +410,7 @@ class Promotion:
             log=self._log(trial),
             by_name=self.errand.via == "promote",
             prepared=self.errand.prepared,
+            source=made_from(workspace, self.release_id),
             or_go_back="" if trial_back.passed else or_go_back(workspace),
         )
 

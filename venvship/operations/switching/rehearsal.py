@@ -16,7 +16,14 @@ from venvship.model.event import EventName
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.operations.switching.prepared import NO_WAY_BACK
-from venvship.operations.switching.trial import log_of, said_fact, tell_check, warn_of_failed, with_log
+from venvship.operations.switching.trial import (
+    log_of,
+    made_from,
+    said_fact,
+    tell_check,
+    warn_of_failed,
+    with_log,
+)
 from venvship.printable import lines
 from venvship.workspace.certificates import require_certificates
 from venvship.workspace.workspace import Workspace
@@ -143,7 +150,8 @@ def reject(
     reason = with_log(cause, log_of(release_id, log, said))
     workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=reason, facts=facts)
     kind = OneWayNeededError if needed else RejectedError
-    again = "fix the lockfile, the check or the host, and release again: nothing is built twice"
+    source = made_from(workspace, release_id)
+    again = f"fix the {source}, the check or the host, and release again: nothing is built twice"
     raise kind(
         lines(cause, f"{release_id} was refused before the switch; it is built, and was never live"),
         hint=ONE_WAY if needed else again,

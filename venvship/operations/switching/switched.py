@@ -37,6 +37,7 @@ class Switched:
         log: The path of the log that tells more of the trial; `""` for none.
         prepared: Whether the prepare hook had run for the promoted release.
         by_name: Whether the release was asked for by its name, and not by a lockfile.
+        source: What a release like it is made from, for people: `"lockfile"` or `"commit"`.
         or_go_back: The end of the hint for an operator, where the release before does not pass either.
     """
 
@@ -52,6 +53,7 @@ class Switched:
     log: str = ""
     prepared: bool = False
     by_name: bool = False
+    source: str = "lockfile"
     or_go_back: str = ""
 
     def raise_if_not_promoted(self, *, result: Result | None = None) -> None:
@@ -74,8 +76,9 @@ class Switched:
                     f"{self.release_id} did not pass ({self.trial.problem})",
                     "it stays live, since it was released one-way: no rollback undoes what its prepare hook "
                     "has done",
+                    *([self.trial.led] if self.trial.led else []),
                 ),
-                hint="fix the cause, then `venvship check`; or release a fix: `venvship release`; if the "
+                hint=f"fix the cause, then {self.trial.remedy}; or release a fix: `venvship release`; if the "
                 "code of before can work with that change, or the data of before is restored: "
                 "`venvship rollback --force`",
                 release=self.release_id,
@@ -87,9 +90,10 @@ class Switched:
                 lines(
                     f"{self.release_id} did not pass ({self.trial.problem}), and after going back "
                     f"{self.current or 'nothing'} fails too: {self.trial_back.problem}",
+                    *([self.trial_back.led] if self.trial_back.led else []),
                     *prepared,
                 ),
-                hint=f"look at the service, then `venvship check`{self.or_go_back}",
+                hint=f"look at the service, then {self.trial_back.remedy}{self.or_go_back}",
                 release=self.release_id,
                 **facts,
             ).carrying(result)
@@ -100,7 +104,9 @@ class Switched:
             raise error.carrying(result)
         if self.verdict is State.BAD:
             state = "stays proven, since it passed before," if self.proven else "is marked bad"
-            verdict = f"{state} and will not be released again until the lockfile, a check or a hook changes"
+            verdict = (
+                f"{state} and will not be released again until the {self.source}, a check or a hook changes"
+            )
             force = f"promote --force {self.release_id}" if self.by_name else "release --force"
             hint = f"fix the cause and release again, or override with `venvship {force}`"
         else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from venvship.errors import RootError
+from venvship.errors import RootError, VenvshipError
 from venvship.model.settings import Settings
 from venvship.model.settings_check import Check
+from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Trial(NamedTuple):
         says_no: Whether the hook or a check failed, which speaks against the release itself; a signal, or a
             host that could not ask, does not.
         checks: The live checks' results.
+        led: Where customers are led, if that is not to this release; empty otherwise.
     """
 
     problem: str | None = None
@@ -36,6 +39,7 @@ class Trial(NamedTuple):
     where: str = ""
     says_no: bool = False
     checks: tuple[CheckResult, ...] = ()
+    led: str = ""
 
     @property
     def passed(self) -> bool:
@@ -46,6 +50,11 @@ class Trial(NamedTuple):
     def reason(self) -> str:
         """The problem as the journal, the system's log and the notify hook get it; empty if it passed."""
         return with_log(self.problem or "", self.where)
+
+    @property
+    def remedy(self) -> str:
+        """The command that follows once the cause is fixed, for a hint."""
+        return "`venvship handover ensure`, which leads customers to it" if self.led else "`venvship check`"
 
     @property
     def proved(self) -> bool:
@@ -71,6 +80,14 @@ def with_log(problem: str, where: str) -> str:
 def said_fact(said: str) -> dict[str, str]:
     """The last words of a program as a fact of an error: JSON has it, and text prints it on a terminal."""
     return {"output": said} if said else {}
+
+
+def made_from(workspace: ReadingWorkspace, release_id: str) -> str:
+    """The thing to change for another release than this one: `"commit"` of the project, or `"lockfile"`."""
+    with contextlib.suppress(VenvshipError):
+        if workspace.manifest(release_id).project is not None:
+            return "commit"
+    return "lockfile"
 
 
 def log_of(release_id: str, name: str, said: str) -> str:
@@ -121,7 +138,7 @@ def try_current(
     proofs: tuple[CheckResult, ...] = ()
     try:
         if settings.service.is_on:
-            from venvship.operations.service.handing_over import hand_over
+            from venvship.operations.service.handing_over import hand_over, led_where
 
             proof = hand_over(workspace, settings, release_id, context, stop=stop)
             proofs = (proof.result,)
@@ -130,7 +147,9 @@ def try_current(
                 where = log_of(release_id, proof.log, said) if proof.log else ""
                 says_no = not proof.result.inconclusive
                 problem = f"the service does not pass: {proof.problem}"
-                return Trial(problem, proof.log, said, where, says_no, proofs)
+                return Trial(
+                    problem, proof.log, said, where, says_no, proofs, led=led_where(workspace, settings)
+                )
         if settings.hooks.restart is not None:
             with workspace.step("restart"):
                 seconds = settings.hooks.seconds("restart")
