@@ -104,7 +104,8 @@ def running():
 
 
 with open(f"{folder}/manager.log", "a") as log:
-    print(action, slot, os.path.basename(os.path.realpath(f"{folder}/{slot}")), file=log)
+    told = os.environ.get("VENVSHIP_RELEASE") or "-"
+    print(action, slot, os.path.basename(os.path.realpath(f"{folder}/{slot}")), told, file=log)
 if action == "start" and running() is None:
     argv = [f"{folder}/{slot}/bin/python", "-m", "web", f"{folder}/{slot}.sock"]
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True)
@@ -210,7 +211,7 @@ class Slots:
 
     @property
     def log(self) -> list[str]:
-        """The calls of the manager: `start a RELEASE`."""
+        """The calls of the manager: `start a RELEASE TOLD`, by the slot's link, and as it was told."""
         return (self.folder / "manager.log").read_text().splitlines()
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ from venvship.system.leases import lease_withheld
 from venvship.system.mutex import shared
 from venvship.system.regular import read_regular
 from venvship.workspace.folders import MUTEXES
-from venvship.workspace.holding import hold_build, hold_switch
+from venvship.workspace.holding import hold_build, hold_mutex, hold_switch
 from venvship.workspace.settings_files import NO_SETTINGS, read_kept_settings, read_settings
 from venvship.workspace.slots import Slots, is_of_slots
 from venvship.workspace.workspace import Workspace
@@ -102,6 +102,7 @@ def destroy(workspace: Workspace, *, force: bool = False) -> DestroyResult:
         # Not announced: the announcement would be written into `state/` after its removal.
         stack.enter_context(hold_build(workspace, None))
         stack.enter_context(hold_switch(workspace, None))
+        stack.enter_context(hold_mutex(workspace, "slots", workspace.runtime.wait))
         stack.enter_context(_none_in_use(workspace, force=force))
         settings = _settings(workspace)
         store = stack.enter_context(_own_store(workspace, settings))

@@ -145,15 +145,15 @@ def _result(
     live, started = slots.live(), started_slots(workspace.layout)
     views = []
     for slot in SLOTS:
-        answers = slots.accepts(slot)
+        peer = slots.peer(slot)
         views.append(
             SlotView(
                 name=slot,
                 release=slots.release(slot),
-                answers=answers,
+                answers=peer is not None,
                 live=slot == live,
                 started=slot in started,
-                pid=(slots.listener(slot) or None) if answers else None,
+                pid=peer or None,
             )
         )
     return HandoverResult(

@@ -76,6 +76,13 @@ class Slots(NamedTuple):
         except OSError:
             return 0.0
 
+    def strays(self) -> list[str]:
+        """The links in the making, as a crash leaves them while no command holds slots.mutex."""
+        try:
+            return [f"{self.folder}/{name}" for name in os.listdir(self.folder) if is_stray(name)]
+        except OSError:
+            return []
+
     def is_socket(self, slot: str) -> bool:
         """Whether there is a socket of a slot's name, whoever listens on it."""
         try:
@@ -85,13 +92,14 @@ class Slots(NamedTuple):
 
     def accepts(self, slot: str) -> bool:
         """Whether something accepts connections on a slot's socket at this moment."""
-        return self._listener(slot) is not None
+        return self.peer(slot) is not None
 
     def listener(self, slot: str) -> int:
         """The process that listens on a slot's socket, see unix(7), `SO_PEERCRED`; 0 if none is known."""
-        return self._listener(slot) or 0
+        return self.peer(slot) or 0
 
-    def _listener(self, slot: str) -> int | None:
+    def peer(self, slot: str) -> int | None:
+        """`listener` and `accepts` by one connection: `None` if nothing accepts it."""
         import socket  # late: `status` and an idle update look at links alone
         import struct
 
@@ -108,9 +116,14 @@ class Slots(NamedTuple):
         return None
 
 
+def is_stray(name: str) -> bool:
+    """Whether a name in the folder of the slots is that of a link in the making."""
+    return name.startswith(".to.")
+
+
 def is_of_slots(name: str) -> bool:
     """Whether a name in the folder of the slots is that of a link or socket, or of a link in the making."""
-    return name in {LIVE, *SLOTS, *(f"{slot}.sock" for slot in SLOTS)} or name.startswith(".to.")
+    return name in {LIVE, *SLOTS, *(f"{slot}.sock" for slot in SLOTS)} or is_stray(name)
 
 
 class Trying(NamedTuple):
@@ -120,11 +133,13 @@ class Trying(NamedTuple):
         slot: The slot.
         pid: The process of the command.
         since: When that began, as in `proc.start_ticks`.
+        before: The release that the slot's link named before; empty for none.
     """
 
     slot: str
     pid: int
     since: str
+    before: str = ""
 
 
 class Notes(NamedTuple):
@@ -169,7 +184,12 @@ def read_notes(layout: RootLayout) -> Notes:
 def _trying(value: object) -> Trying | None:
     try:
         entry = fields.mapping(value)
-        return Trying(fields.text(entry["slot"]), fields.count(entry["pid"]), fields.text(entry["since"]))
+        return Trying(
+            slot=fields.text(entry["slot"]),
+            pid=fields.count(entry["pid"]),
+            since=fields.text(entry["since"]),
+            before=fields.text(entry.get("before", "")),
+        )
     except (KeyError, ValueError):
         return None
 

@@ -115,6 +115,18 @@ class TrustedFiles:
             return
         self.require(path, status)
 
+    def require_way(self, path: str) -> None:
+        """Refuse a folder if others can put another one in its place; who may write in it is not asked.
+
+        Args:
+            path: Absolute. A missing one passes as far as the directories above it do.
+
+        Raises:
+            UntrustedError: A directory above it is open to others.
+        """
+        if found := self._found(lambda ask: ask.of_way(path)):
+            raise self._error(path, found)
+
     def require_folders(self, *, way: bool = True) -> None:
         """Refuse folders of the root that belong to others, are links of others, or that others can write.
 

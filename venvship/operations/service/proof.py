@@ -13,12 +13,12 @@ from typing import Final, NamedTuple
 from venvship.errors import BusyError
 from venvship.health.checks import CheckResult
 from venvship.health.context import Context
-from venvship.model.settings_service import SLOTS
+from venvship.model.settings_service import SLOTS, log_command
 from venvship.operations.service.asking import NAME, Stop, ask
 from venvship.operations.service.folder import allowed_owners, socket_problem
 from venvship.operations.service.memory import memory_problem
 from venvship.operations.service.retiring import drain_left
-from venvship.operations.service.slots import SlotsHeld, free_slot, start, stop
+from venvship.operations.service.slots import SlotsHeld, free_slot, mark, start, stop
 from venvship.workspace.slots import tried_by
 
 IN_A_ROW: Final = 3
@@ -38,6 +38,7 @@ class Proof(NamedTuple):
         log: The name of the log that tells more; `""` for none.
         short_of_memory: Whether nothing was started, for the host has no room for it.
         started: Whether it was started for this proof, rather than found.
+        own_log: The command that shows the application's own log, if it did not answer; `""` if unknown.
     """
 
     slot: str | None
@@ -45,11 +46,14 @@ class Proof(NamedTuple):
     log: str = ""
     short_of_memory: bool = False
     started: bool = False
+    own_log: str = ""
 
     @property
     def problem(self) -> str:
         """Why the release is not proven; `""` if it is."""
-        return "" if self.slot is not None else self.result.output
+        if self.slot is not None:
+            return ""
+        return self.result.output + (f"; the application's log: `{self.own_log}`" if self.own_log else "")
 
 
 def find_running(held: SlotsHeld, release_id: str, context: Context, *, stop: Stop) -> Proof | None:
@@ -105,6 +109,8 @@ def prove(  # noqa: PLR0913 - whose turn it is decides what is done
     if not fresh:
         found = find_running(held, release_id, context, stop=stop)
         if found is not None:
+            if found.slot != slots.live():
+                mark(held, str(found.slot))  # it may be draining, and another command about to stop it
             return found
     slot = free_slot(slots)
     other = tried_by(workspace.layout, slot) if yields else 0
@@ -120,7 +126,7 @@ def prove(  # noqa: PLR0913 - whose turn it is decides what is done
     live = slots.live()
     first = (slot,) if service.overlap or live is None else (slot, live)
     for one in first:
-        problem = _stop_first(held, one, context)
+        problem = _stop_first(held, one)
         if problem:
             return failed_proof(problem)
     problem = memory_problem(slots) if service.overlap else ""
@@ -128,57 +134,54 @@ def prove(  # noqa: PLR0913 - whose turn it is decides what is done
         workspace.warn("no-memory", problem.replace("Nothing was started", "It was started all the same"))
     elif problem:
         return failed_proof(problem, short_of_memory=True)
-    with _nothing_left_up(held, slot, context):
-        with workspace.step("start"):
-            hook = start(held, slot, context)
-        workspace.tell("start", f"slot {slot}: {hook.output}", ok=hook.ok, seconds=hook.seconds)
-        if hook.ok:
-            workspace.begin(NAME, f"slot {slot}")
-            result = ask(
-                held.slots,
-                held.settings.service,
-                slot,
-                context,
-                deadline=service.timeout,
-                in_a_row=IN_A_ROW,
-                stop=stop,
-            )
-            passed = result.outcome == "passed"
-            workspace.tell(NAME, result.output, ok=passed, seconds=result.seconds)
-            log = "" if passed else NAME
-            proof = Proof(slot if passed else None, result, log=log, started=True)
-            owners = allowed_owners(workspace.layout, service)
-            problem = socket_problem(slots, slot, owners) if passed else ""
-            if problem:  # of the settings, or of the host; the release is not to blame
-                proof = failed_proof(problem, inconclusive=True)
-        else:
-            output = f"slot {slot} could not be started: {hook.output}"
-            proof = failed_proof(output, log="service-start", said=hook.said, inconclusive=hook.inconclusive)
+    with _nothing_left_up(held, slot):
+        proof = _start_and_ask(held, slot, context, stop=stop)
     if proof.slot is None:
-        stop_quietly(held, slot, context)
+        stop_quietly(held, slot)
     return proof
 
 
+def _start_and_ask(held: SlotsHeld, slot: str, context: Context, *, stop: Stop) -> Proof:
+    """Start a release in a free slot, and ask it; it stays up if it fails."""
+    workspace, slots, service = held.workspace, held.slots, held.settings.service
+    with workspace.step("start"):
+        hook = start(held, slot, context)
+    workspace.tell("start", f"slot {slot}: {hook.output}", ok=hook.ok, seconds=hook.seconds)
+    if not hook.ok:
+        output = f"slot {slot} could not be started: {hook.output}"
+        return failed_proof(output, log="service-start", said=hook.said, inconclusive=hook.inconclusive)
+    workspace.begin(NAME, f"slot {slot}")
+    result = ask(slots, service, slot, context, deadline=service.timeout, in_a_row=IN_A_ROW, stop=stop)
+    passed = result.outcome == "passed"
+    workspace.tell(NAME, result.output, ok=passed, seconds=result.seconds)
+    problem = socket_problem(slots, slot, allowed_owners(workspace.layout, service)) if passed else ""
+    if problem:  # of the settings, or of the host; the release is not to blame
+        return failed_proof(problem, inconclusive=True)
+    if passed:
+        return Proof(slot, result, started=True)
+    return Proof(None, result, log=NAME, started=True, own_log=log_command(service, slot))
+
+
 @contextlib.contextmanager
-def _nothing_left_up(held: SlotsHeld, slot: str, context: Context) -> Iterator[None]:
+def _nothing_left_up(held: SlotsHeld, slot: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        stop_quietly(held, slot, context)
+        stop_quietly(held, slot)
         raise
 
 
-def stop_quietly(held: SlotsHeld, slot: str, context: Context) -> None:
+def stop_quietly(held: SlotsHeld, slot: str) -> None:
     """Stop what was tried, whatever signal comes; a failure is a warning."""
     with held.workspace.runtime.signals.deferred():
-        result = stop(held, slot, context)
+        result = stop(held, slot)
     if not result.ok:
         held.workspace.warn("slot-not-stopped", f"slot {slot} could not be stopped: {result.output}")
 
 
-def _stop_first(held: SlotsHeld, slot: str, context: Context) -> str:
+def _stop_first(held: SlotsHeld, slot: str) -> str:
     """Make a slot free; returns why that failed, or `""`."""
-    result = stop(held, slot, context)
+    result = stop(held, slot)
     if result.ok and not held.slots.accepts(slot):
         return ""
     why = result.output if not result.ok else f"something still answers on {held.slots.socket(slot)}"

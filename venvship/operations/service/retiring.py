@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from venvship.errors import InterruptedByError, VenvshipError
+from venvship.model.event import EventName
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOTS
 from venvship.operations.service.slots import SlotsHeld, hold_slots, stop
 from venvship.workspace.slots import Slots, started_elsewhere, started_slots, tried_by
 from venvship.workspace.workspace import Workspace
 
+_OUTCOMES: Final = frozenset(
+    {EventName.PROMOTED, EventName.ROLLED_BACK, EventName.ROLLBACK_FAILED, EventName.RESTARTED}
+)
+"""The events that end what is live on trial."""
+
 
 def drain_left(held: SlotsHeld) -> float:
     """Seconds until the slot that customers are not led to any more may be stopped."""
-    return _left(held.workspace, held.slots, held.settings)
+    return _left(held.workspace, held.settings, _since(held.workspace, held.slots))
 
 
 def retire(workspace: Workspace, settings: Settings) -> None:
@@ -40,17 +48,22 @@ def retire(workspace: Workspace, settings: Settings) -> None:
     if not old:
         return
     interrupt: InterruptedByError | None = None
+    since = _since(workspace, slots)
     try:
-        left = _left(workspace, slots, settings) if slots.accepts(old[0]) else 0.0
-        if left > 0:
+        while slots.accepts(old[0]) and (left := _left(workspace, settings, since)) > 0:
             workspace.begin("drain", f"slot {old[0]}, {left:.0f} s")
             workspace.runtime.signals.sleep(left)
             workspace.end("drain")
+            before, since = since, _since(workspace, slots)
+            if since == before:
+                break
+            if slots.live() != live:
+                return  # another command has switched meanwhile; if two have, it drains anew
     except InterruptedByError as error:
         interrupt = error
     with workspace.runtime.signals.deferred():
         try:
-            _stop(workspace, settings, live, old[0])
+            _stop(workspace, settings, live, old[0], since)
         except (OSError, VenvshipError) as error:
             text = error.strerror if isinstance(error, OSError) else error.message
             workspace.warn("slot-not-stopped", f"slot {old[0]} was not stopped: {text}")
@@ -58,17 +71,16 @@ def retire(workspace: Workspace, settings: Settings) -> None:
         raise interrupt
 
 
-def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str) -> None:
+def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str, since: float) -> None:
     with hold_slots(workspace, settings) as held:
         if held.slots.live() != live or not _is_left(workspace, held.slots, old):
             return  # another command has switched meanwhile, has stopped it, or tries a release there
+        if _since(workspace, held.slots) != since:
+            return  # others have switched there and back: the last one stops it
         if workspace.known_history(unreadable="warn").history.intent is not None:
             return  # another command is switching, and may go back there
-        release_id = held.slots.release(old)
-        variables = workspace.variables(settings, missing="warn")
-        context = workspace.context(release_id, variables, previous=None, event="retire")
         with workspace.step("stop"):
-            result = stop(held, old, context)
+            result = stop(held, old)
         workspace.tell("stop", f"slot {old}: {result.output}", ok=result.ok, seconds=result.seconds)
     if not result.ok:
         workspace.warn("slot-not-stopped", f"slot {old} could not be stopped: {result.output}")
@@ -80,8 +92,19 @@ def _is_left(workspace: Workspace, slots: Slots, slot: str) -> bool:
     return up and not tried_by(workspace.layout, slot)
 
 
-def _left(workspace: Workspace, slots: Slots, settings: Settings) -> float:
-    """By the age of `live.sock`. A clock set back makes it `drain` at the longest, one set on ends it."""
-    since = slots.live_since()
+def _since(workspace: Workspace, slots: Slots) -> float:
+    """When the drain began, in seconds since the epoch: with the outcome of the last switch, or restart.
+
+    That is later than `live.sock`, which is moved before the live checks. The journal's times are whole
+    seconds, rounded down: the drain may be one second longer, not shorter. 0 without a `live.sock`.
+    """
+    moved = slots.live_since()
+    events = workspace.known_history(unreadable="warn").events if moved else ()
+    ended = next((one.at.timestamp() + 1 for one in reversed(events) if one.event in _OUTCOMES), 0.0)
+    return max(moved, ended)
+
+
+def _left(workspace: Workspace, settings: Settings, since: float) -> float:
+    """Seconds that are left. A clock set back makes it `drain` at the longest, one set on ends it."""
     drain = settings.service.drain
     return min(max(drain - (workspace.runtime.clock().timestamp() - since), 0.0), drain) if since else 0.0

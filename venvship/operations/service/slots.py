@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from venvship.errors import ServiceFolderError, VenvshipError
 from venvship.health.context import Context
 from venvship.health.hooks import HookResult, run_hook
+from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOT, SLOTS
 from venvship.model.spelling import FORMAT
@@ -25,7 +26,14 @@ from venvship.operations.service.folder import allowed_owners, require_folder, s
 from venvship.system import files, proc
 from venvship.system.json_files import read_json
 from venvship.workspace.holding import hold_mutex
-from venvship.workspace.slots import Slots, started_elsewhere, started_slots, tried_by
+from venvship.workspace.slots import (
+    Slots,
+    Trying,
+    read_notes,
+    started_elsewhere,
+    started_slots,
+    tried_by,
+)
 from venvship.workspace.workspace import Workspace
 
 WAIT: Final = 300.0
@@ -52,12 +60,16 @@ def hold_slots(workspace: Workspace, settings: Settings, *, strict: bool = False
     Raises:
         SettingsError: See `require_folder`.
         ServiceFolderError: See `require_folder`.
+        UntrustedError: `strict`, and others could put another folder in its place.
         BusyError: Another command starts or stops a slot.
         InterruptedByError: A signal came while waiting.
         RootError: The mutex cannot be taken at all.
     """
-    slots = require_folder(workspace.layout, settings.service, strict=strict)
     with hold_mutex(workspace, "slots", WAIT):
+        slots = require_folder(workspace.layout, settings.service, strict=strict)
+        if strict:
+            workspace.trusted.require_way(slots.folder)
+        _remove_strays(slots)
         elsewhere = started_elsewhere(slots)
         if elsewhere is not None:
             raise ServiceFolderError(
@@ -66,6 +78,14 @@ def hold_slots(workspace: Workspace, settings: Settings, *, strict: bool = False
                 f"{workspace.layout.slots_file}, and go on",
             )
         yield SlotsHeld(workspace, settings, slots)
+
+
+def _remove_strays(slots: Slots) -> None:
+    """Remove the links that a crash has left in the making: nobody else makes any meanwhile. Best effort."""
+    for path in slots.strays():
+        with contextlib.suppress(OSError):
+            if os.path.islink(path):
+                files.remove_name(path)
 
 
 def free_slot(slots: Slots) -> str:
@@ -79,6 +99,9 @@ def free_slot(slots: Slots) -> str:
 def start(held: SlotsHeld, slot: str, context: Context) -> HookResult:
     """Link a slot to a release, and run `start` for it.
 
+    Until `lead_to`, `stop` leads the link back to the release that it named before: the web server has the
+    assets of that one's pages from there.
+
     Args:
         held: The root; nothing runs in the slot.
         slot: The slot.
@@ -89,16 +112,26 @@ def start(held: SlotsHeld, slot: str, context: Context) -> HookResult:
         InterruptedByError: A signal came. The slot may be up.
     """
     assert held.settings.service.start is not None
+    mark(held, slot)
     _point(held, held.slots.link(slot), context.release_path)
     if held.slots.is_socket(slot):  # of a server that ended: some cannot bind where there is one
         with contextlib.suppress(OSError):
             files.remove_name(held.slots.socket(slot))
-    _write_started(held, started_slots(held.workspace.layout) | {slot}, trying=slot)
     return _run(held, "service-start", held.settings.service.start, slot, context)
 
 
-def stop(held: SlotsHeld, slot: str, context: Context) -> HookResult:
-    """Run `stop` for a slot.
+def mark(held: SlotsHeld, slot: str) -> None:
+    """Note that this process is about to lead customers to a slot, so that no other command stops it."""
+    _write_started(held, started_slots(held.workspace.layout) | {slot}, trying=slot)
+
+
+def unmark(held: SlotsHeld) -> None:
+    """Note that this process leads customers to no other slot: what it had marked may be stopped."""
+    _write_started(held, started_slots(held.workspace.layout))
+
+
+def stop(held: SlotsHeld, slot: str) -> HookResult:
+    """Run `stop` for a slot, for the release that its link names.
 
     A failure counts only while something still answers there: managers may fail to stop what does not run.
 
@@ -106,12 +139,28 @@ def stop(held: SlotsHeld, slot: str, context: Context) -> HookResult:
         InterruptedByError: A signal came. The slot may be up.
     """
     assert held.settings.service.stop is not None
+    workspace, layout = held.workspace, held.workspace.layout
+    variables = workspace.variables(held.settings, missing="warn")
+    context = workspace.context(held.slots.release(slot), variables, previous=None, event="retire")
     result = _run(held, "service-stop", held.settings.service.stop, slot, context)
     if not result.ok and not held.slots.accepts(slot):
         result = replace(result, ok=True)
     if result.ok:
-        _write_started(held, started_slots(held.workspace.layout) - {slot})
+        trying = read_notes(layout).trying
+        if trying is not None and trying.slot == slot and held.slots.live() != slot:
+            _lead_back(held, slot, trying.before)
+        _write_started(held, started_slots(layout) - {slot})
     return result
+
+
+def _lead_back(held: SlotsHeld, slot: str, release_id: str) -> None:
+    """Have the link of a slot name the release of before, or nothing if that is gone; best effort."""
+    layout, link = held.workspace.layout, held.slots.link(slot)
+    with contextlib.suppress(OSError):
+        if not is_release_id(release_id) or not layout.has_release(release_id):
+            files.remove_name(link)
+        elif held.slots.release(slot) != release_id:
+            _point(held, link, str(layout.release_path(release_id)))
 
 
 def lead_to(held: SlotsHeld, slot: str) -> str:
@@ -171,12 +220,13 @@ def _write_started(held: SlotsHeld, slots: Iterable[str], *, trying: str | None 
         "stop": list(held.settings.service.stop or ()),
     }
     if trying is not None:
-        data["trying"] = {"slot": trying, "pid": os.getpid(), "since": proc.start_ticks(os.getpid())}
+        pid = os.getpid()
+        before = held.slots.release(trying) or ""
+        data["trying"] = Trying(trying, pid, proc.start_ticks(pid), before)._asdict()
     else:
-        others = [slot for slot in names if tried_by(layout, slot)]
-        with contextlib.suppress(VenvshipError):
-            if others:  # of a command that waits for this one
-                data["trying"] = (read_json(layout.slots_file, layout.ask) or {}).get("trying")
+        of_other = read_notes(layout).trying
+        if of_other is not None and of_other.slot in names and tried_by(layout, of_other.slot):
+            data["trying"] = of_other._asdict()  # of a command that waits for this one
     try:
         with contextlib.suppress(VenvshipError):
             if read_json(layout.slots_file, layout.ask) == data:

@@ -8,10 +8,10 @@ from typing import Final
 
 from venvship.errors import BusyError, NoMemoryError, RejectedError, SupersededError, VenvshipError
 from venvship.health.attempt import TurnBack
-from venvship.health.context import Context
 from venvship.model.settings import Settings
-from venvship.operations.service.proof import prove, stop_quietly
-from venvship.operations.service.slots import hold_slots
+from venvship.operations.service.proof import Proof, prove, stop_quietly
+from venvship.operations.service.retiring import retire
+from venvship.operations.service.slots import hold_slots, unmark
 from venvship.operations.switching.rehearsal import reject
 from venvship.operations.switching.trial import asked_to_turn_back, said_fact
 from venvship.workspace.slots import tried_by
@@ -79,21 +79,25 @@ def proven(workspace: Workspace, settings: Settings, release_id: str, *, event: 
     try:
         yield proof.slot
     except BaseException:
-        if proof.started:
-            _give_up(workspace, settings, release_id, proof.slot, context)
+        _give_up(workspace, settings, release_id, proof)
         raise
 
 
-def _give_up(workspace: Workspace, settings: Settings, release_id: str, slot: str, context: Context) -> None:
-    """Stop a candidate that was proven and not made live, unless another command uses it; best effort."""
-    with (
-        workspace.runtime.signals.deferred(),
-        contextlib.suppress(OSError, VenvshipError),
-        hold_slots(workspace, settings) as held,
-    ):
-        others = tried_by(workspace.layout, slot)
-        if held.slots.release(slot) == release_id and held.slots.live() != slot and not others:
-            stop_quietly(held, slot, context)
+def _give_up(workspace: Workspace, settings: Settings, release_id: str, proof: Proof) -> None:
+    """Stop a candidate that was proven and not made live, unless another command uses it; best effort.
+
+    One that ran before drains first.
+    """
+    slot = str(proof.slot)
+    with contextlib.suppress(OSError, VenvshipError):
+        with workspace.runtime.signals.deferred(), hold_slots(workspace, settings) as held:
+            others = tried_by(workspace.layout, slot)
+            if not proof.started:
+                unmark(held)
+            elif held.slots.release(slot) == release_id and held.slots.live() != slot and not others:
+                stop_quietly(held, slot)
+        if not proof.started:
+            retire(workspace, settings)
 
 
 def prove_target(workspace: Workspace, settings: Settings, release_id: str) -> None:

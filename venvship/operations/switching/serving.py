@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Literal
 
-from venvship.errors import BusyError, NotAnsweringError
+from venvship.errors import BusyError, InterruptedByError, NotAnsweringError, VenvshipError
 from venvship.health.attempt import TurnBack
 from venvship.model.settings import Settings
 from venvship.operations.service.asking import never
@@ -99,6 +99,14 @@ def settle(workspace: Workspace, settings: Settings) -> None:
     slots = Slots.of(workspace.layout, settings.service)
     if not started_slots(workspace.layout):
         return
+    if slots.strays():
+        try:
+            with hold_slots(workspace, settings):  # which removes them
+                pass
+        except InterruptedByError:
+            raise
+        except (OSError, VenvshipError):  # the next command that uses the slots removes them
+            pass
     with contextlib.suppress(BusyError):
         if _is_elsewhere(workspace, slots):
             with hold_switch(workspace, None, wait=0):
