@@ -208,6 +208,7 @@ def test_an_owner_who_is_not_root_gets_what_sudo_needs(site: Site, tmp_path: Pat
         for slot in ("a", "b"):
             assert f"/usr/bin/systemctl {action} shop.example@{slot}.service" in rule
     assert "nobody ALL=(root) NOPASSWD: " in rule
+    assert f"sudo chmod 0440 {path}\n" in site.run("service", "systemd", "--app", "gunicorn shop").err
     visudo = shutil.which("visudo", path="/usr/sbin:/usr/bin")
     if visudo is not None:
         (tmp_path / "sudoers").write_text(files[path])
@@ -451,7 +452,10 @@ def test_the_server_and_the_django_application_of_the_live_release_are_found(
     }
     site = make_site(tmp_path / "root", built, tmp_path / "store", tmp_path / "home", known_python)
     configure(site, 'name = "shop"\n[env]\nDJANGO_SETTINGS_MODULE = "shop.settings"\n')
+    site.lock("1.0")
+    before = printed(site, "systemd", "--app", "gunicorn shop.wsgi:application")
     site.release("1.0")
-    text = printed(site, "systemd")["/etc/systemd/system/shop.service"]
     options = "--bind 127.0.0.1:8000 --no-control-socket"
-    assert f"ExecStart={site.path}/current/bin/gunicorn {options} shop.wsgi:application\n" in text
+    for units in (before, printed(site, "systemd")):
+        text = units["/etc/systemd/system/shop.service"]
+        assert f"ExecStart={site.path}/current/bin/gunicorn {options} shop.wsgi:application\n" in text

@@ -35,7 +35,9 @@ def written(proposal: Proposal) -> dict[str, Any]:
 def test_a_django_project_without_packaging_gets_all_that_it_shows() -> None:
     proposal = proposed(DJANGO)
     tables = {
-        table: {one.key: one.value for one in keys if one.active} for table, keys in proposal.tables.items()
+        table: {one.key: one.value for one in keys if one.active}
+        for table, keys in proposal.tables.items()
+        if table != "service"
     }
     assert tables == {
         "": {"name": "shop", "python": "/usr/bin/python3.12"},
@@ -132,6 +134,13 @@ def test_an_application_of_another_framework_is_imported_and_named() -> None:
     ]
     assert proposal.title == "the FastAPI application api"
     assert any("api.main:app, with uvicorn" in line for line in proposal.left_out)
+    text = settings_text(proposal, "/src/shop").splitlines()
+    begin = text.index("#[service]")
+    assert [line for line in text[begin:] if line.startswith(("#start", "#stop", "#health"))] == [
+        '#start = ["/usr/bin/systemctl", "start", "shop@{slot}.service"]',
+        '#stop = ["/usr/bin/systemctl", "stop", "shop@{slot}.service"]',
+        '#health = "/healthz"',
+    ]
 
 
 def test_members_are_a_persons_choice() -> None:

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from venvship.model.settings_service import SLOT
 from venvship.model.survey.django import GENERATED, SETTINGS_VARIABLE, Database, Django
 from venvship.model.survey.expressions import FromVariable, InTree, Text, Value
 from venvship.model.survey.projects import Project
 from venvship.model.survey.survey import Survey
+from venvship.model.systemd_syntax import escape_name
 
 ADMIN: Final = "{bin}/django-admin"
 
@@ -90,6 +92,8 @@ def propose(
     elif env_file:
         _env_file(proposal, env_file)
     _checks(proposal, found, project, lacking)
+    if found.servers:
+        _service(proposal, name)
     return proposal
 
 
@@ -270,6 +274,20 @@ def _checks(proposal: Proposal, found: Survey, project: Project, lacking: str) -
     proposal.left_out.append(
         "no service is restarted: set `restart` below [hooks]" + (of if served or found.servers else "")
     )
+
+
+def _service(proposal: Proposal, name: str) -> None:
+    """Propose two slots, as a comment: the units have to be installed first."""
+    reason = (
+        "Two slots, so that no switch loses a request. `venvship service systemd` prints the units that go "
+        "with these lines:"
+    )
+    unit = f"{escape_name(name)}@{SLOT}.service"
+    for verb in ("start", "stop"):
+        argv = ["/usr/bin/systemctl", verb, unit]
+        proposal.set("service", Line(verb, argv, reason if verb == "start" else "", active=False))
+    proposal.set("service", Line("health", "/healthz", active=False))
+    proposal.left_out.append("a service in two slots, which loses no request, stands as a comment: [service]")
 
 
 def _served(found: Survey) -> str:

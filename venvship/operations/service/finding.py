@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import os
+import re
 from collections.abc import Collection, Mapping
 
 from venvship.errors import ProgramNotFoundError, SettingsError, VenvshipError
@@ -16,6 +18,9 @@ from venvship.model.survey.files import Files
 from venvship.printable import shell_line
 from venvship.system.regular import read_regular
 from venvship.workspace.reading import ReadingWorkspace
+
+_CONTROL_SOCKET = 25
+"""The version of gunicorn that opens a control socket."""
 
 _ASGI = frozenset({"FastAPI", "Starlette", "Quart", "Litestar", "Sanic"})
 _NO_SERVER_FOR = frozenset({"Celery"})
@@ -106,17 +111,42 @@ def extra_options(workspace: ReadingWorkspace, program: Program) -> tuple[str, .
     gunicorn 25 and later opens a control socket, one for each user: two slots would fight for it.
     """
     release_id = workspace.layout.current()
-    if program.server is None or program.server.program != "gunicorn" or release_id is None:
+    if program.server is None or program.server.program != "gunicorn":
         return ()
     option = "--no-control-socket"
+    if option in program.arguments:
+        return ()
+    if release_id is None:
+        return (option,) if _locked_major(workspace, "gunicorn") >= _CONTROL_SOCKET else ()
     pattern = str(workspace.layout.release_path(release_id) / "lib/python*/site-packages/gunicorn/config.py")
     for path in glob.glob(glob.escape(pattern).replace("[*]", "*")):
         try:
             text = read_regular(path, bounds.CONFIGURATION).data
         except OSError:
             continue
-        return (option,) if option.encode() in text and option not in program.arguments else ()
+        return (option,) if option.encode() in text else ()
     return ()
+
+
+def _locked_major(workspace: ReadingWorkspace, name: str) -> int:
+    """The first number of the version that a lockfile of the settings pins; 0 if none shows one.
+
+    For a first release, which would have the same unit printed before and after it. Only a look for the line:
+    any kind of lockfile has the version beside the name.
+    """
+    line = re.compile(
+        rf"""^\s*(?:name\s*=\s*)?["']?{name}["']?\s*(?:\[.*\]\s*)?(?:==|\n\s*version\s*=\s*["'])(\d+)""",
+        re.MULTILINE,
+    )
+    settings = workspace.settings()
+    folder = workspace.layout.path / (settings.project.path or "")
+    own = [folder / path for path in settings.project.lockfile]
+    for path in own or [workspace.layout.path / path for path in settings.lockfile]:
+        with contextlib.suppress(OSError, VenvshipError):
+            data = read_regular(path, bounds.LOCKFILE).data
+            if found := line.search(data.decode(errors="replace")):
+                return int(found[1])
+    return 0
 
 
 def _own_files(

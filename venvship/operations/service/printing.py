@@ -353,6 +353,9 @@ def _advice(  # noqa: PLR0913 - all that was found
         "Each text begins with the name of its file. To write them:",
         f"  {show} -q | sudo awk '{SPLIT}'",
     ]
+    advice += [
+        f"  sudo chmod 0440 {shell_line([path])}" for path in texts if path.startswith("/etc/sudoers.d/")
+    ]
     tmp = [path for path in texts if path.startswith("/etc/tmpfiles.d/")]
     advice += [f"  sudo systemd-tmpfiles --create {shell_line([path])}" for path in tmp]
     if kind == "supervisor":

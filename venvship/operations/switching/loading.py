@@ -30,6 +30,7 @@ def load_before_switch(workspace: Workspace, settings: Settings | None, *, clean
     if settings is not None and settings.service.is_on:
         import venvship.operations.service.handing_over
         import venvship.operations.service.retiring
+        import venvship.operations.switching.serving
     if settings is not None and (
         settings.checks or settings.hooks.restart or settings.hooks.notify or settings.service.is_on
     ):
