@@ -65,6 +65,12 @@ def test_a_pattern_that_means_nothing_is_refused(pattern: str) -> None:
         Patterns([pattern])
 
 
+@pytest.mark.parametrize("pattern", ["a**/b", "/a***/b"])
+def test_asterisks_beside_a_name_are_regular_ones(pattern: str) -> None:
+    patterns = Patterns([pattern])
+    assert [path for path in ("a/b", "ax/b", "a/x/b", "ax/y/b") if patterns.match(path)] == ["a/b", "ax/b"]
+
+
 # -- held against git ------------------------------------------------------------------------------------
 
 PIECES = ["a", "b", "ab", "*", "?", "**", "/", "/", "[ab]", "[!a]", "\\*", "."]
@@ -85,6 +91,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("repository")
     subprocess.run(["git", "init", "-q", path], check=True)
     return path
+
+
+GITS_OWN = re.compile(r"/?[^*?\[\\]*[^/*?\[\\]\*\*(/|$)|.*\*\*\*")
+"""`a**/b` and `***/b`: gitignore(5) calls these asterisks regular ones. git matches the `a` first and then
+the rest by itself, where `**/b` is at the start, so it finds `a/x/b`; three count as two. Here the manual
+counts."""
 
 
 def ignored_by_git(repository: Path, pattern: str, paths: Sequence[str]) -> set[str]:
@@ -114,7 +126,7 @@ def ignored_by_git(repository: Path, pattern: str, paths: Sequence[str]) -> set[
     ),
 )
 def test_git_ignores_the_same_files(repository: Path, pattern: str, paths: list[str]) -> None:
-    if problem_with_pattern(pattern) or "//" in pattern:
+    if problem_with_pattern(pattern) or "//" in pattern or GITS_OWN.match(pattern):
         return
     found = set(filter(Patterns([pattern]).match, paths))
     assert found == ignored_by_git(repository, pattern, paths)
