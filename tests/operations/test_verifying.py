@@ -13,7 +13,8 @@ from venvship.errors import InterruptedByError
 from venvship.model.release import FileEntry
 from venvship.operations.retention.verifying import compare
 
-FILES = 1_100
+FILES = 2_100
+"""So many are worth a copy of the process, where there is a second processor."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_every_process_finds_what_differs_in_its_part(
     owners = frozenset({os.getuid()})
     assert compare(base, entries, owners, lambda: None, copies=copies) == []
 
-    wrong = ("0000", "0249", "0250", "0777", "1099")
+    wrong = ("0000", "0249", "0250", "0777", "2099")
     before = {name: Path(base, name).read_bytes() for name in wrong}
     try:
         for name in wrong:
@@ -59,8 +60,27 @@ def test_every_process_finds_what_differs_in_its_part(
 def test_a_signal_ends_it(tree: tuple[str, list[FileEntry]], copies: int) -> None:
     base, entries = tree
 
+    calls = 0
+
     def interrupted() -> None:
-        raise InterruptedByError(signal.SIGTERM)
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise InterruptedByError(signal.SIGTERM)
 
     with pytest.raises(InterruptedByError):
         compare(base, entries, frozenset({os.getuid()}), interrupted, copies=copies)
+
+
+def test_a_signal_is_heard_between_large_files(tmp_path: Path) -> None:
+    entries = []
+    for name in "abc":
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(33 << 20)
+        digest = hashlib.sha256(bytes(33 << 20)).hexdigest()
+        entries.append(FileEntry(name, "file", 0o644, 33 << 20, digest))
+        (tmp_path / name).chmod(0o644)
+    calls: list[None] = []
+
+    assert compare(str(tmp_path), entries, frozenset({os.getuid()}), lambda: calls.append(None)) == []
+    assert len(calls) >= 3

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -147,7 +147,9 @@ def verify_release(
 
 
 _PART: Final = 250
-"""Entries that a process takes at a time: between two of them a signal is heard."""
+_PART_BYTES: Final = 32 << 20
+"""Entries that a process takes at a time, and bytes unless one file has more: between two parts a signal is
+heard."""
 
 
 def compare(
@@ -176,7 +178,7 @@ def compare(
     look = functools.partial(_compare_part, base, owners)
     if copies is None:
         copies = copies_for(len(entries))
-    parts = [entries[start : start + _PART] for start in range(0, len(entries), _PART)]
+    parts = list(_parts(entries))
     try:
         with working(look, parts, copies=copies) as pool:
             pool.join_in(between)
@@ -187,6 +189,18 @@ def compare(
             between()
             found.append(look(part))
     return list(itertools.chain.from_iterable(found))
+
+
+def _parts(entries: Sequence[FileEntry]) -> Iterator[list[FileEntry]]:
+    part: list[FileEntry] = []
+    size = 0
+    for entry in entries:
+        if part and (len(part) == _PART or size + entry.size > _PART_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += entry.size
+    yield part
 
 
 def _compare_part(base: str, owners: frozenset[int], entries: Sequence[FileEntry]) -> list[Damage]:
