@@ -91,7 +91,7 @@ class Slots(NamedTuple):
             return False
 
     def accepts(self, slot: str) -> bool:
-        """Whether something accepts connections on a slot's socket at this moment."""
+        """Whether something accepts connections on a slot's socket now, or that cannot be asked."""
         return self.peer(slot) is not None
 
     def listener(self, slot: str) -> int:
@@ -99,11 +99,15 @@ class Slots(NamedTuple):
         return self.peer(slot) or 0
 
     def peer(self, slot: str) -> int | None:
-        """`listener` and `accepts` by one connection: `None` if nothing accepts it."""
+        """`listener` and `accepts` by one connection: `None` if nothing accepts it, 0 if unknown."""
         import socket  # late: `status` and an idle update look at links alone
         import struct
 
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock = socket.socket(socket.AF_UNIX)
+        except OSError:  # the host is short of something, which does not show that nothing listens
+            return 0
+        with contextlib.suppress(OSError), sock:
             sock.settimeout(_CONNECT)
             try:
                 sock.connect(self.socket(slot))

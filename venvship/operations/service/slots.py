@@ -140,7 +140,11 @@ def stop(held: SlotsHeld, slot: str) -> HookResult:
     """
     assert held.settings.service.stop is not None
     workspace, layout = held.workspace, held.workspace.layout
-    variables = workspace.variables(held.settings, missing="warn")
+    try:
+        variables = workspace.variables(held.settings, missing="warn")
+    except VenvshipError as error:  # a slot that stays up would be worse
+        workspace.warn("env-file-unread", f"{error.message}. Slot {slot} was stopped without its variables")
+        variables = workspace.variables(held.settings._replace(env_file=None))
     context = workspace.context(held.slots.release(slot), variables, previous=None, event="retire")
     result = _run(held, "service-stop", held.settings.service.stop, slot, context)
     if not result.ok and not held.slots.accepts(slot):
