@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.checkouts import GIT_ENVIRONMENT, commit, project_files, repository
+from tests.support.checkouts import GIT_ENVIRONMENT, commit, project_files, repository, write
 from tests.support.processes import script_at
 from tests.support.roots import Site
 from tests.torture import kills
@@ -145,3 +145,31 @@ def test_new_commits_are_fetched_once_whether_there_is_something_to_do_or_not(
     commit(checkout, {"shop/__init__.py": "NAME = 'new'\n"})
     assert answer(site).startswith("released")
     assert log.read_text() == "once\nonce\n"
+
+
+@pytest.mark.parametrize(("is_repository", "leads"), [(True, "include"), (False, "include"), (False, "link")])
+@pytest.mark.parametrize("command", ["release", "update"])
+def test_a_lockfile_that_leads_out_of_the_checkout_is_read_each_time(
+    site: Site, tmp_path: Path, command: str, leads: str, is_repository: bool
+) -> None:
+    source, site.environment = tmp_path / "src", {**site.environment, **GIT_ENVIRONMENT}
+    base = source / "base.txt"
+    files = {f"shop/{name}": text for name, text in project_files().items()}
+    write(source, {**files, "base.txt": site.lock("1.0").read_text()})
+    lockfile = source / "shop/packages/requirements.txt"
+    lockfile.parent.mkdir()
+    if leads == "link":
+        lockfile.symlink_to("../../base.txt")
+    else:
+        lockfile.write_text("-r ../../base.txt\n")
+    if is_repository:
+        repository(source, {})
+    named = os.path.relpath(lockfile, source / "shop")
+    site.settings(f'[project]\npath = "{source}/shop"\nlockfile = "{named}"\ntimeout = 300\n')
+    root = site.open(environ=site.environment)
+    outcomes = [root.release().outcome, getattr(root, command)().outcome]
+    base.write_text(site.lock("1.1").read_text())
+    os.utime(base, (base.stat().st_mtime - 60,) * 2)  # `update` leaves alone what has just been written
+    assert root.status().lockfile.changed is True
+    outcomes += [getattr(root, command)().outcome, getattr(root, command)().outcome]
+    assert outcomes == ["released", "unchanged", "released", "unchanged"]

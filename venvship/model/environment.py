@@ -23,7 +23,7 @@ class RecordedEnvironment(NamedTuple):
         digest: As of `Environment`.
         lockfile_sha256: Of the lockfile's original bytes.
         python: The interpreter's `identity` plus `path` and full `version` under `"full_version"`.
-        inputs: As of `Environment`; empty in a release of an older venvship.
+        inputs: As of `Environment`; also empty in a release of an older venvship.
         fetched: As of `Environment`.
     """
 
@@ -43,7 +43,8 @@ class Environment(NamedTuple):
         interpreter: The interpreter of the root.
         digest: The environment digest. Environments with equal digests make equal releases.
         inputs: Digest of the lockfile's bytes, the interpreter and the build settings, from which `digest`
-            follows. Equal inputs have equal digests; see `planning.environment.is_of`.
+            follows. Equal inputs have equal digests; see `planning.environment.is_of`. Empty if the lockfile
+            is in a checkout and includes a file that is not.
         fetched: Digest of the environment without the members that are built from source; `""` without such.
             Where that and the built wheels are equal, the environment is.
     """

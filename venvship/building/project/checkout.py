@@ -78,6 +78,10 @@ class Checkout(ABC):
             OSError: As the kernel gave it.
         """
 
+    def stands_for(self, path: str) -> bool:  # noqa: ARG002
+        """Whether the commit, or the digest of plain files, changes with this file; `path` as for `read`."""
+        return True
+
     @abstractmethod
     def folders(self) -> list[str]:
         """The folders that have a pyproject.toml, relative to `path`; `""` for itself.
@@ -358,6 +362,11 @@ class PlainFiles(Checkout):
         """See `Checkout.read`."""
         self.require(path)
         return read_regular(path, bounds.LOCKFILE).data
+
+    def stands_for(self, path: str) -> bool:
+        """See `Checkout.stands_for`. A link may lead elsewhere, and a folder with a root in it is skipped."""
+        regular = {name for name, status in self.entries if stat.S_ISREG(status.st_mode)}
+        return os.path.relpath(path, self.path) in regular or not os.path.lexists(path)
 
     @functools.cached_property
     def entries(self) -> tuple[tuple[str, os.stat_result], ...]:

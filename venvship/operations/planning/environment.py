@@ -83,8 +83,9 @@ def read_environment(
     )
 
     build = settings.build
+    elsewhere: list[str] = []
     if project is not None:
-        read = project.reading(read)
+        read = project.reading(read, elsewhere)
     lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath, export=export)
     selection = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
     selected = selection.requirements
@@ -101,19 +102,17 @@ def read_environment(
         selected = tuple(sorted([*selected, *own], key=lambda requirement: requirement.name))
     facts = _build_facts(settings)
     fetched = [requirement for requirement in selected if requirement.source is None]
+    inputs = ""
+    # The commit does not stand for a file beside the checkout: such a lockfile is read each time.
+    if not elsewhere:
+        found = project.inputs() if project is not None else None
+        inputs = _inputs(paths[0], lockfile.sha256, lockfile.beside, settings, interpreter, found)
     return Environment(
         lockfile=with_selection(lockfile, selection, interpreter),
         selected=selected,
         interpreter=interpreter,
         digest=environment_digest(selected, interpreter, facts),
-        inputs=_inputs(
-            paths[0],
-            lockfile.sha256,
-            lockfile.beside,
-            settings,
-            interpreter,
-            project.inputs() if project is not None else None,
-        ),
+        inputs=inputs,
         fetched="" if len(fetched) == len(selected) else environment_digest(fetched, interpreter, facts),
     )
 
@@ -156,6 +155,7 @@ def is_of(
         interpreter: The root's.
         read: As for `read_environment`.
         project: As for `read_environment`. A lockfile in its checkout is not read: the commit stands for it.
+            A release whose lockfile led out of the checkout has no `inputs`, and is never recognised.
 
     Raises:
         UntrustedError: Others can write the lockfile.

@@ -73,18 +73,24 @@ class Project:
             return ""
         return self._source(self.chosen.folder, dynamic=False).subject[:_SUBJECT]
 
-    def reading(self, read: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    def reading(
+        self, read: Callable[[str], bytes], elsewhere: list[str] | None = None
+    ) -> Callable[[str], bytes]:
         """How to read the lockfile and what it includes: from the commit, if it is in the checkout.
 
         Args:
             read: Reads other files.
+            elsewhere: Receives the paths of files that may change while `inputs` stays the same.
         """
         if not self.has_lockfile:
             return read
         below = os.path.join(self.checkout.path, "")
 
         def from_commit(path: str) -> bytes:
-            return self.checkout.read(path) if path.startswith(below) else read(path)
+            inside = path.startswith(below)
+            if elsewhere is not None and not (inside and self.checkout.stands_for(path)):
+                elsewhere.append(path)
+            return self.checkout.read(path) if inside else read(path)
 
         return from_commit
 
