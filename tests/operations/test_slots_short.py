@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.operations.test_service import released
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.operations.test_service import lock_web, released
 from tests.operations.test_slots_kept import workspace_of
 from tests.support.limits import no_more_descriptors
 from tests.support.service import Slots
@@ -33,3 +38,23 @@ def test_a_slot_that_could_not_be_stopped_for_want_of_descriptors_is_reported(se
         stop_quietly(held, "a")
     assert service.up == []
     assert {one.slug for one in workspace.warnings} == {"env-file-unread"}
+
+
+@pytest.mark.parametrize(
+    "command", [("release", "--force"), ("handover", "ensure")], ids=lambda words: words[0]
+)
+def test_a_recovery_is_told_also_where_its_release_does_not_answer(
+    service: Slots, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    site = released(service, "1.0", "1.1")
+    service.close()
+    told, current, first = tmp_path / "told", site.path / "current", site.previous
+    assert first is not None
+    current.unlink()
+    current.symlink_to(f"releases/{first}")
+    lock_web(service, "1.0")
+    refusing = "env = { WEB_STATUS = '503' }"
+    service.write_settings(f"[hooks]\nnotify = ['sh', '-c', 'cat >> {told}']\n", top=refusing, timeout=1)
+    done = site.run(*command, "--json")
+    assert (done.code, done.json["error"]["slug"]) == (23, "not-answering"), done.err
+    assert [json.loads(line)["event"] for line in told.read_text().splitlines()] == ["recovered"]

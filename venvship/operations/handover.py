@@ -119,12 +119,12 @@ def handover_ensure(workspace: Workspace, *, boot: bool = False) -> HandoverResu
         settings = workspace.settings_or_kept()
         _require_service(workspace, settings)
         slots = planned_folder(workspace.layout, settings.service)
+        if not boot:  # also of a recovery whose release does not answer now
+            tell_recovered(workspace, settings, recovered)
         outcome: ServeOutcome = "unchanged"
         if workspace.layout.current() is not None:
             outcome = serve_current(workspace, settings, operation="handover")
             retire(workspace, settings)
-        if not boot:
-            tell_recovered(workspace, settings, recovered)
         return _result(workspace, slots, outcome)
 
 

@@ -13,6 +13,7 @@ from venvship.errors import (
     BuildError,
     HeldError,
     InterruptedByError,
+    NotAnsweringError,
     RejectedError,
     VenvshipError,
 )
@@ -280,7 +281,7 @@ class Releasing:
             VenvshipError: See `release`; and any error of `propose` and `is_unchanged`.
         """
         workspace = self._workspace
-        failure: BuildError | RejectedError | HeldError | None = None
+        failure: BuildError | RejectedError | HeldError | NotAnsweringError | None = None
         switched: Switched | None = None
         with root_faults(workspace.layout.path):
             workspace.open_for_writing()
@@ -299,12 +300,13 @@ class Releasing:
                         switched = self._build_and_switch(held, settings, propose)
                         with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`
                             retire(workspace, settings)
-                    except (BuildError, RejectedError, HeldError) as error:
+                    except (BuildError, RejectedError, HeldError, NotAnsweringError) as error:
                         failure = error
             # Without any mutex: a hook may take its time.
             tell_recovered(workspace, settings, recovered)
             if failure is not None:
-                after_failure(workspace, settings, failure)
+                if not isinstance(failure, NotAnsweringError):  # then there was nothing to release
+                    after_failure(workspace, settings, failure)
                 raise failure
             if switched is not None:
                 after_switch(workspace, settings, switched)
