@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.checkouts import GIT_ENVIRONMENT, commit, project_files, repository, write
+from tests.support.checkouts import GIT_ENVIRONMENT, commit, git, project_files, repository, write
 from tests.support.processes import script_at
 from tests.support.roots import Site
 from tests.torture import kills
@@ -102,6 +102,26 @@ def test_files_that_are_not_committed_are_reported_as_ever(checked: tuple[Site, 
     (checkout / "shop/__init__.py").write_text("NAME = 'edited'\n")
     with pytest.raises(UncommittedChangesError):
         site.open(environ=site.environment).release()
+
+
+def test_a_member_beside_the_project_is_looked_at_too(site: Site, tmp_path: Path) -> None:
+    table = '[tool.uv.sources]\nlib = { path = "../../lib" }\n'
+    members = {
+        "apps/shop": project_files(more='dependencies = ["lib"]', table=table),
+        "lib": project_files("lib"),
+    }
+    files = {f"{folder}/{name}": text for folder, found in members.items() for name, text in found.items()}
+    source = repository(tmp_path / "src", files)
+    site.environment.update(GIT_ENVIRONMENT)
+    site.settings(f'[project]\npath = "{source}/apps/shop"\ntimeout = 300\n')
+    assert site.open(environ=site.environment).release().outcome == "released"
+    assert answer(site) == AT_ONCE
+    (source / "lib/lib/__init__.py").write_text("NAME = 'edited'\n")
+    with pytest.raises(UncommittedChangesError, match=r"lib/lib/__init__\.py"):
+        site.open(environ=site.environment).release()
+    write(source, {"lib/lib/__init__.py": files["lib/lib/__init__.py"], "other.txt": "staged\n"})
+    git(source, "add", "other.txt")
+    assert answer(site).startswith("unchanged after")  # it proves nothing, and the project is looked at
 
 
 def test_a_hold_of_the_root_is_looked_at(site: Site) -> None:

@@ -6,6 +6,7 @@ release itself, which looks again and reports it.
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from venvship.model.history import History
@@ -86,10 +87,10 @@ def wanted_manifest(held: BuildHeld, root: AtRest, interpreter: Interpreter) -> 
 
 
 def _may_be_uncommitted(project: Project) -> bool:
-    """Whether any tracked file has changes, also one that `require_committed` would not look at.
+    """Whether any tracked file of the repository has changes, also one that `require_committed` ignores.
 
-    That reads the descriptions of the projects first, to find out which files count.
+    That reads the descriptions of the projects first, to find out which files count. A member may lie beside
+    `[project] path`, so the whole repository is looked at.
     """
-    settings = project.settings
-    paths = ["", *settings.lockfile, *filter(None, [settings.build_constraints])]
-    return bool(project.checkout.uncommitted(paths))
+    top = os.path.relpath(".", project.checkout.prefix or ".")
+    return bool(project.checkout.uncommitted([top]))
