@@ -13,6 +13,8 @@ from tests.support.limits import no_more_descriptors
 from tests.support.service import Slots
 from venvship.operations.service.proof import stop_quietly
 from venvship.operations.service.slots import hold_slots
+from venvship.root import RootLayout
+from venvship.workspace.slots import started_slots
 
 
 def test_a_slot_that_could_not_be_stopped_for_want_of_descriptors_is_reported(service: Slots) -> None:
@@ -58,3 +60,15 @@ def test_a_recovery_is_told_also_where_its_release_does_not_answer(
     done = site.run(*command, "--json")
     assert (done.code, done.json["error"]["slug"]) == (23, "not-answering"), done.err
     assert [json.loads(line)["event"] for line in told.read_text().splitlines()] == ["recovered"]
+
+
+@pytest.mark.parametrize("command", [("release",), ("promote", "current")], ids=lambda words: words[0])
+def test_a_slot_whose_server_died_is_stopped_once_the_other_one_is_up(
+    service: Slots, command: tuple[str, ...]
+) -> None:
+    site = released(service, "1.0")
+    service.close()
+    log = len(service.log)
+    assert site.run(*command).code == 0
+    assert (service.live, service.up, started_slots(RootLayout.at(site.path))) == ("b", ["b"], {"b"})
+    assert [line.split()[:2] for line in service.log[log:]][-1] == ["stop", "a"]

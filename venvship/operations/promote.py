@@ -104,6 +104,7 @@ def promote(
                 workspace, history, via="promote", own_environment=own_environment, message=message
             )
             bring_up(workspace, settings, operation="promote")
+            retire(workspace, settings)  # the slot whose server has died: its manager may start it again
             return replace(found, holds=holds)
         release_id = found.release.id
         try:
