@@ -16,6 +16,8 @@ from venvship.model.settings_service import ServiceSettings, log_command
             "sudo -n supervisorctl -c /etc/s.conf start shop-{slot}",
             "supervisorctl -c /etc/s.conf tail shop-b",
         ),
+        ("systemctl start web@{slot}.service --no-block", "journalctl --unit=web@b.service --lines=50"),
+        ("systemctl start --no-block", ""),
         ("/srv/shop/run.sh start {slot}", ""),
         ("systemctl restart shop@{slot}", ""),
     ],

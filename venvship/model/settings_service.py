@@ -106,11 +106,15 @@ def log_command(service: ServiceSettings, slot: str) -> str:
         program, rest = word.rpartition("/")[2], words[place:]
         if "start" not in rest:
             break
+        start = rest.index("start")
+        named = next((word for word in reversed(rest[start + 1 :]) if not word.startswith("-")), "")
+        if not named:
+            break
         if program == "systemctl":
-            unit = f"--user-unit={words[-1]}" if "--user" in rest else f"--unit={words[-1]}"
+            unit = f"--user-unit={named}" if "--user" in rest else f"--unit={named}"
             return shell_line(["journalctl", unit, "--lines=50"])
         if program == "supervisorctl":
-            return shell_line([*rest[: rest.index("start")], "tail", words[-1]])
+            return shell_line([*rest[:start], "tail", named])
     return ""
 
 
