@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -50,6 +51,13 @@ def checked(site: Site, tmp_path: Path) -> tuple[Site, Path]:
     site.settings(f'[project]\npath = "{checkout}"\ntimeout = 300\n')
     assert site.open(environ=site.environment).release().outcome == "released"
     return site, checkout
+
+
+def fetches(site: Site, script: Path, text: str) -> None:
+    """Let `[project] fetch` be a script of this text."""
+    settings = site.path / "venvship.toml"
+    line = f'timeout = 300\nfetch = ["{script_at(script, text)}"]'
+    settings.write_text(settings.read_text().replace("timeout = 300", line))
 
 
 def test_what_it_says_and_its_json_are_those_of_a_release_that_looks_at_everything(
@@ -157,10 +165,7 @@ def test_new_commits_are_fetched_once_whether_there_is_something_to_do_or_not(
 ) -> None:
     site, checkout = checked
     log = tmp_path / "fetched"
-    script = script_at(tmp_path / "fetch", f"#!/bin/sh\necho once >> {log}\n")
-    settings = site.path / "venvship.toml"
-    text = settings.read_text().replace("timeout = 300", f'timeout = 300\nfetch = ["{script}"]')
-    settings.write_text(text)
+    fetches(site, tmp_path / "fetch", f"#!/bin/sh\necho once >> {log}\n")
     assert answer(site).startswith("unchanged")
     commit(checkout, {"shop/__init__.py": "NAME = 'new'\n"})
     assert answer(site).startswith("released")
@@ -193,3 +198,29 @@ def test_a_lockfile_that_leads_out_of_the_checkout_is_read_each_time(
     assert root.status().lockfile.changed is True
     outcomes += [getattr(root, command)().outcome, getattr(root, command)().outcome]
     assert outcomes == ["released", "unchanged", "released", "unchanged"]
+
+
+def test_status_shows_it_while_it_fetches(checked: tuple[Site, Path], tmp_path: Path) -> None:
+    site, _ = checked
+    log = tmp_path / "status"
+    fetches(site, tmp_path / "fetch", f"#!/bin/sh\n{site.program} -C {site.path} status --json > {log}\n")
+    assert answer(site).startswith("unchanged")
+    operation = json.loads(log.read_text())["data"]["operation"]
+    assert (operation["operation"], operation["running"]) == ("release", True)
+    assert site.open(environ=site.environment).status().operation is None
+
+
+def test_a_rollback_while_it_fetches_is_judged_with_the_hold_that_it_left(
+    checked: tuple[Site, Path], tmp_path: Path
+) -> None:
+    site, checkout = checked
+    first, before = git(checkout, "rev-parse", "HEAD"), os.readlink(site.path / "current")
+    commit(checkout, {"shop/__init__.py": "NAME = 'new'\n"})
+    root = site.open(environ=site.environment)
+    assert root.release().outcome == "released"
+    fetch = f"git reset -q --hard {first} && {site.program} -C {site.path} rollback"
+    fetches(site, tmp_path / "fetch", f"#!/bin/sh\n{fetch}\n")
+    result = root.release()
+    assert os.readlink(site.path / "current") == before
+    assert (result.outcome, result.holds.ended is not None) == ("unchanged", True)
+    assert site.events()[-1] == "unheld"

@@ -33,12 +33,7 @@ from venvship.operations.release_result import OUTCOMES, ReleaseOutcome, Release
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.service.retiring import retire
 from venvship.operations.switching.afterwards import after_failure, after_switch
-from venvship.operations.switching.chosen import (
-    HoldChange,
-    choose_current,
-    hold_change,
-    planned_change,
-)
+from venvship.operations.switching.chosen import HoldChange, choose_current, hold_change, planned_change
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.prepared import prepare_has_run
 from venvship.operations.switching.promotion import Errand, compare_and_promote
@@ -197,7 +192,9 @@ class Releasing:
         self._fetched = True
 
     def is_unchanged(self, held: BuildHeld) -> bool:
-        """Whether it is certain at once that there is nothing to do; see `unchanged`. Writes nothing.
+        """Whether it is certain at once that there is nothing to do; see `unchanged`.
+
+        Writes nothing but the entry of `announced` while `[project] fetch` runs.
 
         Raises:
             VenvshipError: See `release`.
@@ -205,18 +202,22 @@ class Releasing:
         root = at_rest(held)
         if root is None:
             return False
-        settings, history = root
-        view = self._view(held.workspace.layout.current(), history)
-        self.result = replace(self.result, name=settings.name, previous=view)
-        interpreter = find_interpreter(held.workspace, settings)
-        self._fetch(settings)
-        manifest = wanted_manifest(held, root, interpreter)
-        if manifest is None:
+        workspace = held.workspace
+        view = self._view(workspace.layout.current(), root.history)
+        self.result = replace(self.result, name=root.settings.name, previous=view)
+        interpreter = find_interpreter(workspace, root.settings)
+        if root.settings.project.fetch is not None:
+            with announced(workspace, "build", self._via):
+                self._fetch(root.settings)
+            # It may have taken minutes, and a rollback or a hold of the root does not wait for build.mutex.
+            root = at_rest(held)
+        manifest = wanted_manifest(held, root, interpreter) if root is not None else None
+        if root is None or manifest is None:
             return False
-        path = lockfile_paths(held.workspace, settings)[0]
+        path = lockfile_paths(workspace, root.settings)[0]
         self.asked_for(path, len(manifest.packages), interpreter.version)
-        self.unchanged(manifest.id, history)
-        self.result = replace(self.result, holds=hold_change(held.workspace, history, history))
+        self.unchanged(manifest.id, root.history)
+        self.result = replace(self.result, holds=hold_change(workspace, root.history, root.history))
         return True
 
     def plan_only(self) -> None:
