@@ -146,6 +146,21 @@ def test_another_index_is_asked_at_once_and_other_credentials_are_no_other_index
         assert names(shop.build(shop.request())) == [f"maker {found}", "needed 1.0"]
 
 
+def test_a_variable_in_an_option_line_counts_by_its_value(
+    shop: Shop, wheelhouse: Path, index: LocalIndex
+) -> None:
+    del shop.environ["PIP_INDEX_URL"]
+    urls = [(index.url, "2.0"), (index.url_with("user", "secret"), "2.0"), (index.url.rstrip("/"), "3.0")]
+    for value, (url, found) in enumerate(urls, start=1):
+        commit(shop.checkout, project(value=value))
+        shop.environ["IDX_URL"] = url
+        request = shop.request()
+        lockfile = replace(request.environment.lockfile, options=("--index-url ${IDX_URL}",))
+        request = replace(request, environment=request.environment._replace(lockfile=lockfile))
+        assert names(shop.build(request)) == [f"maker {found}", "needed 1.0"]
+        make(wheelhouse, "3.0")
+
+
 def test_what_is_locked_is_never_chosen_again(shop: Shop, wheelhouse: Path, index: LocalIndex) -> None:
     text = "".join(
         f"{name}=={version} --hash=sha256:{hash_file(next(wheelhouse.glob(f'{name}-*')))}\n"

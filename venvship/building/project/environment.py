@@ -21,6 +21,7 @@ from packaging.requirements import Requirement as Wanted
 from packaging.utils import canonicalize_name
 
 from venvship.building.fetching.pip_environ import pip_environ
+from venvship.building.fetching.pip_settings import expanded
 from venvship.building.project.session import BuildSession
 from venvship.building.store.compile import Compiler, bytecode_tag, compile_wheels
 from venvship.building.store.intake import importing
@@ -172,9 +173,13 @@ class BuildEnvironment:
             wanted: Requirements as a project or its backend gives them.
 
         Raises:
-            BuildError: pip failed, or took too long; or the store cannot be written.
+            BuildError: pip failed, or took too long; or the store or the environment cannot be written.
+            DiskFullError: There is no room left.
             StoreDamagedError: The store holds something else than came in.
             ForeignStoreError: Something of the store belongs to another user, or can be written by others.
+            FormatError: A newer venvship wrote the record of the choice.
+            InterpreterError: The interpreter cannot compile the modules.
+            HostError: The host has nothing left to open a file or to start a program with.
             InterruptedByError: A signal came.
         """
         self._wanted.update(wanted)
@@ -183,8 +188,10 @@ class BuildEnvironment:
             return
         environ = self._session.environ
         # The key is the name of a file that others may read, so no password enters it.
-        told = [f"{name}={_CREDENTIALS.sub('', environ[name])}" for name in _WHERE if name in environ]
-        key = resolution_key(asked.lines, (*asked.options, *told), self._interpreter, pinned=asked.pinned)
+        told = [expanded(line, environ) for line in asked.options]
+        told += [f"{name}={environ[name]}" for name in _WHERE if name in environ]
+        where = [_CREDENTIALS.sub("", line) for line in told]
+        key = resolution_key(asked.lines, where, self._interpreter, pinned=asked.pinned)
         kept = self._kept(key, asked) if asked.may_be_kept else None
         if kept is not None and (placement := self._placement(kept)) is not None:
             self._note(f"build requirements from the store: {_listed(kept)}")

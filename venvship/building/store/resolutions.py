@@ -52,7 +52,7 @@ def resolution_key(
 
     Args:
         lines: The requirements as pip gets them, with their hashes where they are pinned.
-        where: Where they come from: option lines about indexes, and pip's variables without credentials.
+        where: Where they come from: option lines as pip expands them, and its variables; no credentials.
         interpreter: The interpreter that runs the build. Its patch level counts: a marker may ask for it.
         pinned: Whether they are installed by hash.
 
