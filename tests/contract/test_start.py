@@ -80,6 +80,8 @@ def test_what_must_answer_at_once_imports_nothing_of_the_build(stocked: Site, ar
     assert "venvship.cli.main" in found, "the imports were seen"
     assert not {name for name in found if name.split(".")[0] in HEAVY}
     assert not {name for name in found if name.startswith("venvship.building")}
+    if arguments != ["rollback"]:
+        assert "venvship.workspace.slots" not in found, "no slot was ever started"
 
 
 def test_ctrl_c_while_it_starts_ends_it_without_a_word(site: Site, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ def live_slot(
     A warning if another release is in it than the current one, or another slot was left up; unless a command
     is under way, which may be about to change that. Nothing is asked.
     """
-    if settings is None:
+    if settings is None or not (settings.service.is_on or os.path.lexists(workspace.layout.slots_file)):
         return None
     from venvship.workspace.slots import Slots, orphans, started_slots  # late: few roots have slots
 
