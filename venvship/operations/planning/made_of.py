@@ -1,4 +1,7 @@
-"""Recognise the live release as the one of the lockfile and the project on disk, without reading either."""
+"""Recognise the live release as the one of the lockfile and the project on disk, without parsing either.
+
+A lockfile in a checkout is not even read: the commit stands for it. Another one is read and hashed.
+"""
 
 from __future__ import annotations
 
