@@ -388,7 +388,7 @@ class Rootless:
         (self.shop.folder / "www.sock").unlink(missing_ok=True)
         self._start(str(program("supervisord")), "-c", str(self.file))
         assert eventually((self.shop.folder / "supervisor.sock").exists)
-        self.shop.accepted("--wait", "100", "handover", "ensure")
+        self.shop.accepted("--wait", "100", "handover", "ensure", "--boot")
         folder = self.shop.folder
         self._start(str(program("nginx")), "-e", f"{folder}/nginx.log", "-c", f"{folder}/nginx.conf")
         assert eventually(self.shop.front().exists)
