@@ -75,7 +75,8 @@ def overview() -> str:
         "renews": "the new release answers, and nothing has proven it",
     }
     named: dict[str, list[str]] = {}
-    for name, facts in {**SERVERS, **WORKERS}.items():
+    every: dict[str, ServerFacts | WorkerFacts] = {**SERVERS, **WORKERS}
+    for name, facts in every.items():
         label = name.replace("-workers", " with `--workers`")
         named.setdefault(seen[facts.hup], []).append(label)
     return table(("after a switch and a reload", "of"), [(said, ", ".join(of)) for said, of in named.items()])
