@@ -385,7 +385,8 @@ class Rootless:
     def boot(self) -> None:
         """Start supervisord, have venvship bring up what is current, and start nginx after that."""
         shutil.rmtree(self.shop.slots, ignore_errors=True)
-        (self.shop.folder / "www.sock").unlink(missing_ok=True)
+        for left in ("www.sock", "supervisor.sock"):  # a killed server leaves its socket
+            (self.shop.folder / left).unlink(missing_ok=True)
         self._start(str(program("supervisord")), "-c", str(self.file))
         assert eventually((self.shop.folder / "supervisor.sock").exists)
         self.shop.accepted("--wait", "100", "handover", "ensure", "--boot")
