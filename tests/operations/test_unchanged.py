@@ -78,6 +78,8 @@ def test_it_writes_nothing_below_the_root(site: Site, tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert kills.strace(site, ["release"], "-f", "-y", "-o", str(log)).returncode == 0
     lines = [line for line in log.read_text(errors="replace").splitlines() if " resumed>" not in line]
+    # The working directory is told of a name from the root of the file system, too.
+    lines = [re.sub(r'AT_FDCWD<[^>]*>, "/', 'AT_FDCWD, "/', line) for line in lines]
     calls = [line for line in lines if str(site.path) in line and "/proc/self/fd/" not in line]
     changing = [line for line in calls if "openat(" not in line or re.search(r"O_(WRONLY|RDWR|CREAT)", line)]
     # A folder that is there is asked for by making it.

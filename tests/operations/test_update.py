@@ -64,6 +64,8 @@ def test_nothing_changed_makes_no_call_that_would_write_below_the_root(site: Sit
     # What another thread interrupts stands on two lines, of which the first one has the arguments.
     lines = [line for line in log.read_text(errors="replace").splitlines() if " resumed>" not in line]
     # A pipe is opened again for itself alone, and the call names the working directory.
+    # The working directory is told of a name from the root of the file system, too.
+    lines = [re.sub(r'AT_FDCWD<[^>]*>, "/', 'AT_FDCWD, "/', line) for line in lines]
     calls = [line for line in lines if str(site.path) in line and "/proc/self/fd/" not in line]
     changing = [line for line in calls if "openat(" not in line or re.search(r"O_(WRONLY|RDWR|CREAT)", line)]
     assert [line for line in changing if ".mutex" not in line] == []
