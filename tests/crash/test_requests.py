@@ -69,6 +69,13 @@ def test_each_request_is_held_against_what_was_current(request_: Request, found:
     assert [name for name in ("failed", "unproven", "foreign") if getattr(verdict, name)] == found
 
 
+def test_a_killed_command_and_the_next_one_may_make_two_switches() -> None:
+    killed = Step("rollback, killed", 10, 20, "A", "C", tried=frozenset({"B", "C"}))
+    verdict = judge([asked(at, release) for at in (11, 19) for release in "ABC"], [FIRST, killed])
+    assert verdict.foreign == []
+    assert len(judge([asked(15, "D"), asked(21, "B")], [FIRST, killed]).foreign) == 2
+
+
 def test_a_request_of_a_killed_server_is_counted_apart() -> None:
     killed = Step("restart", 10, 20, "A", "A", down=(17, 18))
     verdict = judge([asked(17.5, "", status=502), asked(15, "", status=502)], [FIRST, killed])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -38,8 +37,9 @@ def slugs(site: Site, *arguments: str) -> list[str]:
 
 def test_journal_show_and_list_have_the_hash_of_the_manifest(home: tuple[Site, list[str]]) -> None:
     site, ids = home
-    lines = [json.loads(line) for line in (site.path / "state" / "journal.jsonl").read_text().splitlines()]
-    anchors = {line["release"]: line["manifest_sha256"] for line in lines if line["event"] == "sealed"}
+    anchors = {
+        line["release"]: line["manifest_sha256"] for line in site.journal() if line["event"] == "sealed"
+    }
 
     digests = {name: hashlib.sha256(manifest_of(site, name).read_bytes()).hexdigest() for name in ids}
     assert anchors == digests

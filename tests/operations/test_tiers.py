@@ -45,10 +45,6 @@ def tiered(site: Site, common: Path) -> Site:
     return site
 
 
-def journal(site: Site) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (site.path / "state" / "journal.jsonl").read_text().splitlines()]
-
-
 def test_hooks_checks_run_journal_status_and_metrics_have_the_tier(tiered: Site, told: Path) -> None:
     done = tiered.run("release", "--json", env={"VENVSHIP_TIER": "of another root"})
     assert done.code == 0, done.err
@@ -56,7 +52,7 @@ def test_hooks_checks_run_journal_status_and_metrics_have_the_tier(tiered: Site,
     assert said == [f"{name} production" for name in ("generate", "prepare", "restart", "check", "notify")]
     assert json.loads(Path(f"{told}.json").read_text())["tier"] == "production"
     assert tiered.run("run", "sh", "-c", "echo $VENVSHIP_TIER").out == "production\n"
-    assert {event["tier"] for event in journal(tiered)} == {"production"}
+    assert {event["tier"] for event in tiered.journal()} == {"production"}
     assert tiered.run("status", "--json").data["tier"] == "production"
     assert tiered.run("status").out.startswith(f"shop (production) · {tiered.path}\n")
     [info] = [
@@ -69,7 +65,7 @@ def test_hooks_checks_run_journal_status_and_metrics_have_the_tier(tiered: Site,
 
 def test_without_a_tier_nothing_is_told_and_none_is_inherited(site: Site) -> None:
     site.release("1.0")
-    assert not [event for event in journal(site) if "tier" in event]
+    assert not [event for event in site.journal() if "tier" in event]
     assert site.run("status", "--json").data["tier"] is None
     shown = site.run("run", "sh", "-c", 'echo "<$VENVSHIP_TIER>"', env={"VENVSHIP_TIER": "production"})
     assert shown.out == "<>\n"
@@ -90,7 +86,7 @@ def test_a_rollback_restarts_with_the_kept_settings_where_the_common_file_is_gon
     assert [one["slug"] for one in done.json["warnings"]] == ["settings-kept"]
     assert tiered.current == first
     assert told.read_text().splitlines() == ["restart production", "check production", "notify production"]
-    assert journal(tiered)[-1]["tier"] == "production"
+    assert tiered.journal()[-1]["tier"] == "production"
 
 
 def test_a_change_of_the_common_file_counts_with_the_next_command(tiered: Site, common: Path) -> None:

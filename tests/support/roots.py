@@ -223,10 +223,14 @@ class Site:
         except FileNotFoundError:
             return None
 
+    def journal(self) -> list[dict[str, Any]]:
+        """The journal's lines, in order."""
+        lines = (self.path / "state" / "journal.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
     def events(self) -> list[str]:
         """The names of the journal's events, in order."""
-        lines = (self.path / "state" / "journal.jsonl").read_text().splitlines()
-        return [json.loads(line)["event"] for line in lines]
+        return [line["event"] for line in self.journal()]
 
     def debris(self) -> list[str]:
         """What a finished command must not leave: trash, half-built candidates, armed links, scratch."""

@@ -268,8 +268,3 @@ SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...], int]] = {
     "debris": (_debris, ("recover",), 0),
 }
 """By name: how the root is prepared, the command, and its exit code."""
-
-
-def journal_events(site: Site) -> list[dict[str, object]]:
-    """The journal's lines."""
-    return [json.loads(line) for line in (site.path / "state" / "journal.jsonl").read_text().splitlines()]

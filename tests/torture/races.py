@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.support.roots import VERSIONS, Site, command
 from tests.torture import children, invariants
-from tests.torture.lab import Lab, journal_events, lock_by_path, release, write_settings
+from tests.torture.lab import Lab, lock_by_path, release, write_settings
 from tests.torture.tally import Scale, Tally
 from venvship.errors import VenvshipError
 from venvship.model.release import is_release_id
@@ -279,7 +279,7 @@ def one_round(site: Site, name: str, seconds: float, tally: Tally) -> list[str]:
     seen = site.path.parent / "seen"
     seen.write_text("")
     before = invariants.observe(site)
-    known = len(journal_events(site))
+    known = len(site.journal())
     files = {worker: site.path.parent / f"answers-{worker}" for worker in WORKERS}
     deadline = time.monotonic() + seconds
     pids = {}
@@ -303,7 +303,7 @@ def one_round(site: Site, name: str, seconds: float, tally: Tally) -> list[str]:
             if answer.wrong or answer.code not in CODES[answer.command]:
                 why = answer.wrong or answer.said
                 wrong.append(f"{answer.call}: {answer.command} gave {answer.code} {why}")
-    events = journal_events(site)[known:]
+    events = site.journal()[known:]
     wrong += tells_one_story(events, before.current)
     wrong += keeps_what_was_answered(events, answers)
     wrong += compared_before_it_swapped(events, seen.read_text())

@@ -29,6 +29,7 @@ from tests.torture.hosting import BROKEN, GOOD, Host, hosted
 from tests.torture.lab import Lab
 from tests.torture.managers import NEEDS, reason_to_skip
 from tests.torture.tally import Scale, Tally
+from venvship.model.event import EventName
 from venvship.model.release import is_release_id
 
 RATE = 220.0
@@ -75,6 +76,8 @@ class Step:
         ended: When it was over, drain and recovery with it.
         before: The current release before it.
         after: And after it.
+        tried: What was to become current meanwhile, by the journal: where a second command or a recovery
+            follows, that may be a third release.
         switched: When customers were led elsewhere, if that was once and for all; else 0.
         down: From when until when a server was dead.
     """
@@ -86,6 +89,12 @@ class Step:
     after: str | None
     switched: float = 0.0
     down: tuple[float, float] = (0.0, 0.0)
+    tried: frozenset[str] = frozenset()
+
+    @property
+    def current(self) -> set[str | None]:
+        """What was current at some moment of it."""
+        return {self.before, self.after, *self.tried}
 
 
 @dataclass
@@ -138,13 +147,10 @@ def judge(requests: Sequence[Request], steps: Sequence[Step]) -> Verdict:
 def _allowed(request: Request, during: Sequence[Step], last: Step) -> set[str | None]:
     if not during:
         return {last.after}
-    allowed = {release for step in during for release in (step.before, step.after)}
-    first = during[0]
+    first, *others = during
     if first.switched and request.began > first.switched + SPARE:
-        allowed.discard(first.before)
-        allowed |= {first.after}
-        allowed |= {release for step in during[1:] for release in (step.before, step.after)}
-    return allowed
+        return {first.after}.union(*(step.current for step in others))
+    return first.current.union(*(step.current for step in others))
 
 
 @contextmanager
@@ -226,6 +232,7 @@ class Day:
         arguments, codes = self.command()
         self.host.write_settings(timeout=3 if codes == {21} else 60, drain=DRAIN)
         label = ", ".join(filter(None, (arguments[0], fate)))
+        tried = len(self._tried())
         step = Step(label, time.time(), 0, self.site.current, None)
         wrong: list[str] = []
         live = self._live_since()
@@ -247,9 +254,14 @@ class Day:
             elif self._live_since() != live:
                 step.switched = self._live_since()
         step.ended, step.after = time.time(), self.site.current
+        step.tried = frozenset(self._tried()[tried:])
         wrong += self.host.problems()
         self.steps.append(step)
         self._tally.point(f"{len(self.steps)}, {step.label} ({' '.join(arguments)})", wrong)
+
+    def _tried(self) -> list[str]:
+        """The releases that were to become current, in order."""
+        return [line["release"] for line in self.site.journal() if line["event"] == EventName.PROMOTING]
 
     def _live_since(self) -> float:
         return os.lstat(self.host.folder / "live.sock").st_mtime
