@@ -107,6 +107,42 @@ def test_a_file_that_is_gone_or_a_new_commit_is_not_unchanged(
     assert answer(site) == AT_ONCE
 
 
+def _candidate(root: Path) -> Path:
+    return root / "releases/20200101T000000Z-0000000/bin"
+
+
+def _trash(root: Path) -> Path:
+    return root / "releases/.trash-20200101T000000Z-0000000/bin"
+
+
+def _scratch(root: Path) -> Path:
+    return root / "state/scratch-20200101T000000Z-0000000"
+
+
+def _lease(root: Path) -> Path:
+    return root / "state/leases/20200101T000000Z-0000000"
+
+
+def _temporary_file(root: Path) -> Path:
+    return root / "state/.intent.json.0123abcd"
+
+
+@pytest.mark.parametrize("command", ["release", "update"])
+@pytest.mark.parametrize("debris", [_candidate, _trash, _scratch, _lease, _temporary_file])
+def test_what_an_interrupted_command_left_is_swept_as_ever(
+    site: Site, debris: Callable[[Path], Path], command: str
+) -> None:
+    site.release("1.0")
+    left = debris(site.path)
+    if debris in {_lease, _temporary_file}:
+        left.touch()
+    else:
+        left.mkdir(parents=True)
+    assert getattr(site.open(), command)().outcome == "unchanged"
+    assert not left.exists()
+    assert site.debris() == []
+
+
 def test_files_that_are_not_committed_are_reported_as_ever(checked: tuple[Site, Path]) -> None:
     site, checkout = checked
     (checkout / "shop/__init__.py").write_text("NAME = 'edited'\n")

@@ -11,7 +11,7 @@ from venvship.errors import BusyError, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import History
 from venvship.operations.retention.use import unused
-from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX
+from venvship.root import SCRATCH_PREFIX, TRASH_PREFIX, RootLayout
 from venvship.system import files, leases, trees
 from venvship.system.mutex import shared
 from venvship.workspace.holding import BuildHeld, SwitchHeld, hold_switch
@@ -54,11 +54,9 @@ def sweep_debris(held: BuildHeld) -> tuple[str, ...]:
         else:
             trees.empty_directory(layout.state / name)
     removed += _sweep_temporary_names(workspace)
-    for name in os.listdir(layout.leases):
-        # A release in the trash that is in use keeps its lease, by which its processes are known.
-        if not any((layout.releases / f"{prefix}{name}").exists() for prefix in ("", TRASH_PREFIX)):
-            files.remove_name(layout.lease(name))
-            removed.append(f"leases/{name}")
+    for name in _stray_leases(workspace):
+        files.remove_name(layout.lease(name))
+        removed.append(f"leases/{name}")
     _sweep_logs(workspace, history)
     return tuple(removed)
 
@@ -79,7 +77,9 @@ def has_debris(workspace: Workspace, history: History) -> bool:
     ):
         return True
     # One in use stays for as long as that takes: no reason to write, or to send a mail, every time.
-    return any(_is_unused(workspace, history, name) for name in debris_names(layout, history))
+    if any(_is_unused(workspace, history, name) for name in debris_names(layout, history)):
+        return True
+    return bool(_stray_leases(workspace))
 
 
 def plan_sweep(workspace: Workspace, history: History) -> tuple[str, ...]:
@@ -167,14 +167,28 @@ def _mend_journal(workspace: Workspace) -> None:
         workspace.warn("debris-left", f"could not set the torn end of the journal aside: {text}")
 
 
+def _leases(layout: RootLayout) -> list[str]:
+    try:
+        return os.listdir(layout.leases)
+    except FileNotFoundError:  # no release yet, or `state/` was restored without them
+        return []
+
+
+def _stray_leases(workspace: Workspace) -> list[str]:
+    """The leases of no release: of a build that did not get far, or of a removal that was killed at its end.
+
+    A release in the trash that is in use keeps its lease, by which its processes are known.
+    """
+    layout = workspace.layout
+    names = _leases(layout)
+    there = set(os.listdir(layout.releases)) if names else set()
+    return [name for name in names if there.isdisjoint({name, f"{TRASH_PREFIX}{name}"})]
+
+
 def _marked_leases(workspace: Workspace) -> list[str]:
     """The releases whose lease says that they are being removed: a removal is under way, or was killed."""
     layout = workspace.layout
-    try:
-        names = os.listdir(layout.leases)
-    except FileNotFoundError:  # no release yet, or `state/` was restored without them
-        return []
-    return [name for name in names if leases.is_marked(str(layout.lease(name)))]
+    return [name for name in _leases(layout) if leases.is_marked(str(layout.lease(name)))]
 
 
 def _sweep_temporary_names(workspace: Workspace) -> list[str]:
