@@ -77,6 +77,21 @@ def test_only_one_process_holds_it(path: Path, mutex: Mutex) -> None:
     assert not mutex.is_held()
 
 
+def test_a_look_that_keeps_it_free_is_shared_and_excludes_who_would_take_it(path: Path, mutex: Mutex) -> None:
+    with another_process(HOLD, path) as holder, mutex.kept_free() as free:
+        assert not free
+        holder.communicate()
+    with mutex.kept_free() as first, Mutex(str(path), "build").kept_free() as second:
+        assert first
+        assert second
+        with pytest.raises(BusyError), mutex.hold():
+            pass
+    assert not mutex.is_held()
+    path.unlink()
+    with pytest.raises(RootError), mutex.kept_free():
+        pass
+
+
 def test_whoever_is_refused_learns_who_has_it(path: Path) -> None:
     mutex = Mutex(str(path), "switch", lambda: "release is under way since 09:41, by alice, process 7")
 

@@ -44,7 +44,7 @@ from venvship.operations.switching.serving import bring_up, settle
 from venvship.operations.switching.switched import Switched
 from venvship.operations.unchanged import at_rest, wanted_manifest
 from venvship.system.faults import root_faults
-from venvship.workspace.holding import BuildHeld, announced, hold_build
+from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.views import ReleaseView, diff_releases, view_release
 from venvship.workspace.way_back import command_back, require_current
 from venvship.workspace.workspace import Workspace
@@ -106,7 +106,6 @@ class Releasing:
         self._via = via
         self._stack = contextlib.ExitStack()
         self._message = options.message
-        self._fetched = False
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
@@ -158,8 +157,6 @@ class Releasing:
         """
         workspace, options = self._workspace, self._options
         interpreter = (find_interpreter if held is None else settled)(workspace, settings)
-        if held is not None:
-            self._fetch(settings)
         project = project_to_release(
             workspace, settings, ref=options.ref, dirty=options.dirty, stack=self._stack
         )
@@ -182,43 +179,36 @@ class Releasing:
         )
 
     def _fetch(self, settings: Settings) -> None:
-        """Run `[project] fetch`, once."""
-        if settings.project.fetch is None or self._fetched:
-            return
-        # Late: a root without a project fetches none.
-        from venvship.operations.planning.project_fetch import fetch_project
+        """Run `[project] fetch`, unless `update` has done so before it looked."""
+        if settings.project.fetch is not None and self._via == "release":
+            # Late: a root without a project fetches none.
+            from venvship.operations.planning.project_fetch import fetch_project
 
-        fetch_project(self._workspace, settings)
-        self._fetched = True
+            fetch_project(self._workspace, settings)
 
-    def is_unchanged(self, held: BuildHeld) -> bool:
-        """Whether it is certain at once that there is nothing to do; see `unchanged`.
-
-        Writes nothing but the entry of `announced` while `[project] fetch` runs.
+    def is_unchanged(self) -> bool:
+        """Whether it is certain at once that there is nothing to do; see `unchanged`. Writes nothing.
 
         Raises:
             VenvshipError: See `release`.
         """
-        root = at_rest(held)
-        if root is None:
-            return False
-        workspace = held.workspace
-        view = self._view(workspace.layout.current(), root.history)
-        self.result = replace(self.result, name=root.settings.name, previous=view)
-        interpreter = find_interpreter(workspace, root.settings)
-        if root.settings.project.fetch is not None:
-            with announced(workspace, "build", self._via):
-                self._fetch(root.settings)
-            # It may have taken minutes, and a rollback or a hold of the root does not wait for build.mutex.
-            root = at_rest(held)
-        manifest = wanted_manifest(held, root, interpreter) if root is not None else None
-        if root is None or manifest is None:
-            return False
-        path = lockfile_paths(workspace, root.settings)[0]
-        self.asked_for(path, len(manifest.packages), interpreter.version)
-        self.unchanged(manifest.id, root.history)
-        self.result = replace(self.result, holds=hold_change(workspace, root.history, root.history))
-        return True
+        workspace = self._workspace
+        with workspace.mutex("build").kept_free() as nobody_builds:
+            root = at_rest(workspace) if nobody_builds else None
+            if root is None:
+                return False
+            settings, history = root
+            view = self._view(workspace.layout.current(), history)
+            self.result = replace(self.result, name=settings.name, previous=view)
+            interpreter = find_interpreter(workspace, settings)
+            manifest = wanted_manifest(workspace, root, interpreter)
+            if manifest is None:
+                return False
+            path = lockfile_paths(workspace, settings)[0]
+            self.asked_for(path, len(manifest.packages), interpreter.version)
+            self.unchanged(manifest.id, history)
+            self.result = replace(self.result, holds=hold_change(workspace, history, history))
+            return True
 
     def plan_only(self) -> None:
         """Find out what a release would do; for a dry run, which writes nothing.
@@ -271,7 +261,7 @@ class Releasing:
             message=self._options.message,
         )
 
-    def carry_out(self, propose: Propose, is_unchanged: Callable[[BuildHeld], bool] | None = None) -> None:
+    def carry_out(self, propose: Propose, is_unchanged: Callable[[], bool] | None = None) -> None:
         """Recover, propose, build, rehearse, switch, check, keep or go back; then clean up, and notify.
 
         Args:
@@ -286,23 +276,21 @@ class Releasing:
         switched: Switched | None = None
         with root_faults(workspace.layout.path):
             workspace.open_for_writing()
-            # Without an entry in operation.json until there is something to do.
-            with hold_build(workspace, None) as held:
-                if is_unchanged is not None and is_unchanged(held):
-                    workspace.keep_reserve()
-                    return
-                with announced(workspace, "build", self._via):
-                    recovered = recover_switch(workspace)
-                    sweep_debris(held)
-                    settings = workspace.settings()
-                    self.result = replace(self.result, name=settings.name)
-                    settle(workspace, settings)  # what an interrupted command has left
-                    try:
-                        switched = self._build_and_switch(held, settings, propose)
-                        with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`
-                            retire(workspace, settings)
-                    except (BuildError, RejectedError, HeldError, NotAnsweringError) as error:
-                        failure = error
+            if is_unchanged is not None and is_unchanged():
+                workspace.keep_reserve()
+                return
+            with hold_build(workspace, self._via) as held:
+                recovered = recover_switch(workspace)
+                sweep_debris(held)
+                settings = workspace.settings()
+                self.result = replace(self.result, name=settings.name)
+                settle(workspace, settings)  # what an interrupted command has left
+                try:
+                    switched = self._build_and_switch(held, settings, propose)
+                    with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`
+                        retire(workspace, settings)
+                except (BuildError, RejectedError, HeldError, NotAnsweringError) as error:
+                    failure = error
             # Without any mutex: a hook may take its time.
             tell_recovered(workspace, settings, recovered)
             if failure is not None:
@@ -317,6 +305,8 @@ class Releasing:
     def _build_and_switch(self, held: BuildHeld, settings: Settings, propose: Propose) -> Switched | None:
         """The part that build.mutex covers; `None` if it came to no switch."""
         workspace = self._workspace
+        # Before the history is read: it may take minutes, and a rollback does not wait for build.mutex.
+        self._fetch(settings)
         history = workspace.history()
         current = require_current(workspace)
         self.result = replace(self.result, previous=self._view(current, history))

@@ -17,9 +17,9 @@ from venvship.operations.planning.made_of import live_manifest
 from venvship.operations.planning.project import Project, open_project
 from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.recovery import is_settled
-from venvship.workspace.holding import BuildHeld
 from venvship.workspace.slots import started_slots
 from venvship.workspace.usable import usable_problem
+from venvship.workspace.workspace import Workspace
 
 
 class AtRest(NamedTuple):
@@ -34,7 +34,7 @@ class AtRest(NamedTuple):
     history: History
 
 
-def at_rest(held: BuildHeld) -> AtRest | None:
+def at_rest(workspace: Workspace) -> AtRest | None:
     """Recognise a root whose live release is the only thing that a release has to look at. Writes nothing.
 
     Returns:
@@ -43,7 +43,6 @@ def at_rest(held: BuildHeld) -> AtRest | None:
     Raises:
         VenvshipError: The journal, `current` or the settings cannot be read.
     """
-    workspace = held.workspace
     history = workspace.history()
     # A release of the root's own lockfile ends a switch hold, and a script is refused under any.
     if history.root_holds or not is_settled(workspace, history) or has_debris(workspace, history):
@@ -54,14 +53,16 @@ def at_rest(held: BuildHeld) -> AtRest | None:
         return None  # the interpreter has to be recorded
     if settings.service.is_on or started_slots(workspace.layout):
         return None  # the slots have to be looked after, also those that [service] has left behind
+    if settings.project.fetch is not None:
+        return None  # new commits have to be fetched, which takes longer than all else
     return AtRest(settings, history)
 
 
-def wanted_manifest(held: BuildHeld, root: AtRest, interpreter: Interpreter) -> Manifest | None:
+def wanted_manifest(workspace: Workspace, root: AtRest, interpreter: Interpreter) -> Manifest | None:
     """The manifest of the live release if it is what a release would make, and every name in it is right.
 
     Args:
-        held: The root.
+        workspace: The root.
         root: It, at rest.
         interpreter: The root's.
 
@@ -74,7 +75,7 @@ def wanted_manifest(held: BuildHeld, root: AtRest, interpreter: Interpreter) -> 
         HostError: The host has nothing left to look with.
         InterruptedByError: A signal came.
     """
-    workspace, settings = held.workspace, root.settings
+    settings = root.settings
     project = open_project(workspace, settings)
     manifest = live_manifest(workspace, settings, root.history, interpreter, project)
     if manifest is None or (project is not None and _may_be_uncommitted(project)):

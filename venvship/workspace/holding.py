@@ -106,22 +106,14 @@ def _hold(workspace: Workspace, name: str, operation: str | None, wait: float | 
     seconds = runtime.wait if wait is None else wait
     with (
         hold_mutex(workspace, name, seconds),
-        announced(workspace, name, operation) if operation is not None else contextlib.nullcontext(),
+        _announced(workspace, name, operation) if operation is not None else contextlib.nullcontext(),
     ):
         yield
 
 
 @contextlib.contextmanager
-def announced(workspace: Workspace, mutex: str, operation: str) -> Iterator[None]:
+def _announced(workspace: Workspace, mutex: str, operation: str) -> Iterator[None]:
     """Keep an entry in `state/operation.json` while a mutex is held.
-
-    `hold_build` and `hold_switch` do so. A command that first finds out whether it has anything to do takes
-    the mutex without an entry, and adds it then.
-
-    Args:
-        workspace: The root.
-        mutex: The mutex that the caller holds.
-        operation: The command.
 
     Crash: the entry stays, and names a pid and start time that no longer run; the next holder replaces it.
     """
