@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -474,3 +476,51 @@ def test_the_lock_tells_which_members_a_release_has(shop: Checked) -> None:
     assert shop.root.release().outcome == "released"
     write(shop.checkout, {"stock/stock/__init__.py": "FULL = False\n"})
     shop.refuses(UncommittedChangesError, "stock/stock")
+
+
+@pytest.mark.parametrize("lockfile", ["uv.lock", ""], ids=["uv.lock", "the root's own lockfile"])
+def test_a_commit_to_another_member_of_a_workspace_is_unchanged(
+    shop: Checked, tmp_path: Path, lockfile: str
+) -> None:
+    """Where uv.lock is in the checkout, it tells the members; else the member's own description does."""
+    python = 'requires-python = ">=3.11"'
+    source = "[tool.uv.sources]\ncore = { workspace = true }\n"
+    members = {
+        "web": project_files("web", more=f'{python}\ndependencies = ["core"]', table=source),
+        "core": project_files("core", more=python),
+        "jobs": project_files("jobs", more=python),
+    }
+    files = {f"{folder}/{path}": text for folder, found in members.items() for path, text in found.items()}
+    shop.checkout = repository(
+        tmp_path / "workspace", {**files, "pyproject.toml": '[tool.uv.workspace]\nmembers = ["*"]\n'}
+    )
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "uv").symlink_to(Path(sys.executable).parent / "uv")
+    shop.environment["PATH"] = f"{tools}:{os.environ['PATH']}"
+    if lockfile:
+        subprocess.run(
+            [tools / "uv", "lock", "--quiet", "--offline", "--python", sys.executable],
+            cwd=shop.checkout,
+            env={**os.environ, "UV_CACHE_DIR": str(tmp_path / "cache")},
+            check=True,
+            timeout=300,
+        )
+        commit(shop.checkout, {})
+        shop.project('lockfile = "uv.lock"\nmember = "web"')
+    else:
+        shop.project('member = "web"')
+
+    def outcome(path: str) -> tuple[str, bool]:
+        """The outcome after a commit of a file, and whether anything was built."""
+        commit(shop.checkout, {path: f"TEXT = {path!r}\n"})
+        result = shop.root.release()
+        return result.outcome, "build" in result.timings
+
+    assert shop.root.release().outcome == "released"
+    assert {one.name for one in shop.manifest.built} == {"core"}
+    assert outcome("jobs/jobs/__init__.py") == ("unchanged", False)
+    assert outcome("core/core/__init__.py") == ("released", True)
+    assert outcome("web/web/__init__.py") == ("released", True)
+    assert outcome("jobs/jobs/again.py") == ("unchanged", False)
+    assert shop.update().outcome == "unchanged"
