@@ -104,6 +104,7 @@ REPLACED: Final = {
     r"\b\d+(\s+)tries(\s+)in(\s+)\d\.\d(\s+)s\b": r"5\1tries\2in\g<3>2.0\4s",
     r"\d[\d.]* kB": "6.2 kB",
     r"\b\d+ files": "64 files",
+    r"\blib/python3\.\d\d": "lib/python3.11",
     r"after \d+\.\d s": "after 2.0 s",
 }
 """What differs from run to run, and is no id, time or path."""

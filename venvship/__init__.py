@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from venvship.model.history import PassedOver
     from venvship.model.hold import Hold, HoldKind
     from venvship.model.progress import Progress, Step
-    from venvship.model.release import Package, PackageChange, PackageDiff, State
+    from venvship.model.release import Package, PackageChange, PackageDiff, State, TreeRow
     from venvship.model.repository import Commit
     from venvship.model.retention import Decision
     from venvship.model.source import BuildRequirement, Built, Source, SourceKind
+    from venvship.model.tree_difference import FileDifference, FileDifferenceKind, TreeDiff
     from venvship.model.trust import Trusted
     from venvship.model.update_attempts import Failures
     from venvship.operations.check import ChecksResult
@@ -44,16 +45,11 @@ if TYPE_CHECKING:
     from venvship.operations.release_result import PlanAction, ReleaseOutcome, ReleaseResult
     from venvship.operations.relocate import Left, Relocated, RelocateResult
     from venvship.operations.reporting.configuration import ConfigResult, EffectiveSetting
+    from venvship.operations.reporting.diff import DiffResult
     from venvship.operations.reporting.lockfile_state import LockfileState
     from venvship.operations.reporting.measure import Measurement
     from venvship.operations.reporting.processes import PsResult, RunningProcess, Standing, Unseen
-    from venvship.operations.reporting.report import (
-        DiffResult,
-        HistoryResult,
-        ListResult,
-        ShowResult,
-        StatusResult,
-    )
+    from venvship.operations.reporting.report import HistoryResult, ListResult, ShowResult, StatusResult
     from venvship.operations.restart import RestartResult
     from venvship.operations.retention.store_cleaning import Dropped, StoreResult
     from venvship.operations.retention.verifying import Damage, Verified
@@ -79,10 +75,11 @@ _HOMES = {
     "venvship.model.history": "PassedOver",
     "venvship.model.hold": "Hold HoldKind",
     "venvship.model.progress": "Progress Step",
-    "venvship.model.release": "Package PackageChange PackageDiff State",
+    "venvship.model.release": "Package PackageChange PackageDiff State TreeRow",
     "venvship.model.repository": "Commit",
     "venvship.model.retention": "Decision",
     "venvship.model.source": "BuildRequirement Built Source SourceKind",
+    "venvship.model.tree_difference": "FileDifference FileDifferenceKind TreeDiff",
     "venvship.model.trust": "Trusted",
     "venvship.model.update_attempts": "Failures",
     "venvship.operations.check": "ChecksResult",
@@ -97,11 +94,12 @@ _HOMES = {
     "venvship.operations.recover": "RecoverResult",
     "venvship.operations.release_result": "PlanAction ReleaseOutcome ReleaseResult",
     "venvship.operations.reporting.configuration": "ConfigResult EffectiveSetting",
+    "venvship.operations.reporting.diff": "DiffResult",
     "venvship.operations.reporting.lockfile_state": "LockfileState",
     "venvship.operations.relocate": "Left Relocated RelocateResult",
     "venvship.operations.reporting.measure": "Measurement",
     "venvship.operations.reporting.processes": "PsResult RunningProcess Standing Unseen",
-    "venvship.operations.reporting.report": "DiffResult HistoryResult ListResult ShowResult StatusResult",
+    "venvship.operations.reporting.report": "HistoryResult ListResult ShowResult StatusResult",
     "venvship.operations.retention.store_cleaning": "Dropped StoreResult",
     "venvship.operations.retention.verifying": "Damage Verified",
     "venvship.operations.restart": "RestartResult",
@@ -142,6 +140,8 @@ __all__ = [
     "Evidence",
     "Failures",
     "Figure",
+    "FileDifference",
+    "FileDifferenceKind",
     "HandoverResult",
     "HistoryResult",
     "Hold",
@@ -195,6 +195,8 @@ __all__ = [
     "StatusResult",
     "Step",
     "StoreResult",
+    "TreeDiff",
+    "TreeRow",
     "Trusted",
     "Unseen",
     "VenvshipError",

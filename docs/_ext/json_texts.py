@@ -110,6 +110,40 @@ OBJECTS: Final[dict[str, Keys]] = {
         "changed": ("list of change", "packages in another version"),
         "python": ("change or null", "the interpreter's full versions; null if it is the same"),
     },
+    "tree-diff": {
+        "same": ("boolean", "whether the tree digests are equal"),
+        "differing": ("integer or null", "the number of files that differ; null if it is not known"),
+        "first": (
+            "file-difference or null",
+            "the first file that differs, by its path; null if none does, or if it is not known",
+        ),
+        "examples": ("list of file-difference", "the first eight"),
+        "problem": (
+            "string or null",
+            "why the files are not known, or may be others, for people; null for no reason",
+        ),
+    },
+    "file-difference": {
+        "path": ("string", "of the file, relative to the release"),
+        "kind": (
+            "string",
+            "the first that applies of `added`, `removed`, `type`, `target`, `contents`, `executable`",
+        ),
+        "from": (
+            "string or null",
+            "of the first release: the SHA-256, link target, type or mode; null if it has no such file",
+        ),
+        "to": ("string or null", "the same of the second release"),
+    },
+    "tree-row": {
+        "path": ("string", "relative to the release"),
+        "type": ("string", "`file` or `link`"),
+        "executable": ("boolean", "whether it is a program"),
+        "value": (
+            "string",
+            "the SHA-256 of the contents, as they would be at a fixed path; the target of a link",
+        ),
+    },
     "change": {
         "name": ("string", "the package, or `python`"),
         "from": ("string or null", "the version before; null if it was added"),
@@ -289,6 +323,9 @@ TITLES: Final = {
     "diff": "A comparison",
     "project": "A project that was built from a checkout",
     "commit": "A commit",
+    "tree-diff": "A comparison of the files",
+    "file-difference": "A file that differs",
+    "tree-row": "A file of the tree digest",
     "change": "A change of a package",
     "check": "The result of a check",
     "answer": "The answers of one kind",
@@ -520,6 +557,10 @@ DATA: Final[dict[str, Keys]] = {
         "built": ("list of project", "further members that were built from source"),
         "warnings": ("list of warning", "of its build"),
         "events": ("list of event", "the events about it"),
+        "files": (
+            "list of tree-row or null",
+            "with `--files`: the files that its tree digest is made of, sorted by path; else null",
+        ),
     },
     "history": {"events": ("list of event", "the newest first")},
     "config": {
@@ -538,6 +579,7 @@ DATA: Final[dict[str, Keys]] = {
             "commits of the project that only the second release has, newest first",
         ),
         "commits_gone": ("list of commit", "those that only the first has"),
+        "tree": ("tree-diff", "how the files differ that the tree digests are made of"),
     },
     "ps": {
         "processes": ("list of running", "those of the live release first; of a release, the oldest first"),

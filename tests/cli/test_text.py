@@ -9,6 +9,8 @@ import pytest
 
 from venvship import (
     DiffResult,
+    FileDifference,
+    FileDifferenceKind,
     LockfileState,
     LockResult,
     PackageChange,
@@ -19,6 +21,8 @@ from venvship import (
     RollbackResult,
     State,
     StatusResult,
+    TreeDiff,
+    TreeRow,
     VerifyResult,
 )
 from venvship.cli.changes import changes, differences
@@ -176,6 +180,29 @@ def test_another_python_is_a_change_beside_the_packages() -> None:
         "  CPython  3.11.7  →  3.12.1",
         "  the same packages",
     ]
+
+
+def test_the_files_that_differ_follow_the_packages() -> None:
+    rows = [TreeRow(f"lib/{name}.py", "file", False, name * 64) for name in "abc"]
+    examples = tuple(FileDifference(row.path, FileDifferenceKind.ADDED, None, row) for row in rows)
+    change = PackageDiff(added=(PackageChange("app", None, "1.0"),))
+
+    def said(diff: PackageDiff, tree: TreeDiff) -> list[str]:
+        return [unstyle(line) for line in diff_lines(DiffResult("OLD", "NEW", diff, tree=tree), PIPE)[2:]]
+
+    several = TreeDiff(same=False, differing=1003, examples=examples)
+    assert said(PackageDiff(), TreeDiff(same=True)) == []
+    assert said(PackageDiff(), several) == [
+        "Files     1,003 files differ",
+        *(f"  lib/{name}.py: only in NEW" for name in "abc"),
+        "  and 1,000 more",
+    ]
+    first = "the first is lib/a.py: only in NEW"
+    assert said(change, several) == [f"Files     1,003 files differ, {first}"]
+    one = TreeDiff(same=False, differing=1, examples=examples[:1], problem="OLD is old")
+    assert said(PackageDiff(), one) == [f"Files     1 file differs, {first}", "          OLD is old"]
+    unknown = TreeDiff(same=False, differing=None, problem="its list is gone")
+    assert said(change, unknown) == ["Files     differ; which ones is not known: its list is gone"]
 
 
 @pytest.mark.parametrize("no_promote", [False, True])

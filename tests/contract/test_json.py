@@ -37,9 +37,12 @@ def test_json_is_utf_8_or_ascii_wherever_it_goes(site: Site) -> None:
 DATA: dict[str, tuple[list[str], shapes.Shape]] = {
     "status": (["status"], shapes.STATUS),
     "list": (["list"], {"releases": [shapes.RELEASE], "debris": [shapes.absolute]}),
-    "show": (["show"], {"release": {**shapes.RELEASE, "packages": shapes.PACKAGES}}),
+    "show": (
+        ["show"],
+        {"release": {**shapes.RELEASE, "packages": shapes.PACKAGES}, "files": shapes.null_or([])},
+    ),
     "history": (["history"], {"events": [shapes.EVENT]}),
-    "diff": (["diff", "previous"], shapes.DIFF),
+    "diff": (["diff", "previous"], {**shapes.DIFF, "tree": shapes.TREE_DIFF}),
     "ps": (["ps"], shapes.PS),
     "config": (["config", "--all"], shapes.CONFIG),
     "check": (["check"], {"checks": [shapes.CHECK]}),

@@ -22,6 +22,8 @@ from tests.support.roots import command, finish, make_removable, plain_environme
 from tests.support.second_user import command_for_others
 from tests.support.users import NOBODY, as_root_only
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
+from venvship import Root, TreeRow
+from venvship.model.tree_difference import differences
 
 RELEASE = """
 import json, os, sys
@@ -241,11 +243,20 @@ def builder(open_folder: Path) -> Builder:
     return Builder(Path(tempfile.mkdtemp(dir=open_folder, prefix="")))
 
 
+def listed(release: Path) -> list[TreeRow]:
+    """The files that the tree digest of a release is made of, as `show --files` finds them again."""
+    shown = Root.open(release.parents[1]).show(release.name, files=True)
+    assert "tree-not-proven" not in {warning.slug for warning in shown.warnings}
+    assert shown.files
+    return list(shown.files)
+
+
 def require_equal(one: tuple[Path, str, str], other: tuple[Path, str, str]) -> None:
     """Fail with the name of the first file that differs, unless the digests are equal."""
     assert one[1] == other[1], f"the first file that differs: {first_difference(one[0], other[0])}"
     assert one[2] == other[2]
     assert first_difference(one[0], other[0]) == "", "equal digests are those of equal files"
+    assert list(differences(listed(one[0]), listed(other[0]))) == []
 
 
 KINDS = pytest.mark.parametrize(
@@ -285,3 +296,7 @@ def test_a_difference_names_the_first_file(builder: Builder) -> None:
         AssertionError, match=r"the first file that differs: lib/python3\.\d+/site-packages/space/"
     ):
         require_equal(one, other)
+    paths = [found.path for found in differences(listed(one[0]), listed(other[0]))]
+    assert paths == sorted(paths)
+    assert [path.rpartition("/")[2] for path in paths if "__pycache__" not in path] == ["RECORD", "two.py"]
+    assert all("/names_two-1.0.dist-info/" in path or "/space/" in path for path in paths)

@@ -107,6 +107,19 @@ RELEASE = {
 }
 CHANGE = {"name": str, "from": null_or(str), "to": null_or(str)}
 DIFF = {"added": [CHANGE], "removed": [CHANGE], "changed": [CHANGE], "python": null_or(CHANGE)}
+FILE_DIFFERENCE = {
+    "path": str,
+    "kind": one_of("added", "removed", "type", "target", "contents", "executable"),
+    "from": null_or(str),
+    "to": null_or(str),
+}
+TREE_DIFF = {
+    "same": bool,
+    "differing": null_or(int),
+    "first": null_or(FILE_DIFFERENCE),
+    "examples": [FILE_DIFFERENCE],
+    "problem": null_or(str),
+}
 CHECK = {
     "name": str,
     "when": one_of("candidate", "live"),

@@ -17,15 +17,10 @@ if TYPE_CHECKING:
     from venvship.operations.check import ChecksResult
     from venvship.operations.monitoring import MonitorResult
     from venvship.operations.reporting.configuration import ConfigResult
+    from venvship.operations.reporting.diff import DiffResult
     from venvship.operations.reporting.measure import Measurement
     from venvship.operations.reporting.processes import PsResult
-    from venvship.operations.reporting.report import (
-        DiffResult,
-        HistoryResult,
-        ListResult,
-        ShowResult,
-        StatusResult,
-    )
+    from venvship.operations.reporting.report import HistoryResult, ListResult, ShowResult, StatusResult
     from venvship.operations.schedule import ScheduleResult
 
 P = ParamSpec("P")
@@ -99,19 +94,21 @@ class RootReads:
 
         return self._read(list_releases)
 
-    def show(self, release: str = "current") -> ShowResult:
+    def show(self, release: str = "current", *, files: bool = False) -> ShowResult:
         """Report all about a release: its packages, its interpreter and its events.
 
         Args:
             release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
+            files: Whether to list the files that its tree digest is made of.
 
         Raises:
-            ReleaseError: There is no such release, or its manifest is damaged.
+            ReleaseError: There is no such release, or its manifest is damaged. With `files`, also if the list
+                of its files is damaged, or a file that holds its path.
             RootError: The root, or a directory in it, cannot be read at all.
         """
         from venvship.operations.reporting.report import show
 
-        return self._read(show, release)
+        return self._read(show, release, files=files)
 
     def history(self, n: int | None = None) -> HistoryResult:
         """List the events of the journal, newest first.
@@ -129,7 +126,7 @@ class RootReads:
         return self._read(history, n)
 
     def diff(self, a: str, b: str = "current") -> DiffResult:
-        """Compare the packages of two releases.
+        """Compare the packages, commits and files of two releases.
 
         Args:
             a: The first release: an id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
@@ -139,7 +136,7 @@ class RootReads:
             ReleaseError: There is no such release, or its manifest is damaged.
             RootError: The root, or a directory in it, cannot be read at all.
         """
-        from venvship.operations.reporting.report import diff
+        from venvship.operations.reporting.diff import diff
 
         return self._read(diff, a, b)
 

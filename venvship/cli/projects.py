@@ -9,7 +9,8 @@ from venvship.model.source import ABBREVIATED, Built
 
 if TYPE_CHECKING:
     from venvship.cli.fitting import Page
-    from venvship.operations.reporting.report import DiffResult, ShowResult
+    from venvship.operations.reporting.diff import DiffResult
+    from venvship.operations.reporting.report import ShowResult
     from venvship.workspace.views import ReleaseView
 
 

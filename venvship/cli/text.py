@@ -21,6 +21,7 @@ from venvship.cli.fitting import (
 )
 from venvship.cli.hold_text import described, hold_change_lines, hold_plan_lines
 from venvship.cli.projects import between_lines, commit_parts, project_line, project_lines
+from venvship.cli.trees import file_lines, tree_lines
 from venvship.model.hold import SWITCH_HOLD
 from venvship.model.release import State
 from venvship.model.spelling import ago
@@ -38,13 +39,8 @@ if TYPE_CHECKING:
     from venvship.operations.promote import PromoteResult
     from venvship.operations.recover import RecoverResult
     from venvship.operations.release_result import ReleaseResult
-    from venvship.operations.reporting.report import (
-        DiffResult,
-        HistoryResult,
-        ListResult,
-        ShowResult,
-        StatusResult,
-    )
+    from venvship.operations.reporting.diff import DiffResult
+    from venvship.operations.reporting.report import HistoryResult, ListResult, ShowResult, StatusResult
     from venvship.operations.rollback import RollbackResult
     from venvship.operations.schedule import ScheduleResult
     from venvship.operations.verify import VerifyResult
@@ -349,6 +345,8 @@ def list_lines(result: ListResult, page: Page) -> list[str]:
 
 def show_lines(result: ShowResult, page: Page) -> list[str]:
     """The lines of `show`."""
+    if result.files is not None:
+        return file_lines(result.files)
     view, width = result.release, page.width
     marks = ", ".join(name for name, on in _marks(view) if on)
     usable = "" if view.usable else f"; {style.bad('NOT USABLE')}: {view.problem}"
@@ -385,7 +383,7 @@ def diff_lines(result: DiffResult, page: Page) -> list[str]:
         every.insert(0, diff.python._replace(name="CPython"))
     rows = [(f"  {c.name}", c.before or style.faint("-"), "→", c.after or "-") for c in every]
     same = [] if diff.added or diff.removed or diff.changed else ["  the same packages"]
-    return [*lines, *table(rows, page.width), *same, *between_lines(result, page)]
+    return [*lines, *table(rows, page.width), *same, *between_lines(result, page), *tree_lines(result, page)]
 
 
 def verify_lines(result: VerifyResult, page: Page) -> list[str]:

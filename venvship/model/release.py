@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -329,16 +329,43 @@ class Manifest(NamedTuple):
         return manifest._replace(extra={k: v for k, v in data.items() if k not in known})
 
 
-def tree_digest(entries: Iterable[FileEntry]) -> str:
-    """Digest a tree from its entries, in whatever order they come.
+class TreeRow(NamedTuple):
+    """One row of the list that a tree digest is taken of.
+
+    Attributes:
+        path: Relative to the release, with `/`.
+        type: `"file"` or `"link"`.
+        executable: Whether it is a program; `False` for links.
+        value: The SHA-256 of a file's contents, hexadecimal; the target of a link.
+    """
+
+    path: str
+    type: str
+    executable: bool
+    value: str
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return self._asdict()
+
+
+def tree_rows(entries: Iterable[FileEntry]) -> list[TreeRow]:
+    """The rows that the digest of a tree is taken of, in their order, which is that of the paths.
 
     Modes enter only as "executable or not": they are the same everywhere once sealed. The entries must be
     those of the canonical tree, the one that would stand at a fixed path with a fixed interpreter path.
     """
-    # Tuples are lists in JSON.
-    return digest_of_list(
-        sorted(
-            (path, kind, kind == "file" and mode & 0o111 != 0, target or sha256)
-            for path, kind, mode, _, sha256, target in entries
-        )
+    return sorted(
+        TreeRow(path, kind, kind == "file" and mode & 0o111 != 0, target or sha256)
+        for path, kind, mode, _, sha256, target in entries
     )
+
+
+def tree_digest(entries: Iterable[FileEntry]) -> str:
+    """Digest a tree from its entries, in whatever order they come; see `tree_rows`."""
+    return digest_of_rows(tree_rows(entries))
+
+
+def digest_of_rows(rows: Sequence[TreeRow]) -> str:
+    """Digest a tree from its rows."""
+    return digest_of_list(rows)  # tuples are lists in JSON

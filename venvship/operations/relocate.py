@@ -29,6 +29,7 @@ from venvship.model.settings_form import settings_naming
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.build import Origin, Replaced, build_release
 from venvship.operations.planning.replacement import Interpreters, Replacement, replacement_of
+from venvship.operations.reporting.trees import compare_trees
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.switching import links
 from venvship.operations.switching.loading import load_before_switch
@@ -223,14 +224,19 @@ class _Relocating:
             progress=workspace.runtime.progress,
             origin=Origin(replaces=Replaced(manifest, replacement.wheels)),
         )
-        digest = workspace.manifest(release_id).tree_digest
-        if replacement.same_tree and digest != manifest.tree_digest:
-            workspace.warn(
-                "tree-differs",
-                f"{release_id} takes the place of {manifest.id}, and differs from it in files that venvship "
-                f"generates: that one was built by version {manifest.venvship}",
-            )
+        built = workspace.manifest(release_id)
+        if replacement.same_tree and built.tree_digest != manifest.tree_digest:
+            self._warn_of_tree(manifest, built)
         return release_id
+
+    def _warn_of_tree(self, old: Manifest, new: Manifest) -> None:
+        """Warn that a release differs from the one whose place it takes, and name the first file."""
+        tree = compare_trees(self._workspace, old, new)
+        self._workspace.warn(
+            "tree-differs",
+            f"{new.id} takes the place of {old.id}, which was built by version {old.venvship}, and differs "
+            f"from it in files that venvship generates: {tree.summary(old.id, new.id)}",
+        )
 
     def _ready(self, manifest: Manifest, replacement: Replacement) -> str | None:
         workspace = self._workspace

@@ -302,17 +302,27 @@ def _record(
     for path in others:
         data = files[path].data
         more.append(_row(path, site, hashlib.sha256(data).digest(), len(data)))
+    return record_of(heapq.merge(rows, sorted(more)))
+
+
+def record_of(rows: Iterable[_Row]) -> bytes:
+    """RECORD as venvship writes it."""
     # Encoded on the way: a buffer of text has four bytes for each character.
     written = io.BytesIO()
     with io.TextIOWrapper(written, "utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(heapq.merge(rows, sorted(more)))
+        csv.writer(stream, lineterminator="\n").writerows(rows)
         stream.flush()
         return written.getvalue()
 
 
 def _row(path: str, site: str, digest: bytes, size: int) -> _Row:
+    return _relative(path, site), *hash_and_size(digest, size)
+
+
+def hash_and_size(digest: bytes, size: int) -> tuple[str, str]:
+    """The hash and the size of a file as its row in RECORD has them."""
     text = binascii.b2a_base64(digest, newline=False).translate(_URLSAFE, b"=").decode()
-    return _relative(path, site), f"sha256={text}", str(size)
+    return f"sha256={text}", str(size)
 
 
 def _relative(path: str, site: str) -> str:

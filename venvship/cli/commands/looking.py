@@ -17,14 +17,9 @@ from venvship.errors import UsageError
 if TYPE_CHECKING:
     from venvship.operations.check import ChecksResult
     from venvship.operations.reporting.configuration import ConfigResult
+    from venvship.operations.reporting.diff import DiffResult
     from venvship.operations.reporting.processes import PsResult
-    from venvship.operations.reporting.report import (
-        DiffResult,
-        HistoryResult,
-        ListResult,
-        ShowResult,
-        StatusResult,
-    )
+    from venvship.operations.reporting.report import HistoryResult, ListResult, ShowResult, StatusResult
     from venvship.operations.verify import VerifyResult
 
 
@@ -76,12 +71,17 @@ def list_(call: Call) -> ListResult:
     exits={0: "shown", 12: "no root", 13: "no such release, or its manifest is damaged"},
 )
 @click.argument("release", default="current", shell_complete=complete_release)
-def show(call: Call, release: str) -> ShowResult:
+@click.option("--files", is_flag=True, help="List the files that the tree digest is made of.")
+def show(call: Call, release: str, files: bool) -> ShowResult:
     """Show a RELEASE in full.
 
     Its packages, its interpreter, its path and its events.
+
+    With --files it lists the files that its tree digest is made of instead, a line each, sorted by path: the
+    SHA-256 of the contents, or the target of a link. If two roots have different digests, comparing the two
+    lists with diff(1) shows the files.
     """
-    return call.open_root().show(release)
+    return call.open_root().show(release, files=files)
 
 
 @command(
@@ -109,10 +109,12 @@ def history(call: Call, n: int | None) -> HistoryResult:
 @click.argument("a", metavar="A", shell_complete=complete_release)
 @click.argument("b", metavar="[B]", default="current", shell_complete=complete_release)
 def diff(call: Call, a: str, b: str) -> DiffResult:
-    """Compare the packages of two releases.
+    """Compare the packages and files of two releases.
 
     It lists the packages that only release B has, those that only A has, and those that have another version.
     Without B, it compares A with current.
+
+    Where the tree digests differ, it also reports how many files differ, and the first of them.
     """
     return call.open_root().diff(a, b)
 

@@ -1,4 +1,4 @@
-"""The reads `status`, `list`, `show`, `history` and `diff`: they take no mutex, repair and write nothing."""
+"""The reads `status`, `list`, `show` and `history`: they take no mutex, repair and write nothing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from venvship.model.event import Event
 from venvship.model.history import History, PassedOver
 from venvship.model.hold import Hold
 from venvship.model.one_way import barrier_before
-from venvship.model.release import Package, PackageDiff
-from venvship.model.repository import Commit
+from venvship.model.release import Package, PackageDiff, TreeRow
 from venvship.model.source import Built
 from venvship.model.spelling import format_time
 from venvship.model.trust import Trusted
 from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
 from venvship.operations.planning.asked_lockfile import first_step
-from venvship.operations.reporting.commits import commits_between
 from venvship.operations.reporting.fault_warnings import (
     warn_of_a_failed_rollback,
     warn_of_a_moved_root,
@@ -181,6 +179,7 @@ class ShowResult(NamedTuple):
         build_warnings: The warnings of its build, from its manifest.
         built: The members that were built from source, besides the project.
         events: The events about it, oldest first.
+        files: The rows that its tree digest is made of, in their order; `None` if they were not asked for.
         warnings: The warnings of the operation.
     """
 
@@ -190,6 +189,7 @@ class ShowResult(NamedTuple):
     build_warnings: tuple[Mapping[str, str], ...]
     events: tuple[Event, ...]
     built: tuple[Built, ...] = ()
+    files: tuple[TreeRow, ...] | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
@@ -201,6 +201,7 @@ class ShowResult(NamedTuple):
             "built": [one.to_json() for one in self.built],
             "warnings": [dict(warning) for warning in self.build_warnings],
             "events": [_event_json(event) for event in self.events],
+            "files": None if self.files is None else [row.to_json() for row in self.files],
         }
 
 
@@ -218,37 +219,6 @@ class HistoryResult(NamedTuple):
     def to_json(self) -> dict[str, object]:
         """The `data` of `history --json`."""
         return {"events": [_event_json(event) for event in self.events]}
-
-
-class DiffResult(NamedTuple):
-    """The result of `Root.diff`.
-
-    Attributes:
-        a: The id of the first release.
-        b: The id of the second release.
-        diff: How the packages of the second differ from those of the first.
-        commits: The commits of the project that only the second has, newest first; as far as its repository
-            is there and knows both.
-        commits_gone: Those that only the first has.
-        warnings: The warnings of the operation.
-    """
-
-    a: str
-    b: str
-    diff: PackageDiff
-    commits: tuple[Commit, ...] = ()
-    commits_gone: tuple[Commit, ...] = ()
-    warnings: tuple[OperationWarning, ...] = ()
-
-    def to_json(self) -> dict[str, object]:
-        """The `data` of `diff --json`."""
-        return {
-            "a": self.a,
-            "b": self.b,
-            **self.diff.to_json(),
-            "commits": [commit.to_json() for commit in self.commits],
-            "commits_gone": [commit.to_json() for commit in self.commits_gone],
-        }
 
 
 def _event_json(event: Event) -> dict[str, object]:
@@ -367,7 +337,7 @@ def left_over(workspace: ReadingWorkspace, history: History) -> list[str]:
     return [] if build is not None and build.running else debris_names(workspace.layout, history)
 
 
-def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
+def show(workspace: ReadingWorkspace, name: str = "current", *, files: bool = False) -> ShowResult:
     """One release in full.
 
     Arguments and errors: `Root.show`.
@@ -376,6 +346,11 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
     history = known.history
     release_id = resolve_release(workspace.layout, name, history)
     manifest = workspace.manifest(release_id)
+    tree: tuple[TreeRow, ...] | None = None
+    if files:
+        from venvship.operations.reporting.trees import proven_tree  # late: `status` imports this module
+
+        tree = proven_tree(workspace, manifest)
     about = tuple(e for e in known.events if release_id in {e.release, e.facts.get("from")})
     back = seeming_way_back(workspace, known)
     return ShowResult(
@@ -385,6 +360,7 @@ def show(workspace: ReadingWorkspace, name: str = "current") -> ShowResult:
         build_warnings=manifest.warnings,
         events=about,
         built=manifest.built,
+        files=tree,
     )
 
 
@@ -394,23 +370,6 @@ def history(workspace: ReadingWorkspace, last: int | None = None) -> HistoryResu
     Arguments and errors: `Root.history`.
     """
     return HistoryResult(workspace.known_history().events[::-1][:last])
-
-
-def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> DiffResult:
-    """How the packages and commits of one release differ from those of another.
-
-    Arguments and errors: `Root.diff`.
-    """
-    history = workspace.known_history().history
-    first, second = (resolve_release(workspace.layout, name, history) for name in (before, after))
-    old, new = workspace.manifest(first).project, workspace.manifest(second).project
-    return DiffResult(
-        first,
-        second,
-        diff_releases(workspace, first, second),
-        commits=commits_between(workspace, old, new),
-        commits_gone=commits_between(workspace, new, old),
-    )
 
 
 def _way_back(

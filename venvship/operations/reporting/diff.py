@@ -1,0 +1,67 @@
+"""`diff`: how the packages, commits and files of two releases differ. Takes no mutex, and writes nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from venvship.errors import OperationWarning
+from venvship.model.release import PackageDiff
+from venvship.model.repository import Commit
+from venvship.model.tree_difference import TreeDiff
+from venvship.operations.reporting.commits import commits_between
+from venvship.operations.reporting.trees import compare_trees
+from venvship.workspace.reading import ReadingWorkspace
+from venvship.workspace.releases import resolve_release
+from venvship.workspace.views import diff_releases
+
+
+class DiffResult(NamedTuple):
+    """The result of `Root.diff`.
+
+    Attributes:
+        a: The id of the first release.
+        b: The id of the second release.
+        diff: How the packages of the second differ from those of the first.
+        commits: The commits of the project that only the second has, newest first; as far as its repository
+            is there and knows both.
+        commits_gone: Those that only the first has.
+        tree: Whether their files are the same, as the tree digests say, and the first ones that differ.
+        warnings: The warnings of the operation.
+    """
+
+    a: str
+    b: str
+    diff: PackageDiff
+    commits: tuple[Commit, ...] = ()
+    commits_gone: tuple[Commit, ...] = ()
+    tree: TreeDiff = TreeDiff(same=True)
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `diff --json`."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            **self.diff.to_json(),
+            "commits": [commit.to_json() for commit in self.commits],
+            "commits_gone": [commit.to_json() for commit in self.commits_gone],
+            "tree": self.tree.to_json(),
+        }
+
+
+def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> DiffResult:
+    """How the packages, commits and files of one release differ from those of another.
+
+    Arguments and errors: `Root.diff`.
+    """
+    history = workspace.known_history().history
+    first, second = (resolve_release(workspace.layout, name, history) for name in (before, after))
+    old, new = workspace.manifest(first), workspace.manifest(second)
+    return DiffResult(
+        first,
+        second,
+        diff_releases(workspace, first, second),
+        commits=commits_between(workspace, old.project, new.project),
+        commits_gone=commits_between(workspace, new.project, old.project),
+        tree=compare_trees(workspace, old, new),
+    )
