@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -116,6 +115,8 @@ class Pool(Generic[T, R]):
             OSError: A copy was killed, which is ECHILD.
         """
         while self._copies:
+            import pickle  # late: see `_fork`
+
             pid, stream = self._copies[0]
             _wait_for(stream, between)
             told = stream.read()
@@ -150,6 +151,10 @@ class Pool(Generic[T, R]):
         return int.from_bytes(number, "little") if number else None
 
     def _fork(self) -> tuple[int, BinaryIO]:
+        # Late: a release of fewer files than are worth a copy is looked at without. Here, so that it is there
+        # when the results come.
+        import pickle  # noqa: F401
+
         parent = os.getpid()
         reader, writer = os.pipe()
         try:
@@ -165,6 +170,8 @@ class Pool(Generic[T, R]):
 
     def _be_a_copy(self, parent: int, writer: int) -> NoReturn:
         """Work, send the results, and exit without the interpreter's shutdown."""
+        import pickle  # late: see `_fork`
+
         try:
             # Ctrl-C reaches the whole foreground group. The parent decides whether this copy ends.
             for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -39,7 +39,7 @@ def group_lives(group: int) -> bool:
             return False
         return True
     # kill(2) counts zombies on Linux, and the leader is one until we reap it.
-    return any(_group_of(pid) == group for pid in _pids())
+    return any(_is_in(pid, group) for pid in _pids())
 
 
 def kill_stragglers(group: int, tag: str | None) -> None:
@@ -90,17 +90,24 @@ def _pids() -> Iterator[int]:
 
 
 def _belongs(pid: int, group: int, mark: bytes | None) -> bool:
-    its_group = _group_of(pid)
-    if its_group is None or its_group == group or mark is None:
-        return its_group == group
+    if _is_in(pid, group):
+        return True
+    if mark is None:
+        return False
     try:
+        # Empty for a zombie.
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
             return mark in file.read()
     except OSError:  # another user's, or just gone
         return False
 
 
-def _group_of(pid: int) -> int | None:
-    """The process group of a process; `None` if it is gone or a zombie."""
-    state, _, group = (*proc.status(pid), "Z", "", "")[:3]
-    return None if state in "ZX" else int(group)
+def _is_in(pid: int, group: int) -> bool:
+    """Whether a process is in a group, and no zombie."""
+    try:
+        # First, and of all processes: a call takes a tenth of the time of a look into /proc.
+        if os.getpgid(pid) != group:
+            return False
+    except OSError:  # just gone
+        return False
+    return (proc.status(pid) or ["Z"])[0] not in "ZX"
