@@ -21,7 +21,6 @@ from packaging.requirements import Requirement as Wanted
 from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from venvship.building.fetching.pip_diagnosis import beyond_bounds, last_words
 from venvship.building.project.checkout import Checkout, open_checkout
 from venvship.building.project.copy import add_included, clean_copy
 from venvship.building.project.environment import BuildEnvironment
@@ -304,6 +303,9 @@ class _Work:
             )
         if result.returncode == 0:
             return
+        # Late: only a failure is diagnosed.
+        from venvship.building.fetching.pip_diagnosis import beyond_bounds, last_words
+
         if beyond := beyond_bounds(self._output, memory=memory):
             raise self.error(f"{what} failed: {beyond.message}", hint=beyond.hint, kind=TooLargeError)
         if found := _COMPILERS.search(self._output):
