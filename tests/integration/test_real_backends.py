@@ -12,6 +12,7 @@ import pytest
 
 from tests.docs.test_pages import environment
 from tests.support.checkouts import GIT_ENVIRONMENT, git, repository
+from tests.support.differences import first_difference
 from tests.support.roots import NewSite, Site
 
 BACKENDS = {
@@ -76,7 +77,8 @@ def test_the_same_commit_on_two_roots_is_the_same_tree(
 
     one, other = releases
     assert one["path"] != other["path"]
-    assert one["tree_digest"] == other["tree_digest"]
+    differing = first_difference(Path(one["path"]), Path(other["path"]))
+    assert one["tree_digest"] == other["tree_digest"], f"the first file that differs: {differing}"
     assert one["environment_digest"] == other["environment_digest"]
     assert one["project"]["wheel_sha256"] == other["project"]["wheel_sha256"]
     assert one["project"]["build_requirements"]

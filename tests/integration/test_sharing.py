@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.differences import first_difference
 from tests.support.index import LocalIndex
 from tests.support.roots import Site, make_site
 from tests.support.wheels import Distribution, build_wheel, lockfile_text
@@ -296,7 +297,8 @@ def test_a_release_at_another_place_has_the_same_digest_and_scripts_that_start(
     assert done.code == 0, done.out + done.err
     mine, theirs = done.data["release"], story.site.run("show", story.second.name, "--json").data["release"]
     assert mine["path"] != theirs["path"]
-    assert mine["tree_digest"] == theirs["tree_digest"]
+    differing = first_difference(Path(mine["path"]), Path(theirs["path"]))
+    assert mine["tree_digest"] == theirs["tree_digest"], f"the first file that differs: {differing}"
     release = Path(mine["path"])
     expected = [["an argument", "*"], "library.deep", "a text", str(release)]
     for folder in (site.path / "current", release):
