@@ -28,6 +28,7 @@ from venvship.building.tree.generated import (
     record_of,
     shebang,
 )
+from venvship.building.tree.placement import site_packages_path
 from venvship.building.tree.project import APP, shared_links
 from venvship.building.tree.startup import MODULE_NAME, STARTUP_NAMES, startup_files
 from venvship.errors import ReleaseError
@@ -68,10 +69,13 @@ class _Tree:
         self._built_for = built_for
         self._lease = str(RootLayout(Path(built_for).parent.parent).lease(manifest.id))
         self._listed = {entry.path: entry for entry in layout.files(manifest.id, manifest)}
-        site = [path for path in self._listed if path.endswith(f"/site-packages/{MODULE_NAME}.py")]
-        if not site:
+        self._minor = manifest.environment.python.get("version", "")
+        # A `t`: an interpreter without the global lock. A wheel may bring a folder of another version.
+        places = (site_packages_path(f"python{self._minor}{threads}") for threads in ("", "t"))
+        site = next((place for place in places if f"{place}/{MODULE_NAME}.py" in self._listed), None)
+        if site is None:
             raise self._error(f"its list of files has no {MODULE_NAME}.py")
-        self._site = posixpath.dirname(min(site, key=len))
+        self._site = site
         built = (*filter(None, [manifest.project]), *manifest.built)
         self._app = any(one.source.kind == "tree" for one in built)
 
@@ -84,15 +88,14 @@ class _Tree:
             changed[path] = record_of(self._moved_rows(rows, changed))
         startup = {path for path in self._listed if self._is_startup(path)}
         changed |= self._moved_startup(startup)
-        minor = self._manifest.environment.python.get("version", "")
-        changed[_CFG] = canonical_pyvenv_cfg(minor)
+        changed[_CFG] = canonical_pyvenv_cfg(self._minor)
         links = shared_links(self._manifest.shared, app=self._app)
         for path in {*owned, *startup, *links, _CFG} & self._listed.keys():
             entry = self._listed[path]
             if path in changed:
                 entry = entry._replace(sha256=hashlib.sha256(changed[path]).hexdigest())
             yield entry
-        yield FileEntry(_PYTHON, "link", 0o777, target=canonical_python(minor))
+        yield FileEntry(_PYTHON, "link", 0o777, target=canonical_python(self._minor))
 
     def _is_record(self, path: str) -> bool:
         folder, _, name = path.rpartition("/")
