@@ -214,6 +214,24 @@ def test_warnings_of_a_backend_are_in_the_log_alone(shop: Shop, capfd: pytest.Ca
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_build_sees_no_packages_but_its_own(shop: Shop) -> None:
+    """Whatever name of the interpreter it starts, and wherever pip puts a package with compiled code."""
+    wanted = (
+        "sys.prefix != sys.base_prefix",
+        "all(name.startswith(sys.prefix) for name in sys.path if name.endswith('-packages'))",
+        "site.ENABLE_USER_SITE is False",
+        "all(shutil.which(f'python{n}').startswith(sys.prefix) for n in names)",
+        "os.path.samefile(os.path.join(sys.prefix, 'lib64'), os.path.join(sys.prefix, 'lib'))",
+    )
+    checks = "; ".join(f"assert {one}, 'wrong'" for one in wanted)
+    names = "names = ('', 3, '3.%d' % sys.version_info[1])"
+    request = failing(
+        shop, f"global site, shutil; import site, shutil; {names}; {checks}; print('as it should be')"
+    )
+    shop.build(request)
+    assert "as it should be" in shop.log(request)
+
+
 def test_a_build_without_its_compiler_says_so(shop: Shop) -> None:
     request = failing(shop, "sys.exit(\\\"error: command 'x86_64-gcc' failed: No such file or directory\\\")")
     shop.fails(request, BuildError, "needs x86_64-gcc, which is not on this host")

@@ -40,13 +40,12 @@ from venvship.building.tree.placement import (
     version_folder,
     with_bytecode,
 )
-from venvship.building.tree.virtualenvs import make_virtualenv
 from venvship.errors import InvalidWheelError
 from venvship.model import bounds
 from venvship.model.source import BuildRequirement
 from venvship.model.wheel import StoredWheel, WheelFile
 from venvship.system.faults import build_faults
-from venvship.system.files import create_file, hash_file, make_directory
+from venvship.system.files import create_file, hash_file, make_directory, make_link
 from venvship.system.trees import remove_tree, walk
 
 RESOLVED_FOR: Final = timedelta(hours=24)
@@ -148,17 +147,31 @@ class BuildEnvironment:
         self._has: frozenset[str] | None = None
 
     def make(self) -> None:
-        """Make it, without any package.
+        """Make it, without any package, as `venv` of the standard library does.
+
+        Not by virtualenv, whose import takes longer than all of this: for the release, a copy of this process
+        imports it meanwhile. Nobody activates this environment, or keeps it.
 
         Crash: it is incomplete; the folder is the caller's to remove.
 
         Raises:
-            BuildError: virtualenv cannot make it.
             OSError: Something could not be written.
         """
-        make_directory(self.path, 0o700)
-        environ = self._session.environ
-        make_virtualenv(self.path, self._interpreter, scratch=self._folder, environ=environ)
+        version = version_folder(self._interpreter)
+        for folder in ("", "bin", "include", "lib", f"lib/{version}", site_packages_path(version)):
+            make_directory(os.path.join(self.path, folder), 0o700)
+        facts = {
+            "home": os.path.dirname(self._interpreter.path),
+            "include-system-site-packages": "false",
+            "version": self._interpreter.version,
+        }
+        text = "".join(f"{name} = {value}\n" for name, value in facts.items())
+        create_file(os.path.join(self.path, "pyvenv.cfg"), os.fsencode(text))
+        make_link(self._interpreter.path, self.python)
+        for name in sorted({"python3", f"python{self._interpreter.minor}", version}):
+            make_link("python", os.path.join(self.path, "bin", name))
+        # Where the interpreter has its compiled packages in lib64, pip installs there.
+        make_link("lib", os.path.join(self.path, "lib64"))
 
     def install(self, wanted: Iterable[str]) -> None:
         """Install build requirements besides those that were asked for before.
