@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import systemd
+from tests.support.daemons import found, nginx, program, supervisord
 from tests.support.processes import eventually
 from tests.support.roots import Finished, Site, finish, make_removable, make_site
 from tests.support.second_user import command_for_others
@@ -44,41 +45,6 @@ ENDS = pytest.mark.parametrize(
     ],
 )
 """Where the host ends, cleanly, by a cut while nothing happens, and in a promotion; and the live slot."""
-
-NGINX = """\
-daemon off;
-{user}
-pid {run}/nginx.pid;
-error_log {run}/nginx.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {run}/nginx-body;
-    proxy_temp_path {run}/nginx-proxy;
-    fastcgi_temp_path {run}/nginx-fastcgi;
-    uwsgi_temp_path {run}/nginx-uwsgi;
-    scgi_temp_path {run}/nginx-scgi;
-{block}
-}}
-"""
-
-SUPERVISOR = """\
-[supervisord]
-nodaemon=true
-logfile={folder}/supervisord.log
-pidfile={folder}/supervisord.pid
-childlogdir={folder}
-[unix_http_server]
-file={folder}/supervisor.sock
-[supervisorctl]
-serverurl=unix://{folder}/supervisor.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-"""
-
-
-def program(name: str) -> str | None:
-    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
 
 
 def ask(path: Path) -> list[str]:
@@ -277,9 +243,8 @@ class Booting:
         folder = self.shop.folder
         (block,) = self.shop.printed("nginx").values()
         block = block.replace("listen 80;", "listen unix:/run/www.sock;")
-        text = NGINX.format(user=f"user {WEB} {WEB};", run="/run", block=block)
-        (folder / "nginx.conf").write_text(text)
-        command = f"{program('nginx')} -e /run/nginx.log -c {folder}/nginx.conf"
+        (folder / "nginx.conf").write_text(nginx("/run", block, user=f"{WEB} {WEB}"))
+        command = f"{found('nginx')} -e /run/nginx.log -c {folder}/nginx.conf"
         self.machine.install(f"{UNITS}/nginx.service", f"[Service]\nExecStart={command}\n")
         self.machine.want("nginx.service")
 
@@ -377,21 +342,21 @@ class Rootless:
         folder = self.shop.folder
         app = self.shop.accepted("service", "supervisor", "--app", APP, "--json").data["files"]
         (sections,) = (file["content"] for file in app if "/supervisor/" in file["path"])
-        self.file.write_text(SUPERVISOR.format(folder=folder) + sections)
+        self.file.write_text(supervisord(folder, sections))
         (block,) = self.shop.printed("nginx").values()
         block = block.replace("listen 80;", f"listen unix:{folder}/www.sock;")
-        (folder / "nginx.conf").write_text(NGINX.format(user="", run=folder, block=block))
+        (folder / "nginx.conf").write_text(nginx(folder, block))
 
     def boot(self) -> None:
         """Start supervisord, have venvship bring up what is current, and start nginx after that."""
         shutil.rmtree(self.shop.slots, ignore_errors=True)
         for left in ("www.sock", "supervisor.sock"):  # a killed server leaves its socket
             (self.shop.folder / left).unlink(missing_ok=True)
-        self._start(str(program("supervisord")), "-c", str(self.file))
+        self._start(found("supervisord"), "-c", str(self.file))
         assert eventually((self.shop.folder / "supervisor.sock").exists)
         self.shop.accepted("--wait", "100", "handover", "ensure", "--boot")
         folder = self.shop.folder
-        self._start(str(program("nginx")), "-e", f"{folder}/nginx.log", "-c", f"{folder}/nginx.conf")
+        self._start(found("nginx"), "-e", f"{folder}/nginx.log", "-c", f"{folder}/nginx.conf")
         assert eventually(self.shop.front().exists)
 
     def stop(self) -> None:

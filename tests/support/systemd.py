@@ -20,7 +20,7 @@ from typing import Final
 
 from tests.support import whole_host
 from tests.support.processes import eventually
-from tests.support.whole_host import SYSTEMD, cgroups, remove_cgroup
+from tests.support.whole_host import SYSTEMD, Host, cgroups, remove_cgroup
 
 UNITS: Final = "/etc/systemd/system"
 
@@ -125,13 +125,11 @@ class Systemd:
 
     def enter(self) -> list[str]:
         """The beginning of a command line that runs the rest beside it."""
-        return ["nsenter", "-t", str(self.pid), "-m", "-p", "-i", "-u", "-n", "-C"]
+        return Host(self.pid).command()
 
     def run(self, *command: str) -> str:
         """What a program says on its standard output, run beside it; without the end of the line."""
-        argv = [*self.enter(), *command]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
-        return done.stdout.strip()
+        return Host(self.pid).run(*command, timeout=300).stdout.strip()
 
     def control(self, *arguments: str) -> str:
         """What `systemctl` says."""

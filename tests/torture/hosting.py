@@ -17,11 +17,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.daemons import found, nginx
 from tests.support.roots import Site, make_site
 from tests.support.service import BEHAVIOURS, Slots
 from tests.support.wheels import build_wheel
 from tests.torture.lab import Lab
-from tests.torture.managers import found, managed, running
+from tests.torture.managers import managed, running
 from venvship.operations.service.printing import Kind
 
 APP = "python -m web {socket}"
@@ -113,26 +114,6 @@ def run(path):
 
 if __name__ == "__main__":
     run(sys.argv[1])
-"""
-
-_NGINX = """\
-{user}
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log warn;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/nginx-body;
-    proxy_temp_path {folder}/nginx-proxy;
-    fastcgi_temp_path {folder}/nginx-fastcgi;
-    uwsgi_temp_path {folder}/nginx-uwsgi;
-    scgi_temp_path {folder}/nginx-scgi;
-    keepalive_requests 1000000000;
-    keepalive_timeout 1h;
-{block}
-}}
 """
 
 
@@ -231,8 +212,7 @@ def hosted(lab: Lab, manager: str, name: str) -> Iterator[Host]:
         stack.callback(_kill_all, folder)
         stack.enter_context(managed(manager, host))
         (block,) = host.printed("nginx").values()
-        user = "user root;" if os.geteuid() == 0 else ""
-        text = _NGINX.format(folder=folder, user=user, block=block)
+        text = nginx(folder, block, user="root" if os.geteuid() == 0 else "")
         (folder / "nginx.conf").write_text(text.replace("listen 80;", f"listen unix:{host.front};"))
         log = f"{folder}/nginx.log"
         command = [found("nginx"), "-e", log, "-p", str(folder), "-c", f"{folder}/nginx.conf"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tests.support import systemd
+from tests.support.daemons import found, program, supervisord
 from tests.support.systemd import Systemd
 
 if TYPE_CHECKING:
@@ -20,21 +20,6 @@ if TYPE_CHECKING:
 
 NEEDS = {"plain": (), "supervisor": ("supervisord", "supervisorctl"), "systemd": ()}
 """The managers, and the programs that they consist of; the first is there for hosts without any."""
-
-_SUPERVISOR = """\
-[supervisord]
-nodaemon=true
-logfile={folder}/supervisord.log
-pidfile={folder}/supervisord.pid
-childlogdir={folder}
-{user}
-[unix_http_server]
-file={folder}/supervisor.sock
-[supervisorctl]
-serverurl=unix://{folder}/supervisor.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-"""
 
 
 def reason_to_skip(manager: str) -> str:
@@ -64,9 +49,8 @@ def _supervisor(host: Host) -> Iterator[None]:
     configuration = folder / "supervisord.conf"
     control = [found("supervisorctl"), "-c", str(configuration)]
     host.control(control, "web-{slot}")
-    user = "user=root" if os.geteuid() == 0 else ""
     (sections,) = (text for path, text in host.printed("supervisor").items() if "/supervisor/" in path)
-    configuration.write_text(_SUPERVISOR.format(folder=folder, user=user) + sections)
+    configuration.write_text(supervisord(folder, sections, as_root=os.geteuid() == 0))
     with running([found("supervisord"), "-c", str(configuration)], f"{folder}/supervisor.sock"):
         until = time.monotonic() + 60
         while "EXITED" not in _output(*control, "status", "web-handover"):  # it brings up what is live
@@ -104,18 +88,6 @@ def running(command: list[str], path: str, how: signal.Signals = signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 server.wait(30)
             server.kill()
-
-
-def program(name: str) -> str | None:
-    """The path of a program of the host, which may be in root's folders alone."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
-
-
-def found(name: str) -> str:
-    """The same of one that is there."""
-    path = program(name)
-    assert path is not None, f"there is no {name}"
-    return path
 
 
 def _output(*command: str) -> str:
