@@ -8,11 +8,13 @@ import os
 import shutil
 import socket
 import subprocess
+import tomllib
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from tests.support.daemons import supervisord
 from tests.support.roots import Site, make_site
 from tests.support.service import Slots
 from tests.support.wheels import build_wheel
@@ -173,6 +175,22 @@ def test_a_worker_is_restarted_without_waiting_and_stops_slowly(site: Site) -> N
     assert (done.data["role"], done.data["slots"]) == ("worker", False)
 
 
+def test_the_hook_of_a_worker_under_supervisord_waits_for_no_task(site: Site) -> None:
+    configure(site, 'name = "shop"\n')
+    done = site.run("service", "supervisor", "--app", "rq worker", "--json")
+    sudo = "/usr/bin/sudo -n " if os.geteuid() else ""
+    line = " || ".join(f"{sudo}/usr/bin/supervisorctl {what} shop-rq" for what in ("signal TERM", "start"))
+    assert tomllib.loads(done.data["settings"]) == {"hooks": {"restart": ["/bin/sh", "-c", line]}}
+    (site.path / "venvship.toml").write_text('name = "shop"\n' + done.data["settings"])
+    again = site.run("service", "supervisor", "--app", "rq worker", "--json")
+    assert again.data["settings"] == ""
+
+
+def test_supervisord_runs_no_jobs(site: Site) -> None:
+    configure(site, 'name = "shop"\n')
+    assert site.run("service", "supervisor", "--app", "python -m shop.report", "--job").code == 2
+
+
 def test_the_scheduler_keeps_its_file_outside_of_the_release(site: Site) -> None:
     configure(site, 'name = "my shop"\n')
     [text] = printed(site, "systemd", "--app", "celery -A shop beat").values()
@@ -208,6 +226,13 @@ def test_an_owner_who_is_not_root_gets_what_sudo_needs(site: Site, tmp_path: Pat
         for slot in ("a", "b"):
             assert f"/usr/bin/systemctl {action} shop.example@{slot}.service" in rule
     assert "nobody ALL=(root) NOPASSWD: " in rule
+    [text] = (
+        text
+        for path, text in printed(site, "supervisor", "--app", "rq worker").items()
+        if path.startswith("/etc/sudoers.d/")
+    )
+    for action in ("signal TERM", "start"):
+        assert f"/usr/bin/supervisorctl {action} shop.example-rq" in text
     assert f"sudo chmod 0440 {path}\n" in site.run("service", "systemd", "--app", "gunicorn shop").err
     visudo = shutil.which("visudo", path="/usr/sbin:/usr/bin")
     if visudo is not None:
@@ -270,14 +295,7 @@ class Supervisor:
     def __init__(self, folder: Path, sections: str) -> None:
         self.file = folder / "supervisord.conf"
         self.socket = folder / "supervisor.sock"
-        self.file.write_text(
-            f"[supervisord]\nnodaemon=true\nlogfile={folder}/log\npidfile={folder}/pid\nchildlogdir={folder}\n"
-            + ("user=root\n" if os.geteuid() == 0 else "")
-            + f"[unix_http_server]\nfile={self.socket}\n"
-            "[rpcinterface:supervisor]\n"
-            "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
-            f"[supervisorctl]\nserverurl=unix://{self.socket}\n" + sections
-        )
+        self.file.write_text(supervisord(folder, sections, as_root=os.geteuid() == 0))
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

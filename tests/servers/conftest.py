@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import whole_host
+from tests.support.deployed import Deployed
 from tests.support.serving import Place, Shop, open_shop
 
 
@@ -24,3 +26,14 @@ def place(shop: Shop) -> Iterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="vs-"))
     yield Place(shop, folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def deployed(shop: Shop) -> Iterator[Deployed]:
+    """The root on a host of its own."""
+    if reason := whole_host.reason_to_skip():
+        pytest.skip(reason)
+    srv = shop.path.parent / "srv"
+    srv.mkdir(exist_ok=True)
+    with whole_host.host(shop.path.parent, srv) as host:
+        yield Deployed(shop, host)

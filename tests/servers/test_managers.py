@@ -14,17 +14,16 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.support import whole_host
+from tests.support.deployed import MANAGERS, REDIS, Deployed, reason_to_skip
+from tests.support.processes import script_at
 from tests.support.roots import command
-from tests.support.serving import SECONDS, Shop
-from tests.support.whole_host import Host
+from tests.support.serving import SECONDS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "docs" / "_ext"))
 
@@ -35,28 +34,16 @@ pytestmark = pytest.mark.network
 LONG = 3.0
 """Seconds of a long request."""
 
-CONTROL = {
-    "systemd": '#!/bin/sh\nexec /usr/bin/systemctl "$1" "shop@$2.service"\n',
-    "supervisor": '#!/bin/sh\nexec supervisorctl -c /run/supervisord.conf "$1" "shop-$2"\n',
-}
-SUPERVISOR = """\
-[supervisord]
-pidfile=/run/supervisord.pid
-user=root
-[unix_http_server]
-file=/run/supervisor.sock
-[supervisorctl]
-serverurl=unix:///run/supervisor.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-[include]
-files=/etc/supervisor/conf.d/shop.conf
+CONTROL = """\
+#!/bin/sh
+while [ "$1" = stop ] && [ -e {base}/hold-$2 ]; do sleep 0.1; done
+exec {command}
 """
+COMMANDS = {"systemd": 'systemctl "$1" "shop@$2.service"', "supervisor": 'supervisorctl "$1" "shop-$2"'}
 SETTINGS = """\
-name = "shop"
-syslog = false
 [env]
 SHOP_NOTES = "{notes}"
+{env}
 [service]
 start = ["{control}", "start", "{{slot}}"]
 stop = ["{control}", "stop", "{{slot}}"]
@@ -70,95 +57,69 @@ timeout = 120
 
 
 @dataclass
-class Deployed:
-    """The shop on a host of its own.
+class Visited:
+    """The shop in two slots, and what its customers get.
 
     Attributes:
-        shop: The root.
-        host: The host.
+        deployed: The shop.
+        manager: Who runs it.
         failed: Requests that failed, and why.
         answered: The processes that answered, one for each request.
     """
 
-    shop: Shop
-    host: Host
+    deployed: Deployed
+    manager: str
     failed: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
 
-    @property
-    def base(self) -> Path:
-        """The folder of the root and of what belongs to it."""
-        return self.shop.path.parent
+    @contextlib.contextmanager
+    def running(self, app: str, *, drain: float, env: str = "") -> Iterator[None]:
+        """Install what is printed for a server, and have it up in one of the slots.
 
-    def there(self, path: str) -> Path:
-        """A file of the host, as it is called here."""
-        return Path(f"/proc/{self.host.pid}/root{path}")
-
-    def venvship(self, *arguments: str) -> None:
-        """Run a command on the root, on the host."""
-        done = self.host.run(command(), "-C", str(self.shop.path), *arguments, timeout=SECONDS)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def configure(self, manager: str, app: str, *, drain: float) -> None:
-        """Install what is printed for a server, and bring it up."""
-        control = self.base / "control"
-        control.write_text(CONTROL[manager])
-        control.chmod(0o755)
-        notes = self.base / "notes"
+        While there is the file `hold-a` beside the root, slot a is not stopped, and b likewise.
+        """
+        deployed = self.deployed
+        text = CONTROL.format(base=deployed.base, command=COMMANDS[self.manager])
+        control, notes = script_at(deployed.base / "control", text), deployed.base / "notes"
         notes.mkdir(exist_ok=True)
-        text = SETTINGS.format(control=control, notes=notes, drain=drain)
-        self.shop.path.joinpath("venvship.toml").write_text(text)
-        printed = self.host.run(command(), "-C", str(self.shop.path), "service", manager, "--app", app, "-q")
-        assert printed.returncode == 0, printed.stderr
-        (self.base / "printed").write_text(printed.stdout)
-        split = "awk '/^# \\/etc\\// {file = $2} {print > file}' " + str(self.base / "printed")
-        assert self.host.run("sh", "-c", split).returncode == 0
-        if manager == "systemd":
-            self.host.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/venvship-shop.conf")
-            assert self.host.run("systemctl", "daemon-reload").returncode == 0
-        else:
-            self.there("/run/shop").mkdir(exist_ok=True)
-            self.there("/run/shop").chmod(0o1775)
-            self.there("/run/supervisord.conf").write_text(SUPERVISOR)
-            started = self.host.run("supervisord", "-c", "/run/supervisord.conf")
-            assert started.returncode == 0, started.stderr
-        self.venvship("handover", "ensure", "--wait", "300")  # supervisord's own may be at it
+        deployed.configure(SETTINGS.format(control=control, notes=notes, drain=drain, env=env))
+        deployed.install(self.manager, app)
+        deployed.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/venvship-shop.conf")
+        with deployed.running(self.manager):
+            try:
+                deployed.venvship("handover", "ensure", "--wait", "300")  # supervisord's own may be at it
+                yield
+            finally:
+                for slot in "ab":
+                    deployed.host.run(str(control), "stop", slot)
 
-    def kill(self, manager: str) -> None:
-        """Kill the first process of the live slot, as the kernel does when memory ends."""
-        slot = os.readlink(self.there("/run/shop/live.sock")).removesuffix(".sock")
-        asked = {
-            "systemd": ["systemctl", "show", "--value", "-p", "MainPID", f"shop@{slot}.service"],
-            "supervisor": ["supervisorctl", "-c", "/run/supervisord.conf", "pid", f"shop-{slot}"],
-        }[manager]
-        assert self.host.run("kill", "-9", self.host.run(*asked).stdout.strip()).returncode == 0
+    @property
+    def name(self) -> str:
+        """The unit or the section of the slot that customers are led to."""
+        slot = os.readlink(self.deployed.there("/run/shop/live.sock")).removesuffix(".sock")
+        return f"shop{'@' if self.manager == 'systemd' else '-'}{slot}"
 
-    def wait_for_another(self) -> None:
-        """Wait until a process answers that has not answered yet."""
-        known = set(self.answered)
-        until = time.monotonic() + SECONDS
-        while set(self.answered) == known:
-            assert time.monotonic() < until, f"nothing is started in its place: {self.failed[-3:]}"
+    def kill_all(self) -> set[str]:
+        """Kill all processes of the live slot, as for want of memory; returns what ran on the host before."""
+        there = set(self.deployed.run("ps", "-e", "-o", "pid=").split())
+        self.deployed.run("kill", "-9", *self.deployed.processes(self.manager, self.name))
+        return there
+
+    def wait_for_another(self, known: set[str]) -> None:
+        """Wait until a process answers that is not among some."""
+
+        def another() -> bool:
             self.ask()
-            time.sleep(0.1)
+            return not known.issuperset(self.answered[-1:])
 
-    def stop(self, manager: str) -> None:
-        """Stop both slots, and the manager if it is not the host's."""
-        for slot in "ab":
-            self.host.run(str(self.base / "control"), "stop", slot)
-        if manager == "supervisor":
-            self.host.run("supervisorctl", "-c", "/run/supervisord.conf", "shutdown")
-            until = time.monotonic() + SECONDS
-            while self.there("/run/supervisord.pid").exists():
-                assert time.monotonic() < until, "supervisord does not end"
-                time.sleep(0.1)
+        self.deployed.wait(another, f"nothing is started in its place: {self.failed[-3:]}")
 
     def ask(self, path: str = "/") -> None:
         """Ask what customers ask, over a connection of its own, and count."""
         try:
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.settimeout(SECONDS)
-                sock.connect(str(self.there("/run/shop/live.sock")))
+                sock.connect(str(self.deployed.there("/run/shop/live.sock")))
                 connection = http.client.HTTPConnection("localhost")
                 connection.sock = sock
                 connection.request("GET", path, headers={"Connection": "close"})
@@ -195,37 +156,51 @@ class Deployed:
                 thread.join()
 
 
-@pytest.fixture(scope="module")
-def deployed(shop: Shop) -> Iterator[Deployed]:
-    if reason := whole_host.reason_to_skip():
-        pytest.skip(reason)
-    srv = shop.path.parent / "srv"
-    srv.mkdir(exist_ok=True)
-    with whole_host.host(shop.path.parent, srv) as host:
-        yield Deployed(shop, host)
-
-
-@pytest.mark.parametrize("manager", CONTROL)
+@pytest.mark.parametrize("manager", MANAGERS)
 @pytest.mark.parametrize("facts", SERVERS.values(), ids=SERVERS)
 def test_no_request_fails_at_a_restart_and_a_killed_server_comes_back(
     deployed: Deployed, manager: str, facts: ServerFacts, record_property: Callable[[str, object], None]
 ) -> None:
-    if manager == "supervisor" and shutil.which("supervisord") is None:
-        pytest.skip("there is no supervisord: apt-get install supervisor")
-    deployed.failed.clear()
-    deployed.answered.clear()
+    if reason := reason_to_skip(manager):
+        pytest.skip(reason)
+    shop = Visited(deployed, manager)
     # With a drain that is shorter than a request, the old slot has requests in hand when it is told to end.
-    deployed.configure(manager, facts.app, drain=1.0 if facts.finishes else LONG + 3)
-    try:
-        with deployed.customers():
+    with shop.running(facts.app, drain=1.0 if facts.finishes else LONG + 3):
+        with shop.customers():
             deployed.venvship("restart", "--wait", "300")
-        assert deployed.failed == []
-        assert len(set(deployed.answered)) > 1, "no other process has answered"
-        record_property("cases", len(deployed.answered))
-        deployed.kill(manager)
-        deployed.wait_for_another()
-    finally:
-        deployed.stop(manager)
+        assert shop.failed == []
+        assert len(set(shop.answered)) > 1, "no other process has answered"
+        record_property("cases", len(shop.answered))
+        shop.wait_for_another(shop.kill_all())
+
+
+def test_both_slots_have_their_database_connections_until_the_old_one_stops(deployed: Deployed) -> None:
+    if shutil.which("redis-cli") is None:
+        pytest.skip("there is no redis-cli: apt-get install redis-server")
+    shop = Visited(deployed, "systemd")
+
+    def connections() -> int:
+        clients = deployed.run("redis-cli", "-s", REDIS, "client", "list").splitlines()
+        return sum(f" name={current} " in line for line in clients)
+
+    current = os.path.basename(os.readlink(deployed.shop.path / "current"))
+    with (
+        deployed.redis(),
+        shop.running("gunicorn shop:wsgi --workers 4", drain=0, env=f'SHOP_DATABASE = "unix://{REDIS}"'),
+    ):
+        deployed.wait(lambda: connections() == 4, "not one connection for each worker")
+        before = shop.name
+        hold = deployed.base / f"hold-{before[-1]}"
+        hold.touch()
+        restart = deployed.host.command(command(), "-C", str(deployed.shop.path), "restart")
+        with subprocess.Popen(restart, stdin=subprocess.DEVNULL) as switching:
+            try:
+                deployed.wait(lambda: shop.name != before, "no switch")
+                deployed.wait(lambda: connections() == 8, "not the connections of both slots")
+            finally:
+                hold.unlink()
+        assert switching.returncode == 0
+        assert connections() == 4
 
 
 # -- on TCP -------------------------------------------------------------------------------------------------

@@ -141,6 +141,26 @@ def test_beat_keeps_its_schedule_where_it_is_told_to(
     assert not [path for path in place.shop.path.rglob("celerybeat*") if "site-packages" not in path.parts]
 
 
+def test_each_of_two_schedulers_sends_every_task(place: Place, broker: Callable[[str, float], None]) -> None:
+    broker("celery", 0)
+    sent = (
+        "import json, os, redis; broker = redis.from_url(os.environ['RQ_REDIS_URL']); "
+        "heads = [json.loads(one)['headers'] for one in broker.lrange('celery', 0, -1)]; "
+        "print(*{head['origin'] for head in heads if head['task'] == 'shop_celery.tick'}, sep='\\n')"
+    )
+
+    def senders() -> list[str]:
+        python = place.shop.path / "current" / "bin" / "python"
+        return finish(python, "-c", sent, cwd=Path("/"), env=place.variables, timeout=SECONDS).out.split()
+
+    schedules = [place.folder / slot / "schedule" for slot in "ab"]
+    for schedule in schedules:
+        schedule.parent.mkdir()
+    first, second = (f"celery -A shop_celery beat --schedule={schedule}" for schedule in schedules)
+    with place.running(first), place.running(second):
+        place.wait(lambda: len(senders()) == 2, "one of them sends nothing")
+
+
 # -- what is no worker of a library -------------------------------------------------------------------------
 
 

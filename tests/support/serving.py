@@ -1,7 +1,8 @@
 """An application that real servers and workers run, in two releases of a root, and what it is asked.
 
 `shop` has a WSGI and an ASGI application, tasks for celery, rq and dramatiq, a daemon and a job. Each tells
-which release it is of, and notes in the folder `SHOP_NOTES` that something began or ended.
+which release it is of, and notes in the folder `SHOP_NOTES` that something began or ended. With
+`SHOP_DATABASE`, the URL of a redis, each process that serves has one connection to it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,12 @@ import time
 VERSION = {version!r}
 RELEASE = os.path.basename(sys.prefix)
 
+if "SHOP_DATABASE" in os.environ:  # a connection for each process that serves
+    import redis
+
+    DATABASE = redis.from_url(os.environ["SHOP_DATABASE"], client_name=RELEASE)
+    DATABASE.ping()
+
 
 def note(name):
     path = os.path.join(os.environ["SHOP_NOTES"], f"{{name}}-{{time.monotonic_ns()}}-{{os.getpid()}}")
@@ -57,6 +64,13 @@ def work(seconds):
     note("begun")
     time.sleep(seconds)
     note("done")
+
+
+def hold():
+    note("held")
+    while not os.path.exists(os.path.join(os.environ["SHOP_NOTES"], "go")):
+        time.sleep(0.05)
+    note("let-go")
 
 
 def body():
@@ -115,6 +129,11 @@ def work(seconds):
 
 
 @app.task
+def hold():
+    shop.hold()
+
+
+@app.task
 def tick():
     shop.note("tick")
 """,
@@ -132,14 +151,28 @@ dramatiq.set_broker(RedisBroker(url=os.environ.get("SHOP_BROKER")))
 @dramatiq.actor(max_retries=3)
 def work(seconds):
     shop.work(seconds)
+
+
+@dramatiq.actor(max_retries=3)
+def hold():
+    shop.hold()
 """,
     "shop_daemon.py": """\
 import os
+import signal
 import sys
 import time
 
 import shop
 
+
+def end(*_):
+    shop.note("ended")
+    sys.exit(0)
+
+
+if "--handles" in sys.argv:
+    signal.signal(signal.SIGTERM, end)
 shop.note("begun")
 while not os.path.exists(os.path.join(os.environ["SHOP_NOTES"], "go")):
     time.sleep(0.05)

@@ -314,18 +314,23 @@ def _settings(kind: Kind, settings: Settings, units: ServiceUnits) -> tuple[str,
         lines = _service_lines(settings, [*before, control], own)
         commands = [[control, verb, one] for verb in ("start", "stop") for one in both(own)]
         return lines, commands
-    restart = [control, "restart", own]
-    if kind == "systemd" and program.role == "worker":
-        restart.insert(1, "--no-block")  # its tasks may take longer than a hook may
-    hook = [*before, *restart]
+    commands = [[control, "restart", own]]
+    hook = [*before, *commands[0]]
+    if program.role == "worker":  # its tasks may take longer than a hook may
+        if kind == "systemd":
+            commands = [[control, "--no-block", "restart", own]]
+            hook = [*before, *commands[0]]
+        else:  # it is started again once it has ended, and now if it does not run
+            commands = [[control, "signal", "TERM", own], [control, "start", own]]
+            hook = ["/bin/sh", "-c", " || ".join(shell_line([*before, *argv]) for argv in commands)]
     if settings.hooks.restart == tuple(hook):
-        return "", [restart]
+        return "", commands
     wanted = [f"[hooks]\nrestart = {toml_value(hook)}"]
     if program.role == "server" and not program.binds:
         wanted.append(
             f'[[check]]\nname = "answers"\nhttp = "http://{ADDRESS}/"\nfrom_release = true\nsuccesses = 3'
         )
-    return "\n\n".join(wanted) + "\n", [restart]
+    return "\n\n".join(wanted) + "\n", commands
 
 
 def _service_lines(settings: Settings, before: list[str], own: str) -> str:
