@@ -194,7 +194,10 @@ OBJECTS: Final[dict[str, Keys]] = {
     "slot": {
         "slot": ("string", "`a` or `b`"),
         "release": ("string or null", "id of the release that it runs, or ran last"),
-        "answers": ("boolean", "whether something accepts connections on its socket"),
+        "answers": (
+            "boolean or null",
+            "whether something accepts connections on its socket; null if this user cannot connect",
+        ),
         "live": ("boolean", "whether `live.sock` leads to it"),
         "started": ("boolean", "whether venvship has started it, and not stopped it since"),
         "pid": ("integer or null", "the process that listens on its socket"),

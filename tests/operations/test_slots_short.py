@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from tests.operations.test_service import lock_web, released
 from tests.operations.test_slots_kept import workspace_of
 from tests.support.limits import no_more_descriptors
+from tests.support.processes import script_at
 from tests.support.service import Slots
 from venvship.operations.service.proof import stop_quietly
 from venvship.operations.service.slots import hold_slots
@@ -72,3 +76,26 @@ def test_a_slot_whose_server_died_is_stopped_once_the_other_one_is_up(
     assert site.run(*command).code == 0
     assert (service.live, service.up, started_slots(RootLayout.at(site.path))) == ("b", ["b"], {"b"})
     assert [line.split()[:2] for line in service.log[log:]][-1] == ["stop", "a"]
+
+
+def test_a_stale_socket_that_is_closed_to_the_owner_keeps_no_release_from_its_slot(
+    service: Slots, tmp_path: Path
+) -> None:
+    site = released(service, "1.0")
+    stale = service.folder / "b.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(stale))
+    stale.chmod(0)
+    if os.geteuid() == 0:  # it can open all that it has no rights to
+        if shutil.which("setpriv") is None:
+            pytest.skip("there is no setpriv: apt-get install util-linux")
+        without = "exec setpriv --bounding-set=-dac_override,-dac_read_search"
+        program = script_at(tmp_path / "venvship", f'#!/bin/sh\n{without} {site.program} "$@"\n')
+        site.program = str(program)
+    done = site.run("handover", "status", "--json")
+    assert [(slot["slot"], slot["answers"]) for slot in done.data["slots"]] == [("a", True), ("b", None)]
+    assert "unknown: this user cannot connect" in site.run("handover", "status").out
+    lock_web(service, "1.1")
+    done = site.run("release")
+    assert done.code == 0, done.err
+    assert (service.version(), service.live, service.up) == ("1.1", "b", ["b"])

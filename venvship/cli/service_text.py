@@ -43,7 +43,8 @@ def handover_lines(result: HandoverResult, page: Page) -> list[str]:
     where = (
         f"slot {live.name}" if live is not None and live.release == result.release else style.bad("no slot")
     )
-    answers = "" if live is not None and live.answers else f", which {style.bad('does not answer')}"
+    silent = live is None or live.answers is False
+    answers = f", which {style.bad('does not answer')}" if silent else ""
     head = f"{style.strong(result.release)} is current: {where}{answers}{f'; {said}' if said else ''}"
     return [head, *table(rows, page.width)]
 
@@ -51,6 +52,8 @@ def handover_lines(result: HandoverResult, page: Page) -> list[str]:
 def _state(slot: SlotView) -> str:
     if slot.answers:
         return f"answers, process {slot.pid}" if slot.pid else "answers"
+    if slot.answers is None:
+        return "unknown: this user cannot connect"
     return "started, does not answer" if slot.started else "stopped"
 
 

@@ -14,7 +14,7 @@ from venvship.operations.switching.recovery import recover_switch, tell_recovere
 from venvship.operations.switching.serving import ServeOutcome, serve_current
 from venvship.system.faults import root_faults
 from venvship.workspace.reading import ReadingWorkspace
-from venvship.workspace.slots import Slots, orphans, started_slots
+from venvship.workspace.slots import UNKNOWN, Slots, orphans, started_slots
 from venvship.workspace.workspace import Workspace
 
 
@@ -25,7 +25,8 @@ class SlotView:
     Attributes:
         name: `"a"` or `"b"`.
         release: The release that it runs, or ran last; `None` for none of this root.
-        answers: Whether something accepts connections on its socket.
+        answers: Whether something accepts connections on its socket; `None` if that cannot be told, as
+            where this user may not connect.
         live: Whether `live.sock` leads to it.
         started: Whether venvship has started it, and not stopped it since.
         pid: The process that listens on its socket; `None` if none is known.
@@ -33,7 +34,7 @@ class SlotView:
 
     name: str
     release: str | None
-    answers: bool
+    answers: bool | None
     live: bool
     started: bool
     pid: int | None
@@ -150,10 +151,10 @@ def _result(
             SlotView(
                 name=slot,
                 release=slots.release(slot),
-                answers=peer is not None,
+                answers=None if peer == UNKNOWN else peer is not None,
                 live=slot == live,
                 started=slot in started,
-                pid=peer or None,
+                pid=peer if peer is not None and peer > 0 else None,
             )
         )
     return HandoverResult(

@@ -26,6 +26,9 @@ from venvship.system.json_files import read_json
 
 LIVE: Final = "live.sock"
 
+UNKNOWN: Final = -1
+"""Of `Slots.peer`: whether anything listens cannot be told."""
+
 _CONNECT: Final = 1.0
 """Seconds to connect to a socket of this host; a full queue of a busy server makes one wait."""
 
@@ -91,28 +94,40 @@ class Slots(NamedTuple):
             return False
 
     def accepts(self, slot: str) -> bool:
-        """Whether something accepts connections on a slot's socket now, or that cannot be asked."""
+        """Whether something may accept connections on a slot's socket now: also where that is unknown."""
         return self.peer(slot) is not None
+
+    def surely_accepts(self, slot: str) -> bool:
+        """Whether something accepts connections on a slot's socket now, for certain."""
+        return self.peer(slot) not in {None, UNKNOWN}
 
     def listener(self, slot: str) -> int:
         """The process that listens on a slot's socket, see unix(7), `SO_PEERCRED`; 0 if none is known."""
-        return self.peer(slot) or 0
+        return max(self.peer(slot) or 0, 0)
 
     def peer(self, slot: str) -> int | None:
-        """`listener` and `accepts` by one connection: `None` if nothing accepts it, 0 if unknown."""
+        """The process that listens on a slot's socket, by one connection.
+
+        Returns:
+            `None` if nothing accepts connections there. 0 if something does, and the kernel does not tell
+            which process. `UNKNOWN` if this user may not connect, or this process cannot: the socket may be
+            that of a server that has ended.
+        """
         import socket  # late: `status` and an idle update look at links alone
         import struct
 
         try:
             sock = socket.socket(socket.AF_UNIX)
         except OSError:  # the host is short of something, which does not show that nothing listens
-            return 0
+            return UNKNOWN
         with contextlib.suppress(OSError), sock:
             sock.settimeout(_CONNECT)
             try:
                 sock.connect(self.socket(slot))
-            except (BlockingIOError, PermissionError):  # its queue is full, or it is not for this user
+            except BlockingIOError:  # its queue is full
                 return 0
+            except PermissionError:
+                return UNKNOWN
             if not hasattr(socket, "SO_PEERCRED"):
                 return 0
             pid: int = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]

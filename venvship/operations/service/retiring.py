@@ -88,7 +88,7 @@ def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str, 
 
 def _is_left(workspace: Workspace, slots: Slots, slot: str) -> bool:
     """Whether a slot may be up, and no other command is about to lead customers there."""
-    up = slot in started_slots(workspace.layout) or slots.accepts(slot)
+    up = slot in started_slots(workspace.layout) or slots.surely_accepts(slot)
     return up and not tried_by(workspace.layout, slot)
 
 
