@@ -61,4 +61,6 @@ if REPOSITORY:
     html_theme_options["footer_icons"] = [
         {"name": "Source code", "url": REPOSITORY, "html": "Source code", "class": ""}
     ]
-pygments_style = "friendly"
+# Every colour of these has a contrast of 4.5 and more.
+pygments_style = "a11y-light"
+pygments_dark_style = "a11y-dark"

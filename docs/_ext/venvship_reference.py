@@ -18,6 +18,7 @@ import reference_parts
 import reference_texts
 import server_facts
 import server_parts
+from console_lexer import ConsoleLexer
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
@@ -80,6 +81,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive."""
     directive: type[Directive] = Generated
     app.add_directive("generated", directive)
+    app.add_lexer("console", ConsoleLexer)
     app.connect("doctree-read", name_captions)
     app.add_post_transform(manual_page.ManualPage)
     app.connect("builder-inited", manual_page.leave_out)

@@ -246,5 +246,10 @@ def test_an_owner_who_may_not_write_gets_12(
 
 def test_init_where_nothing_can_be_made_gives_12(world_readable: Site) -> None:
     done = run_as(world_readable, NOBODY, "-C", str(world_readable.path / "new"), "init", "--json")
-    refusal(done, 12, "not-writable")
+    error = refusal(done, 12, "not-writable")
+    line = f"sudo install -d -o nobody {world_readable.path / 'new'}"
+    assert error["hint"] == f"have it made for you: {line}"
     assert not (world_readable.path / "new").exists()
+    assert finish(*shlex.split(line)[1:], cwd=Path("/"), env=world_readable.environment).code == 0
+    accepted(run_as(world_readable, NOBODY, "-C", str(world_readable.path / "new"), "init", "--json"))
+    shutil.rmtree(world_readable.path / "new")

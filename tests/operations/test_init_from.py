@@ -108,6 +108,16 @@ def test_a_checkout_that_is_not_there_is_refused(site: Site, tmp_path: Path) -> 
     assert not (tmp_path / "new").exists()
 
 
+def test_a_repository_without_a_commit_is_told_to_commit(site: Site, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    write(source, {"requirements.txt": "flask\n"})
+    git(source, "init", "--quiet")
+    with pytest.raises(CheckoutError, match="has no commit at HEAD") as caught:
+        Root.init(tmp_path / "new", from_=source, runtime=site.runtime())
+    assert str(caught.value.hint).startswith("commit first: git add . && git commit")
+    assert not (tmp_path / "new").exists()
+
+
 @as_root_only
 def test_a_checkout_that_others_can_write_is_refused(site: Site, tmp_path: Path) -> None:
     source = tmp_path / "source"

@@ -472,7 +472,15 @@ def test_the_server_and_the_django_application_of_the_live_release_are_found(
     configure(site, 'name = "shop"\n[env]\nDJANGO_SETTINGS_MODULE = "shop.settings"\n')
     site.lock("1.0")
     before = printed(site, "systemd", "--app", "gunicorn shop.wsgi:application")
+    advice = site.run("service", "systemd", "--app", "gunicorn shop.wsgi:application").err
+    assert "  sudo systemctl enable shop.service\n" in advice
+    assert "venvship.toml:\n" in advice
     site.release("1.0")
+    with (site.path / "venvship.toml").open("a") as settings:
+        settings.write('[hooks]\nprepare = ["true"]\n')
+    advice = site.run("service", "systemd").err
+    assert "  sudo systemctl enable --now shop.service\n" in advice
+    assert "venvship.toml, in the [hooks] that is there:\n" in advice
     options = "--bind 127.0.0.1:8000 --no-control-socket"
     for units in (before, printed(site, "systemd")):
         text = units["/etc/systemd/system/shop.service"]

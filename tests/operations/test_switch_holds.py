@@ -312,7 +312,7 @@ def test_unhold_says_that_what_was_rolled_back_comes_back(desk: Desk) -> None:
 
 def test_unhold_says_what_it_ended_and_that_the_bad_one_comes_back(desk: Desk, bad: str) -> None:
     done = desk.site.run("unhold")
-    assert done.out.startswith("Ended: this lockfile, since ")
+    assert done.out.startswith("Ended: this environment, since ")
     assert f"The next `venvship update` releases the environment of {bad} again, which was bad." in done.out
     assert desk.site.run("unhold", "--json").data["ended"] == []
     assert desk.site.run("unhold").out.startswith("Nothing was held.\n")
@@ -320,7 +320,7 @@ def test_unhold_says_what_it_ended_and_that_the_bad_one_comes_back(desk: Desk, b
 
 def test_unhold_names_the_lockfile_of_a_refusal_that_is_not_the_one_on_disk(desk: Desk, bad: str) -> None:
     desk.site.lock(OLD)
-    assert desk.site.run("unhold").out.startswith(f"Ended: the lockfile of {bad}, since ")
+    assert desk.site.run("unhold").out.startswith(f"Ended: the environment of {bad}, since ")
 
 
 def test_unhold_says_which_pause_it_ended(desk: Desk) -> None:

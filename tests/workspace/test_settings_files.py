@@ -216,6 +216,12 @@ def test_a_file_is_asked_whose_it_is_before_it_is_parsed(root: Path) -> None:
     assert asked == ["shop/venvship.toml", "deploy/a.toml"]
 
 
+def test_a_table_that_stands_twice_is_told_where_its_keys_go(root: Path) -> None:
+    write(root, root="[hooks]\nprepare = ['true']\n[hooks]\nrestart = ['true']\n")
+    with pytest.raises(SettingsError, match=r"twice .*line 3.*; add the keys below the one that is there"):
+        read_settings(RootLayout(root))
+
+
 def test_kept_settings_follow_no_file(root: Path) -> None:
     (root / "state").mkdir()
     (root / "state" / "settings.toml").write_text("extends = ['/nowhere/a.toml']\nkeep = 3\n")

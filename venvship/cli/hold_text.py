@@ -47,7 +47,7 @@ def described(hold: Hold, page: Page, *, other: bool = False) -> str:
         page: Where it is printed.
         other: Whether a hold of an environment is of another one than that of the lockfile in question.
     """
-    environment = f"the lockfile of {hold.release}" if other else "this lockfile"
+    environment = f"the environment of {hold.release}" if other else "this environment"
     what = environment if hold.scope == "environment" else "unattended releases"
     since = f"since {when(hold.since)} ({ago(hold.since, page.now)}) by {hold.by}"
     return f"{what}, {since}" + (f": {hold.reason}" if hold.reason else "")

@@ -108,7 +108,7 @@ class Hold(NamedTuple):
             case HoldKind.BAD_IN_A_ROW:
                 return f"{_UNTIL_UNHOLD}, or until `venvship release` passes."
             case HoldKind.ENVIRONMENT | HoldKind.ONE_WAY:
-                return "Change the lockfile, or override with `venvship release --force`."
+                return "Change the lockfile or the code, or override with `venvship release --force`."
         until = f" or {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
         return f"{_UNTIL_UNHOLD}{until}."
 

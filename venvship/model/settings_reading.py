@@ -52,6 +52,8 @@ def parse_layer(text: str, *, path: str) -> Layer:
         # ValueError is TOMLDecodeError and the limit on digits of an integer; RecursionError comes from
         # arrays nested hundreds deep.
         message = "nested too deeply" if isinstance(error, RecursionError) else f"not TOML: {error}"
+        if "Cannot declare" in message:  # as where a text to add was put at the end of the file
+            message += "; add the keys below the one that is there"
         raise _refusal([_problem(path, message)]) from error
 
 

@@ -25,6 +25,7 @@ from venvship.operations.trusting import accounts_named, change_trust
 from venvship.printable import shell_line
 from venvship.root import SETTINGS_NAME, RootLayout
 from venvship.system import files
+from venvship.system.accounts import user_name
 from venvship.workspace.runtime import Runtime
 from venvship.workspace.trusted import TrustedFiles
 from venvship.workspace.workspace import Workspace
@@ -106,7 +107,7 @@ def init(path: Path, runtime: Runtime, options: InitOptions) -> InitResult:
             return _trust(root, runtime, wanted, options.untrust)
         raise RootExistsError(
             f"{settings_file} exists; nothing was changed",
-            hint="edit it, or look at the root: venvship status",
+            hint="edit it, look at the root with `venvship status`, or make the new root elsewhere",
         )
     surveyed = _surveyed(root, runtime, options)
     text = _settings(root, runtime, options) if surveyed is None else surveyed.text
@@ -127,7 +128,10 @@ def init(path: Path, runtime: Runtime, options: InitOptions) -> InitResult:
         created.append(str(settings_file))
         trusted = change_trust(workspace, wanted, options.untrust)
     except OSError as error:
-        failed = NotWritableError(f"cannot make {error.filename or root}: {error.strerror}")
+        failed = NotWritableError(
+            f"cannot make {error.filename or root}: {error.strerror}",
+            hint=_given(root) if isinstance(error, PermissionError) and not created else None,
+        )
         failed.changed = bool(created)
         raise failed from error
     result = InitResult(
@@ -140,6 +144,11 @@ def init(path: Path, runtime: Runtime, options: InitOptions) -> InitResult:
         warnings=(*_closed(root, missing), *workspace.warnings, *_open(layout, runtime)),
     )
     return _locked(result, workspace) if surveyed is not None and surveyed.locks else result
+
+
+def _given(root: Path) -> str:
+    """The line that makes the directory of a root for this user, who may not."""
+    return f"have it made for you: sudo install -d -o {user_name(os.geteuid())} {shell_line([str(root)])}"
 
 
 def _locked(result: InitResult, workspace: Workspace) -> InitResult:

@@ -372,6 +372,13 @@ class Git:
         if "not a git repository" in said:
             return self.error(f"{self.path} is no git repository", kind="none")
         if re.search(r"unknown revision|bad revision|[Nn]eeded a single revision|ambiguous argument", said):
+            if ref == "HEAD":  # of a new repository, or of a bare one whose HEAD names a branch that it lacks
+                return self.error(
+                    f"{self.path} has no commit at HEAD",
+                    kind="unknown",
+                    hint="commit first: git add . && git commit; or name a branch that is there: "
+                    "`ref` under [project]",
+                )
             return self.error(
                 f"{self.path} has no branch, tag or commit {ref or 'of this name'}",
                 kind="unknown",

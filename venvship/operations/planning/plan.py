@@ -140,16 +140,16 @@ def refused(hold: Hold, runtime: Runtime, *, waits: str = "") -> HeldError:
     """
     if hold.kind is HoldKind.ONE_WAY:
         return NoWayBackError(
-            f"this lockfile is one of before {hold.release}, which was released one-way: its prepare hook "
+            f"this environment is one of before {hold.release}, which was released one-way: its prepare hook "
             "has changed what an earlier release may not work with. Nothing was switched",
             hint=hold.end,
             release=hold.release,
         )
     if hold.scope == "environment":
         return HeldError(
-            f"held since {hold.since:%Y-%m-%d %H:%M} UTC: this lockfile was released as {hold.release} "
+            f"held since {hold.since:%Y-%m-%d %H:%M} UTC: this environment was released as {hold.release} "
             f"and did not pass: {hold.reason}",
-            hint="change the lockfile, or override with `venvship release --force`",
+            hint="change the lockfile or the code, or override with `venvship release --force`",
         )
     message = described(hold, runtime.clock())
     if runtime.unattended:

@@ -12,7 +12,7 @@ from venvship.errors import OperationWarning, SettingsError, UsageError, Venvshi
 from venvship.model import bounds
 from venvship.model.programs import ADDRESS, Program, plain_name, read_program
 from venvship.model.service_units import ServiceUnits, both, sudoers, tmpfiles
-from venvship.model.settings import Settings
+from venvship.model.settings import HookSettings, Settings
 from venvship.model.settings_form import toml_value
 from venvship.model.settings_service import SLOT
 from venvship.model.supervisor_programs import program_name, sections
@@ -375,11 +375,17 @@ def _advice(  # noqa: PLR0913 - all that was found
         elif job:
             advice += [f"A timer {units.stem}.timer runs it; venvship does not restart it."]
         else:
-            advice += [f"  sudo systemctl enable {shell_line([units.unit])}"]
+            # A release with nothing to release restarts nothing, so what is live is started here.
+            now = "" if workspace.layout.current() is None else "--now "
+            advice += [f"  sudo systemctl enable {now}{shell_line([units.unit])}"]
     if lines:
-        has = settings.hooks.restart is not None and not units.program.in_slots
+        where = ""
+        if not units.program.in_slots and settings.hooks.restart is not None:
+            where = ", beside the restart hook that is there"
+        elif not units.program.in_slots and settings.hooks != HookSettings():
+            where = ", in the [hooks] that is there"
         advice += [
-            f"In {workspace.layout.settings_file}{', beside the restart hook that is there' if has else ''}:",
+            f"In {workspace.layout.settings_file}{where}:",
             *(f"  {line}" for line in lines.splitlines()),
         ]
     if units.program.role == "server" and not units.program.in_slots:
