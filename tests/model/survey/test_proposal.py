@@ -133,7 +133,8 @@ def test_an_application_of_another_framework_is_imported_and_named() -> None:
         {"name": "imports", "when": "candidate", "import": ["api.main"], "timeout": 60}
     ]
     assert proposal.title == "the FastAPI application api"
-    assert any("api.main:app, with uvicorn" in line for line in proposal.left_out)
+    [service] = [line for line in proposal.left_out if "api.main:app, with uvicorn" in line]
+    assert "`venvship service systemd` prints" in service
     text = settings_text(proposal, "/src/shop").splitlines()
     begin = text.index("#[service]")
     assert [line for line in text[begin:] if line.startswith(("#start", "#stop", "#health"))] == [

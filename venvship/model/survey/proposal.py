@@ -270,9 +270,12 @@ def _checks(proposal: Proposal, found: Survey, project: Project, lacking: str) -
     live = [("name", "answers"), ("http", "http://127.0.0.1:8000/"), ("from_release", True)]
     proposal.checks.append([Line(key, value, reason, active=False) for key, value in live])
     served = _served(found)
-    of = f" ({served}{', with ' if served and found.servers else ''}{', '.join(found.servers)})"
+    both = bool(served and found.servers)
+    of = f" ({served}{', with ' if both else ''}{', '.join(found.servers)})"
     proposal.left_out.append(
-        "no service is restarted: set `restart` below [hooks]" + (of if served or found.servers else "")
+        "no service is restarted: set `restart` below [hooks]"
+        + (of if served or found.servers else "")
+        + ("; once a release is live, `venvship service systemd` prints it and the unit" if both else "")
     )
 
 
