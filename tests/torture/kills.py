@@ -98,7 +98,7 @@ def sweep(lab: Lab, name: str, scale: Scale) -> Tally:
         for index in scale.choose(every):
             site, label, before = scenario.site, "", invariants.observe(scenario.site)
             for attempt in range(ATTEMPTS + 1):
-                call, number, line = every[index]
+                call, number, line = every[min(index, len(every) - 1)]
                 label = f"{name}, {call} {number} ({line[:100]})"
                 before = invariants.observe(scenario.restore())
                 # The last time, at whatever comes from somewhat before: near enough is better than never.
@@ -107,7 +107,8 @@ def sweep(lab: Lab, name: str, scale: Scale) -> Tally:
                 done = strace(site, scenario.command, "-o", "/dev/null", "-e", inject)
                 if done.returncode in {-9, 137}:
                     break
-                # How many files of /proc were opened before depends on what else runs: number them anew.
+                # How many files of /proc were opened before depends on what else runs: number them anew. How
+                # many calls touch the root may depend on it, too, where venvship waits for something.
                 every = points(scenario, lab.path / "strace.log")
             else:
                 tally.point(label, [f"it was not killed, and ended with {done.returncode}"])
