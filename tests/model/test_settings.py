@@ -193,7 +193,11 @@ command = []
         ("kep = 3", "kep", "keep?"),
         ("Keep = 3", "Keep", "keep?"),
         ("sdists = []", "sdists", "build.sdists?"),
-        ("[build]\nkeep_failed = 1", "build.keep_failed", "did you mean keep_failed?"),
+        (
+            "[build]\nkeep_failed = 1",
+            "build.keep_failed",
+            "did you mean keep_failed, above the first [table]?",
+        ),
         ("[hook]\n", "hook", "hooks?"),
         ("[[checks]]\n", "checks", "check?"),
         ("[hooks]\nxyzzy = 1", "hooks.xyzzy", "restart, restart_timeout, timeout"),

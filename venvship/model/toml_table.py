@@ -106,7 +106,9 @@ class Table:
         last_parts = {dotted.rpartition(".")[2]: dotted for dotted in self._elsewhere}
         near = difflib.get_close_matches(name.lower(), last_parts, n=1, cutoff=0.8)
         if near:
-            return f"; did you mean {last_parts[near[0]]}?"
+            dotted = last_parts[near[0]]
+            # A key that was added to the end of the file is one of its last table.
+            return f"; did you mean {dotted}{'' if '.' in dotted else ', above the first [table]'}?"
         return "; the keys here are " + ", ".join(sorted(self._known))
 
 
