@@ -78,8 +78,10 @@ def test_a_found_slot_is_marked_until_it_is_live_or_given_up(service: Slots) -> 
     service.write_settings(drain=0)
     workspace = workspace_of(service)
     settings, layout = workspace.settings(), workspace.layout
-    ask = "import sys; from venvship.workspace.slots import tried_by; from venvship.root import RootLayout; "
-    ask += f"sys.exit(not tried_by(RootLayout.at({str(site.path)!r}), 'a'))"
+    ask = (
+        "import sys; from venvship.root import RootLayout; from venvship.workspace.slots import read_notes\n"
+    )
+    ask += f"sys.exit(not read_notes(RootLayout.at({str(site.path)!r})).tried_by('a'))"
 
     def give_up() -> None:
         with proven(workspace, settings, first, event="promote") as slot:

@@ -23,7 +23,7 @@ from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import SlotsHeld, hold_slots, lead_to
 from venvship.root import RootLayout
 from venvship.system import proc
-from venvship.workspace.slots import started_slots, tried_by
+from venvship.workspace.slots import read_notes, started_slots
 from venvship.workspace.workspace import Workspace
 
 
@@ -116,8 +116,8 @@ def test_what_another_command_tries_is_neither_stopped_nor_taken(service: Slots)
             "20260101T000000Z-0000000", workspace.variables(settings), previous=None, event=""
         )
         note(service, "a", "b", trying="b", pid=parent, since=proc.start_ticks(parent))
-        assert tried_by(layout, "b") == parent
-        assert tried_by(layout, "a") == 0
+        assert read_notes(layout).tried_by("b") == parent
+        assert read_notes(layout).tried_by("a") == 0
         with pytest.raises(BusyError, match="another command"):
             prove(slots, context.release_id, context, stop=never, yields=True)
     retire(workspace, settings)
@@ -125,7 +125,7 @@ def test_what_another_command_tries_is_neither_stopped_nor_taken(service: Slots)
     # Of a command that was killed, and of this one, it is left up.
     for pid, since in ((parent, "1"), (me, proc.start_ticks(me))):
         note(service, "a", "b", trying="b", pid=pid, since=since)
-        assert tried_by(layout, "b") == 0
+        assert read_notes(layout).tried_by("b") == 0
         retire(workspace, settings)
         assert service.log.pop().split()[:2] == ["stop", "b"]
         assert started_slots(layout) == {"a"}
@@ -158,12 +158,19 @@ def test_a_slot_that_fails_once_under_load_is_not_started_anew(service: Slots) -
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"started": 1, "trying": 2}', '{"trying": {"slot": "b", "pid": "x"}}']
+    "text",
+    [
+        "",
+        "{",
+        '{"format": 1, "started": 1, "trying": 2}',
+        '{"format": 1, "started": [["a"]]}',
+        '{"format": 1, "trying": {"slot": "b", "pid": "x"}}',
+    ],
 )
 def test_damaged_notes_keep_nobody_from_anything(service: Slots, text: str) -> None:
     layout = RootLayout.at(service.site.path)
     layout.slots_file.write_text(text)
-    assert tried_by(layout, "b") == 0
+    assert read_notes(layout).tried_by("b") == 0
     with held(service) as slots, listening(service, "a"):
         assert lead_to(slots, "a") == ""
         assert "a" in started_slots(layout)

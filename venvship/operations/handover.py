@@ -14,7 +14,7 @@ from venvship.operations.switching.recovery import recover_switch, tell_recovere
 from venvship.operations.switching.serving import ServeOutcome, serve_current
 from venvship.system.faults import root_faults
 from venvship.workspace.reading import ReadingWorkspace
-from venvship.workspace.slots import UNKNOWN, Slots, orphans, started_slots
+from venvship.workspace.slots import UNKNOWN, Slots, started_slots, warn_of_orphans
 from venvship.workspace.workspace import Workspace
 
 
@@ -131,8 +131,7 @@ def handover_ensure(workspace: Workspace, *, boot: bool = False) -> HandoverResu
 
 def _require_service(workspace: ReadingWorkspace, settings: Settings) -> None:
     if not settings.service.is_on:
-        if problem := orphans(workspace.layout):
-            workspace.warn("slot-orphaned", problem)
+        warn_of_orphans(workspace)
         raise NoServiceError(
             "the settings have no service, so the application is started and stopped by others",
             hint="set start, stop and health of [service] in venvship.toml; `venvship service systemd` "

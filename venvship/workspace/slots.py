@@ -14,23 +14,24 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model import json_fields as fields
 from venvship.model.settings_service import NO_SERVICE, SLOT, SLOTS, ServiceSettings
+from venvship.model.spelling import FORMAT
 from venvship.printable import shell_line
 from venvship.root import RootLayout
 from venvship.system import proc
 from venvship.system.json_files import read_json
 
+if TYPE_CHECKING:
+    from venvship.workspace.reading import ReadingWorkspace
+
 LIVE: Final = "live.sock"
 
 UNKNOWN: Final = -1
 """Of `Slots.peer`: whether anything listens cannot be told."""
-
-_CONNECT: Final = 1.0
-"""Seconds to connect to a socket of this host; a full queue of a busy server makes one wait."""
 
 
 class Slots(NamedTuple):
@@ -121,10 +122,10 @@ class Slots(NamedTuple):
         except OSError:  # the host is short of something, which does not show that nothing listens
             return UNKNOWN
         with contextlib.suppress(OSError), sock:
-            sock.settimeout(_CONNECT)
+            sock.setblocking(False)  # a socket of this host accepts at once, or its queue is full
             try:
                 sock.connect(self.socket(slot))
-            except BlockingIOError:  # its queue is full
+            except BlockingIOError:  # its queue is full: EAGAIN of connect(2)
                 return 0
             except PermissionError:
                 return UNKNOWN
@@ -147,6 +148,8 @@ def is_of_slots(name: str) -> bool:
 
 class Trying(NamedTuple):
     """A release that a command has started, and has not led customers to yet.
+
+    The entry of a command that was killed stays until its slot is stopped, or customers are led there.
 
     Attributes:
         slot: The slot.
@@ -178,6 +181,36 @@ class Notes(NamedTuple):
     stop: tuple[str, ...] = ()
     trying: Trying | None = None
 
+    def elsewhere(self, slots: Slots) -> str | None:
+        """The folder in which slots were started and not stopped, if the settings name another one now.
+
+        `None` also where nothing listens there any more, as after a boot.
+        """
+        if self.folder in {"", slots.folder}:
+            return None
+        there = Slots(slots.layout, self.folder)
+        return self.folder if any(map(there.accepts, self.started)) else None
+
+    def tried_by(self, slot: str) -> int:
+        """The other process that has started a slot, and has not led customers there yet; 0 for none.
+
+        It has proven a release there, or is about to, and goes on with it. One that was killed does not.
+        """
+        one = self.trying
+        if one is None or one.slot != slot or one.pid == os.getpid():
+            return 0
+        return one.pid if proc.is_running(one.pid, one.since) else 0
+
+    def to_json(self) -> dict[str, object]:
+        """The content of the file."""
+        return {
+            "format": FORMAT,
+            "started": sorted(self.started),
+            "socket_dir": self.folder,
+            "stop": list(self.stop),
+            **({"trying": self.trying._asdict()} if self.trying is not None else {}),
+        }
+
 
 def read_notes(layout: RootLayout) -> Notes:
     """Read `state/slots.json`. All slots count as started if it cannot be read."""
@@ -193,7 +226,7 @@ def read_notes(layout: RootLayout) -> Notes:
     except ValueError:
         folder = ""
     return Notes(
-        started=frozenset(SLOTS).intersection(named if isinstance(named, list) else SLOTS),
+        started=frozenset(slot for slot in SLOTS if not isinstance(named, list) or slot in named),
         folder=folder,
         stop=tuple(map(str, stop)) if isinstance(stop, list) else (),
         trying=_trying(data.get("trying")),
@@ -218,45 +251,24 @@ def started_slots(layout: RootLayout) -> frozenset[str]:
     return read_notes(layout).started
 
 
-def started_elsewhere(slots: Slots) -> str | None:
-    """The folder in which slots were started and not stopped, if that is another one than the settings name.
-
-    `None` also where nothing listens there any more, as after a boot.
-    """
-    notes = read_notes(slots.layout)
-    if notes.folder in {"", slots.folder}:
-        return None
-    there = Slots(slots.layout, notes.folder)
-    return notes.folder if any(map(there.accepts, notes.started)) else None
-
-
-def tried_by(layout: RootLayout, slot: str) -> int:
-    """The other process that has started a slot, and has not led customers there yet; 0 for none that runs.
-
-    It has proven a release there, or is about to, and goes on with it. One that was killed does not.
-    """
-    one = read_notes(layout).trying
-    if one is None or one.slot != slot or one.pid == os.getpid() or not proc.is_running(one.pid, one.since):
-        return 0
-    return one.pid
-
-
-def orphans(layout: RootLayout) -> str:
-    """The slots that run on although the settings have no `[service]` any more, as a warning; `""` for none.
+def warn_of_orphans(workspace: ReadingWorkspace) -> None:
+    """Warn of slots that run on although the settings have no `[service]` any more.
 
     A root that never had one pays for one file that is not there.
     """
+    layout = workspace.layout
     notes = read_notes(layout)
     there = Slots(layout, notes.folder) if notes.folder else Slots.of(layout, NO_SERVICE)
     up = sorted(filter(there.accepts, notes.started))
     if not up:
-        return ""
+        return
     runs = " and ".join(f"slot {slot} still runs {there.release(slot) or 'a release'}" for slot in up)
     argvs = ([word.replace(SLOT, slot) for word in notes.stop] for slot in up if notes.stop)
     commands = "; ".join(dict.fromkeys(f"`{shell_line(argv)}`" for argv in argvs))
-    return (
+    workspace.warn(
+        "slot-orphaned",
         f"{runs}, and the settings have no service any more: no release reaches it, and venvship does not "
-        f"stop it. To end it: {commands or 'the stop command that [service] had'}; or put [service] back"
+        f"stop it. To end it: {commands or 'the stop command that [service] had'}; or put [service] back",
     )
 
 

@@ -85,11 +85,10 @@ def live_slot(
     """
     if settings is None or not (settings.service.is_on or os.path.lexists(workspace.layout.slots_file)):
         return None
-    from venvship.workspace.slots import Slots, orphans, started_slots  # late: few roots have slots
+    from venvship.workspace.slots import Slots, started_slots, warn_of_orphans  # late: few roots have slots
 
     if not settings.service.is_on:
-        if problem := orphans(workspace.layout):
-            workspace.warn("slot-orphaned", problem)
+        warn_of_orphans(workspace)
         return None
     slots = Slots.of(workspace.layout, settings.service)
     live = slots.live()

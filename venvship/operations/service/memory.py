@@ -29,10 +29,7 @@ def memory_problem(slots: Slots, *, available: int | None = None) -> str:
     free = _available() if available is None else available
     if free is None or needed <= free:
         return ""
-    return (
-        f"not enough memory: slot {live} uses {needed >> 20:,} MiB, and {free >> 20:,} MiB are available. "
-        "Nothing was started"
-    )
+    return f"not enough memory: slot {live} uses {needed >> 20:,} MiB, and {free >> 20:,} MiB are available"
 
 
 def _share(pid: int) -> int:

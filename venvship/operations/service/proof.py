@@ -19,7 +19,7 @@ from venvship.operations.service.folder import allowed_owners, socket_problem
 from venvship.operations.service.memory import memory_problem
 from venvship.operations.service.retiring import drain_left
 from venvship.operations.service.slots import SlotsHeld, free_slot, mark, start, stop
-from venvship.workspace.slots import tried_by
+from venvship.workspace.slots import read_notes
 
 IN_A_ROW: Final = 3
 """How many answers in a row prove a slot that was started."""
@@ -105,40 +105,65 @@ def prove(  # noqa: PLR0913 - whose turn it is decides what is done
         OSError: The slot's link could not be made. Nothing was started.
         BusyError: `yields`, and another command uses the free slot. Nothing was started.
     """
-    workspace, slots, service = held.workspace, held.slots, held.settings.service
     if not fresh:
         found = find_running(held, release_id, context, stop=stop)
         if found is not None:
-            if found.slot != slots.live():
+            if found.slot != held.slots.live():
                 mark(held, str(found.slot))  # it may be draining, and another command about to stop it
             return found
-    slot = free_slot(slots)
-    other = tried_by(workspace.layout, slot) if yields else 0
-    if other:
-        raise BusyError(
-            f"another command, process {other}, has started {slots.release(slot)} in slot {slot}, and is "
-            "about to make it live. Nothing was changed",
-            hint="look at `venvship status`, then try again",
-        )
-    left = drain_left(held)
-    if left > 0 and slots.accepts(slot):
-        workspace.tell("drain", f"{left:.0f} s short: slot {slot} is needed")
-    live = slots.live()
-    first = (slot,) if service.overlap or live is None else (slot, live)
-    for one in first:
-        problem = _stop_first(held, one)
-        if problem:
-            return failed_proof(problem)
-    problem = memory_problem(slots) if service.overlap else ""
-    if problem and way_back:
-        workspace.warn("no-memory", problem.replace("Nothing was started", "It was started all the same"))
-    elif problem:
-        return failed_proof(problem, short_of_memory=True)
+    slot = free_slot(held.slots)
+    if yields:
+        _leave_to_another(held, slot)
+    refused = _make_room(held, slot, way_back=way_back)
+    if refused is not None:
+        return refused
     with _nothing_left_up(held, slot):
         proof = _start_and_ask(held, slot, context, stop=stop)
     if proof.slot is None:
         stop_quietly(held, slot)
     return proof
+
+
+def _leave_to_another(held: SlotsHeld, slot: str) -> None:
+    """Refuse a slot in which another command has started a release, and is about to make it live.
+
+    Raises:
+        BusyError: There is one.
+    """
+    other = read_notes(held.workspace.layout).tried_by(slot)
+    if other:
+        raise BusyError(
+            f"another command, process {other}, has started {held.slots.release(slot)} in slot {slot}, and "
+            "is about to make it live. Nothing was changed",
+            hint="look at `venvship status`, then try again",
+        )
+
+
+def _make_room(held: SlotsHeld, slot: str, *, way_back: bool) -> Proof | None:
+    """Stop what runs in a slot, without overlap the live one too, and look whether memory is left.
+
+    Returns:
+        The proof that failed, where nothing can be started; else `None`. No release is to blame: what has to
+        stop is another one, and it is the service manager that stops it.
+
+    Raises:
+        InterruptedByError: A signal came.
+    """
+    workspace, slots, overlap = held.workspace, held.slots, held.settings.service.overlap
+    left = drain_left(held)
+    if left > 0 and slots.accepts(slot):
+        workspace.tell("drain", f"{left:.0f} s short: slot {slot} is needed")
+    live = slots.live()
+    for one in (slot,) if overlap or live is None else (slot, live):
+        problem = _stop_first(held, one)
+        if problem:
+            return failed_proof(problem, inconclusive=True)
+    problem = memory_problem(slots) if overlap else ""
+    if problem and not way_back:
+        return failed_proof(f"{problem}. Nothing was started", short_of_memory=True)
+    if problem:
+        workspace.warn("no-memory", f"{problem}. It was started all the same")
+    return None
 
 
 def _start_and_ask(held: SlotsHeld, slot: str, context: Context, *, stop: Stop) -> Proof:

@@ -9,7 +9,7 @@ from venvship.model.event import EventName
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOTS
 from venvship.operations.service.slots import SlotsHeld, hold_slots, stop
-from venvship.workspace.slots import Slots, started_elsewhere, started_slots, tried_by
+from venvship.workspace.slots import Notes, Slots, read_notes
 from venvship.workspace.workspace import Workspace
 
 _OUTCOMES: Final = frozenset(
@@ -37,10 +37,11 @@ def retire(workspace: Workspace, settings: Settings) -> None:
     if not settings.service.is_on:
         return
     slots = Slots.of(workspace.layout, settings.service)
-    if started_elsewhere(slots) is not None:
+    notes = read_notes(workspace.layout)
+    if notes.elsewhere(slots) is not None:
         return  # a command that needs the slots refuses
     live = slots.live()
-    old = [slot for slot in SLOTS if slot != live and _is_left(workspace, slots, slot)]
+    old = [slot for slot in SLOTS if slot != live and _is_left(slots, notes, slot)]
     current = workspace.layout.current()
     if live is None or slots.release(live) != current:
         # The link was lost, or nothing is live, or `current` was moved by hand: what it names stays up.
@@ -73,7 +74,7 @@ def retire(workspace: Workspace, settings: Settings) -> None:
 
 def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str, since: float) -> None:
     with hold_slots(workspace, settings) as held:
-        if held.slots.live() != live or not _is_left(workspace, held.slots, old):
+        if held.slots.live() != live or not _is_left(held.slots, read_notes(workspace.layout), old):
             return  # another command has switched meanwhile, has stopped it, or tries a release there
         if _since(workspace, held.slots) != since:
             return  # others have switched there and back: the last one stops it
@@ -86,10 +87,9 @@ def _stop(workspace: Workspace, settings: Settings, live: str | None, old: str, 
         workspace.warn("slot-not-stopped", f"slot {old} could not be stopped: {result.output}")
 
 
-def _is_left(workspace: Workspace, slots: Slots, slot: str) -> bool:
+def _is_left(slots: Slots, notes: Notes, slot: str) -> bool:
     """Whether a slot may be up, and no other command is about to lead customers there."""
-    up = slot in started_slots(workspace.layout) or slots.surely_accepts(slot)
-    return up and not tried_by(workspace.layout, slot)
+    return (slot in notes.started or slots.surely_accepts(slot)) and not notes.tried_by(slot)
 
 
 def _since(workspace: Workspace, slots: Slots) -> float:

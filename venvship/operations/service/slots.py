@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -21,19 +21,10 @@ from venvship.health.hooks import HookResult, run_hook
 from venvship.model.release import is_release_id
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOT, SLOTS
-from venvship.model.spelling import FORMAT
 from venvship.operations.service.folder import allowed_owners, require_folder, socket_problem
 from venvship.system import files, proc
-from venvship.system.json_files import read_json
 from venvship.workspace.holding import hold_mutex
-from venvship.workspace.slots import (
-    Slots,
-    Trying,
-    read_notes,
-    started_elsewhere,
-    started_slots,
-    tried_by,
-)
+from venvship.workspace.slots import Notes, Slots, Trying, read_notes
 from venvship.workspace.workspace import Workspace
 
 WAIT: Final = 300.0
@@ -70,7 +61,7 @@ def hold_slots(workspace: Workspace, settings: Settings, *, strict: bool = False
         if strict:
             workspace.trusted.require_way(slots.folder)
         _remove_strays(slots)
-        elsewhere = started_elsewhere(slots)
+        elsewhere = read_notes(workspace.layout).elsewhere(slots)
         if elsewhere is not None:
             raise ServiceFolderError(
                 f"slots of this root run in {elsewhere}, and service.socket_dir is {slots.folder} now",
@@ -122,12 +113,15 @@ def start(held: SlotsHeld, slot: str, context: Context) -> HookResult:
 
 def mark(held: SlotsHeld, slot: str) -> None:
     """Note that this process is about to lead customers to a slot, so that no other command stops it."""
-    _write_started(held, started_slots(held.workspace.layout) | {slot}, trying=slot)
+    pid, notes = os.getpid(), _notes(held)
+    trying = Trying(slot, pid, proc.start_ticks(pid), held.slots.release(slot) or "")
+    _write_notes(held, notes, started=notes.started | {slot}, trying=trying)
 
 
 def unmark(held: SlotsHeld) -> None:
     """Note that this process leads customers to no other slot: what it had marked may be stopped."""
-    _write_started(held, started_slots(held.workspace.layout))
+    notes = _notes(held)
+    _write_notes(held, notes, started=notes.started)
 
 
 def stop(held: SlotsHeld, slot: str) -> HookResult:
@@ -139,7 +133,7 @@ def stop(held: SlotsHeld, slot: str) -> HookResult:
         InterruptedByError: A signal came. The slot may be up.
     """
     assert held.settings.service.stop is not None
-    workspace, layout = held.workspace, held.workspace.layout
+    workspace = held.workspace
     try:
         variables = workspace.variables(held.settings, missing="warn")
     except VenvshipError as error:  # a slot that stays up would be worse
@@ -150,10 +144,10 @@ def stop(held: SlotsHeld, slot: str) -> HookResult:
     if not result.ok and not held.slots.accepts(slot):
         result = replace(result, ok=True)
     if result.ok:
-        trying = read_notes(layout).trying
-        if trying is not None and trying.slot == slot and held.slots.live() != slot:
-            _lead_back(held, slot, trying.before)
-        _write_started(held, started_slots(layout) - {slot})
+        notes = _notes(held)
+        if notes.trying is not None and notes.trying.slot == slot and held.slots.live() != slot:
+            _lead_back(held, slot, notes.trying.before)
+        _write_notes(held, notes, started=notes.started - {slot})
     return result
 
 
@@ -183,7 +177,8 @@ def lead_to(held: SlotsHeld, slot: str) -> str:
     if not problem and slots.live() != slot:
         _point(held, slots.live_link, os.path.basename(slots.socket(slot)))
     if not problem:
-        _write_started(held, started_slots(held.workspace.layout) | {slot})
+        notes = _notes(held)
+        _write_notes(held, notes, started=notes.started | {slot})
     return problem
 
 
@@ -207,35 +202,32 @@ def _point(held: SlotsHeld, link: str, target: str) -> None:
     files.fsync_directory(held.slots.folder)
 
 
-def _write_started(held: SlotsHeld, slots: Iterable[str], *, trying: str | None = None) -> None:
+def _notes(held: SlotsHeld) -> Notes:
+    return read_notes(held.workspace.layout)
+
+
+def _write_notes(
+    held: SlotsHeld, before: Notes, *, started: frozenset[str], trying: Trying | None = None
+) -> None:
     """Note which slots may be up, best effort: without it, a slot that a crash leaves up may stay up.
 
     Args:
         held: The root.
-        slots: These may be up.
-        trying: The one that this process is about to prove: no other command stops it meanwhile.
+        before: What is noted now.
+        started: These may be up.
+        trying: The release that this process is about to prove. Without it, that of another process stays as
+            long as its slot is up and customers are not led there: that one waits for this process, or was
+            killed, and then the link of its slot still has to be led back.
     """
-    layout = held.workspace.layout
-    names = sorted(slots)
-    data: dict[str, object] = {
-        "format": FORMAT,
-        "started": names,
-        "socket_dir": held.slots.folder,
-        "stop": list(held.settings.service.stop or ()),
-    }
-    if trying is not None:
-        pid = os.getpid()
-        before = held.slots.release(trying) or ""
-        data["trying"] = Trying(trying, pid, proc.start_ticks(pid), before)._asdict()
-    else:
-        of_other = read_notes(layout).trying
-        if of_other is not None and of_other.slot in names and tried_by(layout, of_other.slot):
-            data["trying"] = of_other._asdict()  # of a command that waits for this one
+    other = before.trying
+    if trying is None and other is not None and other.pid != os.getpid() and other.slot in started:
+        trying = other if held.slots.live() != other.slot else None
+    notes = Notes(started, held.slots.folder, held.settings.service.stop or (), trying)
+    if notes == before:
+        return
+    path = held.workspace.layout.slots_file
     try:
-        with contextlib.suppress(VenvshipError):
-            if read_json(layout.slots_file, layout.ask) == data:
-                return
         # Not durable: after a power cut nothing is up.
-        held.workspace.with_reserve(lambda: files.write_json(layout.slots_file, data, durable=False))
+        held.workspace.with_reserve(lambda: files.write_json(path, notes.to_json(), durable=False))
     except OSError as error:
-        held.workspace.warn("slots-not-noted", f"could not write {layout.slots_file}: {error.strerror}")
+        held.workspace.warn("slots-not-noted", f"could not write {path}: {error.strerror}")

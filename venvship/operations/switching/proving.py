@@ -14,7 +14,7 @@ from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import hold_slots, unmark
 from venvship.operations.switching.rehearsal import reject
 from venvship.operations.switching.trial import asked_to_turn_back, said_fact
-from venvship.workspace.slots import tried_by
+from venvship.workspace.slots import read_notes
 from venvship.workspace.workspace import Workspace
 
 MEMORY_REMEDY: Final = (
@@ -91,7 +91,7 @@ def _give_up(workspace: Workspace, settings: Settings, release_id: str, proof: P
     slot = str(proof.slot)
     with contextlib.suppress(OSError, VenvshipError):
         with workspace.runtime.signals.deferred(), hold_slots(workspace, settings) as held:
-            others = tried_by(workspace.layout, slot)
+            others = read_notes(workspace.layout).tried_by(slot)
             if not proof.started:
                 unmark(held)
             elif held.slots.release(slot) == release_id and held.slots.live() != slot and not others:

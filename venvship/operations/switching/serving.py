@@ -15,7 +15,7 @@ from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import hold_slots, lead_to
 from venvship.operations.switching.trial import asked_to_turn_back, said_fact
 from venvship.workspace.holding import hold_switch
-from venvship.workspace.slots import Slots, orphans, started_slots
+from venvship.workspace.slots import Slots, started_slots, warn_of_orphans
 from venvship.workspace.workspace import Workspace
 
 ServeOutcome = Literal["unchanged", "led", "started"]
@@ -93,12 +93,11 @@ def settle(workspace: Workspace, settings: Settings) -> None:
         InterruptedByError: A signal came.
     """
     if not settings.service.is_on:
-        if problem := orphans(workspace.layout):
-            workspace.warn("slot-orphaned", problem)
+        warn_of_orphans(workspace)
         return
-    slots = Slots.of(workspace.layout, settings.service)
     if not started_slots(workspace.layout):
         return
+    slots = Slots.of(workspace.layout, settings.service)
     if slots.strays():
         try:
             with hold_slots(workspace, settings):  # which removes them

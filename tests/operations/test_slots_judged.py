@@ -1,0 +1,35 @@
+"""What a slot, its notes and its manager may not be blamed for, or lose."""
+
+from __future__ import annotations
+
+from tests.operations.test_service import lock_web, released
+from tests.operations.test_slots_kept import names
+from tests.support.service import Slots
+
+
+def test_a_release_is_not_to_blame_for_an_old_slot_that_cannot_be_stopped(service: Slots) -> None:
+    site = released(service, "1.0")
+    service.write_settings(text="overlap = false\n")
+    manager = service.manager.read_text()
+    service.manager.write_text(f"import sys\nif sys.argv[2:] == ['stop', 'a']: sys.exit(5)\n{manager}")
+    lock_web(service, "1.1")
+    done = site.run("release", "--json")
+    listed = site.run("list", "--json").data["releases"]
+    assert (done.code, [one["state"] for one in listed]) == (22, ["inconclusive", "proven"]), done.err
+    assert service.version() == "1.0"
+
+
+def test_a_candidate_that_a_kill_left_up_gives_its_slot_back_whoever_stops_it(service: Slots) -> None:
+    site = released(service, "1.0", "1.1")
+    first, second = site.previous, site.current
+    assert first is not None
+    service.write_settings(timeout=60, top="env = { WEB_STATUS = '503' }")
+    lock_web(service, "1.2")
+    with site.start("release") as release:
+        service.wait_for(lambda: service.accepts("a"))
+        release.kill()
+    assert names(service, "a") not in {first, second}
+    service.write_settings()
+    done = site.run("handover", "ensure")
+    assert done.code == 0, done.err
+    assert (names(service, "a"), names(service, "b"), service.up) == (first, second, ["b"])
