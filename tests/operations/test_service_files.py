@@ -456,6 +456,13 @@ def test_caddy_leads_to_the_live_slot_and_finds_assets_of_both(service: Slots) -
         assert_served(service, port)
 
 
+def test_a_version_of_any_length_in_the_lockfile_stops_nothing(site: Site) -> None:
+    configure(site, 'name = "shop"\n')
+    (site.path / "requirements.txt").write_text("gunicorn==" + "9" * 5000 + "\n")
+    text = printed(site, "systemd", "--app", "gunicorn shop.wsgi")["/etc/systemd/system/shop.service"]
+    assert "--no-control-socket" in text
+
+
 def test_the_server_and_the_django_application_of_the_live_release_are_found(
     tmp_path: Path, known_python: Path
 ) -> None:

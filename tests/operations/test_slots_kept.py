@@ -44,8 +44,10 @@ def test_a_candidate_that_fails_leaves_the_slot_to_the_release_of_before(service
     lock_web(service, "2.0")
     assert site.run("release").code == 21
     assert (names(service, "a"), names(service, "b")) == (first, "")
+    service.write_settings(timeout=60)
     released(service, "1.1")
     second = site.current
+    service.write_settings(timeout=1)
     lock_web(service, "2.1")
     assert site.run("release").code == 21
     assert (names(service, "a"), names(service, "b")) == (first, second), "the assets of old pages are gone"

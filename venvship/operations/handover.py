@@ -61,7 +61,7 @@ class HandoverResult:
         release: The release that `current` names; `None` for none.
         slots: Both slots, as they are after it.
         folder: The folder of their links and sockets.
-        changed: Whether a slot was started, or `live.sock` moved.
+        changed: Whether a slot was started, `live.sock` moved, or an interrupted operation was settled.
         warnings: The warnings of the operation.
     """
 
@@ -161,5 +161,4 @@ def _result(
         release=workspace.layout.current(),
         slots=tuple(views),
         folder=slots.folder,
-        changed=outcome in {"led", "started"},
     )

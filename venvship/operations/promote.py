@@ -31,6 +31,7 @@ from venvship.operations.switching.proving import proven
 from venvship.operations.switching.recovery import plan_recovery, recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_programs
 from venvship.operations.switching.serving import bring_up
+from venvship.operations.switching.switched import Switched
 from venvship.system.faults import root_faults
 from venvship.workspace.releases import release_ids, resolve_release
 from venvship.workspace.usable import require_undamaged, require_usable
@@ -98,57 +99,25 @@ def promote(
         history = workspace.history()
         origin = workspace.layout.current()
         found = _find(workspace, history, settings, name, force=force)
-        own_environment = lockfile_environment(workspace, settings) or ""
+        errand = Errand(
+            via="promote",
+            reason=message,
+            own_environment=lockfile_environment(workspace, settings) or "",
+            prepared=settings.hooks.prepare is not None,
+            force=force,
+        )
         if found.outcome == "unchanged":
-            holds = choose_current(
-                workspace, history, via="promote", own_environment=own_environment, message=message
-            )
-            bring_up(workspace, settings, operation="promote")
-            retire(workspace, settings)  # the slot whose server has died: its manager may start it again
-            return replace(found, holds=holds)
-        release_id = found.release.id
+            return _choose_current(workspace, settings, history, found, errand)
         try:
-            refuse_own_service(workspace, settings)
-            announce_end(workspace, history)
-            with workspace.using(release_id):
-                rehearsed = rehearse(workspace, release_id, settings, event="promote", message=message)
-                errand = Errand(
-                    via="promote",
-                    reason=message,
-                    own_environment=own_environment,
-                    prepared=settings.hooks.prepare is not None,
-                    force=force,
-                )
-                with (
-                    prepare_has_run(workspace, settings),
-                    proven(workspace, settings, release_id, event="promote"),
-                ):
-                    switched = compare_and_promote(
-                        workspace,
-                        release_id,
-                        origin_id=origin,
-                        began_at=history.switch_seq,
-                        settings=settings,
-                        errand=errand,
-                    )
+            found, switched = _rehearse_and_switch(workspace, settings, history, origin, found, errand)
         except VenvshipError as error:
-            view = view_release(workspace.layout, release_id, workspace.known_history().history)
+            view = view_release(workspace.layout, found.release.id, workspace.known_history().history)
             outcome: Literal["rejected"] | None = "rejected" if isinstance(error, RejectedError) else None
             error.carrying(replace(found, outcome=outcome, release=view))
             raise
-        assert switched.outcome != "stays", "a promotion by name is not one-way"
         with contextlib.suppress(InterruptedByError):  # it stays pending: see `after_switch`
             retire(workspace, settings)
-        after = workspace.history()
-        result = replace(
-            found,
-            outcome=switched.outcome,
-            release=view_release(workspace.layout, release_id, after),
-            previous=view_release(workspace.layout, found.previous.id, after) if found.previous else None,
-            checks=(*rehearsed, *switched.trial.checks),
-            back=command_back(workspace, workspace.known_history()),
-            holds=hold_change(workspace, history, after),
-        )
+        result = _settled(workspace, history, found, switched)
         try:
             after_switch(workspace, settings, switched)
         except InterruptedByError as error:
@@ -156,6 +125,69 @@ def promote(
         switched.raise_if_not_promoted(result=result)
         workspace.keep_reserve()
         return result
+
+
+def _choose_current(
+    workspace: Workspace, settings: Settings, history: History, found: PromoteResult, errand: Errand
+) -> PromoteResult:
+    """What a promotion of the live release does: end a hold, bring up the service."""
+    holds = choose_current(
+        workspace,
+        history,
+        via=errand.via,
+        own_environment=errand.own_environment or "",
+        message=errand.reason,
+    )
+    bring_up(workspace, settings, operation=errand.via)
+    retire(workspace, settings)  # the slot whose server has died: its manager may start it again
+    return replace(found, holds=holds)
+
+
+def _rehearse_and_switch(
+    workspace: Workspace,
+    settings: Settings,
+    history: History,
+    origin_id: str | None,
+    found: PromoteResult,
+    errand: Errand,
+) -> tuple[PromoteResult, Switched]:
+    """Check a release that was found, and make it live.
+
+    Returns:
+        The result so far, with the candidate checks; and the outcome of the switch.
+    """
+    refuse_own_service(workspace, settings)
+    announce_end(workspace, history)
+    release_id = found.release.id
+    with workspace.using(release_id):
+        rehearsed = rehearse(workspace, release_id, settings, event="promote", message=errand.reason)
+        with prepare_has_run(workspace, settings), proven(workspace, settings, release_id, event="promote"):
+            switched = compare_and_promote(
+                workspace,
+                release_id,
+                origin_id=origin_id,
+                began_at=history.switch_seq,
+                settings=settings,
+                errand=errand,
+            )
+    return replace(found, checks=rehearsed), switched
+
+
+def _settled(
+    workspace: Workspace, before: History, found: PromoteResult, switched: Switched
+) -> PromoteResult:
+    """The result after the switch, with what the journal says then."""
+    assert switched.outcome != "stays", "a promotion by name is not one-way"
+    after = workspace.history()
+    return replace(
+        found,
+        outcome=switched.outcome,
+        release=view_release(workspace.layout, found.release.id, after),
+        previous=view_release(workspace.layout, found.previous.id, after) if found.previous else None,
+        checks=(*found.checks, *switched.trial.checks),
+        back=command_back(workspace, workspace.known_history()),
+        holds=hold_change(workspace, before, after),
+    )
 
 
 def _plan(workspace: Workspace, name: str, *, message: str, force: bool) -> PromoteResult:

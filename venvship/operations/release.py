@@ -5,31 +5,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from venvship.errors import (
-    BuildError,
-    HeldError,
-    InterruptedByError,
-    NotAnsweringError,
-    RejectedError,
-    VenvshipError,
-)
-from venvship.model.environment import Environment
+from venvship.errors import BuildError, HeldError, InterruptedByError, NotAnsweringError, RejectedError
 from venvship.model.history import History
-from venvship.model.progress import DONE, Step
 from venvship.model.settings import Settings
 from venvship.operations.planning.build import Origin, build_release
 from venvship.operations.planning.environment import diff_to_environment, lockfile_paths, of_equal_wheels
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.own_lockfile import lockfile_environment, read_asked
 from venvship.operations.planning.plan import PlanOptions, announce_end, plan, refused
-from venvship.operations.planning.project import Project, project_to_release
+from venvship.operations.planning.project import project_to_release
 from venvship.operations.planning.proposal import Proposal, with_wheels
 from venvship.operations.planning.recorded_interpreter import settled
-from venvship.operations.release_result import OUTCOMES, ReleaseOutcome, ReleaseResult
+from venvship.operations.release_facts import ReleaseFacts
+from venvship.operations.release_result import ReleaseOutcome, ReleaseResult
 from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.service.retiring import retire
 from venvship.operations.switching.afterwards import after_failure, after_switch
@@ -45,7 +36,7 @@ from venvship.operations.switching.switched import Switched
 from venvship.operations.unchanged import at_rest, wanted_manifest
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld, hold_build
-from venvship.workspace.views import ReleaseView, diff_releases, view_release
+from venvship.workspace.views import diff_releases
 from venvship.workspace.way_back import command_back, require_current
 from venvship.workspace.workspace import Workspace
 
@@ -87,62 +78,26 @@ def release(workspace: Workspace, options: ReleaseOptions) -> ReleaseResult:
     return releasing.result
 
 
-class Releasing:
+class Releasing(ReleaseFacts):
     """One release under way, by `release` or by `update`. It gathers the facts of its result on the way.
 
     Args:
         workspace: The root.
         options: The options of the command line.
         via: The command.
-
-    Attributes:
-        result: The result, as far as it is known by now.
     """
 
     def __init__(self, workspace: Workspace, options: ReleaseOptions, *, via: str = "release") -> None:
-        self.result = ReleaseResult(no_promote=not options.promote)
-        self._workspace = workspace
+        super().__init__(workspace, message=options.message, promote=options.promote)
         self._options = options
         self._via = via
         self._stack = contextlib.ExitStack()
-        self._message = options.message
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """Attach the result to an error from inside, with the outcome that the error stands for."""
-        try:
-            with self._stack:
-                yield
-        except VenvshipError as error:
-            self.result = replace(self.result, outcome=OUTCOMES.get(error.slug, self.result.outcome))
-            if isinstance(error, RejectedError) and self.result.release is not None:
-                view = self._view(self.result.release.id, self._workspace.known_history().history)
-                self.result = replace(self.result, release=view)
-            error.result = error.result or self.result
-            raise
-
-    def asked_for(self, lockfile: str, packages: int, python: str) -> None:
-        """Note the environment in question: the lockfile's path, its packages, the interpreter's version."""
-        self.result = replace(self.result, lockfile=lockfile, packages=packages, python=python)
-
-    def asked_for_environment(self, environment: Environment, project: Project | None = None) -> None:
-        """Note the environment in question. The subject of the project's commit is the default message."""
-        if project is not None:
-            self._message = self._options.message or project.subject
-        self.asked_for(environment.lockfile.path, len(environment.selected), environment.interpreter.version)
-
-    def unchanged(self, release_id: str | None, history: History, *, live: bool = True) -> None:
-        """Note that the release is there which the lockfile asks for.
-
-        Args:
-            release_id: The release.
-            history: The folded journal.
-            live: Whether it was current when that was decided, or else is built and was not to be promoted.
-        """
-        view = self._view(release_id, history)
-        self.result = replace(self.result, plan="unchanged", outcome="unchanged", release=view)
-        if live:
-            self.result = replace(self.result, previous=view)
+        """As `ReleaseFacts.explained`; at the end, the project that was opened inside is closed."""
+        with super().explained(), self._stack:
+            yield
 
     def propose(self, held: BuildHeld | None, settings: Settings, history: History) -> Proposal:
         """Propose the release that the lockfile on disk asks for.
@@ -319,17 +274,8 @@ class Releasing:
             raise refused(proposal.plan.hold, workspace.runtime)
         if proposal.plan.action == "unchanged":
             self.unchanged(proposal.plan.release_id, history, live=proposal.plan.release_id == current)
-            if self._options.promote and proposal.own_environment is not None:
-                holds = choose_current(
-                    workspace,
-                    history,
-                    via=self._via,
-                    own_environment=proposal.own_environment,
-                    message=self._options.message,
-                )
-                self.result = replace(self.result, holds=holds)
             if self._options.promote:
-                bring_up(workspace, settings, operation=self._via)
+                self._choose_current(settings, history, proposal)
             return None
         release_id = proposal.plan.release_id or build_release(
             held,
@@ -339,31 +285,17 @@ class Releasing:
             progress=self._progress,
             origin=Origin(project=proposal.project, release_id=proposal.release_id),
         )
-        self.result = replace(self.result, release=self._view(release_id, workspace.history()))
-        self.result = replace(self.result, diff=diff_releases(workspace, current, release_id))
+        self.result = replace(
+            self.result,
+            release=self._view(release_id, workspace.history()),
+            diff=diff_releases(workspace, current, release_id),
+        )
         with workspace.using(release_id):
-            with self._timed("candidate"):
-                again = proposal.plan.action == "reactivate"
-                event = "reactivate" if again else "release"
-                message = self._message
-                one_way = self._options.one_way
-                rehearsed = rehearse(
-                    workspace, release_id, settings, event=event, message=message, one_way=one_way
-                )
-            self.result = replace(self.result, checks=rehearsed)
+            event = "reactivate" if proposal.plan.action == "reactivate" else "release"
+            self._rehearse(release_id, settings, event=event)
             if not self._options.promote:
                 self.result = replace(self.result, outcome="built")
                 return None
-            errand = Errand(
-                via=self._via,
-                unattended=workspace.runtime.unattended,
-                lockfile=proposal.lockfile,
-                reason=self._message,
-                own_environment=proposal.own_environment,
-                one_way=one_way,
-                prepared=settings.hooks.prepare is not None,
-                force=self._options.force,
-            )
             with (
                 prepare_has_run(workspace, settings),
                 proven(workspace, settings, release_id, event=event),
@@ -376,23 +308,65 @@ class Releasing:
                     origin_id=current,
                     began_at=history.switch_seq,
                     settings=settings,
-                    errand=errand,
+                    errand=self._errand(settings, proposal),
                 )
+        self._note_switch(switched, settings, history)
+        return switched
+
+    def _choose_current(self, settings: Settings, history: History, proposal: Proposal) -> None:
+        """What a release does where there is nothing to release: end a hold, bring up the service."""
+        if proposal.own_environment is not None:
+            holds = choose_current(
+                self._workspace,
+                history,
+                via=self._via,
+                own_environment=proposal.own_environment,
+                message=self._options.message,
+            )
+            self.result = replace(self.result, holds=holds)
+        bring_up(self._workspace, settings, operation=self._via)
+
+    def _rehearse(self, release_id: str, settings: Settings, *, event: str) -> None:
+        with self._timed("candidate"):
+            checks = rehearse(
+                self._workspace,
+                release_id,
+                settings,
+                event=event,
+                message=self._message,
+                one_way=self._options.one_way,
+            )
+        self.result = replace(self.result, checks=checks)
+
+    def _errand(self, settings: Settings, proposal: Proposal) -> Errand:
+        return Errand(
+            via=self._via,
+            unattended=self._workspace.runtime.unattended,
+            lockfile=proposal.lockfile,
+            reason=self._message,
+            own_environment=proposal.own_environment,
+            one_way=self._options.one_way,
+            prepared=settings.hooks.prepare is not None,
+            force=self._options.force,
+        )
+
+    def _note_switch(self, switched: Switched, settings: Settings, before: History) -> None:
+        """Note the outcome of the switch, and what the journal says after it."""
+        workspace = self._workspace
         after = workspace.history()
         outcome: ReleaseOutcome = "rolled-back"
         if switched.outcome in {"promoted", "stays"}:
-            outcome = "reactivated" if proposal.plan.action == "reactivate" else "released"
+            outcome = "reactivated" if self.result.plan == "reactivate" else "released"
         self.result = replace(
             self.result,
             outcome=outcome,
-            release=self._view(release_id, after),
-            previous=self._view(current, after),
-            checks=(*rehearsed, *switched.trial.checks),
+            release=self._view(switched.release_id, after),
+            previous=self._view(switched.origin_id, after),
+            checks=(*self.result.checks, *switched.trial.checks),
             back=command_back(workspace, workspace.known_history()) if outcome != "rolled-back" else None,
             leaves_service_alone=settings.leaves_service_alone,
-            holds=hold_change(workspace, history, after),
+            holds=hold_change(workspace, before, after),
         )
-        return switched
 
     def _begin(self, settings: Settings, history: History, proposal: Proposal) -> None:
         """Announce a build or a switch, name what is not in it, and refuse one that could not be completed.
@@ -414,24 +388,3 @@ class Releasing:
         if self._options.promote:
             refuse_own_service(workspace, settings)
         require_host_programs(workspace, settings)
-
-    def _progress(self, step: Step) -> None:
-        """Pass a build's steps on, and keep how long each took."""
-        if step.state == DONE:
-            self._took(step.name, step.seconds)
-        self._workspace.runtime.progress(step)
-
-    @contextlib.contextmanager
-    def _timed(self, step: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._took(step, time.perf_counter() - began)
-
-    def _took(self, step: str, seconds: float) -> None:
-        timings = {**self.result.timings, step: round(seconds, 3)}
-        self.result = replace(self.result, timings=timings)
-
-    def _view(self, release_id: str | None, history: History) -> ReleaseView | None:
-        return view_release(self._workspace.layout, release_id, history) if release_id else None

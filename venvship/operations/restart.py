@@ -29,7 +29,7 @@ from venvship.operations.service.slots import hold_slots, lead_to
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.proving import MEMORY_REMEDY
 from venvship.operations.switching.recovery import recover_and_sweep, tell_recovered
-from venvship.operations.switching.trial import Trial, asked_to_turn_back, said_fact, try_current
+from venvship.operations.switching.trial import Trial, asked_to_turn_back, output_facts, try_current
 from venvship.system.faults import root_faults
 from venvship.workspace.certificates import require_certificates
 from venvship.workspace.holding import hold_switch
@@ -169,7 +169,7 @@ class _Restarting:
                 proof = prove(held, self._release_id, self._context, stop=never, way_back=True)
                 problem = proof.problem or lead_to(held, str(proof.slot))
         except (OSError, VenvshipError) as error:
-            problem = str(error) if isinstance(error, OSError) else error.message
+            problem = str(error)
         if problem:
             workspace.warn(
                 "slot-down",
@@ -199,8 +199,7 @@ class _Restarting:
                 f"a second {release_id} does not answer: {proof.problem}. {then}",
                 hint="look at its log",
                 release=release_id,
-                **({"log": str(workspace.layout.log(release_id) / f"{proof.log}.txt")} if proof.log else {}),
-                **said_fact(proof.result.said),
+                **output_facts(workspace, release_id, proof.log, proof.result.said),
             )
         return proof
 
@@ -224,8 +223,7 @@ class _Restarting:
             with workspace.runtime.signals.deferred(), hold_slots(workspace, self._settings) as held:
                 return held.slots.accepts(old) and not lead_to(held, old)
         except (OSError, VenvshipError) as error:
-            text = str(error) if isinstance(error, OSError) else error.message
-            workspace.warn("slot-elsewhere", f"customers could not be led back to slot {old}: {text}")
+            workspace.warn("slot-elsewhere", f"customers could not be led back to slot {old}: {error}")
             return False
 
     def _failed(self, trial: Trial, old: str | None, checks: tuple[CheckResult, ...]) -> VenvshipError:
@@ -236,14 +234,11 @@ class _Restarting:
         if self._lead_back(old):
             then = f"Customers are back at slot {old}, which was started before"
             kind = RolledBackError
-        facts = said_fact(trial.said)
-        if trial.log:
-            facts["log"] = str(workspace.layout.log(self._release_id) / f"{trial.log}.txt")
         return kind(
             f"{self._release_id} was restarted, and {trial.problem}. {then}",
             hint="look at the service, then `venvship check`" + or_go_back(workspace),
             release=self._release_id,
-            **facts,
+            **output_facts(workspace, self._release_id, trial.log, trial.said),
         ).carrying(self._result("failed", old, checks))
 
     def _result(

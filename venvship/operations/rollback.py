@@ -31,7 +31,7 @@ from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.rollback_target import RollbackTarget, choose_target
-from venvship.operations.switching.trial import Trial, said_fact, tell_signal, try_current
+from venvship.operations.switching.trial import Trial, output_facts, tell_signal, try_current
 from venvship.system.faults import root_faults
 from venvship.workspace.folders import make_folders
 from venvship.workspace.holding import SwitchHeld, hold_mutex, hold_switch
@@ -328,8 +328,7 @@ class _Rollback:
                 hint=("look at the service" if trial.led else "restart the service by hand")
                 + f", then {trial.remedy}{or_go_back(workspace)}",
                 release=release_id,
-                **({"log": str(workspace.layout.log(release_id) / f"{trial.log}.txt")} if trial.log else {}),
-                **said_fact(trial.said),
+                **output_facts(workspace, release_id, trial.log, trial.said),
             )
         result = self._result(after.history, release_id, left_id, error)._replace(
             last_live=target.last_live, passed_over=target.passed_over, checks=trial.checks

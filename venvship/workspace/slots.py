@@ -14,10 +14,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from venvship.errors import VenvshipError
 from venvship.model import json_fields as fields
+from venvship.model.event import Event, EventName
 from venvship.model.settings_service import NO_SERVICE, SLOT, SLOTS, ServiceSettings
 from venvship.model.spelling import FORMAT
 from venvship.printable import shell_line
@@ -32,6 +35,11 @@ LIVE: Final = "live.sock"
 
 UNKNOWN: Final = -1
 """Of `Slots.peer`: whether anything listens cannot be told."""
+
+_OUTCOMES: Final = frozenset(
+    {EventName.PROMOTED, EventName.ROLLED_BACK, EventName.ROLLBACK_FAILED, EventName.RESTARTED}
+)
+"""The events that end what is live on trial."""
 
 
 class Slots(NamedTuple):
@@ -249,6 +257,29 @@ def _trying(value: object) -> Trying | None:
 def started_slots(layout: RootLayout) -> frozenset[str]:
     """`Notes.started`."""
     return read_notes(layout).started
+
+
+def drain_began(slots: Slots, events: Sequence[Event]) -> float:
+    """When the drain of the slot that is not live began: with the outcome of the last switch, or restart.
+
+    That is later than `live.sock`, which is moved before the live checks. The journal's times are whole
+    seconds, rounded down: the drain may be one second longer, not shorter.
+
+    Args:
+        slots: The slots.
+        events: Those of the journal.
+
+    Returns:
+        Seconds since the epoch; 0 without a `live.sock`.
+    """
+    moved = slots.live_since()
+    ended = next((one.at.timestamp() + 1 for one in reversed(events) if one.event in _OUTCOMES), 0.0)
+    return max(moved, ended) if moved else 0.0
+
+
+def rest_of_drain(service: ServiceSettings, began: float, now: datetime) -> float:
+    """Seconds that are left. A clock set back makes it `drain` at the longest, one set on ends it."""
+    return min(max(service.drain - (now.timestamp() - began), 0.0), service.drain) if began else 0.0
 
 
 def warn_of_orphans(workspace: ReadingWorkspace) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from venvship.building.store.owners import StoreOwners
 from venvship.errors import FormatError, StoreDamagedError
 from venvship.model import bounds
 from venvship.model.spelling import FORMAT, canonical_json, parse_json
+from venvship.printable import shell_line
 from venvship.system.regular import read_regular
+
+T = TypeVar("T")
 
 
 def index_bytes(data: Mapping[str, Any]) -> bytes:
@@ -44,6 +48,29 @@ def read_index(path: str, owners: StoreOwners | None = None) -> dict[str, Any]:
             path=path,
         )
     return data
+
+
+def read_record(path: str, key: str, owners: StoreOwners, parse: Callable[[dict[str, Any]], T]) -> T | None:
+    """Read the record of a choice of wheels; `None` if there is none.
+
+    Args:
+        path: The file.
+        key: The key of the choice, which the record has too.
+        owners: As for `read_index`.
+        parse: Takes what is wanted from the record; what it raises is damage, as in `understanding`.
+
+    Raises:
+        StoreDamagedError: The record is unreadable, or of another choice.
+        ForeignStoreError: It belongs to another user, or can be written by others.
+        FormatError: A newer venvship wrote it.
+    """
+    if not os.path.lexists(path):
+        return None
+    with understanding(path, f"rm {shell_line([path])}"):
+        data = read_index(path, owners)
+        if data["key"] != key:
+            raise ValueError("it is the record of another choice")
+        return parse(data)
 
 
 @contextlib.contextmanager

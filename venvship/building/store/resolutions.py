@@ -10,18 +10,17 @@ in the store when it was written. It does not count once one of them is gone.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from venvship.building.store.index import index_bytes, read_index, understanding
+from venvship.building.store.index import index_bytes, read_record
 from venvship.building.store.names import BUILD_REQUIREMENTS
 from venvship.building.store.store import Store
 from venvship.model import json_fields as fields
 from venvship.model.interpreter import Interpreter
 from venvship.model.source import BuildRequirement
 from venvship.model.spelling import digest, format_time, parse_time
-from venvship.printable import shell_line
 from venvship.system import files
 from venvship.system.faults import build_faults
 
@@ -79,17 +78,14 @@ def read_resolution(store: Store, key: str) -> Resolution | None:
         ForeignStoreError: It belongs to another user, or can be written by others.
         FormatError: A newer venvship wrote it.
     """
-    path = resolution_path(store, key)
-    if not os.path.lexists(path):
-        return None
-    with understanding(path, f"rm {shell_line([path])}"):
-        data = read_index(path, store.owners)
-        if data["key"] != key:
-            raise ValueError("it is the record of another choice")
-        rows = [fields.plain_items(row) for row in fields.items(data["wheels"])]
-        wheels = tuple((BuildRequirement(name, version), fields.sha256(sha)) for name, version, sha in rows)
-        found = Resolution(parse_time(fields.plain(data["at"])), fields.plain(data["bytecode"]), wheels)
-    return found if all(store.has(sha256) for _, sha256 in found.wheels) else None
+    found = read_record(resolution_path(store, key), key, store.owners, _from_record)
+    return found if found and all(store.has(sha256) for _, sha256 in found.wheels) else None
+
+
+def _from_record(data: Mapping[str, Any]) -> Resolution:
+    rows = [fields.plain_items(row) for row in fields.items(data["wheels"])]
+    wheels = tuple((BuildRequirement(name, version), fields.sha256(sha)) for name, version, sha in rows)
+    return Resolution(parse_time(fields.plain(data["at"])), fields.plain(data["bytecode"]), wheels)
 
 
 def record_resolution(store: Store, key: str, resolution: Resolution) -> None:

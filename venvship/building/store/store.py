@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from venvship.building.store.index import read_index, understanding
+from venvship.building.store.index import read_index, read_record, understanding
 from venvship.building.store.names import ARCHIVES, BYTECODE, MUTEX, SELECTIONS, WHEELS
 from venvship.building.store.owners import StoreOwners
 from venvship.errors import RootError
@@ -29,7 +29,7 @@ from venvship.model import json_fields as fields
 from venvship.model.spelling import digest
 from venvship.model.trust import NOBODY_ELSE, Trust
 from venvship.model.wheel import StoredBytecode, StoredFile, StoredWheel
-from venvship.printable import removal_line, shell_line
+from venvship.printable import removal_line
 from venvship.system.regular import read_regular
 
 if TYPE_CHECKING:
@@ -166,14 +166,8 @@ class Store:
             FormatError: A newer venvship wrote it.
         """
         path = self.selection_path(key)
-        if not os.path.lexists(path):
-            return None
-        with understanding(path, f"rm {shell_line([path])}"):
-            data = read_index(path, self.owners)
-            if data["key"] != key:
-                raise ValueError("it is the record of another choice")
-            sha256 = fields.sha256(data["sha256"])
-            return sha256 if self.has(sha256) else None
+        sha256 = read_record(path, key, self.owners, lambda data: fields.sha256(data["sha256"]))
+        return sha256 if sha256 is not None and self.has(sha256) else None
 
     def selection_facts(self, key: str) -> Mapping[str, object]:
         """What is recorded beside the choice of a wheel; nothing if there is no such choice.
@@ -184,10 +178,7 @@ class Store:
             FormatError: A newer venvship wrote it.
         """
         path = self.selection_path(key)
-        if not os.path.lexists(path):
-            return {}
-        with understanding(path, f"rm {shell_line([path])}"):
-            return fields.mapping(read_index(path, self.owners).get("facts", {}))
+        return read_record(path, key, self.owners, lambda data: fields.mapping(data.get("facts", {}))) or {}
 
     # -- paths ------------------------------------------------------------------------------------------
 

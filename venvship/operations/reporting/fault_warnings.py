@@ -9,7 +9,7 @@ from venvship.model.event import EventName
 from venvship.model.history import History
 from venvship.workspace.reading import KnownHistory, ReadingWorkspace
 from venvship.workspace.releases import doubt, doubt_warning, in_doubt
-from venvship.workspace.usable import ANEW
+from venvship.workspace.usable import ANEW, awaits_relocation
 from venvship.workspace.verified import Verification
 from venvship.workspace.views import ReleaseView
 from venvship.workspace.way_back import or_go_back
@@ -35,6 +35,33 @@ def warn_of_the_link(workspace: ReadingWorkspace, known: KnownHistory) -> None:
             "current-missing",
             f"{layout.current_link} is missing; the last live release was {last}, by the journal; {remedy}",
         )
+
+
+def present_release(workspace: ReadingWorkspace, known: KnownHistory) -> str | None:
+    """The current release; `None`, with a warning, if `current` points to one that is gone."""
+    current, layout = known.current, workspace.layout
+    if current is not None and not layout.has_release(current):
+        workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
+        return None
+    return current
+
+
+def warn_of_what_is_unsettled(workspace: ReadingWorkspace, history: History, current: str | None) -> bool:
+    """Warn of a switch outside venvship, or of an operation that was interrupted; returns whether one was.
+
+    While a command is under way, neither can be told: it may be about to settle them.
+    """
+    relocating = awaits_relocation(workspace, history, current)
+    if history.intent is not None or relocating:
+        workspace.warn(
+            "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
+        )
+        return True
+    if current is not None and current != history.expected:
+        workspace.warn(
+            "current-observed", f"current was switched outside venvship; expected {history.expected}"
+        )
+    return False
 
 
 def warn_of_a_moved_root(

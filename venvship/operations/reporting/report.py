@@ -19,11 +19,13 @@ from venvship.model.trust import Trusted
 from venvship.model.update_attempts import FORGOTTEN, LOCKING, Attempts, Failures, fold_attempts
 from venvship.operations.planning.asked_lockfile import first_step
 from venvship.operations.reporting.fault_warnings import (
+    present_release,
     warn_of_a_failed_rollback,
     warn_of_a_moved_root,
     warn_of_doubt,
     warn_of_findings,
     warn_of_the_link,
+    warn_of_what_is_unsettled,
 )
 from venvship.operations.reporting.lockfile_state import LockfileState, compare_lockfile
 from venvship.operations.reporting.status_facts import (
@@ -37,7 +39,6 @@ from venvship.system.flocks import Flocks
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import debris_names, release_ids, resolve_release
 from venvship.workspace.underway import Operation, under_way
-from venvship.workspace.usable import awaits_relocation
 from venvship.workspace.verified import Verification, last_verification
 from venvship.workspace.views import ReleaseView, diff_releases, view_releases
 from venvship.workspace.way_back import seeming_way_back
@@ -234,25 +235,13 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
     """
     flocks = Flocks()
     known = workspace.known_history()
-    history, current = known.history, known.current
+    history = known.history
     layout = workspace.layout
     warn_of_the_link(workspace, known)
-    if current is not None and not layout.has_release(current):
-        workspace.warn("current-dangling", f"{layout.current_link} points to {current}, which is gone")
-        current = None
+    current = present_release(workspace, known)
     operation = under_way(layout)
     running = operation is not None and operation.running
-    relocating = awaits_relocation(workspace, history, current)
-    unexpected = current is not None and current != history.expected and not relocating
-    if not running and history.intent is None and unexpected:
-        workspace.warn(
-            "current-observed", f"current was switched outside venvship; expected {history.expected}"
-        )
-    interrupted = (history.intent is not None or relocating) and not running
-    if interrupted:
-        workspace.warn(
-            "interrupted", "an operation was interrupted: `venvship recover` finishes or undoes it"
-        )
+    interrupted = not running and warn_of_what_is_unsettled(workspace, history, current)
     warn_of_doubt(workspace, history)
     if history.intent is None:
         warn_of_a_failed_rollback(workspace, known)
@@ -300,7 +289,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         leaves_service_alone=settings is not None and settings.leaves_service_alone,
         holds=holds,
         trusted=trusted_accounts(workspace, settings),
-        slot=live_slot(workspace, settings, current, running=running),
+        slot=live_slot(workspace, settings, current, known.events, running=running),
         on_trial=current is not None and history.is_on_trial(current),
         barrier=barrier_before(history, current, back.id) if back is not None else None,
         tier=settings.tier if settings is not None else None,

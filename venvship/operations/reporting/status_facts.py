@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from venvship.errors import VenvshipError
+from venvship.model.event import Event
 from venvship.model.history import History
 from venvship.model.hold import Hold
 from venvship.model.one_way import behind_one_way
@@ -76,21 +77,34 @@ def readable_settings(workspace: ReadingWorkspace) -> Settings | None:
 
 
 def live_slot(
-    workspace: ReadingWorkspace, settings: Settings | None, current: str | None, *, running: bool
+    workspace: ReadingWorkspace,
+    settings: Settings | None,
+    current: str | None,
+    events: Sequence[Event],
+    *,
+    running: bool,
 ) -> str | None:
     """The slot of the service that customers are led to, by its link; `None` without a service.
 
-    A warning if another release is in it than the current one, or another slot was left up; unless a command
-    is under way, which may be about to change that. Nothing is asked.
+    A warning if another release is in it than the current one, if another slot was left up, or if nothing
+    accepts connections where customers are led; unless a command is under way, which may be about to change
+    that. No request is made.
+
+    Args:
+        workspace: The root.
+        settings: The settings; `None` if they cannot be read.
+        current: The current release.
+        events: Those of the journal: they tell when the other slot has drained.
+        running: Whether a command is under way.
     """
     if settings is None or not (settings.service.is_on or os.path.lexists(workspace.layout.slots_file)):
         return None
-    from venvship.workspace.slots import Slots, started_slots, warn_of_orphans  # late: few roots have slots
+    from venvship.workspace import slots as of_slots  # late: few roots have slots
 
     if not settings.service.is_on:
-        warn_of_orphans(workspace)
+        of_slots.warn_of_orphans(workspace)
         return None
-    slots = Slots.of(workspace.layout, settings.service)
+    slots = of_slots.Slots.of(workspace.layout, settings.service)
     live = slots.live()
     if running or current is None:
         return live
@@ -102,13 +116,12 @@ def live_slot(
             "slot-elsewhere",
             f"{slots.live_link} leads {where}, and {current} is live: `venvship handover ensure` leads there",
         )
-    elif (left := started_slots(workspace.layout) - {live}) and (
-        workspace.runtime.clock().timestamp() - slots.live_since() > settings.service.drain
-    ):
-        workspace.warn(
-            "slot-left-up",
-            f"slot {min(left)} is still up: `venvship recover` stops it",
-        )
+    else:
+        notes = of_slots.read_notes(workspace.layout)
+        left = [slot for slot in sorted(notes.started) if slot != live and not notes.tried_by(slot)]
+        began, now = of_slots.drain_began(slots, events), workspace.runtime.clock()
+        if left and not of_slots.rest_of_drain(settings.service, began, now):
+            workspace.warn("slot-left-up", f"slot {left[0]} is still up: `venvship recover` stops it")
     if live is not None and not slots.accepts(live):
         workspace.warn(
             "slot-silent", f"nothing answers in slot {live}, where customers are led: look at the service"

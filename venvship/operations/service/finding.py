@@ -109,6 +109,9 @@ def extra_options(workspace: ReadingWorkspace, program: Program) -> tuple[str, .
     """Options that the version in the live release needs.
 
     gunicorn 25 and later opens a control socket, one for each user: two slots would fight for it.
+
+    Raises:
+        RootError: `current` cannot be read.
     """
     release_id = workspace.layout.current()
     if program.server is None or program.server.program != "gunicorn":
@@ -118,10 +121,10 @@ def extra_options(workspace: ReadingWorkspace, program: Program) -> tuple[str, .
         return ()
     if release_id is None:
         return (option,) if _locked_major(workspace, "gunicorn") >= _CONTROL_SOCKET else ()
-    pattern = str(workspace.layout.release_path(release_id) / "lib/python*/site-packages/gunicorn/config.py")
-    for path in glob.glob(glob.escape(pattern).replace("[*]", "*")):
+    base = workspace.layout.release_path(release_id)
+    for path in glob.glob("lib/python*/site-packages/gunicorn/config.py", root_dir=base):
         try:
-            text = read_regular(path, bounds.CONFIGURATION).data
+            text = read_regular(base / path, bounds.CONFIGURATION).data
         except OSError:
             continue
         return (option,) if option.encode() in text else ()
@@ -135,7 +138,7 @@ def _locked_major(workspace: ReadingWorkspace, name: str) -> int:
     any kind of lockfile has the version beside the name.
     """
     line = re.compile(
-        rf"""^\s*(?:name\s*=\s*)?["']?{name}["']?\s*(?:\[.*\]\s*)?(?:==|\n\s*version\s*=\s*["'])(\d+)""",
+        rf"""^\s*(?:name\s*=\s*)?["']?{name}["']?\s*(?:\[.*\]\s*)?(?:==|\n\s*version\s*=\s*["'])(\d{{1,9}})""",
         re.MULTILINE,
     )
     settings = workspace.settings()

@@ -35,7 +35,7 @@ def require_folder(layout: RootLayout, service: ServiceSettings, *, strict: bool
             what ran there before did, whoever was named.
 
     Raises:
-        SettingsError: A path is too long for a socket, or a user is unknown.
+        SettingsError: See `planned_folder`; or a user is unknown.
         ServiceFolderError: The folder cannot be made, or others could change the links, or a user cannot
             reach it.
     """
@@ -64,10 +64,10 @@ def require_folder(layout: RootLayout, service: ServiceSettings, *, strict: bool
 
 
 def planned_folder(layout: RootLayout, service: ServiceSettings) -> Slots:
-    """The slots, once their paths are found to be short enough; nothing else is looked at.
+    """The slots, once the path that the settings give will do; nothing on the disk is looked at.
 
     Raises:
-        SettingsError: A path is too long, or contains a colon.
+        SettingsError: A path is too long or contains a colon, or the folder has other things of the root.
     """
     slots = Slots.of(layout, service)
     longest = f"{slots.folder}/{LIVE}"

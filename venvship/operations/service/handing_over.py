@@ -51,8 +51,7 @@ def hand_over(
     except InterruptedByError:
         raise
     except (OSError, VenvshipError) as error:
-        text = str(error) if isinstance(error, OSError) else error.message
-        return failed_proof(f"the slots could not be used: {text}", inconclusive=True)
+        return failed_proof(f"the slots could not be used: {error}", inconclusive=True)
 
 
 def led_where(workspace: Workspace, settings: Settings) -> str:

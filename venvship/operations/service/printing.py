@@ -127,20 +127,18 @@ def service(
         _warn_of_existing(workspace, units, texts)
     if program.in_slots and units.socket_dir.startswith(("/run/", "/var/run/")):
         group = access.primary_group(_id_of(units.user))
-        texts |= dict(
-            [
-                tmpfiles(
-                    settings.name,
-                    units.socket_dir,
-                    owner=units.owner,
-                    group=group_name(group) if group is not None else units.owner,
-                )
-            ]
+        path, text = tmpfiles(
+            settings.name,
+            units.socket_dir,
+            owner=units.owner,
+            group=group_name(group) if group is not None else units.owner,
         )
+        texts[path] = text
     if commands and _needs_sudo(workspace):
         own = settings.name if program.role == "server" else f"{settings.name}-{program.label}"
         try:
-            texts |= dict([sudoers(own, owner=units.owner, commands=commands)])
+            path, text = sudoers(own, owner=units.owner, commands=commands)
+            texts[path] = text
         except SettingsError as error:
             workspace.warn("sudo-not-printed", f"{error.message}: {error.hint}")
     return ServiceResult(
@@ -256,9 +254,7 @@ def _interpreter(workspace: ReadingWorkspace, settings: Settings) -> str:
 
 
 def _warn(workspace: ReadingWorkspace, settings: Settings, units: ServiceUnits) -> None:
-    user = user_id(units.user)
-    if user is None:
-        raise SettingsError(f"service.user: there is no user {units.user!r} on this host")
+    user = _id_of(units.user)
     if user == 0:
         workspace.warn(
             "service-as-root",

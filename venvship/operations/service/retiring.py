@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from venvship.errors import InterruptedByError, VenvshipError
-from venvship.model.event import EventName
 from venvship.model.settings import Settings
 from venvship.model.settings_service import SLOTS
 from venvship.operations.service.slots import SlotsHeld, hold_slots, stop
-from venvship.workspace.slots import Notes, Slots, read_notes
+from venvship.workspace.slots import Notes, Slots, drain_began, read_notes, rest_of_drain
 from venvship.workspace.workspace import Workspace
-
-_OUTCOMES: Final = frozenset(
-    {EventName.PROMOTED, EventName.ROLLED_BACK, EventName.ROLLBACK_FAILED, EventName.RESTARTED}
-)
-"""The events that end what is live on trial."""
 
 
 def drain_left(held: SlotsHeld) -> float:
@@ -93,18 +85,8 @@ def _is_left(slots: Slots, notes: Notes, slot: str) -> bool:
 
 
 def _since(workspace: Workspace, slots: Slots) -> float:
-    """When the drain began, in seconds since the epoch: with the outcome of the last switch, or restart.
-
-    That is later than `live.sock`, which is moved before the live checks. The journal's times are whole
-    seconds, rounded down: the drain may be one second longer, not shorter. 0 without a `live.sock`.
-    """
-    moved = slots.live_since()
-    events = workspace.known_history(unreadable="warn").events if moved else ()
-    ended = next((one.at.timestamp() + 1 for one in reversed(events) if one.event in _OUTCOMES), 0.0)
-    return max(moved, ended)
+    return drain_began(slots, workspace.known_history(unreadable="warn").events)
 
 
 def _left(workspace: Workspace, settings: Settings, since: float) -> float:
-    """Seconds that are left. A clock set back makes it `drain` at the longest, one set on ends it."""
-    drain = settings.service.drain
-    return min(max(drain - (workspace.runtime.clock().timestamp() - since), 0.0), drain) if since else 0.0
+    return rest_of_drain(settings.service, since, workspace.runtime.clock())

@@ -50,9 +50,9 @@ def hold_slots(workspace: Workspace, settings: Settings, *, strict: bool = False
 
     Raises:
         SettingsError: See `require_folder`.
-        ServiceFolderError: See `require_folder`.
+        ServiceFolderError: See `require_folder`; or slots of this root run in another folder.
         UntrustedError: `strict`, and others could put another folder in its place.
-        BusyError: Another command starts or stops a slot.
+        BusyError: Another command starts or stops a slot, for longer than `WAIT`.
         InterruptedByError: A signal came while waiting.
         RootError: The mutex cannot be taken at all.
     """

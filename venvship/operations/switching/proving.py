@@ -9,11 +9,12 @@ from typing import Final
 from venvship.errors import BusyError, NoMemoryError, RejectedError, SupersededError, VenvshipError
 from venvship.health.attempt import TurnBack
 from venvship.model.settings import Settings
+from venvship.operations.service.asking import never
 from venvship.operations.service.proof import Proof, prove, stop_quietly
 from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import hold_slots, unmark
 from venvship.operations.switching.rehearsal import reject
-from venvship.operations.switching.trial import asked_to_turn_back, said_fact
+from venvship.operations.switching.trial import asked_to_turn_back, output_facts
 from venvship.workspace.slots import read_notes
 from venvship.workspace.workspace import Workspace
 
@@ -43,8 +44,12 @@ def proven(workspace: Workspace, settings: Settings, release_id: str, *, event: 
         RejectedError: It did not answer, or could not be started; journalled. Nothing of it is up.
         NoMemoryError: The host has not the room to start it.
         SupersededError: A rollback asked this command to give up.
-        BusyError: Another command has proven a release, and is about to switch.
-        SettingsError: The file of variables, or the folder of the slots, cannot be used.
+        BusyError: Another command has proven a release, and is about to switch, or uses the slots.
+        SettingsError: A path is too long for a socket, a user is unknown, or the file of variables cannot be
+            used.
+        UntrustedError: Others can write that file, or put another folder in the place of that of the slots.
+        RootError: The folder of the slots, the journal or slots.mutex cannot be used.
+        OSError: A link of the slots could not be made.
         InterruptedByError: A signal came.
     """
     if not settings.service.is_on or not settings.service.overlap:
@@ -109,7 +114,10 @@ def prove_target(workspace: Workspace, settings: Settings, release_id: str) -> N
 
     Raises:
         RejectedError: It does not answer. Nothing was switched, and nothing of it is up.
-        NoMemoryError: The host has not the room to start it.
+        SettingsError: A path is too long for a socket.
+        RootError: The folder of the slots, or slots.mutex, cannot be used.
+        BusyError: Another command uses the slots.
+        OSError: A link of the slots could not be made.
         InterruptedByError: A signal came.
     """
     if not settings.service.is_on or not settings.service.overlap:
@@ -118,14 +126,11 @@ def prove_target(workspace: Workspace, settings: Settings, release_id: str) -> N
     previous = workspace.layout.current()
     context = workspace.context(release_id, variables, previous=previous, event="rollback")
     with hold_slots(workspace, settings) as held:
-        proof = prove(held, release_id, context, stop=lambda: False, way_back=True)
-    if proof.short_of_memory:
-        raise NoMemoryError(proof.problem, hint=MEMORY_REMEDY, release=release_id)
+        proof = prove(held, release_id, context, stop=never, way_back=True)
     if proof.slot is None:
         raise RejectedError(
             f"{release_id} does not answer: {proof.problem}. Nothing was switched",
             hint="with `venvship rollback --no-checks` it is enough that its slot accepts connections",
             release=release_id,
-            **({"log": str(workspace.layout.log(release_id) / f"{proof.log}.txt")} if proof.log else {}),
-            **said_fact(proof.result.said),
+            **output_facts(workspace, release_id, proof.log, proof.result.said),
         )

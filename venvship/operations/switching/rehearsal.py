@@ -19,7 +19,7 @@ from venvship.operations.switching.prepared import NO_WAY_BACK
 from venvship.operations.switching.trial import (
     log_of,
     made_from,
-    said_fact,
+    output_facts,
     tell_check,
     warn_of_failed,
     with_log,
@@ -156,6 +156,5 @@ def reject(
         lines(cause, f"{release_id} was refused before the switch; it is built, and was never live"),
         hint=ONE_WAY if needed else again,
         release=release_id,
-        **({"log": str(workspace.layout.log(release_id) / f"{log}.txt")} if log else {}),
-        **said_fact(said),
+        **output_facts(workspace, release_id, log, said),
     )

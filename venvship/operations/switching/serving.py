@@ -13,7 +13,7 @@ from venvship.operations.service.handing_over import hand_over
 from venvship.operations.service.proof import prove
 from venvship.operations.service.retiring import retire
 from venvship.operations.service.slots import hold_slots, lead_to
-from venvship.operations.switching.trial import asked_to_turn_back, said_fact
+from venvship.operations.switching.trial import asked_to_turn_back, output_facts
 from venvship.workspace.holding import hold_switch
 from venvship.workspace.slots import Slots, started_slots, warn_of_orphans
 from venvship.workspace.workspace import Workspace
@@ -38,8 +38,10 @@ def serve_current(workspace: Workspace, settings: Settings, *, operation: str) -
     Raises:
         NotAnsweringError: It does not answer. `live.sock` is as it was.
         SettingsError: A path is too long for a socket, or the file of variables cannot be used.
-        ServiceFolderError: The folder of the slots cannot be used.
-        BusyError: Another command is switching.
+        UntrustedError: Others can write the file of variables.
+        RootError: The folder of the slots, `current` or a mutex cannot be used.
+        BusyError: Another command is switching, or uses the slots.
+        OSError: A link of the slots could not be made.
         InterruptedByError: A signal came.
     """
     with hold_switch(workspace, operation), hold_slots(workspace, settings) as held:
@@ -59,8 +61,7 @@ def serve_current(workspace: Workspace, settings: Settings, *, operation: str) -
                 f"{release_id} is current, and the service does not answer: {problem}",
                 hint="look at its log, then `venvship handover ensure`, or go back: `venvship rollback`",
                 release=release_id,
-                **({"log": str(workspace.layout.log(release_id) / f"{proof.log}.txt")} if proof.log else {}),
-                **said_fact(proof.result.said),
+                **output_facts(workspace, release_id, proof.log, proof.result.said),
             )
         if not proof.started and before == proof.slot:
             return "unchanged"
@@ -72,6 +73,8 @@ def bring_up(workspace: Workspace, settings: Settings, *, operation: str) -> Non
     """`serve_current`, if nothing accepts connections where customers are led, or another release does.
 
     For a command that finds nothing to release: a release is live only if the service runs from it.
+
+    Crash and errors: as for `serve_current`.
     """
     if not settings.service.is_on:
         return
@@ -84,12 +87,13 @@ def bring_up(workspace: Workspace, settings: Settings, *, operation: str) -> Non
 def settle(workspace: Workspace, settings: Settings) -> None:
     """Lead customers to what is current, if an interrupted command or a lost link leads them elsewhere.
 
-    Then stop what is left up. Nothing is started that venvship had not started before. A failure is a
-    warning: `status` and `handover ensure` say more.
+    Then stop what is left up. In a root where no slot was started, nothing is. A release that does not answer
+    is a warning: `status` and `handover ensure` say more.
 
     Crash: as for `hand_over`.
 
     Raises:
+        RootError: `current` or switch.mutex cannot be used at all.
         InterruptedByError: A signal came.
     """
     if not settings.service.is_on:

@@ -82,6 +82,19 @@ def said_fact(said: str) -> dict[str, str]:
     return {"output": said} if said else {}
 
 
+def output_facts(workspace: ReadingWorkspace, release_id: str, log: str, said: str) -> dict[str, str]:
+    """The facts of an error about a program's output: `log`, the path of all of it, and the last words.
+
+    Args:
+        workspace: The root.
+        release_id: The release that the program was run for.
+        log: The name of the log; `""` for none.
+        said: The last words; `""` for none.
+    """
+    path = {"log": str(workspace.layout.log(release_id) / f"{log}.txt")} if log else {}
+    return path | said_fact(said)
+
+
 def made_from(workspace: ReadingWorkspace, release_id: str) -> str:
     """The thing to change for another release than this one: `"commit"` of the project, or `"lockfile"`."""
     with contextlib.suppress(VenvshipError):
