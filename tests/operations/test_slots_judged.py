@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tests.operations.test_service import lock_web, released
-from tests.operations.test_slots_kept import names, workspace_of
+from tests.operations.test_slots_kept import kill_while_it_is_proven, names, workspace_of
 from tests.operations.test_slots_shared import note
 from tests.support.service import Slots
 from venvship.operations.reporting.report import status
@@ -28,11 +28,7 @@ def test_a_candidate_that_a_kill_left_up_gives_its_slot_back_whoever_stops_it(se
     site = released(service, "1.0", "1.1")
     first, second = site.previous, site.current
     assert first is not None
-    service.write_settings(timeout=60, top="env = { WEB_STATUS = '503' }")
-    lock_web(service, "1.2")
-    with site.start("release") as release:
-        service.wait_for(lambda: service.accepts("a"))
-        release.kill()
+    kill_while_it_is_proven(service, "1.2", "a")
     assert names(service, "a") not in {first, second}
     service.write_settings()
     done = site.run("handover", "ensure")

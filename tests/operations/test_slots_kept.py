@@ -36,6 +36,15 @@ def names(service: Slots, slot: str) -> str:
     return os.path.basename(os.readlink(link)) if os.path.lexists(link) else ""
 
 
+def kill_while_it_is_proven(service: Slots, version: str, slot: str) -> None:
+    """Leave a candidate up in a slot, as a release does that is killed while it waits for an answer."""
+    service.write_settings(timeout=60, top="env = { WEB_STATUS = '503' }")
+    lock_web(service, version)
+    with service.site.start("release") as release:
+        service.wait_for(lambda: service.accepts(slot))
+        release.kill()
+
+
 def test_a_candidate_that_fails_leaves_the_slot_to_the_release_of_before(service: Slots) -> None:
     site = released(service, "1.0")
     first = site.current
@@ -55,11 +64,7 @@ def test_a_candidate_that_fails_leaves_the_slot_to_the_release_of_before(service
     told = [line.split() for line in service.log if line.startswith("stop")]
     assert {link for _, slot, link, release in told if link not in {slot, release}} == set()
     # A kill leaves it to the next command.
-    service.write_settings(timeout=60, top="env = { WEB_STATUS = '503' }")
-    lock_web(service, "1.2")
-    with site.start("release") as release:
-        service.wait_for(lambda: service.accepts("a"))
-        release.kill()
+    kill_while_it_is_proven(service, "1.2", "a")
     assert names(service, "a") not in {first, second}
     (service.folder / ".to.0123").symlink_to("a.sock")
     done = site.run("recover")
