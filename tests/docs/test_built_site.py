@@ -164,6 +164,40 @@ def test_every_page_with_code_has_copy_buttons(built_docs: Site) -> None:
         assert "copybutton.js" in built_docs.html(page), page
 
 
+def test_only_what_is_to_be_typed_looks_like_a_command(built_docs: Site) -> None:
+    html = built_docs.html("how-to/schedule")
+    assert '<span class="gp">$ </span>venvship' in html
+    assert '<span class="go"># venvship: shop</span>' in html
+
+    prompts = re.findall(r'<span class="gp[^"]*">([^<]*)</span>', html + built_docs.html("how-to/updates"))
+    assert set(prompts) == {"$ "}, "a comment or an exit status of the output is taken for a prompt"
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of WCAG 2.2, of `#rgb` or `#rrggbb`."""
+    digits = colour if len(colour) == 7 else "#" + "".join(digit * 2 for digit in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_colours_of_code_can_be_read(built_docs: Site) -> None:
+    sheet = (built_docs.path / "_static" / "pygments.css").read_text(encoding="utf-8")
+    paper = ""
+    counted = 0
+    for line in sheet.splitlines():
+        if ground := re.search(r"\.highlight \{ background: (#\w+)", line):
+            paper = ground[1]
+        token = re.search(r"\.highlight \.\w+ \{ color: (#\w+)", line)
+        if token and "background" not in line.partition("{")[2]:
+            light, dark = sorted((luminance(token[1]), luminance(paper)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{line} on {paper}: below level AA of WCAG"
+            counted += 1
+    assert counted > 50
+
+
 def test_decision_records_are_the_end_of_the_menu_and_closed(built_docs: Site) -> None:
     menu = built_docs.html("index").partition('class="sidebar-tree"')[2].partition("</article>")[0]
     entries = re.findall(r'<li class="(toctree-l1[^"]*)"><a [^>]*href="([^"]+)"', menu)
