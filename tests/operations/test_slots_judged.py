@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from tests.operations.test_service import lock_web, released
 from tests.operations.test_slots_kept import kill_while_it_is_proven, names, workspace_of
 from tests.operations.test_slots_shared import note
@@ -52,3 +54,26 @@ def test_status_tells_of_a_slot_left_up_once_no_command_is_about_it(service: Slo
     assert told(200) == set()
     note(service, "a", "b", trying="b", pid=parent, since="1")
     assert told(200) == {"slot-left-up"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a socket of another user")
+@pytest.mark.parametrize("goes_back", [True, False], ids=["a-release-that-fails", "ensure"])
+def test_a_slot_that_runs_as_a_user_of_before_is_started_anew(service: Slots, goes_back: bool) -> None:
+    """As after a change of `service.user`: the way back must not end at its socket."""
+    site = released(service, "1.0")
+    first, socket = site.current, str(service.folder / "a.sock")
+    if goes_back:
+        chown = f"os.chown({socket!r}, 65534, 0)"
+        script = f"import os, sys, web; web.VERSION == '1.1' and ({chown}, sys.exit(1))"
+        check = f"[[check]]\nname = 'no'\ndeadline = 0\ncommand = ['python', '-c', \"{script}\"]\n"
+        service.write_settings(check, drain=0)
+        lock_web(service, "1.1")
+        done = site.run("release")
+        assert done.code == 22, done.err
+        assert "rollback-failed" not in site.events()
+    else:
+        os.chown(socket, 65534, 0)
+        done = site.run("handover", "ensure")
+        assert done.code == 0, done.err
+    assert (site.current, service.version(), service.up) == (first, "1.0", [service.live])
+    assert os.lstat(service.folder / f"{service.live}.sock").st_uid == 0

@@ -20,6 +20,7 @@ from venvship.model.systemd_syntax import escape_name, paths
 from venvship.model.web_servers import WEB_SERVERS, Site
 from venvship.operations.service.finding import extra_options, find_program, require_program
 from venvship.operations.service.folder import planned_folder
+from venvship.operations.service.slots import WAIT
 from venvship.printable import shell_line
 from venvship.system import access
 from venvship.system.accounts import group_name, user_id, user_name
@@ -219,7 +220,7 @@ def _units(
         env_file=os.path.join(root, settings.env_file) if settings.env_file else "",
         seen=_seen(workspace, settings, folder if program.in_slots else ""),
         stop=max(1, min(_LONGEST, int(hook) - _SHORTEST)),
-        start=int(2 * (hook + settings.service.timeout)) + 300,
+        start=int(2 * (hook + settings.service.timeout) + WAIT),
         extra=extra,
     )
 

@@ -59,13 +59,17 @@ class Proof(NamedTuple):
 def find_running(held: SlotsHeld, release_id: str, context: Context, *, stop: Stop) -> Proof | None:
     """The slot that runs a release and answers now; of two, the one that customers reach.
 
+    One that runs as a user that the settings do not name any more is not found: it has to be started anew.
+
     Raises:
         InterruptedByError: A signal came.
         TurnBack: `stop` returned true.
     """
     live = held.slots.live()
+    owners = allowed_owners(held.workspace.layout, held.settings.service)
     for slot in sorted(SLOTS, key=lambda slot: slot != live):
-        if held.slots.release(slot) == release_id and held.slots.accepts(slot):
+        runs = held.slots.release(slot) == release_id and held.slots.accepts(slot)
+        if runs and not socket_problem(held.slots, slot, owners):
             result = ask(
                 held.slots, held.settings.service, slot, context, deadline=HICCUP, in_a_row=1, stop=stop
             )
