@@ -274,7 +274,10 @@ def test_a_task_is_killed_that_takes_longer_than_the_unit_allows(workplace: Work
     with workplace.drop_in("TimeoutStopSec=2"), workplace.running():
         workplace.send("celery", "hold")
         workplace.wait_for("held", old)
+        began = workplace.main_pid()
         workplace.deployed.venvship("promote", "--force", new)
+        # Not before: what the old one has just taken from the broker is lost with it.
+        workplace.deployed.wait(lambda: workplace.main_pid() not in {began, "0"}, "it is not killed")
         workplace.send("celery", "work", 0)
         workplace.wait_for("done", new)
         assert workplace.noted("let-go") == []
