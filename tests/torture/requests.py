@@ -261,7 +261,8 @@ class Day:
 
     def _tried(self) -> list[str]:
         """The releases that were to become current, in order."""
-        return [line["release"] for line in self.site.journal() if line["event"] == EventName.PROMOTING]
+        towards = {EventName.PROMOTING, EventName.ROLLING_BACK}
+        return [line["release"] for line in self.site.journal() if line["event"] in towards]
 
     def _live_since(self) -> float:
         return os.lstat(self.host.folder / "live.sock").st_mtime
