@@ -213,6 +213,41 @@ def test_a_process_that_hides_is_opaque_and_shows_its_command_line_and_its_start
         unprivileged(look)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to change the user, whereupon a process hides")
+@pytest.mark.parametrize("named", [[], ["module.py"]], ids=["another program", "a program of the release"])
+def test_a_fork_of_a_program_that_hides_is_looked_at_again_once_it_has_started_its_own(
+    release: Path, named: list[str]
+) -> None:
+    """Such as one that a server of sessions is just starting, which has nothing to do with a release."""
+    arguments = [str(release / name) for name in named]
+
+    def look(_folder: Path) -> None:
+        go, started = os.pipe(), os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(go[1])
+            if os.read(go[0], 1):
+                os.dup2(started[1], 1)
+                os.dup2(go[0], 0)
+                os.execv("/bin/sh", ["sh", "-c", "echo started; read -r line", "sh", *arguments])
+            os._exit(0)
+
+        def let_start() -> None:
+            os.write(go[1], b"!")
+            assert os.read(started[0], 100) == b"started\n"
+
+        try:
+            hidden = {seen.pid: seen for seen in processes_under(str(release))}
+            assert hidden[pid] == Seen(pid, frozenset(), opaque=True)
+            found = {seen.pid: seen for seen in processes_under(str(release), let_start=let_start)}
+            assert found.get(pid) == (Seen(pid, frozenset(arguments), opaque=False) if arguments else None)
+        finally:
+            os.close(go[1])
+            os.waitpid(pid, 0)
+
+    unprivileged(look)
+
+
 def test_the_start_of_a_process_is_known_to_a_second() -> None:
     before = datetime.now(UTC)
     with child("") as process:

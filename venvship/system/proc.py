@@ -15,6 +15,8 @@ PROC = "/proc"
 PF_KTHREAD: Final = 0x00200000
 """The flag of a kernel thread, in `stat` (include/linux/sched.h). It has no files and runs no program."""
 
+PF_FORKNOEXEC: Final = 0x00000040
+"""The flag of a process that was forked and has executed nothing since, in `stat` (include/linux/sched.h)."""
 
 _FIRST_NAMESPACE: Final = 0xEFFFFFFC
 """The inode of the first PID namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h)."""
@@ -112,7 +114,7 @@ def is_running(pid: int, ticks: str) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass
+        let_start()
     if status(pid)[:1] in (["Z"], ["X"]):
         return False
     return not ticks or start_ticks(pid) == ticks
@@ -214,7 +216,7 @@ def own_program() -> str | None:
         return None
 
 
-def processes_under(path: str) -> Iterator[Seen]:
+def processes_under(path: str, *, let_start: Callable[[], None] | None = None) -> Iterator[Seen]:
     """Yield the processes that run from, map, have open or stand in something below a path.
 
     Looks at the command line, the executable, the working directory, the mapped files and the open
@@ -223,15 +225,23 @@ def processes_under(path: str) -> Iterator[Seen]:
 
     Args:
         path: Absolute and real, without a trailing slash.
+        let_start: Waits for an instant. Where a program that hides itself starts another one, it does so by a
+            fork that hides until its exec: such are looked at once more, after this. `None`: they are not.
     """
     prefix = path.rstrip("/") + "/"
     listed = listing()
     if listed.hides:
         yield INVISIBLE
+    starting = []
     for pid in listed.pids:
         seen = _look_at(pid, prefix)
-        if seen is not None:
+        if seen is not None and let_start is not None and seen.opaque and not seen.paths and is_fork(pid):
+            starting.append(pid)
+        elif seen is not None:
             yield seen
+    if starting and let_start is not None:
+        let_start()
+        yield from filter(None, (_look_at(pid, prefix) for pid in starting))
 
 
 class Listing(NamedTuple):
@@ -327,6 +337,12 @@ def may_use_files(pid: int) -> bool:
     if not fields:
         return os.path.exists(f"{PROC}/{pid}")  # hidden by hidepid=1
     return fields[0] not in {"Z", "X"} and not int(fields[6]) & PF_KTHREAD
+
+
+def is_fork(pid: int) -> bool:
+    """Whether a process has executed no program since it was forked."""
+    fields = status(pid)
+    return len(fields) > 6 and bool(int(fields[6]) & PF_FORKNOEXEC)
 
 
 def _mapped(pid: int) -> Iterator[str]:

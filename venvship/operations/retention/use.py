@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from venvship.errors import VenvshipError
 from venvship.model.history import History
@@ -26,6 +28,9 @@ from venvship.system.accounts import user_name
 from venvship.system.leases import lease_withheld
 from venvship.workspace.lease_holder import lease_holder
 from venvship.workspace.workspace import Workspace
+
+STARTING: Final = 0.05
+"""Seconds after which a process that was forked to start a program has started it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +120,7 @@ def look_at_processes(layout: RootLayout) -> Look:
     # A lease that was removed with its file shows among the open files of its holder, and nowhere else.
     folders = f"{layout.releases}/", f"{layout.leases}/"
     ours = set(proc.ancestors(os.getpid()))  # as of sudo, whose arguments name the root
-    for seen in proc.processes_under(str(layout.path)):
+    for seen in proc.processes_under(str(layout.path), let_start=lambda: time.sleep(STARTING)):
         below = [path[len(f) :] for path in seen.paths for f in folders if path.startswith(f)]
         names = {
             path.split("/", 1)[0].removesuffix(" (deleted)").removeprefix(TRASH_PREFIX) for path in below
