@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from packaging.requirements import Requirement as Dependency
 from packaging.specifiers import Specifier, SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from venvship.errors import BuildError, NoCompatibleWheelError, UnmetDependencyError
+from venvship.model.dependencies import DependencyReader
 from venvship.model.interpreter import Interpreter
-from venvship.model.lockfiles.requirement import MARKER_ERRORS, Requirement
+from venvship.model.lockfiles.requirement import Requirement
 from venvship.model.release import Package
 from venvship.model.wheel import StoredWheel
 from venvship.printable import lines
@@ -113,19 +111,19 @@ def unmet_dependencies(
     Raises:
         UnmetDependencyError: There are unmet dependencies, and `closed` is set. All are named.
     """
-    extras = _wanted_extras(selected, wheels, interpreter)
+    reader = DependencyReader(interpreter.markers)
+    extras = reader.wanted_extras(wheels, {requirement.name: requirement.extras for requirement in selected})
     warnings: dict[tuple[str, str], Mapping[str, str]] = {}
     for name, wheel in sorted(wheels.items()):
-        for dependency in _dependencies(wheel, extras[name], interpreter):
-            target = canonicalize_name(dependency.name)
-            found = wheels.get(target)
+        for dependency in reader.of(wheel, extras[name]):
+            found = wheels.get(dependency.target)
             if found is None:
                 slug, problem = "unmet-dependency", "which is not in the lockfile"
-            elif not _satisfies(found.version, dependency):
+            elif not reader.satisfies(found.version, dependency):
                 slug, problem = "conflicting-dependency", f"and the lockfile has {found.version}"
             else:
                 continue
-            asked = f"{dependency.name}{dependency.specifier}"
+            asked = f"{dependency.name}{dependency.text}"
             message = f"{name} {wheel.version} requires {asked}, {problem}"
             warnings[name, message] = {"slug": slug, "message": message}
     if closed and warnings:
@@ -136,50 +134,3 @@ def unmet_dependencies(
             problems=problems,
         )
     return tuple(warnings.values())
-
-
-def _wanted_extras(
-    selected: Sequence[Requirement], wheels: Mapping[str, StoredWheel], interpreter: Interpreter
-) -> dict[str, set[str]]:
-    """By package name, its extras that the lockfile or another package asks for, however indirectly."""
-    extras = {name: set[str]() for name in wheels}
-    for requirement in selected:
-        extras[requirement.name].update(map(canonicalize_name, requirement.extras))
-    pending = set(wheels)
-    while pending:
-        name = pending.pop()
-        for dependency in _dependencies(wheels[name], extras[name], interpreter):
-            target = canonicalize_name(dependency.name)
-            new = set(map(canonicalize_name, dependency.extras))
-            if target in extras and not new <= extras[target]:
-                extras[target] |= new
-                pending.add(target)
-    return extras
-
-
-def _dependencies(
-    wheel: StoredWheel, extras: Iterable[str], interpreter: Interpreter
-) -> Iterable[Dependency]:
-    for line in wheel.requires:
-        try:
-            dependency = _parsed(line)
-            applies = dependency.marker is None or any(
-                dependency.marker.evaluate({**interpreter.markers, "extra": extra}) for extra in ("", *extras)
-            )
-        except MARKER_ERRORS:
-            # Old wheels hold lines that never were valid. pip ignores them after the installation, too.
-            continue
-        if applies:
-            yield dependency
-
-
-@functools.cache
-def _parsed(line: str) -> Dependency:
-    return Dependency(line)
-
-
-def _satisfies(version: str, dependency: Dependency) -> bool:
-    try:
-        return dependency.specifier.contains(Version(version), prereleases=True)
-    except ValueError:  # as above, in a wheel that an older venvship took into the store
-        return True
