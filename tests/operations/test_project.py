@@ -20,6 +20,7 @@ from venvship.errors import (
     BuildError,
     CheckoutError,
     HeldError,
+    LockError,
     LockfileError,
     LockfileMissingError,
     SettingsError,
@@ -195,6 +196,20 @@ def test_a_lockfile_in_the_checkout_is_read_from_the_commit(shop: Checked) -> No
     assert shop.root.release().outcome == "released"
     assert shop.root.status().lockfile.changed is False
     assert shop.update().outcome == "unchanged"
+
+
+def test_a_refused_lockfile_in_the_checkout_names_steps_that_work_there(shop: Checked) -> None:
+    shop.project('lockfile = "requirements.txt"')
+    commit(shop.checkout, {"requirements.txt": "demo\n", "requirements.in": "demo\n"})
+    hint = str(shop.refuses(LockfileError, "demo").hint)
+    assert "commit it" in hint
+    with pytest.raises(LockfileError, match="nothing was locked"):
+        shop.root.lock()
+
+    assert "take `lockfile` out of `[project]`" in hint
+    shop.project(more='[lock]\ninputs = ["../src/requirements.in"]')
+    with pytest.raises(LockError, match="demo: the index has no such package"):  # this site has none
+        shop.root.lock()
 
 
 def test_the_roots_own_lockfile_is_source_and_lockfile_together(shop: Checked) -> None:

@@ -114,7 +114,7 @@ def is_running(pid: int, ticks: str) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        let_start()
+        pass
     if status(pid)[:1] in (["Z"], ["X"]):
         return False
     return not ticks or start_ticks(pid) == ticks

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from venvship._version import __version__
+from venvship.errors import LockfileError
 from venvship.model import bounds
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     # Parsing a lockfile imports packaging, which an idle `update` never needs.
     from venvship.model.lockfiles.requirement import Requirement
     from venvship.model.lockfiles.selection import SourcedEntry
+
+COMMITTED: Final = (
+    "write it anew in the checkout, and commit it: `uv pip compile --generate-hashes requirements.in"
+    " --output-file requirements.txt`; or take `lockfile` out of `[project]`, name the requirements in"
+    " `[lock] inputs`, and: venvship lock"
+)
+"""The next step after the refusal of a requirements file in the checkout, where `lock` writes nothing."""
 
 
 def lockfile_paths(workspace: ReadingWorkspace, settings: Settings) -> tuple[str, ...]:
@@ -86,8 +95,9 @@ def read_environment(
     elsewhere: list[str] = []
     if project is not None:
         read = project.reading(read, elsewhere)
-    lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath, export=export)
-    selection = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
+    with _hint_for_checkout(project):
+        lockfile = read_lockfile(paths, read=read, sdists=build.sdists, real=os.path.realpath, export=export)
+        selection = select(lockfile, interpreter, extras=build.extras, groups=build.groups)
     selected = selection.requirements
     if project is not None:
         project = project.with_locked(selection.sourced)
@@ -115,6 +125,19 @@ def read_environment(
         inputs=inputs,
         fetched="" if len(fetched) == len(selected) else environment_digest(fetched, interpreter, facts),
     )
+
+
+@contextlib.contextmanager
+def _hint_for_checkout(project: Project | None) -> Iterator[None]:
+    """Have the refusal of a lockfile in the checkout name a step that works there."""
+    from venvship.model.lockfiles.problems import HINT
+
+    try:
+        yield
+    except LockfileError as error:
+        if project is not None and project.has_lockfile and error.hint == HINT:
+            error.hint = COMMITTED
+        raise
 
 
 def _not_of_project(sourced: Iterable[SourcedEntry], project: Project | None) -> list[SourcedEntry]:
