@@ -248,6 +248,18 @@ def test_a_fork_of_a_program_that_hides_is_looked_at_again_once_it_has_started_i
     unprivileged(look)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a process of another user")
+def test_a_process_of_another_user_is_known_to_run() -> None:
+    """Though it takes no signal of ours."""
+    with child("") as process:
+
+        def look(_folder: Path) -> None:
+            assert is_running(process.pid, start_ticks(process.pid))
+            assert not is_running(process.pid, "1")
+
+        unprivileged(look)
+
+
 def test_the_start_of_a_process_is_known_to_a_second() -> None:
     before = datetime.now(UTC)
     with child("") as process:
