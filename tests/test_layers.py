@@ -38,6 +38,7 @@ OPERATIONS = {
     "operations/service",
     "operations/retention",
     "operations/reporting",
+    "operations/trials",
 }
 LAYERS: dict[str, set[str]] = {
     # a module or package below venvship/ → the parts of venvship that it may import, besides itself
@@ -67,6 +68,7 @@ LAYERS: dict[str, set[str]] = {
         "operations/retention",
         "operations/service",
     },
+    "operations/trials": {*BELOW_OPERATIONS, "operations/planning"},
     "operations": {*BELOW_OPERATIONS, *OPERATIONS},
     "api": {*BELOW_OPERATIONS, *OPERATIONS},
     "__init__": {*BELOW_OPERATIONS, *OPERATIONS, "api"},

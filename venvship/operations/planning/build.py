@@ -117,7 +117,7 @@ def build_release(
     if origin.replaces is None:
         warn_if_left_out(workspace, settings, environment)
         warn_if_not_locked(workspace, settings, environment)
-    release_id = origin.release_id or _fresh_id(workspace)
+    release_id = origin.release_id or fresh_id(workspace)
     try:
         with _recorded(workspace, environment, journalled=origin.replaces is None):
             request = _request(workspace, settings, environment, release_id, message)
@@ -179,7 +179,7 @@ def build_wheels(
 
     workspace = held.workspace
     runtime, layout = workspace.runtime, workspace.layout
-    release_id = _fresh_id(workspace)
+    release_id = fresh_id(workspace)
     scratch = str(layout.scratch(release_id))
     with _recorded(workspace, environment):
         request = _request(workspace, settings, environment, release_id, "")
@@ -257,6 +257,30 @@ def _request(
     )
 
 
+def requested(
+    workspace: Workspace,
+    settings: Settings,
+    environment: Environment,
+    release_id: str,
+    *,
+    wheels: Mapping[str, str],
+) -> BuildRequest:
+    """The request for an environment of which the store has all wheels.
+
+    Args:
+        workspace: The root.
+        settings: How to build.
+        environment: The environment.
+        release_id: From `fresh_id`.
+        wheels: By requirement name, the SHA-256 of the wheel.
+
+    Raises:
+        InterpreterError: The interpreter does not run any more, or is another one.
+    """
+    request = _request(workspace, settings, environment, release_id, "")
+    return replace(request, wheels=wheels, locked_here=False)
+
+
 def _is_locked_here(workspace: Workspace, settings: Settings, environment: Environment) -> bool:
     """Whether `venvship lock` generates the lockfile: it has inputs, and this is the one that it writes."""
     written = [os.path.normpath(workspace.layout.path / name) for name in settings.lockfile]
@@ -298,7 +322,8 @@ def _build(
         )
 
 
-def _fresh_id(workspace: Workspace) -> str:
+def fresh_id(workspace: Workspace) -> str:
+    """Make an id that no release, candidate or log has."""
     layout = workspace.layout
     while True:
         release_id = new_release_id(workspace.runtime.clock(), workspace.runtime.token())
