@@ -7,13 +7,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.checkouts import GIT_ENVIRONMENT, commit, git, project_files, pyproject, repository, write
+from tests.support.patches import interpreters_answer
 from tests.support.roots import Site
 from venvship.api import Root
 from venvship.errors import (
@@ -30,6 +31,7 @@ from venvship.errors import (
 )
 from venvship.model.release import Manifest
 from venvship.operations.release_result import ReleaseResult
+from venvship.system import process
 
 
 class Checked(Site):
@@ -144,6 +146,27 @@ def test_an_idle_update_asks_git_one_question(shop: Checked, tmp_path: Path) -> 
     environ = {**shop.environment, "PATH": f"{tmp_path}/bin:{shop.environment['PATH']}"}
     assert shop.open(environ=environ).update().outcome == "unchanged"
     assert len(log.read_text().splitlines()) == 1
+
+
+def test_a_changed_line_has_the_interpreter_asked_once(
+    shop: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the wheel is built. The switch asks the release's, which here is the one that runs this test."""
+    asked: list[Sequence[str]] = []
+    real = process.run
+
+    def run(program: process.Program, **options: Any) -> process.ProcessResult:
+        asked.append(program.argv)
+        return real(program, **options)
+
+    shop.root.release()
+    commit(shop.checkout, {"shop/__init__.py": "VALUE = 2\n"})
+    interpreters_answer(monkeypatch, run)
+
+    shop.root.release()
+
+    assert shop.builds == 2
+    assert len(asked) == 1
 
 
 def test_changes_that_are_not_committed_are_refused(shop: Checked) -> None:

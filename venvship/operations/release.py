@@ -283,7 +283,7 @@ class Releasing(ReleaseFacts):
             proposal.environment,
             message=self._message,
             progress=self._progress,
-            origin=Origin(project=proposal.project, release_id=proposal.release_id),
+            origin=Origin(project=proposal.project, begun=proposal.begun),
         )
         self.result = replace(
             self.result,

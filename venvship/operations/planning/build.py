@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from venvship.errors import BuildError, CheckoutError, HostError, InterruptedByError
 from venvship.model.environment import Environment
 from venvship.model.event import EventName
+from venvship.model.interpreter import Interpreter
 from venvship.model.progress import Progress, step
 from venvship.model.release import Manifest, new_release_id
 from venvship.model.settings import Settings
@@ -46,17 +47,29 @@ STORE_WAIT: Final = 300.0
 """Seconds to wait for a clean-up of the store, which is short; `--wait` does not cover it."""
 
 
+class Begun(NamedTuple):
+    """A release whose wheels are built before it is known whether it is needed.
+
+    Attributes:
+        release_id: The id that it gets.
+        interpreter: The root's, as it answered before the wheels were built; `None`: it is still to be asked.
+    """
+
+    release_id: str
+    interpreter: Interpreter | None = None
+
+
 class Origin(NamedTuple):
     """Where the wheels of a release come from, besides an index.
 
     Attributes:
         project: The project that members are built from.
-        release_id: The id of `build_wheels`; `None`: the release gets a fresh one.
+        begun: Of `build_wheels`; `None`: the release gets a fresh id.
         replaces: The release that this one takes the place of: its wheels are taken from the store.
     """
 
     project: Project | None = None
-    release_id: str | None = None
+    begun: Begun | None = None
     replaces: Replaced | None = None
 
     def build(self, environment: Environment) -> ProjectBuild:
@@ -117,10 +130,11 @@ def build_release(
     if origin.replaces is None:
         warn_if_left_out(workspace, settings, environment)
         warn_if_not_locked(workspace, settings, environment)
-    release_id = origin.release_id or fresh_id(workspace)
+    begun = origin.begun or Begun(fresh_id(workspace))
+    release_id = begun.release_id
     try:
         with _recorded(workspace, environment, journalled=origin.replaces is None):
-            request = _request(workspace, settings, environment, release_id, message)
+            request = _request(workspace, settings, environment, begun, message)
             request = replace(request, project=origin.build(environment))
             if origin.replaces is None:
                 generate = generate_hook(workspace, settings, release_id)
@@ -148,7 +162,7 @@ def build_wheels(
     *,
     project: Project | None,
     progress: Progress,
-) -> str | None:
+) -> Begun | None:
     """Build the wheels of the environment's sources that the store lacks, before it is known what is done.
 
     Args:
@@ -159,8 +173,8 @@ def build_wheels(
         progress: Hears of the step `build`.
 
     Returns:
-        The id of the release that is to be built of them, whose log has the output; `None` if the store has
-        all of them.
+        The release that is to be built of them, whose log has the output; `None` if the store has all of
+        them.
 
     Crash: a scratch directory and a log; the next build sweeps both. Wheels in the store, each whole.
 
@@ -179,10 +193,10 @@ def build_wheels(
 
     workspace = held.workspace
     runtime, layout = workspace.runtime, workspace.layout
-    release_id = fresh_id(workspace)
-    scratch = str(layout.scratch(release_id))
+    begun = Begun(fresh_id(workspace))
+    scratch = str(layout.scratch(begun.release_id))
     with _recorded(workspace, environment):
-        request = _request(workspace, settings, environment, release_id, "")
+        request = _request(workspace, settings, environment, begun, "")
         request = replace(request, project=Origin(project=project).build(environment))
         store = Store(str(layout.path / settings.store), request.trust)
         prepare(store)
@@ -200,7 +214,7 @@ def build_wheels(
                 # Recovery sweeps the rest; the error matters more.
                 with contextlib.suppress(OSError):
                     trees.remove_tree(scratch)
-    return release_id
+    return begun._replace(interpreter=request.environment.interpreter)
 
 
 def forget_wheels(held: BuildHeld, release_id: str) -> None:
@@ -233,13 +247,16 @@ def _recorded(workspace: Workspace, environment: Environment, *, journalled: boo
 
 
 def _request(
-    workspace: Workspace, settings: Settings, environment: Environment, release_id: str, message: str
+    workspace: Workspace, settings: Settings, environment: Environment, begun: Begun, message: str
 ) -> BuildRequest:
     from venvship.building.request import BuildRequest
 
-    layout = workspace.layout
-    # An upgrade may have changed the interpreter in place since it was recorded.
-    interpreter = recorded_interpreter.asked_again(workspace, environment.interpreter)
+    layout, release_id = workspace.layout, begun.release_id
+    interpreter = begun.interpreter
+    if interpreter is None:
+        # An upgrade may have changed the interpreter in place since it was recorded. One command asks once
+        # before it builds; the switch asks again.
+        interpreter = recorded_interpreter.asked_again(workspace, environment.interpreter)
     return BuildRequest(
         release_id=release_id,
         release_path=str(layout.release_path(release_id)),
@@ -277,7 +294,7 @@ def requested(
     Raises:
         InterpreterError: The interpreter does not run any more, or is another one.
     """
-    request = _request(workspace, settings, environment, release_id, "")
+    request = _request(workspace, settings, environment, Begun(release_id), "")
     return replace(request, wheels=wheels, locked_here=False)
 
 

@@ -9,7 +9,7 @@ from venvship.model.environment import Environment
 from venvship.model.history import LockfileDue
 from venvship.model.progress import Progress
 from venvship.model.settings import Settings
-from venvship.operations.planning.build import build_wheels, forget_wheels
+from venvship.operations.planning.build import Begun, build_wheels, forget_wheels
 from venvship.operations.planning.environment import of_equal_wheels
 from venvship.operations.planning.plan import Plan
 from venvship.operations.planning.project import Project
@@ -30,7 +30,7 @@ class Proposal:
         lockfile: The lockfile, if it is not on disk yet and belongs there once the release is proven.
         own_environment: The environment of the root's own lockfile and project; see `Errand`.
         project: The project; `None` without one.
-        release_id: The id that the release gets if it is built; `None`: a fresh one.
+        begun: The release that its wheels were built for; `None`: none was built.
     """
 
     environment: Environment
@@ -39,7 +39,7 @@ class Proposal:
     lockfile: LockfileDue | None = None
     own_environment: str | None = None
     project: Project | None = None
-    release_id: str | None = None
+    begun: Begun | None = None
 
 
 def with_wheels(held: BuildHeld, settings: Settings, proposal: Proposal, progress: Progress) -> Proposal:
@@ -59,14 +59,12 @@ def with_wheels(held: BuildHeld, settings: Settings, proposal: Proposal, progres
     """
     if proposal.plan.action != "build" or not proposal.environment.built:
         return proposal
-    release_id = build_wheels(
-        held, settings, proposal.environment, project=proposal.project, progress=progress
-    )
-    if release_id is None:
+    begun = build_wheels(held, settings, proposal.environment, project=proposal.project, progress=progress)
+    if begun is None:
         return proposal
     environment = of_equal_wheels(held.workspace, settings, proposal.environment)
     if environment.digest == proposal.environment.digest:
-        return replace(proposal, release_id=release_id)
+        return replace(proposal, begun=begun)
     own = proposal.own_environment
     found = replace(
         proposal,
@@ -76,6 +74,6 @@ def with_wheels(held: BuildHeld, settings: Settings, proposal: Proposal, progres
         own_environment=environment.digest if own == proposal.environment.digest else own,
     )
     if found.plan.action == "build":
-        return replace(found, release_id=release_id)
-    forget_wheels(held, release_id)
+        return replace(found, begun=begun)
+    forget_wheels(held, begun.release_id)
     return found
