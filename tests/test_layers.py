@@ -117,6 +117,7 @@ RULES = (
             "system/process.py": "turns this process into another program, for `run`",
             "system/child.py": "starts the programs that process.py runs, and the guard for guard.py",
             "system/pool.py": "copies of this process, which end with it",
+            "building/project/hooks_worker.py": "in a process of its own, a copy for each hook",
             "building/tree/startup_module.py": "begins again with the real path of a script",
         },
     ),

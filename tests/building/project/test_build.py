@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -212,6 +213,24 @@ def test_warnings_of_a_backend_are_in_the_log_alone(shop: Shop, capfd: pytest.Ca
     shop.build(request)
     assert "pale moon, ****" in shop.log(request)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_hooks_of_a_backend_share_its_import_and_nothing_else(shop: Shop) -> None:
+    files = project_files(
+        table='[tool.backend]\nrun = """assert ASKED == []; print("built in a copy of", os.getppid())"""'
+    )
+    files["backend.py"] += (
+        "\nASKED = []\ndef get_requires_for_build_wheel(config_settings=None):\n"
+        '    ASKED.append(1)\n    print("asked in a copy of", os.getppid())\n    return []\n'
+    )
+    commit(shop.checkout, files)
+    request = shop.request()
+
+    shop.build(request)
+
+    found = re.findall(r"(asked|built) in a copy of (\d+)", shop.log(request))
+    assert [what for what, _ in found] == ["asked", "built"]
+    assert len({process for _, process in found}) == 1
 
 
 def test_a_build_sees_no_packages_but_its_own(shop: Shop) -> None:

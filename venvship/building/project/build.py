@@ -8,6 +8,7 @@ output redacted in `log/<release>/build.txt`, and with nothing left running.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import time
@@ -42,12 +43,16 @@ from venvship.model.source import SOURCE_DATE_EPOCH, BuildRequirement, Source
 from venvship.model.wheel import WheelFile
 from venvship.printable import enclosed
 from venvship.system.faults import build_faults
-from venvship.system.files import hash_file, make_directory
+from venvship.system.files import create_file, hash_file, make_directory
 from venvship.system.git import without_repository
+from venvship.system.linking import link_file
 from venvship.system.output import CappedLog
 from venvship.system.process import Program, run
 
 _OUTPUT_BYTES: Final = 1 << 20
+
+_WORKER: Final = os.path.join(os.path.dirname(__file__), "hooks_worker.py")
+"""Runs `build_wheel` along with the question for further requirements, if the backend has none."""
 
 _COMPILERS: Final = re.compile(
     r"error: command '(?P<program>[^']*)' failed: No such file|No such file or directory: '(?P<name>[^'/]+)'"
@@ -194,9 +199,20 @@ class _Work:
         path = f"{environment.path}/bin:{self._environ.get('PATH', os.defpath)}"
         environ = {**self._environ, "PATH": path, "VIRTUAL_ENV": environment.path}
 
+        wheels, ahead = os.path.join(self._folder, "wheels"), os.path.join(self._folder, "ahead")
+        make_directory(ahead, 0o700)
+        kwargs = {"wheel_directory": wheels, "config_settings": None, "metadata_directory": None}
+        create_file(os.path.join(ahead, "input.json"), json.dumps({"kwargs": kwargs}).encode())
+
         def hook(
             cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
         ) -> None:
+            python, script, name, control = cmd
+            if name == "get_requires_for_build_wheel":
+                cmd = (python, _WORKER, script, name, control, ahead)
+            elif os.path.isfile(answer := os.path.join(ahead, "output.json")):
+                link_file(answer, os.path.join(control, "output.json"), "copy")
+                return
             # pypa/build turns every exception of a hook into one of its own.
             try:
                 self._run(cmd, cwd or project, {**environ, **(extra_environ or {})}, what="its build backend")
@@ -212,7 +228,7 @@ class _Work:
                 wanted |= (more := builder.get_requires_for_build("wheel"))
                 if more:
                     environment.install(more)
-                path = builder.build("wheel", os.path.join(self._folder, "wheels"))
+                path = builder.build("wheel", wheels)
         except (BuildException, BuildBackendException) as error:
             if self._failure is not None:
                 raise self._failure from error
