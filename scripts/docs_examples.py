@@ -121,6 +121,27 @@ class Recorder:
         return printed
 
 
+def _check(recorder: Recorder) -> None:
+    """Record a check, and an audit by an advisory on this host; the settings are as before afterwards."""
+    recorder.run("check", "check")
+    affected = {
+        "package": {"ecosystem": "PyPI", "name": "shop"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.0"}]}],
+    }
+    advisory = {
+        "id": "PYSEC-2026-1",
+        "aliases": ["CVE-2026-1000"],
+        "summary": "A crafted order empties the shop.",
+        "affected": [affected],
+    }
+    file = recorder.root / "advisories.json"
+    file.write_text(json.dumps(advisory))
+    settings = recorder.root / "venvship.toml"
+    settings.write_text(f'{SETTINGS}\n[audit]\nadvisories = "{file.name}"\n')
+    recorder.run("audit", "audit", exits=40)
+    settings.write_text(SETTINGS)
+
+
 def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     """Live through the life of a root, and record what every command prints.
 
@@ -146,7 +167,7 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     lock("1.1")
     run("release", "release", "-m", "security fixes")
     run("update", "update")
-    run("check", "check")
+    _check(recorder)
     run("restart", "restart", "-m", "a new certificate")
     with _slots(recorder.root):
         run("handover", "handover", "status")
@@ -310,7 +331,8 @@ class Stable:
         if key == "since" and "seen_by" in within:  # the journal does not have it
             return f"{self._sealed(within['release']) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
         if key == "at":
-            return self._at_seq[within["seq"]]
+            audited = f"{FIRST_TIME + timedelta(minutes=4):%Y-%m-%dT%H:%M:%SZ}"  # no event has that time
+            return self._at_seq[within["seq"]] if "seq" in within else audited
         if key == "created_at":
             return f"{self._sealed(within['id']):%Y-%m-%dT%H:%M:%SZ}"
         if key == "python" and isinstance(value, str):

@@ -33,6 +33,7 @@ BUILDING = {
 BELOW_OPERATIONS = {*BELOW_BUILDING, *BUILDING, "health", "workspace"}
 OPERATIONS = {
     "operations",
+    "operations/auditing",
     "operations/planning",
     "operations/switching",
     "operations/service",
@@ -58,6 +59,7 @@ LAYERS: dict[str, set[str]] = {
     "building": {*BELOW_BUILDING, *BUILDING},
     "health": BELOW_BUILDING,
     "workspace": {*BELOW_BUILDING, "health"},
+    "operations/auditing": BELOW_OPERATIONS,
     "operations/planning": BELOW_OPERATIONS,
     "operations/retention": BELOW_OPERATIONS,
     "operations/service": BELOW_OPERATIONS,
@@ -192,6 +194,7 @@ RULES = (
         {
             "building/fetching/downloader.py": "the whole of that process",
             "building/fetching/http_answer.py": "a part of that process",
+            "operations/auditing/asker.py": "the whole of that process",
             "health/network_worker.py": "the whole of that process",
         },
     ),
@@ -210,6 +213,7 @@ RULES = (
             "cli/group.py": "the method `write` of click's formatter; the help has nothing from outside",
             "system/*": "files, pipes and the system's log",
             "building/fetching/downloader.py": "in a process of its own, whose output is read",
+            "operations/auditing/asker.py": "in a process of its own, whose output is read",
             "building/*_worker.py": "in a process of its own, whose output is read",
             "health/network_worker.py": "in a process of its own, whose output is read",
         },

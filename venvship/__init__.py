@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from venvship.api import Root, default_runtime
     from venvship.errors import OperationWarning, Result, VenvshipError
     from venvship.health.checks import AnswerCount, CheckResult
+    from venvship.model.advisories.advisory import Advisory, Known, Vulnerability
+    from venvship.model.advisories.ignored import Ignored
     from venvship.model.event import Event, EventName
     from venvship.model.history import PassedOver
     from venvship.model.hold import Hold, HoldKind
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from venvship.model.tree_difference import FileDifference, FileDifferenceKind, TreeDiff
     from venvship.model.trust import Trusted
     from venvship.model.update_attempts import Failures
+    from venvship.operations.audit import AuditResult
     from venvship.operations.check import ChecksResult
     from venvship.operations.destroy import DestroyResult
     from venvship.operations.handover import HandoverResult, SlotView
@@ -82,6 +85,9 @@ _HOMES = {
     "venvship.model.tree_difference": "FileDifference FileDifferenceKind TreeDiff",
     "venvship.model.trust": "Trusted",
     "venvship.model.update_attempts": "Failures",
+    "venvship.model.advisories.advisory": "Advisory Known Vulnerability",
+    "venvship.model.advisories.ignored": "Ignored",
+    "venvship.operations.audit": "AuditResult",
     "venvship.operations.check": "ChecksResult",
     "venvship.operations.destroy": "DestroyResult",
     "venvship.operations.handover": "HandoverResult SlotView",
@@ -120,7 +126,9 @@ _HOMES = {
 """The module of each public name."""
 
 __all__ = [
+    "Advisory",
     "AnswerCount",
+    "AuditResult",
     "BuildRequirement",
     "Built",
     "CheckResult",
@@ -148,7 +156,9 @@ __all__ = [
     "HoldChange",
     "HoldKind",
     "HoldResult",
+    "Ignored",
     "InitResult",
+    "Known",
     "Left",
     "ListResult",
     "LockResult",
@@ -203,6 +213,7 @@ __all__ = [
     "Verification",
     "Verified",
     "VerifyResult",
+    "Vulnerability",
     "__version__",
     "default_runtime",
     "errors",

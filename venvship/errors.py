@@ -257,6 +257,12 @@ class HashMismatchError(BuildError):
     slug = "hash-mismatch"
 
 
+class AuditFailedError(BuildError):
+    """A service or a file of advisories could not be asked, or its answer makes no sense. Nothing changed."""
+
+    slug = "audit-failed"
+
+
 class DistributionNotFoundError(BuildError):
     """The index has no such package, or not this version of it."""
 
@@ -440,7 +446,7 @@ class SupersededError(VenvshipError):
 
 
 class FindingsError(VenvshipError):
-    """`verify` or `check` found something."""
+    """`verify`, `check` or `audit` found something."""
 
     slug = "findings"
     exit_code = 40
@@ -468,6 +474,12 @@ class StrayBytecodeError(FindingsError):
     """`verify` found bytecode in a release that is not part of it; all its own files are intact."""
 
     slug = "stray-bytecode"
+
+
+class VulnerableError(FindingsError):
+    """`audit` found known vulnerabilities in the release."""
+
+    slug = "vulnerable"
 
 
 class CheckFailedError(FindingsError):

@@ -149,6 +149,11 @@ class RootLayout(NamedTuple):
         return self.state / "verified.json"
 
     @property
+    def advisories_file(self) -> Path:
+        """The answers about known vulnerabilities that `audit` keeps."""
+        return self.state / "advisories.json"
+
+    @property
     def kept_settings_file(self) -> Path:
         """The settings of the last promotion, for a rollback when `venvship.toml` is unreadable."""
         return self.state / "settings.toml"

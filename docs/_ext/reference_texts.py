@@ -201,6 +201,7 @@ FACTS: Final = {
 WARNINGS: Final = {
     "app-hidden": "a module of the standard library is imported in place of that of the project",
     "app-hides-package": "a module of the project is imported in place of that of a package",
+    "audit-not-kept": "`status` will not know of this `audit`, and why",
     "bad-release": "the release that was named is known to be bad",
     "check-failed": "a check failed that is not required",
     "conflicting-dependency": "a package asks for another version of a dependency than the lockfile has",
@@ -217,6 +218,7 @@ WARNINGS: Final = {
     "file-overlap": "two packages bring different contents for one file that is not code",
     "hashes-not-compared": "`lock` keeps the hashes of pins without a look at the index: its pip is too old",
     "hidden-from-service": "the user of the service cannot reach the root or the interpreter",
+    "ignore-expired": "an entry of `[audit] ignore` has ended, and a vulnerability counts again",
     "in-use": "a directory or store entry that was to be removed stays, since a process uses it",
     "interpreter-changed": "the interpreter has another patch level than when the root first used it",
     "interpreter-gone": "the interpreter of the root is gone, and its setting names no other",

@@ -129,6 +129,8 @@ def test_metrics_come_in_the_order_of_the_reference(shop: Site) -> None:
         "venvship_warnings",
     }
     verified = {
+        "venvship_audited_timestamp_seconds",
+        "venvship_vulnerabilities",
         "venvship_verified_timestamp_seconds",
         "venvship_verified_damaged",
     }

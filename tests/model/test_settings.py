@@ -361,7 +361,8 @@ def test_a_check_without_any_target_says_which_there_are() -> None:
 def test_a_check_of_each_kind_survives_toml(kind: str) -> None:
     declared = CHECK_KINDS[kind]
     settings = parse(f'[[check]]\nname = "{declared.name}"\n{kind} = {toml_value(declared.example)}')
-    assert settings.checks == (Check(name=declared.name, kind=kind, target=declared.read(declared.example)),)
+    target = declared.read(declared.example)
+    assert settings.checks == (Check(name=declared.name, kind=kind, target=target, **declared.defaults),)
     assert parse(settings_toml(settings)) == settings
 
 

@@ -14,6 +14,7 @@ from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
+    from venvship.operations.audit import AuditResult
     from venvship.operations.check import ChecksResult
     from venvship.operations.monitoring import MonitorResult
     from venvship.operations.reporting.configuration import ConfigResult
@@ -197,6 +198,29 @@ class RootReads:
         from venvship.operations.check import check
 
         return self._read(check, release)
+
+    def audit(self, release: str = "current", *, fixable: bool = False) -> AuditResult:
+        """Look for known vulnerabilities of a release. Switches nothing.
+
+        The service of `[audit]` is asked once about each package of which no answer is kept that is younger
+        than `[audit] max_age`; or the advisories are read that the settings name. Where the owner of the root
+        runs it, the answers are kept, and `status` reports from them.
+
+        Args:
+            release: An id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
+            fixable: Whether only vulnerabilities count for which a fixed version is known.
+
+        Raises:
+            VulnerableError: There are known vulnerabilities that count; its `result` has all of them.
+            AuditFailedError: The service could not be asked, or the advisories cannot be read.
+            ReleaseError: There is no such release, or its manifest is damaged.
+            SettingsError: The settings cannot be read.
+            RootError: The root or its journal cannot be read, or others can write the advisories.
+            InterruptedByError: A signal came.
+        """
+        from venvship.operations.audit import audit
+
+        return self._read(audit, release, fixable=fixable)
 
     def schedule(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venvship.cli import style
+from venvship.cli.audit_text import vulnerabilities_line
 from venvship.cli.fitting import Page, counted, when
 from venvship.model.spelling import ago, readable
 
@@ -27,7 +28,7 @@ def oddities(result: StatusResult, page: Page) -> list[str]:
         lines += page.labelled("Old", said, paint=style.attention("Old"))
     if not lines and result.current is not None and result.held is None and not result.warnings:
         lines += page.labelled("Problems", "none known")
-    return lines + _files(result, page)
+    return [*lines, *_files(result, page), *vulnerabilities_line(result.audited, page)]
 
 
 def trial(result: StatusResult, page: Page) -> list[str]:

@@ -74,6 +74,14 @@ METRICS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         (),
         "The number of damaged files that it found; no sample without one.",
     ),
+    "venvship_audited_timestamp_seconds": (
+        (),
+        "The time of the last audit of the live release; no sample without one.",
+    ),
+    "venvship_vulnerabilities": (
+        ("fixable",),
+        "The number of known vulnerabilities of the live release, with and without a fix; none if unaudited.",
+    ),
     "venvship_old_processes": ((), "The number of processes that run from a release that is not live."),
     "venvship_journal_damaged": ((), "Whether the journal is damaged, or has lost the live release."),
     "venvship_journal_torn": ((), "Whether the last line of the journal is torn."),
@@ -144,6 +152,11 @@ def _state(status: StatusResult) -> Iterator[Sample]:
     if status.verified is not None:
         yield Sample("venvship_verified_timestamp_seconds", status.verified.at.timestamp())
         yield Sample("venvship_verified_damaged", status.verified.damaged)
+    if status.audited is not None:
+        known = status.audited
+        yield Sample("venvship_audited_timestamp_seconds", known.at.timestamp())
+        yield Sample("venvship_vulnerabilities", known.fixable, ("yes",))
+        yield Sample("venvship_vulnerabilities", known.vulnerabilities - known.fixable, ("no",))
     yield Sample(
         "venvship_old_processes", sum(map(len, status.old_processes.values())) + len(status.unseen_leases)
     )

@@ -6,8 +6,8 @@ To add a kind:
    example. A key that only this kind has is an attribute of `Check`, and is named in the kind's `keys`. The
    errors, the template, the digest of refusals and the reference are generated from these declarations.
 2. Write a function with the signature of `Ask`. `programs.py` has those that run a program, `network.py`
-   those that ask over a network. It turns every failure of the service into an `Attempt`; only a signal and
-   `poll` may raise.
+   those that ask over a network, `audited.py` the one that looks for known vulnerabilities. It turns every
+   failure of the service into an `Attempt`; only a signal and `poll` may raise.
 3. Add it to `KINDS` below.
 
 Then test what it asks in `tests/health/test_checks.py`, and the targets that its reader refuses in
@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from venvship.health import network, programs
+from venvship.health import audited, network, programs
 from venvship.health.attempt import Attempt
 from venvship.health.context import Context
 from venvship.model.settings_check import Check
@@ -54,5 +54,6 @@ KINDS: Final[Mapping[str, Ask]] = {
     "import": programs.ask_import,
     "http": network.ask_http,
     "tcp": network.ask_tcp,
+    "audit": audited.ask_audit,
 }
 """Each kind of check, and the function that asks."""

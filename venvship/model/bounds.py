@@ -109,3 +109,27 @@ read: 82 packages take 190 MiB, and each further one some 1.5 MiB."""
 COMPILING: Final = 496 << 20
 """Bytes of data of each process that compiles (RLIMIT_DATA, on Linux). Usual code takes 60 times its size: a
 module of 7 MiB is compiled. Two MiB that are made for it take more than 1 GiB."""
+
+# -- advisories -----------------------------------------------------------------------------------------
+
+ADVISORY_ANSWER: Final = 16 << 20
+"""Bytes of the answer of a service about one package, after decompression, and of a file of advisories. The
+answers of PyPI list the files of the version, and have some 1 MiB at most."""
+
+ADVISORIES: Final = 2000
+"""Advisories about one version of a package. The oldest versions of TensorFlow have some 500."""
+
+ADVISORY_FILES: Final = 200_000
+"""Files in a folder of advisories. All that OSV has about PyPI are some 20,000."""
+
+ALIASES: Final = 200
+"""Identifiers of one advisory. Most have two or three."""
+
+FIXED_VERSIONS: Final = 500
+"""Versions that fix one vulnerability. Usually there is one for each branch."""
+
+SUMMARY: Final = 200
+"""Characters of the summary of an advisory that are kept."""
+
+ANSWERS: Final = 4000
+"""Answers that a root keeps, the newest ones. A release has some hundreds of packages."""

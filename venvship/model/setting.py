@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
 from venvship.model.toml_table import Reader
@@ -44,6 +45,7 @@ class CheckKind(NamedTuple):
         example: A target for the template, as it is written in TOML.
         name: A name for the check in the template.
         when: A time for it.
+        defaults: Defaults of keys of `Check` that are other ones for this kind.
     """
 
     read: Reader[tuple[str, ...]]
@@ -54,6 +56,7 @@ class CheckKind(NamedTuple):
     is_array: bool = False
     is_command: bool = False
     keys: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = MappingProxyType({})
 
 
 def declared_settings(table: type[Any]) -> dict[str, tuple[Any, Setting]]:

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from venvship.model.lock_kinds import is_tool_lock
-from venvship.model.toml_table import WrongValueError, each, integer, line, number, string, strings
+from venvship.model.toml_table import WrongValueError, each, integer, line, number, one_of, string, strings
 
 WEEK: Final = 7 * 86400.0
 """The longest duration, in seconds."""
@@ -358,6 +358,15 @@ def _header_value(value: str) -> str:
             "must be one line of Latin-1 letters, without blanks at its ends: such as 'shop.example.com'"
         )
     return value
+
+
+def audit_target(value: object) -> tuple[str, ...]:
+    """Read which known vulnerabilities an audit check fails on: the one target of it.
+
+    Raises:
+        WrongValueError: Anything else.
+    """
+    return (one_of("all", "fixable")(value),)
 
 
 def tcp_address(value: object) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from typing import Annotated, NamedTuple
 
 from venvship.model import setting_values as values
 from venvship.model.setting import Setting
+from venvship.model.settings_audit import AuditSettings
 from venvship.model.settings_check import Check
 from venvship.model.settings_project import ProjectSettings
 from venvship.model.settings_service import ServiceSettings
@@ -296,6 +297,7 @@ class Settings(NamedTuple):
     project: Annotated[ProjectSettings, "the application's own code, from a checkout"] = ProjectSettings()
     lock: Annotated[LockSettings, "how `venvship lock` generates the lockfile"] = LockSettings()
     update: Annotated[UpdateSettings, "what `venvship update` may do without a person"] = UpdateSettings()
+    audit: Annotated[AuditSettings, "where known vulnerabilities are looked for"] = AuditSettings()
     build: Annotated[BuildSettings, "how a lockfile becomes a release"] = BuildSettings()
     service: Annotated[ServiceSettings, "two slots behind one socket, so that no request is lost"] = (
         ServiceSettings()

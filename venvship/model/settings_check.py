@@ -46,6 +46,16 @@ CHECK_KINDS: Final[Mapping[str, CheckKind]] = {
         name="listens",
         keys=("from_release",),
     ),
+    "audit": CheckKind(
+        read=values.audit_target,
+        text='`"all"` fails on known vulnerabilities, `"fixable"` on those with a fix. As'
+        " {ref}`command-audit` finds them. Its `timeout` is 120 by default. It is inconclusive if the"
+        " advisories cannot be had.",
+        example="fixable",
+        name="vulnerabilities",
+        when="candidate",
+        defaults=MappingProxyType({"timeout": 120.0}),
+    ),
 }
 """The keys of a check that say what it does; each check has exactly one. `health/kinds.py` has the function
 that asks for each, and says how to add a kind.

@@ -49,8 +49,11 @@ def settings_toml(settings: Settings) -> str:
 def toml_value(value: object) -> str:
     """Write a JSON string, number, boolean, array or table as TOML, with escapes for the unprintable."""
     if isinstance(value, Mapping):
-        pairs = ", ".join(f"{_toml_key(key)} = {toml_value(item)}" for key, item in value.items())
+        written = ((key, item) for key, item in value.items() if item is not None)
+        pairs = ", ".join(f"{_toml_key(key)} = {toml_value(item)}" for key, item in written)
         return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
     # JSON is TOML here, but for DEL, which TOML wants escaped.
     return re.sub(UNPRINTABLE, _toml_escape, json.dumps(value, ensure_ascii=False))
 

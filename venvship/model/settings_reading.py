@@ -193,6 +193,8 @@ def _check(table: Table, *, whole: bool) -> Check:
         if misplaced and (whole or written):
             table.report(name, f"only a check of this kind has it: {', '.join(kinds)}")
     defaults: dict[str, Any] = {"name": ""}
+    for kind in written:
+        defaults |= CHECK_KINDS[kind].defaults
     if table.values.get("when") == "candidate":
         defaults |= {name: own.candidate for name, (_, own) in keys.items() if own.candidate is not None}
     values = _take(table, Check, **defaults)

@@ -8,6 +8,7 @@ import click
 
 from venvship.api.arguments import require_sha256
 from venvship.cli import config_text, render, text
+from venvship.cli.audit_text import audit_lines
 from venvship.cli.completion import complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Call
@@ -15,6 +16,7 @@ from venvship.cli.process_text import ps_lines
 from venvship.errors import UsageError
 
 if TYPE_CHECKING:
+    from venvship.operations.audit import AuditResult
     from venvship.operations.check import ChecksResult
     from venvship.operations.reporting.configuration import ConfigResult
     from venvship.operations.reporting.diff import DiffResult
@@ -222,3 +224,29 @@ def verify(call: Call, releases: tuple[str, ...], all_: bool, expect: str | None
         if all_ or len(releases) > 1:
             raise UsageError("--expect is the hash of one release")
     return call.open_root().verify(*releases, all=all_, expect=expect)
+
+
+@command(
+    "audit",
+    "Look",
+    text=audit_lines,
+    example="venvship audit",
+    exits={
+        0: "no known vulnerabilities that count",
+        10: "the settings are wrong",
+        13: "no such release, or its manifest is damaged",
+        20: "the service could not be asked, or the advisories cannot be read",
+        40: "known vulnerabilities, each listed",
+    },
+)
+@click.argument("release", default="current", shell_complete=complete_release)
+@click.option("--fixable", is_flag=True, help="Fail only for those that a fixed version is known for.")
+def audit(call: Call, release: str, fixable: bool) -> AuditResult:
+    """Look for known vulnerabilities of a release.
+
+    It asks the service of `[audit]` about each package, once in `[audit] max_age`, or reads the advisories
+    that the settings name. For each vulnerability it lists the versions that fix it.
+
+    It switches nothing. `status` reports the number that the last audit has found.
+    """
+    return call.open_root().audit(release, fixable=fixable)

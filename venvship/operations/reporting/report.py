@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from venvship.errors import OperationWarning
 from venvship.model.event import Event
@@ -43,6 +43,10 @@ from venvship.workspace.verified import Verification, last_verification
 from venvship.workspace.views import ReleaseView, diff_releases, view_releases
 from venvship.workspace.way_back import seeming_way_back
 
+if TYPE_CHECKING:
+    from venvship.model.advisories.advisory import Known
+    from venvship.model.settings import Settings
+
 
 class StatusResult(NamedTuple):
     """The result of `Root.status`.
@@ -77,6 +81,8 @@ class StatusResult(NamedTuple):
             `--force`; `None` for none.
         slot: The slot of the service that customers are led to; `None` without a service.
         on_trial: Whether the live release is on trial: its restart hook and live checks have no verdict yet.
+        audited: The number of known vulnerabilities of the live release, as `audit` found it last; `None` for
+            never. `status` itself asks no service.
         warnings: The warnings of the operation.
     """
 
@@ -105,6 +111,7 @@ class StatusResult(NamedTuple):
     on_trial: bool = False
     barrier: str | None = None
     tier: str | None = None
+    audited: Known | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -136,6 +143,7 @@ class StatusResult(NamedTuple):
             "python_change": self.lockfile.python.to_json() if self.lockfile.python else None,
             "failing": self.failing.to_json() if self.failing else None,
             "verified": self.verified.to_json() if self.verified else None,
+            "audited": self.audited.to_json() if self.audited else None,
             "previous_verified": self.previous_verified.to_json() if self.previous_verified else None,
             "old_processes": [
                 {"pid": pid, "release": release_id}
@@ -293,6 +301,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         on_trial=current is not None and history.is_on_trial(current),
         barrier=barrier_before(history, current, back.id) if back is not None else None,
         tier=settings.tier if settings is not None else None,
+        audited=_audited(workspace, settings, view.id if view is not None else None),
         warnings=tuple(workspace.warnings),
     )
 
@@ -369,6 +378,14 @@ def _way_back(
     if current.created_at is None or previous.created_at is None:
         return None  # a manifest cannot be read, and `problem` of its view has the reason
     return diff_releases(workspace, current.id, previous.id)
+
+
+def _audited(workspace: ReadingWorkspace, settings: Settings | None, release_id: str | None) -> Known | None:
+    if settings is None or not workspace.layout.advisories_file.exists():
+        return None
+    from venvship.workspace.advised import known_vulnerabilities  # late: most roots were never audited
+
+    return known_vulnerabilities(workspace, settings.audit, release_id)
 
 
 def _failing(attempts: Attempts, lockfile: LockfileState, now: datetime) -> Failures | None:

@@ -59,6 +59,7 @@ def notify(
         "current": current,
         "previous": previous,
         "one_way": _is_one_way(workspace, release),
+        "vulnerabilities": _vulnerabilities(workspace, settings, current),
         # The hook passes these on to people.
         "reason": printable(reason),
         "actor": printable(workspace.runtime.actor),
@@ -72,6 +73,18 @@ def notify(
     if not result.ok:
         where = f"; its output is in {context.log_path('notify')}" if result.said else ""
         workspace.warn("notify-failed", f"the notify hook failed: {result.output}{where}")
+
+
+def _vulnerabilities(
+    workspace: Workspace, settings: Settings, current: str | None
+) -> dict[str, object] | None:
+    """The known vulnerabilities of the live release, as the last audit found them; `None` for none."""
+    if not workspace.layout.advisories_file.exists():
+        return None
+    from venvship.workspace.advised import known_vulnerabilities  # late: most roots were never audited
+
+    known = known_vulnerabilities(workspace, settings.audit, current)
+    return known.to_json() if known is not None else None
 
 
 def _is_one_way(workspace: Workspace, release_id: str | None) -> bool:
