@@ -49,6 +49,7 @@ CODES = {
     "DistributionNotFoundError": 20,
     "NoCompatibleWheelError": 20,
     "SourceOnlyError": 20,
+    "IndexChangedError": 20,
     "IndexUnreachableError": 20,
     "FetchTimeoutError": 20,
     "InvalidWheelError": 20,

@@ -159,6 +159,7 @@ RULES = (
             "system/*": "files.py, or a descriptor that stays open",
             "building/fetching/downloader.py": "in a process of its own, in a scratch folder",
             "building/store/compile_worker.py": "in a process of its own, in a folder of an import",
+            "building/locking/pip_compile_worker.py": "in a process of its own, in a scratch folder",
             "cli/group.py": "the method `write_text` of click's formatter",
         },
     ),
@@ -182,7 +183,11 @@ RULES = (
             "system/files.py": "temporary names; nothing follows from which",
         },
     ),
-    Rule("pip and pip-tools are run, never imported: neither has a Python API", "pip piptools", {}),
+    Rule(
+        "pip and pip-tools are run, never imported: neither has a Python API",
+        "pip piptools",
+        {"building/locking/pip_compile_worker.py": "is pip-compile, and shows it one index at a time"},
+    ),
     Rule(
         "virtualenv, python-discovery, installer and build are details of building/",
         "virtualenv python_discovery installer build pyproject_hooks",

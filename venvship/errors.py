@@ -299,6 +299,12 @@ class LockError(BuildError):
     slug = "lock-failed"
 
 
+class IndexChangedError(LockError):
+    """The lockfile could only be made with packages from another index than before. `packages` names them."""
+
+    slug = "index-changed"
+
+
 class InvalidWheelError(BuildError):
     """A wheel breaks the wheel specification, or brings a file that venvship must refuse."""
 

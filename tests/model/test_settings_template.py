@@ -39,7 +39,8 @@ def test_the_template_shows_the_real_defaults() -> None:
     text = re.sub(r"(?m)^#(?=(?!ca)[a-z_]+ = |\[)", "", settings_template("shop", None, "requirements.txt"))
     shown, default = parse(text), Settings(name="shop")
     assert shown.build == default.build
-    assert shown.lock == LockSettings(inputs=("requirements.in",))  # an example: there is no default
+    index = {"shop-*": "https://packages.example.com/simple"}
+    assert shown.lock == LockSettings(inputs=("requirements.in",), index=index)  # examples: no defaults
     for name in ("keep", "keep_days", "keep_failed", "link", "store"):
         assert getattr(shown, name) == getattr(default, name)
     assert shown.hooks.timeout == default.hooks.timeout

@@ -62,6 +62,8 @@ class Root(RootMaking, RootService):
                 writes, or the interpreter is gone.
             LockError: pip-compile failed, or generated a lockfile that `release` would refuse, or the
                 lockfile was changed meanwhile.
+            IndexChangedError: Packages could only have come from another index than before. A person may
+                decide so at a terminal with `upgrade`, anyone by naming them in `upgrade_package`.
             BuildError: The index could not be reached, it took too long, or the disk is full.
             RootError: The root or the lockfile cannot be written.
             BusyError: Another command is building or locking.

@@ -9,7 +9,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from venvship.model.lock_kinds import is_tool_lock
-from venvship.model.toml_table import WrongValueError, each, integer, line, number, one_of, string, strings
+from venvship.model.toml_table import (
+    WrongValueError,
+    each,
+    integer,
+    line,
+    number,
+    one_of,
+    string,
+    strings,
+    table_of,
+)
 
 WEEK: Final = 7 * 86400.0
 """The longest duration, in seconds."""
@@ -22,6 +32,7 @@ RESERVED_CHECK_NAMES: Final = frozenset({"prepare", "restart", "notify", "fetch"
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _CHECK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._*-]*", re.ASCII)
 _PYTHON_VERSION = re.compile(r"\d{1,3}\.\d{1,3}(?:\.\d{1,3})?", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _FIELD = re.compile("[ -~\t\xa0-\xff]*")
@@ -83,6 +94,50 @@ def extended_file(value: object) -> str:
     text = path(value)
     if text.startswith("~"):
         raise WrongValueError("is not expanded: write the whole path, or ./~ for a file of such a name")
+    return text
+
+
+def index_table(value: object) -> Mapping[str, str]:
+    """Read indexes by patterns for the names of packages, normalised.
+
+    Raises:
+        WrongValueError: It is no table of strings, or one is no pattern for names, or no index.
+    """
+    return strings(_name_pattern, _index)(value)
+
+
+def groups_table(value: object) -> Mapping[str, tuple[str, ...]]:
+    """Read groups of packages by their names, each an array of patterns, normalised.
+
+    Raises:
+        WrongValueError: It is no table, or one is no array of patterns for names.
+    """
+    return table_of(each(_pattern_string, "an array of names", least=1))(value)
+
+
+def _pattern_string(value: object) -> str:
+    return _name_pattern(string(value))
+
+
+def _name_pattern(name: str) -> str:
+    if not _NAME_PATTERN.fullmatch(name):
+        raise WrongValueError("is no name of a package, nor a pattern such as shop-*")
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _index(value: str) -> str:
+    text = path(value)
+    if "://" not in text:
+        return text
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"http", "https"} or re.search(r"\s", text):
+        raise WrongValueError("must be the URL of an index, with https:// or http://, or a folder")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise WrongValueError("must have no user, password or query: pip has them from its own settings")
     return text
 
 

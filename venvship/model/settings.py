@@ -58,6 +58,17 @@ class LockSettings(NamedTuple):
             "Ignore versions that were uploaded less than this number of days ago; 0 is off.",
         ),
     ] = 0.0
+    index: Annotated[
+        Mapping[str, str],
+        Setting(
+            values.index_table,
+            "Packages of one index only, by name. `*` stands for any characters. A name without"
+            " it counts before all patterns, then the longest pattern. No other index is asked for them. The"
+            " index is one of pip's, without credentials, or a folder of `--find-links`, relative to the"
+            " root or absolute.",
+            example={"shop-*": "https://packages.example.com/simple"},
+        ),
+    ] = MappingProxyType({})  # type: ignore[assignment]  # it hides tuple.index, which is not used
 
 
 class UpdateSettings(NamedTuple):
@@ -84,6 +95,24 @@ class UpdateSettings(NamedTuple):
             default_text="always",
         ),
     ] = ()
+    only: Annotated[
+        str,
+        Setting(
+            one_of("patch", "minor", "all"),
+            "How far `update --upgrade` goes: `patch`, `minor` or `all`. By the release segments of a"
+            " version, literally: 0.1 to 0.2 is minor, and 2024.12 to 2025.1 is major. New packages have no"
+            " limit.",
+        ),
+    ] = "all"
+    groups: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Setting(
+            values.groups_table,
+            "Packages that move together in `update --upgrade`. Each group is an"
+            " array of names; `*` stands for any characters. A package that may not move keeps its group.",
+            example={"django": ("django*",)},
+        ),
+    ] = MappingProxyType({})
 
 
 class BuildSettings(NamedTuple):

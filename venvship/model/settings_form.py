@@ -123,7 +123,7 @@ def _form(value: Any) -> Any:  # noqa: ANN401
     if hasattr(value, "_fields"):
         return {name: _form(item) for name, item in zip(value._fields, value, strict=True)}
     if isinstance(value, Mapping):
-        return dict(value)
+        return {name: _form(item) for name, item in value.items()}
     return [_form(item) for item in value] if isinstance(value, tuple) else value
 
 

@@ -246,14 +246,30 @@ def strings(read_name: Callable[[str], str], read_value: Callable[[str], str]) -
         read_value: Reads the value of one.
     """
 
-    def read(value: object) -> Mapping[str, str]:
-        found: dict[str, str] = {}
+    def read_element(value: object) -> str:
+        if not isinstance(value, str):
+            raise WrongValueError(f"must be a string, not {_kind(value)}")
+        return read_value(value)
+
+    return table_of(read_element, read_name)
+
+
+def table_of(
+    reader: Reader[T], read_name: Callable[[str], str] = lambda name: name
+) -> Reader[Mapping[str, T]]:
+    """Make a reader of a table with any keys.
+
+    Args:
+        reader: Reads the value of a key.
+        read_name: Reads a key.
+    """
+
+    def read(value: object) -> Mapping[str, T]:
+        found: dict[str, T] = {}
         problems: list[WrongValueError] = []
         for name, element in _mapping(value).items():
             try:
-                if not isinstance(element, str):
-                    raise WrongValueError(f"must be a string, not {_kind(element)}")
-                found[read_name(name)] = read_value(element)
+                found[read_name(name)] = reader(element)
             except WrongValueError as problem:
                 problems.append(WrongValueError(problem.message, f".{name}{problem.path}"))
         if problems:

@@ -85,12 +85,14 @@ class Attempts:
         latest: The last of them.
         problems: When an update reported what kept it from beginning, by the digest of the message; those
             before the last release are left out.
+        warnings: The same for what kept it from nothing; those before the last release count.
         told: When a refusal by a hold was told last, by the hold; see `_hold_key`.
     """
 
     failures: dict[str, Failures] = field(default_factory=dict)
     latest: Failures | None = None
     problems: dict[str, datetime] = field(default_factory=dict)
+    warnings: dict[str, datetime] = field(default_factory=dict)
     told: dict[tuple[str, ...], datetime] = field(default_factory=dict)
 
     def was_told(self, hold: Hold, now: datetime) -> bool:
@@ -140,6 +142,8 @@ def fold_attempts(events: Iterable[Event]) -> Attempts:
                 attempts.failures.pop(LOCKING, None)
             case EventName.UNHELD if facts.get("kind") is None:
                 attempts.failures.clear()
+            case EventName.REFUSED if facts.get("scope") == "warning":
+                attempts.warnings[str(facts["problem"])] = event.at
             case EventName.REFUSED if "problem" in facts:
                 attempts.problems[str(facts["problem"])] = event.at
             case EventName.REFUSED:

@@ -59,18 +59,42 @@ def reported_once(workspace: Workspace) -> Iterator[None]:
         raise
 
 
+def warn_once(workspace: Workspace, slug: str, message: str) -> None:
+    """Add a warning to an unattended release, unless the same one was reported lately.
+
+    Crash: the journal has the report, and nothing was printed; it is printed again after seven days.
+
+    Args:
+        workspace: The root.
+        slug: Of the warning.
+        message: Of the warning.
+    """
+    reported = False
+    with contextlib.suppress(OSError, VenvshipError):
+        reported = _was_reported(workspace, "warning", slug, message, message)
+    if not reported:
+        workspace.warn(slug, message)
+
+
 def _report_problem(workspace: Workspace, error: VenvshipError) -> None:
     """Record a problem that kept the update from beginning, unless it was reported lately."""
     # Why a service does not answer is told in other words at each attempt.
     about = str(error.data["release"]) if isinstance(error, NotAnsweringError) else error.message
-    problem, now = digest([error.slug, about]), workspace.runtime.clock()
-    reported = fold_attempts(workspace.journal.read().events).problems.get(problem)
-    error.told = reported is not None and reported <= now < reported + TOLD_AGAIN
-    if not error.told:
-        workspace.open_for_writing()
-        workspace.record(
-            EventName.REFUSED,
-            release=None,
-            reason=error.message.splitlines()[0],
-            facts={"scope": "update", "slug": error.slug, "problem": problem},
-        )
+    error.told = _was_reported(workspace, "update", error.slug, about, error.message)
+
+
+def _was_reported(workspace: Workspace, scope: str, slug: str, about: str, message: str) -> bool:
+    """Whether a problem was reported lately; if not, record that it is now."""
+    problem, now = digest([slug, about]), workspace.runtime.clock()
+    attempts = fold_attempts(workspace.journal.read().events)
+    reported = (attempts.warnings if scope == "warning" else attempts.problems).get(problem)
+    if reported is not None and reported <= now < reported + TOLD_AGAIN:
+        return True
+    workspace.open_for_writing()
+    workspace.record(
+        EventName.REFUSED,
+        release=None,
+        reason=message.splitlines()[0],
+        facts={"scope": scope, "slug": slug, "problem": problem},
+    )
+    return False

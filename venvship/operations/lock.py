@@ -20,6 +20,7 @@ from venvship.operations.planning.lock import (
     read_if_there,
     write_lockfile,
 )
+from venvship.operations.planning.origins import warn_of_changes
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import hold_build
 from venvship.workspace.workspace import Workspace
@@ -82,6 +83,9 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
             except InterruptedByError as error:
                 said = f"{error.message} while locking; {untouched(lockfile)}"
                 raise InterruptedByError(error.signum, said) from error
+            warn_of_changes(workspace, compiled.origins)
+            for offer in compiled.origins.offers:
+                workspace.warn("other-index", offer.text)
             after = _packages(compiled.environment)
             known = {package.name for package in after}
             for name in named:

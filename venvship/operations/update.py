@@ -22,7 +22,7 @@ from venvship.model.interpreter import Interpreter
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time, not_before
 from venvship.model.update_attempts import LOCKING, UNATTENDED, Attempts, fold_attempts, refusal_facts
-from venvship.operations.failure_reports import reported_once
+from venvship.operations.failure_reports import reported_once, warn_once
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.asked_lockfile import missing_explained
 from venvship.operations.planning.environment import (
@@ -34,6 +34,7 @@ from venvship.operations.planning.environment import (
 from venvship.operations.planning.exporting import exporter
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.made_of import live_manifest
+from venvship.operations.planning.origins import warn_of_changes
 from venvship.operations.planning.plan import Plan, asker, plan, refused
 from venvship.operations.planning.project import Project, in_checkout, open_project
 from venvship.operations.planning.proposal import Proposal
@@ -256,6 +257,9 @@ def _lock(
             facts={"environment_digest": LOCKING, "slug": error.slug, "unattended": True},
         )
         raise
+    warn_of_changes(workspace, compiled.origins)
+    for offer in compiled.origins.offers:
+        warn_once(workspace, "other-index", offer.text)
     if not compiled.changed:
         return compiled.environment, None
     before = None if compiled.before is None else hashlib.sha256(compiled.before).hexdigest()

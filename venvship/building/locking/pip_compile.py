@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from packaging.version import Version
 
@@ -33,6 +33,7 @@ from venvship.building.fetching.pip_diagnosis import (
     read_end,
 )
 from venvship.building.fetching.pip_environ import pip_environ
+from venvship.building.locking.origins import OriginNotes, OriginRules, read_notes
 from venvship.building.locking.untouched import untouched
 from venvship.errors import (
     BuildError,
@@ -88,6 +89,7 @@ class CompileRequest:
         interpreter: The interpreter that the lockfile is for; it runs pip-compile.
         sdists: Normalised names that may be built from source; `"*"` allows all.
         uploaded_before: Ignore files that were uploaded later; aware.
+        origins: Where packages may come from.
         lockfile: The path that the result is meant for, for messages.
         cwd: The directory that pip-compile runs in.
         timeout: Seconds for all of it.
@@ -102,6 +104,7 @@ class CompileRequest:
     interpreter: Interpreter
     sdists: Collection[str]
     uploaded_before: datetime | None
+    origins: OriginRules
     lockfile: str
     cwd: str
     timeout: float
@@ -113,9 +116,21 @@ class CompileRequest:
         return None if self.sdists else bounds.LOCKING
 
 
+class Compilation(NamedTuple):
+    """The result of pip-compile.
+
+    Attributes:
+        content: The text of a requirements file.
+        origins: Where its packages come from, and what other sources offer.
+    """
+
+    content: bytes
+    origins: OriginNotes
+
+
 def pip_compile(
     request: CompileRequest, *, directory: str, environ: Mapping[str, str], signals: Signals
-) -> bytes:
+) -> Compilation:
     """Resolve the inputs, and pin the result with hashes and without any option lines.
 
     Crash: `directory` is left in part or whole; the caller owns and sweeps it. Besides, only the cache of
@@ -127,11 +142,9 @@ def pip_compile(
         environ: The user's environment variables. Those about where packages come from stay in force.
         signals: Signals that end it.
 
-    Returns:
-        The text of a requirements file.
-
     Raises:
         LockError: pip-compile failed, or the interpreter cannot run it.
+        IndexChangedError: It failed, and packages could only have come from another source than they may.
         IndexUnreachableError: An index refused, failed, or wanted other credentials.
         TooLargeError: The answers of the index take too much memory, or it sends too large a file.
         FetchTimeoutError: It took longer than `timeout`. No pip is left running.
@@ -145,18 +158,20 @@ def pip_compile(
     with build_faults("make a lockfile", directory):
         library, temporary = os.path.join(directory, "lib"), os.path.join(directory, "tmp")
         output, debug = os.path.join(directory, "lockfile"), os.path.join(directory, "debug.log")
+        rules, notes = os.path.join(directory, "rules.json"), os.path.join(directory, "notes.json")
         for folder in (library, temporary):
             make_directory(folder, 0o700)
         _lend(library)
         if request.kept:
             create_file(output, request.kept, mode=0o600)
+        request.origins.save(rules)
         env = _compile_environ(environ, temporary)
         # -B: no bytecode of another interpreter beside venvship's own files.
         until = time.monotonic() + request.timeout
-        argv = [request.interpreter.path, "-I", "-S", "-B", "-X", "utf8", str(_WORKER), library]
+        argv = [request.interpreter.path, "-I", "-S", "-B", "-X", "utf8", str(_WORKER)]
         result = run(
             Program(
-                [*argv, *_arguments(request, output, debug)],
+                [*argv, library, rules, notes, *_arguments(request, output, debug)],
                 env=env,
                 cwd=request.cwd,
                 keep=_OUTPUT_BYTES,
@@ -170,8 +185,14 @@ def pip_compile(
         said = redact(result.output.decode(errors="replace")).replace(output, request.lockfile)
         CappedLog(request.log, heading=said.encode()).close()
         place = _Place(request, env, directory, signals, until)
-        _raise_if_failed(place, result, said, redact(read_end(debug)))
-        return Path(output).read_bytes()
+        origins = read_notes(notes, redact)
+        try:
+            _raise_if_failed(place, result, said, redact(read_end(debug)))
+        except LockError as error:
+            if (refusal := origins.refusal(error, untouched(request.lockfile))) is None:
+                raise
+            raise refusal from error
+        return Compilation(Path(output).read_bytes(), origins)
 
 
 def require_cooldown(pip_version: str) -> None:

@@ -271,6 +271,17 @@ def pinned_packages(lockfile: bytes) -> list[Package]:
     return [Package(canonicalize_name(match[1]), match[2]) for match in found if match]
 
 
+def kept_hashes(lockfile: bytes) -> dict[str, frozenset[str]]:
+    """The hashes that a lockfile allows, by normalised name, however wrong the rest of it is."""
+    found: dict[str, frozenset[str]] = {}
+    for _, requirement, options in _lines(_text(lockfile)):
+        if match := _PIN.fullmatch(requirement):
+            hashes = {(value or "").lower() for name, value in options if name == "--hash"}
+            name = canonicalize_name(match[1])
+            found[name] = found.get(name, frozenset()) | hashes
+    return found
+
+
 def completed(compiled: bytes, inputs: Inputs, *, lockfile: str) -> bytes:
     """Add the options and the relative paths to the output of pip-compile.
 

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from venvship.building.locking.untouched import untouched
 from venvship.errors import LockError, LockfileError, LockfileMissingError, SettingsError
@@ -24,12 +25,16 @@ from venvship.model.settings import Settings
 from venvship.operations.planning.default_inputs import default_inputs
 from venvship.operations.planning.environment import lockfile_paths, read_environment
 from venvship.operations.planning.exporting import exporter
+from venvship.operations.planning.origins import OriginChanges, origin_rules
 from venvship.printable import enclosed, lines, shell_line
 from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
 from venvship.system.regular import IrregularFileError
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from venvship.building.locking.pip_compile import Compilation, CompileRequest
 
 _PROJECT: Final = "pyproject.toml"
 
@@ -46,12 +51,14 @@ class Compiled:
         content: Its bytes.
         before: The bytes of the lockfile that is there now; `None`: no such file.
         environment: The environment that it stands for, read as `release` would if it were written.
+        origins: The packages that come from another index than before, and those that another one offers.
     """
 
     path: str
     content: bytes = field(repr=False)
     before: bytes | None = field(repr=False)
     environment: Environment = field(repr=False)
+    origins: OriginChanges = field(default_factory=OriginChanges)
 
     @property
     def changed(self) -> bool:
@@ -76,7 +83,8 @@ def compile_lockfile(
         settings: Inputs, cooldown, time-out, and the names that may be built from source.
         interpreter: The interpreter that the lockfile is for; it runs pip-compile.
         upgrade: Whether all pins may change, rather than only those that must.
-        packages: Packages that may change as well: names, or names with versions.
+        packages: Packages that may change as well: names, or names with versions. Unattended, `[update] only`
+            and `groups` bound the others, and a package that stays at `NAME==VERSION` keeps its group.
 
     Raises:
         LockfileError: The lockfile is that of another tool, or lies in the checkout.
@@ -85,18 +93,17 @@ def compile_lockfile(
         LockfileMissingError: The lockfile that is there is no regular file, or is too large.
         UntrustedError: Others can write an input, a file that it includes, or the lockfile that is there.
         LockError: pip-compile failed, or made a lockfile that `release` would refuse.
+        IndexChangedError: Packages could only have come from another index than they may.
         BuildError: The index could not be reached, it took too long, or there is no room.
         InterruptedByError: A signal came.
         OSError: The lockfile cannot be read, or the root not be written.
     """
     # Late: an `update` that changes nothing does not compile.
-    from venvship.building.locking.pip_compile import (
-        CompileRequest,
-        pip_compile,
-        pip_that_keeps_hashes,
-    )
-    from venvship.model.lockfiles.lock_inputs import completed, kept_pins, read_inputs
+    from venvship.building.locking.pip_compile import CompileRequest, pip_that_keeps_hashes
+    from venvship.model.lockfiles.lock_inputs import completed, kept_pins, pinned_packages, read_inputs
+    from venvship.model.lockfiles.origins import with_origins
     from venvship.model.lockfiles.requirement import marker_environment
+    from venvship.model.update_policy import held_by_policy, upgrade_constraints
 
     workspace = held.workspace
     root, runtime = str(workspace.layout.path), workspace.runtime
@@ -131,28 +138,34 @@ def compile_lockfile(
     cooldown = settings.lock.cooldown_days
     log_dir = str(workspace.layout.log("lock"))
     files.make_directory(log_dir, 0o700)
-    scratch = str(workspace.layout.state / f"{SCRATCH_PREFIX}lock-{runtime.token()}")
+    known = {package.name: package.version for package in pinned_packages(before or b"")}
+    policy = functools.partial(
+        upgrade_constraints, known, packages, only=settings.update.only, groups=settings.update.groups
+    )
+    unattended = upgrade and runtime.unattended
+    rules = origin_rules(workspace, settings, lockfile, before, upgrade=upgrade, packages=packages)
     request = CompileRequest(
         inputs=names,
         texts=inputs.texts,
         kept=kept_pins(before or b"", marker_environment(interpreter)),
         upgrade=upgrade,
-        packages=tuple(packages),
+        packages=policy() if unattended else tuple(packages),
         interpreter=interpreter,
         sdists=settings.build.sdists,
         uploaded_before=runtime.clock() - timedelta(days=cooldown) if cooldown else None,
+        origins=rules,
         lockfile=lockfile,
         cwd=root,
         timeout=settings.build.timeout,
         log=os.path.join(log_dir, "pip-compile.txt"),
     )
-    try:
-        files.make_directory(scratch, 0o700)
-        content = pip_compile(request, directory=scratch, environ=runtime.environ, signals=runtime.signals)
-    finally:
-        # The next build sweeps what is left; the error on its way out matters more.
-        with contextlib.suppress(OSError):
-            trees.remove_tree(scratch)
+    compilation = _compilation(workspace, request)
+    if unattended:
+        held_back = held_by_policy(
+            known, compilation.origins.chosen, only=settings.update.only, groups=settings.update.groups
+        )
+        if (further := policy(held=held_back)) != request.packages:
+            compilation = _compilation(workspace, replace(request, packages=further))
     if request.kept and not upgrade and (pip := pip_that_keeps_hashes()):
         workspace.warn(
             "hashes-not-compared",
@@ -160,13 +173,34 @@ def compile_lockfile(
             "release notices a file that was replaced there. Newer ones compare: "
             f"{shell_line([sys.executable])} -m pip install --upgrade pip",
         )
+    pinned = {package.name: package.version for package in pinned_packages(compilation.content)}
+    origins = compilation.origins.of(pinned)
+    content = with_origins(
+        compilation.content, origins, folder=os.path.dirname(lockfile), root=os.path.realpath(root)
+    )
     content = completed(content, inputs, lockfile=lockfile)
     return Compiled(
+        origins=OriginChanges.of(rules, origins, pinned, compilation.origins),
         path=os.path.realpath(lockfile),
         content=content,
         before=before,
         environment=_accepted(workspace, lockfile, content, settings, interpreter),
     )
+
+
+def _compilation(workspace: Workspace, request: CompileRequest) -> Compilation:
+    """Run pip-compile in a scratch directory of its own."""
+    from venvship.building.locking.pip_compile import pip_compile
+
+    runtime = workspace.runtime
+    scratch = str(workspace.layout.state / f"{SCRATCH_PREFIX}lock-{runtime.token()}")
+    try:
+        files.make_directory(scratch, 0o700)
+        return pip_compile(request, directory=scratch, environ=runtime.environ, signals=runtime.signals)
+    finally:
+        # The next build sweeps what is left; the error on its way out matters more.
+        with contextlib.suppress(OSError):
+            trees.remove_tree(scratch)
 
 
 def _accepted(
