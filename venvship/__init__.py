@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from venvship.model.event import Event, EventName
     from venvship.model.history import PassedOver
     from venvship.model.hold import Hold, HoldKind
+    from venvship.model.package_hold import KeptBack, PackageHold
     from venvship.model.progress import Progress, Step
     from venvship.model.release import Package, PackageChange, PackageDiff, State, TreeRow
     from venvship.model.repository import Commit
@@ -77,6 +78,7 @@ _HOMES = {
     "venvship.model.event": "Event EventName",
     "venvship.model.history": "PassedOver",
     "venvship.model.hold": "Hold HoldKind",
+    "venvship.model.package_hold": "KeptBack PackageHold",
     "venvship.model.progress": "Progress Step",
     "venvship.model.release": "Package PackageChange PackageDiff State TreeRow",
     "venvship.model.repository": "Commit",
@@ -158,6 +160,7 @@ __all__ = [
     "HoldResult",
     "Ignored",
     "InitResult",
+    "KeptBack",
     "Known",
     "Left",
     "ListResult",
@@ -171,6 +174,7 @@ __all__ = [
     "Package",
     "PackageChange",
     "PackageDiff",
+    "PackageHold",
     "PassedOver",
     "PinResult",
     "PlanAction",

@@ -184,6 +184,28 @@ OBJECTS: Final[dict[str, Keys]] = {
         "until": ("time or null", "when it ends without `unhold`"),
         "release": ("string or null", "id of the release that it is about"),
     },
+    "held-package": {
+        "package": ("string", "its name"),
+        "version": (
+            "string or null",
+            "the version that is held back, with all below it; null: it stays at that of the lockfile",
+        ),
+        "before": ("string or null", "the version of the lockfile when it was held; null for none"),
+        "by": ("string", "the user who held it; `venvship` if a search found it"),
+        "reason": ("string", "the reason, for people"),
+        "since": ("time", "since when"),
+        "until": ("time or null", "when it ends without `unhold`"),
+        "check": ("string or null", "the candidate check that the version failed; null for none"),
+        "together": ("list of string", "the packages that were held with it, and itself"),
+        "environment_digest": ("string or null", "of the environment that failed; null if none was judged"),
+    },
+    "kept-back": {
+        "name": ("string", "the package"),
+        "version": ("string or null", "the version that it stays at; null if the lockfile has none"),
+        "offered": ("string or null", "the version that it would have got; null if that was not asked"),
+        "by": ("string", "who held it"),
+        "reason": ("string", "the reason, for people"),
+    },
     "operation": {
         "operation": ("string", "the command that is under way, such as `release`"),
         "actor": ("string", "who"),
@@ -345,6 +367,8 @@ TITLES: Final = {
     "usable": "Whether a release is usable",
     "passed-over": "A release that a rollback passes over",
     "package": "A package",
+    "held-package": "A package that upgrades leave alone",
+    "kept-back": "A package that an upgrade left as it was",
     "setting": "A setting",
     "diff": "A comparison",
     "project": "A project that was built from a checkout",
@@ -449,6 +473,7 @@ _STATUS: Final[Keys] = {
     ),
     "held": ("hold or null", "the hold that applies, the first of `holds`"),
     "holds": ("list of hold", "the holds of the root; without any, that of the lockfile's environment"),
+    "held_packages": ("list of held-package", "the packages that upgrades leave alone: {ref}`held-packages`"),
     "trusted": ("list of trusted", "users and groups that may decide what runs, besides owner and root"),
     "operation": ("operation or null", "the operation that is under way, or was when its process died"),
     "interrupted": ("boolean", "whether an operation waits to be finished or undone: {ref}`command-recover`"),
@@ -481,6 +506,10 @@ _HOLD: Final[Keys] = {
         "id of the bad or rolled back release whose environment the lockfile asks for: `update` releases it",
     ),
     "ended_pauses": ("list of failing", "the pauses of `update` that `unhold` ended"),
+    "ended_packages": (
+        "list of held-package",
+        "with PACKAGE: the holds of that package that the command ended or replaced",
+    ),
 }
 _HOLD_CHANGE: Final[Keys] = {
     "held": (
@@ -513,6 +542,10 @@ _RELEASE: Final[Keys] = {
     "checks": ("list of check", "candidate and live"),
     "waits_until": ("time or null", "of `waiting`: when the next window begins; else null"),
     **_HOLD_CHANGE,
+    "kept_back": (
+        "list of kept-back",
+        "of `update --upgrade`: packages that are held, and stay as they were",
+    ),
 }
 _PIN: Final[Keys] = {"release": ("release", "the release"), "changed": _CHANGED}
 
@@ -543,6 +576,7 @@ DATA: Final[dict[str, Keys]] = {
         "diff": ("diff", "how the packages differ that it selects; comments and hashes are not compared"),
         "packages": ("integer", "how many it selects"),
         "python": ("string", "the full version of the interpreter that it is for"),
+        "kept_back": ("list of kept-back", "with `--upgrade`: packages that are held, and stay as they were"),
     },
     "release": _RELEASE,
     "update": _RELEASE,

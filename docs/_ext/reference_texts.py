@@ -143,6 +143,16 @@ EVENTS: Final = {
         "the current release",
         ("kind",),
     ),
+    "package-held": (
+        "Upgrades leave packages alone: versions that a search found to fail together, or a person's choice.",
+        "null",
+        ("packages", "check", "environment_digest", "until", "unattended"),
+    ),
+    "package-unheld": (
+        "Holds of packages are ended: by `unhold PACKAGE`, or because a version beyond is live.",
+        "null",
+        ("packages",),
+    ),
     "restarted": ("`restart` started the live release anew, and it passed.", "the live release", ("proved",)),
     "relocated": (
         "A release took the place of one that was not usable any more: state, lineage, pin and holds.",
@@ -162,8 +172,12 @@ EVENTS: Final = {
 FACTS: Final = {
     "added": "users and groups that are trusted from then on: a list of `kind`, `name` and `id`",
     "after_rollback": "`true`: the hold of a rollback that the promotion on trial carried out itself",
+    "check": "name of the candidate check that they failed; null for none",
+    "packages": "a list of `name` and `version`, null for a package that stays at its version; of"
+    " `package-held` also `before`, the version of the lockfile until then",
     "cause": "why an automatic rollback went back, or what a one-way release did not pass",
-    "environment_digest": "digest of the environment; empty if `lock` failed",
+    "environment_digest": "digest of the environment; empty if `lock` failed; of `package-held`, of the one"
+    " that failed, or null",
     "expected": "id of the release that `current` should have named",
     "failed": "`true`: a one-way release did not pass, and stays",
     "from": "id of the release that was current before, or was relocated; null for nothing",

@@ -70,6 +70,7 @@ def test_what_is_worse_has_a_worse_severity() -> None:
         "observed",
         "held",
         "refused",
+        "package-held",
         "trust-changed",
         "prune-failed",
     }

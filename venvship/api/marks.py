@@ -50,10 +50,15 @@ class RootMarks(RootReads):
 
         return self._write(pin, release, pinned=False)
 
-    def hold(self, *, message: str = "", until: datetime | None = None) -> HoldResult:
-        """Stop unattended releases of this root until `unhold`.
+    def hold(
+        self, package: str | None = None, *, message: str = "", until: datetime | None = None
+    ) -> HoldResult:
+        """Stop unattended releases of this root until `unhold`; or upgrades of one package.
 
         Args:
+            package: A name: upgrades leave the package at the version of the lockfile. Or `NAME==VERSION`:
+                they pass over that version and all below it, until a version beyond it is live. `None`: the
+                root is held.
             message: The reason, for the journal.
             until: The time when the hold ends without `unhold`; aware. It is compared with the clock of each
                 command that asks.
@@ -63,6 +68,9 @@ class RootMarks(RootReads):
 
         Raises:
             ValueError: `until` is over, or has no time zone.
+            UsageError: `package` is neither a name nor `NAME==VERSION`, or names nothing in the lockfile.
+            SettingsError: The settings cannot be read; with `package`.
+            LockfileError: Another tool makes the lockfile; with `package`.
             RootError: The root or its journal is unusable.
             DiskFullError: There is no room to record it.
         """
@@ -70,21 +78,33 @@ class RootMarks(RootReads):
 
         if until is not None:
             require_future("until", until, self._runtime.clock())
+        if package is not None:
+            from venvship.operations.package_marks import hold_package
+
+            return self._write(hold_package, package, message=message, until=until)
         return self._write(hold, message=message, until=until)
 
-    def unhold(self) -> HoldResult:
+    def unhold(self, package: str | None = None) -> HoldResult:
         """Allow unattended releases again, of every environment: holds, refusals and pauses end.
 
         A switch of `current` outside venvship that no method has noticed yet is recorded first.
+
+        Args:
+            package: A name, or `NAME==VERSION`: instead, all holds of that package end, or that one.
 
         Returns:
             The status after it, and the holds that it ended.
 
         Raises:
+            UsageError: `package` is neither a name nor `NAME==VERSION`.
             BusyError: `current` was switched outside venvship, and another command is switching.
             RootError: The root or its journal is unusable.
             DiskFullError: There is no room to record it.
         """
+        if package is not None:
+            from venvship.operations.package_marks import unhold_package
+
+            return self._write(unhold_package, package)
         from venvship.operations.marks import unhold
 
         return self._write(unhold)

@@ -9,8 +9,11 @@ from venvship.cli.fitting import Page, counted, when
 from venvship.model.spelling import ago
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from venvship.errors import Result
     from venvship.model.hold import Hold
+    from venvship.model.package_hold import KeptBack, PackageHold
     from venvship.operations.marks import HoldResult
     from venvship.operations.switching.chosen import HoldChange
 
@@ -53,8 +56,69 @@ def described(hold: Hold, page: Page, *, other: bool = False) -> str:
     return f"{what}, {since}" + (f": {hold.reason}" if hold.reason else "")
 
 
+def package_hold_lines(holds: Sequence[PackageHold], page: Page) -> list[str]:
+    """The lines of `status` on packages that are held: one for each set."""
+    sets: dict[int, list[PackageHold]] = {}
+    for hold in holds:
+        sets.setdefault(hold.seq, []).append(hold)
+    return [
+        line
+        for each in sets.values()
+        for line in page.labelled("Packages", f"held: {_described_set(each, page)}")
+    ]
+
+
+def _described_set(holds: Sequence[PackageHold], page: Page) -> str:
+    """A set of packages that are held together, in a line."""
+    first = holds[0]
+    names = ", ".join(_versions(hold) for hold in holds)
+    until = f" until {when(first.until)}" if first.until is not None else ""
+    since = f"since {when(first.since)} ({ago(first.since, page.now)}){until} by {first.by}"
+    return f"{names}, {since}" + (f": {first.reason}" if first.reason else "")
+
+
+def _versions(hold: PackageHold) -> str:
+    """What a hold means for its package, in a few words."""
+    if hold.version is None:
+        return f"{hold.package} at its version"
+    return f"{hold.package} {hold.version}" + (f" (stays {hold.before})" if hold.before else "")
+
+
+def kept_back_lines(kept: Sequence[KeptBack], page: Page) -> list[str]:
+    """The lines of `lock` on the packages that an upgrade left as they were."""
+    lines = []
+    for each in kept:
+        stays = f"{each.hold.package} stays {each.version}" if each.version else f"no {each.hold.package}"
+        instead = f" instead of {each.offered}" if each.offered else ""
+        why = f": {each.hold.reason}" if each.hold.reason else ""
+        lines += page.hanging(
+            f"Held back: {stays}{instead}, since {when(each.hold.since)} by {each.hold.by}{why}"
+        )
+    return lines
+
+
+def _package_lines(result: HoldResult, page: Page, *, ends: bool) -> list[str]:
+    """The lines of `hold PACKAGE` and `unhold PACKAGE`."""
+    name = result.package
+    said = "Ended" if ends else "Replaced"
+    lines = [f"{said}: {_described_set([hold], page)}" for hold in result.ended_packages]
+    held = [hold for hold in result.status.held_packages if hold.package == name]
+    if not ends:
+        lines = [
+            f"Held: {_versions(hold)}. Upgrades leave it alone until `venvship unhold {name}`"
+            + (f" or {when(hold.until)}" if hold.until is not None else "")
+            + (f", or a version beyond {hold.version} is live." if hold.version is not None else ".")
+            for hold in held[-1:]
+        ] + lines
+    elif not lines:
+        lines = [f"{name} was not held."]
+    return [part for line in lines for part in page.hanging(line)]
+
+
 def hold_lines(result: HoldResult, page: Page) -> list[str]:
     """The lines of `hold`."""
+    if result.package is not None:
+        return _package_lines(result, page, ends=False)
     held = [style.good("Held.")] if result.held is None else page.fold(result.held.end)
     replaced = (page.hanging(f"Replaced: {described(hold, page)}") for hold in result.ended)
     return [*held, *(line for lines in replaced for line in lines)]
@@ -62,6 +126,8 @@ def hold_lines(result: HoldResult, page: Page) -> list[str]:
 
 def unhold_lines(result: HoldResult, page: Page) -> list[str]:
     """The lines of `unhold`."""
+    if result.package is not None:
+        return _package_lines(result, page, ends=True)
     own = result.status.lockfile.environment
     lines = [f"Ended: {described(hold, page, other=hold.environment_digest != own)}" for hold in result.ended]
     lines += [

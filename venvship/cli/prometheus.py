@@ -47,6 +47,7 @@ METRICS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("scope",),
         "The time since which they are held; no sample without a hold.",
     ),
+    "venvship_held_packages": ((), "The number of packages that upgrades leave alone."),
     "venvship_last_outcome": (
         ("outcome",),
         "The outcome of the last release, update, promotion or rollback: 1 for one of them.",
@@ -141,6 +142,7 @@ def _state(status: StatusResult) -> Iterator[Sample]:
     if status.held is not None:
         since = status.held.since.timestamp()
         yield Sample("venvship_held_since_timestamp_seconds", since, (status.held.scope,))
+    yield Sample("venvship_held_packages", len({hold.package for hold in status.held_packages}))
     yield Sample("venvship_operation_running", status.operation is not None and status.operation.running)
     yield Sample("venvship_interrupted", status.interrupted)
     if status.lockfile.changed is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from venvship.cli import style
+from venvship.cli import hold_text, style
 from venvship.cli.changes import changes, differences
 from venvship.cli.findings import found_in_target, insisting, oddities, trial
 from venvship.cli.fitting import (
@@ -87,10 +87,14 @@ def lock_lines(result: LockResult, page: Page) -> list[str]:
     """The lines of `lock`."""
     pins = f"{counted(result.packages, 'package')} for CPython {result.python}"
     if not result.changed:
-        return [f"Nothing changed: {result.lockfile} pins {pins}."]
+        return [
+            f"Nothing changed: {result.lockfile} pins {pins}.",
+            *hold_text.kept_back_lines(result.kept_back, page),
+        ]
     return [
         f"{style.good('Locked:')} {style.strong(result.lockfile)}, {pins}",
         *([] if result.first else changes(result.diff, page.width)),
+        *hold_text.kept_back_lines(result.kept_back, page),
         *page.fold("Next: venvship release"),
     ]
 
@@ -125,6 +129,7 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     return [
         f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
         *differences(result, page.width),
+        *hold_text.kept_back_lines(result.kept_back, page),
         *(page.fold(LEFT_ALONE) if result.leaves_service_alone else []),
         *_back(result.back, page),
         *hold_change_lines(result.holds, page),
@@ -146,6 +151,7 @@ def update_lines(result: ReleaseResult, page: Page) -> list[str]:
     return [
         f"{result.name}: {result.outcome} {release.id} in {seconds:.1f} s{was}",
         *differences(result, page.width),
+        *hold_text.kept_back_lines(result.kept_back, page),
         *hold_change_lines(result.holds, page),
     ]
 
@@ -288,6 +294,7 @@ def status_lines(result: StatusResult, page: Page) -> list[str]:
         lines += page.labelled("Service", LEFT_ALONE)
     elif result.slot is not None:
         lines += page.labelled("Service", f"slot {result.slot}; `venvship handover status` shows both")
+    lines += hold_text.package_hold_lines(result.held_packages, page)
     if result.trusted:
         lines += page.labelled("Trusted", ", ".join(one.argument for one in result.trusted))
     lines += oddities(result, page)

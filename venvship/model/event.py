@@ -34,6 +34,8 @@ class EventName(StrEnum):
     HELD = "held"
     REFUSED = "refused"
     UNHELD = "unheld"
+    PACKAGE_HELD = "package-held"
+    PACKAGE_UNHELD = "package-unheld"
     RELOCATED = "relocated"
     PINNED = "pinned"
     UNPINNED = "unpinned"
@@ -49,6 +51,8 @@ _VISIBLE: Final = frozenset(
         EventName.OBSERVED,
         EventName.HELD,
         EventName.UNHELD,
+        EventName.PACKAGE_HELD,
+        EventName.PACKAGE_UNHELD,
         EventName.PINNED,
         EventName.UNPINNED,
         EventName.RELOCATED,

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from venvship.model.event import Event
 from venvship.model.hold import Asker, Hold, HoldKind, stops
+from venvship.model.package_hold import PackageHold, PackageHolds
 from venvship.model.release import State
 
 LONG_LIVE: Final = timedelta(days=1)
@@ -233,6 +234,7 @@ class History:
             since.
         root_holds: The holds of the whole root, by kind. See `holds` for those in force.
         environment_holds: The holds of environments, by digest.
+        package_holds: The holds of packages. See `held_packages` for those in force.
         bad_in_a_row: The bad environments since the last good promotion.
         lockfile_due: The lockfile of the current release, until it is written to disk.
         barriers: The one-way releases that a rollback must not go past, by id; see `one_way`.
@@ -250,6 +252,7 @@ class History:
     needs_person: Event | None = None
     root_holds: dict[HoldKind, Hold] = field(default_factory=dict)
     environment_holds: dict[str, Hold] = field(default_factory=dict)
+    package_holds: PackageHolds = field(default_factory=dict)
     bad_in_a_row: list[str] = field(default_factory=list)
     lockfile_due: LockfileDue | None = None
     barriers: dict[str, Barrier] = field(default_factory=dict)
@@ -313,6 +316,11 @@ class History:
         if hold is None or (hold.health_digest and hold.health_digest != health_digest):
             return None
         return hold
+
+    def held_packages(self, now: datetime) -> tuple[PackageHold, ...]:
+        """The holds of packages that are in force, in the order in which they were set."""
+        in_force = (hold for hold in self.package_holds.values() if not hold.is_over(now))
+        return tuple(sorted(in_force, key=lambda hold: (hold.seq, hold.package)))
 
     def is_on_trial(self, current: str | None) -> bool:
         """Whether the current release was promoted, and neither kept nor left since."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from venvship.model import hold_fold
 from venvship.model.event import HOLDING_FACTS, Event, EventName
 from venvship.model.history import History, Intent, LockfileDue, Record, gone_down, without
 from venvship.model.hold import Hold, HoldKind
@@ -436,6 +437,8 @@ _APPLY: dict[str, Callable[[History, Event], None]] = {
     EventName.OBSERVED: _observed,
     EventName.HELD: _held,
     EventName.UNHELD: _unheld,
+    EventName.PACKAGE_HELD: hold_fold.hold_packages,
+    EventName.PACKAGE_UNHELD: hold_fold.unhold_packages,
     EventName.RELOCATED: _relocated,
     EventName.PINNED: _pin,
     EventName.UNPINNED: _pin,

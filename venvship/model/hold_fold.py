@@ -7,6 +7,7 @@ from typing import Final
 from venvship.model.event import RECOVERED, Event, EventName
 from venvship.model.history import History, Intent, Record
 from venvship.model.hold import Hold, HoldKind
+from venvship.model.package_hold import fold_package_held, fold_package_unheld
 
 BAD_IN_A_ROW: Final = 3
 """This number of bad environments, with no good one between them, holds the whole root."""
@@ -104,6 +105,25 @@ def refuse_environment(history: History, event: Event, release_id: str) -> None:
             since=event.at,
             release=release_id,
         )
+
+
+def hold_packages(history: History, event: Event) -> None:
+    """Hold packages. A bad environment whose culprits are held has been dealt with: it is not one in a row.
+
+    Otherwise three upgrades in a row, each with another culprit, would hold the root, although each culprit
+    has been found.
+    """
+    fold_package_held(history.package_holds, event)
+    environment = event.text("environment_digest")
+    if environment in history.bad_in_a_row:
+        history.bad_in_a_row.remove(environment)
+        if len(history.bad_in_a_row) < BAD_IN_A_ROW:
+            history.root_holds.pop(HoldKind.BAD_IN_A_ROW, None)
+
+
+def unhold_packages(history: History, event: Event) -> None:
+    """End holds of packages."""
+    fold_package_unheld(history.package_holds, event)
 
 
 def _with_heir(environments: tuple[str, ...], before: str, after: str) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     EventName.HELD: Severity.WARNING,
     EventName.REFUSED: Severity.WARNING,
     EventName.UNHELD: Severity.INFO,
+    EventName.PACKAGE_HELD: Severity.WARNING,
+    EventName.PACKAGE_UNHELD: Severity.INFO,
     EventName.RELOCATED: Severity.INFO,
     EventName.PRUNED: Severity.INFO,
     EventName.TRUST_CHANGED: Severity.WARNING,

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from venvship.building.locking.untouched import untouched
 from venvship.errors import InterruptedByError, LockError, LockfileError, OperationWarning, UsageError
 from venvship.model.environment import Environment
+from venvship.model.interpreter import Interpreter
+from venvship.model.package_hold import KeptBack
 from venvship.model.release import Package, PackageDiff, diff_packages
 from venvship.model.settings import Settings
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import locked_packages
+from venvship.operations.planning.held_back import Upgrade, compile_upgrade
 from venvship.operations.planning.lock import (
     Compiled,
     compile_lockfile,
@@ -22,7 +25,7 @@ from venvship.operations.planning.lock import (
 )
 from venvship.operations.planning.origins import warn_of_changes
 from venvship.system.faults import root_faults
-from venvship.workspace.holding import hold_build
+from venvship.workspace.holding import BuildHeld, hold_build
 from venvship.workspace.workspace import Workspace
 
 
@@ -37,6 +40,7 @@ class LockResult:
         diff: How the packages differ, for the root's interpreter.
         packages: The number of packages that it selects.
         python: The interpreter's full version.
+        kept_back: With `upgrade`: the packages that are held, and stay as they were.
         warnings: The warnings of the operation.
     """
 
@@ -46,6 +50,7 @@ class LockResult:
     diff: PackageDiff
     packages: int
     python: str
+    kept_back: tuple[KeptBack, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
@@ -56,6 +61,7 @@ class LockResult:
             "diff": self.diff.to_json(),
             "packages": self.packages,
             "python": self.python,
+            "kept_back": [kept.to_json() for kept in self.kept_back],
         }
 
 
@@ -79,10 +85,11 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
             interpreter = recorded_interpreter.settled(workspace, settings)
             workspace.begin("lock")
             try:
-                compiled = compile_lockfile(held, settings, interpreter, upgrade=upgrade, packages=packages)
+                found = _compiled(held, settings, interpreter, upgrade, packages, named)
             except InterruptedByError as error:
                 said = f"{error.message} while locking; {untouched(lockfile)}"
                 raise InterruptedByError(error.signum, said) from error
+            compiled = found.compiled
             warn_of_changes(workspace, compiled.origins)
             for offer in compiled.origins.offers:
                 workspace.warn("other-index", offer.text)
@@ -108,7 +115,23 @@ def lock(workspace: Workspace, *, upgrade: bool = False, packages: Sequence[str]
         diff=diff_packages(before, after),
         packages=len(after),
         python=interpreter.version,
+        kept_back=found.kept,
     )
+
+
+def _compiled(
+    held: BuildHeld,
+    settings: Settings,
+    interpreter: Interpreter,
+    upgrade: bool,
+    packages: Sequence[str],
+    named: Sequence[str],
+) -> Upgrade:
+    """Compile. An upgrade of all leaves out the packages that are held, except for those that are named."""
+    if not upgrade:
+        return Upgrade(compile_lockfile(held, settings, interpreter, upgrade=False, packages=packages))
+    history = held.workspace.known_history(warn_of_torn=False).history
+    return compile_upgrade(held, settings, interpreter, history, packages=packages, wanted=named)
 
 
 def _required_name(package: str) -> str:

@@ -10,6 +10,7 @@ from venvship.errors import ForeignLinkError, OperationWarning, VenvshipError
 from venvship.model.event import EventName
 from venvship.model.history import History
 from venvship.model.hold import Hold, HoldKind
+from venvship.model.package_hold import PackageHold
 from venvship.model.settings_form import health_digest
 from venvship.model.spelling import format_time
 from venvship.model.update_attempts import Failures, fold_attempts
@@ -54,6 +55,8 @@ class HoldResult:
             asks for: the next `update` releases it again, since its refusal, or the hold, has ended. `None`
             for none.
         ended_pauses: The pauses of `update` that it ended, each after failed attempts.
+        package: The package that it was about; `None` for the root.
+        ended_packages: The holds of that package that it ended or replaced.
         changed: Whether a later command can see a difference.
         warnings: The warnings of the operation.
     """
@@ -62,6 +65,8 @@ class HoldResult:
     ended: tuple[Hold, ...] = ()
     released_again: str | None = None
     ended_pauses: tuple[Failures, ...] = ()
+    package: str | None = None
+    ended_packages: tuple[PackageHold, ...] = ()
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -78,6 +83,7 @@ class HoldResult:
             "ended": [found.to_json() for found in self.ended],
             "released_again": self.released_again,
             "ended_pauses": [found.to_json() for found in self.ended_pauses],
+            "ended_packages": [found.to_json() for found in self.ended_packages],
         }
 
 

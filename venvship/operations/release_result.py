@@ -17,6 +17,7 @@ from venvship.errors import (
     RolledBackError,
     SupersededError,
 )
+from venvship.model.package_hold import KeptBack
 from venvship.model.release import PackageDiff
 from venvship.model.spelling import format_time
 from venvship.operations.switching.chosen import NO_HOLDS, HoldChange
@@ -76,6 +77,7 @@ class ReleaseResult:
         waits_until: When the next window of `update` begins, if the outcome is `waiting`; else `None`.
         holds: The hold of the root after it, and the one that it ended. In a dry run: those that would be, or
             the hold that would refuse it.
+        kept_back: Of `update --upgrade`: the packages that are held, and stay as they were.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -96,6 +98,7 @@ class ReleaseResult:
     leaves_service_alone: bool = False
     waits_until: datetime | None = None
     holds: HoldChange = NO_HOLDS
+    kept_back: tuple[KeptBack, ...] = ()
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -116,4 +119,5 @@ class ReleaseResult:
             "checks": [check.to_json() for check in self.checks],
             "waits_until": format_time(self.waits_until) if self.waits_until else None,
             **self.holds.to_json(),
+            "kept_back": [kept.to_json() for kept in self.kept_back],
         }

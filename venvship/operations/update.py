@@ -19,6 +19,7 @@ from venvship.model.event import EventName
 from venvship.model.history import History, LockfileDue
 from venvship.model.hold import Hold
 from venvship.model.interpreter import Interpreter
+from venvship.model.package_hold import KeptBack
 from venvship.model.settings import Settings
 from venvship.model.spelling import format_time, not_before
 from venvship.model.update_attempts import LOCKING, UNATTENDED, Attempts, fold_attempts, refusal_facts
@@ -159,7 +160,8 @@ def _propose(
             # Before anything is locked: what the index offers today changes nothing about this.
             raise _told(workspace, hold, LOCKING, waits="an upgrade of the lockfile")
         _require_no_pause(workspace, LOCKING)
-        environment, lockfile = _lock(held, settings, interpreter)
+        environment, lockfile, kept = _lock(held, settings, interpreter, history)
+        releasing.result = replace(releasing.result, kept_back=kept)
     else:
         environment = _read(workspace, settings, history, interpreter, project)
     environment = of_equal_wheels(workspace, settings, environment)
@@ -236,19 +238,19 @@ def _read_when_quiet(
 
 
 def _lock(
-    held: BuildHeld, settings: Settings, interpreter: Interpreter
-) -> tuple[Environment, LockfileDue | None]:
-    """Lock again, in memory.
+    held: BuildHeld, settings: Settings, interpreter: Interpreter, history: History
+) -> tuple[Environment, LockfileDue | None, tuple[KeptBack, ...]]:
+    """Lock again, in memory, and leave packages alone that are held.
 
     Raises:
         BuildError: It failed; journalled.
         SettingsError: There is nothing to lock, or no one lockfile to write.
     """
-    from venvship.operations.planning.lock import compile_lockfile
+    from venvship.operations.planning.held_back import compile_upgrade
 
     workspace = held.workspace
     try:
-        compiled = compile_lockfile(held, settings, interpreter, upgrade=True)
+        upgrade = compile_upgrade(held, settings, interpreter, history)
     except BuildError as error:
         workspace.record_if_possible(
             EventName.BUILD_FAILED,
@@ -257,13 +259,14 @@ def _lock(
             facts={"environment_digest": LOCKING, "slug": error.slug, "unattended": True},
         )
         raise
+    compiled = upgrade.compiled
     warn_of_changes(workspace, compiled.origins)
     for offer in compiled.origins.offers:
         warn_once(workspace, "other-index", offer.text)
     if not compiled.changed:
-        return compiled.environment, None
+        return compiled.environment, None, upgrade.kept
     before = None if compiled.before is None else hashlib.sha256(compiled.before).hexdigest()
-    return compiled.environment, LockfileDue(path=settings.lockfile[0], before=before)
+    return compiled.environment, LockfileDue(path=settings.lockfile[0], before=before), upgrade.kept
 
 
 def _waits(workspace: Workspace, environment: Environment) -> str:

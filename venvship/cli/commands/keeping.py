@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from venvship.cli import hold_text, text
-from venvship.cli.completion import complete_release
+from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Amount, Call, Until, message_option
 from venvship.cli.removals import prune_lines
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     "Hold and keep",
     text=hold_text.hold_lines,
     example='venvship hold -m "migration tonight" --until 3d',
-    exits={0: "held", 12: "not your root"},
+    exits={0: "held", 11: "another tool makes the lockfile", 12: "not your root"},
 )
+@click.argument("package", required=False, shell_complete=complete_package)
 @message_option
 @click.option(
     "--until",
@@ -33,13 +34,17 @@ if TYPE_CHECKING:
     type=Until(),
     help="End of the hold: a time with its offset (2026-12-24T08:00Z), a date, or a span (8h, 3d, 2w).",
 )
-def hold(call: Call, message: str, until: datetime | None) -> HoldResult:
-    """Stop unattended releases until `venvship unhold`.
+def hold(call: Call, package: str | None, message: str, until: datetime | None) -> HoldResult:
+    """Stop unattended releases until `venvship unhold`, or upgrades of a PACKAGE.
 
     An operator may still release, promote and roll back. Nothing else ends this hold, neither a new lockfile
     nor a release.
+
+    With a PACKAGE, only `lock --upgrade` and `update --upgrade` are concerned, and only about it. A name
+    holds it at the version of the lockfile. NAME==VERSION passes over that version and all below it, until a
+    version beyond it is live.
     """
-    return call.open_root().hold(message=message, until=until)
+    return call.open_root().hold(package, message=message, until=until)
 
 
 @command(
@@ -49,13 +54,16 @@ def hold(call: Call, message: str, until: datetime | None) -> HoldResult:
     example="venvship unhold",
     exits={0: "allowed", 12: "not your root", 30: "busy"},
 )
-def unhold(call: Call) -> HoldResult:
-    """Allow unattended releases again.
+@click.argument("package", required=False, shell_complete=complete_package)
+def unhold(call: Call, package: str | None) -> HoldResult:
+    """Allow unattended releases again, or upgrades of a PACKAGE.
 
     Ends all holds of the root, the refusals of bad environments, and the pauses of `venvship update`. The
-    next update may release again what was bad or rolled back; the output says so.
+    next update may release again what was bad or rolled back; the output says so. Holds of packages stay.
+
+    With a PACKAGE, all holds of that package end, and nothing else. A search may have set them.
     """
-    return call.open_root().unhold()
+    return call.open_root().unhold(package)
 
 
 @command(

@@ -12,6 +12,7 @@ from venvship.model.event import Event
 from venvship.model.history import History, PassedOver
 from venvship.model.hold import Hold
 from venvship.model.one_way import barrier_before
+from venvship.model.package_hold import PackageHold
 from venvship.model.release import Package, PackageDiff, TreeRow
 from venvship.model.source import Built
 from venvship.model.spelling import format_time
@@ -83,6 +84,7 @@ class StatusResult(NamedTuple):
         on_trial: Whether the live release is on trial: its restart hook and live checks have no verdict yet.
         audited: The number of known vulnerabilities of the live release, as `audit` found it last; `None` for
             never. `status` itself asks no service.
+        held_packages: The holds of packages in force, in the order in which they were set.
         warnings: The warnings of the operation.
     """
 
@@ -112,6 +114,7 @@ class StatusResult(NamedTuple):
     barrier: str | None = None
     tier: str | None = None
     audited: Known | None = None
+    held_packages: tuple[PackageHold, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     @property
@@ -134,6 +137,7 @@ class StatusResult(NamedTuple):
             "barrier": self.barrier,
             "held": self.held.to_json() if self.held else None,
             "holds": [hold.to_json() for hold in self.holds],
+            "held_packages": [hold.to_json() for hold in self.held_packages],
             "trusted": [one.to_json() for one in self.trusted],
             "operation": self.operation.to_json() if self.operation else None,
             "interrupted": self.interrupted,
@@ -302,6 +306,7 @@ def status(workspace: ReadingWorkspace) -> StatusResult:
         barrier=barrier_before(history, current, back.id) if back is not None else None,
         tier=settings.tier if settings is not None else None,
         audited=_audited(workspace, settings, view.id if view is not None else None),
+        held_packages=history.held_packages(workspace.runtime.clock()),
         warnings=tuple(workspace.warnings),
     )
 

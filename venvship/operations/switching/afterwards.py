@@ -14,6 +14,7 @@ from venvship.errors import BuildError, HeldError, InterruptedByError, PausedErr
 from venvship.model.settings import Settings
 from venvship.operations.retention.pruning import prune_after
 from venvship.operations.switching.notify import HookEvent, notify
+from venvship.operations.switching.outgrown import end_outgrown
 from venvship.operations.switching.switched import Switched, SwitchOutcome
 from venvship.workspace.workspace import Workspace
 
@@ -26,13 +27,15 @@ _EVENTS: Final[Mapping[SwitchOutcome, HookEvent]] = {
 
 
 def after_switch(workspace: Workspace, settings: Settings, switched: Switched) -> None:
-    """Prune, then notify.
+    """End the holds of packages that the release has outgrown, prune, then notify.
 
     Raises:
         InterruptedByError: A signal cut the clean-up or the hook short. The promoted release stays live, and
             the next command completes the clean-up.
     """
     signals = workspace.runtime.signals
+    if switched.outcome == "promoted":
+        end_outgrown(workspace, switched.release_id)
     failure: str | None = None
     interrupt: InterruptedByError | None = None
     # A signal that ended the trial is still pending. Skip the clean-up then, but run the hook. Nothing is
