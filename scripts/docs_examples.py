@@ -142,6 +142,12 @@ def _check(recorder: Recorder) -> None:
     settings.write_text(SETTINGS)
 
 
+BISECT = [
+    *("bisect", "previous", "current", "--", "python", "-c"),
+    "import sys; from importlib.metadata import version; sys.exit(version('till') == '3.1')",
+]
+
+
 def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     """Live through the life of a root, and record what every command prints.
 
@@ -172,9 +178,8 @@ def record(place: Path, command: str) -> tuple[dict[str, dict[str, Any]], list[d
     with _slots(recorder.root):
         run("handover", "handover", "status")
         run("service", "service", "nginx")
-    run("status", "status")
-    run("show", "show")
-    run("diff", "diff", "previous")
+    for line in (["status"], ["show"], ["diff", "previous"], BISECT):
+        run(line[0], *line)
     with serving(recorder.root, "previous"), serving(recorder.root, "current"):
         seen = run("ps", "ps")["data"]
     # What a user who is not root cannot see is of this host.

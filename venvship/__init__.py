@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from venvship.model.trust import Trusted
     from venvship.model.update_attempts import Failures
     from venvship.operations.audit import AuditResult
+    from venvship.operations.bisect import BisectResult, Culprit
     from venvship.operations.check import ChecksResult
     from venvship.operations.destroy import DestroyResult
     from venvship.operations.handover import HandoverResult, SlotView
@@ -90,6 +91,7 @@ _HOMES = {
     "venvship.model.advisories.advisory": "Advisory Known Vulnerability",
     "venvship.model.advisories.ignored": "Ignored",
     "venvship.operations.audit": "AuditResult",
+    "venvship.operations.bisect": "BisectResult Culprit",
     "venvship.operations.check": "ChecksResult",
     "venvship.operations.destroy": "DestroyResult",
     "venvship.operations.handover": "HandoverResult SlotView",
@@ -131,6 +133,7 @@ __all__ = [
     "Advisory",
     "AnswerCount",
     "AuditResult",
+    "BisectResult",
     "BuildRequirement",
     "Built",
     "CheckResult",
@@ -138,6 +141,7 @@ __all__ = [
     "CommandBack",
     "Commit",
     "ConfigResult",
+    "Culprit",
     "Damage",
     "Decision",
     "DestroyResult",

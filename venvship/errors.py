@@ -494,6 +494,12 @@ class CheckFailedError(FindingsError):
     slug = "check-failed"
 
 
+class NotToldApartError(FindingsError):
+    """`bisect` found that GOOD is not good, or that BAD is not bad; or the command ended the search."""
+
+    slug = "not-told-apart"
+
+
 class OutputError(VenvshipError):
     """A command that only prints could not write standard output, for example on a full disk."""
 
@@ -537,8 +543,7 @@ class InterruptedByError(VenvshipError):
 
         name = signal.Signals(signum).name
         super().__init__(message or f"interrupted by {name}", hint=hint, signal=name)
-        self.signum = signum
-        self.exit_code = 128 + signum  # type: ignore[misc]  # the one error whose code depends on the instance
+        self.signum, self.exit_code = signum, 128 + signum  # type: ignore[misc]  # the one error with such a code
 
     def __reduce__(self) -> tuple[type[Self], tuple[int, str], dict[str, object]]:
         """Pickle the arguments: the error may come from another process."""

@@ -104,6 +104,14 @@ OBJECTS: Final[dict[str, Keys]] = {
         "file": ("string or null", "the file that it comes from; null for a default"),
         "line": ("integer or null", "its line there; null for a default, or if it is not known"),
     },
+    "culprit": {
+        "changes": ("list of change", "the changes that fail together, and pass without any one of them"),
+        "along": ("list of change", "the changes that come along, since those need them"),
+        "certain": (
+            "boolean",
+            "false: trials could not be judged, and one or more of `changes` are to blame",
+        ),
+    },
     "diff": {
         "added": ("list of change", "packages that only the second release has"),
         "removed": ("list of change", "packages that only the first release has"),
@@ -370,6 +378,7 @@ TITLES: Final = {
     "held-package": "A package that upgrades leave alone",
     "kept-back": "A package that an upgrade left as it was",
     "setting": "A setting",
+    "culprit": "A set of changes that fails",
     "diff": "A comparison",
     "project": "A project that was built from a checkout",
     "commit": "A commit",
@@ -633,6 +642,15 @@ DATA: Final[dict[str, Keys]] = {
         "tier": ("string or null", "the environment that the root is"),
         "files": ("list of string", "the files of the settings; each wins over those before it"),
         "settings": ("list of setting", "the effective keys; with `--all` the defaults too"),
+    },
+    "bisect": {
+        "good": ("string", "the id of the release GOOD"),
+        "bad": ("string", "the id of the release BAD"),
+        "culprits": ("list of culprit", "the minimal sets of changes that fail; no two share a change"),
+        "waiting": ("list of change", "changes that need one of those, and were not tried without it"),
+        "passed": ("list of change", "changes that passed together"),
+        "untold": ("list of change", "changes that are neither blamed nor shown good"),
+        "trials": ("integer", "the number of environments that were judged"),
     },
     "diff": {
         "a": ("string", "id of the first release"),

@@ -15,6 +15,7 @@ from venvship.root import RootLayout
 from venvship.workspace.runtime import Runtime
 
 if TYPE_CHECKING:
+    from venvship.operations.bisect import BisectResult
     from venvship.operations.destroy import DestroyResult
     from venvship.operations.lock import LockResult
     from venvship.operations.promote import PromoteResult
@@ -74,6 +75,35 @@ class Root(RootMaking, RootService):
         from venvship.operations.lock import lock
 
         return self._write(lock, upgrade=upgrade, packages=upgrade_package)
+
+    def bisect(self, good: str, bad: str, *, command: Sequence[str] = ()) -> BisectResult:
+        """Find the package changes between two releases that make a check fail.
+
+        Environments with some of the changes are built, judged and removed. Nothing in the root changes, and
+        no index is asked.
+
+        Args:
+            good: A release that passes: id, unique prefix, `"current"`, `"previous"` or `"@{N}"`.
+            bad: A release that fails.
+            command: Judges each environment: exit status 0 for good, 125 for one that it cannot judge,
+                another up to 127 for bad. Empty: the candidate checks judge.
+
+        Raises:
+            NotToldApartError: `good` is not good or `bad` is not bad; or the command ended by a signal, or
+                with a status of 128 or more.
+            ReleaseError: There is no such release, or its manifest is damaged.
+            BuildError: The store has lost a wheel of one of them.
+            LockfileError: Today's settings refuse the lockfile of one of them.
+            SettingsError: The settings or the interpreter cannot be used.
+            RootError: The root cannot be written.
+            BusyError: Another command is building.
+            InterruptedByError: A signal came; nothing is left.
+            TypeError: `command` is a `str`.
+        """
+        require_several("command", command)
+        from venvship.operations.bisect import bisect
+
+        return self._write(bisect, good, bad, command=command)
 
     def release(  # noqa: PLR0913 - the options of the command
         self,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from venvship.api.arguments import require_sha256
-from venvship.cli import config_text, render, text
+from venvship.cli import bisect_text, config_text, render, text
 from venvship.cli.audit_text import audit_lines
 from venvship.cli.completion import complete_release
 from venvship.cli.group import command
@@ -17,6 +17,7 @@ from venvship.errors import UsageError
 
 if TYPE_CHECKING:
     from venvship.operations.audit import AuditResult
+    from venvship.operations.bisect import BisectResult
     from venvship.operations.check import ChecksResult
     from venvship.operations.reporting.configuration import ConfigResult
     from venvship.operations.reporting.diff import DiffResult
@@ -119,6 +120,35 @@ def diff(call: Call, a: str, b: str) -> DiffResult:
     Where the tree digests differ, it also reports how many files differ, and the first of them.
     """
     return call.open_root().diff(a, b)
+
+
+@command(
+    "bisect",
+    "Look",
+    text=bisect_text.bisect_lines,
+    example="venvship bisect current @{1}",
+    exits={
+        0: "found",
+        12: "not your root",
+        13: "no such release",
+        20: "the store has lost a wheel of one of them",
+        30: "busy",
+        40: "GOOD is not good, BAD is not bad, or the command ended with 128 or more",
+    },
+)
+@click.argument("good", metavar="GOOD", shell_complete=complete_release)
+@click.argument("bad", metavar="BAD", shell_complete=complete_release)
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- CMD [ARG]...]")
+def bisect(call: Call, good: str, bad: str, argv: tuple[str, ...]) -> BisectResult:
+    """Find the package changes that make a check fail.
+
+    It builds environments with some of the changes from GOOD to BAD, judges each, and removes it. The
+    candidate checks judge. A command after -- judges in their place, with the environment's bin first in
+    PATH: 0 is good, 125 cannot tell, another exit status up to 127 is bad, and any more ends the search.
+
+    Nothing in the root changes, and no index is asked.
+    """
+    return call.open_root().bisect(good, bad, command=argv)
 
 
 @command(

@@ -1,0 +1,198 @@
+"""`bisect`: which package changes between two releases make a check, or a command, fail."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from venvship.errors import FindingsError, NotToldApartError, OperationWarning
+from venvship.health.lookup import shown_command
+from venvship.health.running import run_to_end
+from venvship.model.release import PackageChange
+from venvship.model.settings import Settings
+from venvship.model.upgrades.closure import Mixes
+from venvship.model.upgrades.search import FailingSet, Search, Trial, Verdict
+from venvship.operations.planning.known_interpreter import find_interpreter
+from venvship.operations.trials.sides import side_of_release
+from venvship.operations.trials.trial import EVENT, Judge, Judged, judge_by_checks, run_trial
+from venvship.system.faults import root_faults
+from venvship.system.process import Program
+from venvship.workspace.releases import resolve_release
+from venvship.workspace.workspace import Workspace
+
+CANNOT_TELL: Final = 125
+"""The exit status of a command that cannot judge a trial, as for `git bisect run`."""
+
+ENDS: Final = 128
+"""The first exit status of a command that ends the search, as for `git bisect run`."""
+
+TIMEOUT: Final = 24 * 3600.0
+"""Seconds that a command may take for one trial. An operator is there, and Ctrl-C ends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Culprit:
+    """A minimal set of package changes that fails together.
+
+    Attributes:
+        changes: The changes. Without any one of them, the others pass.
+        along: The changes that come along, since these need them.
+        certain: Whether each was told apart from the others. If not, trials could not be judged, and one or
+            more of `changes` are to blame.
+    """
+
+    changes: tuple[PackageChange, ...]
+    along: tuple[PackageChange, ...] = ()
+    certain: bool = True
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form."""
+        return {
+            "changes": [change.to_json() for change in self.changes],
+            "along": [change.to_json() for change in self.along],
+            "certain": self.certain,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BisectResult:
+    """The result of `Root.bisect`.
+
+    Attributes:
+        good: The id of the release that is good.
+        bad: The id of the release that is bad.
+        culprits: The minimal sets of changes that fail.
+        waiting: Changes that need one of those, and were not tried without it.
+        passed: The changes that passed together.
+        untold: Changes of which nothing is known, since a trial could not be judged.
+        trials: The number of environments that were judged.
+        warnings: The warnings of the operation.
+    """
+
+    good: str
+    bad: str
+    culprits: tuple[Culprit, ...] = ()
+    waiting: tuple[PackageChange, ...] = ()
+    passed: tuple[PackageChange, ...] = ()
+    untold: tuple[PackageChange, ...] = ()
+    trials: int = 0
+    warnings: tuple[OperationWarning, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `bisect --json`."""
+        return {
+            "good": self.good,
+            "bad": self.bad,
+            "culprits": [one.to_json() for one in self.culprits],
+            "waiting": [change.to_json() for change in self.waiting],
+            "passed": [change.to_json() for change in self.passed],
+            "untold": [change.to_json() for change in self.untold],
+            "trials": self.trials,
+        }
+
+
+def bisect(workspace: Workspace, good: str, bad: str, *, command: Sequence[str] = ()) -> BisectResult:
+    """Find the package changes between two releases that make the candidate checks, or a command, fail.
+
+    Crash: as of `run_trial`. The journal gets nothing.
+
+    Arguments and errors: `Root.bisect`.
+    """
+    with root_faults(workspace.layout.path):
+        workspace.layout.refuse_foreign_root()
+        history = workspace.known_history().history
+        ids = [resolve_release(workspace.layout, name, history) for name in (good, bad)]
+        workspace.open_for_writing()
+        settings = workspace.settings()
+        interpreter = find_interpreter(workspace, settings)
+        first, second = (side_of_release(workspace, settings, one, interpreter) for one in ids)
+        mixes = Mixes(first.packages, second.packages, interpreter.markers)
+        count = len(mixes.changes)
+        workspace.tell("plan", f"{settings.name} · {ids[0]} → {ids[1]}, {count} package changes")
+        judge: Judge = functools.partial(_judge_by_command, tuple(command)) if command else judge_by_checks
+        search = Search(mixes)
+        last = Judged(Verdict.GOOD)
+        while (trial := search.trial) is not None:
+            workspace.begin("trial", _words(trial))
+            last = run_trial(workspace, settings, (first, second), trial, judge=judge)
+            search.tell(last.verdict)
+            said = f"{_words(trial)}: {last.verdict}"
+            said = f"{said}; {last.reason}" if last.reason else said
+            workspace.tell("trial", said, ok=last.verdict is Verdict.GOOD)
+    findings = search.findings
+    result = BisectResult(
+        good=ids[0],
+        bad=ids[1],
+        culprits=tuple(map(_culprit, findings.sets)),
+        waiting=findings.waiting,
+        passed=findings.good if findings.outcome == "found" else (),
+        untold=findings.untold,
+        trials=findings.trials,
+    )
+    if findings.outcome != "found":
+        which, wanted = (ids[1], "bad") if findings.outcome == "after-not-bad" else (ids[0], "good")
+        why = f": {last.reason}" if last.reason else ""
+        raise _with_result(
+            NotToldApartError(
+                f"the packages of {which} were judged {last.verdict}, not {wanted}{why}",
+                hint="give releases that differ, or a command that tells them apart: "
+                "venvship bisect GOOD BAD -- COMMAND",
+                release=which,
+            ),
+            replace(result, untold=tuple(mixes.changes.values())),
+        )
+    return result
+
+
+def _culprit(found: FailingSet) -> Culprit:
+    return Culprit(changes=found.changes, along=found.along, certain=found.certain)
+
+
+def _with_result(error: FindingsError, result: BisectResult) -> FindingsError:
+    error.result = result
+    return error
+
+
+def _words(trial: Trial) -> str:
+    return f"{trial.number}: {len(trial.taken)} of {trial.of} changes, {trial.suspects} suspected"
+
+
+def _judge_by_command(
+    command: tuple[str, ...], workspace: Workspace, settings: Settings, release_id: str
+) -> Judged:
+    """Judge a candidate by a command, which runs in the working directory with the candidate's `bin` first.
+
+    Raises:
+        NotToldApartError: The command ended by a signal, or with a status from `ENDS` on.
+        SettingsError: The file of variables cannot be read.
+        InterruptedByError: A signal came.
+    """
+    variables = workspace.variables(settings)
+    context = workspace.context(release_id, variables, previous=workspace.layout.current(), event=EVENT)
+    environment = context.environment()
+    folder = os.getcwd()
+    environment["PWD"] = folder
+    program = Program(
+        command,
+        env=environment,
+        cwd=folder,
+        log=context.log_path(EVENT),
+        secrets=variables.secrets,
+    )
+    ended = run_to_end(program, timeout=TIMEOUT, signals=context.signals)
+    status = ended.result.returncode if ended.result is not None else None
+    shown = shown_command(command)
+    if status == 0:
+        return Judged(Verdict.GOOD)
+    if status == CANNOT_TELL or ended.inconclusive:
+        return Judged(Verdict.UNKNOWN, f"{shown}: {ended.problem}")
+    if status is None or status < 0 or status >= ENDS:
+        raise NotToldApartError(
+            f"{shown}: {ended.problem}, which ends the search. Nothing of it is left",
+            hint="a command that judges ends with 0 for good, 125 for a trial that it cannot judge, and"
+            " another status up to 127 for bad",
+        )
+    return Judged(Verdict.BAD, f"{shown}: {ended.problem}")
