@@ -199,7 +199,7 @@ OBJECTS: Final[dict[str, Keys]] = {
             "the version that is held back, with all below it; null: it stays at that of the lockfile",
         ),
         "before": ("string or null", "the version of the lockfile when it was held; null for none"),
-        "by": ("string", "the user who held it; `venvship` if a search found it"),
+        "by": ("string", "the user who held it"),
         "reason": ("string", "the reason, for people"),
         "since": ("time", "since when"),
         "until": ("time or null", "when it ends without `unhold`"),

@@ -144,7 +144,7 @@ EVENTS: Final = {
         ("kind",),
     ),
     "package-held": (
-        "Upgrades leave packages alone: versions that a search found to fail together, or a person's choice.",
+        "Upgrades leave packages alone, or pass over versions of them, as a person chose.",
         "null",
         ("packages", "check", "environment_digest", "until", "unattended"),
     ),

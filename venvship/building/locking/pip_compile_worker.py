@@ -118,13 +118,17 @@ class Origins:
     def _candidates(self, original: Callable[..., Any], finder: Any, project: str) -> Any:
         from packaging.utils import canonicalize_name
 
-        if project in finder._all_candidates:
-            return finder._all_candidates[project]
         name, scope = canonicalize_name(project), finder.search_scope
         found: dict[str, list[Any]] = {}
-        fixed = self._fixed(name)
+        fixed, sources = self._fixed(name), list(_apart(scope))
+        if len(sources) == 1:  # pip keeps the files by itself, and nothing of its inside is touched
+            ((origin, _),) = sources
+            files = original(project) if fixed is None or is_origin(fixed, origin) else []
+            return self._own(name, fixed, {origin: files} if files else {})
+        if project in finder._all_candidates:
+            return finder._all_candidates[project]
         try:
-            for origin, alone in _apart(scope):
+            for origin, alone in sources:
                 # A name that is fixed to one source is not told to the others.
                 if fixed is None or is_origin(fixed, origin):
                     finder.search_scope = alone
@@ -182,8 +186,9 @@ class Origins:
 
         finder, scope = repository.finder, repository.finder.search_scope
         origin = self._origin(canonicalize_name(requirement.name or ""), requirement)
-        own = [alone for other, alone in _apart(scope) if other == origin]
-        if requirement.original_link or not own:
+        sources = list(_apart(scope))
+        own = [alone for other, alone in sources if other == origin]
+        if requirement.original_link or not own or len(sources) == 1:
             return original(requirement)
         hashes = set()
         try:

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     help="End of the hold: a time with its offset (2026-12-24T08:00Z), a date, or a span (8h, 3d, 2w).",
 )
 def hold(call: Call, package: str | None, message: str, until: datetime | None) -> HoldResult:
-    """Stop unattended releases until `venvship unhold`, or upgrades of a PACKAGE.
+    """Stop unattended releases, or upgrades of a PACKAGE.
 
-    An operator may still release, promote and roll back. Nothing else ends this hold, neither a new lockfile
-    nor a release.
+    An operator may still release, promote and roll back. Only `venvship unhold` ends this hold, neither a new
+    lockfile nor a release.
 
     With a PACKAGE, only `lock --upgrade` and `update --upgrade` are concerned, and only about it. A name
     holds it at the version of the lockfile. NAME==VERSION passes over that version and all below it, until a
@@ -61,7 +61,7 @@ def unhold(call: Call, package: str | None) -> HoldResult:
     Ends all holds of the root, the refusals of bad environments, and the pauses of `venvship update`. The
     next update may release again what was bad or rolled back; the output says so. Holds of packages stay.
 
-    With a PACKAGE, all holds of that package end, and nothing else. A search may have set them.
+    With a PACKAGE, all holds of that package end, and nothing else.
     """
     return call.open_root().unhold(package)
 
