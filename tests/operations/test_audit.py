@@ -141,7 +141,7 @@ def test_a_private_name_is_told_to_nobody(site: Site, live: str, service: Adviso
     ("broken", "said"),
     [
         (503, "127.0.0.1 answers 503"),
-        (404, None),
+        (404, "knows none of the release's packages \\(2\\)"),
         (b"<html>", "the answer about app 1.0 makes no sense"),
         (b'{"vulnerabilities": {"a": 1}}', "makes no sense"),
         (b'{"vulnerabilities": [{"id": "\\u001b[2J", "aliases": []}]}', "makes no sense"),
@@ -150,18 +150,29 @@ def test_a_private_name_is_told_to_nobody(site: Site, live: str, service: Adviso
     ids=["unavailable", "unknown", "no JSON", "no list", "an identifier that clears the screen", "nested"],
 )
 def test_an_answer_that_is_none_changes_nothing(
-    site: Site, live: str, service: AdvisoryService, broken: int | bytes, said: str | None
+    site: Site, live: str, service: AdvisoryService, broken: int | bytes, said: str
 ) -> None:
     service.broken = broken
-    if said is None:
-        assert site.open().audit().unaudited == ("app", "dep")
-        return
     with pytest.raises(AuditFailedError, match=said) as caught:
         site.open().audit()
     assert caught.value.exit_code == 20
     assert not kept(site).exists()
     assert site.open().status().audited is None
     assert site.open().current() == live
+
+
+def test_the_text_ends_with_the_release_and_the_count(
+    site: Site, live: str, service: AdvisoryService
+) -> None:
+    done = site.run("audit")
+    assert done.code == 40
+    said = f"Vulnerable: {live}, 2 known vulnerabilities, 1 of them fixable, in 2 packages"
+    assert said in done.out.splitlines()
+
+    service.vulnerabilities = {"dep 1.0": [], "app 1.0": []}
+    kept(site).unlink()
+    done = site.run("audit")
+    assert done.out.splitlines() == [f"Audited: {live}, no known vulnerabilities in 2 packages"]
 
 
 def test_a_service_that_cannot_be_reached_is_an_error(site: Site, live: str) -> None:

@@ -25,11 +25,11 @@ def audit_lines(result: AuditResult, page: Page) -> list[str]:
     packages = counted(result.packages, "package")
     if count:
         said = f"{_vulnerabilities(count)}, {len(result.fixable)} of them fixable, in {packages}"
-        return [*lines, *page.fold(f"{result.release}: {style.bad(said)}")]
+        return [*lines, f"{style.bad('Vulnerable:')} {style.strong(result.release)}, {said}"]
     ignored = len(result.vulnerabilities)
     more = f", but for {ignored} that the settings ignore" if ignored else ""
     said = f"no known vulnerabilities in {packages}{more}"
-    return [*lines, *page.fold(f"{result.release}: {style.good(said)}")]
+    return [*lines, f"{style.good('Audited:')} {style.strong(result.release)}, {said}"]
 
 
 def vulnerabilities_line(known: Known | None, page: Page) -> list[str]:

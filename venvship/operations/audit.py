@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from venvship.errors import NotOwnerError, OperationWarning, VenvshipError, VulnerableError
+from venvship.errors import AuditFailedError, NotOwnerError, OperationWarning, VenvshipError, VulnerableError
 from venvship.model import bounds
 from venvship.model.advisories.advisory import Answer, Vulnerability, vulnerabilities_of
 from venvship.model.advisories.ignored import Ignored
@@ -156,9 +156,17 @@ def find_answers(
     }
     missing = [package for package in dict.fromkeys(packages) if package not in fresh]
     asked = ask_service(workspace, settings, missing) if missing else {}
+    answers = {**fresh, **asked}
+    if asked and all(answer.unknown for answer in answers.values()):
+        # A mirror without advisories answers so. Nothing is known then, which is no clean bill.
+        raise AuditFailedError(
+            f"{source} knows none of the release's packages ({len(answers)}); nothing was changed",
+            hint="see whether it has advisories, and is no plain mirror of files: `url` or `service` below"
+            " [audit] names another. Packages of your own go into `private`",
+        )
     if asked:
         _keep(workspace, {**kept, **asked})
-    return {**fresh, **asked}, len(asked)
+    return answers, len(asked)
 
 
 def _keep(workspace: ReadingWorkspace, answers: Answers) -> None:
