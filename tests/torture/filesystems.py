@@ -206,9 +206,14 @@ class Disk:
             fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
 
     def restart(self) -> None:
-        """Mount what the cut has left; the file system repairs itself. Whoever ran on it is dead by now."""
+        """Mount what the cut has left; the file system repairs itself. Whoever ran on it is dead by now.
+
+        Raises:
+            CannotMountError: Something keeps the file system that was cut.
+        """
         if self._cut is None:
             unmount(self.path)
+            self._wait_until_it_is_gone()
         else:
             self.remove()
             self._number += 1
@@ -217,6 +222,25 @@ class Disk:
             # The kernel remembers the newer generation that it saw on the other device.
             subprocess.run(["btrfs", "device", "scan", "--forget"], capture_output=True, check=False)
         mount(self._image, self.path, options=self.kind.options)
+
+    def _wait_until_it_is_gone(self, *, seconds: float = 120.0) -> None:
+        """Wait until the kernel has let go of the file system, and of the loop device with it.
+
+        An unmounted one lives on as long as another mount namespace has a copy of the mount: whoever calls
+        unshare(2) meanwhile has one. To mount its image then is to get the same file system once more, cut
+        as it is, and every read fails with EIO.
+        """
+        deadline = time.monotonic() + seconds
+        while devices := _loop_devices(self._image):
+            if time.monotonic() > deadline:
+                raise CannotMountError(f"{devices} still has what was cut, after {seconds} s")
+            time.sleep(0.02)
+
+
+def _loop_devices(image: Path) -> str:
+    """The loop devices that have an image, as losetup(8) lists them; `""`: none."""
+    argv = ["losetup", "--noheadings", "--output", "NAME", "--associated", str(image)]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @contextlib.contextmanager
