@@ -175,15 +175,23 @@ class Disk:
         mount(self._image, self.path, options=self.kind.options)
 
     def keep(self, name: str) -> Path:
-        """Unmount, which makes it durable, and keep the image for `insert`."""
-        unmount(self.path)
+        """Unmount, which makes it durable, and keep the image for `insert`.
+
+        Raises:
+            CannotMountError: Something keeps the file system.
+        """
+        self._unmount()
         kept = self.folder / f"{name}.img"
         os.replace(self._image, kept)
         return kept
 
     def remove(self) -> None:
-        """Unmount, and delete the image."""
-        unmount(self.path)
+        """Unmount, and delete the image.
+
+        Raises:
+            CannotMountError: Something keeps the file system.
+        """
+        self._unmount()
         self._image.unlink(missing_ok=True)
 
     def cut(self, how: int) -> None:
@@ -212,8 +220,7 @@ class Disk:
             CannotMountError: Something keeps the file system that was cut.
         """
         if self._cut is None:
-            unmount(self.path)
-            self._wait_until_it_is_gone()
+            self._unmount()
         else:
             self.remove()
             self._number += 1
@@ -223,17 +230,18 @@ class Disk:
             subprocess.run(["btrfs", "device", "scan", "--forget"], capture_output=True, check=False)
         mount(self._image, self.path, options=self.kind.options)
 
-    def _wait_until_it_is_gone(self, *, seconds: float = 120.0) -> None:
-        """Wait until the kernel has let go of the file system, and of the loop device with it.
+    def _unmount(self, *, seconds: float = 120.0) -> None:
+        """Unmount, and wait until the kernel has let go of the file system, and of the loop device with it.
 
         An unmounted one lives on as long as another mount namespace has a copy of the mount: whoever calls
-        unshare(2) meanwhile has one. To mount its image then is to get the same file system once more, cut
-        as it is, and every read fails with EIO.
+        unshare(2) meanwhile has one. Until then its last writes are not in the image, and to mount that, or a
+        copy, is to get the same file system once more: one that was cut fails every read with EIO.
         """
+        unmount(self.path)
         deadline = time.monotonic() + seconds
-        while devices := _loop_devices(self._image):
+        while self.kind.make and (devices := _loop_devices(self._image)):
             if time.monotonic() > deadline:
-                raise CannotMountError(f"{devices} still has what was cut, after {seconds} s")
+                raise CannotMountError(f"{devices} still has {self._image}, after {seconds} s")
             time.sleep(0.02)
 
 
