@@ -39,6 +39,7 @@ OPERATIONS = {
     "operations/service",
     "operations/retention",
     "operations/reporting",
+    "operations/securing",
     "operations/trials",
 }
 LAYERS: dict[str, set[str]] = {
@@ -70,6 +71,7 @@ LAYERS: dict[str, set[str]] = {
         "operations/retention",
         "operations/service",
     },
+    "operations/securing": {*BELOW_OPERATIONS, "operations/planning"},
     "operations/trials": {*BELOW_OPERATIONS, "operations/planning"},
     "operations": {*BELOW_OPERATIONS, *OPERATIONS},
     "api": {*BELOW_OPERATIONS, *OPERATIONS},

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from venvship.model.release import Package, PackageChange, PackageDiff, State, TreeRow
     from venvship.model.repository import Commit
     from venvship.model.retention import Decision
+    from venvship.model.security_fix import Fix, Unfixed
     from venvship.model.source import BuildRequirement, Built, Source, SourceKind
     from venvship.model.tree_difference import FileDifference, FileDifferenceKind, TreeDiff
     from venvship.model.trust import Trusted
@@ -84,6 +85,7 @@ _HOMES = {
     "venvship.model.release": "Package PackageChange PackageDiff State TreeRow",
     "venvship.model.repository": "Commit",
     "venvship.model.retention": "Decision",
+    "venvship.model.security_fix": "Fix Unfixed",
     "venvship.model.source": "BuildRequirement Built Source SourceKind",
     "venvship.model.tree_difference": "FileDifference FileDifferenceKind TreeDiff",
     "venvship.model.trust": "Trusted",
@@ -156,6 +158,7 @@ __all__ = [
     "Figure",
     "FileDifference",
     "FileDifferenceKind",
+    "Fix",
     "HandoverResult",
     "HistoryResult",
     "Hold",
@@ -216,6 +219,7 @@ __all__ = [
     "TreeDiff",
     "TreeRow",
     "Trusted",
+    "Unfixed",
     "Unseen",
     "VenvshipError",
     "Verification",

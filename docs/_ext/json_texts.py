@@ -179,11 +179,27 @@ OBJECTS: Final[dict[str, Keys]] = {
         "actor": ("string", "who"),
         "reason": ("string", "the reason, for people; may be empty"),
     },
+    "fix": {
+        "package": ("string", "its normalised name"),
+        "from": ("string or null", "the version before; null for a package that a fix has brought"),
+        "to": ("string", "the version now"),
+        "advisories": (
+            "list of string",
+            "identifiers of what is fixed; empty for a package that a fix needs in another version",
+        ),
+        "despite": ("list of string", "what holds back no fix: `hold`, `only`, `group`, `cooldown`"),
+    },
+    "unfixed": {
+        "package": ("string", "its normalised name"),
+        "version": ("string", "the version that is live"),
+        "advisories": ("list of string", "identifiers of the vulnerabilities"),
+        "reason": ("string", "why they stay"),
+    },
     "hold": {
         "scope": ("string", "`root` or `environment`: the extent of the hold"),
         "kind": (
             "string",
-            "`standing`, `switch`, `bad-in-a-row`, `environment` or `one-way`: {doc}`../explanation/states`",
+            "a root's: `standing`, `switch`, `bad-in-a-row`; else `environment`, `one-way`, `regression`",
         ),
         "environment_digest": ("string or null", "of the environment that is held"),
         "by": ("string", "the user who set it; `venvship` if it was automatic"),
@@ -376,6 +392,8 @@ TITLES: Final = {
     "passed-over": "A release that a rollback passes over",
     "package": "A package",
     "held-package": "A package that upgrades leave alone",
+    "fix": "A package that a security update moved",
+    "unfixed": "A package whose vulnerabilities stay",
     "kept-back": "A package that an upgrade left as it was",
     "setting": "A setting",
     "culprit": "A set of changes that fails",
@@ -555,6 +573,8 @@ _RELEASE: Final[Keys] = {
         "list of kept-back",
         "of `update --upgrade`: packages that are held, and stay as they were",
     ),
+    "fixes": ("list of fix", "of `update --security`: packages that moved"),
+    "unfixed": ("list of unfixed", "of `update --security`: packages whose vulnerabilities stay"),
 }
 _PIN: Final[Keys] = {"release": ("release", "the release"), "changed": _CHANGED}
 

@@ -16,9 +16,10 @@ from venvship import LockfileState, LockResult, PackageDiff, ReleaseResult, Stat
 from venvship.cli.advice import addressed
 from venvship.cli.fitting import Page, fold
 from venvship.cli.hold_text import unhold_lines
+from venvship.cli.lock_text import lock_lines
 from venvship.cli.relocation import relocate_lines
 from venvship.cli.style import unstyled as unstyle
-from venvship.cli.text import lock_lines, release_lines, status_lines
+from venvship.cli.text import release_lines, status_lines
 from venvship.model.hold import SWITCH_HOLD, Hold, HoldKind
 from venvship.operations.marks import HoldResult
 from venvship.operations.relocate import Relocated, RelocateResult

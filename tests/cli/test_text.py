@@ -27,12 +27,12 @@ from venvship import (
 )
 from venvship.cli.changes import changes, differences
 from venvship.cli.fitting import counted, length
+from venvship.cli.lock_text import lock_lines
 from venvship.cli.steps import step_lines
 from venvship.cli.style import unstyled as unstyle
 from venvship.cli.text import (
     Page,
     diff_lines,
-    lock_lines,
     promote_lines,
     recover_lines,
     release_lines,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,6 +71,8 @@ class AdvisoryService:
         documents: By name, the documents that OSV answers with.
         asked: The packages that it was asked about, `name version`.
         broken: The status, or the body, of every answer; `None` for proper ones.
+        broken_after: The number of proper answers, after which all are 503; `None` for no such number.
+        affects: Whether the documents of OSV concern a package in a version.
     """
 
     url: str = ""
@@ -78,6 +80,8 @@ class AdvisoryService:
     documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     broken: int | bytes | None = None
+    broken_after: int | None = None
+    affects: Callable[[str, str], bool] = lambda _name, _version: True
 
     def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Note a request, and answer it."""
@@ -89,10 +93,12 @@ class AdvisoryService:
             _, name, version, last = path.split("/")
             assert last == "json"
         self.asked.append(f"{name} {version}")
+        if self.broken_after is not None and len(self.asked) > self.broken_after:
+            return 503, b""
         if self.broken is not None:
             return (self.broken, b"") if isinstance(self.broken, int) else (200, self.broken)
         if path == "/query":
-            found = self.documents.get(name, [])
+            found = self.documents.get(name, []) if self.affects(name, version) else []
             return 200, json.dumps({"vulns": found} if found else {}).encode()
         if f"{name} {version}" not in self.vulnerabilities:
             return 404, b'{"message": "Not Found"}'

@@ -183,23 +183,31 @@ class Root(RootMaking, RootService):
         )
         return self._write(release, options)
 
-    def update(self, *, upgrade: bool = False, jitter: float = 0.0) -> ReleaseResult:
+    def update(self, *, upgrade: bool = False, security: bool = False, jitter: float = 0.0) -> ReleaseResult:
         """Release unattended, if the lockfile has something new that may be released.
 
         Args:
             upgrade: Whether to lock again first. The lockfile is replaced only if its release stays live.
+            security: Whether to lock the versions that fix the known vulnerabilities of the live release, and
+                to release these alone.
             jitter: The maximum of a random pause before the start, in seconds; at least 0.
 
         Raises:
             HeldError: The environment is bad, or the root is held. `told` if that was reported before.
             PausedError: The last attempts failed, and it is too early for another one.
-            VenvshipError: Any error of `Root.release`, and of `Root.lock` with `upgrade`.
+            AuditFailedError: With `security`: the source of advisories could not be asked.
+            UsageError: `upgrade` and `security` are both given.
+            VenvshipError: Any error of `Root.release`, and of `Root.lock` with `upgrade` or `security`.
             ValueError: `jitter` is less than 0, or not finite.
         """
         require_range("jitter", jitter, 0)
+        if upgrade and security:
+            raise UsageError("--upgrade upgrades everything, and --security as little as it can; give one")
         from venvship.operations.update import unattended, update
 
-        return self._write(lambda workspace: update(unattended(workspace), upgrade=upgrade, jitter=jitter))
+        return self._write(
+            lambda workspace: update(unattended(workspace), upgrade=upgrade, security=security, jitter=jitter)
+        )
 
     def promote(
         self, release: str, *, message: str = "", force: bool = False, dry_run: bool = False

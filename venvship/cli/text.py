@@ -21,6 +21,7 @@ from venvship.cli.fitting import (
 )
 from venvship.cli.hold_text import described, hold_change_lines, hold_plan_lines
 from venvship.cli.projects import between_lines, commit_parts, project_line, project_lines
+from venvship.cli.security_text import fix_lines
 from venvship.cli.trees import file_lines, tree_lines
 from venvship.model.hold import SWITCH_HOLD
 from venvship.model.release import State
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from venvship.model.event import Event
     from venvship.operations.check import ChecksResult
     from venvship.operations.init import InitResult
-    from venvship.operations.lock import LockResult
     from venvship.operations.marks import PinResult
     from venvship.operations.promote import PromoteResult
     from venvship.operations.recover import RecoverResult
@@ -83,22 +83,6 @@ def init_lines(result: InitResult, page: Page) -> list[str]:
     return [*lines, f"      venvship -C {shell_line([result.root])} release"]
 
 
-def lock_lines(result: LockResult, page: Page) -> list[str]:
-    """The lines of `lock`."""
-    pins = f"{counted(result.packages, 'package')} for CPython {result.python}"
-    if not result.changed:
-        return [
-            f"Nothing changed: {result.lockfile} pins {pins}.",
-            *hold_text.kept_back_lines(result.kept_back, page),
-        ]
-    return [
-        f"{style.good('Locked:')} {style.strong(result.lockfile)}, {pins}",
-        *([] if result.first else changes(result.diff, page.width)),
-        *hold_text.kept_back_lines(result.kept_back, page),
-        *page.fold("Next: venvship release"),
-    ]
-
-
 def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     """The lines of `release`."""
     release, previous = result.release, result.previous
@@ -129,6 +113,7 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
     return [
         f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
         *differences(result, page.width),
+        *fix_lines(result, page),
         *hold_text.kept_back_lines(result.kept_back, page),
         *(page.fold(LEFT_ALONE) if result.leaves_service_alone else []),
         *_back(result.back, page),
@@ -151,6 +136,7 @@ def update_lines(result: ReleaseResult, page: Page) -> list[str]:
     return [
         f"{result.name}: {result.outcome} {release.id} in {seconds:.1f} s{was}",
         *differences(result, page.width),
+        *fix_lines(result, page),
         *hold_text.kept_back_lines(result.kept_back, page),
         *hold_change_lines(result.holds, page),
     ]

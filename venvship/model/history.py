@@ -15,6 +15,7 @@ from venvship.model.event import Event
 from venvship.model.hold import Asker, Hold, HoldKind, stops
 from venvship.model.package_hold import PackageHold, PackageHolds
 from venvship.model.release import State
+from venvship.model.security_fix import Fix, Fixes
 
 LONG_LIVE: Final = timedelta(days=1)
 """An unchecked release that was live for this long, without a break, counts as a good one for a rollback."""
@@ -68,6 +69,7 @@ class Intent(NamedTuple):
         reason: That user's message; may be empty.
         one_way: Whether there is no way back from the target: a trial that it does not pass is not undone.
         prepared: Whether the prepare hook has run for it.
+        fixes: The packages that it moves, if a security update announced it.
     """
 
     seq: int
@@ -87,6 +89,7 @@ class Intent(NamedTuple):
     reason: str = ""
     one_way: bool = False
     prepared: bool = False
+    fixes: tuple[Fix, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -238,6 +241,7 @@ class History:
         bad_in_a_row: The bad environments since the last good promotion.
         lockfile_due: The lockfile of the current release, until it is written to disk.
         barriers: The one-way releases that a rollback must not go past, by id; see `one_way`.
+        fixes: The last fix of each package by a security update; see `security_fix`.
     """
 
     seq: int = 0
@@ -256,6 +260,7 @@ class History:
     bad_in_a_row: list[str] = field(default_factory=list)
     lockfile_due: LockfileDue | None = None
     barriers: dict[str, Barrier] = field(default_factory=dict)
+    fixes: Fixes = field(default_factory=dict)
 
     def state(self, release_id: str) -> State:
         """The state of a release; `sealed` for one that the journal does not know."""

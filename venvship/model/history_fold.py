@@ -13,6 +13,7 @@ from venvship.model.hold import Hold, HoldKind
 from venvship.model.hold_fold import hand_over_holds, hold_switch, refuse_environment
 from venvship.model.one_way import fold_stay, fold_switch, hand_over_barrier
 from venvship.model.release import State
+from venvship.model.security_fix import fixes_of, fold_fixes
 from venvship.model.spelling import parse_time
 
 
@@ -171,6 +172,7 @@ def _promoting(history: History, event: Event) -> None:
         reason=reason,
         one_way=event.facts.get("one_way") is True,
         prepared=event.facts.get("prepared") is True,
+        fixes=fixes_of(event),
     )
 
 
@@ -198,6 +200,7 @@ def _promoted(history: History, event: Event) -> None:
     # A journal of before there was this fact: whatever was promoted counts as proven.
     _passed(record, proved=event.facts.get("proved") is not False)
     record.failed_at = None
+    fold_fixes(history.fixes, event)
     history.bad_in_a_row.clear()
     history.lockfile_due = LockfileDue.of(event)
     if event.facts.get("unattended", False):

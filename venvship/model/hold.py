@@ -44,6 +44,9 @@ class HoldKind(StrEnum):
     ONE_WAY = "one-way"
     """Of an environment that was live before a one-way release; see `one_way`."""
 
+    REGRESSION = "regression"
+    """Of an environment that has a vulnerability which a security update has fixed; see `security_fix`."""
+
 
 class Asker(NamedTuple):
     """Who asks for a release.
@@ -97,7 +100,8 @@ class Hold(NamedTuple):
     @property
     def scope(self) -> Literal["root", "environment"]:
         """What is held."""
-        return "environment" if self.kind in {HoldKind.ENVIRONMENT, HoldKind.ONE_WAY} else "root"
+        environments = {HoldKind.ENVIRONMENT, HoldKind.ONE_WAY, HoldKind.REGRESSION}
+        return "environment" if self.kind in environments else "root"
 
     @property
     def end(self) -> str:
@@ -109,6 +113,8 @@ class Hold(NamedTuple):
                 return f"{_UNTIL_UNHOLD}, or until `venvship release` passes."
             case HoldKind.ENVIRONMENT | HoldKind.ONE_WAY:
                 return "Change the lockfile or the code, or override with `venvship release --force`."
+            case HoldKind.REGRESSION:
+                return "Pin the fix or a later version, or release the lockfile as it is: `venvship release`."
         until = f" or {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
         return f"{_UNTIL_UNHOLD}{until}."
 

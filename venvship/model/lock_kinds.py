@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from venvship.printable import shell_line
@@ -17,6 +18,9 @@ class LockKind(NamedTuple):
         project: The name of the file beside it that the lock follows from.
         lock: The command that brings the lock up to date, with the pins that may stay.
         upgrade: The command that upgrades all pins.
+        pin: The command that moves packages alone, before these.
+        each: Its words for one package, with `{name}` and `{version}`; a tool without the latter takes the
+            newest version that the project allows.
     """
 
     tool: str
@@ -24,6 +28,8 @@ class LockKind(NamedTuple):
     project: str
     lock: tuple[str, ...]
     upgrade: tuple[str, ...]
+    pin: tuple[str, ...]
+    each: tuple[str, ...]
 
     def lock_again(self, path: str) -> str:
         """The line that brings the lockfile at a path up to date."""
@@ -33,6 +39,15 @@ class LockKind(NamedTuple):
         """The line that upgrades the lockfile at a path."""
         return self.in_folder(path, *self.upgrade)
 
+    def pin_packages(self, path: str, versions: Mapping[str, str]) -> str:
+        """The line that moves packages of the lockfile at a path to versions, by name."""
+        words = [
+            word.format(name=name, version=version)
+            for name, version in versions.items()
+            for word in self.each
+        ]
+        return self.in_folder(path, *self.pin, *words)
+
     def in_folder(self, path: str, *command: str) -> str:
         """The line that runs a command beside the lockfile at a path."""
         return f"cd {shell_line([os.path.dirname(path)])} && {shell_line(command)}"
@@ -41,18 +56,42 @@ class LockKind(NamedTuple):
 KINDS: Final = {
     kind.lockfile: kind
     for kind in (
-        LockKind("uv", "uv.lock", "pyproject.toml", ("uv", "lock"), ("uv", "lock", "--upgrade")),
         LockKind(
-            "poetry", "poetry.lock", "pyproject.toml", ("poetry", "lock"), ("poetry", "update", "--lock")
+            tool="uv",
+            lockfile="uv.lock",
+            project="pyproject.toml",
+            lock=("uv", "lock"),
+            upgrade=("uv", "lock", "--upgrade"),
+            pin=("uv", "lock"),
+            each=("-P", "{name}=={version}"),
         ),
         LockKind(
-            "pdm",
-            "pdm.lock",
-            "pyproject.toml",
-            ("pdm", "lock", "--update-reuse"),
-            ("pdm", "update", "--no-sync"),
+            tool="poetry",
+            lockfile="poetry.lock",
+            project="pyproject.toml",
+            lock=("poetry", "lock"),
+            upgrade=("poetry", "update", "--lock"),
+            pin=("poetry", "update", "--lock"),
+            each=("{name}",),
         ),
-        LockKind("pipenv", "Pipfile.lock", "Pipfile", ("pipenv", "lock"), ("pipenv", "lock")),
+        LockKind(
+            tool="pdm",
+            lockfile="pdm.lock",
+            project="pyproject.toml",
+            lock=("pdm", "lock", "--update-reuse"),
+            upgrade=("pdm", "update", "--no-sync"),
+            pin=("pdm", "update", "--no-sync"),
+            each=("{name}",),
+        ),
+        LockKind(
+            tool="pipenv",
+            lockfile="Pipfile.lock",
+            project="Pipfile",
+            lock=("pipenv", "lock"),
+            upgrade=("pipenv", "lock"),
+            pin=("pipenv", "upgrade", "--lock-only"),
+            each=("{name}=={version}",),
+        ),
     )
 }
 """By the name of the lockfile."""

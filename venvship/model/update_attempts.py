@@ -30,6 +30,9 @@ TOLD_AGAIN: Final = timedelta(days=7)
 LOCKING: Final = ""
 """What stands for the environment that a `lock` would have made, and did not."""
 
+FIXING: Final = "fixing"
+"""The same for the one that a security update would have made."""
+
 UNATTENDED: Final = " (unattended)"
 """What the journal's actor ends in, after the user, where the command was unattended."""
 
@@ -140,6 +143,7 @@ def fold_attempts(events: Iterable[Event]) -> Attempts:
                 attempts.problems.clear()
                 attempts.failures.pop(environments.get(str(event.release), ""), None)
                 attempts.failures.pop(LOCKING, None)
+                attempts.failures.pop(FIXING, None)
             case EventName.UNHELD if facts.get("kind") is None:
                 attempts.failures.clear()
             case EventName.REFUSED if facts.get("scope") == "warning":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from venvship.errors import AuditFailedError, NotOwnerError, OperationWarning, VenvshipError, VulnerableError
 from venvship.model import bounds
@@ -82,36 +83,61 @@ def audit(workspace: ReadingWorkspace, name: str = "current", *, fixable: bool =
 
     Arguments and errors: `Root.audit`.
     """
-    settings = workspace.settings().audit
     history = workspace.known_history().history
     release_id = resolve_release(workspace.layout, name, history)
+    result, _ = audited(workspace, release_id)
+    for one in result.expired:
+        workspace.warn("ignore-expired", expired_text(one))
+    counting = result.fixable if fixable else result.counting
+    if counting:
+        raise _error(result, counting).carrying(result, shown=True)
+    return result
+
+
+def audited(
+    workspace: ReadingWorkspace, release_id: str, known: Answers = MappingProxyType({})
+) -> tuple[AuditResult, Answers]:
+    """Look for known vulnerabilities of a release, and judge nothing.
+
+    Crash: see `_keep`.
+
+    Args:
+        workspace: The root.
+        release_id: The release.
+        known: As for `find_answers`.
+
+    Returns:
+        The result, and the answers that it is made of.
+
+    Raises:
+        ReleaseError: The release's manifest cannot be read.
+        VenvshipError: See `find_answers`.
+    """
+    settings = workspace.settings().audit
     manifest = workspace.manifest(release_id)
     packages = audited_packages(manifest, settings)
-    answers, asked = find_answers(workspace, settings, packages)
+    answers, asked = find_answers(workspace, settings, packages, known)
     now = workspace.runtime.clock()
     found = vulnerabilities_of(packages, answers, settings.ignore, now)
-    known = [package for package in packages if not answers[package].unknown]
+    told = [package for package in packages if not answers[package].unknown]
     own = {one.name for one in (manifest.project, *manifest.built) if one is not None}
-    names = {name for name, _ in known} | own
+    names = {name for name, _ in told} | own
     result = AuditResult(
         release=release_id,
         source=source_of(workspace, settings),
         at=min((answers[package].at for package in packages), default=None),
-        packages=len(known),
+        packages=len(told),
         asked=asked,
         vulnerabilities=tuple(found),
         unaudited=tuple(one.name for one in manifest.packages if one.name not in names),
         expired=_expired(settings.ignore, found, now),
     )
-    for one in result.expired:
-        workspace.warn(
-            "ignore-expired",
-            f"{one.id} is not ignored any more: the entry in `[audit] ignore` ended on {one.until}",
-        )
-    counting = result.fixable if fixable else result.counting
-    if counting:
-        raise _error(result, counting).carrying(result, shown=True)
-    return result
+    return result, answers
+
+
+def expired_text(entry: Ignored) -> str:
+    """The warning about an entry of `[audit] ignore` that has ended."""
+    return f"{entry.id} is not ignored any more: the entry in `[audit] ignore` ended on {entry.until}"
 
 
 def source_of(workspace: ReadingWorkspace, settings: AuditSettings) -> str:
@@ -122,9 +148,18 @@ def source_of(workspace: ReadingWorkspace, settings: AuditSettings) -> str:
 
 
 def find_answers(
-    workspace: ReadingWorkspace, settings: AuditSettings, packages: Sequence[tuple[str, str]]
+    workspace: ReadingWorkspace,
+    settings: AuditSettings,
+    packages: Sequence[tuple[str, str]],
+    known: Answers = MappingProxyType({}),
 ) -> tuple[Answers, int]:
     """Find the advisories about packages: read them, or ask about those of which no fresh answer is kept.
+
+    Args:
+        workspace: The root.
+        settings: Where the advisories are.
+        packages: Normalised names, with versions.
+        known: Answers that this command has, so that it asks for none of them again.
 
     Returns:
         The answers by package, and the number of packages that the service was asked about.
@@ -154,6 +189,7 @@ def find_answers(
         for package in packages
         if package in kept and kept[package].source == source and now - age < kept[package].at <= now
     }
+    fresh |= {package: known[package] for package in packages if package in known}
     missing = [package for package in dict.fromkeys(packages) if package not in fresh]
     asked = ask_service(workspace, settings, missing) if missing else {}
     answers = {**fresh, **asked}
@@ -210,7 +246,7 @@ def _error(result: AuditResult, counting: Sequence[Vulnerability]) -> Vulnerable
     return VulnerableError(
         f"{result.release} has known vulnerabilities: {first.package} {first.version}: "
         f"{first.advisory.id}{more}; {len(result.fixable)} of {len(result.counting)} have a fix",
-        hint="lock a fixed version, as in `venvship lock -P NAME==VERSION`, then `venvship release`;"
+        hint="release the versions that fix them: `venvship update --security`;"
         " `[audit] ignore` is for those that do not concern you",
         release=result.release,
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from venvship.errors import (
+    AuditFailedError,
     BuildError,
     ForeignLinkError,
     LockfileError,
@@ -41,7 +42,7 @@ def reported_once(workspace: Workspace) -> Iterator[None]:
     except PausedError as error:
         error.told = True  # with the failure that began the pause
         raise
-    except NotAnsweringError as error:
+    except (NotAnsweringError, AuditFailedError) as error:
         with contextlib.suppress(OSError, VenvshipError):
             _report_problem(workspace, error)
         raise
@@ -59,7 +60,7 @@ def reported_once(workspace: Workspace) -> Iterator[None]:
         raise
 
 
-def warn_once(workspace: Workspace, slug: str, message: str) -> None:
+def warn_once(workspace: Workspace, slug: str, message: str, *, about: str = "") -> None:
     """Add a warning to an unattended release, unless the same one was reported lately.
 
     Crash: the journal has the report, and nothing was printed; it is printed again after seven days.
@@ -68,10 +69,11 @@ def warn_once(workspace: Workspace, slug: str, message: str) -> None:
         workspace: The root.
         slug: Of the warning.
         message: Of the warning.
+        about: What it is about, where the words may change; by default the message.
     """
     reported = False
     with contextlib.suppress(OSError, VenvshipError):
-        reported = _was_reported(workspace, "warning", slug, message, message)
+        reported = _was_reported(workspace, "warning", slug, about or message, message)
     if not reported:
         workspace.warn(slug, message)
 
@@ -79,7 +81,11 @@ def warn_once(workspace: Workspace, slug: str, message: str) -> None:
 def _report_problem(workspace: Workspace, error: VenvshipError) -> None:
     """Record a problem that kept the update from beginning, unless it was reported lately."""
     # Why a service does not answer is told in other words at each attempt.
-    about = str(error.data["release"]) if isinstance(error, NotAnsweringError) else error.message
+    about = error.message
+    if isinstance(error, NotAnsweringError):
+        about = str(error.data["release"])
+    elif isinstance(error, AuditFailedError):
+        about = ""
     error.told = _was_reported(workspace, "update", error.slug, about, error.message)
 
 

@@ -24,9 +24,10 @@ from venvship.operations.switching.chosen import (
     hold_change,
     planned_change,
 )
+from venvship.operations.switching.errand import Errand
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.prepared import prepare_has_run
-from venvship.operations.switching.promotion import Errand, compare_and_promote
+from venvship.operations.switching.promotion import compare_and_promote
 from venvship.operations.switching.proving import proven
 from venvship.operations.switching.recovery import plan_recovery, recover_and_sweep, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_programs

@@ -25,9 +25,10 @@ from venvship.operations.retention.debris import sweep_debris
 from venvship.operations.service.retiring import retire
 from venvship.operations.switching.afterwards import after_failure, after_switch
 from venvship.operations.switching.chosen import HoldChange, choose_current, hold_change, planned_change
+from venvship.operations.switching.errand import Errand
 from venvship.operations.switching.own_service import refuse_own_service
 from venvship.operations.switching.prepared import prepare_has_run
-from venvship.operations.switching.promotion import Errand, compare_and_promote
+from venvship.operations.switching.promotion import compare_and_promote
 from venvship.operations.switching.proving import proven
 from venvship.operations.switching.recovery import plan_recovery, recover_switch, tell_recovered
 from venvship.operations.switching.rehearsal import rehearse, require_host_programs, require_programs
@@ -347,6 +348,7 @@ class Releasing(ReleaseFacts):
             own_environment=proposal.own_environment,
             one_way=self._options.one_way,
             prepared=settings.hooks.prepare is not None,
+            fixes=proposal.fixes,
             force=self._options.force,
         )
 

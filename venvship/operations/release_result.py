@@ -19,6 +19,7 @@ from venvship.errors import (
 )
 from venvship.model.package_hold import KeptBack
 from venvship.model.release import PackageDiff
+from venvship.model.security_fix import Fix, Unfixed
 from venvship.model.spelling import format_time
 from venvship.operations.switching.chosen import NO_HOLDS, HoldChange
 from venvship.workspace.views import ReleaseView
@@ -78,6 +79,8 @@ class ReleaseResult:
         holds: The hold of the root after it, and the one that it ended. In a dry run: those that would be, or
             the hold that would refuse it.
         kept_back: Of `update --upgrade`: the packages that are held, and stay as they were.
+        fixes: Of `update --security`: the packages that moved.
+        unfixed: Of `update --security`: the packages whose vulnerabilities stay.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -99,6 +102,8 @@ class ReleaseResult:
     waits_until: datetime | None = None
     holds: HoldChange = NO_HOLDS
     kept_back: tuple[KeptBack, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    unfixed: tuple[Unfixed, ...] = ()
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -120,4 +125,6 @@ class ReleaseResult:
             "waits_until": format_time(self.waits_until) if self.waits_until else None,
             **self.holds.to_json(),
             "kept_back": [kept.to_json() for kept in self.kept_back],
+            "fixes": [fix.to_json() for fix in self.fixes],
+            "unfixed": [one.to_json() for one in self.unfixed],
         }

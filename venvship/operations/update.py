@@ -62,7 +62,9 @@ TOKENS: Final = 16**7
 """The number of values that the runtime's token can have."""
 
 
-def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) -> ReleaseResult:
+def update(
+    workspace: Workspace, *, upgrade: bool = False, security: bool = False, jitter: float = 0.0
+) -> ReleaseResult:
     """Release the lockfile's environment, if it is a new one that may be released unattended.
 
     Crash: as for a release. With `upgrade`, the journal knows which lockfile belongs to the live release, and
@@ -88,6 +90,12 @@ def update(workspace: Workspace, *, upgrade: bool = False, jitter: float = 0.0) 
             from venvship.operations.planning.project_fetch import fetch_project
 
             fetch_project(workspace, settings)
+        if security:
+            # Late: it imports what locks and what asks for advisories.
+            from venvship.operations.security_update import release_fixes
+
+            release_fixes(workspace, settings, releasing)
+            return releasing.result
         if upgrade or not _is_done(workspace, settings, releasing):
             releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=upgrade))
     return releasing.result

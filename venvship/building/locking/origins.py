@@ -32,6 +32,7 @@ class OriginRules:
         movable: The packages that may come from another source than the recorded one; `None`: all.
         strict: Whether a package without a source is refused if several offer it, with different files.
         kept: The hashes that the lockfile allows, by name.
+        excepted: By name, the version that no cooldown leaves out.
     """
 
     fixed: tuple[tuple[str, str], ...] = ()
@@ -39,6 +40,7 @@ class OriginRules:
     movable: frozenset[str] | None = None
     strict: bool = False
     kept: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    excepted: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, path: str) -> None:
         """Write them for the worker.
@@ -52,6 +54,7 @@ class OriginRules:
             "movable": None if self.movable is None else sorted(self.movable),
             "strict": self.strict,
             "kept": {name: sorted(hashes) for name, hashes in self.kept.items()},
+            "excepted": dict(self.excepted),
         }
         create_file(path, json.dumps(rules).encode(), mode=0o600)
 
@@ -79,12 +82,14 @@ class OriginNotes:
         elsewhere: What other sources offer of a package that was not to come from them.
         gone: The source that has nothing of a package, and the others that have.
         doubtful: The sources that offer a package that is new, each with other files.
+        uploaded: The time at which each version was uploaded (RFC 3339), where the index tells it.
     """
 
     chosen: Mapping[str, Mapping[str, str]]
     elsewhere: Mapping[str, tuple[Elsewhere, ...]]
     gone: Mapping[str, tuple[str, tuple[str, ...]]]
     doubtful: Mapping[str, tuple[str, ...]]
+    uploaded: Mapping[str, Mapping[str, str]]
 
     def of(self, selected: Mapping[str, str]) -> dict[str, str]:
         """The sources of packages in some versions; one that an input names by its file has none.
@@ -138,7 +143,7 @@ def read_notes(path: str, redact: Callable[[str], str]) -> OriginNotes:
         path: The file.
         redact: Masks secrets; a `Redactor`.
     """
-    notes: Notes = {"chosen": {}, "elsewhere": {}, "gone": {}, "doubtful": {}}
+    notes: Notes = {"chosen": {}, "elsewhere": {}, "gone": {}, "doubtful": {}, "uploaded": {}}
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             notes = json.load(file)
@@ -160,6 +165,7 @@ def read_notes(path: str, redact: Callable[[str], str]) -> OriginNotes:
         },
         gone={name: (own, tuple(map(shown, others))) for name, (own, others) in notes["gone"].items()},
         doubtful={name: tuple(map(shown, origins)) for name, origins in notes["doubtful"].items()},
+        uploaded=notes["uploaded"],
     )
 
 

@@ -36,7 +36,7 @@ class Rules(TypedDict):
     `fixed` has pairs of a pattern for names and a source, the first that fits first. `recorded` has the
     source of each package of the lockfile. One that is not in `movable` stays there; `null` is all. With
     `strict`, a package of neither is only taken if all sources that offer it have the same files. `kept` has
-    the hashes that the lockfile allows.
+    the hashes that the lockfile allows. `excepted` has a version by name that no cooldown leaves out.
     """
 
     fixed: list[tuple[str, str]]
@@ -44,6 +44,7 @@ class Rules(TypedDict):
     movable: list[str] | None
     strict: bool
     kept: dict[str, list[str]]
+    excepted: dict[str, str]
 
 
 class Notes(TypedDict):
@@ -52,12 +53,14 @@ class Notes(TypedDict):
     `chosen`: the source of each version. `elsewhere`: by source, the highest version that another source
     offers, and the versions that it offers with other files. `gone`: the source that has nothing of a
     package, and the others that have. `doubtful`: the sources that offer a package which has none yet.
+    `uploaded`: when the first file of each version was uploaded, where the index tells it.
     """
 
     chosen: dict[str, dict[str, str]]
     elsewhere: dict[str, dict[str, tuple[str, list[str]]]]
     gone: dict[str, tuple[str, list[str]]]
     doubtful: dict[str, list[str]]
+    uploaded: dict[str, dict[str, str]]
 
 
 def origin_of(location: str) -> str:
@@ -89,7 +92,8 @@ class Origins:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self.notes = Notes(chosen={}, elsewhere={}, gone={}, doubtful={})
+        self.notes = Notes(chosen={}, elsewhere={}, gone={}, doubtful={}, uploaded={})
+        self._excepted: dict[tuple[str, ...], list[Any]] = {}
 
     def install(self) -> None:
         """Stand between pip-tools and pip's finder.
@@ -121,6 +125,7 @@ class Origins:
         name, scope = canonicalize_name(project), finder.search_scope
         found: dict[str, list[Any]] = {}
         fixed, sources = self._fixed(name), list(_apart(scope))
+        original = self._without_cooldown(original, finder, name)
         if len(sources) == 1:  # pip keeps the files by itself, and nothing of its inside is touched
             ((origin, _),) = sources
             files = original(project) if fixed is None or is_origin(fixed, origin) else []
@@ -140,6 +145,30 @@ class Origins:
         own = self._own(name, fixed, offered)
         finder._all_candidates[project] = own
         return own
+
+    def _without_cooldown(self, original: Callable[..., Any], finder: Any, name: str) -> Callable[..., Any]:
+        """As `original`, with the files of the one version that no cooldown leaves out."""
+        version, limit = self._rules["excepted"].get(name), getattr(finder, "_uploaded_prior_to", None)
+        if version is None or limit is None:
+            return original
+
+        def files(project: str) -> Any:
+            scope = finder.search_scope
+            key = (project, *scope.find_links, *scope.index_urls)
+            if key not in self._excepted:
+                finder._all_candidates.pop(project, None)
+                old = original(project)
+                finder._all_candidates.pop(project, None)
+                finder._uploaded_prior_to = None
+                try:
+                    every = original(project)
+                finally:
+                    finder._uploaded_prior_to = limit
+                self._excepted[key] = [f for f in every if f in old or str(f.version) == version]
+            finder._all_candidates[project] = self._excepted[key]
+            return self._excepted[key]
+
+        return files
 
     def _fixed(self, name: str) -> str | None:
         return next((origin for pattern, origin in self._rules["fixed"] if fnmatchcase(name, pattern)), None)
@@ -178,7 +207,14 @@ class Origins:
         for origin in ranked:
             for file in offered[origin]:
                 chosen.setdefault(str(file.version), origin)
+                self._note_upload(name, file)
         return [file for origin in offered for file in offered[origin] if chosen[str(file.version)] == origin]
+
+    def _note_upload(self, name: str, file: Any) -> None:
+        time = getattr(file.link, "upload_time", None)  # pip 26.0 and later
+        if time is not None:
+            known, text = self.notes["uploaded"].setdefault(name, {}), time.isoformat(timespec="seconds")
+            known[str(file.version)] = min(text, known.get(str(file.version), text))
 
     def _hashes(self, original: Callable[..., Any], repository: Any, requirement: Any) -> Any:
         """The hashes of a version, as its own source alone tells them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from venvship.cli import render, text
+from venvship.cli import lock_text, render, text
 from venvship.cli.completion import complete_package, complete_release
 from venvship.cli.group import command
 from venvship.cli.options import Amount, Call, here, message_option
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @command(
     "lock",
     "Release",
-    text=text.lock_lines,
+    text=lock_text.lock_lines,
     example="venvship lock -P django",
     exits={
         0: "written, or nothing changed",
@@ -120,6 +120,7 @@ def release(call: Call, lockfile: tuple[str, ...], message: str, ref: str, **fla
     },
 )
 @click.option("--upgrade", is_flag=True, help="Lock again first; keep the new lockfile if its release stays.")
+@click.option("--security", is_flag=True, help="Lock what fixes known vulnerabilities, and release that.")
 @click.option(
     "--jitter",
     metavar="SECONDS",
@@ -127,15 +128,18 @@ def release(call: Call, lockfile: tuple[str, ...], message: str, ref: str, **fla
     default=0.0,
     help="Wait for a random time first, at most this long.",
 )
-def update(call: Call, upgrade: bool, jitter: float) -> ReleaseResult:
+def update(call: Call, upgrade: bool, security: bool, jitter: float) -> ReleaseResult:
     """Release unattended, if there is something new.
 
     It is for cron or a timer. If nothing changed, nothing is printed. A bad or held environment is refused,
     and the refusal reported once and again every seven days. A failed build is tried again after a pause that
     grows.
+
+    With --security, the live release is audited, and its vulnerable packages are locked at the lowest
+    versions that fix them, with all others as they are.
     """
     call.only_summary = True
-    return call.open_root().update(upgrade=upgrade, jitter=jitter)
+    return call.open_root().update(upgrade=upgrade, security=security, jitter=jitter)
 
 
 @command(

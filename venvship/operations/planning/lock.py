@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
@@ -20,7 +20,7 @@ from venvship.building.locking.untouched import untouched
 from venvship.errors import LockError, LockfileError, LockfileMissingError, SettingsError
 from venvship.model.environment import Environment
 from venvship.model.interpreter import Interpreter
-from venvship.model.lock_kinds import is_tool_lock, kind_of
+from venvship.model.lock_kinds import LockKind, is_tool_lock, kind_of
 from venvship.model.settings import Settings
 from venvship.operations.planning.default_inputs import default_inputs
 from venvship.operations.planning.environment import lockfile_paths, read_environment
@@ -52,6 +52,8 @@ class Compiled:
         before: The bytes of the lockfile that is there now; `None`: no such file.
         environment: The environment that it stands for, read as `release` would if it were written.
         origins: The packages that come from another index than before, and those that another one offers.
+        offered: By name, the versions on offer, in no order.
+        uploaded: The time at which each version was uploaded (RFC 3339), where the index tells it.
     """
 
     path: str
@@ -59,6 +61,8 @@ class Compiled:
     before: bytes | None = field(repr=False)
     environment: Environment = field(repr=False)
     origins: OriginChanges = field(default_factory=OriginChanges)
+    offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    uploaded: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     @property
     def changed(self) -> bool:
@@ -73,8 +77,11 @@ def compile_lockfile(
     *,
     upgrade: bool,
     packages: Sequence[str] = (),
+    base: bytes | None = None,
 ) -> Compiled:
     """Make a lockfile from `[lock] inputs`, and read it as `release` would. Write nothing that stays.
+
+    No cooldown leaves out the version that a security update has moved a package to: the fix would go.
 
     Crash: `state/scratch-lock-*` is left; the next build sweeps it.
 
@@ -85,6 +92,8 @@ def compile_lockfile(
         upgrade: Whether all pins may change, rather than only those that must.
         packages: Packages that may change as well: names, or names with versions. Unattended, `[update] only`
             and `groups` bound the others, and a package that stays at `NAME==VERSION` keeps its group.
+        base: For a security update: the lockfile whose pins are kept, in place of the one that is there.
+            There is no cooldown then.
 
     Raises:
         LockfileError: The lockfile is that of another tool, or lies in the checkout.
@@ -135,19 +144,22 @@ def compile_lockfile(
     folders = map(os.path.expanduser, inputs.folders)
     for path in (*(os.path.join(root, name) for name in names), *sorted(inputs.archives), *folders):
         workspace.trusted.require_path(path)
-    cooldown = settings.lock.cooldown_days
+    pins = (before or b"") if base is None else base
+    cooldown = settings.lock.cooldown_days if base is None else 0
     log_dir = str(workspace.layout.log("lock"))
     files.make_directory(log_dir, 0o700)
-    known = {package.name: package.version for package in pinned_packages(before or b"")}
+    known = {package.name: package.version for package in pinned_packages(pins)}
     policy = functools.partial(
         upgrade_constraints, known, packages, only=settings.update.only, groups=settings.update.groups
     )
     unattended = upgrade and runtime.unattended
-    rules = origin_rules(workspace, settings, lockfile, before, upgrade=upgrade, packages=packages)
+    rules = origin_rules(workspace, settings, lockfile, pins, upgrade=upgrade, packages=packages)
+    if cooldown:
+        rules = replace(rules, excepted=_fixed_versions(workspace))
     request = CompileRequest(
         inputs=names,
         texts=inputs.texts,
-        kept=kept_pins(before or b"", marker_environment(interpreter)),
+        kept=kept_pins(pins, marker_environment(interpreter)),
         upgrade=upgrade,
         packages=policy() if unattended else tuple(packages),
         interpreter=interpreter,
@@ -166,7 +178,7 @@ def compile_lockfile(
         )
         if (further := policy(held=held_back)) != request.packages:
             compilation = _compilation(workspace, replace(request, packages=further))
-    if request.kept and not upgrade and (pip := pip_that_keeps_hashes()):
+    if request.kept and not upgrade and base is None and (pip := pip_that_keeps_hashes()):
         workspace.warn(
             "hashes-not-compared",
             f"pip {pip}, which venvship has, keeps the hashes of a pin without a look at the index: only a "
@@ -185,7 +197,15 @@ def compile_lockfile(
         content=content,
         before=before,
         environment=_accepted(workspace, lockfile, content, settings, interpreter),
+        offered={name: tuple(versions) for name, versions in compilation.origins.chosen.items()},
+        uploaded=compilation.origins.uploaded,
     )
+
+
+def _fixed_versions(workspace: Workspace) -> dict[str, str]:
+    """The version that a security update has moved each package to, by name; the last one of each."""
+    applied = workspace.known_history(warn_of_torn=False).history.fixes.values()
+    return {one.fix.package: one.fix.after for one in sorted(applied, key=lambda one: one.at)}
 
 
 def _compilation(workspace: Workspace, request: CompileRequest) -> Compilation:
@@ -292,7 +312,8 @@ def lockfile_to_write(workspace: Workspace, settings: Settings, *, upgrade: bool
         SettingsError: There are several, or it is a pylock file.
     """
     where = workspace.layout.settings_file
-    if foreign := _written_elsewhere(workspace, settings, upgrade=upgrade):
+    line = LockKind.upgrade_all if upgrade else LockKind.lock_again
+    if foreign := written_elsewhere(workspace, settings, line):
         raise foreign
     if len(settings.lockfile) > 1:
         raise SettingsError(
@@ -310,8 +331,17 @@ def lockfile_to_write(workspace: Workspace, settings: Settings, *, upgrade: bool
     return path
 
 
-def _written_elsewhere(workspace: Workspace, settings: Settings, *, upgrade: bool) -> LockfileError | None:
-    """The refusal of a lockfile that another tool writes, or that lies in the checkout."""
+def written_elsewhere(
+    workspace: Workspace, settings: Settings, line: Callable[[LockKind, str], str], options: str = ""
+) -> LockfileError | None:
+    """The refusal of a lockfile that another tool writes, or that lies in the checkout; `None` for others.
+
+    Args:
+        workspace: The root.
+        settings: Where the lockfile is.
+        line: Returns the command line for the lockfile of a tool at a path.
+        options: The words for the options to add to the command in the first lines of a requirements file.
+    """
     root, project = str(workspace.layout.path), settings.project
     in_checkout = project.path is not None and bool(project.lockfile)
     folder = os.path.join(root, project.path or "")
@@ -322,11 +352,11 @@ def _written_elsewhere(workspace: Workspace, settings: Settings, *, upgrade: boo
         return None
     if is_tool_lock(path):
         kind = kind_of(path)
-        step, why = (kind.upgrade_all if upgrade else kind.lock_again)(path), f"{kind.tool} writes it"
+        step, why = line(kind, path), f"{kind.tool} writes it"
     else:
         # pip-compile and uv write their command there.
         step, why = (
-            f"run the command in its first lines (head {shell_line([path])})",
+            f"run the command in its first lines (head {shell_line([path])}){options}",
             "its own tool writes it",
         )
     if in_checkout:

@@ -15,6 +15,7 @@ from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.model.spelling import ago
+from venvship.operations.planning.regressions import regression
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import release_ids
 from venvship.workspace.runtime import Runtime
@@ -100,6 +101,8 @@ def plan(
     if unchanged:
         return Plan(action="unchanged", release_id=current)
     refusal = history.refusal(environment.digest, health_digest(settings))
+    if refusal is None and asks.unattended:
+        refusal = regression(workspace, history, environment)
     if options.promote and refusal is None:
         refusal = behind_one_way(history, environment.digest)
     if refusal is not None and not options.force:
@@ -143,6 +146,12 @@ def refused(hold: Hold, runtime: Runtime, *, waits: str = "") -> HeldError:
             f"this environment is one of before {hold.release}, which was released one-way: its prepare hook "
             "has changed what an earlier release may not work with. Nothing was switched",
             hint=hold.end,
+            release=hold.release,
+        )
+    if hold.kind is HoldKind.REGRESSION:
+        return HeldError(
+            f"the lockfile brings back what a security update has fixed: {hold.reason}. Nothing was released",
+            hint="pin the fix there, or a later version; or release the lockfile as it is: venvship release",
             release=hold.release,
         )
     if hold.scope == "environment":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from venvship.model.environment import Environment
 from venvship.model.history import LockfileDue
 from venvship.model.progress import Progress
+from venvship.model.security_fix import Fix
 from venvship.model.settings import Settings
 from venvship.operations.planning.build import Begun, build_wheels, forget_wheels
 from venvship.operations.planning.environment import of_equal_wheels
@@ -31,6 +32,7 @@ class Proposal:
         own_environment: The environment of the root's own lockfile and project; see `Errand`.
         project: The project; `None` without one.
         begun: The release that its wheels were built for; `None`: none was built.
+        fixes: The packages that it moves, if it is a security update.
     """
 
     environment: Environment
@@ -40,6 +42,7 @@ class Proposal:
     own_environment: str | None = None
     project: Project | None = None
     begun: Begun | None = None
+    fixes: tuple[Fix, ...] = ()
 
 
 def with_wheels(held: BuildHeld, settings: Settings, proposal: Proposal, progress: Progress) -> Proposal:

@@ -26,13 +26,14 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from venvship.errors import InterruptedByError, SupersededError, VenvshipError
-from venvship.model.event import RECOVERED, EventName
-from venvship.model.history import History, Intent, LockfileDue
+from venvship.model.event import EventName
+from venvship.model.history import History, Intent
 from venvship.model.release import State
 from venvship.model.settings import Settings
 from venvship.model.settings_form import health_digest
 from venvship.operations.planning.plan import asker, refused
 from venvship.operations.switching import links
+from venvship.operations.switching.errand import Errand, errand_of, recovered_reason
 from venvship.operations.switching.kept_settings import keep_settings
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
@@ -47,42 +48,6 @@ MAX_TRIES: Final = 2
 """How often the restart and live checks of one promotion are begun before recovery goes back."""
 
 INTERRUPTED: Final = "interrupted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """The purpose of a promotion. The journal has it from the first line on, so recovery continues with it.
-
-    Attributes:
-        via: The command.
-        unattended: Whether the command ran unattended.
-        lockfile: The release's lockfile, if that takes its place on disk once the release is proven.
-        reason: The person's message.
-        own_environment: The environment of the root's own lockfile, `""` if it cannot be told: a promotion of
-            another one sets a switch hold. `None` where that is not asked, as for `update`.
-        one_way: Whether there is no way back: a release that does not pass stays.
-        prepared: Whether the prepare hook has run for the release.
-        force: Whether `--force` was given. It is not recorded.
-        recovered: Whether the promotion was interrupted, and another command goes on with it.
-    """
-
-    via: str
-    unattended: bool = False
-    lockfile: LockfileDue | None = None
-    reason: str = ""
-    own_environment: str | None = None
-    one_way: bool = False
-    prepared: bool = False
-    force: bool = False
-    recovered: bool = False
-
-    def to_facts(self) -> dict[str, Any]:
-        """The facts of the journal's lines `promoting` and `promoted`."""
-        lockfile = self.lockfile.to_facts() if self.lockfile else {}
-        own = {} if self.own_environment is None else {"lockfile_environment": self.own_environment}
-        flags = {"one_way": self.one_way, "prepared": self.prepared}
-        true = {name: True for name, value in flags.items() if value}
-        return {"via": self.via, "unattended": self.unattended, **lockfile, **own, **true}
 
 
 def compare_and_promote(
@@ -425,22 +390,3 @@ def announce(held: SwitchHeld, release_id: str, origin_id: str | None, errand: E
     """
     facts = {"from": origin_id, "tries": tries, **errand.to_facts()}
     held.workspace.record(EventName.PROMOTING, release=release_id, reason=errand.reason, facts=facts)
-
-
-def errand_of(intent: Intent) -> Errand:
-    """The purpose of an interrupted promotion."""
-    return Errand(
-        via=intent.via,
-        unattended=intent.unattended,
-        lockfile=intent.lockfile,
-        reason=intent.reason,
-        own_environment=intent.own_environment,
-        one_way=intent.one_way,
-        prepared=intent.prepared,
-        recovered=True,
-    )
-
-
-def recovered_reason(message: str) -> str:
-    """The reason of an outcome that a recovery records: the message of the operator who asked for it."""
-    return f"{message} ({RECOVERED})" if message else RECOVERED

@@ -21,11 +21,12 @@ from venvship.model.settings_service import NO_SERVICE
 from venvship.operations.planning.own_lockfile import lockfile_environment
 from venvship.operations.retention.debris import plan_sweep, sweep_debris
 from venvship.operations.switching import links, promotion
+from venvship.operations.switching.errand import errand_of, recovered_reason
 from venvship.operations.switching.loading import load_before_switch
 from venvship.operations.switching.lockfile_due import put_in_place
 from venvship.operations.switching.notify import notify
 from venvship.operations.switching.own_service import refuse_own_service
-from venvship.operations.switching.promotion import Promotion, recovered_reason
+from venvship.operations.switching.promotion import Promotion
 from venvship.operations.switching.switched import Switched
 from venvship.operations.switching.trial import Trial, try_current
 from venvship.workspace.holding import SwitchHeld, hold_build, hold_switch
@@ -353,7 +354,7 @@ def _finish_promotion(held: SwitchHeld, history: History, intent: Intent, *, boo
         settings = _without_health(workspace) if boot else workspace.settings_or_kept()
         resumed = Promotion.resume(held, history, intent, settings=settings)
         return _recovered(resumed.go_back(Trial(problem=cause)))
-    errand = promotion.errand_of(intent)
+    errand = errand_of(intent)
     promotion.announce(held, intent.target, intent.origin, errand, tries=intent.tries + 1)
     resumed = Promotion.resume(held, history, intent, settings=workspace.settings_or_kept())
     return _recovered(resumed.try_and_settle())

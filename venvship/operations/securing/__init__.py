@@ -1,0 +1,1 @@
+"""Finds the lockfile that fixes known vulnerabilities and changes nothing else: see ADR 60."""
