@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import os
 import signal
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,6 @@ import pytest
 from packaging.version import Version
 
 from tests.support.certificates import Authority, needs_openssl
-from tests.support.hostile_index import HostileIndex, bomb
 from tests.support.index import LocalIndex
 from tests.support.processes import eventually, script_at
 from tests.support.pythons import OTHERS, python_of
@@ -517,16 +515,6 @@ def test_an_index_that_is_down_is_said(shop: Site) -> None:
     shop.environment["PIP_INDEX_URL"] = "http://127.0.0.1:1/simple/"
 
     assert "Connection refused" in refused(shop, slug="index-unreachable")["message"]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited with prlimit(2)")
-def test_a_page_that_takes_too_much_memory_ends_the_lock_and_not_the_host(shop: Site) -> None:
-    with HostileIndex(bomb(600)) as hostile:
-        shop.environment["PIP_INDEX_URL"] = hostile.url
-        error = refused(shop, slug="too-large")
-
-    assert "more than the 1024 MiB of memory" in error["message"]
-    assert error["message"].endswith("requirements.txt was not written")
 
 
 @needs_openssl

@@ -217,6 +217,22 @@ class Origins:
             known[str(file.version)] = min(text, known.get(str(file.version), text))
 
     def _hashes(self, original: Callable[..., Any], repository: Any, requirement: Any) -> Any:
+        """The hashes of a version, without keeping the files of the package.
+
+        pip-tools asks once for each package, and keeps the wheels of all its versions for all platforms. That
+        is most of the memory of a lock: some 1.5 MiB a package.
+        """
+        try:
+            return self._own_hashes(original, repository, requirement)
+        finally:
+            for owner, name in (
+                (repository, "_available_candidates_cache"),
+                (repository.finder, "_all_candidates"),
+                (repository.finder, "_best_candidates"),
+            ):
+                getattr(owner, name, {}).clear()
+
+    def _own_hashes(self, original: Callable[..., Any], repository: Any, requirement: Any) -> Any:
         """The hashes of a version, as its own source alone tells them."""
         from packaging.utils import canonicalize_name
 
