@@ -20,7 +20,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.bench import commands, growth, inputs, plot, releases, space  # noqa: E402
+from tests.bench import changed_line, commands, growth, inputs, plot, releases, space  # noqa: E402
 from tests.bench.measure import CommandError, Row, labelled  # noqa: E402
 from tests.bench.workshop import Workshop, commit, filesystem  # noqa: E402
 from venvship.system.trees import remove_tree  # noqa: E402
@@ -49,6 +49,7 @@ PARTS = (
     Part("cold", releases.cold),
     Part("warm", releases.warm),
     Part("changed", releases.changed),
+    Part("changed-line", changed_line.changed_line),
     Part("short", commands.short),
     Part("unchanged", commands.unchanged),
     Part("verify", commands.verify),

@@ -118,6 +118,20 @@ def test_releases_are_measured_beside_the_peers_that_are_there(lockfile: Path, t
     assert {"venvship", "venv + pip", "pip-sync, in place"} <= words
 
 
+@pytest.mark.slow
+def test_a_changed_line_is_measured_with_the_backends_that_are_there(lockfile: Path, tmp_path: Path) -> None:
+    found = rows(measured(lockfile, tmp_path, "changed-line"))
+
+    # Without an index there is only the backend in the tree.
+    (shown,) = [row for row in found.values() if not row["skipped"]]
+    assert shown["name"].startswith("one changed line (a backend in the tree)")
+    assert shown["ratio"] > 0
+    assert "the backend alone takes" in shown["notes"][0]
+    assert [row["skipped"].partition(":")[0] for row in found.values() if row["skipped"]] == [
+        "the build backends cannot be had"
+    ] * 2
+
+
 def test_a_release_is_verified_beside_sha256sum_and_its_space_counted(lockfile: Path, tmp_path: Path) -> None:
     found = rows(measured(lockfile, tmp_path, "verify", "space"))
 
