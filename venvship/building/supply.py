@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +21,9 @@ from venvship.model.source import BuildRequirement, Built
 from venvship.model.wheel import StoredBytecode, StoredWheel, WheelFile
 from venvship.system.faults import build_faults
 from venvship.system.files import make_directory, remove_name
+from venvship.system.pool import working
 from venvship.system.signals import Signals
+from venvship.system.trees import remove_tree
 
 if TYPE_CHECKING:
     from venvship.building.request import BuildRequest
@@ -172,7 +175,11 @@ class Supply:
             advance(done, len(missing))
             built = build_wheel(requirement, session)
             facts = {"version": built.version, **built.recorded()}
-            self._take({requirement.name: built.file}, facts={requirement.name: facts})
+            # Some thousand files: a copy of this process removes them while the wheel is taken in.
+            with working(_remove, _left_behind(built.file), copies=1) as removing:
+                self._take({requirement.name: built.file}, facts={requirement.name: facts})
+                self.compile([self._store.wheel(built.file.sha256)])
+                removing.results()
         return len(missing)
 
     def built(self) -> tuple[Built, ...]:
@@ -277,6 +284,19 @@ class Supply:
             for file in some:
                 if file.path.startswith(ours):
                     remove_name(file.path)
+
+
+def _left_behind(wheel: WheelFile) -> list[str]:
+    """The copy and the environment that a wheel was built in."""
+    folder = os.path.dirname(os.path.dirname(wheel.path))
+    with build_faults("look at what the build has left", folder):
+        return [entry.path for entry in os.scandir(folder) if entry.path != os.path.dirname(wheel.path)]
+
+
+def _remove(path: str) -> None:
+    """Remove one of them, best effort: the caller's directory is removed with all that is in it."""
+    with contextlib.suppress(OSError):
+        remove_tree(path)
 
 
 def _chosen(request: BuildRequest, store: Store) -> dict[str, str | None]:

@@ -16,10 +16,13 @@ from tests.support.index import LocalIndex
 from tests.support.projects import Shop, constraints
 from tests.support.wheels import build_wheel
 from venvship.building.store.cleaning import sweep
+from venvship.building.store.compile import bytecode_tag
+from venvship.building.supply import Supply
 from venvship.errors import StoreDamagedError
 from venvship.model.release import Manifest
 from venvship.model.source import BuildRequirement
 from venvship.system.files import hash_file
+from venvship.system.signals import Signals
 from venvship.system.trees import remove_tree
 
 DOWN = 503
@@ -35,14 +38,17 @@ def project(run: str = CHECKED, requires: str = '"maker>=1"', value: int = 0) ->
     return {**files, "shop/__init__.py": f"VALUE = {value}\n"}
 
 
-def make(wheelhouse: Path, version: str, **options: str) -> None:
-    """A build requirement with a program, and one that it needs."""
+def make(wheelhouse: Path, version: str, more: int = 0, **options: str) -> None:
+    """A build requirement with a program and so many further files, and one that it needs."""
     build_wheel(wheelhouse, "needed", "1.0", files={"needed.py": ""})
     build_wheel(
         wheelhouse,
         "maker",
         version,
-        files={"maker.py": "import needed\nVALUE = 'good'\ndef main():\n    pass\n"},
+        files={
+            "maker.py": "import needed\nVALUE = 'good'\ndef main():\n    pass\n",
+            **{f"maker_data/{number}.txt": str(number) for number in range(more)},
+        },
         scripts={"maker": "maker:main"},
         requires=["needed"],
         **options,  # type: ignore[arg-type]
@@ -106,7 +112,9 @@ def contents(shop: Shop) -> dict[str, str]:
     return {str(path): path.read_text() for path in folder.rglob("*.py")}
 
 
-def test_a_file_of_the_store_that_was_changed_is_not_used(shop: Shop) -> None:
+@pytest.mark.parametrize("more", [0, 600], ids=["few files", "as many as several processes copy"])
+def test_a_file_of_the_store_that_was_changed_is_not_used(shop: Shop, wheelhouse: Path, more: int) -> None:
+    make(wheelhouse, "2.1", more)
     shop.build(shop.request())
     (module,) = Path(shop.store.wheels_folder).rglob("maker.py")
     data = module.read_bytes()
@@ -236,3 +244,18 @@ def test_the_record_names_what_the_manifest_names(shop: Shop) -> None:
     rows = json.loads(record.read_text())["wheels"]
     assert manifest.project is not None
     assert tuple(BuildRequirement(*row[:2]) for row in rows) == manifest.project.build_requirements
+
+
+def test_what_a_build_has_left_is_gone_and_its_wheel_compiled_before_the_release_begins(shop: Shop) -> None:
+    request = shop.request()
+    scratch = shop.root / "state" / "scratch"
+    scratch.mkdir()
+    os.mkdir(request.log_dir)
+    supply = Supply(request, shop.store, scratch=str(scratch), environ=shop.environ, signals=Signals())
+
+    assert supply.build() == 1
+
+    assert [path.name for path in (scratch / "downloads").rglob("*")] == ["shop", "wheels"]
+    (wheel,) = [wheel for name, wheel in supply.wheels().items() if name == "shop"]
+    tag = bytecode_tag(request.environment.interpreter, request.build.optimize)
+    assert shop.store.bytecode(wheel.sha256, tag) is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from venvship.building.store.owners import StoreOwners
 from venvship.building.tree.assemble import scripts_to_write
@@ -17,8 +18,12 @@ from venvship.building.tree.link import damage_error
 from venvship.building.tree.placement import Placed, Placement
 from venvship.model.wheel import StoredFile, StoredWheel
 from venvship.system.files import create_file, create_from_chunks, make_directory
+from venvship.system.pool import copies_for, working
 
-_CHUNK = 1 << 20
+_CHUNK: Final = 1 << 20
+
+_LINKS: Final = 5
+"""A copy takes as long as so many hard links, of which `copies_for` knows how many are worth a process."""
 
 
 def copy_wheels(
@@ -47,10 +52,19 @@ def copy_wheels(
     scripts = scripts_to_write(placement, owners)
     for folder in placement.folders:
         make_directory(f"{prefix}/{folder}", 0o700)
-    for path, placed in placement.files.items():
-        if placed.file is not None and path not in scripts:
-            between()
-            _copy(placed, placed.file, f"{prefix}/{path}", owners)
+    files = [
+        (path, placed, placed.file)
+        for path, placed in placement.files.items()
+        if placed.file is not None and path not in scripts
+    ]
+
+    def copy(file: tuple[str, Placed, StoredFile]) -> None:
+        path, placed, stored = file
+        _copy(placed, stored, f"{prefix}/{path}", owners)
+
+    with working(copy, files, copies=copies_for(len(files) * _LINKS)) as copying:
+        copying.join_in(between)
+        copying.results(between)
     for path, written in generate_installed(placement, wheels, scripts, prefix).items():
         create_file(f"{prefix}/{path}", written.data, mode=0o755 if written.executable else 0o644)
 
