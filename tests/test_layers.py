@@ -200,6 +200,7 @@ RULES = (
         "requests http.client urllib.request ssl",
         {
             "building/fetching/downloader.py": "the whole of that process",
+            "building/fetching/http_client.py": "a part of that process",
             "building/fetching/http_answer.py": "a part of that process",
             "operations/auditing/asker.py": "the whole of that process",
             "health/network_worker.py": "the whole of that process",
@@ -241,7 +242,7 @@ RULES = (
         "packaging.utils.parse_wheel_filename packaging.utils.parse_sdist_filename",
         {
             "model/filename.py": "refuses it",
-            "building/fetching/downloader.py": "in a process of its own; leaves such a file to pip",
+            "building/fetching/choice.py": "in a process of its own; leaves such a file to pip",
         },
     ),
     Rule(

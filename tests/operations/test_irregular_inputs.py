@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.irregular import IRREGULAR, replace_by
 from tests.support.roots import Site
-from venvship.building.fetching.pip_settings import NotPlainError, plain_index
+from venvship.building.fetching.pip_settings import NotPlainError, plain_sources
 from venvship.building.store.store import Store
 from venvship.errors import VenvshipError
 from venvship.root import RootLayout
@@ -158,4 +158,4 @@ def test_a_configuration_of_pip_that_is_no_file_is_left_to_pip(tmp_path: Path, k
     IRREGULAR[kind](path)
 
     with pytest.raises(NotPlainError, match=r"pip\.conf is not read"):
-        plain_index([], {"PIP_CONFIG_FILE": str(path), "HOME": str(tmp_path)}, [], str(tmp_path))
+        plain_sources([], {"PIP_CONFIG_FILE": str(path), "HOME": str(tmp_path)}, [], str(tmp_path))

@@ -38,6 +38,7 @@ class LocalIndex:
         credentials: `(user, password)` to insist on, or `None`.
         status: A status code to answer every page and file with, or `None`.
         statuses: The same for the pages of single projects, by normalised name.
+        shut: A path below which everything is answered with 403.
         hang: Accept connections and never answer.
         tampered: File names to serve with other bytes than the page's hash says.
         fragments: Whether pages tell hashes.
@@ -60,6 +61,7 @@ class LocalIndex:
         self.credentials: tuple[str, str] | None = None
         self.status: int | None = None
         self.statuses: dict[str, int] = {}
+        self.shut = ""
         self.hang = False
         self.tampered: set[str] = set()
         self.fragments = True
@@ -143,6 +145,9 @@ class LocalIndex:
             self.authorized.add(authorization)
         if self.hang:
             self._released.wait()
+            return
+        if self.shut and path.startswith(self.shut):
+            self._send(request, 403, b"not for you", "text/plain")
             return
         if self.status is not None:
             self._send(request, self.status, b"out of order", "text/plain")

@@ -46,7 +46,7 @@ def fetcher(fetcher: Fetcher, index: LocalIndex, request: pytest.FixtureRequest)
     """Fetches directly, from pages in one form and in the other, and with pip."""
     if request.param == "pip":
         # Any setting about keyrings leaves a fetch to pip.
-        return replace(fetcher, environ={**fetcher.environ, "PIP_KEYRING_PROVIDER": "disabled"})
+        return replace(fetcher, environ={**fetcher.environ, "PIP_KEYRING_PROVIDER": "subprocess"})
     index.form = request.param
     return fetcher
 

@@ -39,9 +39,11 @@ from tests.support.hostile_index import (
 )
 from venvship.building.fetching import downloader, pip_fetch
 from venvship.building.fetching.direct import MALLOC, look_at_pages
-from venvship.building.fetching.downloader import Downloader, Report, Task
+from venvship.building.fetching.download_task import Report, Task
+from venvship.building.fetching.downloader import Downloader
 from venvship.building.fetching.fetch import fetch
 from venvship.building.fetching.fetch_session import Session
+from venvship.building.fetching.sources import Sources
 from venvship.errors import DiskFullError, FetchTimeoutError, TooLargeError
 from venvship.model import bounds
 from venvship.system.space import kept_free
@@ -59,10 +61,8 @@ def task(index: HostileIndex, folder: Path, *names: str) -> Task:
         "folder": str(folder),
         "python": "3.11.7",
         "tags": ["py3-none-any"],
-        "certificates": None,
-        "timeout": 5.0,
         "user_agent": "",
-        "index": index.url,
+        "sources": Sources(indexes=[index.url], timeout=5.0)._asdict(),
         "only_look": False,
         "wanted": [
             {"name": name, "version": "1.0", "hashes": [f"sha256:{ZEROS}"], "url": None} for name in names

@@ -32,7 +32,9 @@ from tests.support.fetching import (
 )
 from tests.support.index import LocalIndex
 from tests.support.wheels import build_sdist, build_wheel
-from venvship.building.fetching.downloader import Downloader, Wanted
+from venvship.building.fetching.download_task import Wanted
+from venvship.building.fetching.downloader import Downloader
+from venvship.building.fetching.sources import Sources
 from venvship.errors import (
     BuildError,
     HashMismatchError,
@@ -89,9 +91,8 @@ def test_only_what_does_not_come_directly_is_left_to_pip(
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
-        ({"PIP_EXTRA_INDEX_URL": "{url}"}, "pip is set up with extra-index-url"),
-        ({"PIP_FIND_LINKS": "{wheelhouse}", "PIP_NO_INDEX": "1"}, "pip is set up with"),
-        ({"PIP_KEYRING_PROVIDER": "disabled"}, "pip is set up with keyring-provider"),
+        ({"PIP_FIND_LINKS": "{wheelhouse}/app-1.0-py3-none-any.whl"}, "find-links: Not a directory"),
+        ({"PIP_KEYRING_PROVIDER": "subprocess"}, "pip is set up with keyring-provider"),
         ({"PIP_INDEX_URL": "http://deploy@127.0.0.1:{port}/simple"}, "has a user without a password"),
     ],
 )
@@ -108,13 +109,17 @@ def test_settings_that_are_not_understood_are_left_to_pip(
     assert said in fetcher.log.read_text()
 
 
-def test_an_index_without_hashes_is_left_to_pip(
+def test_a_file_of_an_index_without_hashes_is_hashed_when_it_came(
     fetcher: Fetcher, wheelhouse: Path, either: LocalIndex
 ) -> None:
     either.fragments = False
     wheel = build_wheel(wheelhouse, "app")
     assert names(fetcher(pins(wheel))) == [wheel.filename]
-    assert not without_pip(fetcher)
+    assert without_pip(fetcher)
+    either.tampered = {wheel.filename}
+    with pytest.raises(HashMismatchError):
+        fetcher(pins(wheel))
+    assert not os.listdir(fetcher.runs[-1] / "scratch" / "direct")
 
 
 def test_a_tampered_file_is_not_kept_and_pip_finds_out_what_it_is(
@@ -179,10 +184,8 @@ def test_what_nobody_thought_of_keeps_one_wheel_from_coming_directly_and_no_othe
             "folder": str(tmp_path),
             "python": "3.11.7",
             "tags": ["py3-none-any"],
-            "certificates": None,
-            "timeout": 1.0,
             "user_agent": "",
-            "index": "http://127.0.0.1:1/",
+            "sources": Sources(indexes=["http://127.0.0.1:1/"], timeout=1.0)._asdict(),
             "only_look": False,
             "wanted": [],
         }

@@ -45,7 +45,7 @@ from venvship.model.interpreter import Interpreter
 @pytest.fixture
 def fetcher(fetcher: Fetcher) -> Fetcher:
     # Something about keyrings, whatever it is, is for pip: these are tests of what pip does.
-    return replace(fetcher, environ={**fetcher.environ, "PIP_KEYRING_PROVIDER": "disabled"})
+    return replace(fetcher, environ={**fetcher.environ, "PIP_KEYRING_PROVIDER": "subprocess"})
 
 
 # -- what works -----------------------------------------------------------------------------------------

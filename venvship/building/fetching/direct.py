@@ -1,6 +1,6 @@
 """Direct downloads, past pip, which asks and downloads one file after the other and takes long to start.
 
-They are tried where pip would know of one index only. A file that does not come costs a little time: pip
+They are tried wherever pip's settings are understood. A file that does not come costs a little time: pip
 fetches it, and reports why it cannot be had. `downloader.py` is the process that downloads.
 """
 
@@ -19,14 +19,8 @@ from packaging.version import Version
 from venvship._version import __version__
 from venvship.building.fetching.fetch_session import Session
 from venvship.building.fetching.listed_file import ListedFile, listed_file
-from venvship.building.fetching.pip_settings import (
-    Index,
-    NotPlainError,
-    every_index,
-    expanded,
-    plain_index,
-    refusal,
-)
+from venvship.building.fetching.pip_settings import NotPlainError, every_index, expanded, plain_sources
+from venvship.building.fetching.sources import Sources
 from venvship.errors import BuildError, DiskFullError, TooLargeError
 from venvship.model import bounds
 from venvship.model.interpreter import Interpreter
@@ -37,7 +31,7 @@ from venvship.system.process import Program, run
 from venvship.system.signals import Signals
 
 if TYPE_CHECKING:
-    from venvship.building.fetching.downloader import Report, Task, Wanted
+    from venvship.building.fetching.download_task import Report, Task, Wanted
 
 WORTH_TAKING: Final = 16 << 20
 """Bytes of wheels below which more of them are waited for: taking some costs two syncs of the file system."""
@@ -93,13 +87,13 @@ def fetch_directly(
     # `pip --python` runs in the interpreter's own prefix, and reads its pip.conf.
     prefixes = (os.path.dirname(os.path.dirname(session.interpreter.path)),)
     try:
-        index = plain_index(session.options, session.environ, prefixes, session.cwd)
+        sources = plain_sources(session.options, session.environ, prefixes, session.cwd)
     except NotPlainError as error:
         _leave_to_pip([str(error)], session)
         return {}
-    wanted, problems = _wanted(requirements, session.environ)
+    wanted, problems = _wanted(requirements, sources, session.environ)
     arrivals = _Arrivals(requirements, session, came, arrived)
-    timed_out = bool(wanted) and _download(_task(wanted, folder, index, session), arrivals)
+    timed_out = bool(wanted) and _download(_task(wanted, folder, sources, session), arrivals)
     _leave_to_pip([*problems, *arrivals.problems], session)
     if timed_out:
         raise session.too_slow([r for r in requirements if r.name not in arrivals.fetched])
@@ -139,7 +133,8 @@ def look_at_pages(
 ) -> dict[str, tuple[ListedFile, ...]]:
     """See which files every index lists for some pins, as evidence for a diagnosis; best effort.
 
-    For a pip that has more than one index and so has fetched alone. Its log has no hashes of what it saw.
+    For a pip whose settings only pip understands, and that has fetched alone. Its log has no hashes of what
+    it saw.
 
     Args:
         requirements: Pins whose files an index knows.
@@ -154,10 +149,12 @@ def look_at_pages(
         OSError: The downloader could not be started.
     """
     seen: dict[str, tuple[ListedFile, ...]] = {}
-    wanted, _ = _wanted([r for r in requirements if r.url is None], place.environ)
     prefixes = (os.path.dirname(os.path.dirname(place.interpreter.path)),)
-    for index in every_index(place.options, place.environ, prefixes, place.cwd) if wanted else ():
-        task: Task = {**_task(wanted, place.directory, index, place), "only_look": True}
+    sources = every_index(place.options, place.environ, prefixes, place.cwd)
+    wanted, _ = _wanted([r for r in requirements if r.url is None], sources, place.environ)
+    for index in sources.indexes if wanted else ():
+        one = sources._replace(indexes=(index,))
+        task: Task = {**_task(wanted, place.directory, one, place), "only_look": True}
         left = min(_LOOK, until - time.monotonic())
         if left <= 0:
             break
@@ -248,24 +245,21 @@ def _program(task: Task, place: Place) -> Program:
     )
 
 
-def _task(wanted: list[Wanted], folder: str, index: Index, place: Place) -> Task:
-    certificates = index.certificates and os.path.join(place.cwd, os.path.expanduser(index.certificates))
+def _task(wanted: list[Wanted], folder: str, sources: Sources, place: Place) -> Task:
     return {
         "folder": folder,
         # As pip compares it: 3.13.0rc1, and 3.13.0+ of a checkout, count as 3.13.0.
         "python": Version(place.interpreter.version.rstrip("+")).base_version,
         "tags": list(place.interpreter.tags),
-        "certificates": certificates,
-        "timeout": index.timeout,
         "user_agent": f"venvship/{__version__}",
-        "index": index.url,
+        "sources": sources._asdict(),
         "wanted": wanted,
         "only_look": False,
     }
 
 
 def _wanted(
-    requirements: Sequence[Requirement], environ: Mapping[str, str]
+    requirements: Sequence[Requirement], sources: Sources, environ: Mapping[str, str]
 ) -> tuple[list[Wanted], list[str]]:
     """The wheels that the downloader can ask for, and why the others are left to pip."""
     wanted: list[Wanted] = []
@@ -274,7 +268,7 @@ def _wanted(
         url = None if requirement.url is None else expanded(requirement.url, environ)
         if requirement.version is None:
             problems.append(f"{requirement.name}: its URL is that of source")
-        elif url is not None and (problem := refusal(url)):
+        elif url is not None and (problem := sources.refusal(url)):
             problems.append(f"{requirement.name}: its URL {problem}")
         else:
             wanted.append({

@@ -1,31 +1,42 @@
-"""The one index that pip would ask, read from pip's own settings.
+"""Where pip would look for files, read from pip's own settings.
 
-pip takes options from its configuration files, then `PIP_*` variables, then the requirements file, each over
-the ones before (https://pip.pypa.io/en/stable/topics/configuration/). If any of them has a setting that is
-not understood here, the fetch is left to pip.
+pip takes options from its configuration files, then `PIP_*` variables, each over the ones before
+(https://pip.pypa.io/en/stable/topics/configuration/); the lines of the requirements file add to them. If any
+of them has a setting that is not understood here, the fetch is left to pip.
 """
 
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote, urlsplit
 
+from venvship.building.fetching.sources import DEFAULT_TIMEOUT, Sources
 from venvship.model import bounds
 from venvship.system.regular import IrregularFileError, read_regular
 
 DEFAULT_INDEX: Final = "https://pypi.org/simple"
-DEFAULT_TIMEOUT: Final = 15.0
 
-_INDEX: Final = "index-url"
-_FURTHER: Final = "extra-index-url"
-_CERTIFICATES: Final = "cert"
 _TIMEOUTS: Final = ("timeout", "default-timeout")
+_UNDERSTOOD: Final = frozenset({
+    "index-url", "extra-index-url", "no-index", "find-links", "trusted-host", "cert", "client-cert", "proxy",
+    "keyring-provider", *_TIMEOUTS,
+})  # fmt: skip
+_NO_KEYRING: Final = frozenset({"auto", "disabled"})
+"""The keyring providers that ask none: nobody is there to be asked, and then `auto` does not either."""
+_FLAGS: Final = {
+    **dict.fromkeys(("1", "true", "yes", "y", "on", "t"), True),
+    **dict.fromkeys(("0", "false", "no", "n", "off", "f"), False),
+}
+_FILES: Final = (".whl", ".zip", ".tar", ".gz", ".bz2", ".xz", ".tgz")
+_PAGES: Final = (".html", ".htm")
 
 _IRRELEVANT: Final = frozenset({
     # How pip runs and prints.
@@ -44,30 +55,71 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _SECTIONS: Final = ("global", "download")
 
 
-class Index(NamedTuple):
-    """The index, and how to connect to it.
-
-    Attributes:
-        url: Of its simple API, with the credentials that the settings have.
-        certificates: A file of certificates to trust, or `None` for the usual ones.
-        timeout: Seconds to wait for a connection, and for the next bytes.
-    """
-
-    url: str
-    certificates: str | None = None
-    timeout: float = DEFAULT_TIMEOUT
-
-
 class NotPlainError(Exception):
     """Only pip knows where packages come from; the message names the setting, and holds no secret."""
 
 
-def plain_index(
-    options: Sequence[str], environ: Mapping[str, str], prefixes: Sequence[str], cwd: str
-) -> Index:
-    """Find the one index that pip would ask.
+@dataclass(slots=True)
+class _Places:
+    """Where to look, as pip adds it up."""
 
-    Proxies and netrc are not read: the downloader takes them from the same places as pip.
+    indexes: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    trusted: list[str] = field(default_factory=list)
+    no_index: bool = False
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str]) -> _Places:
+        """Those of the configuration and the variables.
+
+        Raises:
+            NotPlainError: `no-index` is neither on nor off.
+        """
+        flag = settings.get("no-index", "0").lower()
+        if flag not in _FLAGS:
+            raise NotPlainError("pip is set up with a no-index that is neither true nor false")
+        further = settings.get("extra-index-url", "").split()
+        return cls(
+            indexes=[] if _FLAGS[flag] else [settings.get("index-url", DEFAULT_INDEX), *further],
+            links=settings.get("find-links", "").split(),
+            trusted=settings.get("trusted-host", "").split(),
+            no_index=_FLAGS[flag],
+        )
+
+    def take(self, line: str, environ: Mapping[str, str]) -> None:
+        """Add an option line of the lockfile.
+
+        Raises:
+            NotPlainError: It is another one.
+        """
+        try:
+            words = shlex.split(expanded(line, environ))
+        except ValueError:
+            words = []
+        match words:
+            case [flag] if flag in _IRRELEVANT_FLAGS:
+                pass
+            case ["--no-index"]:
+                self.indexes, self.no_index = [], True
+            case ["--index-url", url]:
+                self.indexes = [] if self.no_index else [url]  # without those of the configuration
+            case ["--extra-index-url", url]:
+                self.indexes += [] if self.no_index else [url]
+            case ["--find-links", where]:
+                self.links.append(where)
+            case ["--trusted-host", host]:
+                self.trusted.append(host)
+            case _:
+                raise NotPlainError(f"the lockfile has the option {line.split(maxsplit=1)[0]}")
+
+
+def plain_sources(
+    options: Sequence[str], environ: Mapping[str, str], prefixes: Sequence[str], cwd: str
+) -> Sources:
+    """Find where pip would look.
+
+    The proxies of environment variables and netrc are not read: the downloader takes them from the same
+    places as pip.
 
     Args:
         options: Option lines of a lockfile, as they are given to pip.
@@ -76,74 +128,109 @@ def plain_index(
         cwd: The directory that it runs in.
 
     Raises:
-        NotPlainError: There are further indexes, or settings that are not understood here.
+        NotPlainError: There are settings that are not understood here.
     """
     settings = _configured(environ, prefixes, cwd) | _of_environ(environ)
-    for line in options:
-        settings |= _line(line, environ)
     for name in settings:
-        if name not in {_INDEX, _CERTIFICATES, *_TIMEOUTS, *_IRRELEVANT}:
+        if name not in _UNDERSTOOD | _IRRELEVANT:
             raise NotPlainError(f"pip is set up with {name}")
-    url = settings.get(_INDEX, DEFAULT_INDEX)
-    if problem := refusal(url):
-        raise NotPlainError(f"the index {problem}")
-    return Index(url, settings.get(_CERTIFICATES), _seconds(settings))
+    if settings.get("keyring-provider", "auto") not in _NO_KEYRING:
+        raise NotPlainError("pip is set up with keyring-provider")
+    places = _Places.of(settings)
+    for line in options:
+        places.take(line, environ)
+    found = _connecting(settings, places, cwd)
+    for url in places.indexes:
+        if problem := found.refusal(url):
+            raise NotPlainError(f"the index {problem}")
+    pages, folders = _of_links(places.links, found, environ, cwd)
+    return found._replace(indexes=_once(places.indexes), pages=_once(pages), folders=_once(folders))
 
 
 def every_index(
     options: Sequence[str], environ: Mapping[str, str], prefixes: Sequence[str], cwd: str
-) -> tuple[Index, ...]:
-    """Find the indexes that pip asks, as far as they are understood here.
+) -> Sources:
+    """Find the indexes that pip asks, as far as they are understood here; none if they are not.
 
     Enough to see what their pages list. To choose a file, pip's other settings count as well.
 
-    Arguments: `plain_index`.
+    Arguments: `plain_sources`.
     """
     try:
         settings = _configured(environ, prefixes, cwd) | _of_environ(environ)
-        timeout = _seconds(settings)
-        further = settings.get(_FURTHER, "").split()
+        places = _Places.of(settings)
         for line in options:
-            match shlex.split(expanded(line, environ)):
-                case ["--index-url", url]:
-                    settings[_INDEX] = url
-                case ["--extra-index-url", url]:
-                    further.append(url)
-                case ["--no-index"]:
-                    return ()
-    except (NotPlainError, ValueError):
-        return ()
-    if "no-index" in settings:
-        return ()
-    urls = dict.fromkeys([settings.get(_INDEX, DEFAULT_INDEX), *further])
-    return tuple(Index(url, settings.get(_CERTIFICATES), timeout) for url in urls if not refusal(url))
+            with contextlib.suppress(NotPlainError):
+                places.take(line, environ)
+        found = _connecting(settings, places, cwd)
+    except NotPlainError:
+        return Sources()
+    return found._replace(indexes=_once(url for url in places.indexes if not found.refusal(url)))
+
+
+def _connecting(settings: Mapping[str, str], places: _Places, cwd: str) -> Sources:
+    """How to connect, without a place to connect to.
+
+    Raises:
+        NotPlainError: The time-out is none, or the proxy is no URL.
+    """
+    proxy = settings.get("proxy")
+    if proxy is not None and urlsplit(proxy).scheme not in {"http", "https"}:
+        raise NotPlainError("pip is set up with a proxy that is no URL of http")
+    return Sources(
+        trusted=_once(host.lower() for host in places.trusted),
+        certificates=_path(settings.get("cert"), cwd),
+        client_certificate=_path(settings.get("client-cert"), cwd),
+        proxy=proxy,
+        timeout=_seconds(settings),
+    )
+
+
+def _of_links(
+    links: Iterable[str], sources: Sources, environ: Mapping[str, str], cwd: str
+) -> tuple[list[str], list[str]]:
+    """Tell what `--find-links` names apart: URLs of pages, and folders. What is not there, pip passes over.
+
+    Raises:
+        NotPlainError: It is a file, a folder with pages in it, or a URL that only pip may ask.
+    """
+    pages, folders = [], []
+    for link in links:
+        scheme = urlsplit(link).scheme
+        if scheme in {"http", "https"}:
+            if problem := sources.refusal(link):
+                raise NotPlainError(f"a URL of find-links {problem}")
+            if urlsplit(link).path.endswith(_FILES):
+                raise NotPlainError("find-links names a file")
+            pages.append(link)
+            continue
+        named = unquote(urlsplit(link).path) if scheme == "file" else link
+        if named.startswith("~/"):
+            named = os.path.join(environ.get("HOME") or os.path.expanduser("~"), named[2:])
+        path = os.path.join(cwd, named)
+        try:
+            names = os.listdir(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise NotPlainError(f"find-links: {error.strerror}") from error
+        if any(name.lower().endswith(_PAGES) for name in names):
+            raise NotPlainError("a folder of find-links has a page in it")
+        folders.append(path)
+    return pages, folders
+
+
+def _once(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _path(name: str | None, cwd: str) -> str | None:
+    return None if name is None else os.path.join(cwd, os.path.expanduser(name))
 
 
 def expanded(text: str, environ: Mapping[str, str]) -> str:
     """Replace each `${VAR}` that is set and not empty, as pip does in a requirements file."""
     return _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], text)
-
-
-def refusal(url: str) -> str | None:
-    """Why a URL is left to pip; `None` if it is not. The reason goes on after the URL's name.
-
-    pip takes files from an `http:` index on another host only if that is trusted. With a user name without a
-    password, it asks a keyring.
-    """
-    try:
-        parts = urlsplit(url)
-        host, user, password = parts.hostname or "", parts.username, parts.password
-        _ = parts.port  # raises if it is no number, as after a password with a slash in it
-    except ValueError:
-        return "is not a URL"
-    if re.search(r"\s", url) or "@" in parts.path:
-        return "is not a URL, or one with a password that is not escaped"
-    local = host in {"localhost", "::1"} or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host)
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        return "is not one of https"
-    if user and not password:
-        return "has a user without a password"
-    return None
 
 
 def _of_environ(environ: Mapping[str, str]) -> dict[str, str]:
@@ -162,21 +249,6 @@ def _seconds(settings: Mapping[str, str]) -> float:
     if not seconds > 0:
         raise NotPlainError("pip is set up with a timeout that is no number of seconds")
     return seconds
-
-
-def _line(line: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The settings in one option line of a lockfile."""
-    try:
-        words = shlex.split(expanded(line, environ))
-    except ValueError:
-        words = []
-    match words:
-        case [flag] if flag in _IRRELEVANT_FLAGS:
-            return {}
-        case ["--index-url", url]:
-            return {_INDEX: url}
-        case _:
-            raise NotPlainError(f"the lockfile has the option {line.split(maxsplit=1)[0]}")
 
 
 def _configured(environ: Mapping[str, str], prefixes: Sequence[str], cwd: str) -> dict[str, str]:
