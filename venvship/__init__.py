@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from venvship.model.advisories.advisory import Advisory, Known, Vulnerability
     from venvship.model.advisories.ignored import Ignored
     from venvship.model.event import Event, EventName
+    from venvship.model.explanation import Bound, Chain, Explanation
     from venvship.model.history import PassedOver
     from venvship.model.hold import Hold, HoldKind
     from venvship.model.package_hold import KeptBack, PackageHold
@@ -79,6 +80,7 @@ _HOMES = {
     "venvship.health.checks": "AnswerCount CheckResult",
     "venvship.model.event": "Event EventName",
     "venvship.model.history": "PassedOver",
+    "venvship.model.explanation": "Bound Chain Explanation",
     "venvship.model.hold": "Hold HoldKind",
     "venvship.model.package_hold": "KeptBack PackageHold",
     "venvship.model.progress": "Progress Step",
@@ -136,8 +138,10 @@ __all__ = [
     "AnswerCount",
     "AuditResult",
     "BisectResult",
+    "Bound",
     "BuildRequirement",
     "Built",
+    "Chain",
     "CheckResult",
     "ChecksResult",
     "CommandBack",
@@ -154,6 +158,7 @@ __all__ = [
     "Event",
     "EventName",
     "Evidence",
+    "Explanation",
     "Failures",
     "Figure",
     "FileDifference",

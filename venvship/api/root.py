@@ -50,15 +50,19 @@ class Root(RootMaking, RootService):
         """
         return cls(RootLayout.at(path), runtime or default_runtime())
 
-    def lock(self, *, upgrade: bool = False, upgrade_package: Sequence[str] = ()) -> LockResult:
+    def lock(
+        self, *, upgrade: bool = False, upgrade_package: Sequence[str] = (), explain: str | None = None
+    ) -> LockResult:
         """Generate the lockfile from the files in `[lock] inputs`.
 
         Args:
             upgrade: Whether to upgrade all pins. By default existing pins are kept where possible.
             upgrade_package: Packages to upgrade: names, or names with versions such as `"django<6"`.
+            explain: A package to explain: who asks for it, and what holds it back. Nothing is locked then.
 
         Raises:
-            UsageError: One of `upgrade_package` is not a requirement.
+            UsageError: One of `upgrade_package` is not a requirement. Or the lockfile has no package
+                `explain`, or that is given with another option.
             SettingsError: There are no inputs, one is missing, the lockfile is not one that pip-compile
                 writes, or the interpreter is gone.
             LockError: pip-compile failed, or generated a lockfile that `release` would refuse, or the
@@ -72,6 +76,12 @@ class Root(RootMaking, RootService):
             TypeError: `upgrade_package` is a `str`.
         """
         require_several("upgrade_package", upgrade_package)
+        if explain is not None:
+            if upgrade or upgrade_package:
+                raise UsageError("--explain locks nothing; give it without --upgrade and -P")
+            from venvship.operations.explain import explain as explain_package
+
+            return self._read(explain_package, explain)
         from venvship.operations.lock import lock
 
         return self._write(lock, upgrade=upgrade, packages=upgrade_package)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from venvship.building.locking.untouched import untouched
 from venvship.errors import InterruptedByError, LockError, LockfileError, OperationWarning, UsageError
 from venvship.model.environment import Environment
+from venvship.model.explanation import Explanation
 from venvship.model.interpreter import Interpreter
 from venvship.model.package_hold import KeptBack
 from venvship.model.release import Package, PackageDiff, diff_packages
@@ -41,6 +42,7 @@ class LockResult:
         packages: The number of packages that it selects.
         python: The interpreter's full version.
         kept_back: With `upgrade`: the packages that are held, and stay as they were.
+        explained: With `explain`: the package, and nothing was locked.
         warnings: The warnings of the operation.
     """
 
@@ -51,6 +53,7 @@ class LockResult:
     packages: int
     python: str
     kept_back: tuple[KeptBack, ...] = ()
+    explained: Explanation | None = None
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
@@ -62,6 +65,7 @@ class LockResult:
             "packages": self.packages,
             "python": self.python,
             "kept_back": [kept.to_json() for kept in self.kept_back],
+            "explained": self.explained.to_json() if self.explained else None,
         }
 
 

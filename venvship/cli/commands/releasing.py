@@ -48,13 +48,19 @@ if TYPE_CHECKING:
     help="Upgrade the pin of PKG.",
     shell_complete=complete_package,
 )
-def lock(call: Call, upgrade: bool, upgrade_package: tuple[str, ...]) -> LockResult:
+@click.option(
+    "--explain",
+    metavar="PKG",
+    help="Lock nothing; print who asks for PKG, and what holds it back.",
+    shell_complete=complete_package,
+)
+def lock(call: Call, upgrade: bool, upgrade_package: tuple[str, ...], explain: str | None) -> LockResult:
     """Generate the lockfile from the files in `[lock] inputs`.
 
     pip-compile resolves them for this root's interpreter and pins all packages with hashes. The lockfile is
     replaced in one step, or stays as it is. PKG is a name, or a name with versions, such as "django<6".
     """
-    return call.open_root().lock(upgrade=upgrade, upgrade_package=upgrade_package)
+    return call.open_root().lock(upgrade=upgrade, upgrade_package=upgrade_package, explain=explain)
 
 
 @command(

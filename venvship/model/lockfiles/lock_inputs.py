@@ -10,6 +10,7 @@ Source: pip's "Requirements File Format", and pip-tools' `writer.py`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
@@ -120,6 +121,27 @@ def asked_names(path: str, text: str, environment: Mapping[str, str]) -> frozens
     else:
         asked = [requirement for _, requirement, _ in _lines(text) if requirement]
     return frozenset(name for one in asked if (name := _asked_name(one, environment)))
+
+
+def asked_versions(path: str, text: str, package: str) -> tuple[str, ...]:
+    """The versions of a package that an input or a constraint asks for, such as `<6`, best effort.
+
+    Args:
+        path: Of the input. A `pyproject.toml` is one, too.
+        text: Of the input.
+        package: The normalised name of the package.
+    """
+    if os.path.basename(path) in PROJECT_FILES:
+        asked = _of_pyproject(text)
+    else:
+        asked = [requirement for _, requirement, _ in _lines(text) if requirement]
+    found = []
+    for one in asked:
+        with contextlib.suppress(*MARKER_ERRORS):
+            parsed = Requirement(one)
+            if canonicalize_name(parsed.name) == package and str(parsed.specifier):
+                found.append(str(parsed.specifier))
+    return tuple(found)
 
 
 def _of_pyproject(text: str) -> list[str]:

@@ -31,6 +31,7 @@ from venvship.root import SCRATCH_PREFIX
 from venvship.system import files, trees
 from venvship.system.regular import IrregularFileError
 from venvship.workspace.holding import BuildHeld
+from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ def read_if_there(path: str, read: Callable[[str], bytes]) -> bytes | None:
         return None
 
 
-def lockfile_to_write(workspace: Workspace, settings: Settings, *, upgrade: bool) -> str:
+def lockfile_to_write(workspace: ReadingWorkspace, settings: Settings, *, upgrade: bool) -> str:
     """The one lockfile that can be compiled; absolute, as the settings name it.
 
     Args:
@@ -332,7 +333,7 @@ def lockfile_to_write(workspace: Workspace, settings: Settings, *, upgrade: bool
 
 
 def written_elsewhere(
-    workspace: Workspace, settings: Settings, line: Callable[[LockKind, str], str], options: str = ""
+    workspace: ReadingWorkspace, settings: Settings, line: Callable[[LockKind, str], str], options: str = ""
 ) -> LockfileError | None:
     """The refusal of a lockfile that another tool writes, or that lies in the checkout; `None` for others.
 
