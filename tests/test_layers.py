@@ -41,6 +41,7 @@ OPERATIONS = {
     "operations/reporting",
     "operations/securing",
     "operations/trials",
+    "operations/upgrading",
 }
 LAYERS: dict[str, set[str]] = {
     # a module or package below venvship/ → the parts of venvship that it may import, besides itself
@@ -73,6 +74,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "operations/securing": {*BELOW_OPERATIONS, "operations/planning"},
     "operations/trials": {*BELOW_OPERATIONS, "operations/planning"},
+    "operations/upgrading": {*BELOW_OPERATIONS, "operations/planning", "operations/trials"},
     "operations": {*BELOW_OPERATIONS, *OPERATIONS},
     "api": {*BELOW_OPERATIONS, *OPERATIONS},
     "__init__": {*BELOW_OPERATIONS, *OPERATIONS, "api"},

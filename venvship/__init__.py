@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from venvship.model.explanation import Bound, Chain, Explanation
     from venvship.model.history import PassedOver
     from venvship.model.hold import Hold, HoldKind
-    from venvship.model.package_hold import KeptBack, PackageHold
+    from venvship.model.package_hold import HeldBack, HeldVersion, KeptBack, PackageHold
     from venvship.model.progress import Progress, Step
     from venvship.model.release import Package, PackageChange, PackageDiff, State, TreeRow
     from venvship.model.repository import Commit
@@ -82,7 +82,7 @@ _HOMES = {
     "venvship.model.history": "PassedOver",
     "venvship.model.explanation": "Bound Chain Explanation",
     "venvship.model.hold": "Hold HoldKind",
-    "venvship.model.package_hold": "KeptBack PackageHold",
+    "venvship.model.package_hold": "HeldBack HeldVersion KeptBack PackageHold",
     "venvship.model.progress": "Progress Step",
     "venvship.model.release": "Package PackageChange PackageDiff State TreeRow",
     "venvship.model.repository": "Commit",
@@ -165,6 +165,8 @@ __all__ = [
     "FileDifferenceKind",
     "Fix",
     "HandoverResult",
+    "HeldBack",
+    "HeldVersion",
     "HistoryResult",
     "Hold",
     "HoldChange",

@@ -253,6 +253,13 @@ OBJECTS: Final[dict[str, Keys]] = {
         "by": ("string", "who held it"),
         "reason": ("string", "the reason, for people"),
     },
+    "held-back": {
+        "changes": ("list of change", "the changes that fail together; alone, each of them passes"),
+        "reason": ("string", "why, for people"),
+        "check": ("string or null", "the candidate check that they failed; null if none could tell"),
+        "certain": ("boolean", "whether each of them is to blame; if not, one or more of them are"),
+        "until": ("time or null", "when they are tried again; null: with a later version"),
+    },
     "operation": {
         "operation": ("string", "the command that is under way, such as `release`"),
         "actor": ("string", "who"),
@@ -421,6 +428,7 @@ TITLES: Final = {
     "fix": "A package that a security update moved",
     "unfixed": "A package whose vulnerabilities stay",
     "kept-back": "A package that an upgrade left as it was",
+    "held-back": "Changes that an upgrade has left out",
     "setting": "A setting",
     "culprit": "A set of changes that fails",
     "diff": "A comparison",
@@ -461,6 +469,7 @@ TITLES: Final = {
 ERROR_KEYS: Final[dict[str, str]] = {
     "attempts": "how many attempts have failed in a row",
     "actual": "the hash that a file has",
+    "check": "the check that refused the release",
     "conflicts": "the paths that wheels bring with different contents, each with all wheels that bring it",
     "commit": "the full id of the commit of the project that was built",
     "expected": "the hash that it should have",
@@ -601,6 +610,10 @@ _RELEASE: Final[Keys] = {
     ),
     "fixes": ("list of fix", "of `update --security`: packages that moved"),
     "unfixed": ("list of unfixed", "of `update --security`: packages whose vulnerabilities stay"),
+    "held_back": (
+        "list of held-back",
+        "of `update --upgrade`: changes that failed, and are held from now on: {ref}`held-back`",
+    ),
 }
 _PIN: Final[Keys] = {"release": ("release", "the release"), "changed": _CHANGED}
 

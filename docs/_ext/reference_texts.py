@@ -29,7 +29,7 @@ EVENTS: Final = {
     "rejected": (
         "A candidate check or the prepare hook refused a release. `current` was not touched.",
         "the refused release",
-        ("unattended",),
+        ("check", "unattended"),
     ),
     "accepted": (
         "A rejected release has passed the candidate checks and the prepare hook. It is sealed again.",
@@ -146,7 +146,7 @@ EVENTS: Final = {
         ("kind",),
     ),
     "package-held": (
-        "Upgrades leave packages alone, or pass over versions of them, as a person chose.",
+        "Upgrades leave packages alone, or pass over versions: a person's choice, or these failed a check.",
         "null",
         ("packages", "check", "environment_digest", "until", "unattended"),
     ),
@@ -154,6 +154,11 @@ EVENTS: Final = {
         "Holds of packages are ended: by `unhold PACKAGE`, or because a version beyond is live.",
         "null",
         ("packages",),
+    ),
+    "searched": (
+        "A search for the upgrades that fail has found nothing to hold back. It is not repeated.",
+        "null",
+        ("environment_digest", "trials", "unattended"),
     ),
     "restarted": ("`restart` started the live release anew, and it passed.", "the live release", ("proved",)),
     "relocated": (
@@ -174,7 +179,7 @@ EVENTS: Final = {
 FACTS: Final = {
     "added": "users and groups that are trusted from then on: a list of `kind`, `name` and `id`",
     "after_rollback": "`true`: the hold of a rollback that the promotion on trial carried out itself",
-    "check": "name of the candidate check that they failed; null for none",
+    "check": "name of the check that failed; of `package-held` null for none",
     "packages": "a list of `name` and `version`, null for a package that stays at its version; of"
     " `package-held` also `before`, the version of the lockfile until then",
     "cause": "why an automatic rollback went back, or what a one-way release did not pass",
@@ -205,6 +210,7 @@ FACTS: Final = {
     "target_failed": "whether the restart hook or a live check of the release failed; without this key: yes",
     "then": "why the release that was gone back to does not pass",
     "to": "id of the release that takes its place",
+    "trials": "how many environments were judged",
     "tree_digest": "of all files; equal on every host for the same lockfile and interpreter",
     "tries": "how often restart and live checks were begun, this time included",
     "turned_back": "`true`: a promotion went back as a person's rollback asked it to; holds the root",
@@ -234,6 +240,7 @@ WARNINGS: Final = {
     "env-file-unread": "a rollback or the notify hook went on without the variables of `env_file`",
     "file-overlap": "two packages bring different contents for one file that is not code",
     "hashes-not-compared": "`lock` keeps the hashes of pins without a look at the index: its pip is too old",
+    "held-back": "upgrades that failed are held back, and what is left of the upgrade failed as well",
     "hidden-from-service": "the user of the service cannot reach the root or the interpreter",
     "ignore-expired": "an entry of `[audit] ignore` has ended, and a vulnerability counts again",
     "in-use": "a directory or store entry that was to be removed stays, since a process uses it",
@@ -251,6 +258,7 @@ WARNINGS: Final = {
     "no-lease": "`run` got no lease, so `prune` may not see the process",
     "not-in-lockfile": "a package that `lock -P` was to upgrade is not in the lockfile",
     "not-locked": "the inputs of `lock` ask for packages that the lockfile does not have",
+    "not-told-apart": "an upgrade fails its checks, and a search has found no packages to hold back",
     "notify-failed": "the notify hook failed",
     "old-path": "settings name the path from which a relocated root was moved",
     "other-index": "another index offers a package, newer or with other files; it was not taken",

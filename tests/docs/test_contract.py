@@ -95,8 +95,8 @@ def test_the_outcomes_of_a_switch_are_those_of_the_code(result: type) -> None:
 
 def test_the_further_keys_of_errors_are_those_that_the_code_gives() -> None:
     classes = {error.__name__ for error in reference_parts.error_classes()}
-    # Of render.py, of a trial, of InterruptedByError, and of what a hook or a check has printed.
-    found = {"live", "log", "traceback", "signal", "output"}
+    # Of render.py, of a trial, a refusal, InterruptedByError, and of what a hook or a check has printed.
+    found = {"live", "log", "traceback", "signal", "output", "check"}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:

@@ -71,6 +71,7 @@ def test_what_is_worse_has_a_worse_severity() -> None:
         "held",
         "refused",
         "package-held",
+        "searched",
         "trust-changed",
         "prune-failed",
     }

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from venvship.errors import Result
     from venvship.model.hold import Hold
-    from venvship.model.package_hold import KeptBack, PackageHold
+    from venvship.model.package_hold import HeldBack, KeptBack, PackageHold
     from venvship.operations.marks import HoldResult
+    from venvship.operations.release_result import ReleaseResult
     from venvship.operations.switching.chosen import HoldChange
 
 
@@ -95,6 +96,37 @@ def kept_back_lines(kept: Sequence[KeptBack], page: Page) -> list[str]:
             f"Held back: {stays}{instead}, since {when(each.hold.since)} by {each.hold.by}{why}"
         )
     return lines
+
+
+def held_back_lines(held_back: Sequence[HeldBack], page: Page) -> list[str]:
+    """The lines of `update --upgrade` on the changes that failed, and on how to see more of them."""
+    if not held_back:
+        return []
+    from venvship.operations.upgrading.culprits import described  # late: most updates hold nothing back
+
+    lines = [line for one in held_back for line in page.hanging(f"Held back: {described(one)}")]
+    names = sorted({held.name for one in held_back for held in one.held})
+    again = f"venvship unhold {names[0] if len(names) == 1 else 'PACKAGE'}"
+    return [*lines, *page.fold(f"More: venvship status; tried again with a later version, or after {again}")]
+
+
+def nothing_left_lines(result: ReleaseResult, page: Page) -> list[str]:
+    """The lines of a mail where all of an upgrade is held back; none where nothing is new."""
+    if not result.held_back:
+        return []
+    live = f", {result.release.id} stays live" if result.release else ""
+    return [f"{result.name}: nothing was upgraded{live}", *held_back_lines(result.held_back, page)]
+
+
+def upgrade_lines(result: ReleaseResult, page: Page) -> list[str]:
+    """The lines on packages that an upgrade has left. A mail has each that failed once: when it is held."""
+    new = {held.name for one in result.held_back for held in one.held}
+    kept = [
+        each
+        for each in result.kept_back
+        if each.hold.package not in new and not (each.hold.is_searched and page.width is None)
+    ]
+    return [*kept_back_lines(kept, page), *held_back_lines(result.held_back, page)]
 
 
 def _package_lines(result: HoldResult, page: Page, *, ends: bool) -> list[str]:

@@ -101,6 +101,7 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
             return [f"Nothing changed: {style.strong(release.id)} is built already. {live}", *promote]
         return [
             f"Nothing changed: {style.strong(release.id)} is live.",
+            *hold_text.held_back_lines(result.held_back, page),
             *hold_change_lines(result.holds, page),
         ]
     if result.outcome == "built":
@@ -114,7 +115,7 @@ def release_lines(result: ReleaseResult, page: Page) -> list[str]:
         f"{style.good('Live:')} {style.strong(release.id)}, after {seconds:.1f} s",
         *differences(result, page.width),
         *fix_lines(result, page),
-        *hold_text.kept_back_lines(result.kept_back, page),
+        *hold_text.upgrade_lines(result, page),
         *(page.fold(LEFT_ALONE) if result.leaves_service_alone else []),
         *_back(result.back, page),
         *hold_change_lines(result.holds, page),
@@ -125,7 +126,7 @@ def update_lines(result: ReleaseResult, page: Page) -> list[str]:
     """The lines of `update`: on a terminal those of `release`, else a mail's; none if nothing was done."""
     release, previous = result.release, result.previous
     if result.outcome in {"unchanged", "waiting"} and page.width is None:
-        return []
+        return hold_text.nothing_left_lines(result, page)
     if result.outcome == "waiting":
         opening = f"; the next one begins {when(result.waits_until)}" if result.waits_until else ""
         return page.fold(f"Nothing was done: no `[update] window` is open{opening}.")
@@ -137,7 +138,7 @@ def update_lines(result: ReleaseResult, page: Page) -> list[str]:
         f"{result.name}: {result.outcome} {release.id} in {seconds:.1f} s{was}",
         *differences(result, page.width),
         *fix_lines(result, page),
-        *hold_text.kept_back_lines(result.kept_back, page),
+        *hold_text.upgrade_lines(result, page),
         *hold_change_lines(result.holds, page),
     ]
 

@@ -36,6 +36,7 @@ class EventName(StrEnum):
     UNHELD = "unheld"
     PACKAGE_HELD = "package-held"
     PACKAGE_UNHELD = "package-unheld"
+    SEARCHED = "searched"
     RELOCATED = "relocated"
     PINNED = "pinned"
     UNPINNED = "unpinned"

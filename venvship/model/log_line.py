@@ -49,6 +49,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     EventName.UNHELD: Severity.INFO,
     EventName.PACKAGE_HELD: Severity.WARNING,
     EventName.PACKAGE_UNHELD: Severity.INFO,
+    EventName.SEARCHED: Severity.WARNING,
     EventName.RELOCATED: Severity.INFO,
     EventName.PRUNED: Severity.INFO,
     EventName.TRUST_CHANGED: Severity.WARNING,

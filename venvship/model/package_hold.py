@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from venvship.model.event import Event
+from venvship.model.release import PackageChange
 from venvship.model.spelling import format_time, parse_time
 
 
@@ -46,6 +47,11 @@ class PackageHold(NamedTuple):
     together: tuple[str, ...] = ()
     environment_digest: str | None = None
     until: datetime | None = None
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether an update has set it, since the version failed: the update has reported that."""
+        return self.environment_digest is not None
 
     @property
     def spelled(self) -> str:
@@ -97,16 +103,53 @@ class KeptBack(NamedTuple):
         }
 
 
-PackageHolds = dict[tuple[str, bool], PackageHold]
-"""The holds of packages that have been set and not ended, by their keys."""
-
-
 class HeldVersion(NamedTuple):
     """One package of `package-held`: its version in the failed lockfile, and the one that it had before."""
 
     name: str
     version: str | None
     before: str | None
+
+
+class HeldBack(NamedTuple):
+    """Changes that an unattended upgrade has left out, since they failed: a set that is held from now on.
+
+    Attributes:
+        changes: The changes, as the upgrade would have made them; sorted by name.
+        reason: Why, for people.
+        check: The name of the check that refused them; `None` if none was told.
+        certain: Whether each of them is needed for the failure. If not, one or more of them are to blame.
+        until: The time when the hold ends; `None`: with a version beyond.
+    """
+
+    changes: tuple[PackageChange, ...]
+    reason: str
+    check: str | None = None
+    certain: bool = True
+    until: datetime | None = None
+
+    @property
+    def held(self) -> tuple[HeldVersion, ...]:
+        """The packages to hold. A package that would have gone has no version to hold back."""
+        return tuple(
+            HeldVersion(change.name, change.after, change.before)
+            for change in self.changes
+            if change.after is not None
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form, as in `update --json`."""
+        return {
+            "changes": [change.to_json() for change in self.changes],
+            "reason": self.reason,
+            "check": self.check,
+            "certain": self.certain,
+            "until": format_time(self.until) if self.until else None,
+        }
+
+
+PackageHolds = dict[tuple[str, bool], PackageHold]
+"""The holds of packages that have been set and not ended, by their keys."""
 
 
 def hold_facts(

@@ -75,6 +75,15 @@ class PackageChange(NamedTuple):
         """The JSON form."""
         return {"name": self.name, "from": self.before, "to": self.after}
 
+    @property
+    def phrase(self) -> str:
+        """The change for people: `django 5.2.18 → 5.2.19`, `new: idna 3.10` or `gone: idna 3.10`."""
+        if self.before is None:
+            return f"new: {self.name} {self.after}"
+        if self.after is None:
+            return f"gone: {self.name} {self.before}"
+        return f"{self.name} {self.before} → {self.after}"
+
 
 class PackageDiff(NamedTuple):
     """What differs between the packages of two releases, and between their interpreters.
@@ -102,9 +111,7 @@ class PackageDiff(NamedTuple):
 
     def phrases(self) -> list[str]:
         """The changes for people, each a phrase: `django 5.2.18 → 5.2.19`, `new: idna 3.10`; never none."""
-        parts = [f"{c.name} {c.before} → {c.after}" for c in self.changed]
-        parts += [f"new: {c.name} {c.after}" for c in self.added]
-        parts += [f"gone: {c.name} {c.before}" for c in self.removed]
+        parts = [change.phrase for change in (*self.changed, *self.added, *self.removed)]
         parts = parts or ["the same packages"]
         if self.python is not None:
             parts.insert(0, f"CPython {self.python.before} → {self.python.after}")

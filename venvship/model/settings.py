@@ -113,6 +113,18 @@ class UpdateSettings(NamedTuple):
             example={"django": ("django*",)},
         ),
     ] = MappingProxyType({})
+    trials: Annotated[
+        int,
+        Setting(
+            integer(0, 10_000),
+            "Number of trials that may look for the upgrades which fail. With 0, an upgrade that fails is"
+            " refused as a whole.",
+        ),
+    ] = 40
+    trials_deadline: Annotated[
+        float,
+        Setting(values.seconds, "Seconds after which no further trial begins."),
+    ] = 1800.0
 
 
 class BuildSettings(NamedTuple):

@@ -47,6 +47,7 @@ class Failures:
         reason: Why last, for people.
         kind: The kind of the last one.
         told: When it was reported last: the same failure is not reported at each attempt.
+        check: The name of the check that refused it last; empty if none did.
     """
 
     count: int
@@ -54,6 +55,7 @@ class Failures:
     reason: str
     kind: str
     told: datetime
+    check: str = ""
 
     @property
     def until(self) -> datetime:
@@ -90,6 +92,8 @@ class Attempts:
             before the last release are left out.
         warnings: The same for what kept it from nothing; those before the last release count.
         told: When a refusal by a hold was told last, by the hold; see `_hold_key`.
+        searched: The environments in which a search has looked for what fails, and has ended without a
+            result.
     """
 
     failures: dict[str, Failures] = field(default_factory=dict)
@@ -97,6 +101,13 @@ class Attempts:
     problems: dict[str, datetime] = field(default_factory=dict)
     warnings: dict[str, datetime] = field(default_factory=dict)
     told: dict[tuple[str, ...], datetime] = field(default_factory=dict)
+    searched: set[str] = field(default_factory=set)
+
+    def begins_anew(self, environment: str) -> bool:
+        """Whether a search in this environment was cut short once: it begins anew without a pause."""
+        failures = self.failures.get(environment)
+        first = failures is not None and failures.count == 1 and bool(failures.check)
+        return first and environment not in self.searched
 
     def was_told(self, hold: Hold, now: datetime) -> bool:
         """Whether a refusal by this hold was told within `TOLD_AGAIN`, whatever the lockfile was then."""
@@ -146,13 +157,34 @@ def fold_attempts(events: Iterable[Event]) -> Attempts:
                 attempts.failures.pop(FIXING, None)
             case EventName.UNHELD if facts.get("kind") is None:
                 attempts.failures.clear()
-            case EventName.REFUSED if facts.get("scope") == "warning":
-                attempts.warnings[str(facts["problem"])] = event.at
-            case EventName.REFUSED if "problem" in facts:
-                attempts.problems[str(facts["problem"])] = event.at
+                attempts.searched.clear()
+            case EventName.PACKAGE_HELD | EventName.PACKAGE_UNHELD | EventName.SEARCHED:
+                _searched(attempts, event)
             case EventName.REFUSED:
-                attempts.told[_hold_key(facts)] = event.at
+                _told(attempts, event)
     return attempts
+
+
+def _told(attempts: Attempts, event: Event) -> None:
+    facts = event.facts
+    if facts.get("scope") == "warning":
+        attempts.warnings[str(facts["problem"])] = event.at
+    elif "problem" in facts:
+        attempts.problems[str(facts["problem"])] = event.at
+    else:
+        attempts.told[_hold_key(facts)] = event.at
+
+
+def _searched(attempts: Attempts, event: Event) -> None:
+    """Note the end of a search, or that a package is not held any more, which allows another one."""
+    environment = str(event.facts.get("environment_digest"))
+    if event.event == EventName.PACKAGE_UNHELD:
+        attempts.searched.clear()
+    elif event.event == EventName.SEARCHED:
+        attempts.searched.add(environment)
+    elif event.facts.get("unattended") is True:
+        # The rest is another environment. This one is asked for again when a hold is ended by hand.
+        attempts.failures.pop(environment, None)
 
 
 def _was_unattended(event: Event) -> bool:
@@ -189,4 +221,5 @@ def _failed(attempts: Attempts, environment: str | None, event: Event) -> None:
         reason=event.reason,
         kind=kind,
         told=told if event.at - told < TOLD_AGAIN else event.at,
+        check=event.text("check") or "",
     )

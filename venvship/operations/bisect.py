@@ -14,10 +14,11 @@ from venvship.health.running import run_to_end
 from venvship.model.release import PackageChange
 from venvship.model.settings import Settings
 from venvship.model.upgrades.closure import Mixes
-from venvship.model.upgrades.search import FailingSet, Search, Trial, Verdict
+from venvship.model.upgrades.search import FailingSet, Search, Verdict
 from venvship.operations.planning.known_interpreter import find_interpreter
+from venvship.operations.trials.searching import run_search
 from venvship.operations.trials.sides import side_of_release
-from venvship.operations.trials.trial import EVENT, Judge, Judged, judge_by_checks, run_trial
+from venvship.operations.trials.trial import EVENT, Judge, Judged, judge_by_checks
 from venvship.system.faults import root_faults
 from venvship.system.process import Program
 from venvship.workspace.releases import resolve_release
@@ -114,14 +115,7 @@ def bisect(workspace: Workspace, good: str, bad: str, *, command: Sequence[str] 
         workspace.tell("plan", f"{settings.name} · {ids[0]} → {ids[1]}, {count} package changes")
         judge: Judge = functools.partial(_judge_by_command, tuple(command)) if command else judge_by_checks
         search = Search(mixes)
-        last = Judged(Verdict.GOOD)
-        while (trial := search.trial) is not None:
-            workspace.begin("trial", _words(trial))
-            last = run_trial(workspace, settings, (first, second), trial, judge=judge)
-            search.tell(last.verdict)
-            said = f"{_words(trial)}: {last.verdict}"
-            said = f"{said}; {last.reason}" if last.reason else said
-            workspace.tell("trial", said, ok=last.verdict is Verdict.GOOD)
+        last = run_search(workspace, settings, (first, second), search, judge=judge)[-1].judged
     findings = search.findings
     result = BisectResult(
         good=ids[0],
@@ -154,10 +148,6 @@ def _culprit(found: FailingSet) -> Culprit:
 def _with_result(error: FindingsError, result: BisectResult) -> FindingsError:
     error.result = result
     return error
-
-
-def _words(trial: Trial) -> str:
-    return f"{trial.number}: {len(trial.taken)} of {trial.of} changes, {trial.suspects} suspected"
 
 
 def _judge_by_command(

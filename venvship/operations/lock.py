@@ -135,7 +135,9 @@ def _compiled(
     if not upgrade:
         return Upgrade(compile_lockfile(held, settings, interpreter, upgrade=False, packages=packages))
     history = held.workspace.known_history(warn_of_torn=False).history
-    return compile_upgrade(held, settings, interpreter, history, packages=packages, wanted=named)
+    holds = history.held_packages(held.workspace.runtime.clock())
+    others = [hold for hold in holds if hold.package not in named]
+    return compile_upgrade(held, settings, interpreter, others, packages=packages)
 
 
 def _required_name(package: str) -> str:

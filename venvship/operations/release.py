@@ -8,7 +8,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from venvship.errors import BuildError, HeldError, InterruptedByError, NotAnsweringError, RejectedError
+from venvship.errors import (
+    BuildError,
+    HeldError,
+    InterruptedByError,
+    NotAnsweringError,
+    RejectedError,
+    VenvshipError,
+)
 from venvship.model.history import History
 from venvship.model.settings import Settings
 from venvship.operations.planning.build import Origin, build_release
@@ -217,12 +224,20 @@ class Releasing(ReleaseFacts):
             message=self._options.message,
         )
 
-    def carry_out(self, propose: Propose, is_unchanged: Callable[[], bool] | None = None) -> None:
+    def carry_out(
+        self,
+        propose: Propose,
+        is_unchanged: Callable[[], bool] | None = None,
+        *,
+        goes_on: Callable[[VenvshipError], bool] = lambda _failure: False,
+    ) -> None:
         """Recover, propose, build, rehearse, switch, check, keep or go back; then clean up, and notify.
 
         Args:
             propose: Proposes the release to make.
             is_unchanged: Asked first; if it returns true, that is all.
+            goes_on: Asked about a failure before the switch: if the caller goes on after it, no hook hears of
+                it.
 
         Raises:
             VenvshipError: See `release`; and any error of `propose` and `is_unchanged`.
@@ -250,7 +265,7 @@ class Releasing(ReleaseFacts):
             # Without any mutex: a hook may take its time.
             tell_recovered(workspace, settings, recovered)
             if failure is not None:
-                if not isinstance(failure, NotAnsweringError):  # then there was nothing to release
+                if not isinstance(failure, NotAnsweringError) and not goes_on(failure):
                     after_failure(workspace, settings, failure)
                 raise failure
             if switched is not None:

@@ -17,7 +17,7 @@ from venvship.errors import (
     RolledBackError,
     SupersededError,
 )
-from venvship.model.package_hold import KeptBack
+from venvship.model.package_hold import HeldBack, KeptBack
 from venvship.model.release import PackageDiff
 from venvship.model.security_fix import Fix, Unfixed
 from venvship.model.spelling import format_time
@@ -81,6 +81,7 @@ class ReleaseResult:
         kept_back: Of `update --upgrade`: the packages that are held, and stay as they were.
         fixes: Of `update --security`: the packages that moved.
         unfixed: Of `update --security`: the packages whose vulnerabilities stay.
+        held_back: Of `update --upgrade`: the sets of changes that failed, and are held from now on.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -104,6 +105,7 @@ class ReleaseResult:
     kept_back: tuple[KeptBack, ...] = ()
     fixes: tuple[Fix, ...] = ()
     unfixed: tuple[Unfixed, ...] = ()
+    held_back: tuple[HeldBack, ...] = ()
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -127,4 +129,5 @@ class ReleaseResult:
             "kept_back": [kept.to_json() for kept in self.kept_back],
             "fixes": [fix.to_json() for fix in self.fixes],
             "unfixed": [one.to_json() for one in self.unfixed],
+            "held_back": [one.to_json() for one in self.held_back],
         }

@@ -7,38 +7,28 @@ A failed attempt is repeated after a pause that grows, and a refusal is reported
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from venvship.errors import BuildError, HeldError, LockfileError, PausedError
+from venvship.errors import LockfileError
 from venvship.model.environment import Environment
-from venvship.model.event import EventName
-from venvship.model.history import History, LockfileDue
-from venvship.model.hold import Hold
+from venvship.model.history import History
 from venvship.model.interpreter import Interpreter
-from venvship.model.package_hold import KeptBack
 from venvship.model.settings import Settings
-from venvship.model.spelling import format_time, not_before
-from venvship.model.update_attempts import LOCKING, UNATTENDED, Attempts, fold_attempts, refusal_facts
-from venvship.operations.failure_reports import reported_once, warn_once
+from venvship.model.update_attempts import UNATTENDED
+from venvship.operations.failure_reports import reported_once
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.asked_lockfile import missing_explained
-from venvship.operations.planning.environment import (
-    diff_to_environment,
-    lockfile_paths,
-    of_equal_wheels,
-    read_environment,
-)
+from venvship.operations.planning.environment import lockfile_paths, of_equal_wheels, read_environment
 from venvship.operations.planning.exporting import exporter
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.made_of import live_manifest
-from venvship.operations.planning.origins import warn_of_changes
-from venvship.operations.planning.plan import Plan, asker, plan, refused
+from venvship.operations.planning.plan import Plan, plan, refused
 from venvship.operations.planning.project import Project, in_checkout, open_project
 from venvship.operations.planning.proposal import Proposal
+from venvship.operations.refusals import require_no_pause, told, update_attempts, waits
 from venvship.operations.release import ReleaseOptions, Releasing
 from venvship.operations.release_result import ReleaseResult
 from venvship.operations.retention.debris import has_debris
@@ -54,9 +44,6 @@ QUIET: Final = 5.0
 
 QUIET_PATIENCE: Final = 60.0
 """Seconds to wait for that; then the update fails, so that an operator looks."""
-
-MOST_WAITING: Final = 5
-"""The number of packages that the report of a hold names; the rest is counted."""
 
 TOKENS: Final = 16**7
 """The number of values that the runtime's token can have."""
@@ -95,9 +82,13 @@ def update(
             from venvship.operations.security_update import release_fixes
 
             release_fixes(workspace, settings, releasing)
-            return releasing.result
-        if upgrade or not _is_done(workspace, settings, releasing):
-            releasing.carry_out(functools.partial(_propose, releasing=releasing, upgrade=upgrade))
+        elif upgrade:
+            # Late: an idle update neither locks nor searches.
+            from venvship.operations.upgrade import release_upgrade
+
+            release_upgrade(workspace, releasing)
+        elif not _is_done(workspace, settings, releasing):
+            releasing.carry_out(functools.partial(_propose, releasing=releasing))
     return releasing.result
 
 
@@ -142,54 +133,36 @@ def _is_done(workspace: Workspace, settings: Settings, releasing: Releasing) -> 
     releasing.asked_for_environment(environment, project)
     found = plan(workspace, history, settings, environment)
     if found.hold is not None:
-        error = refused(found.hold, workspace.runtime, waits=_waits(workspace, environment))
-        error.told = _update_attempts(workspace).was_told(found.hold, workspace.runtime.clock())
+        error = refused(found.hold, workspace.runtime, waits=waits(workspace, environment))
+        error.told = update_attempts(workspace).was_told(found.hold, workspace.runtime.clock())
         if not error.told:
             return False
         raise error
     if found.action != "unchanged":
-        _require_no_pause(workspace, environment.digest)
+        require_no_pause(workspace, environment.digest)
         return False
     releasing.unchanged(found.release_id, history)
     return True
 
 
-def _propose(
-    held: BuildHeld, settings: Settings, history: History, *, releasing: Releasing, upgrade: bool
-) -> Proposal:
-    """Propose the release that the lockfile on disk asks for, or that it would ask for if locked now."""
+def _propose(held: BuildHeld, settings: Settings, history: History, *, releasing: Releasing) -> Proposal:
+    """Propose the release that the lockfile on disk asks for."""
     workspace = held.workspace
     interpreter = recorded_interpreter.settled(workspace, settings)
-    lockfile: LockfileDue | None = None
     project = open_project(workspace, settings)
-    if upgrade:
-        hold = history.stopping(asker(workspace.runtime, settings), None, workspace.runtime.clock())
-        if hold is not None:
-            # Before anything is locked: what the index offers today changes nothing about this.
-            raise _told(workspace, hold, LOCKING, waits="an upgrade of the lockfile")
-        _require_no_pause(workspace, LOCKING)
-        environment, lockfile, kept = _lock(held, settings, interpreter, history)
-        releasing.result = replace(releasing.result, kept_back=kept)
-    else:
-        environment = _read(workspace, settings, history, interpreter, project)
+    environment = _read(workspace, settings, history, interpreter, project)
     environment = of_equal_wheels(workspace, settings, environment)
     releasing.asked_for_environment(environment, project)
 
     def replan(environment: Environment) -> Plan:
         found = plan(workspace, history, settings, environment)
         if found.hold is not None:
-            raise _told(workspace, found.hold, environment.digest, waits=_waits(workspace, environment))
+            raise told(workspace, found.hold, environment.digest, waits=waits(workspace, environment))
         if found.action != "unchanged":
-            _require_no_pause(workspace, environment.digest)
+            require_no_pause(workspace, environment.digest)
         return found
 
-    return Proposal(
-        environment=environment,
-        plan=replan(environment),
-        replan=replan,
-        lockfile=lockfile,
-        project=project,
-    )
+    return Proposal(environment=environment, plan=replan(environment), replan=replan, project=project)
 
 
 def _read(
@@ -243,86 +216,6 @@ def _read_when_quiet(
             if not waited():
                 return environment
         return read_with(read=workspace.trusted.read)
-
-
-def _lock(
-    held: BuildHeld, settings: Settings, interpreter: Interpreter, history: History
-) -> tuple[Environment, LockfileDue | None, tuple[KeptBack, ...]]:
-    """Lock again, in memory, and leave packages alone that are held.
-
-    Raises:
-        BuildError: It failed; journalled.
-        SettingsError: There is nothing to lock, or no one lockfile to write.
-    """
-    from venvship.operations.planning.held_back import compile_upgrade
-
-    workspace = held.workspace
-    try:
-        upgrade = compile_upgrade(held, settings, interpreter, history)
-    except BuildError as error:
-        workspace.record_if_possible(
-            EventName.BUILD_FAILED,
-            release=None,
-            reason=error.message.splitlines()[0],
-            facts={"environment_digest": LOCKING, "slug": error.slug, "unattended": True},
-        )
-        raise
-    compiled = upgrade.compiled
-    warn_of_changes(workspace, compiled.origins)
-    for offer in compiled.origins.offers:
-        warn_once(workspace, "other-index", offer.text)
-    if not compiled.changed:
-        return compiled.environment, None, upgrade.kept
-    before = None if compiled.before is None else hashlib.sha256(compiled.before).hexdigest()
-    return compiled.environment, LockfileDue(path=settings.lockfile[0], before=before), upgrade.kept
-
-
-def _waits(workspace: Workspace, environment: Environment) -> str:
-    """How the release that waits would change the packages, for a mail."""
-    diff = diff_to_environment(workspace, workspace.layout.current(), environment)
-    parts = diff.phrases()
-    rest = [f"and {len(parts) - MOST_WAITING} more"] if len(parts) > MOST_WAITING else []
-    return ", ".join([*parts[:MOST_WAITING], *rest])
-
-
-def _told(workspace: Workspace, hold: Hold, environment: str, *, waits: str) -> HeldError:
-    """The error of a refusal. The journal remembers the report before it is made.
-
-    Raises:
-        OSError: The journal could not be written. The next update tries again.
-    """
-    error = refused(hold, workspace.runtime, waits=waits)
-    error.told = _update_attempts(workspace).was_told(hold, workspace.runtime.clock())
-    if not error.told:
-        workspace.record(
-            EventName.REFUSED,
-            release=hold.release,
-            reason=hold.reason,
-            facts=refusal_facts(hold, environment),
-        )
-    return error
-
-
-def _require_no_pause(workspace: Workspace, environment: str) -> None:
-    """Refuse an attempt too soon after one that failed.
-
-    Raises:
-        PausedError: It is too early.
-    """
-    failures = _update_attempts(workspace).failures.get(environment)
-    if failures is None or not failures.is_paused(workspace.runtime.clock()):
-        return
-    tried = "the last attempt failed" if failures.count == 1 else f"{failures.count} attempts failed"
-    raise PausedError(
-        f"not tried again before {not_before(failures.until)}: {tried}: {failures.reason}",
-        hint="to try now: venvship release",
-        until=format_time(failures.until),
-        attempts=failures.count,
-    )
-
-
-def _update_attempts(workspace: Workspace) -> Attempts:
-    return fold_attempts(workspace.journal.read().events)
 
 
 def _wait_until_quiet(workspace: Workspace, path: str) -> bool:

@@ -33,14 +33,22 @@ class Mixes:
         before: The set before the changes.
         after: The set with all of them.
         markers: The interpreter's environment for markers.
+        together: Sets of names that move together: a mix takes all changes of a set, or none.
     """
 
-    def __init__(self, before: PackageSet, after: PackageSet, markers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        before: PackageSet,
+        after: PackageSet,
+        markers: Mapping[str, str],
+        together: Iterable[Collection[str]] = (),
+    ) -> None:
         self.before = dict(before)
         self.after = dict(after)
         self.changes: dict[str, PackageChange] = changes_between(before, after)
         self._reader = DependencyReader(markers)
         self._all = frozenset(self.changes)
+        self._together = [frozenset(names) & self._all for names in together]
         self._known: dict[Names, Names] = {}
         self._unmet = frozenset(self._violations(self.before)) | frozenset(self._violations(self.after))
         self.groups: tuple[Group, ...] = self._grouped()
@@ -115,7 +123,9 @@ class Mixes:
         }
 
     def _needed(self, taken: Names) -> Names:
-        """The changes that satisfy the requirements which a mix violates; empty for a consistent one."""
+        """The changes that a mix lacks: of packages that move together, or that its requirements ask for."""
+        if moving := frozenset[str]().union(*(one for one in self._together if one & taken)) - taken:
+            return moving
         packages = self._mixed(taken)
         violated = [(key[0], target) for key, target, _ in self._violations(packages) - self._unmet]
         pairs = [{name, target} & self._all - taken for name, target in violated]

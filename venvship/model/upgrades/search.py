@@ -109,6 +109,7 @@ class Search:
         mixes: The mixes of the two sets.
         trial: The next trial; `None`: the search is over.
         sets: The minimal failing sets that are known by now.
+        cut_short: Whether a bound or `stop` ended the search before its end.
 
     Args:
         mixes: The mixes of the two sets.
@@ -128,6 +129,7 @@ class Search:
         self.mixes = mixes
         self.trial: Trial | None = None
         self.sets: tuple[FailingSet, ...] = ()
+        self.cut_short = False
         self._most = most
         self._trials = 0
         self._outcome: Outcome = "found"
@@ -155,6 +157,7 @@ class Search:
     def stop(self) -> None:
         """End the search: a deadline has come. What was not shown good counts as untold."""
         self._steps.close()
+        self.cut_short = self.cut_short or self.trial is not None
         self.trial = None
 
     @property
@@ -194,6 +197,7 @@ class Search:
             return
         if self._most is not None and self._trials >= self._most:
             self._steps.close()
+            self.cut_short = True
             return
         self.trial = Trial(
             number=self._trials + 1,

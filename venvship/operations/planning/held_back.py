@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from venvship.errors import LockError
-from venvship.model.history import History
 from venvship.model.interpreter import Interpreter
 from venvship.model.package_hold import KeptBack, PackageHold
 from venvship.model.settings import Settings
@@ -31,10 +30,9 @@ def compile_upgrade(
     held: BuildHeld,
     settings: Settings,
     interpreter: Interpreter,
-    history: History,
+    holds: Sequence[PackageHold],
     *,
     packages: Sequence[str] = (),
-    wanted: Collection[str] = (),
 ) -> Upgrade:
     """Lock again with all pins free, except for packages that are held; see `compile_lockfile`.
 
@@ -49,18 +47,14 @@ def compile_upgrade(
         held: The root.
         settings: As for `compile_lockfile`.
         interpreter: As for `compile_lockfile`.
-        history: The folded journal, which has the holds.
+        holds: The holds of packages that are in force.
         packages: Further constraints, each a name with versions.
-        wanted: Normalised names whose holds do not count: a person has named them.
 
     Raises:
         LockError: As `compile_lockfile` raises it. The hint names the holds that were in force.
         VenvshipError: See `compile_lockfile`.
         OSError: As for `compile_lockfile`.
     """
-    holds = [
-        hold for hold in history.held_packages(held.workspace.runtime.clock()) if hold.package not in wanted
-    ]
     if not holds:
         return Upgrade(compile_lockfile(held, settings, interpreter, upgrade=True, packages=tuple(packages)))
     pins = _pins(held, settings)

@@ -17,6 +17,7 @@ HookEvent = Literal[
     "build-failed",
     "rejected",
     "held",
+    "held-back",
     "recovered",
     "prune-failed",
 ]

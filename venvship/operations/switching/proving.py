@@ -80,6 +80,7 @@ def proven(workspace: Workspace, settings: Settings, release_id: str, *, event: 
             f"the service does not pass: {proof.problem}",
             log=proof.log,
             said=proof.result.said,
+            by="" if proof.result.inconclusive else proof.result.name,
         )
     try:
         yield proof.slot

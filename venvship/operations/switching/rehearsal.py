@@ -31,6 +31,9 @@ from venvship.workspace.workspace import Workspace
 ONE_WAY: Final = "if it is to be made all the same, with no way back: venvship release --one-way -m REASON"
 """The hint after a prepare hook that asked for `--one-way`."""
 
+BY_NEED: Final = "--one-way"
+"""Refuses in place of a check: the prepare hook, which asks for `--one-way`. No check has such a name."""
+
 
 def rehearse(
     workspace: Workspace,
@@ -70,7 +73,8 @@ def rehearse(
     failed = failed_required(results)
     if failed is not None:
         cause = f"check {failed.name!r} failed: {failed.output}"
-        reject(workspace, release_id, cause, log=failed.name, said=failed.said)
+        check = "" if failed.inconclusive else failed.name
+        reject(workspace, release_id, cause, log=failed.name, said=failed.said, by=check)
     warn_of_failed(workspace, release_id, results)
     if settings.hooks.prepare is not None:
         with workspace.step("prepare"):
@@ -83,7 +87,7 @@ def rehearse(
                 f"the prepare hook found that there is no way back from this release ({hook.output}), and it "
             )
             cause += "has changed nothing yet"
-            reject(workspace, release_id, cause, log="prepare", said=hook.said, needed=True)
+            reject(workspace, release_id, cause, log="prepare", said=hook.said, by=BY_NEED)
         if not hook.ok:
             cause = f"the prepare hook refused: {hook.output}"
             reject(workspace, release_id, cause, log="prepare", said=hook.said)
@@ -131,7 +135,7 @@ def require_host_programs(workspace: Workspace, settings: Settings) -> None:
 
 
 def reject(
-    workspace: Workspace, release_id: str, cause: str, *, log: str, said: str, needed: bool = False
+    workspace: Workspace, release_id: str, cause: str, *, log: str, said: str, by: str = ""
 ) -> NoReturn:
     """Refuse a release before the switch, and journal that.
 
@@ -141,12 +145,15 @@ def reject(
         cause: Why, without the words of a program.
         log: The name of the log that tells more; `""` for none.
         said: The last words of the program.
-        needed: Whether the prepare hook asks for `--one-way`.
+        by: The name of the check that failed; `BY_NEED` where the prepare hook asks for `--one-way`; `""` for
+            another hook, or where nothing was judged.
 
     Raises:
         RejectedError: Always.
     """
-    facts = {"unattended": workspace.runtime.unattended}
+    needed = by is BY_NEED
+    check = {"check": by} if by and not needed else {}
+    facts = {"unattended": workspace.runtime.unattended, **check}
     reason = with_log(cause, log_of(release_id, log, said))
     workspace.record_if_possible(EventName.REJECTED, release=release_id, reason=reason, facts=facts)
     kind = OneWayNeededError if needed else RejectedError
@@ -156,5 +163,6 @@ def reject(
         lines(cause, f"{release_id} was refused before the switch; it is built, and was never live"),
         hint=ONE_WAY if needed else again,
         release=release_id,
+        **check,
         **output_facts(workspace, release_id, log, said),
     )
