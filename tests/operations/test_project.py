@@ -148,6 +148,33 @@ def test_an_idle_update_asks_git_one_question(shop: Checked, tmp_path: Path) -> 
     assert len(log.read_text().splitlines()) == 1
 
 
+_OPENED = """
+import os, sys
+log, *sys.argv = sys.argv[1:]
+fd, main = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), os.getpid()
+def hook(event, arguments):
+    if event == "open" and os.getpid() == main and str(arguments[0]).endswith("wheel.json"):
+        os.write(fd, f"{arguments[0]}\\n".encode())
+sys.addaudithook(hook)
+from venvship.cli.main import main as run
+run()
+"""
+"""Runs venvship, and lists the indexes of wheels that its first process opens."""
+
+
+def test_a_changed_line_has_the_index_of_each_wheel_read_once(shop: Checked, tmp_path: Path) -> None:
+    shop.root.release()
+    commit(shop.checkout, {"shop/__init__.py": "VALUE = 2\n"})
+
+    argv = [sys.executable, "-c", _OPENED, str(tmp_path / "opened"), "venvship", "release"]
+    subprocess.run(argv, cwd=shop.path, env=shop.environment, check=True, capture_output=True)
+
+    opened = [path for path in (tmp_path / "opened").read_text().split() if "/.new-" not in path]
+    assert shop.builds == 2
+    assert len(opened) == 3, "of the project and of two packages"
+    assert len(opened) == len(set(opened))
+
+
 def test_a_changed_line_has_the_interpreter_asked_once(
     shop: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

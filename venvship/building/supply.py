@@ -43,7 +43,7 @@ def check_room(request: BuildRequest, store: Store) -> None:
         DiskFullError: There is not enough room.
         BuildError: The store is damaged, or a wheel that the lockfile names by its path is not there.
     """
-    chosen = _chosen(request, store)
+    chosen = _chosen(request, _keys(request), store)
     wheels = [store.wheel(sha256) for sha256 in chosen.values() if sha256 is not None]
     lacking = [r.url for r in request.environment.selected if chosen[r.name] is None and r.url is not None]
     require_room(request, store, wheels, [path for path in lacking if os.path.isfile(path)])
@@ -84,7 +84,7 @@ class Supply:
         self._environ = environ
         self._signals = signals
         self._keys = _keys(request)
-        self._chosen = _chosen(request, store)
+        self._chosen = _chosen(request, self._keys, store)
         self._left: dict[str, WheelFile] = {}
 
     def fetch(self, advance: Advance = unmeasured) -> Total:
@@ -299,11 +299,11 @@ def _remove(path: str) -> None:
         remove_tree(path)
 
 
-def _chosen(request: BuildRequest, store: Store) -> dict[str, str | None]:
+def _chosen(request: BuildRequest, keys: Mapping[str, str], store: Store) -> dict[str, str | None]:
     """The wheel to install by the name of the requirement; `None` for one that the store lacks."""
     if request.wheels is not None:
         return {name: sha256 if store.has(sha256) else None for name, sha256 in request.wheels.items()}
-    return {name: store.selection(key) for name, key in _keys(request).items()}
+    return {name: store.selection(key) for name, key in keys.items()}
 
 
 def _keys(request: BuildRequest) -> dict[str, str]:

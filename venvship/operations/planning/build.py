@@ -28,6 +28,7 @@ from venvship.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from venvship.building.request import BuildRequest, ProjectBuild
+    from venvship.building.store.store import Store
     from venvship.building.tree.hook_files import Generate
 
 
@@ -53,10 +54,13 @@ class Begun(NamedTuple):
     Attributes:
         release_id: The id that it gets.
         interpreter: The root's, as it answered before the wheels were built; `None`: it is still to be asked.
+        store: The store, with what has been read of it: most of its wheels have not changed. `None`: it is
+            still to be opened.
     """
 
     release_id: str
     interpreter: Interpreter | None = None
+    store: Store | None = None
 
 
 class Origin(NamedTuple):
@@ -141,7 +145,9 @@ def build_release(
             else:
                 generate = generated_again(workspace, origin.replaces.manifest)
                 request = replace(request, wheels=origin.replaces.wheels)
-            manifest = _build(workspace, settings, request, progress, generate)
+            manifest = _build(
+                workspace, request, progress, generate, begun.store or _store(workspace, settings, request)
+            )
     except BaseException:
         # `build` has removed the candidate.
         files.remove_name(workspace.layout.lease(release_id))
@@ -188,7 +194,6 @@ def build_wheels(
     """
     from venvship.building.store.intake import prepare
     from venvship.building.store.registration import register_root
-    from venvship.building.store.store import Store
     from venvship.building.supply import Supply
 
     workspace = held.workspace
@@ -198,7 +203,7 @@ def build_wheels(
     with _recorded(workspace, environment):
         request = _request(workspace, settings, environment, begun, "")
         request = replace(request, project=Origin(project=project).build(environment))
-        store = Store(str(layout.path / settings.store), request.trust)
+        store = _store(workspace, settings, request)
         prepare(store)
         with shared(store.mutex, wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
             supply = Supply(request, store, scratch=scratch, environ=runtime.environ, signals=runtime.signals)
@@ -214,7 +219,7 @@ def build_wheels(
                 # Recovery sweeps the rest; the error matters more.
                 with contextlib.suppress(OSError):
                     trees.remove_tree(scratch)
-    return begun._replace(interpreter=request.environment.interpreter)
+    return begun._replace(interpreter=request.environment.interpreter, store=store)
 
 
 def forget_wheels(held: BuildHeld, release_id: str) -> None:
@@ -304,22 +309,27 @@ def _is_locked_here(workspace: Workspace, settings: Settings, environment: Envir
     return bool(settings.lock.inputs) and written == [os.path.normpath(environment.lockfile.path)]
 
 
+def _store(workspace: Workspace, settings: Settings, request: BuildRequest) -> Store:
+    # Late, as in `_build`.
+    from venvship.building.store.store import Store
+
+    return Store(str(workspace.layout.path / settings.store), request.trust)
+
+
 def _build(
     workspace: Workspace,
-    settings: Settings,
     request: BuildRequest,
     progress: Progress,
     generate: Generate | None,
+    store: Store,
 ) -> Manifest:
     runtime, layout = workspace.runtime, workspace.layout
     # The build layer imports virtualenv and installer, which no other command needs.
     from venvship.building.builder import build
     from venvship.building.store.intake import prepare
     from venvship.building.store.registration import register_root
-    from venvship.building.store.store import Store
     from venvship.building.supply import check_room
 
-    store = Store(str(layout.path / settings.store), request.trust)
     prepare(store)
     with shared(store.mutex, wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received):
         # Only now: without the mutex, a clean-up might remove wheels that were just found in the store.
