@@ -19,14 +19,21 @@ MODULE = "src/line/__init__.py"
 TARGET = 1.2
 
 ALONE = """\
-import importlib, sys
+import importlib, os, sys
 name, wheels, *path = sys.argv[1:]
 sys.path[:0] = path
 backend = importlib.import_module(name)
-getattr(backend, "get_requires_for_build_wheel", lambda: [])()
-backend.build_wheel(wheels)
+for hook, arguments in (("get_requires_for_build_wheel", ()), ("build_wheel", (wheels,))):
+    if (child := os.fork()) == 0:
+        getattr(backend, hook, lambda: [])(*arguments)
+        sys.exit()
+    if os.waitpid(child, 0)[1]:
+        sys.exit(1)
 """
-"""The hooks of a backend that a release calls, with nothing around them."""
+"""The hooks of a backend that a release calls, with nothing around them.
+
+Each hook runs in a process that no other hook has changed (PEP 517), and the backend is imported once.
+"""
 
 
 @dataclass(frozen=True)
