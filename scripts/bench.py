@@ -47,6 +47,7 @@ class Part:
 
 PARTS = (
     Part("cold", releases.cold),
+    Part("several", releases.several),
     Part("warm", releases.warm),
     Part("changed", releases.changed),
     Part("changed-line", changed_line.changed_line),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.bench.inputs import another_version, lay_out_index, pin, repinned, serving, typical
@@ -36,6 +37,45 @@ def cold(shop: Workshop) -> Iterator[Row]:
     yield series.row("cold release", "uv with bytecode", target=1.0)
     yield series.row("cold release", "uv")
     yield series.peak("cold release, largest process", PEAK)
+
+
+def several(shop: Workshop) -> Iterator[Row]:
+    """From nothing, as `cold`: an index of a few packages is asked before the one of all, and a folder."""
+    wheels = shop.inputs.files
+    private, folder = shop.path / "private", shop.path / "folder"
+    for some, into in ((wheels[::20], private / "wheels"), (wheels[1::20], folder)):
+        into.mkdir(parents=True)
+        for wheel in some:
+            shutil.copyfile(wheel, into / wheel.name)
+    lay_out_index(private)
+    with serving(private) as url:
+        yield from _several(shop, {"PIP_INDEX_URL": url, "PIP_FIND_LINKS": str(folder)})
+
+
+def _several(shop: Workshop, sources: Mapping[str, str]) -> Iterator[Row]:
+    def home(name: str, more: Mapping[str, str]) -> dict[str, str]:
+        return shop.with_index(shop.path / f"{name}-home") | more
+
+    further = {"PIP_EXTRA_INDEX_URL": shop.index, **sources}
+
+    def ours(number: int, more: Mapping[str, str]) -> Command:
+        name = f"several-{bool(more):d}-{number}"
+        return shop.command(shop.root(name), "release", env=home(name, more))
+
+    def uv(number: int, bytecode: bool) -> Command:
+        name = f"several-uv-{number}-{bytecode:d}"
+        return shop.uv_environment(name, bytecode=bytecode, env=home(name, further))
+
+    one = f"{OURS}: one index"
+    turns: dict[str, Turn] = {OURS: lambda n: ours(n, further), one: lambda n: ours(n, {})}
+    if shop.uv.path:
+        turns |= {"uv with bytecode": lambda n: uv(n, True), "uv": lambda n: uv(n, False)}
+    series = alternate(turns, min(shop.rounds, COLD_ROUNDS), skipped=shop.without)
+    yield series.row("cold release, two indexes and a folder", "uv with bytecode", target=1.2)
+    yield series.row("cold release, two indexes and a folder", "uv")
+    row = series.row("cold release, two indexes and a folder", one)
+    row.against = "one index"
+    yield row
 
 
 def warm(shop: Workshop) -> Iterator[Row]:

@@ -135,12 +135,15 @@ class Workshop:
             name: The environment's.
             bytecode: Whether it compiles.
             lockfile: The lockfile; by default the inputs'.
-            env: With `PIP_INDEX_URL`, from that index; by default from the folder of wheels, offline.
+            env: With `PIP_INDEX_URL`, from that index and what pip's other variables name; by default from
+                the folder of wheels, offline.
         """
         env = dict(env or self.environment)
         index = env.pop("PIP_INDEX_URL", "")
         links = env.pop("PIP_FIND_LINKS", "").split()
         where = ["--index-url", index] if index else ["--offline", "--no-index"]
+        if further := env.pop("PIP_EXTRA_INDEX_URL", ""):
+            where += ["--extra-index-url", further]
         where += [word for link in links for word in ("--find-links", link)]
         target = self.path / name
         python = ("--python", str(target / "bin" / "python"))
