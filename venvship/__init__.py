@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from venvship.operations.release_result import PlanAction, ReleaseOutcome, ReleaseResult
     from venvship.operations.relocate import Left, Relocated, RelocateResult
     from venvship.operations.reporting.configuration import ConfigResult, EffectiveSetting
+    from venvship.operations.reporting.details import PackageDetail
     from venvship.operations.reporting.diff import DiffResult
     from venvship.operations.reporting.lockfile_state import LockfileState
     from venvship.operations.reporting.measure import Measurement
@@ -108,6 +109,7 @@ _HOMES = {
     "venvship.operations.recover": "RecoverResult",
     "venvship.operations.release_result": "PlanAction ReleaseOutcome ReleaseResult",
     "venvship.operations.reporting.configuration": "ConfigResult EffectiveSetting",
+    "venvship.operations.reporting.details": "PackageDetail",
     "venvship.operations.reporting.diff": "DiffResult",
     "venvship.operations.reporting.lockfile_state": "LockfileState",
     "venvship.operations.relocate": "Left Relocated RelocateResult",
@@ -187,6 +189,7 @@ __all__ = [
     "OperationWarning",
     "Package",
     "PackageChange",
+    "PackageDetail",
     "PackageDiff",
     "PackageHold",
     "PassedOver",

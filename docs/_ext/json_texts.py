@@ -202,6 +202,13 @@ OBJECTS: Final[dict[str, Keys]] = {
         "by": ("string", "the package with its version, or the file"),
         "versions": ("string", "the versions that it asks for, such as `<6`"),
     },
+    "package-detail": {
+        "package": ("string", "its normalised name"),
+        "direct": ("boolean or null", "whether an input asks for it; null if the lockfile does not say"),
+        "through": ("list of string", "the packages that ask for it"),
+        "changelog": ("string or null", "the link to its changelog, if its metadata have one"),
+        "uploaded": ("time or null", "when it was uploaded, if venvship locked it and the index told"),
+    },
     "fix": {
         "package": ("string", "its normalised name"),
         "from": ("string or null", "the version before; null for a package that a fix has brought"),
@@ -425,6 +432,7 @@ TITLES: Final = {
     "explanation": "Why a package is in the lockfile",
     "chain": "Who asks for a package",
     "bound": "A bound of a package",
+    "package-detail": "What to know of a package that moved",
     "fix": "A package that a security update moved",
     "unfixed": "A package whose vulnerabilities stay",
     "kept-back": "A package that an upgrade left as it was",
@@ -614,6 +622,7 @@ _RELEASE: Final[Keys] = {
         "list of held-back",
         "of `update --upgrade`: changes that failed, and are held from now on: {ref}`held-back`",
     ),
+    "details": ("list of package-detail", "of `update --upgrade` and `--security`: about what moved"),
 }
 _PIN: Final[Keys] = {"release": ("release", "the release"), "changed": _CHANGED}
 
@@ -722,6 +731,7 @@ DATA: Final[dict[str, Keys]] = {
         ),
         "commits_gone": ("list of commit", "those that only the first has"),
         "tree": ("tree-diff", "how the files differ that the tree digests are made of"),
+        "details": ("list of package-detail", "with `--long`: about packages that are new, or changed"),
     },
     "ps": {
         "processes": ("list of running", "those of the live release first; of a release, the oldest first"),

@@ -55,6 +55,7 @@ EVENTS: Final = {
             "one_way",
             "prepared",
             "fixes",
+            "uploaded",
         ),
     ),
     "promoted": (
@@ -71,6 +72,7 @@ EVENTS: Final = {
             "one_way",
             "prepared",
             "fixes",
+            "uploaded",
             "failed",
             "cause",
         ),
@@ -216,6 +218,7 @@ FACTS: Final = {
     "turned_back": "`true`: a promotion went back as a person's rollback asked it to; holds the root",
     "unattended": "whether the command was unattended; of a way back: `true` if an `update` took and reported"
     " it itself",
+    "uploaded": "by package that moved, the time of its upload, where the index told it to the lock",
     "until": "the time when the hold ends without `unhold`",
     "verdict": "the state that the release which was left gets: `bad` or `inconclusive`",
     "via": "the command",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
@@ -446,3 +447,26 @@ def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_completes_it(
         kept = [json.loads(line) for line in journal if '"promoted"' in line][-1]
         assert [fix["advisories"] for fix in kept["fixes"]] == [["PYSEC-2099-1"]]
         assert shop.debris() == []
+
+
+def test_the_mail_and_the_diff_say_who_asks_how_old_it_is_and_where_the_changelog_is(
+    shop: Site, service: AdvisoryService, index: LocalIndex, wheelhouse: Path
+) -> None:
+    metadata = (
+        "Metadata-Version: 2.1\nName: base\nVersion: 1.1\nProject-URL: Change Log, https://example.com/c\n"
+    )
+    build_wheel(wheelhouse, "base", "1.1", files={"base.py": ""}, metadata=f"{metadata}\n")
+    index.uploaded["base-1.1-py3-none-any.whl"] = f"{shop.now - timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}"
+    vulnerable(service, "base 1.0")
+    line = "    base: through a, uploaded 3 days ago, https://example.com/c"
+    done = secure(shop)
+    assert done.code == 0, done.err
+    assert line in done.out.splitlines()
+    assert line in shop.run("diff", "previous", "--long").out.splitlines()
+    assert "https" not in shop.run("diff", "previous").out
+    (detail,) = shop.run("diff", "previous", "--long", "--json").data["details"]
+    assert (detail["package"], detail["direct"], detail["through"]) == ("base", False, ["a"])
+    assert detail["uploaded"] == index.uploaded["base-1.1-py3-none-any.whl"]
+    done = shop.run("update", "--upgrade")
+    assert done.code == 0, done.err
+    assert re.search(r"(?m)^    a: direct, uploaded \d+ days ago$", done.out), done.out

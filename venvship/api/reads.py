@@ -126,12 +126,13 @@ class RootReads:
 
         return self._read(history, n)
 
-    def diff(self, a: str, b: str = "current") -> DiffResult:
+    def diff(self, a: str, b: str = "current", *, long: bool = False) -> DiffResult:
         """Compare the packages, commits and files of two releases.
 
         Args:
             a: The first release: an id, a unique prefix of one, `"current"`, `"previous"` or `"@{N}"`.
             b: The second release.
+            long: Whether to tell of each package who asks for it, and where its changelog is.
 
         Raises:
             ReleaseError: There is no such release, or its manifest is damaged.
@@ -139,7 +140,7 @@ class RootReads:
         """
         from venvship.operations.reporting.diff import diff
 
-        return self._read(diff, a, b)
+        return self._read(diff, a, b, long=long)
 
     def ps(self, release: str | None = None, *, old: bool = False) -> PsResult:
         """List the processes that run from releases.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from venvship.cli.fitting import counted, join
+from venvship.cli.fitting import Page, counted, join
+from venvship.model.spelling import ago
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from venvship.model.release import PackageDiff
     from venvship.operations.promote import PromoteResult
     from venvship.operations.release_result import ReleaseResult
+    from venvship.operations.reporting.details import PackageDetail
 
 MOST: Final = 12
 """The number of packages that are named; the rest is counted."""
@@ -35,3 +37,16 @@ def changes(diff: PackageDiff, width: int | None) -> list[str]:
 def _in_short(parts: Sequence[str], width: int | None) -> list[str]:
     rest = [f"and {len(parts) - MOST} more"] if len(parts) > MOST else []
     return join([*parts[:MOST], *rest], " · ", width)
+
+
+def detail_lines(details: Sequence[PackageDetail], page: Page) -> list[str]:
+    """Who asks for each package, its age and its changelog, as far as they are known: a line each."""
+    lines = []
+    for one in details:
+        through = f"through {', '.join(one.through)}" if one.through else ""
+        asked = " and ".join(part for part in ("direct" if one.direct else "", through) if part)
+        age = f"uploaded {ago(one.uploaded, page.now)}" if one.uploaded is not None else ""
+        parts = [part for part in (asked, age, one.changelog or "") if part]
+        if parts:
+            lines += page.hanging(f"    {one.package}: {', '.join(parts)}")
+    return lines

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from venvship.cli import hold_text, style
-from venvship.cli.changes import changes, differences
+from venvship.cli.changes import MOST, changes, detail_lines, differences
 from venvship.cli.findings import found_in_target, insisting, oddities, trial
 from venvship.cli.fitting import (
     LEAST_LAST_COLUMN,
@@ -137,6 +137,7 @@ def update_lines(result: ReleaseResult, page: Page) -> list[str]:
     return [
         f"{result.name}: {result.outcome} {release.id} in {seconds:.1f} s{was}",
         *differences(result, page.width),
+        *detail_lines(result.details[:MOST], page),
         *fix_lines(result, page),
         *hold_text.upgrade_lines(result, page),
         *hold_change_lines(result.holds, page),
@@ -377,7 +378,14 @@ def diff_lines(result: DiffResult, page: Page) -> list[str]:
         every.insert(0, diff.python._replace(name="CPython"))
     rows = [(f"  {c.name}", c.before or style.faint("-"), "→", c.after or "-") for c in every]
     same = [] if diff.added or diff.removed or diff.changed else ["  the same packages"]
-    return [*lines, *table(rows, page.width), *same, *between_lines(result, page), *tree_lines(result, page)]
+    return [
+        *lines,
+        *table(rows, page.width),
+        *same,
+        *detail_lines(result.details, page),
+        *between_lines(result, page),
+        *tree_lines(result, page),
+    ]
 
 
 def verify_lines(result: VerifyResult, page: Page) -> list[str]:

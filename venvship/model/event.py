@@ -150,6 +150,12 @@ class Event(NamedTuple):
         value = self.facts.get(key)
         return value if isinstance(value, str) and _can_be_a_name(value) else None
 
+    def texts(self, key: str) -> dict[str, str]:
+        """A fact that is an object of texts; what is anything else counts as missing."""
+        value = self.facts.get(key)
+        found = value.items() if isinstance(value, dict) else ()
+        return {name: text for name, text in found if isinstance(text, str)}
+
 
 def _can_be_a_name(text: str) -> bool:
     """Whether the kernel takes this for a name: without NUL, and the file system's encoding can spell it."""

@@ -173,6 +173,7 @@ def _promoting(history: History, event: Event) -> None:
         one_way=event.facts.get("one_way") is True,
         prepared=event.facts.get("prepared") is True,
         fixes=fixes_of(event),
+        uploaded=event.texts("uploaded"),
     )
 
 

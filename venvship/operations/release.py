@@ -364,8 +364,15 @@ class Releasing(ReleaseFacts):
             one_way=self._options.one_way,
             prepared=settings.hooks.prepare is not None,
             fixes=proposal.fixes,
+            uploaded=self._uploads(proposal),
             force=self._options.force,
         )
+
+    def _uploads(self, proposal: Proposal) -> dict[str, str]:
+        """When the packages that move were uploaded, as far as the index told it to the lock."""
+        moved = [*self.result.diff.added, *self.result.diff.changed]
+        found = {each.name: proposal.uploaded.get(each.name, {}).get(each.after or "") for each in moved}
+        return {name: time for name, time in found.items() if time is not None}
 
     def _note_switch(self, switched: Switched, settings: Settings, before: History) -> None:
         """Note the outcome of the switch, and what the journal says after it."""

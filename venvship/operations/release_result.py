@@ -21,6 +21,7 @@ from venvship.model.package_hold import HeldBack, KeptBack
 from venvship.model.release import PackageDiff
 from venvship.model.security_fix import Fix, Unfixed
 from venvship.model.spelling import format_time
+from venvship.operations.reporting.details import PackageDetail
 from venvship.operations.switching.chosen import NO_HOLDS, HoldChange
 from venvship.workspace.views import ReleaseView
 from venvship.workspace.way_back import CommandBack
@@ -82,6 +83,7 @@ class ReleaseResult:
         fixes: Of `update --security`: the packages that moved.
         unfixed: Of `update --security`: the packages whose vulnerabilities stay.
         held_back: Of `update --upgrade`: the sets of changes that failed, and are held from now on.
+        details: Of `update --upgrade` and `--security`: what to know of the packages that moved.
         changed: Whether a later command can see a difference; in a dry run, whether it would.
         warnings: The warnings of the operation.
     """
@@ -106,6 +108,7 @@ class ReleaseResult:
     fixes: tuple[Fix, ...] = ()
     unfixed: tuple[Unfixed, ...] = ()
     held_back: tuple[HeldBack, ...] = ()
+    details: tuple[PackageDetail, ...] = ()
     changed: bool = False
     warnings: tuple[OperationWarning, ...] = ()
 
@@ -130,4 +133,5 @@ class ReleaseResult:
             "fixes": [fix.to_json() for fix in self.fixes],
             "unfixed": [one.to_json() for one in self.unfixed],
             "held_back": [one.to_json() for one in self.held_back],
+            "details": [one.to_json() for one in self.details],
         }

@@ -130,7 +130,8 @@ class _Attempts:
         propose = functools.partial(self._propose, attempt=attempt, packages=packages)
         try:
             with attempt.explained():
-                attempt.carry_out(propose)
+                # Of several, each is tried alone after a refusal: no hook hears of that one.
+                attempt.carry_out(propose, goes_on=lambda _failure: len(packages) > 1)
         except (RejectedError, RolledBackError, HeldError, PausedError) as error:
             if self._root_is_held():
                 raise
@@ -217,6 +218,7 @@ class _Attempts:
             lockfile=due,
             project=project,
             fixes=moves,
+            uploaded=compiled.uploaded,
         )
 
     def _fixed(

@@ -31,6 +31,7 @@ from venvship.operations.planning.proposal import Proposal
 from venvship.operations.refusals import require_no_pause, told, update_attempts, waits
 from venvship.operations.release import ReleaseOptions, Releasing
 from venvship.operations.release_result import ReleaseResult
+from venvship.operations.reporting.details import details_of
 from venvship.operations.retention.debris import has_debris
 from venvship.operations.switching.lockfile_due import lockfile_of
 from venvship.operations.switching.recovery import is_settled
@@ -89,7 +90,14 @@ def update(
             release_upgrade(workspace, releasing)
         elif not _is_done(workspace, settings, releasing):
             releasing.carry_out(functools.partial(_propose, releasing=releasing))
-    return releasing.result
+    return _with_details(workspace, releasing.result) if upgrade or security else releasing.result
+
+
+def _with_details(workspace: Workspace, result: ReleaseResult) -> ReleaseResult:
+    """Add what to know of the packages that moved: nobody has chosen them."""
+    if result.outcome not in {"released", "reactivated"} or result.release is None:
+        return result
+    return replace(result, details=details_of(workspace, result.release.id, result.diff))
 
 
 def _is_waiting(workspace: Workspace, settings: Settings, releasing: Releasing) -> bool:

@@ -179,6 +179,7 @@ class _Upgrading:
             replan=replan,
             lockfile=lockfile,
             project=project,
+            uploaded=upgrade.compiled.uploaded,
         )
 
     def _lock(

@@ -52,3 +52,8 @@ def test_chains_lead_from_the_inputs_the_shortest_first_and_follow_no_circle() -
     assert chains("a", {"a": ("b",), "b": ("a", "-r in")}) == (("in", "b", "a"),)
     many = {"a": tuple(f"-r {number}" for number in range(9))}
     assert len(chains("a", many)) == 5
+
+
+def test_the_shortest_chain_comes_first_however_the_comments_are_sorted() -> None:
+    asks = {"a": ("far", "near"), "far": ("middle",), "middle": ("-r other.in",), "near": ("-r in",)}
+    assert chains("a", asks) == (("in", "near", "a"), ("other.in", "middle", "far", "a"))

@@ -111,7 +111,8 @@ def history(call: Call, n: int | None) -> HistoryResult:
 )
 @click.argument("a", metavar="A", shell_complete=complete_release)
 @click.argument("b", metavar="[B]", default="current", shell_complete=complete_release)
-def diff(call: Call, a: str, b: str) -> DiffResult:
+@click.option("--long", is_flag=True, help="Say who asks for each package, and where its changelog is.")
+def diff(call: Call, a: str, b: str, long: bool) -> DiffResult:
     """Compare the packages and files of two releases.
 
     It lists the packages that only release B has, those that only A has, and those that have another version.
@@ -119,7 +120,7 @@ def diff(call: Call, a: str, b: str) -> DiffResult:
 
     Where the tree digests differ, it also reports how many files differ, and the first of them.
     """
-    return call.open_root().diff(a, b)
+    return call.open_root().diff(a, b, long=long)
 
 
 @command(

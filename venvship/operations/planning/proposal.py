@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from venvship.model.environment import Environment
 from venvship.model.history import LockfileDue
@@ -33,6 +33,7 @@ class Proposal:
         project: The project; `None` without one.
         begun: The release that its wheels were built for; `None`: none was built.
         fixes: The packages that it moves, if it is a security update.
+        uploaded: When the versions of its packages were uploaded, if that is known; see `Compiled`.
     """
 
     environment: Environment
@@ -43,6 +44,7 @@ class Proposal:
     project: Project | None = None
     begun: Begun | None = None
     fixes: tuple[Fix, ...] = ()
+    uploaded: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def with_wheels(held: BuildHeld, settings: Settings, proposal: Proposal, progress: Progress) -> Proposal:

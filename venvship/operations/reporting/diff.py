@@ -9,6 +9,7 @@ from venvship.model.release import PackageDiff
 from venvship.model.repository import Commit
 from venvship.model.tree_difference import TreeDiff
 from venvship.operations.reporting.commits import commits_between
+from venvship.operations.reporting.details import PackageDetail, details_of
 from venvship.operations.reporting.trees import compare_trees
 from venvship.workspace.reading import ReadingWorkspace
 from venvship.workspace.releases import resolve_release
@@ -26,6 +27,7 @@ class DiffResult(NamedTuple):
             is there and knows both.
         commits_gone: Those that only the first has.
         tree: Whether their files are the same, as the tree digests say, and the first ones that differ.
+        details: With `long`: what to know of the packages that are new, or have another version.
         warnings: The warnings of the operation.
     """
 
@@ -35,6 +37,7 @@ class DiffResult(NamedTuple):
     commits: tuple[Commit, ...] = ()
     commits_gone: tuple[Commit, ...] = ()
     tree: TreeDiff = TreeDiff(same=True)
+    details: tuple[PackageDetail, ...] = ()
     warnings: tuple[OperationWarning, ...] = ()
 
     def to_json(self) -> dict[str, object]:
@@ -46,10 +49,13 @@ class DiffResult(NamedTuple):
             "commits": [commit.to_json() for commit in self.commits],
             "commits_gone": [commit.to_json() for commit in self.commits_gone],
             "tree": self.tree.to_json(),
+            "details": [one.to_json() for one in self.details],
         }
 
 
-def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> DiffResult:
+def diff(
+    workspace: ReadingWorkspace, before: str, after: str = "current", *, long: bool = False
+) -> DiffResult:
     """How the packages, commits and files of one release differ from those of another.
 
     Arguments and errors: `Root.diff`.
@@ -57,11 +63,13 @@ def diff(workspace: ReadingWorkspace, before: str, after: str = "current") -> Di
     history = workspace.known_history().history
     first, second = (resolve_release(workspace.layout, name, history) for name in (before, after))
     old, new = workspace.manifest(first), workspace.manifest(second)
+    packages = diff_releases(workspace, first, second)
     return DiffResult(
         first,
         second,
-        diff_releases(workspace, first, second),
+        packages,
         commits=commits_between(workspace, old.project, new.project),
         commits_gone=commits_between(workspace, new.project, old.project),
         tree=compare_trees(workspace, old, new),
+        details=details_of(workspace, second, packages) if long else (),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from venvship.model.event import RECOVERED
@@ -24,6 +25,7 @@ class Errand:
         one_way: Whether there is no way back: a release that does not pass stays.
         prepared: Whether the prepare hook has run for the release.
         fixes: The packages that it moves, if it is a security update.
+        uploaded: When the packages that it moves were uploaded (RFC 3339), by name, if that is known.
         force: Whether `--force` was given. It is not recorded.
         recovered: Whether the promotion was interrupted, and another command goes on with it.
     """
@@ -36,6 +38,7 @@ class Errand:
     one_way: bool = False
     prepared: bool = False
     fixes: tuple[Fix, ...] = ()
+    uploaded: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
     recovered: bool = False
 
@@ -46,7 +49,8 @@ class Errand:
         flags = {"one_way": self.one_way, "prepared": self.prepared}
         true = {name: True for name, value in flags.items() if value}
         always = {"via": self.via, "unattended": self.unattended}
-        return {**always, **lockfile, **own, **true, **fix_facts(self.fixes)}
+        uploaded = {"uploaded": dict(self.uploaded)} if self.uploaded else {}
+        return {**always, **lockfile, **own, **true, **fix_facts(self.fixes), **uploaded}
 
 
 def errand_of(intent: Intent) -> Errand:
@@ -60,6 +64,7 @@ def errand_of(intent: Intent) -> Errand:
         one_way=intent.one_way,
         prepared=intent.prepared,
         fixes=intent.fixes,
+        uploaded=intent.uploaded,
         recovered=True,
     )
 
