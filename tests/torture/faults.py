@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tests.support.roots import Finished
-from tests.torture import invariants
+from tests.torture import invariants, searching
 from tests.torture.children import effects, run_forked
 from tests.torture.kills import AFTER_A_MOVE, FINE, NEXT
 from tests.torture.lab import Lab, Scenario
@@ -19,6 +19,7 @@ ALL = (
     "import",
     "update",
     "upgrade",
+    "search",
     "lock",
     "failing",
     "promote",
@@ -125,12 +126,25 @@ def _after_a_move(
     return wrong + invariants.relocated(site, before)
 
 
+def _after_a_search(
+    scenario: Scenario, before: invariants.Before, index: int, mutant: Mutant | None
+) -> list[str]:
+    """What is wrong once the next command has recovered, and what becomes of the search in the end."""
+    site = scenario.site
+    wrong = _no_bug(run_forked(site, NEXT[index % len(NEXT)], mutant=mutant), FINE)
+    wrong += [*invariants.settled(site, before), *searching.wrong_with(site)]
+    wrong += searching.not_begun_anew(site, lambda: run_forked(site, scenario.command, mutant=mutant))
+    return [*wrong, *invariants.settled(site, before)]
+
+
 def _after(
     scenario: Scenario, before: invariants.Before, index: int, mutant: Mutant | None = None
 ) -> list[str]:
     """What is wrong at once, and what is still wrong once the next command has recovered."""
     site = scenario.site
     wrong = invariants.at_once(site, before)
+    if scenario.searches:
+        return wrong + _after_a_search(scenario, before, index, mutant)
     if scenario.moved:
         return wrong + _after_a_move(scenario, before, index, mutant)
     armed = any(name.startswith(".to.") for name in site.debris())

@@ -7,6 +7,7 @@ there, before the call is made; the next plain command has to recover.
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.roots import Site, command
-from tests.torture import invariants
+from tests.torture import invariants, searching
 from tests.torture.lab import Lab, Scenario
 from tests.torture.tally import Scale, Tally
 
@@ -117,6 +118,9 @@ def sweep(lab: Lab, name: str, scale: Scale) -> Tally:
             following = AFTER_A_MOVE if scenario.moved else NEXT
             wrong += recover_and_check(site, before, following[index % len(following)])
             wrong += invariants.swept(site) if scenario.cleans else []
+            if scenario.searches:
+                wrong += searching.wrong_with(site)
+                wrong += searching.not_begun_anew(site, functools.partial(site.run, *scenario.command))
             tally.point(label, wrong)
     return tally
 

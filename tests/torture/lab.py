@@ -19,7 +19,7 @@ from tests.support.roots import (
     make_site,
     plain_environment,
 )
-from tests.support.wheels import Distribution
+from tests.support.wheels import Distribution, build_wheel
 from tests.torture.children import warm_up
 from venvship.model.interpreter import Interpreter
 from venvship.model.spelling import format_time
@@ -38,6 +38,7 @@ class Scenario:
         always_refused: Whether no new release may stay live, whatever is tried.
         cleans: Whether the command cleans the store, so that the next clean-up has to sweep what it left.
         moved: Whether the root was moved, so that the next command has to be one that works there.
+        searches: Whether the command is an upgrade that searches for what fails.
     """
 
     site: Site
@@ -47,6 +48,7 @@ class Scenario:
     always_refused: bool = False
     cleans: bool = False
     moved: bool = False
+    searches: bool = False
 
     def restore(self) -> Site:
         """Put the root back as it was prepared."""
@@ -121,6 +123,7 @@ class Lab:
             always_refused=name == "failing",
             cleans=name == "prune-store",
             moved=name == "relocate",
+            searches=name == "search",
         )
 
 
@@ -173,6 +176,23 @@ def _offered(site: Site) -> None:
     want(site, "app==1.1")
     assert site.run("lock").code == 0
     want(site, "app<1.3")
+
+
+def culprit(site: Site) -> None:
+    """Two packages with a newer version on offer, which the store has; new `left` fails a candidate check."""
+    folder = site.path.with_name(f"{site.path.name}-offers")
+    script = "import left, sys; sys.exit(left.VERSION == '2.0')"
+    check = f'[[check]]\nname = "left"\nwhen = "candidate"\ncommand = ["{{bin}}/python", "-c", "{script}"]\n'
+    for version in ("2.0", "1.0"):
+        for name in ("left", "right"):
+            build_wheel(folder, name, version, files={f"{name}.py": f"VERSION = {version!r}\n"})
+        pins = f"left=={version}\nright=={version}\n"
+        (site.path / "requirements.in").write_text(f"--find-links {folder}\n{pins}")
+        write_settings(site, f'[lock]\ninputs = ["requirements.in"]\n{check}')
+        assert site.run("lock").code == 0
+        assert site.run("release", "--no-promote").code in {0, 21}
+    assert site.run("release").code == 0
+    (site.path / "requirements.in").write_text(f"--find-links {folder}\nleft\nright\n")
 
 
 def want(site: Site, requirement: str) -> None:
@@ -255,6 +275,7 @@ SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...], int]] = {
     "import": (_lock_new, ("release",), 0),
     "update": (_lock_new, ("update",), 0),
     "upgrade": (_offered, ("update", "--upgrade"), 0),
+    "search": (culprit, ("update", "--upgrade"), 0),
     "lock": (_offered, ("lock", "--upgrade"), 0),
     "failing": (_failing, ("release",), 22),
     "promote": (_three, ("promote", "@{1}"), 0),

@@ -43,7 +43,7 @@ from venvship.operations.upgrading.culprits import (
     record_without_result,
 )
 from venvship.operations.upgrading.meanwhile import Seen, require_left_alone, seen
-from venvship.operations.upgrading.search import Bounds, Refused, known_bad, live_fails_too, search
+from venvship.operations.upgrading.search import Bounds, Refused, known_bad, problem_of_live, search
 from venvship.system.faults import root_faults
 from venvship.workspace.holding import BuildHeld
 from venvship.workspace.workspace import Workspace
@@ -275,8 +275,7 @@ class _Upgrading:
             self._trials += searched.trials
             found = culprits(searched, refused, workspace.runtime.clock())
             if not found:
-                live = "the packages that are live fail as well, so no upgrade is to blame"
-                why = live if live_fails_too(searched) else "what fails cannot be held back"
+                why = problem_of_live(searched) or "what fails cannot be held back"
                 self._give_up(failure, refused, why)
         result = self._releasing.result
         self._planned = _Culprits(found=found, refused=refused, failure=failure, began=began, result=result)

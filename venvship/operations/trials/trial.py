@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from venvship.errors import BuildError
+from venvship.errors import BuildError, DiskFullError
 from venvship.health.checks import failed_required, run_checks
 from venvship.model.progress import unwatched
 from venvship.model.settings import Settings
@@ -30,11 +30,14 @@ class Judged(NamedTuple):
         verdict: The verdict.
         reason: Why it is bad or unknown, in one line; empty for a good one.
         check: The name of the check that failed; empty without one.
+        of_host: Whether it is unknown because the host could not run the check, which says nothing about the
+            packages.
     """
 
     verdict: Verdict
     reason: str = ""
     check: str = ""
+    of_host: bool = False
 
 
 Judge = Callable[[Workspace, Settings, str], Judged]
@@ -56,7 +59,8 @@ def judge_by_checks(workspace: Workspace, settings: Settings, release_id: str) -
     if failed is None:
         return Judged(Verdict.GOOD)
     reason = f"check {failed.name!r} failed: {failed.output}"
-    return Judged(Verdict.UNKNOWN if failed.inconclusive else Verdict.BAD, reason, failed.name)
+    verdict = Verdict.UNKNOWN if failed.inconclusive else Verdict.BAD
+    return Judged(verdict, reason, failed.name, of_host=failed.inconclusive)
 
 
 def run_trial(
@@ -70,7 +74,7 @@ def run_trial(
     """Build the environment of a trial, judge it, and remove it.
 
     build.mutex is held meanwhile, and given up afterwards. The journal gets nothing. An environment that
-    cannot be built is unknown: nothing was tried.
+    cannot be built is unknown: nothing was tried. A fault of the disk is no verdict.
 
     Crash: as of `builder.unsealed`; a lease and a log of no release. The next writing command sweeps them.
 
@@ -83,6 +87,7 @@ def run_trial(
 
     Raises:
         BusyError: Another process builds.
+        BuildError: The disk has failed, or is full.
         InterruptedByError: A signal came; nothing of the trial is left.
         VenvshipError: The judge, or the root, failed.
         OSError: Something of the root could not be written.
@@ -118,6 +123,8 @@ def run_trial(
                     )
                 )
         except BuildError as error:
+            if isinstance(error, DiskFullError) or isinstance(error.__cause__, OSError):
+                raise
             return Judged(Verdict.UNKNOWN, f"it cannot be built: {error.message.splitlines()[0]}")
         return judge(workspace, settings, release_id)
 

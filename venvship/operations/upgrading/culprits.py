@@ -9,7 +9,7 @@ from typing import Final
 from venvship.model.event import EventName
 from venvship.model.package_hold import HeldBack, PackageHold, hold_facts, spelled
 from venvship.model.release import PackageChange
-from venvship.operations.upgrading.search import Refused, Searched, is_told_apart, live_fails_too
+from venvship.operations.upgrading.search import Refused, Searched, is_told_apart, problem_of_live
 from venvship.workspace.workspace import Workspace
 
 UNTOLD_FOR: Final = timedelta(hours=20)
@@ -35,7 +35,7 @@ def culprits(searched: Searched, refused: Refused, now: datetime) -> tuple[HeldB
     Returns:
         The sets. Empty where the live packages fail as well: then no change is to blame.
     """
-    if live_fails_too(searched):
+    if problem_of_live(searched):
         return ()
     if not is_told_apart(searched) or searched.findings is None:
         why = searched.problem or "the candidate checks cannot tell which of these is to blame"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from venvship.errors import BuildError, LockfileError, ReleaseError
+from venvship.errors import BuildError, HostError, LockfileError, ReleaseError
 from venvship.model.environment import Environment
 from venvship.model.release import PackageChange
 from venvship.model.settings import Settings
@@ -82,8 +82,24 @@ class Searched:
         return self.judged.get(_key(self.mixes, taken))
 
 
+def judge_packages(workspace: Workspace, settings: Settings, release_id: str) -> Judged:
+    """Judge a candidate by the candidate checks, if the host can run them: what is held back has failed one.
+
+    Raises:
+        HostError: The host could not run a check.
+        VenvshipError: See `judge_by_checks`.
+    """
+    judged = judge_by_checks(workspace, settings, release_id)
+    if judged.of_host:
+        raise HostError(
+            f"the search for the upgrades that fail was ended: {judged.reason}. Nothing was held back",
+            hint="the next `venvship update --upgrade` begins anew",
+        )
+    return judged
+
+
 def search(
-    workspace: Workspace, refused: Refused, began: Seen, *, bounds: Bounds, judge: Judge = judge_by_checks
+    workspace: Workspace, refused: Refused, began: Seen, *, bounds: Bounds, judge: Judge = judge_packages
 ) -> Searched:
     """Look for the changes of an upgrade that make it fail; see `model.upgrades`.
 
@@ -102,6 +118,7 @@ def search(
     Raises:
         SupersededError: Another command has done something in the root, or a person has changed it.
         BusyError: Another command builds.
+        HostError: The host could not run a check.
         VenvshipError: See `run_search`.
         OSError: Something of the root could not be written.
     """
@@ -177,9 +194,14 @@ def is_told_apart(searched: Searched) -> bool:
     return searched.findings is not None and searched.findings.outcome == "found"
 
 
-def live_fails_too(searched: Searched) -> bool:
-    """Whether the packages that are live fail as well, so that no change is to blame."""
-    return searched.findings is not None and searched.findings.outcome == "before-not-good"
+def problem_of_live(searched: Searched) -> str:
+    """Why no change is to blame: the packages that are live do not pass either; empty if they do."""
+    if searched.findings is None or searched.mixes is None or searched.findings.outcome != "before-not-good":
+        return ""
+    judged = searched.judged.get(_key(searched.mixes, frozenset()))
+    if judged is not None and judged.verdict is Verdict.UNKNOWN:
+        return f"the packages that are live could not be tried once more: {judged.reason}"
+    return "the packages that are live fail as well, so no upgrade is to blame"
 
 
 def known_bad(check: str, reason: str) -> Judged:
