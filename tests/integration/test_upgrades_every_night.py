@@ -1,8 +1,10 @@
-"""Upgrades by the line of cron: culprits are held back and mailed once, and everything else goes live."""
+"""Upgrades by the line of cron: culprits are held back and mailed once, and everything else goes live.
+
+The torture has all of the ticks.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,13 +15,7 @@ from tests.support.index import LocalIndex
 from tests.support.market import Market
 from tests.support.roots import Site
 from tests.support.wheels import build_wheel
-
-NAMES = ("amber", "beryl", "coral", "flint")
-
-TICKS = 60 if os.environ.get("VENVSHIP_ALL_TICKS") else 8
-"""The torture has all of them."""
-
-CULPRIT_EVERY = 10 if TICKS == 60 else 4
+from tests.torture.nights import NAMES, Nights
 
 
 @pytest.fixture
@@ -37,42 +33,12 @@ def other(tmp_path: Path) -> Iterator[LocalIndex]:
         yield index
 
 
-def test_each_tick_of_cron_releases_what_is_good_and_mails_each_culprit_once(
-    market: Market, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each tick brings a version of a package. Each tenth one breaks the check, until the next one comes."""
-    mails: list[str] = []
-    about_culprits: list[str] = []
-    planted: list[str] = []
-    want = dict.fromkeys(NAMES, "1.0")
-    for tick in range(1, TICKS + 1):
-        name, version = NAMES[tick % len(NAMES)], f"1.{tick}"
-        market.offer(name, version)
-        bad = tick % CULPRIT_EVERY == 0
-        if bad:
-            planted.append(f"{name}=={version}")
-            market.plant(*planted)
-            # Another one comes the same night, and is not to wait.
-            name, version = NAMES[(tick + 1) % len(NAMES)], f"1.{tick}.1"
-            market.offer(name, version)
-        want[name] = version
-        done = market.upgrade()
-        assert done.code == 0, done.err
-        assert market.pins() == " ".join(f"{name}{want[name]}" for name in NAMES), tick
-        if done.out or done.err:
-            mails.append(done.out + done.err)
-        if "Held back" in done.out:
-            about_culprits.append(done.out)
-            assert bad, done.out
-            assert planted[-1].partition("==")[0] in done.out
-        silent = market.upgrade()
-        assert (silent.code, silent.out, silent.err) == (0, "", "")
-
-    assert len(about_culprits) == TICKS // CULPRIT_EVERY == len(planted)
-    assert len(mails) == TICKS, "one for each release"
-    with capsys.disabled():
-        told = f"{len(about_culprits)} mails about {len(planted)} culprits, {len(mails)} mails in all"
-        print(f"\n{TICKS} ticks: {told}")
+def test_each_tick_of_cron_releases_what_is_good_and_mails_each_culprit_once(market: Market) -> None:
+    nights = Nights(market, culprit_every=4)
+    for number in range(1, 9):
+        assert nights.tick(number) == [], number
+    assert (len(nights.culprits), len(nights.mails)) == (2, 2)
+    assert nights.culprits[0].startswith("amber")
 
 
 def test_a_package_that_would_change_its_index_is_refused_by_name_and_the_rest_goes_on(
