@@ -108,9 +108,7 @@ def test_every_slug_of_a_warning_is_described(built_docs: Site) -> None:
                     args=[ast.Constant(value=str(slug)), *_],
                 ):
                     found.add(slug)
-                case ast.Call(
-                    func=ast.Name(id="warn_once"), args=[_, ast.Constant(value=str(slug)), *_]
-                ):
+                case ast.Call(func=ast.Name(id="warn_once"), args=[_, ast.Constant(value=str(slug)), *_]):
                     found.add(slug)
                 case ast.Dict(
                     keys=[ast.Constant(value="slug"), *_], values=[ast.Constant(value=str(slug)), *_]
