@@ -589,3 +589,15 @@ def test_a_commit_to_another_member_of_a_workspace_is_unchanged(
     assert outcome("web/web/__init__.py") == ("released", True)
     assert outcome("jobs/jobs/again.py") == ("unchanged", False)
     assert shop.update().outcome == "unchanged"
+
+
+def test_an_upgrade_of_the_lockfile_has_the_project_too(shop: Checked) -> None:
+    wheels = shop.wheels["dep"].path.parent
+    shop.project(more='[lock]\ninputs = ["requirements.in"]\n')
+    (shop.path / "requirements.in").write_text(f"--find-links {wheels}\napp\ndep\n")
+    shop.lock("1.0")
+    shop.root.release()
+    result = shop.root.update(upgrade=True)
+    assert result.outcome == "released"
+    assert [p.name for p in shop.manifest.packages] == ["app", "dep", "shop"]
+    assert result.diff.phrases() == ["app 1.0 → 1.3"]

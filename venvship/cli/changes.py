@@ -39,14 +39,20 @@ def _in_short(parts: Sequence[str], width: int | None) -> list[str]:
     return join([*parts[:MOST], *rest], " · ", width)
 
 
-def detail_lines(details: Sequence[PackageDetail], page: Page) -> list[str]:
-    """Who asks for each package, its age and its changelog, as far as they are known: a line each."""
+def detail_lines(details: Sequence[PackageDetail], page: Page, *, all_: bool = False) -> list[str]:
+    """Who asks for each package, its age and its changelog, as far as they are known: a line each.
+
+    Args:
+        details: Of the packages.
+        page: Where they are printed.
+        all_: Whether to print also that a package is direct if nothing else is known of it.
+    """
     lines = []
     for one in details:
         through = f"through {', '.join(one.through)}" if one.through else ""
         asked = " and ".join(part for part in ("direct" if one.direct else "", through) if part)
         age = f"uploaded {ago(one.uploaded, page.now)}" if one.uploaded is not None else ""
         parts = [part for part in (asked, age, one.changelog or "") if part]
-        if parts:
+        if parts and (all_ or parts != ["direct"]):
             lines += page.hanging(f"    {one.package}: {', '.join(parts)}")
     return lines

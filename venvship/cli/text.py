@@ -382,7 +382,7 @@ def diff_lines(result: DiffResult, page: Page) -> list[str]:
         *lines,
         *table(rows, page.width),
         *same,
-        *detail_lines(result.details, page),
+        *detail_lines(result.details, page, all_=True),
         *between_lines(result, page),
         *tree_lines(result, page),
     ]

@@ -37,8 +37,8 @@ from venvship.model.spelling import parse_time
 from venvship.model.update_attempts import FIXING
 from venvship.operations.audit import AuditResult, audited, expired_text, find_answers
 from venvship.operations.failure_reports import warn_once
-from venvship.operations.planning.environment import lockfile_paths, of_equal_wheels, read_environment
-from venvship.operations.planning.exporting import exporter
+from venvship.operations.planning.environment import of_equal_wheels
+from venvship.operations.planning.locked_project import with_project
 from venvship.operations.planning.plan import Plan, asker, plan
 from venvship.operations.planning.project import open_project
 from venvship.operations.planning.proposal import Proposal
@@ -193,21 +193,8 @@ class _Attempts:
         self.unfixed += fixed.unfixed
         moves = _moves(workspace, settings, history, manifest, fixed)
         project = open_project(workspace, settings, ref=_commit(manifest))
-        compiled = fixed.locked.compiled
-        path = lockfile_paths(workspace, settings)[0]
-
-        def read(asked: str) -> bytes:
-            return compiled.content if asked == path else workspace.trusted.read(asked)
-
-        environment = read_environment(
-            (path,),
-            settings,
-            interpreter,
-            read=read,
-            project=project,
-            export=exporter(workspace, settings, interpreter),
-        )
-        environment = of_equal_wheels(workspace, settings, environment)
+        compiled = with_project(workspace, settings, fixed.locked.compiled, interpreter, project)
+        environment = of_equal_wheels(workspace, settings, compiled.environment)
         attempt.asked_for_environment(environment, project)
         attempt.result = replace(attempt.result, fixes=moves)
         replan = functools.partial(_plan, workspace, history, settings)

@@ -26,9 +26,10 @@ from venvship.operations.failure_reports import warn_once
 from venvship.operations.planning import recorded_interpreter
 from venvship.operations.planning.environment import of_equal_wheels
 from venvship.operations.planning.held_back import Upgrade, compile_upgrade
+from venvship.operations.planning.locked_project import with_project
 from venvship.operations.planning.origins import warn_of_changes
 from venvship.operations.planning.plan import Plan, asker, plan, refused
-from venvship.operations.planning.project import open_project
+from venvship.operations.planning.project import Project, open_project
 from venvship.operations.planning.proposal import Proposal
 from venvship.operations.refusals import require_no_pause, told, update_attempts, waits
 from venvship.operations.release import Releasing
@@ -154,8 +155,8 @@ class _Upgrading:
             raise told(workspace, hold, LOCKING, waits="an upgrade of the lockfile")
         require_no_pause(workspace, LOCKING)
         self._environment = self._hold = None
-        upgrade = self._lock(held, settings, interpreter, history)
-        environment = of_equal_wheels(workspace, settings, upgrade.compiled.environment)
+        upgrade = self._lock(held, settings, interpreter, history, project)
+        environment = upgrade.compiled.environment
         releasing.result = replace(releasing.result, kept_back=upgrade.kept, held_back=self.held_back)
         releasing.asked_for_environment(environment, project)
         lockfile = _due(settings, upgrade)
@@ -183,7 +184,12 @@ class _Upgrading:
         )
 
     def _lock(
-        self, held: BuildHeld, settings: Settings, interpreter: Interpreter, history: History
+        self,
+        held: BuildHeld,
+        settings: Settings,
+        interpreter: Interpreter,
+        history: History,
+        project: Project | None,
     ) -> Upgrade:
         """Lock again, in memory. What is to be held back is recorded once a lockfile without it is made.
 
@@ -211,6 +217,9 @@ class _Upgrading:
                 facts={"environment_digest": LOCKING, "slug": error.slug, "unattended": True},
             )
             raise
+        compiled = with_project(workspace, settings, upgrade.compiled, interpreter, project)
+        environment = of_equal_wheels(workspace, settings, compiled.environment)
+        upgrade = replace(upgrade, compiled=replace(compiled, environment=environment))
         if planned is not None:
             if upgrade.compiled.environment.digest == planned.refused.environment.digest:
                 raise planned.failure

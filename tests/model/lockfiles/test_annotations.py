@@ -55,5 +55,5 @@ def test_chains_lead_from_the_inputs_the_shortest_first_and_follow_no_circle() -
 
 
 def test_the_shortest_chain_comes_first_however_the_comments_are_sorted() -> None:
-    asks = {"a": ("far", "near"), "far": ("middle",), "middle": ("-r other.in",), "near": ("-r in",)}
+    asks = {"a": ("near", "far"), "far": ("middle",), "middle": ("-r other.in",), "near": ("-r in",)}
     assert chains("a", asks) == (("in", "near", "a"), ("other.in", "middle", "far", "a"))
