@@ -265,6 +265,18 @@ def test_a_release_that_is_built_and_not_live_is_not_called_live() -> None:
     ]
 
 
+def test_after_a_rollback_the_search_for_the_package_to_blame_is_suggested() -> None:
+    said = "Which package is to blame: venvship bisect current @{1}"
+    for outcome, previous, suggested in (
+        ("switched", view(2), True),
+        ("switched", None, False),
+        ("planned", view(2), False),
+        ("unchanged", None, False),
+    ):
+        back = RollbackResult(outcome=outcome, release=view(1), previous=previous, changed=True)
+        assert (said in map(unstyle, rollback_lines(back, PIPE))) == suggested
+
+
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_planned_switch_is_told_in_the_conditional(changed: bool) -> None:
     promoted = PromoteResult(

@@ -211,6 +211,11 @@ def rollback_lines(result: RollbackResult, page: Page) -> list[str]:
     return [
         f"{style.good('Live:')} {style.strong(result.release.id)} (was {was}), {known}",
         *page.fold(result.held.end if result.held is not None else SWITCH_HOLD),
+        *(
+            [page.addressed("Which package is to blame: venvship bisect current @{1}")]
+            if result.previous
+            else []
+        ),
     ]
 
 
