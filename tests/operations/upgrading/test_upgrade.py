@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.checkouts import GIT_ENVIRONMENT, commit, project_files, repository
 from tests.support.index import LocalIndex
 from tests.support.market import CHECK, LIVE, Market
 from tests.support.roots import Site
@@ -272,3 +273,23 @@ def test_a_rest_that_the_live_checks_take_back_leaves_the_holds_and_says_so(mark
     assert market.held() == ["c==2.0"]
     assert "cannot tell" in market.upgrade().out
     assert market.pins() == "a1.0 b1.0 c1.0 d1.0 e1.0 f1.0"
+
+
+def test_the_code_of_the_project_is_in_every_trial_and_never_blamed(market: Market, tmp_path: Path) -> None:
+    """The commit is new, and so are the packages: only packages are held back."""
+    site = market.site
+    site.environment.update(GIT_ENVIRONMENT)
+    checkout = repository(tmp_path / "src", project_files())
+    settings = f'{CHECK}[project]\npath = "{checkout}"\ntimeout = 120\n'
+    market.settings(settings)
+    assert site.open().release().outcome == "released"
+    commit(checkout, {"shop/__init__.py": "NEW = True\n"})
+    market.plant("c==2.0")
+    [found] = market.upgraded().held_back
+
+    assert [change.name for change in found.changes] == ["c"]
+    shown = site.open().show("current")
+    assert "shop 1.0" in {f"{one.name} {one.version}" for one in shown.packages}
+    assert {f"{one.name} {one.version}" for one in shown.packages} >= {"a 2.0", "b 2.0", "c 1.0"}
+    [module] = (site.path / "current").glob("lib/python3*/site-packages/shop/__init__.py")
+    assert module.read_text() == "NEW = True\n"
