@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.support.index import LocalIndex
 from tests.support.roots import Finished, Site
@@ -42,15 +43,22 @@ class Market:
 
     @classmethod
     def live(
-        cls, site: Site, index: LocalIndex, wheelhouse: Path, names: Iterable[str], settings: str = CHECK
+        cls,
+        site: Site,
+        index: LocalIndex,
+        wheelhouse: Path,
+        names: Iterable[str],
+        settings: str = CHECK,
+        *,
+        requires: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> Market:
-        """Release version 1.0 of some packages."""
+        """Release version 1.0 of some packages, with what each requires."""
         site.environment.pop("PIP_NO_INDEX", None)
         site.environment.update(PIP_INDEX_URL=index.url, PIP_RETRIES="0")
         market = cls(site, index, wheelhouse)
         market.settings(settings)
         for name in names:
-            market.offer(name, "1.0")
+            market.offer(name, "1.0", *requires.get(name, ()))
         (site.path / "requirements.in").write_text("".join(f"{name}\n" for name in names))
         (site.path / "requirements.txt").unlink()
         market.plant()

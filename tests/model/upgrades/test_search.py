@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -12,17 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.releases import INTERPRETER
+from tests.support.planted import PACKAGES, Planted, mixes
 from venvship.model.upgrades.changes import Pinned
 from venvship.model.upgrades.closure import Mixes
 from venvship.model.upgrades.search import Findings, Search, Verdict
 
 CASES = 240
-PACKAGES = 40
-
-
-def mixes(before: Iterable[Pinned], after: Iterable[Pinned]) -> Mixes:
-    return Mixes({one.name: one for one in before}, {one.name: one for one in after}, INTERPRETER.markers)
 
 
 def independent(count: int) -> Mixes:
@@ -53,77 +47,6 @@ def names(changes: Iterable[object]) -> list[str]:
 
 def found(findings: Findings) -> list[list[str]]:
     return sorted(names(one.changes) for one in findings.sets)
-
-
-class Planted:
-    """One seeded case: 40 packages of two versions, requirements between them, changes that break the check.
-
-    `ties` has the names that a change cannot be taken without, worked out from the way the requirements were
-    made and not from the requirements.
-    """
-
-    def __init__(self, seed: int) -> None:
-        chance = random.Random(seed)
-        self.names = [f"p{number:02}" for number in range(PACKAGES)]
-        chance.shuffle(self.names)
-        requires: dict[tuple[str, str], list[str]] = {}
-        edges: dict[str, set[str]] = {name: set() for name in self.names}
-        # New `a` needs new `b`: `a` brings `b`. Old `c` needs old `b`: `b` brings `c`.
-        for _ in range(chance.choice([0, 6, 12])):
-            first, second = chance.sample(self.names, 2)
-            if chance.random() < 0.5:
-                requires.setdefault((first, "2.0"), []).append(f"{second}>=2")
-                edges[first].add(second)
-            else:
-                requires.setdefault((first, "1.0"), []).append(f"{second}<2")
-                edges[second].add(first)
-        self.ties = {name: self._reach(name, edges) for name in self.names}
-        before = [Pinned(one, "1.0", tuple(requires.get((one, "1.0"), ()))) for one in self.names]
-        after = [Pinned(one, "2.0", tuple(requires.get((one, "2.0"), ()))) for one in self.names]
-        self.mixes = mixes(before, after)
-        shape = [(1,), (1, 1), (1, 1, 1), (2,), (2, 1)][seed % 5]
-        self.sets = self._planted(chance, shape)
-        self.changes = sum(shape)
-        self.tied = any(len(self.ties[name]) > 1 for one in self.sets for name in one)
-
-    @staticmethod
-    def _reach(name: str, edges: dict[str, set[str]]) -> set[str]:
-        reached, pending = {name}, [name]
-        while pending:
-            for other in edges[pending.pop()] - reached:
-                reached.add(other)
-                pending.append(other)
-        return reached
-
-    def _planted(self, chance: random.Random, shape: tuple[int, ...]) -> list[set[str]]:
-        """Choose sets, none of which touches what another one cannot be taken without."""
-        while True:
-            chosen = chance.sample(self.names, sum(shape))
-            sets = [{chosen.pop() for _ in range(size)} for size in shape]
-            whole = [set().union(*(self.ties[name] for name in one)) for one in sets]
-            if all(not whole[i] & whole[j] for i in range(len(sets)) for j in range(len(sets)) if i != j):
-                return sets
-
-    def expected(self) -> list[list[str]]:
-        """The minimal sets: a change that another one of its set brings along needs no blame of its own."""
-        result = []
-        for one in self.sets:
-            needed = {
-                name
-                for name in one
-                if not any(
-                    name in self.ties[other] and other not in self.ties[name] for other in one - {name}
-                )
-            }
-            # Changes that cannot be told apart are blamed as one.
-            result.append(
-                sorted(
-                    other
-                    for other in self.names
-                    if any(other in self.ties[name] and name in self.ties[other] for name in needed)
-                )
-            )
-        return sorted(result)
 
 
 def test_planted_sets_are_found_exactly_and_the_rest_passes(
