@@ -713,8 +713,8 @@ DATA: Final[dict[str, Keys]] = {
         "settings": ("list of setting", "the effective keys; with `--all` the defaults too"),
     },
     "bisect": {
-        "good": ("string", "the id of the release GOOD"),
-        "bad": ("string", "the id of the release BAD"),
+        "good": ("string", "the id of the release GOOD, or the path of the lockfile"),
+        "bad": ("string", "the id of the release BAD, or the path of the lockfile"),
         "culprits": ("list of culprit", "the minimal sets of changes that fail; no two share a change"),
         "waiting": ("list of change", "changes that need one of those, and were not tried without it"),
         "passed": ("list of change", "changes that passed together"),

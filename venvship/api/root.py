@@ -87,14 +87,15 @@ class Root(RootMaking, RootService):
         return self._write(lock, upgrade=upgrade, packages=upgrade_package)
 
     def bisect(self, good: str, bad: str, *, command: Sequence[str] = ()) -> BisectResult:
-        """Find the package changes between two releases that make a check fail.
+        """Find the package changes between two releases or lockfiles that make a check fail.
 
-        Environments with some of the changes are built, judged and removed. Nothing in the root changes, and
-        no index is asked.
+        Environments with some of the changes are built, judged and removed. Nothing in the root changes but
+        the store, which gets the packages of a lockfile. No index is asked for what it has.
 
         Args:
-            good: A release that passes: id, unique prefix, `"current"`, `"previous"` or `"@{N}"`.
-            bad: A release that fails.
+            good: A release that passes: id, unique prefix, `"current"`, `"previous"` or `"@{N}"`. With a dot
+                or a slash in it, the path of a lockfile.
+            bad: A release or lockfile that fails.
             command: Judges each environment: exit status 0 for good, 125 for one that it cannot judge,
                 another up to 127 for bad. Empty: the candidate checks judge.
 
@@ -102,8 +103,8 @@ class Root(RootMaking, RootService):
             NotToldApartError: `good` is not good or `bad` is not bad; or the command ended by a signal, or
                 with a status of 128 or more.
             ReleaseError: There is no such release, or its manifest is damaged.
-            BuildError: The store has lost a wheel of one of them.
-            LockfileError: Today's settings refuse the lockfile of one of them.
+            BuildError: The store has lost a wheel of a release, or a lockfile cannot be built.
+            LockfileError: A lockfile is refused, or given in a root with a project.
             SettingsError: The settings or the interpreter cannot be used.
             RootError: The root cannot be written.
             BusyError: Another command is building.

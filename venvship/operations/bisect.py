@@ -1,4 +1,4 @@
-"""`bisect`: which package changes between two releases make a check, or a command, fail."""
+"""`bisect`: which package changes between two releases or lockfiles make a check, or a command, fail."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from venvship.errors import FindingsError, NotToldApartError, OperationWarning
+from venvship.errors import BuildError, FindingsError, LockfileError, NotToldApartError, OperationWarning
 from venvship.health.lookup import shown_command
 from venvship.health.running import run_to_end
+from venvship.model.interpreter import Interpreter
 from venvship.model.release import PackageChange
 from venvship.model.settings import Settings
 from venvship.model.upgrades.closure import Mixes
 from venvship.model.upgrades.search import FailingSet, Search, Verdict
+from venvship.operations.planning.asked_lockfile import missing_explained
+from venvship.operations.planning.environment import read_environment
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.trials.searching import run_search
-from venvship.operations.trials.sides import side_of_release
-from venvship.operations.trials.trial import EVENT, Judge, Judged, judge_by_checks
+from venvship.operations.trials.sides import Side, side_of_environment, side_of_release
+from venvship.operations.trials.trial import EVENT, Judge, Judged, candidate, judge_by_checks
+from venvship.printable import shell_line
 from venvship.system.faults import root_faults
 from venvship.system.process import Program
 from venvship.workspace.releases import resolve_release
@@ -63,8 +67,8 @@ class BisectResult:
     """The result of `Root.bisect`.
 
     Attributes:
-        good: The id of the release that is good.
-        bad: The id of the release that is bad.
+        good: The id of the release that is good, or the path of the lockfile.
+        bad: The id of the release that is bad, or the path of the lockfile.
         culprits: The minimal sets of changes that fail.
         waiting: Changes that need one of those, and were not tried without it.
         passed: The changes that passed together.
@@ -96,7 +100,7 @@ class BisectResult:
 
 
 def bisect(workspace: Workspace, good: str, bad: str, *, command: Sequence[str] = ()) -> BisectResult:
-    """Find the package changes between two releases that make the candidate checks, or a command, fail.
+    """Find the package changes between two sides that make the candidate checks, or a command, fail.
 
     Crash: as of `run_trial`. The journal gets nothing.
 
@@ -105,11 +109,14 @@ def bisect(workspace: Workspace, good: str, bad: str, *, command: Sequence[str] 
     with root_faults(workspace.layout.path):
         workspace.layout.refuse_foreign_root()
         history = workspace.known_history().history
-        ids = [resolve_release(workspace.layout, name, history) for name in (good, bad)]
+        ids = [
+            os.path.abspath(name) if is_lockfile(name) else resolve_release(workspace.layout, name, history)
+            for name in (good, bad)
+        ]
         workspace.open_for_writing()
         settings = workspace.settings()
         interpreter = find_interpreter(workspace, settings)
-        first, second = (side_of_release(workspace, settings, one, interpreter) for one in ids)
+        first, second = (_side(workspace, settings, one, interpreter) for one in ids)
         mixes = Mixes(first.packages, second.packages, interpreter.markers)
         count = len(mixes.changes)
         workspace.tell("plan", f"{settings.name} · {ids[0]} → {ids[1]}, {count} package changes")
@@ -139,6 +146,39 @@ def bisect(workspace: Workspace, good: str, bad: str, *, command: Sequence[str] 
             replace(result, untold=tuple(mixes.changes.values())),
         )
     return result
+
+
+def is_lockfile(name: str) -> bool:
+    """Whether an argument names a lockfile: no name of a release has a dot or a slash in it."""
+    return "." in name or "/" in name
+
+
+def _side(workspace: Workspace, settings: Settings, name: str, interpreter: Interpreter) -> Side:
+    """The side that a release is, or a lockfile. What the store lacks of that is fetched, and stays in it.
+
+    Raises:
+        LockfileError: The lockfile is refused; or the root has a project, which no lockfile has in it.
+        BuildError: The lockfile cannot be built.
+        VenvshipError: See `side_of_release` and `candidate`.
+    """
+    if not is_lockfile(name):
+        return side_of_release(workspace, settings, name, interpreter)
+    if settings.project.path is not None:
+        raise LockfileError(
+            f"{name} has no place for the project's code, which the releases of this root have",
+            hint="make a release of it, then bisect that: venvship release --no-promote --lockfile "
+            + shell_line([name]),
+        )
+    with missing_explained(workspace, settings):
+        environment = read_environment((name,), settings, interpreter, read=workspace.trusted.read)
+    try:
+        return side_of_environment(workspace, settings, environment)
+    except BuildError:
+        workspace.begin("fetch", f"the packages of {name}")
+        with candidate(workspace, settings, environment, None):
+            pass
+        workspace.tell("fetch", f"the packages of {name}", ok=True)
+        return side_of_environment(workspace, settings, environment)
 
 
 def _culprit(found: FailingSet) -> Culprit:

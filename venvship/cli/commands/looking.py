@@ -130,9 +130,10 @@ def diff(call: Call, a: str, b: str, long: bool) -> DiffResult:
     example="venvship bisect current @{1}",
     exits={
         0: "found",
+        11: "a lockfile is refused, or missing",
         12: "not your root",
         13: "no such release",
-        20: "the store has lost a wheel of one of them",
+        20: "the store has lost a wheel of a release, or a lockfile cannot be built",
         30: "busy",
         40: "GOOD is not good, BAD is not bad, or the command ended with 128 or more",
     },
@@ -143,11 +144,12 @@ def diff(call: Call, a: str, b: str, long: bool) -> DiffResult:
 def bisect(call: Call, good: str, bad: str, argv: tuple[str, ...]) -> BisectResult:
     """Find the package changes that make a check fail.
 
-    It builds environments with some of the changes from GOOD to BAD, judges each, and removes it. The
-    candidate checks judge. A command after -- judges in their place, with the environment's bin first in
-    PATH: 0 is good, 125 cannot tell, another exit status up to 127 is bad, and any more ends the search.
+    GOOD and BAD are releases or, with a dot or a slash in the name, lockfiles. It builds environments with
+    some of the changes from GOOD to BAD, judges each, and removes it. The candidate checks judge. A command
+    after -- judges in their place, with the environment's bin first in PATH: 0 is good, 125 cannot tell,
+    another exit status up to 127 is bad, and any more ends the search.
 
-    Nothing in the root changes, and no index is asked.
+    Nothing in the root changes but the store, which gets the packages of a lockfile.
     """
     return call.open_root().bisect(good, bad, command=argv)
 

@@ -285,16 +285,17 @@ def requested(
     environment: Environment,
     release_id: str,
     *,
-    wheels: Mapping[str, str],
+    wheels: Mapping[str, str] | None,
 ) -> BuildRequest:
-    """The request for an environment of which the store has all wheels.
+    """The request for an environment that becomes no release.
 
     Args:
         workspace: The root.
         settings: How to build.
         environment: The environment.
         release_id: From `fresh_id`.
-        wheels: By requirement name, the SHA-256 of the wheel.
+        wheels: By requirement name, the SHA-256 of the wheel, all in the store; `None`: those that the
+            lockfile allows, fetched where the store has none.
 
     Raises:
         InterpreterError: The interpreter does not run any more, or is another one.

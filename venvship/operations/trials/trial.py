@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from venvship.errors import BuildError, DiskFullError
 from venvship.health.checks import failed_required, run_checks
+from venvship.model.environment import Environment
 from venvship.model.progress import unwatched
 from venvship.model.settings import Settings
 from venvship.model.upgrades.search import Trial, Verdict
@@ -92,41 +93,73 @@ def run_trial(
         VenvshipError: The judge, or the root, failed.
         OSError: Something of the root could not be written.
     """
+    environment, wheels = mixed(*sides, trial.packages)
+    with contextlib.ExitStack() as stack:
+        try:
+            release_id = stack.enter_context(candidate(workspace, settings, environment, wheels))
+        except BuildError as error:
+            if isinstance(error, DiskFullError) or isinstance(error.__cause__, OSError):
+                raise
+            return Judged(Verdict.UNKNOWN, f"it cannot be built: {error.message.splitlines()[0]}")
+        return judge(workspace, settings, release_id)
+
+
+@contextlib.contextmanager
+def candidate(
+    workspace: Workspace, settings: Settings, environment: Environment, wheels: Mapping[str, str] | None
+) -> Iterator[str]:
+    """Build an environment that is never sealed, and remove it after the block.
+
+    build.mutex is held meanwhile.
+
+    Crash: as of `builder.unsealed`; a lease and a log of no release. The next writing command sweeps them.
+
+    Args:
+        workspace: The root, opened for writing, with everything recovered.
+        settings: How to build.
+        environment: The environment.
+        wheels: By requirement name, the SHA-256 of the wheels to take, which the store has; `None`: what the
+            lockfile allows is taken, and what the store lacks of that is fetched, and stays in it.
+
+    Yields:
+        The id of the candidate, which stands under `releases/`.
+
+    Raises:
+        BusyError: Another process builds.
+        BuildError: It cannot be built; see its subclasses.
+        InterruptedByError: A signal came.
+        RootError: The root cannot be written.
+        OSError: The same.
+    """
     # The build layer imports virtualenv and installer, which few commands need.
     from venvship.building.builder import unsealed
     from venvship.building.store.registration import register_root
     from venvship.building.store.store import Store
 
     runtime, layout = workspace.runtime, workspace.layout
-    environment, wheels = mixed(*sides, trial.packages)
     with hold_build(workspace, EVENT), contextlib.ExitStack() as stack:
         release_id = fresh_id(workspace)
         stack.callback(_forget, workspace, release_id)
         request = requested(workspace, settings, environment, release_id, wheels=wheels)
         store = Store(str(layout.path / settings.store), request.trust)
-        try:
-            with contextlib.ExitStack() as building:
-                building.enter_context(
-                    shared(store.mutex, wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received)
+        with contextlib.ExitStack() as building:
+            building.enter_context(
+                shared(store.mutex, wait=STORE_WAIT, interrupted=runtime.signals.raise_if_received)
+            )
+            files.make_directory(request.log_dir, 0o700)
+            workspace.make_lease(release_id)
+            register_root(store, str(layout.path))
+            stack.enter_context(
+                unsealed(
+                    request,
+                    store,
+                    environ=runtime.environ,
+                    signals=runtime.signals,
+                    progress=unwatched,
+                    generate=generate_hook(workspace, settings, release_id),
                 )
-                files.make_directory(request.log_dir, 0o700)
-                workspace.make_lease(release_id)
-                register_root(store, str(layout.path))
-                stack.enter_context(
-                    unsealed(
-                        request,
-                        store,
-                        environ=runtime.environ,
-                        signals=runtime.signals,
-                        progress=unwatched,
-                        generate=generate_hook(workspace, settings, release_id),
-                    )
-                )
-        except BuildError as error:
-            if isinstance(error, DiskFullError) or isinstance(error.__cause__, OSError):
-                raise
-            return Judged(Verdict.UNKNOWN, f"it cannot be built: {error.message.splitlines()[0]}")
-        return judge(workspace, settings, release_id)
+            )
+        yield release_id
 
 
 def _forget(workspace: Workspace, release_id: str) -> None:
