@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from venvship.model.event import Event
@@ -71,7 +70,7 @@ class Intent(NamedTuple):
         one_way: Whether there is no way back from the target: a trial that it does not pass is not undone.
         prepared: Whether the prepare hook has run for it.
         fixes: The packages that it moves, if a security update announced it.
-        uploaded: When the packages that it moves were uploaded, by name, as `promoting` has it.
+        uploaded: When the packages that it moves were uploaded, by name, as `promoting` has it; else `None`.
     """
 
     seq: int
@@ -92,7 +91,7 @@ class Intent(NamedTuple):
     one_way: bool = False
     prepared: bool = False
     fixes: tuple[Fix, ...] = ()
-    uploaded: Mapping[str, str] = MappingProxyType({})
+    uploaded: Mapping[str, str] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -79,6 +79,11 @@ if os.path.exists("/proc/self/status"):
 """The largest memory of a process by wait4(2) counts that of its parent before exec, so it tells its own."""
 
 
+def by_pip(index: HostileIndex) -> dict[str, str]:
+    """The variables for a fetch from an index that is left to pip: a keyring is asked by pip alone."""
+    return {"PIP_INDEX_URL": index.url, "PIP_KEYRING_PROVIDER": "subprocess"}
+
+
 def downloaded(answer: Answer, *names: str) -> tuple[list[Report], int, list[str]]:
     """Run a downloader; returns its reports, its largest memory in bytes, and the files that it left."""
     with HostileIndex(answer) as index, tempfile.TemporaryDirectory() as folder:
@@ -251,10 +256,8 @@ def test_a_pip_is_ended_when_the_disk_is_nearly_full(fetcher: Fetcher, sources: 
             raise DiskFullError("no room left")
 
     with HostileIndex(dripping()) as index:
-        more = f"--extra-index-url {index.url}other/\n"
-        plain = fetcher.session(
-            more + APP, sdists=["app"] if sources else [], environ={"PIP_INDEX_URL": index.url}
-        )
+        environ = by_pip(index)
+        plain = fetcher.session(APP, sdists=["app"] if sources else [], environ=environ)
         plain.require_room()
         session = Full(**{field.name: getattr(plain, field.name) for field in fields(plain)})
         with pytest.raises(DiskFullError, match="no room left"):
@@ -301,10 +304,10 @@ def test_an_answer_that_never_waits_long_and_never_ends_ends_with_the_timeout(
         "file": page_and_file(json_page([row(WHEEL, ZEROS)]), dripping(kind="application/octet-stream")),
     }[slow]
     with HostileIndex(answer) as index:
-        more = f"--extra-index-url {index.url}other/\n" if way == "by pip" else ""
+        environ = by_pip(index) if way == "by pip" else {"PIP_INDEX_URL": index.url}
         began = time.monotonic()
         with pytest.raises(FetchTimeoutError, match="longer than 2 s"):
-            fetcher(more + APP, environ={"PIP_INDEX_URL": index.url}, timeout=2)
+            fetcher(APP, environ=environ, timeout=2)
     assert time.monotonic() - began < 2 + 5
 
 
@@ -333,7 +336,7 @@ def test_hashing_a_wheel_by_path_ends_with_the_timeout(fetcher: Fetcher) -> None
 @linux
 def test_a_bomb_that_pip_reads_ends_at_the_bound_of_its_memory(fetcher: Fetcher) -> None:
     with HostileIndex(bomb(700)) as index, pytest.raises(TooLargeError) as caught:
-        fetcher(f"--extra-index-url {index.url}other/\n{APP}", environ={"PIP_INDEX_URL": index.url})
+        fetcher(APP, environ=by_pip(index))
     assert f"{bounds.MEMORY >> 20} MiB" in caught.value.message
 
 
@@ -342,8 +345,8 @@ def test_a_bomb_that_pip_reads_ends_at_the_bound_of_its_memory(fetcher: Fetcher)
 def test_a_file_that_pip_writes_ends_at_its_bound(fetcher: Fetcher, sources: bool) -> None:
     page = json_page([{"filename": WHEEL, "url": f"/files/{WHEEL}", "hashes": {"sha256": ZEROS}}])
     with HostileIndex(page_and_file(page, endless("application/octet-stream"))) as index:
-        options, environ = f"--extra-index-url {index.url}other/\n", {"PIP_INDEX_URL": index.url}
-        plain = fetcher.session(options + APP, sdists=["app"] * sources, environ=environ)
+        environ = by_pip(index)
+        plain = fetcher.session(APP, sdists=["app"] * sources, environ=environ)
         assert plain.largest == bounds.FILE
         with pytest.raises(TooLargeError, match="a file of more than 5,242,880 bytes") as caught:
             fetch(plain.request.environment.selected, replace(plain, largest=5 * MIB))
@@ -378,9 +381,8 @@ def test_only_a_pip_that_builds_nothing_has_a_bound_of_memory(
                         seen.extend(re.findall(r"Max data size +(\S+)", limits))
 
     with HostileIndex(dripping()) as index:
-        options = f"--extra-index-url {index.url}other/\n"
-        environ = {"PIP_INDEX_URL": index.url}
-        plain = fetcher.session(options + APP, sdists=["app"] * sources, environ=environ, timeout=4)
+        environ = by_pip(index)
+        plain = fetcher.session(APP, sdists=["app"] * sources, environ=environ, timeout=4)
         session = Watched(**{field.name: getattr(plain, field.name) for field in fields(plain)})
         with pytest.raises(FetchTimeoutError):
             fetch(session.request.environment.selected, session)

@@ -24,6 +24,12 @@ class RefusedError(Exception):
         self.final = final
 
 
+def bare(error: GiveUpError | RefusedError) -> GiveUpError | RefusedError:
+    """The error without what led to it: the frames of that hold a page, which may be large."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 def none_of(problems: Sequence[GiveUpError | RefusedError]) -> GiveUpError | RefusedError:
     """The one error of a file that was looked for in several places, each of which has failed."""
     for problem in problems:

@@ -35,7 +35,7 @@ import requests
 from packaging.specifiers import SpecifierSet
 
 from venvship.building.fetching.choice import is_of, project_of, rank_of
-from venvship.building.fetching.download_errors import GiveUpError, RefusedError, none_of
+from venvship.building.fetching.download_errors import GiveUpError, RefusedError, bare, none_of
 from venvship.building.fetching.download_task import Report, Task, Wanted
 from venvship.building.fetching.folders import Folders
 from venvship.building.fetching.http_answer import (
@@ -129,12 +129,10 @@ class Downloader:
         for take in self._places():
             try:
                 return take(wanted)
-            except GiveUpError as error:
-                problems.append(error)
-            except RefusedError as error:
-                if error.final == "room":
+            except (GiveUpError, RefusedError) as error:
+                if isinstance(error, RefusedError) and error.final == "room":
                     raise
-                problems.append(error)
+                problems.append(bare(error))
         raise none_of(problems)
 
     def _places(self) -> Iterator[Callable[[Wanted], tuple[str, str]]]:

@@ -64,7 +64,7 @@ def errand_of(intent: Intent) -> Errand:
         one_way=intent.one_way,
         prepared=intent.prepared,
         fixes=intent.fixes,
-        uploaded=intent.uploaded,
+        uploaded=intent.uploaded or {},
         recovered=True,
     )
 
