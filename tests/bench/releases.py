@@ -54,7 +54,7 @@ def several(shop: Workshop) -> Iterator[Row]:
 
 def _several(shop: Workshop, sources: Mapping[str, str]) -> Iterator[Row]:
     def home(name: str, more: Mapping[str, str]) -> dict[str, str]:
-        return shop.with_index(shop.path / f"{name}-home") | more
+        return {**shop.with_index(shop.path / f"{name}-home"), **more}
 
     further = {"PIP_EXTRA_INDEX_URL": shop.index, **sources}
 
