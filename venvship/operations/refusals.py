@@ -7,11 +7,13 @@ from typing import Final
 from venvship.errors import HeldError, PausedError
 from venvship.model.environment import Environment
 from venvship.model.event import EventName
+from venvship.model.history import History
 from venvship.model.hold import Hold
+from venvship.model.settings import Settings
 from venvship.model.spelling import format_time, not_before
 from venvship.model.update_attempts import Attempts, fold_attempts, refusal_facts
 from venvship.operations.planning.environment import diff_to_environment
-from venvship.operations.planning.plan import refused
+from venvship.operations.planning.plan import Plan, plan, refused
 from venvship.workspace.workspace import Workspace
 
 MOST_WAITING: Final = 5
@@ -42,6 +44,24 @@ def told(workspace: Workspace, hold: Hold, environment: str, *, waits: str) -> H
             facts=refusal_facts(hold, environment),
         )
     return error
+
+
+def unattended_plan(
+    workspace: Workspace, history: History, settings: Settings, environment: Environment
+) -> Plan:
+    """The plan for an environment that may be released unattended, and now.
+
+    Raises:
+        HeldError: It, or the root, is held.
+        PausedError: It is too early for another attempt.
+        VenvshipError: See `plan`.
+    """
+    found = plan(workspace, history, settings, environment)
+    if found.hold is not None:
+        raise told(workspace, found.hold, environment.digest, waits=waits(workspace, environment))
+    if found.action != "unchanged":
+        require_no_pause(workspace, environment.digest)
+    return found
 
 
 def require_no_pause(workspace: Workspace, environment: str) -> None:

@@ -26,7 +26,6 @@ from venvship.errors import (
     VenvshipError,
 )
 from venvship.model.advisories.advisory import Answer, Vulnerability, vulnerabilities_of
-from venvship.model.environment import Environment
 from venvship.model.event import EventName
 from venvship.model.history import History, LockfileDue
 from venvship.model.lock_kinds import LockKind
@@ -39,11 +38,11 @@ from venvship.operations.audit import AuditResult, audited, expired_text, find_a
 from venvship.operations.failure_reports import warn_once
 from venvship.operations.planning.environment import of_equal_wheels
 from venvship.operations.planning.locked_project import with_project
-from venvship.operations.planning.plan import Plan, asker, plan
+from venvship.operations.planning.plan import Plan, asker
 from venvship.operations.planning.project import open_project
 from venvship.operations.planning.proposal import Proposal
 from venvship.operations.planning.recorded_interpreter import settled
-from venvship.operations.refusals import require_no_pause, told, waits
+from venvship.operations.refusals import require_no_pause, told, unattended_plan
 from venvship.operations.release import ReleaseOptions, Releasing
 from venvship.operations.release_result import ReleaseResult
 from venvship.operations.securing.fixing import Fixed, Fixer, minimums, unfixed_of
@@ -197,7 +196,7 @@ class _Attempts:
         environment = of_equal_wheels(workspace, settings, compiled.environment)
         attempt.asked_for_environment(environment, project)
         attempt.result = replace(attempt.result, fixes=moves)
-        replan = functools.partial(_plan, workspace, history, settings)
+        replan = functools.partial(unattended_plan, workspace, history, settings)
         return Proposal(
             environment=environment,
             plan=replan(environment) if moves else Plan(action="unchanged", release_id=current),
@@ -255,22 +254,6 @@ class _Attempts:
         self.known.update(answers)
         found = vulnerabilities_of(public, answers, settings.audit.ignore, workspace.runtime.clock())
         return [one for one in found if one.ignored is None]
-
-
-def _plan(workspace: Workspace, history: History, settings: Settings, environment: Environment) -> Plan:
-    """The plan for an environment that may be released unattended, and now.
-
-    Raises:
-        HeldError: It, or the root, is held.
-        PausedError: It is too early for another attempt.
-        VenvshipError: See `plan`.
-    """
-    found = plan(workspace, history, settings, environment)
-    if found.hold is not None:
-        raise told(workspace, found.hold, environment.digest, waits=waits(workspace, environment))
-    if found.action != "unchanged":
-        require_no_pause(workspace, environment.digest)
-    return found
 
 
 def _require_lockable(workspace: Workspace, settings: Settings, result: AuditResult) -> None:

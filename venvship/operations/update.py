@@ -25,10 +25,10 @@ from venvship.operations.planning.environment import lockfile_paths, of_equal_wh
 from venvship.operations.planning.exporting import exporter
 from venvship.operations.planning.known_interpreter import find_interpreter
 from venvship.operations.planning.made_of import live_manifest
-from venvship.operations.planning.plan import Plan, plan, refused
+from venvship.operations.planning.plan import plan, refused
 from venvship.operations.planning.project import Project, in_checkout, open_project
 from venvship.operations.planning.proposal import Proposal
-from venvship.operations.refusals import require_no_pause, told, update_attempts, waits
+from venvship.operations.refusals import require_no_pause, unattended_plan, update_attempts, waits
 from venvship.operations.release import ReleaseOptions, Releasing
 from venvship.operations.release_result import ReleaseResult
 from venvship.operations.reporting.details import details_of
@@ -162,14 +162,7 @@ def _propose(held: BuildHeld, settings: Settings, history: History, *, releasing
     environment = of_equal_wheels(workspace, settings, environment)
     releasing.asked_for_environment(environment, project)
 
-    def replan(environment: Environment) -> Plan:
-        found = plan(workspace, history, settings, environment)
-        if found.hold is not None:
-            raise told(workspace, found.hold, environment.digest, waits=waits(workspace, environment))
-        if found.action != "unchanged":
-            require_no_pause(workspace, environment.digest)
-        return found
-
+    replan = functools.partial(unattended_plan, workspace, history, settings)
     return Proposal(environment=environment, plan=replan(environment), replan=replan, project=project)
 
 

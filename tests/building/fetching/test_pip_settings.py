@@ -138,7 +138,7 @@ ONE, TWO, THREE = (f"https://{name}.example.org/simple" for name in ("one", "two
         ({"INDEX_URL": ""}, [], Sources(PYPI)),
         ({"RETRIES": "9", "NO_CACHE_DIR": "1", "CACHE_DIR": "/c"}, [], Sources(PYPI)),
         ({"CERT": "/ca.pem", "TIMEOUT": "3.5"}, [], Sources(PYPI, certificates="/ca.pem", timeout=3.5)),
-        ({"CLIENT_CERT": "me.pem"}, [], Sources(PYPI, client_certificate="/root/me.pem")),
+        ({"CLIENT_CERT": "me.pem"}, [], Sources(PYPI, client_certificate="/here/me.pem")),
         ({"DEFAULT_TIMEOUT": "60"}, [], Sources(PYPI, timeout=60.0)),
         ({"PROXY": "http://me:secret@proxy:3128"}, [], Sources(PYPI, proxy="http://me:secret@proxy:3128")),
         ({"KEYRING_PROVIDER": "auto"}, [], Sources(PYPI)),
@@ -153,11 +153,11 @@ ONE, TWO, THREE = (f"https://{name}.example.org/simple" for name in ("one", "two
         ({"NO_INDEX": "false"}, [], Sources(PYPI)),
         ({}, [f"--index-url {ONE}", "--no-index", f"--extra-index-url {TWO}"], Sources()),
         (
-            {"FIND_LINKS": "/root /root/wheels file:///root/wheels"},
+            {"FIND_LINKS": "/here /here/wheels file:///here/wheels"},
             [],
-            Sources(PYPI, (), ("/root", "/root/wheels")),
+            Sources(PYPI, (), ("/here", "/here/wheels")),
         ),
-        ({}, ["--find-links wheels", "--find-links ~/wheels"], Sources(PYPI, (), ("/root/wheels",))),
+        ({}, ["--find-links wheels", "--find-links ~/wheels"], Sources(PYPI, (), ("/here/wheels",))),
         ({}, ["--find-links /none", f"--find-links {ONE}"], Sources(PYPI, (ONE,))),
         (
             {"TRUSTED_HOST": "Build.example.org"},
@@ -180,8 +180,8 @@ ONE, TWO, THREE = (f"https://{name}.example.org/simple" for name in ("one", "two
         ({}, ["--index-url 'https://index.example.org"], "the lockfile has the option --index-url"),
         ({}, ["--find-links http://one.example.org/"], "a URL of find-links is not one of https"),
         ({}, [f"--find-links {ONE}/app-1.0-py3-none-any.whl"], "find-links names a file"),
-        ({}, ["--find-links /root/app-1.0-py3-none-any.whl"], "find-links: Not a directory"),
-        ({}, ["--find-links /root/pages"], "a folder of find-links has a page in it"),
+        ({}, ["--find-links /here/app-1.0-py3-none-any.whl"], "find-links: Not a directory"),
+        ({}, ["--find-links /here/pages"], "a folder of find-links has a page in it"),
         ({"NO_INDEX": "perhaps"}, [], "neither true nor false"),
         ({"TIMEOUT": "soon"}, [], "no number of seconds"),
         ({"TIMEOUT": "-1"}, [], "no number of seconds"),
@@ -201,17 +201,17 @@ def test_what_is_understood_is_where_pip_would_look(
     (tmp_path / "pages" / "index.HTML").touch()
     (tmp_path / "app-1.0-py3-none-any.whl").touch()
     here = str(tmp_path)
-    options = [line.replace("/root", here) for line in options]
+    options = [line.replace("/here", here) for line in options]
     variables = {"PIP_CONFIG_FILE": os.devnull, "HOME": here}
     for name, value in environ.items():
         prefix = "" if name in {"WHO", "WORD", "EMPTY"} else "PIP_"
-        variables[prefix + name] = value.replace("/root", here)
+        variables[prefix + name] = value.replace("/here", here)
     if isinstance(found, str):
         with pytest.raises(NotPlainError, match=found):
             plain_sources(options, variables, [], here)
         return
-    client = found.client_certificate and found.client_certificate.replace("/root", here)
-    folders = tuple(path.replace("/root", here) for path in found.folders)
+    client = found.client_certificate and found.client_certificate.replace("/here", here)
+    folders = tuple(path.replace("/here", here) for path in found.folders)
     assert plain_sources(options, variables, [], here) == found._replace(
         folders=folders, client_certificate=client
     )

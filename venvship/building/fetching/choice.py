@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from packaging.specifiers import SpecifierSet
@@ -57,3 +57,8 @@ def is_of(filename: str, wanted: Wanted) -> bool:
 def project_of(filename: str) -> str:
     """The normalised name of the project that a wheel is of; `""` for another file."""
     return canonicalize_name(filename.partition("-")[0]) if filename.endswith(".whl") else ""
+
+
+def algorithms(hashes: Iterable[str]) -> set[str]:
+    """The algorithms to hash a file with: those of the allowed hashes, and SHA-256 for the store."""
+    return {"sha256", *(value.partition(":")[0] for value in hashes)}

@@ -26,7 +26,7 @@ import threading
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -34,7 +34,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from packaging.specifiers import SpecifierSet
 
-from venvship.building.fetching.choice import is_of, project_of, rank_of
+from venvship.building.fetching.choice import algorithms, is_of, project_of, rank_of
 from venvship.building.fetching.download_errors import GiveUpError, RefusedError, bare, none_of
 from venvship.building.fetching.download_task import Report, Task, Wanted
 from venvship.building.fetching.folders import Folders
@@ -230,7 +230,7 @@ class Downloader:
         """Write a file, hashing on the way; returns its path and SHA-256. `at` is what leads to it."""
         filename, size = link.filename, link.size
         path = os.path.join(self._task["folder"], filename)
-        digests = {algorithm: hashlib.new(algorithm) for algorithm in {"sha256", *_algorithms(allowed)}}
+        digests = {algorithm: hashlib.new(algorithm) for algorithm in algorithms(allowed)}
         # Compression on the way would change the bytes that are hashed.
         with self._client.get(link.url, {"Accept-Encoding": "identity"}, at=at) as response:
             most = min(size + _REPLACED if size else bounds.FILE, bounds.FILE)
@@ -278,10 +278,6 @@ class Downloader:
         folder = self._task["folder"]
         if free(folder).bytes < needed + kept_free(folder):
             raise RefusedError(f"there is no room for it on the file system of {folder}", "room")
-
-
-def _algorithms(hashes: Iterable[str]) -> set[str]:
-    return {value.partition(":")[0] for value in hashes}
 
 
 def _requires_python(wheel: str) -> str:

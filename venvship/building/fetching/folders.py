@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 
-from venvship.building.fetching.choice import is_of, project_of, rank_of
+from venvship.building.fetching.choice import algorithms, is_of, project_of, rank_of
 from venvship.building.fetching.download_errors import GiveUpError
 from venvship.building.fetching.download_task import Wanted
 from venvship.building.fetching.index_page import Link
@@ -41,7 +41,7 @@ class Folders:
         seen: list[Link] = []
         for _, path in sorted(((rank, path) for rank, path in ranked if rank is not None), reverse=True):
             try:
-                hashes = hash_regular(path, {"sha256", *_algorithms(wanted)}, lambda: None)
+                hashes = hash_regular(path, algorithms(wanted["hashes"]), lambda: None)
             except OSError:  # no regular file, or not for this user; another one may be right
                 continue
             told = frozenset(f"{algorithm}:{digest}" for algorithm, digest in hashes.items())
@@ -69,7 +69,3 @@ def _listed(folders: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
             if project := project_of(name):
                 listed.setdefault(project, []).append((name, os.path.join(folder, name)))
     return listed
-
-
-def _algorithms(wanted: Wanted) -> set[str]:
-    return {value.partition(":")[0] for value in wanted["hashes"]}
