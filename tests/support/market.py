@@ -87,7 +87,7 @@ class Market:
 
     def upgrade(self, *options: str) -> Finished:
         """Run `update --upgrade` as a command."""
-        return self.site.run("update", "--upgrade", *options)
+        return self.site.run("update", "--upgrade", *options, timeout=1200)  # only a hang takes as long
 
     def upgraded(self) -> ReleaseResult:
         """Run `update --upgrade` through the API, so much later."""
